@@ -1,0 +1,60 @@
+"""Train neural networks without gradients, on every core and every machine you have.
+
+    import distsearch
+
+    result = distsearch.search(X, y, layers=[64], strategy="hill-climb", seconds=10)
+    result.predict(X)
+
+Importing this package is cheap: NumPy and Ray are only loaded by a call.
+"""
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distsearch.api import FunctionResult, SearchResult
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "minimize", "search"]
+
+
+def search(X: Any, y: Any, **settings: Any) -> "SearchResult":
+    """Look for the weights of a network that maps X to y.
+
+    X is (examples, features), y (examples,) labels or numbers, or (examples, outputs) numbers: anything array-like.
+    `settings` are those of `distsearch run`, by the same names with underscores: layers, activation, loss, strategy,
+    population, sigma, rounds, seconds, target_loss, workers, seed, test_share, scale and so on; `distsearch config`
+    prints all of them. Nothing is kept on disk unless `name` or `runs` is given.
+
+    Raises a `distsearch.errors.DistsearchError` that says what to change.
+    """
+    from distsearch import api
+
+    return api.search(X, y, settings)
+
+
+def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "FunctionResult":
+    """Look for the weights that a function of your own maps to the lowest number.
+
+    `function` takes weights (n,) float32, which it must not change, and returns a number; with Ray workers it has
+    to be one that Ray can send (a function of a module, or a closure over plain values). `start` is (n,), the first
+    weights. `settings` are as in `search`, without those of data and network.
+
+    Raises a `distsearch.errors.DistsearchError` that says what to change.
+    """
+    from distsearch import api
+
+    return api.minimize(function, start, settings)
+
+
+class _Package(ModuleType):
+    """The package: its function `search` is not to be hidden by its module `search` when that is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name == "search" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

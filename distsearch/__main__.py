@@ -1,0 +1,19 @@
+"""`python -m distsearch` and the command `distsearch`."""
+
+import sys
+
+from distsearch.cli.app import application
+from distsearch.errors import DistsearchError
+
+
+def main() -> None:
+    """Run the command line. Errors are one sentence on stderr; the exit code says of which kind."""
+    try:
+        application(sys.argv[1:2])()
+    except DistsearchError as error:
+        print(f"distsearch: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A strategy's state as a safetensors file: arrays as tensors, the rest as JSON in its header. No pickle."""
+
+import os
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_type_hints
+
+import msgspec
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from distsearch.errors import RunError
+
+D = TypeVar("D")
+Tensors = dict[str, NDArray[Any]]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, also when the power goes: a new file, synced, takes the old one's name."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def encode(tensors: Tensors, scalars: dict[str, Any]) -> bytes:
+    """Tensors and scalars as the bytes of a safetensors file."""
+    return safetensors.numpy.save(tensors, {"scalars": msgspec.json.encode(scalars).decode()})
+
+
+def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """What `encode` wrote to a file. RunError if it is missing or damaged."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+            scalars = msgspec.json.decode((file.metadata() or {})["scalars"], type=dict[str, Any])
+    except FileNotFoundError:
+        raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
+    except (SafetensorError, OSError, KeyError, msgspec.DecodeError, ValueError, TypeError) as error:
+        raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
+    return tensors, scalars
+
+
+def flatten(state: Any, prefix: str = "") -> tuple[Tensors, dict[str, Any]]:
+    """The arrays and the scalars of a dataclass, by their dotted names."""
+    tensors: Tensors = {}
+    scalars: dict[str, Any] = {}
+    for field in fields(state):
+        name, value = f"{prefix}{field.name}", getattr(state, field.name)
+        if is_dataclass(value):
+            inner = flatten(value, f"{name}.")
+            tensors |= inner[0]
+            scalars |= inner[1]
+        elif isinstance(value, np.ndarray):
+            tensors[name] = value
+        else:
+            scalars[name] = value
+    return tensors, scalars
+
+
+def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: str = "") -> D:
+    """The dataclass that `flatten` took apart, its arrays read-only. RunError if anything is missing or too much."""
+    expected = set(_names(kind, prefix))
+    if not prefix and expected != {*tensors, *scalars}:
+        odd = sorted(expected ^ {*tensors, *scalars})
+        raise RunError(f"the checkpoint is another strategy's: {', '.join(odd)} not expected in it or missing")
+    values: dict[str, Any] = {}
+    for field, hint in _fields(kind):
+        name = f"{prefix}{field}"
+        if is_dataclass(hint):
+            values[field] = unflatten(cast(type[Any], hint), tensors, scalars, f"{name}.")
+        elif name in tensors:
+            values[field] = tensors[name]
+            values[field].flags.writeable = False
+        else:
+            values[field] = scalars[name]
+    return kind(**values)
+
+
+def _fields(kind: Any) -> list[tuple[str, Any]]:
+    hints = get_type_hints(kind)
+    return [(field.name, hints[field.name]) for field in fields(kind)]
+
+
+def _names(kind: Any, prefix: str) -> list[str]:
+    names: list[str] = []
+    for field, hint in _fields(kind):
+        names += _names(hint, f"{prefix}{field}.") if is_dataclass(hint) else [f"{prefix}{field}"]
+    return names

@@ -1,0 +1,224 @@
+"""The commands. Each is a few lines of wiring; what is heavy is imported inside them, so that --help is instant."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from distsearch import __version__, config
+from distsearch.cli.options import with_options
+from distsearch.errors import RunError, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from distsearch.model import Model, Scores
+    from distsearch.runs import StoredRun
+
+INTERRUPTED_EXIT_CODE = 130
+
+RunArgument = Annotated[str, typer.Argument(help="A run's name, or the path of its directory.", metavar="RUN")]
+RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with settings; options override it.", metavar="FILE"),
+]
+
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The command line for these first arguments: the strategies' options are only read where they are needed."""
+    app = typer.Typer(
+        help="Train neural networks without gradients, on every core and every machine you have.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    strategies = arguments[:1] in (["run"], ["config"])
+    app.callback()(_root)
+    app.command("run")(with_options(run, strategies))
+    app.command("show")(show)
+    app.command("list")(list_runs)
+    app.command("evaluate")(evaluate)
+    app.command("predict")(predict)
+    app.command("config")(with_options(print_config, strategies))
+    return app
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"distsearch {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+def run(
+    *,
+    config_file: ConfigOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")] = False,
+    flags: dict[str, Any],
+) -> None:
+    """Search for a network's weights; without options, the course's example."""
+    from distsearch import session
+    from distsearch.cli.progress import Reporter
+    from distsearch.cli.tables import result_table, settings_line
+    from distsearch.limits import INTERRUPTED
+
+    settings = _settings(config_file, flags)
+    prepared = session.prepare(settings)
+    console = _console(stderr=True)
+    console.print(settings_line(settings), f"({prepared.objective.weights_count:,} weights)", highlight=False)
+    reporter = Reporter(console, settings, verbose, lambda state: prepared.objective.accuracies(state.best.weights))
+    with reporter:
+        directory, result = prepared.run(reporter, reporter.say)
+    console.print(result_table(result))
+    console.print(f"kept in {directory.path}", highlight=False, soft_wrap=True)
+    if json:
+        _print_json(result)
+    if result.reason == INTERRUPTED:
+        raise typer.Exit(INTERRUPTED_EXIT_CODE)
+
+
+def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
+    """Show what happened in a run."""
+    from distsearch.cli.tables import history_table, result_table, settings_line
+
+    stored = _stored(run, runs)
+    history = list(stored.history())
+    if json:
+        _print_json(
+            {
+                "run": stored.path.name,
+                "config": stored.config,
+                "manifest": stored.manifest,
+                "result": stored.result,
+                "history": history,
+            }
+        )
+        return
+    result = stored.result
+    _print(settings_line(stored.config), history_table(history), "")
+    _print(result_table(result) if result else "The search has not ended: it is running, or it was killed.")
+
+
+def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
+    """List the runs, the oldest first."""
+    from distsearch.cli.tables import runs_table
+    from distsearch.runs import run_paths
+
+    paths = run_paths(Path(runs))
+    if json:
+        _print_json([{"run": path.name, "path": str(path)} for path in paths])
+    elif paths:
+        _print(runs_table(paths))
+    else:
+        _console(stderr=True).print(f"no runs in {runs}: `distsearch run` makes one", highlight=False)
+
+
+def evaluate(
+    run: RunArgument,
+    data: Annotated[str, typer.Option(help="Labelled data file; the run's own data if not given.")] = "",
+    target: Annotated[str, typer.Option(help="Target column, if it is named otherwise than in training.")] = "",
+    runs: RunsOption = "runs",
+    json: JsonOption = False,
+) -> None:
+    """Measure a run's best weights."""
+    from distsearch.cli.tables import scores_table
+    from distsearch.model import Model
+    from distsearch.problem.datasets import read_examples
+
+    stored = _stored(run, runs)
+    model = Model.stored(stored)
+    scores = {data: model.scores(read_examples(data, model.schema, target))} if data else _own(stored, model)
+    if json:
+        _print_json({name: each._asdict() for name, each in scores.items()})
+    else:
+        _print(scores_table(scores))
+
+
+def predict(
+    run: RunArgument,
+    file: Annotated[str, typer.Argument(help="CSV, Parquet, NPZ or IDX file with the features.", metavar="FILE")],
+    output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", metavar="FILE")] = None,
+    runs: RunsOption = "runs",
+) -> None:
+    """Predict with a run's best weights: a CSV line for each line of the file."""
+    from distsearch.model import Model
+    from distsearch.predictions import as_csv
+    from distsearch.problem.datasets import read_features
+
+    model = Model.stored(_stored(run, runs))
+    text = as_csv(model, read_features(file, model.schema))
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}") from None
+
+
+def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> None:
+    """Print every setting as commented TOML, for `run --config`."""
+    from distsearch import strategies
+
+    settings = _settings(config_file, flags)
+    strategy = strategies.create(settings.strategy.name, settings.settings)
+    print(config.to_toml(settings, strategy.settings), end="")
+
+
+def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
+    return config.from_flags(flags, config.read_toml(file) if file else None)
+
+
+def _stored(run: str, runs: str) -> "StoredRun":
+    """The run of that name in the folder `runs`, or at that path."""
+    from distsearch.runs import StoredRun, run_paths
+
+    places = [Path(run), Path(runs) / run]
+    for place in reversed(places):
+        if place.is_dir():
+            return StoredRun(place)
+    from distsearch.errors import unknown
+
+    names = [path.name for path in run_paths(Path(runs))]
+    raise RunError(unknown("run", run, names) if names else f"expected a run, got {run!r}: there are none in {runs}")
+
+
+def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
+    """The scores on the data that a run was trained on."""
+    from distsearch import session
+
+    dataset = session.read_data(stored.config)
+    if dataset.fingerprint != stored.manifest.fingerprint:
+        raise RunError(f"{stored.config.data.source} is not the data that {stored.path.name} was trained on any more")
+    scores = {"train": model.scores(dataset.train)}
+    return scores | ({"test": model.scores(dataset.test)} if dataset.test else {})
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _print(*parts: "RenderableType") -> None:
+    console = _console()
+    for part in parts:
+        console.print(part, highlight=False)
+
+
+def _print_json(document: Any) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(document)).decode())

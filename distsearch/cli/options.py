@@ -1,0 +1,108 @@
+"""The options of `run`, read off the declared settings: name, type, default, unit and help stand there alone."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, get_origin
+
+import typer
+
+from distsearch import config
+from distsearch.config import Value
+from distsearch.errors import SettingError
+from distsearch.settings import Declared, declared
+
+PANELS = {
+    "data": "Data",
+    "network": "Network",
+    "strategy": "Strategy",
+    "stop": "Stop at the first of",
+    "workers": "Workers",
+    "output": "Output",
+}
+
+
+def with_options(command: Callable[..., None], strategies: bool) -> Callable[..., None]:
+    """The command with an option for every setting, handed to it as the mapping `flags` of those that were given.
+
+    The strategies' own settings are among the options if `strategies`; reading them imports NumPy.
+    """
+    own = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
+    options = [_option(setting, panel) for setting, panel in _settings(strategies)]
+    names = [option.name for option in options]
+    lists = {setting.flag.replace("-", "_") for setting, _ in _settings(strategies) if _is_list(setting)}
+
+    def wrapped(**values: Any) -> None:
+        given = {name: values.pop(name) for name in names}
+        flags = {name: value for name, value in given.items() if value is not None}
+        command(
+            **values,
+            flags={name: _numbers(name, flags[name]) if name in lists else flags[name] for name in flags},
+        )
+
+    signature = inspect.Signature([*own, *options])
+    wrapped.__signature__ = signature  # type: ignore[attr-defined]  # how Typer learns of the options
+    wrapped.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    return wrapped
+
+
+def _settings(strategies: bool) -> Iterator[tuple[Declared, str]]:
+    """Every setting with the panel that it stands in."""
+    for section, setting in config.options():
+        yield setting, PANELS[section]
+        if setting.flag == "strategy" and strategies:
+            for own in _of_strategies():
+                yield own, PANELS["strategy"]
+
+
+def _of_strategies() -> Iterator[Declared]:
+    """The strategies' settings, those of one name as one, its default by strategy where they differ."""
+    from distsearch.strategies import STRATEGIES
+
+    by_name: dict[str, dict[str, Declared]] = {}
+    for name, strategy in STRATEGIES.items():
+        for setting in declared(strategy.Settings):
+            by_name.setdefault(setting.name, {})[name] = setting
+    for having in by_name.values():
+        first = next(iter(having.values()))
+        defaults = {name: shown(setting.default) for name, setting in having.items()}
+        everywhere = len(having) == len(STRATEGIES) and len(set(defaults.values())) == 1
+        default = first.default if everywhere else "; ".join(f"{name}: {text}" for name, text in defaults.items())
+        yield Declared(first.name, first.type, default, first.text, first.unit, first.flag)
+
+
+def _option(setting: Declared, panel: str) -> inspect.Parameter:
+    notes = [setting.unit] if setting.unit else []
+    if setting.default not in (None, ""):
+        notes.append(f"default: {shown(setting.default)}")
+    flags = f"--{setting.flag}/--no-{setting.flag}" if setting.type is bool else f"--{setting.flag}"
+    option = typer.Option(
+        flags,
+        help=setting.text + (rf" \[{'; '.join(notes)}]" if notes else ""),
+        show_default=False,
+        rich_help_panel=panel,
+    )
+    kind = str if _is_list(setting) else setting.type
+    name = setting.flag.replace("-", "_")
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def shown(default: Value | tuple[int, ...]) -> str:
+    """A default as the user would type it."""
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
+
+
+def _is_list(setting: Declared) -> bool:
+    return get_origin(setting.type) is tuple
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    """`64,32` as numbers; nothing as none, which is a network without hidden layers."""
+    try:
+        return [int(part) for part in text.split(",")] if text.strip() else []
+    except ValueError:
+        raise SettingError(f"--{name}: expected whole numbers like 64,32, got {text!r}") from None

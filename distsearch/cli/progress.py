@@ -1,0 +1,112 @@
+"""What a running search shows: on a terminal a live bar, elsewhere a plain line every few seconds."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from distsearch.config import RunConfig
+from distsearch.limits import Limits
+from distsearch.problem.objective import Accuracies
+from distsearch.runs import RoundRecord
+from distsearch.strategies.base import State
+
+REFRESH_SECONDS = 0.1
+LINE_SECONDS = 5.0
+
+
+class Reporter:
+    """Watches a search and tells the user, on stderr."""
+
+    def __init__(
+        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[State], Accuracies]
+    ) -> None:
+        self._console = console
+        self._limits = config.stop
+        self._rounds = Limits(config.stop).rounds
+        self._measure = measure if verbose else None
+        self._accuracy: float | None = None
+        self._test = False
+        self._due = 0.0
+        self._shown = (0, 0.0)  # candidates and seconds when it was last shown
+        self._bar = _bar(console) if console.is_terminal else None
+
+    def __call__(self, row: RoundRecord, state: State, workers: int) -> None:
+        """Show a round, if it is time to."""
+        if row.accuracy is not None:
+            self._test = row.test_accuracy is not None
+            self._accuracy = row.test_accuracy if self._test else row.accuracy
+        if self._measure and row.accepted:
+            self.say(_improvement(row, self._measure(state)))
+        if row.seconds >= self._due:
+            self._show(row, workers)
+
+    def say(self, sentence: str) -> None:
+        """Print a line; the bar stays below it."""
+        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def _show(self, row: RoundRecord, workers: int) -> None:
+        candidates, seconds = self._shown
+        rate = (row.candidates - candidates) / max(row.seconds - seconds, 1e-9)
+        text = self._line(row, rate, workers)
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=self._share(row), text=text, refresh=True)
+            self._due = row.seconds + REFRESH_SECONDS
+            if row.seconds - seconds < 1:
+                return  # the rate is that of the last second
+        else:
+            self._due = row.seconds + LINE_SECONDS
+            if row.round == 0:
+                return
+            self.say(text)
+        self._shown = row.candidates, row.seconds
+
+    def _line(self, row: RoundRecord, rate: float, workers: int) -> str:
+        parts = [f"round {row.round + 1:,}", f"loss {row.best_loss:.4g}"]
+        if self._accuracy is not None:
+            parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
+        parts += [f"step {row.sigma:.2g}", f"{short(rate)} candidates/s", workers_text(workers)]
+        return " · ".join(parts)
+
+    def _share(self, row: RoundRecord) -> float:
+        """How much of the nearest limit is used up, from 0 to 1."""
+        rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
+        seconds = row.seconds / self._limits.seconds if self._limits.seconds else 0.0
+        return min(1.0, max(rounds, seconds))
+
+
+def short(number: float) -> str:
+    """A number in four characters or so: 950, 12.3k, 4.5M."""
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:.3g}"
+
+
+def workers_text(workers: int) -> str:
+    """How many workers there are, in words."""
+    return "in this process" if workers == 0 else f"{workers} worker{'s' if workers > 1 else ''}"
+
+
+def _improvement(row: RoundRecord, accuracies: Accuracies) -> str:
+    accuracy = "" if accuracies[0] is None else f", accuracy {accuracies[0]:.4f}"
+    return f"new best weights in round {row.round}: loss {row.best_loss:.6f}{accuracy}"
+
+
+def _bar(console: Console) -> Progress:
+    bar = Progress(BarColumn(bar_width=20), TextColumn("{task.fields[text]}"), console=console, auto_refresh=False)
+    bar.add_task("", total=1.0, text="starting")
+    return bar

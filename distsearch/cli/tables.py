@@ -1,0 +1,116 @@
+"""The tables that `run`, `show`, `list` and `evaluate` print."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from distsearch.cli.options import shown
+from distsearch.config import RunConfig
+from distsearch.errors import UserError
+from distsearch.model import Scores
+from distsearch.runs import Result, RoundRecord, StoredRun
+
+ROWS = 16
+
+
+def result_table(result: Result) -> Table:
+    """How a run ended, a line a figure."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
+    if result.accuracy is not None:
+        table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
+    if result.test_loss is not None:
+        accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
+        table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
+    table.add_row("tried", f"{result.candidates:,}", f"candidates in {result.rounds:,} rounds, {result.seconds:.2f} s")
+    table.add_row("ended by", result.reason, "")
+    return table
+
+
+def history_table(rows: Sequence[RoundRecord]) -> Table:
+    """The history, at most ROWS of its rounds, denser at its beginning, where most happens."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("round", "candidates", "seconds", "center loss", "best loss", "step", "accuracy", "test"):
+        table.add_column(name, justify="right")
+    accuracy = test = None
+    picked = _picked(len(rows))
+    for number, row in enumerate(rows):
+        accuracy = row.accuracy if row.accuracy is not None else accuracy
+        test = row.test_accuracy if row.test_accuracy is not None else test
+        if number in picked:
+            table.add_row(
+                f"{row.round:,}",
+                f"{row.candidates:,}",
+                f"{row.seconds:.2f}",
+                f"{row.center_loss:.6g}",
+                f"{row.best_loss:.6g}",
+                f"{row.sigma:.3g}",
+                _percent(accuracy),
+                _percent(test),
+            )
+    return table
+
+
+def settings_line(config: RunConfig) -> str:
+    """What a run searched, in a line."""
+    network = "-".join(map(str, config.network.layers)) or "no hidden layer"
+    return (
+        f"{config.data.source}, hidden layers {network} ({config.network.activation}), {config.network.loss}, "
+        f"{config.strategy.name}, seed {config.strategy.seed}"
+    )
+
+
+def runs_table(paths: Iterable[Path]) -> Table:
+    """A line a run; what cannot be read says so in its line."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("run", "data", "strategy", "layers"):
+        table.add_column(name)
+    for name in ("rounds", "seconds", "best loss", "accuracy"):
+        table.add_column(name, justify="right")
+    table.add_column("ended by")
+    for path in paths:
+        table.add_row(path.name, *_run_cells(path))
+    return table
+
+
+def scores_table(scores: dict[str, Scores]) -> Table:
+    """Loss and accuracy, a line a set of examples."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("examples")
+    for name in ("count", "loss", "accuracy"):
+        table.add_column(name, justify="right")
+    for name, each in scores.items():
+        table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy))
+    return table
+
+
+def _run_cells(path: Path) -> tuple[str, ...]:
+    try:
+        run = StoredRun(path)
+        config, result = run.config, run.result
+    except UserError as error:
+        return str(error), *[""] * 7
+    cells = config.data.source, config.strategy.name, shown(config.network.layers)
+    if result is None:
+        return *cells, "", "", "", "", "not ended"
+    return (
+        *cells,
+        f"{result.rounds:,}",
+        f"{result.seconds:.1f}",
+        f"{result.loss:.6g}",
+        _percent(result.accuracy),
+        result.reason,
+    )
+
+
+def _picked(count: int) -> set[int]:
+    """At most ROWS of range(count): the first, the last, and between them at growing distances."""
+    if count <= ROWS:
+        return set(range(count))
+    ratio = count ** (1 / (ROWS - 1))
+    return {0, *(min(count - 1, round(ratio**power)) for power in range(ROWS))}
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"

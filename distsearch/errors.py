@@ -1,0 +1,57 @@
+"""The tree of errors. Each is one sentence for the user: what was expected, what came, what to do.
+
+DistsearchError
+├── UserError            exit code 2   something given by the user cannot be used
+│   ├── SettingError                   a setting is unknown, out of range or of the wrong type
+│   ├── DataError                      a data set cannot be read or used
+│   └── RunError                       a run directory is missing, foreign, damaged or already there
+├── WorkersError         exit code 3   the workers cannot be started or are all lost
+└── ObjectiveError       exit code 4   the objective failed, or answered nothing finite
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DistsearchError(Exception):
+    """Anything that distsearch says to its user before it stops."""
+
+    exit_code = 1
+
+
+class UserError(DistsearchError):
+    """Something given by the user cannot be used."""
+
+    exit_code = 2
+
+
+class SettingError(UserError):
+    """A setting is unknown, out of range or of the wrong type."""
+
+
+class DataError(UserError):
+    """A data set cannot be read or used."""
+
+
+class RunError(UserError):
+    """A run directory is missing, foreign, damaged or already there."""
+
+
+class WorkersError(DistsearchError):
+    """The workers cannot be started or are all lost."""
+
+    exit_code = 3
+
+
+class ObjectiveError(DistsearchError):
+    """The objective failed, or answered nothing finite."""
+
+    exit_code = 4
+
+
+def unknown(what: str, came: str, known: Iterable[str]) -> str:
+    """The sentence for a name that is not among the known ones, with the nearest one suggested."""
+    names = sorted(known)
+    near = [name for name in names if came and name.startswith(came)] or get_close_matches(came, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {came!r}: {hint}expected one of {', '.join(names)}"

@@ -1,0 +1,86 @@
+"""A trained network: weights and how its data is read, ready to score and to predict."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates import Dense
+from distsearch.config import NetworkConfig
+from distsearch.errors import RunError
+from distsearch.machine import one_thread
+from distsearch.problem import losses
+from distsearch.problem.datasets import Examples, Schema
+from distsearch.problem.network import Network
+from distsearch.problem.objective import NetworkObjective, Split, with_ones
+from distsearch.runs import StoredRun
+
+Array = NDArray[np.float32]
+
+CHUNK = 4096  # examples
+
+
+class Scores(NamedTuple):
+    """How a model does on examples; accuracy is None in regression."""
+
+    loss: float
+    accuracy: float | None
+    examples: int
+
+
+def network_for(config: NetworkConfig, schema: Schema) -> Network:
+    """The network that the configuration and the data call for."""
+    return Network(len(schema.features), config.layers, schema.outputs, config.activation)
+
+
+class Model:
+    """A network, its weights (n,), and the schema of its data."""
+
+    def __init__(self, config: NetworkConfig, schema: Schema, weights: Array) -> None:
+        self.schema = schema
+        self.weights = weights
+        self._network = network_for(config, schema)
+        self._loss = losses.create(config.loss)
+
+    @classmethod
+    def stored(cls, run: StoredRun) -> "Model":
+        """The model that a run has found so far. RunError if its files do not fit together."""
+        schema = Schema.from_json(run.manifest.data)
+        network = network_for(run.config.network, schema)
+        try:
+            weights = network.flat(run.best())
+        except (KeyError, ValueError) as error:
+            raise RunError(f"the best weights of {run.path} are not those of its network: {error}") from None
+        return cls(run.config.network, schema, weights)
+
+    def scores(self, examples: Examples) -> Scores:
+        """Loss and accuracy on examples; on those it was trained on, the loss is the recorded one to the bit."""
+        split = Split.of(examples, self.schema)
+        objective = NetworkObjective(self._network, self._loss, split, None, self.schema.classes is not None)
+        with one_thread():
+            return Scores(
+                objective.loss_on(self.weights, split), objective.accuracy_on(self.weights, split), len(split)
+            )
+
+    def outputs(self, features: Array) -> Array:
+        """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
+        candidate = Dense(self.weights[np.newaxis])
+        chunks = []
+        with one_thread():
+            for start in range(0, len(features), CHUNK):
+                inputs = with_ones(features[start : start + CHUNK])
+                chunks.append(self._network.forward(candidate, inputs)[0].T.copy())
+        return np.concatenate(chunks)
+
+    def predict(self, features: Array) -> NDArray[Any]:
+        """For scaled features, (examples, features): labels, (examples,) texts, or numbers, (examples, outputs)."""
+        outputs = self.outputs(features)
+        return outputs if self.schema.classes is None else np.array(self.schema.classes)[outputs.argmax(axis=1)]
+
+    def probabilities(self, features: Array) -> Array | None:
+        """The softmax of the outputs, (examples, outputs); None unless it was trained by cross-entropy."""
+        if not isinstance(self._loss, losses.CrossEntropy):
+            return None
+        outputs = self.outputs(features)
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)

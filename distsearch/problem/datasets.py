@@ -1,0 +1,319 @@
+"""Data sets: examples from a generator, a file or arrays; checked, split, scaled and fingerprinted.
+
+Further data is read by the schema of the training data: the same columns, classes and scale.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from distsearch.errors import DataError, unknown
+from distsearch.problem import generators
+from distsearch.problem.checks import (
+    class_names,
+    class_numbers,
+    feature_matrix,
+    feature_names,
+    finite,
+    target_numbers,
+)
+from distsearch.problem.raw import Columns, Raw, quoted
+from distsearch.problem.readers import read
+from distsearch.randomness import Stream, permutation
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Everything needed to read further data the way the training data was read."""
+
+    features: tuple[str, ...]  # column names; x0, x1, … where the source has none
+    target: str  # the target column's name; empty where there is none
+    classes: (
+        tuple[str, ...] | None
+    )  # the labels as text, in the order of their numbers; None: targets are numbers
+    outputs: int  # classes, or target columns in regression
+    mean: tuple[float, ...] | None  # of the training features if they were standardised; float32 values
+    deviation: tuple[float, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as JSON knows it; `from_json` gives it back."""
+        document = asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Schema":
+        """The schema that `to_json` wrote. DataError if it is not one."""
+        names = [field.name for field in fields(cls)]
+        if not isinstance(document, Mapping) or set(document) != set(names):
+            came = ", ".join(map(str, document)) if isinstance(document, Mapping) else quoted(document)
+            raise DataError(f"data schema: expected the fields {', '.join(names)}, got {came or 'none'}")
+        for name, (expected, fits) in _FORMS.items():
+            if not fits(document[name]):
+                raise DataError(
+                    f"data schema: expected {name} to be {expected}, got {quoted(document[name])}"
+                )
+        parts: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+        }
+        schema = cls(**parts)
+        lengths = {len(part) for part in (schema.mean, schema.deviation) if part is not None}
+        if lengths - {len(schema.features)} or (schema.mean is None) != (schema.deviation is None):
+            raise DataError(
+                f"data schema: expected a mean and a deviation for each of {len(schema.features)} features, "
+                "or for none; it is damaged, train again"
+            )
+        if schema.classes is not None and schema.outputs != len(schema.classes):
+            raise DataError(
+                f"data schema: expected an output for each of {len(schema.classes)} classes, "
+                f"got {schema.outputs}; it is damaged, train again"
+            )
+        return schema
+
+
+def _texts(value: object, least: int) -> bool:
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        return False
+    return least <= len(value) == len(set(value))
+
+
+def _floats(value: object) -> bool:
+    """Whether the value is a list of finite numbers that float32 holds exactly."""
+    if not isinstance(value, list | tuple) or any(isinstance(part, bool | str) for part in value):
+        return False
+    try:
+        with np.errstate(over="ignore"):
+            return all(math.isfinite(part) and float(np.float32(part)) == part for part in value)
+    except (TypeError, OverflowError):
+        return False
+
+
+_FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "features": ("a list of different names", lambda value: _texts(value, 1)),
+    "target": ("a name", lambda value: isinstance(value, str)),
+    "classes": (
+        "a list of at least 2 different labels, or null",
+        lambda value: value is None or _texts(value, 2),
+    ),
+    "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
+    "mean": ("a list of float32 numbers, or null", lambda value: value is None or _floats(value)),
+    "deviation": (
+        "a list of float32 numbers above 0, or null",
+        lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features and targets, read-only and C-contiguous."""
+
+    features: NDArray[np.float32]  # (examples, features)
+    targets: NDArray[Any]  # (examples,) int64 class numbers, or (examples, outputs) float32
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is learnt from."""
+
+    train: Examples
+    test: Examples | None
+    schema: Schema
+    fingerprint: str  # sha256:… of all arrays as they are here, and of the schema
+
+
+def load(
+    source: str,
+    *,
+    numbers: bool,
+    target: str = "",
+    scale: bool = False,
+    test_share: float = 0.0,
+    points: int = 100,
+    classes: int = 3,
+    seed: int = 0,
+) -> Dataset:
+    """The data set of this name, file or folder.
+
+    numbers says that the loss is of a regression, so that the targets of files stay numbers. target is a
+    table's target column (its last if empty); points (examples a class) and classes are for vertical and
+    spiral, seed is for them and for the split. Raises DataError.
+    """
+    if source in generators.NAMES:
+        raw = generators.generate(source, points, classes, seed)
+    elif os.path.exists(source) or os.sep in source or Path(source).suffix:
+        raw = read(source, Columns(target=target))
+    else:
+        raise DataError(f"{unknown('data set', source, generators.NAMES)}, or the path of a file")
+    if target and target != raw.target:
+        raise DataError(f"{source} has no columns to choose the target {target!r} from; leave the target out")
+    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
+
+
+def from_arrays(
+    features: ArrayLike,
+    targets: ArrayLike,
+    *,
+    numbers: bool,
+    scale: bool = False,
+    test_share: float = 0.0,
+    seed: int = 0,
+) -> Dataset:
+    """The data set of these arrays, which are copied: features (examples, features), targets (examples,).
+
+    Targets are labels; or with numbers, for a regression, also (examples, outputs). Raises DataError.
+    """
+    raw = Raw("the arrays", _copied("features", features), _copied("targets", targets))
+    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
+
+
+def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
+    """The features of an array, (examples, features), which is copied. Raises DataError."""
+    return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
+
+
+def read_features(path: str, schema: Schema) -> NDArray[np.float32]:
+    """The features of a file, (examples, features); of its test set if it has one.
+
+    A target column may be there or not. Raises DataError.
+    """
+    raw = read(path, Columns(schema.features, targets=False))
+    return _frozen(_features(raw.test or raw, schema))
+
+
+def read_examples(path: str, schema: Schema, target: str = "") -> Examples:
+    """The examples of a file whose labels were all trained on; of its test set if it has one.
+
+    target is a table's target column, that of the training if empty. Raises DataError.
+    """
+    raw = read(path, Columns(schema.features, target or schema.target))
+    return _examples(raw.test or raw, schema)
+
+
+def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.array(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"expected {what} that make an array, got others: {error}") from None
+
+
+def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: int) -> Dataset:
+    features = feature_matrix(raw)
+    if len(features) < 2:
+        raise DataError(
+            f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some"
+        )
+    classes = None if numbers and not raw.labels else class_names(raw)
+    if classes is not None and len(classes) < 2:
+        raise DataError(
+            f"{raw.source}: expected at least 2 classes, but every label is {quoted(classes[0])}; add others"
+        )
+    targets: NDArray[Any] = target_numbers(raw) if classes is None else class_numbers(raw, classes)
+    split = _split(raw, test_share, seed)
+    kept = slice(None) if split is None else split[0]
+    if classes is not None:
+        _check_every_class(raw, targets[kept], classes)
+    mean, deviation = _moments(features[kept]) if scale else (None, None)
+    outputs = targets.shape[1] if classes is None else len(classes)
+    names = feature_names(raw, features.shape[1])
+    schema = Schema(names, raw.target, classes, outputs, mean, deviation)
+
+    features = _scaled(raw, features, schema)
+    train = Examples(_frozen(features[kept]), _frozen(targets[kept]))
+    test = None
+    if raw.test is not None:
+        test = _examples(raw.test, schema)
+    elif split is not None:
+        test = Examples(_frozen(features[split[1]]), _frozen(targets[split[1]]))
+    return Dataset(train, test, schema, _fingerprint(train, test, schema))
+
+
+def _split(raw: Raw, test_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """The examples to train on and to test on, each in the source's order; None if all are to train on."""
+    if not 0 <= test_share < 1:
+        raise DataError(f"expected a test share from 0 to below 1, got {test_share}")
+    if test_share == 0:
+        return None
+    if raw.test is not None:
+        raise DataError(f"{raw.source} brings its own test set; leave the test share at 0, got {test_share}")
+    count = len(raw.features)
+    tested = round(test_share * count)
+    if not 0 < tested < count:
+        raise DataError(
+            f"{raw.source}: expected a test share that leaves examples on both sides, got {test_share}, "
+            f"which is {tested} of {count}; type one from {1 / count:.3g} to {1 - 1 / count:.3g}"
+        )
+    order = permutation(seed, Stream.SPLIT, 0, count)
+    return np.sort(order[tested:]), np.sort(order[:tested])
+
+
+def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:
+    missing = np.flatnonzero(np.bincount(targets, minlength=len(classes)) == 0)
+    if len(missing):
+        raise DataError(
+            f"{raw.source}: expected examples of every class to train on, but all of "
+            f"{quoted(classes[missing[0]])} fell into the test split; "
+            "choose a smaller --test-share or another --data-seed"
+        )
+
+
+def _moments(features: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature, as float32 values; the deviation of a constant feature is 1."""
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
+    # Rounding of the mean gives a constant feature a tiny deviation, which would blow it up in other data.
+    constant = (features.min(axis=0) == features.max(axis=0)) | (deviation == 0)
+    deviation[constant] = 1
+    return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def _scaled(raw: Raw, features: NDArray[np.float32], schema: Schema) -> NDArray[np.float32]:
+    """The features by the schema's scale, (examples, features)."""
+    if schema.mean is None:
+        return features
+    with np.errstate(over="ignore"):
+        scaled = features - np.array(schema.mean, np.float32)
+        scaled /= np.array(schema.deviation, np.float32)
+    return finite(raw, scaled, schema.features)
+
+
+def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
+    """Further features, (examples, features), as the training's were read."""
+    features = feature_matrix(raw)
+    if features.shape[1] != len(schema.features):
+        raise DataError(
+            f"{raw.source}: expected the {len(schema.features)} features that were trained on, "
+            f"got {features.shape[1]}"
+        )
+    return _scaled(raw, features, schema)
+
+
+def _examples(raw: Raw, schema: Schema) -> Examples:
+    """Further examples, as the training's were read."""
+    features = _features(raw, schema)
+    targets = target_numbers(raw) if schema.classes is None else class_numbers(raw, schema.classes)
+    if schema.classes is None and targets.shape[1] != schema.outputs:
+        raise DataError(f"{raw.source}: expected {schema.outputs} targets an example, got {targets.shape[1]}")
+    return Examples(_frozen(features), _frozen(targets))
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    frozen = np.ascontiguousarray(array)
+    frozen.flags.writeable = False
+    return frozen
+
+
+def _fingerprint(train: Examples, test: Examples | None, schema: Schema) -> str:
+    digest = hashlib.sha256(json.dumps(schema.to_json(), sort_keys=True).encode())
+    for part in (train, test):
+        for array in () if part is None else (part.features, part.targets):
+            digest.update(f"{array.shape}{array.dtype.str}".encode())
+            digest.update(array.data)
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,109 @@
+"""Losses of many candidates at once, from outputs (candidates, outputs, examples) to sums (candidates,).
+
+Each gives the sum over the examples, so that a data set may be worked through in chunks; the objective divides.
+Targets are (outputs, examples): the numbers to be met, or ones and zeros with a one at each example's class.
+The outputs are scratch: a loss may write over them. A candidate's sum must not depend on its neighbours, to the bit.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.errors import SettingError, unknown
+
+Array = NDArray[np.float32]
+
+
+class Loss(ABC):
+    """A loss; `numbers` says that it compares numbers (regression), not classes."""
+
+    numbers: ClassVar[bool] = False
+
+    @abstractmethod
+    def total(self, outputs: Array, targets: Array) -> Array:
+        """The sum over the examples for each candidate, (candidates,)."""
+
+
+class CrossEntropy(Loss):
+    """−log softmax of the right class."""
+
+    def total(self, outputs: Array, targets: Array) -> Array:
+        """Σ log Σₖ exp(zₖ) − z of the right class, with every example's largest z moved to 0."""
+        np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
+        right = np.vecdot(outputs.reshape(len(outputs), -1), targets.reshape(-1))
+        np.exp(outputs, out=outputs)
+        return _sum_of_logs(np.add.reduce(outputs, axis=1), outputs.shape[1]) - right
+
+
+class ClassificationError(Loss):
+    """The share of examples whose largest output is not the right class's (0–1 loss; ties count as errors)."""
+
+    def total(self, outputs: Array, targets: Array) -> Array:
+        """The number of examples whose right class is not strictly above all others."""
+        return np.float32(outputs.shape[2]) - hits(outputs, targets)
+
+
+class MeanSquaredError(Loss):
+    """The mean over outputs of (z − y)²."""
+
+    numbers = True
+
+    def total(self, outputs: Array, targets: Array) -> Array:
+        """Σ (z − y)² / outputs."""
+        np.subtract(outputs, targets, out=outputs)
+        residuals = outputs.reshape(len(outputs), -1)
+        return np.vecdot(residuals, residuals) / np.float32(outputs.shape[1])
+
+
+class MeanAbsoluteError(Loss):
+    """The mean over outputs of |z − y|."""
+
+    numbers = True
+
+    def total(self, outputs: Array, targets: Array) -> Array:
+        """Σ |z − y| / outputs."""
+        np.subtract(outputs, targets, out=outputs)
+        np.abs(outputs, out=outputs)
+        return np.add.reduce(outputs.reshape(len(outputs), -1), axis=1) / np.float32(outputs.shape[1])
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "cross-entropy": CrossEntropy,
+    "mean-squared-error": MeanSquaredError,
+    "mean-absolute-error": MeanAbsoluteError,
+    "classification-error": ClassificationError,
+}
+
+
+def create(name: str) -> Loss:
+    """The loss of that name; SettingError if there is none."""
+    if name not in LOSSES:
+        raise SettingError(unknown("loss", name, LOSSES))
+    return LOSSES[name]()
+
+
+def hits(outputs: Array, targets: Array) -> Array:
+    """The number of examples whose right class is strictly above all others, (candidates,)."""
+    # The right class's output is taken out (to −∞) before the maximum of the others, so that a tie is no hit.
+    right = np.add.reduce(outputs * targets, axis=1)
+    others = np.maximum.reduce(np.where(targets > 0, -np.inf, outputs), axis=1)
+    return np.add.reduce(right > others, axis=1, dtype=np.float32)
+
+
+def _sum_of_logs(values: Array, ceiling: int) -> Array:
+    """Σ log over the last axis of values (candidates, examples) in [1, ceiling], which are written over.
+
+    Halves are multiplied first, as long as no product can overflow: a logarithm costs ten times a product.
+    """
+    width = values.shape[1]
+    factors = 1
+    while width > 1 and 3 * factors * math.log(ceiling) < 87:  # e^87 is near the largest float32
+        half = width // 2
+        if width % 2:
+            values[:, 0] *= values[:, width - 1]
+        np.multiply(values[:, :half], values[:, half : 2 * half], out=values[:, :half])
+        width, factors = half, 3 * factors
+    return np.add.reduce(np.log(values[:, :width]), axis=1)

@@ -1,0 +1,90 @@
+"""What every reader and generator gives, before any check, and how files are opened for reading."""
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.errors import DataError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_MOST_SHOWN = 20  # of a list of names
+_LONGEST_WHOLE = 40  # characters; longer ones need not be exact, and may be too large for a float
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Examples as their source holds them; `checks` makes features and targets of them."""
+
+    source: str  # how errors name it
+    features: NDArray[Any]  # (examples, features), or with more dimensions; supposed to be numbers
+    targets: NDArray[Any] | None  # (examples,) or (examples, outputs), numbers or text; None if not asked for
+    names: tuple[str, ...] | None = None  # of the features, if the source names them
+    target: str = ""  # name of the target column, if the source names it
+    labels: bool = False  # the targets are classes whatever the loss
+    place: Callable[[int], str] = "index {}".format  # where the user finds an example
+    test: "Raw | None" = None  # the source's own test set
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is wanted of a file; only `targets` matters where columns have no names."""
+
+    features: tuple[str, ...] | None = None  # None: every column but the target
+    target: str = ""  # empty: the last column that is not a wanted feature
+    targets: bool = True  # False: features alone; the file may be without targets
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text writes (whole ones as int, so that long ones stay exact), or None."""
+    if "_" in text or not text.isascii():  # Python reads 1_0 as 10, and the digits of every script
+        return None
+    kinds = (int, float) if len(text) < _LONGEST_WHOLE else (float,)
+    for kind in kinds:
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def quoted(value: object) -> str:
+    """A value as errors show it."""
+    shown = repr(value.item() if isinstance(value, np.generic) else value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
+
+
+def listed(values: Sequence[object]) -> str:
+    """The first of some values as errors show them, and how many more there are."""
+    shown = ", ".join(quoted(value) for value in values[:_MOST_SHOWN]) or "none"
+    return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
+
+
+def unpacked(path: str) -> IO[bytes]:
+    """The open file, unpacked if it is gzip by its magic (browsers unpack and keep the name)."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == _GZIP_MAGIC
+    return cast(IO[bytes], gzip.open(path)) if packed else open(path, "rb")
+
+
+@contextmanager
+def reading(path: str, kind: str, damage: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Make a DataError of what reading and unpacking a file may raise, and of `damage`."""
+    damaged: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, *damage)
+    try:
+        yield
+    except DataError:
+        raise
+    except MemoryError:
+        raise DataError(f"cannot read {path}: it needs more memory than there is") from None
+    except damaged as error:
+        if isinstance(error, OSError) and error.errno:
+            raise DataError(f"cannot read {path}: {os.strerror(error.errno)}") from None
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"expected {path} to be {kind}, but it is not, or it is damaged: {reason}") from None

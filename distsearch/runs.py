@@ -1,0 +1,243 @@
+"""A run's directory: written by the search, read by everything else.
+
+config.toml               the resolved configuration; `run --config` accepts it
+manifest.json             what made the run: versions, processor, data fingerprint and schema
+history.jsonl             a line a round, only ever appended to
+best.safetensors          the lowest-loss weights, the tensors of each layer
+checkpoint.safetensors    the strategy's state between two rounds
+result.json               how it ended; missing while the search runs
+"""
+
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch import checkpoints, config
+from distsearch.config import RunConfig
+from distsearch.errors import RunError, SettingError
+from distsearch.settings import Settings
+from distsearch.strategies.base import State
+
+FORMAT = 1
+FLUSH_SECONDS = 0.5
+SAVE_SECONDS = 5.0
+SAVE_SHARE = 0.01  # of a run's time that saving may cost
+
+CONFIG, MANIFEST, HISTORY = "config.toml", "manifest.json", "history.jsonl"
+BEST, CHECKPOINT, RESULT = "best.safetensors", "checkpoint.safetensors", "result.json"
+
+T = TypeVar("T")
+
+
+class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the history. Accuracies stand only in the rounds in which they were measured."""
+
+    round: int
+    candidates: int  # tried so far
+    seconds: float  # since the search began
+    center_loss: float
+    best_loss: float
+    accepted: bool
+    sigma: float
+    accuracy: float | None = None
+    test_accuracy: float | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What made a run."""
+
+    program: str = "distsearch"
+    format: int = FORMAT
+    created: str
+    machine: dict[str, str]
+    weights: int
+    fingerprint: str  # of the data
+    data: dict[str, Any]  # the data's schema, to read further data alike
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended; losses and accuracies are those of its best weights."""
+
+    run: str
+    reason: str
+    rounds: int
+    candidates: int
+    seconds: float
+    loss: float
+    accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    best_round: int
+    best_index: int
+
+
+class Run:
+    """A run directory that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines = bytearray()
+        self._encode = msgspec.json.Encoder().encode
+        self._history = (path / HISTORY).open("ab", buffering=0)
+        self._flushed = 0.0
+        self._saved = time.perf_counter()
+        self._save_cost = 0.0
+
+    @classmethod
+    def create(cls, settings: RunConfig, strategy_settings: Settings, manifest: Manifest) -> "Run":
+        """A new directory. RunError if the name is taken or the folder cannot be written."""
+        folder = Path(settings.output.directory)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = _claim(folder, settings)
+            checkpoints.write_whole(path / CONFIG, config.to_toml(settings, strategy_settings).encode())
+            checkpoints.write_whole(path / MANIFEST, _pretty(manifest))
+            return cls(path)
+        except OSError as error:
+            raise RunError(
+                f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs"
+            ) from None
+
+    def record(self, row: RoundRecord) -> None:
+        """Append a line to the history."""
+        self._lines += self._encode(row)
+        self._lines += b"\n"
+        if row.seconds - self._flushed > FLUSH_SECONDS:
+            self._flush()
+            self._flushed = row.seconds
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether it is time to save again: so seldom that saving stays a small share of the run."""
+        pause = max(SAVE_SECONDS, self._save_cost / SAVE_SHARE)
+        return time.perf_counter() - self._saved > pause
+
+    def save(self, state: State, named: dict[str, NDArray[np.float32]]) -> None:
+        """Write the history so far, the best weights (by their tensors' names) and the checkpoint."""
+        began = time.perf_counter()
+        self._flush()
+        best = {"loss": state.best.loss, "round": state.best.round, "index": state.best.index}
+        checkpoints.write_whole(self.path / BEST, checkpoints.encode(named, best))
+        checkpoints.write_whole(self.path / CHECKPOINT, checkpoints.encode(*checkpoints.flatten(state)))
+        self._saved = time.perf_counter()
+        self._save_cost = self._saved - began
+
+    def finish(self, result: Result) -> None:
+        """Write how the run ended."""
+        checkpoints.write_whole(self.path / RESULT, _pretty(result))
+
+    def close(self) -> None:
+        """Write what is still held back and let go of the history."""
+        if not self._history.closed:
+            self._flush()
+            self._history.close()
+
+    def _flush(self) -> None:
+        self._history.write(self._lines)
+        self._lines.clear()
+
+
+class StoredRun:
+    """A run directory that is read. Each part is read when it is asked for; RunError says what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise RunError(f"expected a run's directory, but {path} is not one: `distsearch list` shows the runs")
+        if not (path / MANIFEST).exists():
+            raise RunError(f"{path} is not a run of distsearch: it has no {MANIFEST}")
+        self.path = path
+        self.manifest = _read_json(path / MANIFEST, Manifest)
+        if self.manifest.program != "distsearch":
+            raise RunError(f"{path} is not a run of distsearch but of {self.manifest.program}")
+        if self.manifest.format > FORMAT:
+            raise RunError(
+                f"{path} was written by a newer distsearch (format {self.manifest.format}, this one reads up to "
+                f"{FORMAT}): upgrade distsearch"
+            )
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved configuration."""
+        try:
+            return config.from_sections(config.read_toml(self.path / CONFIG))
+        except SettingError as error:
+            raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
+
+    @property
+    def result(self) -> Result | None:
+        """How the run ended; None if it has not."""
+        path = self.path / RESULT
+        return _read_json(path, Result) if path.exists() else None
+
+    def history(self) -> Iterator[RoundRecord]:
+        """The rounds in their order. A last line that was cut off while it was written is left out."""
+        decode = msgspec.json.Decoder(RoundRecord).decode
+        whole = _read(self.path / HISTORY).split(b"\n")[:-1]
+        for number, line in enumerate(whole, start=1):
+            try:
+                yield decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise RunError(f"{self.path / HISTORY}, line {number} is damaged: {error}") from None
+
+    def best(self) -> dict[str, NDArray[Any]]:
+        """The tensors of the best weights."""
+        return checkpoints.read(self.path / BEST)[0]
+
+    def state(self, kind: type[State]) -> State:
+        """The state in the checkpoint, of a strategy whose states are of this kind."""
+        return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
+
+
+def run_paths(folder: Path) -> list[Path]:
+    """The runs' directories in a folder, the oldest first; other directories are passed over."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if (path / MANIFEST).exists()]
+    return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
+
+
+def _claim(folder: Path, settings: RunConfig) -> Path:
+    """Make the run's directory, under its name or under the first free one."""
+    if settings.output.name:
+        path = folder / settings.output.name
+        if path.parent != folder or settings.output.name in (".", ".."):
+            raise RunError(f"expected a plain name for the run, got {settings.output.name!r}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise RunError(f"{path} is already there: choose another --name, or remove it first") from None
+        return path
+    stem = f"{Path(settings.data.source).name.split('.')[0] or 'data'}-{settings.strategy.name}"
+    for number in count(1):
+        path = folder / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError  # count() does not end
+
+
+def _pretty(document: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _read_json(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(_read(path), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is damaged or not distsearch's: {error}") from None

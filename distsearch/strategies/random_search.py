@@ -1,0 +1,38 @@
+"""Random search: every candidate is fresh random weights; the lowest loss is kept. The chapter's baseline."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates import Dense
+from distsearch.randomness import Stream, noise
+from distsearch.settings import about
+from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy
+
+
+class RandomSearchSettings(PopulationSettings, frozen=True):
+    """The settings of random-search."""
+
+    sigma: Annotated[float, about("deviation of the random weights", above=0, below=LARGEST_SIGMA)] = 1.0
+
+
+class RandomSearch(Strategy):
+    """Candidates are σ·z, wherever the best weights are."""
+
+    name = "random-search"
+    summary = "fresh random weights every time: the baseline"
+    Settings = RandomSearchSettings
+
+    def ask(self, state: State, lo: int, hi: int) -> Dense:
+        """Weights σ·z, (hi - lo, n); the center is the best so far."""
+        weights = noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
+        weights *= np.float32(state.sigma)
+        if lo == 0:
+            weights[0] = state.center
+        return Dense(weights)
+
+    def advance(self, state: State, losses: NDArray[np.float64], best: Best) -> State:
+        """Keep the lowest loss."""
+        return replace(state, round=state.round + 1, center=best.weights, best=best)

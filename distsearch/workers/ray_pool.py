@@ -1,0 +1,204 @@
+"""Workers as Ray actors, a core each. The only room of the search that imports Ray, and that knows its errors.
+
+The dispatcher decides; this file carries out. Actors are never restarted or retried by Ray: a lost one is the
+dispatcher's to replace. The driver owns every object (the data, the states), so none is lost with a worker.
+"""
+
+import logging
+import os
+import time
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # keeps Ray from warning of a change to come
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from distsearch.errors import DistsearchError, SettingError, WorkersError
+from distsearch.machine import cores, use_one_thread
+from distsearch.problem.objective import Objective
+from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.workers.base import Tell, Workers, raised
+from distsearch.workers.dispatch import Dispatcher
+from distsearch.workers.instructions import (
+    Accept,
+    GiveUp,
+    Instruction,
+    Policy,
+    Say,
+    Send,
+    Shard,
+    StartWorker,
+    Stop,
+)
+
+INLINE_BYTES = 100_000  # a larger argument costs less as an object put once for all
+STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
+LONGEST_WAIT = 1.0  # seconds
+QUIET_START = 30.0  # seconds
+
+
+class _Worker:
+    """Tries the shards that it is sent."""
+
+    def __init__(self, problem: tuple[Strategy, Objective]) -> None:
+        use_one_thread()
+        self._strategy, self._objective = problem
+
+    def ready(self) -> None:
+        """Answers once the data is there."""
+
+    def work(self, state: State, lo: int, hi: int) -> Answer:
+        """The answer to the units lo to hi."""
+        return self._strategy.work(state, self._objective, lo, hi)
+
+
+_WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
+
+
+class RayPool(Workers):
+    """Ray workers on this machine, or on the cluster of the job that this is."""
+
+    def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
+        self._tell = tell
+        self._strategy = strategy
+        self._tile = objective.tile
+        self._connected_here = not ray.is_initialized()
+        if self._connected_here:
+            _connect(workers, objective.nbytes)
+        elif workers is not None:
+            _check(workers, _cpus(), "this Ray cluster")
+        self._workers: dict[int, Any] = {}
+        self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
+        self._problem = ray.put((strategy, objective))
+        self._dispatcher = Dispatcher(Policy())
+        self._state: Any = None
+        self._answers: list[Answer] = []
+        self._carry_out(self._dispatcher.want(workers or _cpus(), time.monotonic()))
+        self._wait_for_the_first()
+
+    @property
+    def count(self) -> int:
+        """Workers that are alive."""
+        return self._dispatcher.alive
+
+    def evaluate(self, state: State) -> list[Answer]:
+        """The answers to all units of the round, in index order. WorkersError if no worker is to be had."""
+        self._answers = []
+        self._state = ray.put(state) if state.center.nbytes > INLINE_BYTES else state
+        units = self._strategy.units(state)
+        self._carry_out(self._dispatcher.start([*range(0, units, self._tile), units], time.monotonic()))
+        while not self._dispatcher.done:
+            self._next_events()
+        return sorted(self._answers, key=lambda answer: answer.lo)
+
+    def close(self) -> None:
+        """End the workers, and Ray where this pool started it."""
+        if self._connected_here:
+            ray.shutdown()
+        else:
+            for worker in self._workers.values():
+                ray.kill(worker)
+
+    def _wait_for_the_first(self) -> None:
+        """Wait a while for the first worker, so that a normal start is not reported as a lack of workers."""
+        until = time.monotonic() + QUIET_START
+        while not self._dispatcher.alive and time.monotonic() < until:
+            self._next_events()
+
+    def _next_events(self) -> None:
+        for call in self._ready():
+            self._carry_out(self._outcome(call))
+        self._carry_out(self._dispatcher.tick(time.monotonic()))
+
+    def _ready(self) -> list[Any]:
+        """The calls that have come back, after a wait until there is one or the dispatcher has something to do."""
+        deadline = self._dispatcher.next_deadline()
+        wait = LONGEST_WAIT if deadline is None else min(LONGEST_WAIT, max(0.0, deadline - time.monotonic()))
+        if not self._calls:
+            time.sleep(wait)
+            return []
+        ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=wait)
+        return list(ready)
+
+    def _outcome(self, call: Any) -> list[Instruction]:
+        """Tell the dispatcher how a call ended."""
+        worker, shard = self._calls.pop(call)
+        now = time.monotonic()
+        try:
+            answer = ray.get(call)
+        except RayTaskError as error:
+            if shard is None:
+                raise WorkersError(f"a worker could not start: {_lines(error)[-1]}") from None
+            return self._dispatcher.failed(worker, shard, _cause(error), now)
+        except RayError as error:
+            if getattr(error, "actor_init_failed", False):
+                raise WorkersError(f"a worker could not start: {_lines(error)[-1]}") from None
+            self._workers.pop(worker, None)
+            return self._dispatcher.lost(worker, _lines(error)[0], now)
+        if shard is None:
+            return self._dispatcher.joined(worker, now)
+        instructions = self._dispatcher.answered(worker, shard, now)
+        if any(isinstance(instruction, Accept) for instruction in instructions):
+            self._answers.append(answer)
+        return instructions
+
+    def _carry_out(self, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Send(worker, shard):
+                    call = self._workers[worker].work.remote(self._state, shard.lo, shard.hi)
+                    self._calls[call] = worker, shard
+                case StartWorker(worker):
+                    self._workers[worker] = _WorkerActor.options(scheduling_strategy="SPREAD").remote(self._problem)
+                    self._calls[self._workers[worker].ready.remote()] = worker, None
+                case GiveUp(worker):
+                    ray.kill(self._workers.pop(worker))
+                case Say(message):
+                    self._tell(message)
+                case Stop(error):
+                    raise error
+                case Accept():
+                    pass  # _outcome has kept the answer
+
+
+def _connect(workers: int | None, data_bytes: int) -> None:
+    """Start Ray here, or join the cluster that this job runs on."""
+    if "RAY_ADDRESS" in os.environ:  # set inside every job
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        return
+    if workers is not None:
+        _check(workers, cores(), "this machine")
+    try:
+        ray.init(
+            address="local",
+            num_cpus=workers or cores(),
+            include_dashboard=False,
+            object_store_memory=STORE_BYTES + 2 * data_bytes,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
+    except (RayError, RuntimeError, OSError, ValueError) as error:
+        raise WorkersError(f"Ray did not start: {_lines(error)[0]}; --workers 0 searches without it") from None
+
+
+def _cpus() -> int:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's, untyped
+    return int(resources.get("CPU", 1))
+
+
+def _check(workers: int, cpus: int, place: str) -> None:
+    if workers > cpus:
+        raise SettingError(f"workers.count: expected at most {cpus}, the cores of {place}, got {workers}")
+
+
+def _cause(error: RayTaskError) -> str:
+    cause = error.cause
+    return str(cause) if isinstance(cause, DistsearchError) else raised(cause)
+
+
+def _lines(error: BaseException) -> list[str]:
+    """The lines of an error of Ray's: its summary first, what is behind it last."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

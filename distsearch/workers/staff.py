@@ -1,0 +1,86 @@
+"""How many workers there should be, which of them are starting, and how many may be replaced, and when."""
+
+from math import inf
+
+from distsearch.workers.instructions import Instruction, Policy, Say, StartWorker
+
+
+class RestartBudget:
+    """`limit` restarts at once, one more every `seconds`; whole ones, so that `next_at` is late enough."""
+
+    __slots__ = ("_left", "_limit", "_seconds", "next_at")
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._left = self._limit = limit
+        self._seconds = seconds
+        self.next_at = inf  # when one more is added
+
+    def take(self, now: float) -> bool:
+        """Use one restart, if there is one."""
+        while self._left < self._limit and self.next_at <= now:
+            self._left += 1
+            self.next_at += self._seconds
+        if not self._left:
+            return False
+        if self._left == self._limit:
+            self.next_at = now + self._seconds
+        self._left -= 1
+        return True
+
+
+class Staff:
+    """The workers that are wanted and those that are starting. Those alive are counted by the dispatcher."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.wanted = 0
+        self._numbers = 0  # given out so far
+        self._starting: set[int] = set()
+        self._free = 0  # starts on new capacity, which replace nobody
+        self._budget = RestartBudget(policy.restarts, policy.restart_seconds)
+        self._said = False  # that no restart is left
+
+    def want(self, workers: int) -> None:
+        """So many are wanted from now on; those that come on top of the old number are not restarts."""
+        self._free += max(0, workers - self.wanted)
+        self.wanted = workers
+
+    def leave(self, worker: int) -> bool:
+        """The worker is not starting any longer: it has started, or failed to. False if it was not."""
+        starting = worker in self._starting
+        self._starting.discard(worker)
+        return starting
+
+    def prepay(self, alive: int, now: float) -> bool:
+        """Use a restart for one of the living that is about to be given up, if it will be replaced."""
+        paid = self._missing(alive - 1) > 0 and self._budget.take(now)
+        self._free += paid
+        return paid
+
+    def next_start(self, alive: int) -> float:
+        """When a missing worker may be started, in seconds; infinite if none is missing."""
+        return self._budget.next_at if self._missing(alive) > 0 else inf
+
+    def fill(self, alive: int, now: float) -> list[Instruction]:
+        """Start the workers that are missing, as far as new capacity and the budget go."""
+        self._free = min(self._free, max(0, self._missing(alive)))
+        started: list[Instruction] = []
+        while self._missing(alive) > 0:
+            if self._free:
+                self._free -= 1
+            elif not self._budget.take(now):
+                return started + self._no_restarts(now)
+            started.append(StartWorker(self._numbers))
+            self._starting.add(self._numbers)
+            self._numbers += 1
+        self._said = False
+        return started
+
+    def _missing(self, alive: int) -> int:
+        return self.wanted - alive - len(self._starting)
+
+    def _no_restarts(self, now: float) -> list[Instruction]:
+        if self._said:
+            return []
+        self._said = True
+        until = "" if self._budget.next_at == inf else f"; the next in {self._budget.next_at - now:.0f} s"
+        return [Say(f"a worker is missing and all restarts are used up{until}")]

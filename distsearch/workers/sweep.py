@@ -1,0 +1,167 @@
+"""One pass over the tiles of a round: cut into shards as workers come free, taken back, never lost.
+
+Each shard is a fixed part of what is left, so shards shrink towards the end and all workers finish together
+(guided self-scheduling, Polychronopoulos & Kuck 1987, doi 10.1109/TC.1987.5009495).
+"""
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from math import ceil, inf
+
+from distsearch.workers.instructions import Policy, Shard
+
+
+class Pace:
+    """The usual seconds a tile: the median of the latest answers, which no straggler can pull up."""
+
+    __slots__ = ("_latest", "_sorted", "median")
+    WINDOW = 63
+
+    def __init__(self) -> None:
+        self.median = 0.0  # seconds a tile; 0 before the first answer
+        self._latest: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def add(self, tile_seconds: float) -> None:
+        """Another answer has come, after so many seconds a tile."""
+        if len(self._latest) == self.WINDOW:
+            del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
+        self._latest.append(tile_seconds)
+        insort(self._sorted, tile_seconds)
+        self.median = self._sorted[len(self._sorted) // 2]
+
+
+class Piece:
+    """A shard and what has become of it."""
+
+    __slots__ = ("copies", "deaths", "lates", "pace", "settled", "shard", "tiles", "waiting")
+
+    def __init__(self, shard: Shard, tiles: int, pace: Pace) -> None:
+        self.shard = shard
+        self.tiles = tiles
+        self.pace = pace
+        self.settled = False  # answered, or no longer wanted
+        self.waiting = False  # to be sent again, at once or after a delay
+        self.copies = 0  # workers that have it in flight
+        self.lates = 0  # times that a worker was late with it
+        self.deaths = 0  # workers lost while they ran it
+
+    @property
+    def usual(self) -> float:
+        """Seconds that it should take; 0 while nothing is known."""
+        return self.pace.median * self.tiles
+
+
+class Sweep:
+    """The tiles of one sweep. Every unsettled piece is at a worker, or waiting here, or not cut yet."""
+
+    def __init__(self, number: int, boundaries: Sequence[int], pace: Pace, policy: Policy) -> None:
+        self._number = number
+        self._boundaries = boundaries
+        self._pace = pace
+        self._policy = policy
+        self._tiles = self._unsettled = max(0, len(boundaries) - 1)
+        self._cut_tiles = 0
+        self._queue: deque[Piece] = deque()  # to be sent again
+        self._delayed: list[tuple[float, int, Piece]] = []  # the same, but not before a time
+        # Sent behind other work, and at slow workers; with each the worker's pieces, the oldest first.
+        self._behind: deque[tuple[list[Piece], Piece]] = deque()
+        self._slow: deque[tuple[list[Piece], Piece]] = deque()
+
+    @property
+    def done(self) -> bool:
+        """Every tile has been answered."""
+        return self._unsettled == 0
+
+    @property
+    def has_work(self) -> bool:
+        """Something can be sent at once."""
+        while self._queue and self._queue[0].settled:
+            self._queue.popleft()
+        return bool(self._queue) or self._cut_tiles < self._tiles
+
+    @property
+    def next_delayed(self) -> float:
+        """When the next delayed piece is due; infinite if there is none."""
+        return self._delayed[0][0] if self._delayed else inf
+
+    def settle(self, piece: Piece) -> None:
+        """The piece has been answered."""
+        piece.settled = True
+        self._unsettled -= piece.tiles
+
+    def take(self, held: list[Piece], workers: int) -> Piece | None:
+        """The next piece for a worker that has `held`: what was taken back, then what is not cut yet."""
+        for index, piece in enumerate(self._queue):
+            # A worker holds so few pieces that one of the first in the queue is not among them.
+            if not piece.settled and piece not in held:
+                del self._queue[index]
+                piece.waiting = False
+                return piece
+        return self._cut(workers) if self._cut_tiles < self._tiles else None
+
+    def _cut(self, workers: int) -> Piece:
+        policy, left = self._policy, self._tiles - self._cut_tiles
+        least = ceil(self._tiles / policy.max_shards)
+        if self._pace.median:
+            seconds = max(policy.shortest_shard, policy.call_seconds * workers)
+            # A short sweep is one shard a worker: hence at most the even share.
+            least = max(least, min(ceil(seconds / self._pace.median), ceil(self._tiles / workers)))
+        tiles = min(left, max(least, left // (policy.shards_per_worker * workers)))
+        lo, hi = self._boundaries[self._cut_tiles], self._boundaries[self._cut_tiles + tiles]
+        self._cut_tiles += tiles
+        return Piece(Shard(self._number, lo, hi), tiles, self._pace)
+
+    def requeue(self, piece: Piece) -> None:
+        """Send the piece again, before all else."""
+        if not (piece.settled or piece.waiting):
+            piece.waiting = True
+            self._queue.appendleft(piece)
+
+    def delay(self, piece: Piece, until: float) -> None:
+        """Send the piece again, but not before a time in seconds."""
+        if not (piece.settled or piece.waiting):
+            piece.waiting = True
+            heappush(self._delayed, (until, piece.shard.lo, piece))
+
+    def wake(self, now: float) -> None:
+        """Queue the delayed pieces that are due."""
+        while self.next_delayed <= now:
+            piece = heappop(self._delayed)[2]
+            piece.waiting = False
+            self.requeue(piece)
+
+    def note_behind(self, held: list[Piece], piece: Piece) -> None:
+        """The piece was sent to a worker that is still busy with another: it may be shared."""
+        behind = self._behind
+        while behind and not self._not_begun(*behind[0]):
+            behind.popleft()
+        behind.append((held, piece))
+
+    def note_slow(self, held: list[Piece], piece: Piece) -> None:
+        """The worker that has the piece takes so long that it may be shared."""
+        self._slow.append((held, piece))
+
+    def share(self) -> Piece | None:
+        """For an idle worker: a piece not yet begun, from whoever is probably furthest behind; or a slow one.
+
+        It cannot be called back from there (Ray runs a queued call all the same): what is short and not begun
+        is not worth it.
+        """
+        while self._behind:
+            held, piece = self._behind.popleft()
+            if self._not_begun(held, piece) and piece.usual > self._policy.shortest_shard:
+                return piece
+        while self._slow:
+            held, piece = self._slow.popleft()
+            on_time = piece.copies > 1 + piece.lates  # at another, probably
+            if piece in held and not (piece.settled or piece.waiting or on_time):
+                return piece
+        return None
+
+    @staticmethod
+    def _not_begun(held: list[Piece], piece: Piece) -> bool:
+        """It waits behind another at the only worker that has it."""
+        return piece.copies == 1 and not piece.settled and piece in held[1:]

@@ -1,0 +1,281 @@
+"""The program as a user runs it: a process of its own, its streams and its exit code."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distsearch import config, strategies
+
+ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+
+
+def distsearch(*arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "distsearch", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, **options)
+
+
+def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = distsearch(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def refused(*arguments: str, cwd: Path) -> str:
+    """The one sentence of a command that is refused with exit code 2, and that leaves nothing behind."""
+    before = sorted(cwd.rglob("*"))
+    done = distsearch(*arguments, cwd=cwd)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert sorted(cwd.rglob("*")) == before
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a run, `first`, and a run of a table with text labels, `table`."""
+    path = tmp_path_factory.mktemp("work")
+    succeeded("run", "--workers", "0", "--rounds", "60", "--name", "first", cwd=path)
+    rows = [(f"{x % 7}", f"{x % 5}", "low" if x % 7 < 3 else "high") for x in range(60)]
+    with (path / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("a", "b", "level"), *rows])
+    flags = ["--target", "level", "--scale", "--test-share", "0.25", "--rounds", "200", "--layers", "4"]
+    succeeded("run", "--workers", "0", "--data", "table.csv", *flags, "--name", "table", cwd=path)
+    return path
+
+
+def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
+    done = succeeded("run", "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert result["accuracy"] >= 0.93
+    assert result["loss"] <= 0.205
+    assert "candidates/s" in done.stderr or result["seconds"] < 5
+    files = sorted(path.name for path in (tmp_path / "runs" / "vertical-hill-climb-1").iterdir())
+    assert files == [
+        "best.safetensors",
+        "checkpoint.safetensors",
+        "config.toml",
+        "history.jsonl",
+        "manifest.json",
+        "result.json",
+    ]
+
+
+def test_stdout_is_empty_without_json_and_stderr_has_the_story_with_verbose(tmp_path):
+    done = succeeded("run", "--workers", "0", "--rounds", "50", "--verbose", cwd=tmp_path)
+    assert done.stdout == ""
+    lines = re.findall(r"new best weights in round (\d+): loss ([\d.]+), accuracy ([\d.]+)", done.stderr)
+    assert len(lines) > 10
+    losses = [float(loss) for _, loss, _ in lines]
+    assert losses == sorted(losses, reverse=True)
+    assert "\r" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_help_names_every_option_with_its_default_and_unit(tmp_path):
+    text = " ".join(succeeded("run", "--help", cwd=tmp_path).stdout.replace("│", " ").split())
+    for _, setting in config.options():
+        assert f"--{setting.flag}" in text
+    for strategy in strategies.STRATEGIES.values():
+        for name in strategy.Settings.__struct_fields__:
+            assert f"--{name.replace('_', '-')}" in text
+    for words in (
+        "[candidates; default: 32]",
+        "hill-climb: 0.05; random-search: 1.0",
+        "[seconds]",
+        "default: cross-entropy",
+    ):
+        assert words in text
+
+
+def test_every_command_has_help_and_stands_in_the_readme():
+    from distsearch.cli.app import application
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    commands = application([]).registered_commands
+    assert len(commands) >= 6
+    for command in commands:
+        assert command.callback.__doc__
+        assert f"distsearch {command.name}" in readme
+
+
+def test_version(tmp_path):
+    assert re.fullmatch(r"distsearch \d+\.\d+\.\d+\n", succeeded("--version", cwd=tmp_path).stdout)
+
+
+def test_help_needs_neither_numpy_nor_ray():
+    code = "import sys; from distsearch.cli.app import application; application(['--help']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "ray", "sklearn", "pyarrow"} & set(loaded)
+
+
+def test_config_prints_what_run_accepts_and_flags_override_it(tmp_path):
+    text = succeeded("config", "--data", "spiral", "--layers", "7,5", "--sigma", "0.2", cwd=tmp_path).stdout
+    (tmp_path / "search.toml").write_text(text)
+    flags = ["--workers", "0", "--rounds", "3", "--layers", "6", "--name", "a"]
+    succeeded("run", "--config", "search.toml", *flags, cwd=tmp_path)
+    kept = tomllib.loads((tmp_path / "runs" / "a" / "config.toml").read_text())
+    assert kept["data"]["source"] == "spiral"
+    assert kept["network"]["layers"] == [6]
+    assert kept["settings"]["sigma"] == 0.2
+    again = succeeded("run", "--config", "runs/a/config.toml", "--name", "b", cwd=tmp_path)
+    assert again.returncode == 0
+    weights = [(tmp_path / "runs" / name / "best.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1]
+
+
+def test_show_tells_what_happened(folder):
+    text = succeeded("show", "first", cwd=folder).stdout
+    assert "vertical, hidden layers 3 (relu), cross-entropy, hill-climb, seed 0" in text
+    assert "1,920" in text
+    assert "ended by   rounds" in text
+    document = json.loads(succeeded("show", "runs/first", "--json", cwd=folder).stdout)
+    assert len(document["history"]) == document["result"]["rounds"] == 60
+    assert document["manifest"]["machine"]["numpy"] == np.__version__
+
+
+def test_list_has_a_line_for_each_run(folder):
+    lines = succeeded("list", cwd=folder).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["run", "first", "table"]
+    names = [each["run"] for each in json.loads(succeeded("list", "--json", cwd=folder).stdout)]
+    assert names == ["first", "table"]
+
+
+def test_evaluate_measures_the_recorded_loss_to_the_bit(folder):
+    for name in ("first", "table"):
+        scores = json.loads(succeeded("evaluate", name, "--json", cwd=folder).stdout)
+        result = json.loads((folder / "runs" / name / "result.json").read_text())
+        assert scores["train"]["loss"] == result["loss"]
+        assert scores["train"]["accuracy"] == result["accuracy"]
+    assert scores["test"]["loss"] == result["test_loss"]
+    assert scores["test"]["examples"] == 15
+
+
+def test_predict_writes_a_line_for_each_line(folder):
+    text = succeeded("predict", "table", "table.csv", cwd=folder).stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    truth = [row["level"] for row in csv.DictReader(io.StringIO((folder / "table.csv").read_text()))]
+    assert list(rows[0]) == ["level", "probability"]
+    assert np.mean([row["level"] == level for row, level in zip(rows, truth, strict=True)]) > 0.95
+    (folder / "new.csv").write_text("b,a\n1,0\n1,6\n")
+    succeeded("predict", "table", "new.csv", "--output", "out.csv", cwd=folder)
+    assert [row["level"] for row in csv.DictReader(io.StringIO((folder / "out.csv").read_text()))] == ["low", "high"]
+
+
+def test_idx_files_are_trained_on(tmp_path):
+    images = (np.arange(80).reshape(80, 1, 1) % 2 * 200 + np.zeros((1, 3, 3))).astype(np.uint8)
+    for name, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", images[:, 0, 0] // 200)):
+        header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+        with gzip.open(tmp_path / f"train-{name}.gz", "wb") as file:
+            file.write(header + array.tobytes())
+    flags = ["--workers", "0", "--rounds", "300", "--layers", "4", "--json"]
+    result = json.loads(succeeded("run", "--data", str(tmp_path), *flags, cwd=tmp_path).stdout)
+    assert result["accuracy"] == 1.0
+
+
+def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
+    command = [sys.executable, "-m", "distsearch", "run", "--workers", "0", "--seconds", "100", "--name", "a", "--json"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    history = tmp_path / "runs" / "a" / "history.jsonl"
+    until = time.monotonic() + 60
+    while not (history.exists() and history.stat().st_size) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    result = json.loads(stdout)
+    assert result["reason"] == "interrupted"
+    assert len(history.read_text().splitlines()) == result["rounds"] > 0
+    assert "Traceback" not in stderr
+
+
+REFUSALS = {
+    "strategy": (["--strategy", "hill-clim"], "unknown strategy 'hill-clim': did you mean 'hill-climb'"),
+    "loss": (["--loss", "cross-entrop"], "did you mean 'cross-entropy'"),
+    "activation": (["--activation", "rleu"], "did you mean 'relu'"),
+    "start": (["--start", "hee"], "did you mean 'he'"),
+    "data": (["--data", "vertcal"], "did you mean 'vertical'"),
+    "option": (["--lairs", "3"], "No such option: --lairs"),
+    "missing file": (["--data", "none.csv"], "none.csv"),
+    "sigma zero": (["--sigma", "0"], "sigma: expected a number > 0"),
+    "sigma nan": (["--sigma", "nan"], "sigma: expected a finite number, got nan"),
+    "population": (["--population", "1"], "population: expected a whole number >= 2, got 1"),
+    "rounds": (["--rounds", "0"], "rounds: expected a whole number >= 1, got 0"),
+    "seconds": (["--seconds", "-1"], "seconds: expected a number > 0"),
+    "layers": (["--layers", "3,0"], "layers: expected a whole number >= 1"),
+    "layers text": (["--layers", "many"], "expected whole numbers like 64,32, got 'many'"),
+    "points": (["--points", "1"], "points: expected a whole number >= 2, got 1"),
+    "classes": (["--classes", "1"], "classes: expected a whole number >= 2, got 1"),
+    "seed": (["--seed", "-1"], "seed: expected a whole number >= 0, got -1"),
+    "workers": (["--workers", "9999"], "workers.count: expected at most"),
+    "setting of another": (["--strategy", "random-search", "--ladder", "2"], "unknown setting 'ladder'"),
+    "name": (["--name", "a/b"], "expected a plain name"),
+    "config": (["--config", "none.toml"], "cannot read the configuration none.toml"),
+}
+
+
+@pytest.mark.parametrize(("flags", "sentence"), REFUSALS.values(), ids=REFUSALS)
+def test_run_refuses_in_one_sentence(tmp_path, flags, sentence):
+    message = refused("run", "--workers", "0", "--rounds", "1", *flags, "--runs", str(tmp_path), cwd=tmp_path)
+    assert sentence in message
+
+
+def test_a_toml_with_an_unknown_key_is_refused_by_its_name(tmp_path):
+    (tmp_path / "a.toml").write_text("[network]\nlayer = [3]\n")
+    assert "network: unknown setting 'layer': did you mean 'layers'" in refused(
+        "run", "--config", "a.toml", cwd=tmp_path
+    )
+
+
+def test_an_existing_run_is_never_overwritten(folder):
+    before = {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()}
+    assert "first is already there: choose another --name" in refused(
+        "run", "--workers", "0", "--name", "first", cwd=folder
+    )
+    assert {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()} == before
+
+
+def test_what_does_not_fit_a_run_is_refused(folder):
+    cases = {
+        ("show", "frist"): "unknown run 'frist': did you mean 'first'",
+        ("show", "."): "is not a run of distsearch",
+        ("predict", "table", "none.csv"): "none.csv",
+        ("evaluate", "table", "--data", "unseen.csv"): "medium",
+        ("evaluate", "table", "--data", "table.csv", "--target", "lvel"): "level",
+        ("predict", "first", "three.npz"): "expected the 2 features that were trained on, got 3",
+    }
+    (folder / "unseen.csv").write_text("a,b,level\n1,2,medium\n1,2,low\n")
+    np.savez(folder / "three.npz", X=np.zeros((2, 3)))
+    for arguments, words in cases.items():
+        assert words in refused(*arguments, cwd=folder)
+
+
+@pytest.mark.parametrize("file", ["best.safetensors", "config.toml", "manifest.json"])
+def test_a_damaged_run_is_refused_and_its_file_named(folder, tmp_path, file):
+    import shutil
+
+    shutil.copytree(folder / "runs" / "first", tmp_path / "damaged")
+    path = tmp_path / "damaged" / file
+    path.write_bytes(path.read_bytes()[:20] + b"\x00\xff")
+    assert file in refused("evaluate", "damaged", cwd=tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot write to the folder" in refused("run", "--workers", "0", "--runs", "locked", cwd=tmp_path)

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from problems import sphere
+
+import distsearch
+from distsearch.errors import DataError, ObjectiveError, SettingError
+from distsearch.randomness import Stream, noise
+from distsearch.runs import StoredRun
+from distsearch.strategies.base import State
+
+
+@pytest.fixture
+def xor():
+    """Four clouds of points in the corners of a square, the diagonal ones of one class."""
+    corners = np.arange(200) % 4
+    features = np.stack([corners & 1, corners >> 1], axis=1) + 0.1 * noise(5, Stream.DATA, 0, 0, 200, 2)
+    return features, (corners & 1) ^ (corners >> 1)
+
+
+def test_a_network_is_searched_and_predicts(xor):
+    X, y = xor
+    result = distsearch.search(X, y, layers=[8], strategy="hill-climb", rounds=400, workers=0, start="he")
+    assert result.accuracy == 1.0
+    predicted = result.predict(X.tolist())
+    assert predicted.dtype == y.dtype
+    assert predicted.tolist() == y.tolist()
+    assert len(result.history) == 400
+    assert result.history[-1].best_loss == result.loss
+    assert result.weights.shape == (8 * 3 + 2 * 9,)
+
+
+def test_labels_may_be_texts(xor):
+    X, y = xor
+    names = np.array(["same", "different"])[y]
+    result = distsearch.search(X, names, layers=[8], rounds=400, workers=0, start="he", scale=True)
+    assert result.predict(X).tolist() == names.tolist()
+
+
+def test_numbers_are_fitted_in_regression():
+    X = np.linspace(-1, 1, 50)[:, np.newaxis]
+    y = 3 * X[:, 0] - 1
+    result = distsearch.search(X, y, layers=[], loss="mean-squared-error", rounds=300, workers=0)
+    assert result.accuracy is None
+    assert result.predict([[0.0], [1.0]]) == pytest.approx(np.array([[-1.0], [2.0]]), abs=0.01)
+
+
+def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
+    X, y = xor
+    alone, pool = (distsearch.search(X, y, layers=[8], rounds=20, workers=workers, start="he") for workers in (0, 2))
+    assert pool.weights.tobytes() == alone.weights.tobytes()
+
+
+def test_a_function_is_minimized():
+    result = distsearch.minimize(sphere, np.zeros(5), rounds=300, workers=0)
+    assert result.loss < 1e-4
+    assert result.weights == pytest.approx(np.ones(5), abs=0.02)
+
+
+def test_a_step_that_has_no_gradient_is_no_obstacle():
+    result = distsearch.minimize(lambda w: float(np.abs(np.round(w * 4)).sum()), [2, -3, 1], rounds=300, workers=0)
+    assert result.loss == 0
+
+
+def test_a_run_is_kept_where_it_is_told_and_nowhere_else(tmp_path, monkeypatch, xor):
+    monkeypatch.chdir(tmp_path)
+    distsearch.search(*xor, rounds=3, workers=0)
+    assert not list(tmp_path.iterdir())
+    result = distsearch.search(*xor, rounds=3, workers=0, name="kept", runs="here")
+    assert list(StoredRun(tmp_path / "here" / "kept").history()) == result.history
+
+
+def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(tmp_path):
+    with pytest.raises(ObjectiveError, match="none of the 32 candidates has a finite loss"):
+        distsearch.minimize(lambda weights: float("nan"), [1.0, 2.0], workers=0, name="nan", runs=str(tmp_path))
+    assert StoredRun(tmp_path / "nan").state(State).center.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: distsearch.search([[1], [2]], [0, 0], workers=0), "2 classes"),
+        (lambda: distsearch.search([[1], [float("nan")]], [0, 1], workers=0), "finite|NaN|nan"),
+        (lambda: distsearch.search([[1], [2]], [0, 1, 2], workers=0), "3"),
+        (lambda: distsearch.minimize(sphere, [[1.0]], workers=0), "expected start to be finite weights"),
+        (lambda: distsearch.minimize(sphere, [], workers=0), "expected start to be finite weights"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(call, sentence):
+    with pytest.raises(DataError, match=sentence):
+        call()
+
+
+def test_an_unknown_setting_is_refused_with_those_there_are():
+    with pytest.raises(SettingError, match="unknown setting 'lairs'.* expected one of adapt, ladder"):
+        distsearch.search([[1], [2]], [0, 1], lairs=[3], workers=0)
+
+
+def test_features_that_differ_from_those_trained_on_are_refused(xor):
+    result = distsearch.search(*xor, rounds=2, workers=0)
+    with pytest.raises(DataError, match="expected the 2 features that were trained on, got 3"):
+        result.predict([[1, 2, 3]])
+
+
+def test_the_function_is_not_hidden_by_the_module_of_its_name():
+    import distsearch.search
+
+    assert callable(distsearch.search)

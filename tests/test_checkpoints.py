@@ -1,0 +1,81 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from distsearch import checkpoints
+from distsearch.errors import RunError
+
+
+@dataclass(frozen=True)
+class Inner:
+    values: np.ndarray
+    loss: float
+
+
+@dataclass(frozen=True)
+class Outer:
+    seed: int
+    center: np.ndarray
+    best: Inner
+
+
+STATE = Outer(2**64 - 1, np.array([1, -0.0, 3], np.float32), Inner(np.array([[1.5]]), 0.1 + 0.2))
+
+
+def written(path, state=STATE):
+    checkpoints.write_whole(path, checkpoints.encode(*checkpoints.flatten(state)))
+    return path
+
+
+def test_a_state_comes_back_to_the_bit_and_read_only(tmp_path):
+    state = checkpoints.unflatten(Outer, *checkpoints.read(written(tmp_path / "a.safetensors")))
+    assert (state.seed, state.best.loss) == (2**64 - 1, 0.1 + 0.2)
+    assert state.center.tobytes() == STATE.center.tobytes()
+    assert state.best.values.dtype == np.float64
+    with pytest.raises(ValueError, match="read-only"):
+        state.center[0] = 2
+
+
+def test_a_state_of_another_kind_is_refused(tmp_path):
+    path = written(tmp_path / "a.safetensors", STATE.best)
+    with pytest.raises(RunError, match="another strategy's: .*center"):
+        checkpoints.unflatten(Outer, *checkpoints.read(path))
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    checkpoints.write_whole(path, b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(RunError, match="expected best.safetensors"):
+        checkpoints.read(tmp_path / "best.safetensors")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(st.data())
+def test_a_truncated_file_or_one_with_a_damaged_header_is_refused(tmp_path, data):
+    path = written(tmp_path / "a.safetensors")
+    content = bytearray(path.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        content[data.draw(st.integers(0, header - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    try:
+        checkpoints.unflatten(Outer, *checkpoints.read(path))
+    except RunError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,96 @@
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distsearch import config, strategies
+from distsearch.config import RunConfig, from_flags, from_sections, read_toml, to_toml
+from distsearch.errors import SettingError
+
+
+def own_settings(settings: RunConfig):
+    return strategies.create(settings.strategy.name, settings.settings).settings
+
+
+def test_every_setting_has_a_flag_of_its_own_and_a_text():
+    flags = [setting.flag for _, setting in config.options()]
+    own = [name for kind in strategies.STRATEGIES.values() for name in kind.Settings.__struct_fields__]
+    assert len(flags) == len(set(flags))
+    assert not {flag.replace("-", "_") for flag in flags} & set(own)
+    assert all(setting.text for _, setting in config.options())
+
+
+def test_flags_find_their_sections_and_the_rest_is_the_strategy_s():
+    made = from_flags({"data": "spiral", "data-seed": 4, "seed": 5, "test_share": 0.2, "sigma": 0.3})
+    assert (made.data.source, made.data.seed, made.strategy.seed, made.data.test_share) == (
+        "spiral",
+        4,
+        5,
+        0.2,
+    )
+    assert made.settings == {"sigma": 0.3}
+
+
+def test_flags_override_a_file_and_leave_the_rest_of_it():
+    base = {"network": {"layers": [8], "loss": "mean-squared-error"}, "settings": {"population": 4}}
+    made = from_flags({"layers": [9], "sigma": 1.0}, base)
+    assert made.network.layers == (9,)
+    assert made.network.loss == "mean-squared-error"
+    assert made.settings == {"population": 4, "sigma": 1.0}
+    assert base["network"]["layers"] == [8]
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.lists(st.integers(1, 99), max_size=3),
+    st.none() | st.floats(1e-9, 1e9),
+    st.integers(0, 2**64 - 1),
+)
+def test_toml_gives_back_the_same_configuration(source, layers, seconds, seed):
+    flags = {"data": source, "layers": layers, "seed": seed} | ({} if seconds is None else {"seconds": seconds})
+    made = from_flags({**flags, "sigma": 0.25})
+    text = to_toml(made, own_settings(made))
+    again = from_sections(tomllib.loads(text))
+    assert to_toml(again, own_settings(again)) == text
+    assert (again.data, again.network, again.stop, again.strategy) == (
+        made.data,
+        made.network,
+        made.stop,
+        made.strategy,
+    )
+
+
+def test_the_toml_names_and_explains_every_setting():
+    text = to_toml(RunConfig(), own_settings(RunConfig()))
+    for _, setting in config.options():
+        assert f"{setting.name} =" in text
+        assert setting.text in text
+    assert "population = 32" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("[data]\nsuorce = 'x'", "unknown setting 'suorce': did you mean 'source'"),
+        ("[dta]\nsource = 'x'", "unknown section 'dta': did you mean 'data'"),
+        ("data = 3", r"data: expected a section \[data\], got the value 3"),
+        ("[data\n", "not TOML: .*line 1"),
+        ("[strategy]\nseed = 18446744073709551616", "strategy.seed: expected"),
+        ("[network]\nlayers = [4, 0]", "network.layers: expected a whole number >= 1"),
+        ("[stop]\nrounds = 0", "stop.rounds: expected a whole number >= 1, got 0"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, content, sentence):
+    path = tmp_path / "search.toml"
+    path.write_text(content)
+    with pytest.raises(SettingError, match=sentence):
+        from_sections(read_toml(path))
+
+
+def test_a_missing_or_binary_file_is_refused(tmp_path):
+    with pytest.raises(SettingError, match="cannot read .*none.toml: No such file"):
+        read_toml(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingError, match="not TOML"):
+        read_toml(tmp_path / "binary.toml")

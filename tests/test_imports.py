@@ -1,0 +1,128 @@
+"""Who may import whom: the table of the rooms, held against the imports in the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import distsearch
+
+PACKAGE = Path(distsearch.__file__).parent
+
+BASE = {"errors", "settings"}
+PROBLEM = {"problem.checks", "problem.raw", "problem.readers", "problem.tables", "problem.generators"}
+
+# What each room may import of the package, and of what is outside of the standard library.
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "settings": ({"errors"}, {"msgspec"}),
+    "config": (BASE, {"msgspec"}),
+    "randomness": (set(), {"numpy"}),
+    "machine": (set(), {"numpy", "threadpoolctl"}),
+    "interrupts": (set(), set()),
+    "candidates": ({"errors"}, {"numpy"}),
+    "strategies.__init__": (BASE | {"strategies.*"}, set()),
+    "strategies.base": (BASE | {"candidates", "randomness"}, {"numpy"}),
+    "strategies.*": (BASE | {"strategies.base", "candidates", "randomness"}, {"numpy"}),
+    "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
+    "problem.losses": ({"errors"}, {"numpy"}),
+    "problem.objective": (
+        {"errors", "candidates", "randomness", "problem.datasets", "problem.losses", "problem.network"},
+        {"numpy"},
+    ),
+    "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
+    "workers.dispatch": ({"errors", "workers.instructions", "workers.staff", "workers.sweep"}, set()),
+    "workers.instructions": ({"errors"}, set()),
+    "workers.staff": ({"errors", "workers.instructions"}, set()),
+    "workers.sweep": ({"errors", "workers.instructions"}, set()),
+    "workers.base": ({"errors", "strategies.base"}, set()),
+    "workers.local": ({"errors", "strategies.base", "workers.base"}, set()),
+    "workers.ray_pool": (
+        {"errors", "machine", "strategies.base", "problem.objective", "workers.*"},
+        {"ray"},
+    ),
+    "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
+    "runs": (BASE | {"config", "checkpoints", "strategies.base"}, {"numpy", "msgspec"}),
+    "limits": ({"config", "runs"}, set()),
+    "search": (
+        {
+            "config",
+            "errors",
+            "interrupts",
+            "limits",
+            "runs",
+            "strategies.base",
+            "problem.objective",
+            "workers.base",
+        },
+        set(),
+    ),
+}
+
+
+def modules() -> dict[str, Path]:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
+
+
+def imports(path: Path) -> tuple[set[str], set[str]]:
+    """What a file imports: modules of the package, and top-level names of others, the standard library left out."""
+    import sys
+
+    own, others = set(), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [
+                f"{node.module}.{alias.name}" if is_module(f"{node.module}.{alias.name}") else node.module
+                for alias in node.names
+            ]
+        for name in names:
+            top, _, rest = name.partition(".")
+            if top == "distsearch":
+                own.add(rest)
+            elif top not in sys.stdlib_module_names:
+                others.add(top)
+    return own, others
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return name.startswith("distsearch") and (path.with_suffix(".py").exists() or path.is_dir())
+
+
+def allowed(module: str, permitted: set[str]) -> bool:
+    return module in permitted or f"{module.rpartition('.')[0]}.*" in permitted
+
+
+ROOM_OF = {
+    module: ROOMS.get(module) or ROOMS.get(f"{module.rpartition('.')[0]}.*")
+    for module in modules()
+    if module not in {"workers.__init__", "problem.__init__"}
+}
+
+
+@pytest.mark.parametrize("module", [module for module, room in ROOM_OF.items() if room])
+def test_a_room_imports_only_what_it_may(module):
+    own, others = imports(modules()[module])
+    permitted = ROOM_OF[module]
+    assert {name for name in own if not allowed(name, permitted[0])} == set()
+    assert others - permitted[1] == set()
+
+
+def test_only_one_room_names_numpy_s_random_numbers_and_only_one_ray():
+    naming = {"numpy.random": set(), "import ray": set()}
+    for module, path in modules().items():
+        text = path.read_text(encoding="utf-8")
+        for words, users in naming.items():
+            code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", '"')))
+            if words in code or (words == "numpy.random" and "np.random" in code):
+                users.add(module)
+    assert naming == {"numpy.random": {"randomness"}, "import ray": {"workers.ray_pool"}}
+
+
+@pytest.mark.parametrize(("module", "path"), modules().items())
+def test_no_file_is_too_long(module, path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350

@@ -1,0 +1,147 @@
+"""Whole searches through session and search, without and with Ray."""
+
+import json
+import os
+import signal
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distsearch import session, strategies
+from distsearch.config import from_flags
+from distsearch.errors import SettingError, UserError
+from distsearch.model import Model
+from distsearch.runs import StoredRun
+
+
+def run(folder, watch=lambda row, state, workers: None, **flags):
+    prepared = session.prepare(from_flags({"runs": str(folder), "workers": 0, **flags}))
+    made, result = prepared.run(watch, lambda sentence: None)
+    return StoredRun(made.path), result
+
+
+def contents(stored: StoredRun) -> dict[str, bytes | list]:
+    """What must be the same for any number of workers: weights, state, and history, times aside."""
+    history = [json.loads(line) for line in (stored.path / "history.jsonl").read_bytes().splitlines()]
+    for line in history:
+        del line["seconds"]
+    files = {name: (stored.path / name).read_bytes() for name in ("best.safetensors", "checkpoint.safetensors")}
+    return {**files, "history": history}
+
+
+def test_the_chapter_s_example_is_solved(tmp_path):
+    stored, result = run(tmp_path)
+    assert result.reason == "rounds"
+    assert result.rounds == 1000
+    assert result.loss <= 0.205
+    assert result.accuracy >= 0.93
+    assert len(list(stored.history())) == 1000
+
+
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"data": "vertical", "rounds": 60},
+        {"data": "digits", "layers": [16], "rounds": 12, "population": 20, "test_share": 0.2},
+        {
+            "data": "spiral",
+            "layers": [8, 8],
+            "rounds": 20,
+            "activation": "step",
+            "loss": "classification-error",
+        },
+    ],
+    ids=["vertical", "digits", "spiral"],
+)
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpus, strategy, flags):
+    expected = contents(run(tmp_path, strategy=strategy, **flags)[0])
+    for workers in (1, 2, 3):
+        assert contents(run(tmp_path, strategy=strategy, **{**flags, "workers": workers})[0]) == expected
+
+
+def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path):
+    for flags in ({}, {"data": "digits", "layers": [32], "rounds": 20}, {"data": "wine", "scale": True}):
+        stored, result = run(tmp_path, **flags)
+        history = list(stored.history())
+        scores = Model.stored(stored).scores(session.read_data(stored.config).train)
+        assert scores.loss == result.loss == history[-1].best_loss
+        assert scores.accuracy == result.accuracy
+        assert min(row.best_loss for row in history) == result.loss
+
+
+def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
+    seen = []
+    stored, _ = run(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
+    assert [row for row, _ in seen] == list(stored.history())
+    assert {workers for _, workers in seen} == {0}
+    measured = [row.round for row in stored.history() if row.accuracy is not None]
+    assert measured == [6, 13, 20, 27]
+
+
+def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
+    states = []
+    stored, _ = run(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
+    kept = stored.state(type(states[-1]))
+    assert kept.round == 25
+    assert kept.sigma == states[-1].sigma
+    assert kept.center.tobytes() == states[-1].center.tobytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
+    def watch(row, state, workers):
+        if row.round == 20:
+            os.kill(os.getpid(), number)
+
+    stored, result = run(tmp_path, watch, seconds=60)
+    assert result.reason == "interrupted"
+    assert result.rounds == 21
+    assert len(list(stored.history())) == 21
+    assert Model.stored(stored).scores(session.read_data(stored.config).train).loss == result.loss
+
+
+def test_a_signal_in_mid_round_gives_up_the_round(tmp_path, ray_with_three_cpus):
+    def watch(row, state, workers):
+        if row.round == 3:
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    stored, result = run(tmp_path, watch, data="digits", layers=[256], population=200, seconds=60, workers=2)
+    assert result.reason == "interrupted"
+    assert result.rounds == len(list(stored.history())) >= 4
+
+
+def test_nothing_is_written_before_every_setting_is_checked(tmp_path):
+    for flags in (
+        {"strategy": "hill"}, {"sigma": -1.0}, {"loss": "los"}, {"activation": "x"}, {"start": "x"}, {"data": "x"},
+        {"test_share": 0.999999}, {"rounds": 0}, {"unheard_of": 3},
+    ):  # fmt: skip
+        with pytest.raises(UserError):
+            run(tmp_path / "runs", **flags)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path):
+    with pytest.raises(SettingError, match="expected at most"):
+        run(tmp_path, workers=10_000)
+    assert not list(tmp_path.iterdir())
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.sampled_from(["relu", "tanh", "sigmoid", "step"]),
+    st.lists(st.integers(1, 9), max_size=3),
+    st.sampled_from(["cross-entropy", "mean-squared-error", "mean-absolute-error", "classification-error"]),
+    st.sampled_from(["course", "he", "glorot"]),
+    st.booleans(),
+)
+def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, layers, loss, start, scale):
+    folder = tmp_path_factory.mktemp("runs")
+    flags = {"activation": activation, "layers": layers, "loss": loss, "start": start, "scale": scale}
+    stored, result = run(folder, data="iris", rounds=15, test_share=0.2, **flags)
+    history = list(stored.history())
+    assert result.loss <= history[0].center_loss
+    assert result.test_loss >= 0
+    assert 0 <= result.test_accuracy <= 1
