@@ -30,17 +30,13 @@ def feature_matrix(raw: Raw) -> NDArray[np.float32]:
         try:
             features = features.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(
-                f"{raw.source}: expected features that are numbers, got others: {error}"
-            ) from None
+            raise DataError(f"{raw.source}: expected features that are numbers, got others: {error}") from None
     if features.dtype.kind not in "biuf":
         raise DataError(
             f"{raw.source}: expected features that are numbers, got {features.dtype}; encode them as numbers"
         )
     if features.ndim < 2:
-        raise DataError(
-            f"{raw.source}: expected features of shape (examples, features), got {features.shape}"
-        )
+        raise DataError(f"{raw.source}: expected features of shape (examples, features), got {features.shape}")
     width = math.prod(features.shape[1:])
     if not len(features) or not width:
         raise DataError(
@@ -83,9 +79,7 @@ def target_numbers(raw: Raw) -> NDArray[np.float32]:
     if targets.ndim != 2 or not targets.shape[1]:
         raise DataError(f"{raw.source}: expected targets of shape (examples, outputs), got {targets.shape}")
     _check_count(raw, len(targets))
-    names = (
-        (raw.target or "y",) if targets.shape[1] == 1 else [f"y{index}" for index in range(targets.shape[1])]
-    )
+    names = (raw.target or "y",) if targets.shape[1] == 1 else [f"y{index}" for index in range(targets.shape[1])]
     return finite(raw, targets, names)
 
 
@@ -148,13 +142,9 @@ def _distinct(raw: Raw) -> tuple[list[Label], NDArray[np.intp]]:
         targets = np.char.decode(targets, "utf-8", "replace")
     table: dict[Any, int] = {}
     try:
-        which = np.fromiter(
-            (table.setdefault(value, len(table)) for value in targets.tolist()), np.intp, len(targets)
-        )
+        which = np.fromiter((table.setdefault(value, len(table)) for value in targets.tolist()), np.intp, len(targets))
     except TypeError as error:
-        raise DataError(
-            f"{raw.source}: expected labels that are text or numbers, got others: {error}"
-        ) from None
+        raise DataError(f"{raw.source}: expected labels that are text or numbers, got others: {error}") from None
     for index, value in enumerate(table):
         if not _is_label(value):
             raise DataError(
@@ -186,16 +176,12 @@ def _canonical(value: Label) -> str:
         return str(value)
     if math.isfinite(number) and number == int(number):
         return str(int(number))
-    return str(
-        number if isinstance(value, str) else value
-    )  # str of a float32 0.1 is 0.1, of its float is not
+    return str(number if isinstance(value, str) else value)  # str of a float32 0.1 is 0.1, of its float is not
 
 
 def _check_count(raw: Raw, targets: int) -> None:
     if targets != len(raw.features):
-        raise DataError(
-            f"{raw.source}: expected one target an example, got {targets} for {len(raw.features)} examples"
-        )
+        raise DataError(f"{raw.source}: expected one target an example, got {targets} for {len(raw.features)} examples")
 
 
 def _first(raw: Raw, which: NDArray[np.intp], index: int) -> str:

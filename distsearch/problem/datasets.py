@@ -36,9 +36,7 @@ class Schema:
 
     features: tuple[str, ...]  # column names; x0, x1, … where the source has none
     target: str  # the target column's name; empty where there is none
-    classes: (
-        tuple[str, ...] | None
-    )  # the labels as text, in the order of their numbers; None: targets are numbers
+    classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
     outputs: int  # classes, or target columns in regression
     mean: tuple[float, ...] | None  # of the training features if they were standardised; float32 values
     deviation: tuple[float, ...] | None
@@ -57,9 +55,7 @@ class Schema:
             raise DataError(f"data schema: expected the fields {', '.join(names)}, got {came or 'none'}")
         for name, (expected, fits) in _FORMS.items():
             if not fits(document[name]):
-                raise DataError(
-                    f"data schema: expected {name} to be {expected}, got {quoted(document[name])}"
-                )
+                raise DataError(f"data schema: expected {name} to be {expected}, got {quoted(document[name])}")
         parts: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
@@ -207,9 +203,7 @@ def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
 def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: int) -> Dataset:
     features = feature_matrix(raw)
     if len(features) < 2:
-        raise DataError(
-            f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some"
-        )
+        raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some")
     classes = None if numbers and not raw.labels else class_names(raw)
     if classes is not None and len(classes) < 2:
         raise DataError(
@@ -268,9 +262,7 @@ def _moments(features: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[fl
     """Mean and deviation of each feature, as float32 values; the deviation of a constant feature is 1."""
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
-    # Rounding of the mean gives a constant feature a tiny deviation, which would blow it up in other data.
-    constant = (features.min(axis=0) == features.max(axis=0)) | (deviation == 0)
-    deviation[constant] = 1
+    deviation[deviation == 0] = 1  # exactly 0 for constants: float64 adds equal float32 values without rounding
     return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
@@ -289,8 +281,7 @@ def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
     features = feature_matrix(raw)
     if features.shape[1] != len(schema.features):
         raise DataError(
-            f"{raw.source}: expected the {len(schema.features)} features that were trained on, "
-            f"got {features.shape[1]}"
+            f"{raw.source}: expected the {len(schema.features)} features that were trained on, got {features.shape[1]}"
         )
     return _scaled(raw, features, schema)
 

@@ -31,9 +31,7 @@ def read(path: str, columns: Columns) -> Raw:
     if not os.path.exists(path):
         raise DataError(f"expected a data file, but {path} does not exist; check its name and folder")
     if not os.path.isfile(path):
-        raise DataError(
-            f"expected a data file, but {path} is a pipe or a device; save the data in a file first"
-        )
+        raise DataError(f"expected a data file, but {path} is a pipe or a device; save the data in a file first")
     suffix = Path(path.lower().removesuffix(".gz")).suffix
     return _READERS.get(suffix, _read_idx)(path, columns)
 
@@ -53,21 +51,16 @@ def _read_npz(path: str, columns: Columns) -> Raw:
     return replace(train, test=test)
 
 
-def _npz_part(
-    path: str, content: Mapping[str, object], names: Mapping[str, str], part: str, columns: Columns
-) -> Raw:
+def _npz_part(path: str, content: Mapping[str, object], names: Mapping[str, str], part: str, columns: Columns) -> Raw:
     arrays = []
     for name in (f"x{part}", f"y{part}") if columns.targets else (f"x{part}",):
         if name not in names:
             raise DataError(
-                f"{path}: expected arrays X and y, or x_train, y_train, x_test and y_test, "
-                f"got {listed(list(content))}"
+                f"{path}: expected arrays X and y, or x_train, y_train, x_test and y_test, got {listed(list(content))}"
             )
         array = content[names[name]]
         if not isinstance(array, np.ndarray):  # NumPy answers bytes if the array's own magic is damaged
-            raise DataError(
-                f"{path}: expected {names[name]} to be an array, but it is damaged; write the file again"
-            )
+            raise DataError(f"{path}: expected {names[name]} to be an array, but it is damaged; write the file again")
         arrays.append(array)
     source = f"{path} (x_test)" if part == "_test" else path
     return Raw(source, arrays[0], arrays[1] if columns.targets else None)
@@ -77,9 +70,7 @@ def _read_idx(path: str, columns: Columns) -> Raw:
     """A file of images, and beside it the file of their labels. Bytes are divided by 255."""
     images = _idx_array(path)
     if images.ndim == 1:
-        raise DataError(
-            f"{path}: expected images, got {len(images)} single values; give the images file instead"
-        )
+        raise DataError(f"{path}: expected images, got {len(images)} single values; give the images file instead")
     targets = None
     if columns.targets:
         beside = _labels_beside(path)
@@ -98,16 +89,12 @@ def _read_idx(path: str, columns: Columns) -> Raw:
 def _read_idx_folder(path: str, columns: Columns) -> Raw:
     """train-images… and train-labels…; t10k-images… and t10k-labels…, if they are there, are its test set."""
     with reading(path, "a folder of IDX files"):
-        files = sorted(
-            os.listdir(path)
-        )  # where both are there, sorting puts the unpacked file before its .gz
+        files = sorted(os.listdir(path))  # where both are there, sorting puts the unpacked file before its .gz
     found = {}
     for part in ("train", "t10k"):
         found[part] = next((name for name in files if name.startswith(f"{part}-images")), None)
     if found["train"] is None:
-        raise DataError(
-            f"expected a data file, or a folder of IDX files, but {path} is a folder without train-images…"
-        )
+        raise DataError(f"expected a data file, or a folder of IDX files, but {path} is a folder without train-images…")
     train = _read_idx(os.path.join(path, found["train"]), columns)
     if found["t10k"] is None:
         return train

@@ -30,24 +30,18 @@ def _choose(path: str, names: Sequence[str], columns: Columns) -> tuple[list[int
             )
     if len(set(names)) < len(names):
         twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise DataError(
-            f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them"
-        )
+        raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
     place = {name: index for index, name in enumerate(names)}
     target = _target(path, names, columns) if columns.targets else None
     if columns.features is None:
         features = [index for index in range(len(names)) if index != target]
         if not features:
-            raise DataError(
-                f"{path}: expected a feature beside the target, got only {quoted(names[0])}; add one"
-            )
+            raise DataError(f"{path}: expected a feature beside the target, got only {quoted(names[0])}; add one")
         return features, target
     for name in columns.features:
         if name not in place:
             count = len(columns.features)
-            raise DataError(
-                f"{path}: expected the {count} features that were trained on, but {_lacks(name, names)}"
-            )
+            raise DataError(f"{path}: expected the {count} features that were trained on, but {_lacks(name, names)}")
     return [place[name] for name in columns.features], target
 
 
@@ -85,9 +79,7 @@ def read_csv(path: str, columns: Columns, delimiter: str = ",") -> Raw:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # a header alone: `checks` says so
-                cells = np.loadtxt(
-                    text, _record(kinds), comments=None, delimiter=delimiter, quotechar='"', ndmin=1
-                )
+                cells = np.loadtxt(text, _record(kinds), comments=None, delimiter=delimiter, quotechar='"', ndmin=1)
         except UnicodeDecodeError:
             raise
         except ValueError as error:
@@ -171,9 +163,7 @@ class _Csv:
                     if wrong:
                         return f"{self.path}, line {reader.line_num}: {wrong}"
             except csv.Error as error:
-                return (
-                    f"{self.path}, line {reader.line_num}: expected quotes in pairs, got {error}; mend them"
-                )
+                return f"{self.path}, line {reader.line_num}: expected quotes in pairs, got {error}; mend them"
         return None
 
     def _undecodable(self) -> str:

@@ -32,11 +32,10 @@ class Deadlines:
         self._timers: list[tuple[float, int, Worker]] = []
 
     def allowance(self, piece: Piece) -> float:
-        """Seconds until the piece is late. More whenever it was: it may be the piece that is slow."""
+        """Seconds until the piece is late."""
         if not piece.usual:
             return self._policy.first_deadline
-        patience = 1 if piece.settled else 1 + piece.lates
-        return max(self._policy.deadline_floor, self._policy.deadline_factor * piece.usual) * patience
+        return max(self._policy.deadline_floor, self._policy.deadline_factor * piece.usual) * _patience(piece)
 
     def begin(self, worker: Worker, now: float) -> None:
         """The first piece of the worker, if it has any, runs from now on."""
@@ -47,7 +46,7 @@ class Deadlines:
         if worker.pieces:
             piece = worker.pieces[0]
             backup = max(self._policy.backup_floor, self._policy.backup_factor * (piece.usual or inf))
-            worker.deadline = now + min(backup, self.allowance(piece))
+            worker.deadline = now + min(backup * _patience(piece), self.allowance(piece))
         self._set_timer(worker)
 
     def move(self, worker: Worker, when: float) -> None:
@@ -71,3 +70,8 @@ class Deadlines:
         if worker.deadline < worker.timer:
             worker.timer = worker.deadline
             heappush(self._timers, (worker.timer, worker.number, worker))
+
+
+def _patience(piece: Piece) -> int:
+    """More for each time that the piece was late: it may be the piece that is slow, and not its workers."""
+    return 1 if piece.settled else 1 + piece.lates

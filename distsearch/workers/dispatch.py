@@ -217,6 +217,8 @@ class Dispatcher:
     def _release(self, worker: Worker, piece: Piece, now: float) -> None:
         """The piece is no longer in flight at the worker; if it ran, the one behind it begins."""
         ran = piece is worker.pieces[0]
+        if ran:
+            self._forget_slow(worker)
         worker.pieces.remove(piece)
         piece.copies -= 1
         if ran:
@@ -242,9 +244,14 @@ class Dispatcher:
         worker.slow = True
         self._unlist(worker)
         for piece in worker.pieces:
+            piece.slows += 1
             self._sweep.note_slow(worker.pieces, piece)
         self._deadlines.move(worker, max(now, worker.started + self._deadlines.allowance(worker.pieces[0])))
         self._share(now, out)
+
+    def _forget_slow(self, worker: Worker) -> None:
+        for piece in worker.pieces:
+            piece.slows -= worker.slow
 
     def _share(self, now: float, out: list[Instruction]) -> None:
         """Nothing is left to be sent: let idle workers repeat what others have not begun or are slow with."""
@@ -259,7 +266,7 @@ class Dispatcher:
         """A deadline has passed: let others do what the worker has, and see whether to keep it."""
         piece = worker.pieces[0]
         worker.missed += 1
-        worker.lates += piece.settled
+        worker.lates += piece.settled and worker.missed > 1  # the first one counts when it is answered
         if self._drop_if_late(worker, now, out):
             return
         if worker.missed == 1:
@@ -293,6 +300,7 @@ class Dispatcher:
         """Take back all that the worker had, the piece that it ran first, and start another in its place."""
         del self._workers[worker.number]
         self._unlist(worker)
+        self._forget_slow(worker)
         self._last_loss = reason
         pieces = worker.pieces.copy()
         worker.pieces.clear()

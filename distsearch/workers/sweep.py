@@ -36,7 +36,7 @@ class Pace:
 class Piece:
     """A shard and what has become of it."""
 
-    __slots__ = ("copies", "deaths", "lates", "pace", "settled", "shard", "tiles", "waiting")
+    __slots__ = ("copies", "deaths", "lates", "pace", "settled", "shard", "slows", "tiles", "waiting")
 
     def __init__(self, shard: Shard, tiles: int, pace: Pace) -> None:
         self.shard = shard
@@ -45,6 +45,7 @@ class Piece:
         self.settled = False  # answered, or no longer wanted
         self.waiting = False  # to be sent again, at once or after a delay
         self.copies = 0  # workers that have it in flight
+        self.slows = 0  # of those, how many are slow
         self.lates = 0  # times that a worker was late with it
         self.deaths = 0  # workers lost while they ran it
 
@@ -156,8 +157,8 @@ class Sweep:
                 return piece
         while self._slow:
             held, piece = self._slow.popleft()
-            on_time = piece.copies > 1 + piece.lates  # at another, probably
-            if piece in held and not (piece.settled or piece.waiting or on_time):
+            nobody_else = piece.copies == piece.slows
+            if piece in held and nobody_else and not (piece.settled or piece.waiting):
                 return piece
         return None
 
