@@ -46,11 +46,12 @@ class _Generator(threading.local):
         self.philox = Philox(key=0)
         self.state = self.philox.state
         self.state["buffer_pos"] = _WORDS_PER_BLOCK
+        self.key: NDArray[np.uint64] = self.state["state"]["key"]
+        self.counter: NDArray[np.uint64] = self.state["state"]["counter"]
 
     def words(self, seed: int, stream: int, round_number: int, block: int, count: int) -> NDArray[np.uint64]:
-        inner = self.state["state"]
-        inner["key"][:] = seed, stream
-        inner["counter"][:] = block, 0, round_number, 0
+        self.key[0], self.key[1] = seed, stream
+        self.counter[0], self.counter[2] = block, round_number
         self.philox.state = self.state
         words: NDArray[np.uint64] = self.philox.random_raw(count)
         return words
@@ -69,7 +70,7 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     words = _generator.words(seed, stream, round_number, lo * blocks, count)
     pieces = words.astype("<u8", copy=False).view("<u2").reshape(hi - lo, blocks * _NORMALS_PER_BLOCK)
     out = np.empty((hi - lo, width), np.float32)
-    return np.take(_quantiles(), pieces[:, :width], out=out, mode="wrap")
+    return _quantiles().take(pieces[:, :width], out=out, mode="wrap")
 
 
 def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArray[np.intp]:

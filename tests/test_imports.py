@@ -31,7 +31,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
-    "workers.dispatch": ({"errors", "workers.instructions", "workers.staff", "workers.sweep"}, set()),
+    "workers.dispatch": (
+        {"errors", "workers.deadlines", "workers.instructions", "workers.staff", "workers.sweep"},
+        set(),
+    ),
+    "workers.deadlines": ({"errors", "workers.instructions", "workers.sweep"}, set()),
     "workers.instructions": ({"errors"}, set()),
     "workers.staff": ({"errors", "workers.instructions"}, set()),
     "workers.sweep": ({"errors", "workers.instructions"}, set()),

@@ -107,6 +107,8 @@ def _improvement(row: RoundRecord, accuracies: Accuracies) -> str:
 
 
 def _bar(console: Console) -> Progress:
-    bar = Progress(BarColumn(bar_width=20), TextColumn("{task.fields[text]}"), console=console, auto_refresh=False)
+    bar = Progress(
+        BarColumn(bar_width=20), TextColumn("{task.fields[text]}"), console=console, auto_refresh=False, transient=True
+    )
     bar.add_task("", total=1.0, text="starting")
     return bar

@@ -45,13 +45,11 @@ def number_in(text: str) -> float | None:
     """The number that a text writes (whole ones as int, so that long ones stay exact), or None."""
     if "_" in text or not text.isascii():  # Python reads 1_0 as 10, and the digits of every script
         return None
-    kinds = (int, float) if len(text) < _LONGEST_WHOLE else (float,)
-    for kind in kinds:
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return None
+    whole = len(text) < _LONGEST_WHOLE and text.strip().lstrip("+-").isdigit()
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        return None
 
 
 def quoted(value: object) -> str:

@@ -137,7 +137,7 @@ def _idx_array(path: str) -> NDArray[np.generic]:
             f"{path}: expected {expected} bytes for the shape {shape} in its head, got {len(content)}; "
             "the file is damaged or cut short, fetch it again"
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
 _READERS: dict[str, Callable[[str, Columns], Raw]] = {

@@ -285,9 +285,7 @@ class Dispatcher:
 
     def _drop_if_late(self, worker: Worker, now: float, out: list[Instruction]) -> bool:
         late = worker.lates >= self._policy.lates_before_drop
-        late = late and (
-            self.alive > 1 or self._staff.prepay(self.alive, now)
-        )  # a slow worker is better than none
+        late = late and (self.alive > 1 or self._staff.prepay(self.alive, now))  # a slow worker is better than none
         if late:
             self._give_up(worker, f"it was late {worker.lates} times in a row", now, out)
         return late

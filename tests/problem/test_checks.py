@@ -154,7 +154,16 @@ def test_features_that_cannot_be_used(features, came):
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("1", 1), ("-2.5e1", -25.0), (" 3 ", 3), ("1_0", None), ("", None), ("one", None), ("\u0661", None)],
+    [
+        ("1", 1),
+        ("+-1", None),
+        ("-2.5e1", -25.0),
+        (" 3 ", 3),
+        ("1_0", None),
+        ("", None),
+        ("one", None),
+        ("\u0661", None),
+    ],
 )
 def test_numbers_in_text(text, number):
     assert number_in(text) == number

@@ -118,6 +118,14 @@ def test_a_folder_s_t10k_files_are_its_test_set(write):
     assert load(folder, numbers=False).test is None
 
 
+def test_of_a_folder_with_both_the_unpacked_files_are_read(write, monkeypatch):
+    path = write(
+        train_images_idx3_ubyte__gz=b"", train_images_idx3_ubyte=idx(IMAGES), train_labels_idx1_ubyte=idx(LABELS)
+    )
+    monkeypatch.setattr("os.listdir", lambda _: ["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"])
+    assert len(load(os.path.dirname(path), numbers=False).train.features) == 3
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
@@ -130,6 +138,7 @@ def test_a_folder_s_t10k_files_are_its_test_set(write):
         ({"a_images": idx(IMAGES) + b"\0"}, "expected 28 bytes for the shape (3, 2, 2) in its head, got 29"),
         ({"a_images": idx(np.zeros((0, 2, 2)))}, "expected 16 bytes for the shape (0, 2, 2)"),
         ({"a_images": idx(IMAGES)[:9]}, "does not begin as IDX does"),
+        ({"a_images": b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"\7"}, "does not begin as IDX does"),
         ({"a_images": b"\0\0\x08"}, "does not begin as IDX does"),
         ({"a_images": b"\0\0\x0a\1\0\0\0\1\0"}, "does not begin as IDX does"),
         ({"a__txt": b"x,y\n1,2\n"}, "expected a .csv, .tsv, .parquet, .npz or IDX file, but"),

@@ -119,6 +119,7 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
         ),
         ("x,y,t\n1,2,a\n".encode("utf-16"), ", line 1: expected text in UTF-8, got the byte 0xff"),
         (b"\x89PNG\r\n\x1a\n\0\0", ", line 1: expected text in UTF-8, got the byte 0x89"),
+        ("x" * 200_000, "to be a table of text, but it is not, or it is damaged: field larger than field limit"),
         (b"\0" * 9, " to be a table of text, but it is not: it holds zero bytes"),
         (
             gzip.compress(b"x,y,t\n" + b"1,2,a\n3,4,b\n" * 99)[:-9],
@@ -206,6 +207,13 @@ def test_further_data_is_read_by_the_names_of_the_columns(write, kind):
     assert read_features(path, SCHEMA).tolist() == [[1, 2], [3, 4]]
     assert read_examples(path, SCHEMA).targets.tolist() == [1, 0]
     assert read_examples(path, SCHEMA).features.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_features_come_in_the_order_of_the_training(write, kind):
+    three = Schema(("z", "x", "y"), "", None, 1, None, None)
+    path = write("x,y,z\n1,2,3\n" if kind == "csv" else pa.table({"x": [1], "y": [2], "z": [3]}))
+    assert read_features(path, three).tolist() == [[3, 1, 2]]
 
 
 @pytest.mark.parametrize(

@@ -179,9 +179,7 @@ class Simulation:
                 busy += max(0.0, self.now - max(self._began, machine.began_at))
         available = max(available, 1e-12)
         seconds = self.now - self._began
-        return Swept(
-            losses, seconds, len(self.sent), self._answers, busy / available, self._useful / available
-        )
+        return Swept(losses, seconds, len(self.sent), self._answers, busy / available, self._useful / available)
 
     # the driver
 
@@ -208,9 +206,7 @@ class Simulation:
         begin = perf_counter()
         instructions = event(*details)
         self.dispatcher_seconds += perf_counter() - begin
-        self._require(
-            not any(isinstance(order, Stop) for order in instructions[:-1]), "Stop was not the last"
-        )
+        self._require(not any(isinstance(order, Stop) for order in instructions[:-1]), "Stop was not the last")
         for instruction in instructions:
             self._carry_out(instruction)
         return instructions
@@ -352,9 +348,7 @@ class Simulation:
             self._tell(self.dispatcher.want, fault.which, self.now)
         elif fault.kind == "refuse":
             self._refuse_until = at + fault.seconds
-        elif alive := [
-            self.machines[number] for number in sorted(self._known) if not self.machines[number].dead
-        ]:
+        elif alive := [self.machines[number] for number in sorted(self._known) if not self.machines[number].dead]:
             machine = alive[fault.which % len(alive)]
             well = [other for other in alive if max(other.stopped_until, other.cut_until) <= at]
             if not (self._spare and well == [machine]):

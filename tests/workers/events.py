@@ -1,0 +1,41 @@
+"""Events for a dispatcher by hand: what several of its tests begin with."""
+
+from distsearch.workers.dispatch import Dispatcher
+from distsearch.workers.instructions import Instruction, Policy, Send, Shard, StartWorker
+
+
+def loss(sweep: int, unit: int) -> float:
+    """Different for each sweep and unit, so that an answer that goes astray is seen."""
+    return sweep + unit / 1_000_003
+
+
+def opened(workers: int, policy: Policy | None = None) -> Dispatcher:
+    dispatcher = Dispatcher(policy or Policy())
+    for start in dispatcher.want(workers, 0.0):
+        assert isinstance(start, StartWorker)
+        assert dispatcher.joined(start.worker, 0.0) == []
+    return dispatcher
+
+
+def sent(instructions: list[Instruction]) -> list[Send]:
+    return [instruction for instruction in instructions if isinstance(instruction, Send)]
+
+
+def measured(workers: int, policy: Policy | None = None) -> Dispatcher:
+    """One that knows that a tile takes a second. It is at 1 s, and all workers are idle."""
+    dispatcher = opened(workers, policy)
+    for send in dispatcher.start(range(workers + 1), 0.0):
+        dispatcher.answered(send.worker, send.shard, 1.0)
+    assert dispatcher.done
+    return dispatcher
+
+
+def finish(dispatcher: Dispatcher, queue: list[Send], now: float) -> list[Shard]:
+    """Answer these, and all that is sent because of that. The shards that were sent."""
+    queue, shards = list(queue), []
+    while queue:
+        send = queue.pop(0)
+        more = sent(dispatcher.answered(send.worker, send.shard, now))
+        shards += [send.shard for send in more]
+        queue += more
+    return shards
