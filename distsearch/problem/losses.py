@@ -16,6 +16,8 @@ from distsearch.errors import SettingError, unknown
 
 Array = NDArray[np.float32]
 
+LARGEST_EXPONENT = 87  # e to this is near the largest float32
+
 
 class Loss(ABC):
     """A loss; `numbers` says that it compares numbers (regression), not classes."""
@@ -96,14 +98,15 @@ def hits(outputs: Array, targets: Array) -> Array:
 def _sum_of_logs(values: Array, ceiling: int) -> Array:
     """Σ log over the last axis of values (candidates, examples) in [1, ceiling], which are written over.
 
-    Halves are multiplied first, as long as no product can overflow: a logarithm costs ten times a product.
+    A logarithm costs ten times a product, so the logarithms of products of several values are summed.
     """
-    width = values.shape[1]
-    factors = 1
-    while width > 1 and 3 * factors * math.log(ceiling) < 87:  # e^87 is near the largest float32
-        half = width // 2
-        if width % 2:
-            values[:, 0] *= values[:, width - 1]
-        np.multiply(values[:, :half], values[:, half : 2 * half], out=values[:, :half])
-        width, factors = half, 3 * factors
-    return np.add.reduce(np.log(values[:, :width]), axis=1)
+    examples = values.shape[1]
+    factors = min(8, int(LARGEST_EXPONENT / math.log(ceiling)) - 1)
+    width = examples // factors if factors > 1 else 0
+    if width < factors:
+        return np.add.reduce(np.log(values), axis=1)
+    rest = examples - factors * width
+    head = values[:, : examples - rest].reshape(len(values), factors, width)
+    products = np.multiply.reduce(head, axis=1)
+    np.multiply(products[:, :rest], values[:, examples - rest :], out=products[:, :rest])
+    return np.add.reduce(np.log(products, out=products), axis=1)

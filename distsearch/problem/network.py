@@ -17,6 +17,10 @@ from distsearch.randomness import Stream, noise
 Array = NDArray[np.float32]
 
 
+# An activation is applied in place to a layer's neurons with their row of ones below, (candidates, neurons + 1,
+# examples), because one long run is faster than many short ones. `zeros` has the same shape.
+
+
 def _relu(hidden: Array, zeros: Array) -> None:
     # An array of zeros, not the number 0: NumPy's loop over two arrays is five times as fast.
     np.maximum(hidden, zeros, out=hidden)
@@ -24,6 +28,7 @@ def _relu(hidden: Array, zeros: Array) -> None:
 
 def _tanh(hidden: Array, zeros: Array) -> None:
     np.tanh(hidden, out=hidden)
+    hidden[:, -1] = 1
 
 
 def _sigmoid(hidden: Array, zeros: Array) -> None:
@@ -31,6 +36,7 @@ def _sigmoid(hidden: Array, zeros: Array) -> None:
     np.exp(hidden, out=hidden)
     np.add(hidden, np.float32(1), out=hidden)
     np.reciprocal(hidden, out=hidden)
+    hidden[:, -1] = 1
 
 
 def _step(hidden: Array, zeros: Array) -> None:
@@ -58,7 +64,7 @@ class _Buffers:
     """Where the activations of one shape of tile are kept between calls."""
 
     hidden: tuple[Array, ...]  # of each hidden layer, (candidates, neurons + 1, examples), the last row ones
-    zeros: tuple[Array, ...]  # like hidden without the ones
+    zeros: tuple[Array, ...]  # like hidden
     outputs: Array  # (candidates, outputs, examples)
 
 
@@ -106,9 +112,8 @@ class Network:
         activate = ACTIVATIONS[self.activation]
         below = inputs
         for layer, hidden, zeros in zip(self.layers, buffers.hidden, buffers.zeros, strict=False):
-            neurons = hidden[:, :-1]
-            candidates.apply(layer, below, neurons)
-            activate(neurons, zeros)
+            candidates.apply(layer, below, hidden[:, :-1])
+            activate(hidden, zeros)
             below = hidden
         candidates.apply(self.layers[-1], below, buffers.outputs)
         return buffers.outputs
@@ -146,7 +151,7 @@ class Network:
             if len(self._buffers) >= 8:  # a search has at most four shapes: whole and last tiles and chunks
                 self._buffers.clear()
             hidden = tuple(np.ones((candidates, layer.outputs + 1, examples), np.float32) for layer in self.layers[:-1])
-            zeros = tuple(np.zeros_like(array[:, :-1]) for array in hidden)
+            zeros = tuple(np.zeros_like(array) for array in hidden)
             outputs = np.empty((candidates, self.layers[-1].outputs, examples), np.float32)
             buffers = self._buffers[candidates, examples] = _Buffers(hidden, zeros, outputs)
         return buffers

@@ -19,7 +19,7 @@ from distsearch.problem.datasets import Dataset, Examples, Schema
 from distsearch.problem.losses import Loss
 from distsearch.problem.network import Network
 
-CACHE_BYTES = 256 * 1024
+CACHE_BYTES = 1024 * 1024
 SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
 LARGEST_TILE = 64  # candidates
 LARGEST_TILE_WEIGHTS = 1 << 22  # of all candidates of a tile that a function scores

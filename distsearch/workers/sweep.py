@@ -164,5 +164,5 @@ class Sweep:
 
     @staticmethod
     def _not_begun(held: list[Piece], piece: Piece) -> bool:
-        """It waits behind another at the only worker that has it."""
-        return piece.copies == 1 and not piece.settled and piece in held[1:]
+        """It waits behind another."""
+        return not piece.settled and piece in held[1:]

@@ -1,7 +1,7 @@
 """When a shard is slow or late, who does it instead, and when the worker is given up."""
 
 from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Send, Shard, StartWorker
+from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Send, StartWorker, Stop
 
 from .events import finish, measured, opened, sent
 
@@ -40,34 +40,44 @@ def test_answers_out_of_order_do_not_spoil_the_pace() -> None:
     dispatcher = measured(1)
     first, second = sent(dispatcher.start(range(10), 1.0))
     assert (first.shard.hi, second.shard.hi) == (1, 2)
-    (third,) = sent(dispatcher.answered(0, second.shard, 101.0))
-    dispatcher.answered(0, first.shard, 2.0)
-    assert third.shard == Shard(2, 2, 3)
-    assert dispatcher.next_deadline() == 2.0 + 2.0
+    dispatcher.answered(0, second.shard, 5.0)  # nobody knows when it began
+    dispatcher.answered(0, first.shard, 6.0)  # after 5 s, and the one before took 1 s
+    assert dispatcher.next_deadline() == 6.0 + 2 * 5.0
 
 
 def test_a_late_shard_takes_what_waits_behind_it_along_each_time() -> None:
-    dispatcher = measured(2)
+    dispatcher = measured(2, Policy(restarts=0))
     for begin in (100.0, 200.0):
         sends = sent(dispatcher.start(range(33), begin))
         stuck = [send for send in sends if send.worker == 0]
         mine = [send for send in sends if send.worker == 1]
-        dispatcher.tick(begin + 8.0)
-        taken = finish(dispatcher, mine, begin + 9.0)
+        dispatcher.tick(begin + 70.0)
+        taken = finish(dispatcher, mine, begin + 71.0)
         assert taken[:2] == [send.shard for send in stuck]
         assert dispatcher.done
-        finish(dispatcher, stuck, begin + 9.0)
+        finish(dispatcher, stuck, begin + 71.0)
 
 
 def test_what_was_late_and_is_then_lost_goes_out_once() -> None:
-    dispatcher = measured(2, Policy(restarts=0))
-    sends = sent(dispatcher.start(range(33), 1.0))
+    dispatcher = measured(3, Policy(in_flight=1, restarts=0))
+    stuck, *others = sent(dispatcher.start(range(49), 1.0))
+    running = [sent(dispatcher.answered(send.worker, send.shard, 8.0))[0] for send in others]
     dispatcher.tick(9.0)
-    dispatcher.lost(0, "its process died", 9.0)
-    shards = finish(dispatcher, [send for send in sends if send.worker == 1], 9.0)
-    assert dispatcher.done
-    assert len(shards) == len(set(shards))
-    assert {send.shard for send in sends if send.worker == 0} <= set(shards)
+    dispatcher.lost(stuck.worker, "its process died", 9.0)
+    shards = [sent(dispatcher.answered(send.worker, send.shard, 10.0))[0].shard for send in running]
+    assert shards[0] == stuck.shard
+    assert shards[1] != stuck.shard
+
+
+def test_what_was_slow_at_a_worker_that_is_lost_begins_anew() -> None:
+    dispatcher = measured(3, Policy(restarts=0))
+    first, second, third = sent(dispatcher.start(range(4), 1.0))
+    dispatcher.tick(3.0)
+    dispatcher.lost(first.worker, "its process died", 3.0)
+    again = Send(second.worker, first.shard)
+    assert sent(dispatcher.answered(second.worker, second.shard, 3.1)) == [again]
+    assert sent(dispatcher.answered(third.worker, third.shard, 3.2)) == []
+    assert sent(dispatcher.tick(5.2)) == [Send(third.worker, first.shard)]
 
 
 def test_nothing_is_put_behind_what_is_slow() -> None:
@@ -197,3 +207,18 @@ def test_without_restarts_the_silent_are_waited_for() -> None:
     (send,) = sent(dispatcher.start(range(2), 100.0))
     assert dispatcher.tick(5000.0) == []
     assert dispatcher.answered(0, send.shard, 6000.0) == [Accept(send.shard)]
+
+
+def test_stop_comes_last_whatever_else_is_due() -> None:
+    dispatcher = measured(2, Policy(deaths_before_stop=1, first_deadline=15.0))
+    sends = {send.worker: send.shard for send in sent(dispatcher.start(range(3), 100.0))}
+    dispatcher.answered(1, sends[1], 101.0)
+    dispatcher.tick(102.0)
+    dispatcher.answered(1, sends[0], 103.0)
+    dispatcher.tick(104.0)
+    dispatcher.tick(108.0)
+    dispatcher.start(range(2), 110.0)
+    dispatcher.tick(112.0)  # 0 has been late twice, and 1 is slow
+    orders = dispatcher.tick(140.0)
+    assert [order.worker for order in orders if isinstance(order, GiveUp)] == [1, 0]
+    assert isinstance(orders[-1], Stop)
