@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields, is_dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -36,21 +37,34 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def encode(tensors: Tensors, scalars: dict[str, Any]) -> bytes:
-    """Tensors and scalars as the bytes of a safetensors file."""
-    return safetensors.numpy.save(tensors, {"scalars": msgspec.json.encode(scalars).decode()})
+    """Tensors and scalars as the bytes of a safetensors file, with a checksum over both."""
+    text = msgspec.json.encode(scalars)
+    about = {"scalars": text.decode(), "checksum": _checksum(tensors, text)}
+    return safetensors.numpy.save(tensors, about)
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """What `encode` wrote to a file. RunError if it is missing or damaged."""
+    """What `encode` wrote to a file. RunError if it is missing or damaged, be it by a single bit."""
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-            scalars = msgspec.json.decode((file.metadata() or {})["scalars"], type=dict[str, Any])
+            about = file.metadata() or {}
+        scalars = msgspec.json.decode(about["scalars"], type=dict[str, Any])
+        if about["checksum"] != _checksum(tensors, about["scalars"].encode()):
+            raise ValueError("its checksum does not fit its content")
     except FileNotFoundError:
         raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
     except (SafetensorError, OSError, KeyError, msgspec.DecodeError, ValueError, TypeError) as error:
         raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
     return tensors, scalars
+
+
+def _checksum(tensors: Tensors, scalars: bytes) -> str:
+    digest = blake2b(scalars, digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
 
 
 def flatten(state: Any, prefix: str = "") -> tuple[Tensors, dict[str, Any]]:

@@ -150,7 +150,6 @@ class Dispatcher:
             else:
                 self._note_slow(worker, now, out)
         self._go_on(now, out)
-        out.sort(key=_is_stop)
         return out
 
     def _go_on(self, now: float, out: list[Instruction]) -> None:

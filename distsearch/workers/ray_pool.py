@@ -6,6 +6,7 @@ dispatcher's to replace. The driver owns every object (the data, the states), so
 
 import logging
 import os
+import pickle
 import time
 from typing import Any
 
@@ -49,9 +50,10 @@ class _Worker:
     def ready(self) -> None:
         """Answers once the data is there."""
 
-    def work(self, state: State, lo: int, hi: int) -> Answer:
-        """The answer to the units lo to hi."""
-        return self._strategy.work(state, self._objective, lo, hi)
+    def work(self, state: State | bytes, lo: int, hi: int) -> Answer:
+        """The answer to the units lo to hi of a state, pickled if it is small."""
+        whole = pickle.loads(state) if isinstance(state, bytes) else state  # noqa: S301  (from our own driver)
+        return self._strategy.work(whole, self._objective, lo, hi)
 
 
 _WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
@@ -86,7 +88,8 @@ class RayPool(Workers):
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order. WorkersError if no worker is to be had."""
         self._answers = []
-        self._state = ray.put(state) if state.center.nbytes > INLINE_BYTES else state
+        # A small state is pickled here once a round; Ray would do it, more dearly, for each call.
+        self._state = ray.put(state) if state.center.nbytes > INLINE_BYTES else pickle.dumps(state)
         units = self._strategy.units(state)
         self._carry_out(self._dispatcher.start([*range(0, units, self._tile), units], time.monotonic()))
         while not self._dispatcher.done:

@@ -54,6 +54,7 @@ def test_a_late_shard_takes_what_waits_behind_it_along_each_time() -> None:
         dispatcher.tick(begin + 70.0)
         taken = finish(dispatcher, mine, begin + 71.0)
         assert taken[:2] == [send.shard for send in stuck]
+        assert len(taken) == len(set(taken))
         assert dispatcher.done
         finish(dispatcher, stuck, begin + 71.0)
 
