@@ -19,6 +19,8 @@ from distsearch.runs import Result, RoundRecord, StoredRun
 from distsearch.session import Session
 from distsearch.strategies.base import State
 
+IN_MEMORY = "memory"  # stands in a run's configuration for the data's source
+
 
 @dataclass(frozen=True)
 class FunctionResult:
@@ -95,10 +97,10 @@ def minimize(
 def _run_folder(settings: Mapping[str, Value]) -> Iterator[RunConfig]:
     """The configuration; its run is kept only if the settings say where."""
     if "name" in settings or "runs" in settings:
-        yield from_flags(settings)
+        yield from_flags({"data": IN_MEMORY, **settings})
         return
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
-        yield from_flags({**settings, "runs": folder})
+        yield from_flags({"data": IN_MEMORY, **settings, "runs": folder})
 
 
 def _unwatched(row: RoundRecord, state: State, workers: int) -> None:

@@ -17,15 +17,22 @@ from distsearch.errors import RunError
 D = TypeVar("D")
 Tensors = dict[str, NDArray[Any]]
 
+TEMPORARY = ".temporary"  # ends the name of a file that is being written
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, also when the power goes: a new file, synced, takes the old one's name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+def write_whole(path: Path, content: bytes, previous: Path | None = None) -> None:
+    """Write a file whole or not at all, also when the power goes: a new file, synced, takes the old one's name.
+
+    The old one goes on under the name `previous`, if that is given.
+    """
+    temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -36,11 +43,18 @@ def write_whole(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
+class _Header(msgspec.Struct, frozen=True):
+    """What stands in the file's header beside the tensors' names and shapes."""
+
+    scalars: dict[str, Any]
+    checksum: str
+
+
 def encode(tensors: Tensors, scalars: dict[str, Any]) -> bytes:
     """Tensors and scalars as the bytes of a safetensors file, with a checksum over both."""
-    text = msgspec.json.encode(scalars)
-    about = {"scalars": text.decode(), "checksum": _checksum(tensors, text)}
-    return safetensors.numpy.save(tensors, about)
+    header = msgspec.json.encode(_Header(scalars, _checksum(tensors, scalars)))
+    # One entry: safetensors writes several in an order that differs from process to process.
+    return safetensors.numpy.save(tensors, {"distsearch": header.decode()})
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
@@ -48,19 +62,19 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-            about = file.metadata() or {}
-        scalars = msgspec.json.decode(about["scalars"], type=dict[str, Any])
-        if about["checksum"] != _checksum(tensors, about["scalars"].encode()):
+            metadata = file.metadata() or {}
+        header = msgspec.json.decode(metadata["distsearch"], type=_Header)
+        if header.checksum != _checksum(tensors, header.scalars):
             raise ValueError("its checksum does not fit its content")
     except FileNotFoundError:
         raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
     except (SafetensorError, OSError, KeyError, msgspec.DecodeError, ValueError, TypeError) as error:
         raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
-    return tensors, scalars
+    return tensors, header.scalars
 
 
-def _checksum(tensors: Tensors, scalars: bytes) -> str:
-    digest = blake2b(scalars, digest_size=16)
+def _checksum(tensors: Tensors, scalars: dict[str, Any]) -> str:
+    digest = blake2b(msgspec.json.encode(scalars), digest_size=16)
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
         digest.update(np.ascontiguousarray(tensor).data)

@@ -1,5 +1,7 @@
 """When a search ends: at the first of its limits."""
 
+from collections.abc import Iterable
+
 from distsearch.config import DEFAULT_ROUNDS, StopConfig
 from distsearch.runs import RoundRecord
 
@@ -10,9 +12,9 @@ PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as a
 
 
 class Limits:
-    """The limits of one search, asked after each of its rounds."""
+    """The limits of one search, asked after each of its rounds; `done` are the rounds before it goes on."""
 
-    def __init__(self, stop: StopConfig) -> None:
+    def __init__(self, stop: StopConfig, done: Iterable[RoundRecord] = ()) -> None:
         self._stop = stop
         unlimited = not any(
             (stop.seconds, stop.target_loss is not None, stop.target_accuracy, stop.patience, stop.rounds)
@@ -20,6 +22,9 @@ class Limits:
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self._lowest = float("inf")
         self._improved = -1
+        self.already = ""
+        for row in done:
+            self.already = self.reached(row)
 
     def reached(self, row: RoundRecord) -> str:
         """The limit that this round has reached, or nothing."""

@@ -8,8 +8,11 @@ checkpoint.safetensors    the strategy's state between two rounds
 result.json               how it ended; missing while the search runs
 """
 
+import fcntl
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -31,7 +34,8 @@ SAVE_SECONDS = 5.0
 SAVE_SHARE = 0.01  # of a run's time that saving may cost
 
 CONFIG, MANIFEST, HISTORY = "config.toml", "manifest.json", "history.jsonl"
-BEST, CHECKPOINT, RESULT = "best.safetensors", "checkpoint.safetensors", "result.json"
+BEST, RESULT = "best.safetensors", "result.json"
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 
 T = TypeVar("T")
 
@@ -79,10 +83,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run:
-    """A run directory that is being written."""
+    """A run directory that is being written, by one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = _locked(path)
         self._lines = bytearray()
         self._encode = msgspec.json.Encoder().encode
         self._history = (path / HISTORY).open("ab", buffering=0)
@@ -105,12 +110,30 @@ class Run:
                 f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs"
             ) from None
 
+    @classmethod
+    def reopen(cls, stored: "StoredRun", rounds: int, settings: RunConfig, strategy_settings: Settings) -> "Run":
+        """The directory of a run that goes on after so many rounds, its history cut back to them.
+
+        RunError if another process is writing to it, or if it cannot be written.
+        """
+        path = stored.path
+        end = _end_of_line(_read(path / HISTORY), rounds)
+        with _writing(path):
+            run = cls(path)
+            for left in path.glob(f"*{checkpoints.TEMPORARY}"):
+                left.unlink()
+            (path / RESULT).unlink(missing_ok=True)
+            run._history.truncate(end)
+            checkpoints.write_whole(path / CONFIG, config.to_toml(settings, strategy_settings).encode())
+        return run
+
     def record(self, row: RoundRecord) -> None:
         """Append a line to the history."""
         self._lines += self._encode(row)
         self._lines += b"\n"
         if row.seconds - self._flushed > FLUSH_SECONDS:
-            self._flush()
+            with _writing(self.path):
+                self._flush()
             self._flushed = row.seconds
 
     @property
@@ -122,26 +145,34 @@ class Run:
     def save(self, state: State, named: dict[str, NDArray[np.float32]]) -> None:
         """Write the history so far, the best weights (by their tensors' names) and the checkpoint."""
         began = time.perf_counter()
-        self._flush()
         best = {"loss": state.best.loss, "round": state.best.round, "index": state.best.index}
-        checkpoints.write_whole(self.path / BEST, checkpoints.encode(named, best))
-        checkpoints.write_whole(self.path / CHECKPOINT, checkpoints.encode(*checkpoints.flatten(state)))
+        with _writing(self.path):
+            self._flush()
+            os.fsync(self._history.fileno())  # a checkpoint must never be ahead of the history
+            checkpoints.write_whole(self.path / BEST, checkpoints.encode(named, best))
+            content = checkpoints.encode(*checkpoints.flatten(state))
+            checkpoints.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
         self._saved = time.perf_counter()
         self._save_cost = self._saved - began
 
     def finish(self, result: Result) -> None:
         """Write how the run ended."""
-        checkpoints.write_whole(self.path / RESULT, _pretty(result))
+        with _writing(self.path):
+            checkpoints.write_whole(self.path / RESULT, _pretty(result))
 
     def close(self) -> None:
         """Write what is still held back and let go of the history."""
         if not self._history.closed:
-            self._flush()
-            self._history.close()
+            try:
+                with _writing(self.path):
+                    self._flush()
+            finally:
+                self._history.close()
+                os.close(self._lock)
 
     def _flush(self) -> None:
-        self._history.write(self._lines)
-        self._lines.clear()
+        written = self._history.write(self._lines)
+        del self._lines[:written]
 
 
 class StoredRun:
@@ -190,9 +221,16 @@ class StoredRun:
         """The tensors of the best weights."""
         return checkpoints.read(self.path / BEST)[0]
 
-    def state(self, kind: type[State]) -> State:
-        """The state in the checkpoint, of a strategy whose states are of this kind."""
-        return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
+    def state(self, kind: type[State], tell: Callable[[str], None]) -> State:
+        """The state in the checkpoint, or, if that is damaged, in the one before, which is told."""
+        try:
+            return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
+        except RunError as error:
+            if not (self.path / PREVIOUS).exists():
+                raise
+            state = checkpoints.unflatten(kind, *checkpoints.read(self.path / PREVIOUS))
+            tell(f"{error}: going on from the checkpoint before it, at round {state.round}")
+            return state
 
 
 def run_paths(folder: Path) -> list[Path]:
@@ -223,6 +261,39 @@ def _claim(folder: Path, settings: RunConfig) -> Path:
             continue
         return path
     raise AssertionError  # count() does not end
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """RunError instead of what the system says when a run cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write to the run {path} ({error.strerror}): its last checkpoint is whole; make room or mend it, "
+            "then go on with `distsearch resume`"
+        ) from None
+
+
+def _locked(path: Path) -> int:
+    """A lock on the directory, which the system lets go of with the process. RunError if another has it."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise RunError(f"{path} is being written by another process: wait for it to end, or stop it") from None
+    return folder
+
+
+def _end_of_line(content: bytes, lines: int) -> int:
+    """The length of the first so many lines. RunError if there are fewer."""
+    end = 0
+    for _ in range(lines):
+        end = content.find(b"\n", end) + 1
+        if end == 0:
+            raise RunError(f"the history is damaged: expected at least {lines} whole lines, got {content.count(10)}")
+    return end
 
 
 def _pretty(document: msgspec.Struct) -> bytes:

@@ -22,12 +22,17 @@ def search(
     workers: Workers,
     run: Run,
     state: State,
+    limits: Limits,
+    spent: tuple[int, float],
     watch: Watch,
 ) -> Result:
-    """Round after round until a limit is reached; SIGINT or SIGTERM give up the round in hand and end it."""
-    limits, meter = Limits(config.stop), _Meter(objective, config.output.measure_every)
-    candidates, seconds, reason = 0, 0.0, ""
-    began = time.perf_counter()
+    """Round after round until a limit is reached; SIGINT or SIGTERM give up the round in hand and end it.
+
+    spent is what came before, in a run that goes on: candidates and seconds.
+    """
+    meter = _Meter(objective, config.output.measure_every)
+    (candidates, seconds), reason = spent, ""
+    began = time.perf_counter() - seconds
     with Interrupts() as interrupts:
         try:
             while not reason:

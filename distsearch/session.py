@@ -1,23 +1,28 @@
 """One search from its configuration to its result: puts the rooms together."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch import strategies
 from distsearch.config import RunConfig
+from distsearch.errors import RunError
+from distsearch.limits import Limits
 from distsearch.machine import description, one_thread
 from distsearch.model import network_for
 from distsearch.problem import datasets, losses
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.objective import NetworkObjective, Objective
-from distsearch.runs import Manifest, Result, Run
+from distsearch.runs import CHECKPOINT, Manifest, Result, RoundRecord, Run, StoredRun
 from distsearch.search import Watch, search
-from distsearch.strategies.base import Strategy
+from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers
 from distsearch.workers.local import LocalWorkers
 
@@ -43,18 +48,23 @@ class Session:
             data=self.schema,
         )
         run = Run.create(self.config, self.strategy.settings, manifest)
-        try:
-            workers = self._workers(tell)
-        except BaseException:
-            run.close()
-            shutil.rmtree(run.path)
-            raise
         state = self.strategy.init(self.start, self.config.strategy.seed)
-        with workers, one_thread():
-            try:
-                return run, search(self.config, self.strategy, self.objective, workers, run, state, watch)
-            finally:
-                run.close()
+        try:
+            return run, self.go_on(run, state, (), watch, tell)
+        except BaseException:
+            if not (run.path / CHECKPOINT).exists():  # not one round was begun
+                shutil.rmtree(run.path)
+            raise
+
+    def go_on(self, run: Run, state: State, done: Sequence[RoundRecord], watch: Watch, tell: Tell) -> Result:
+        """Search on from a state and the rounds that led to it; the run is closed at the end."""
+        spent = (done[-1].candidates, done[-1].seconds) if done else (0, 0.0)
+        limits = Limits(self.config.stop, done)
+        try:
+            with self._workers(tell) as workers, one_thread():
+                return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
+        finally:
+            run.close()
 
     def _workers(self, tell: Tell) -> Workers:
         count = self.config.workers.count
@@ -68,6 +78,83 @@ class Session:
 def prepare(config: RunConfig) -> Session:
     """The session of a configuration, its data read from where it says. Raises a UserError for what does not fit."""
     return on_dataset(config, read_data(config))
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A stored run that is ready to go on: everything is checked, and nothing is written yet."""
+
+    session: Session
+    stored: StoredRun
+    state: State
+    done: list[RoundRecord]
+
+    @property
+    def objective(self) -> Objective:
+        """What its candidates are scored on."""
+        return self.session.objective
+
+    def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
+        """Go on from the last checkpoint, to the bytes that the run would have come to without a stop."""
+        run = Run.reopen(self.stored, len(self.done), self.session.config, self.session.strategy.settings)
+        return run, self.session.go_on(run, self.state, self.done, watch, tell)
+
+
+def prepare_to_resume(
+    stored: StoredRun, rounds: int | None, seconds: float | None, workers: int | None, force: bool, tell: Tell
+) -> Resumption:
+    """The resumption of a run, with so many more rounds or seconds, and other workers, where they are given.
+
+    Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
+    otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS.
+    """
+    _check_machine(stored, force)
+    session = prepare(stored.config)
+    _check_data(stored, session.fingerprint)
+    state = stored.state(session.strategy.state_type, tell)
+    done = list(islice(stored.history(), state.round))
+    if len(done) < state.round:
+        raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
+    config = _extended(stored.config, done, rounds, seconds, workers)
+    if reached := Limits(config.stop, done).already:
+        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
+    return Resumption(replace(session, config=config), stored, state, done)
+
+
+def _check_machine(stored: StoredRun, force: bool) -> None:
+    here = description()
+    for name in ("distsearch", "numpy", "blas"):
+        there = stored.manifest.machine.get(name)
+        if there != here[name] and not force:
+            raise RunError(
+                f"{stored.path} was made with {name} {there}, and this is {here[name]}: its bits may come out "
+                "otherwise; --force goes on all the same"
+            )
+
+
+def _check_data(stored: StoredRun, fingerprint: str) -> None:
+    if fingerprint != stored.manifest.fingerprint:
+        raise RunError(f"{stored.config.data.source} is not the data that {stored.path} was trained on any more")
+
+
+def _extended(
+    config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None, workers: int | None
+) -> RunConfig:
+    """The configuration with so many more rounds and seconds than are done."""
+    stop, spent = config.stop, done[-1].seconds if done else 0.0
+    if rounds is not None:
+        stop = structs.replace(stop, rounds=len(done) + rounds)
+    if seconds is not None:
+        stop = structs.replace(stop, seconds=spent + seconds)
+    crew = config.workers if workers is None else structs.replace(config.workers, count=workers)
+    return structs.replace(config, stop=stop, workers=crew)
+
+
+def read_own_data(stored: StoredRun) -> Dataset:
+    """The data that a run was trained on. RunError if it has changed since."""
+    dataset = read_data(stored.config)
+    _check_data(stored, dataset.fingerprint)
+    return dataset
 
 
 def read_data(config: RunConfig) -> Dataset:

@@ -72,7 +72,7 @@ def test_a_run_is_kept_where_it_is_told_and_nowhere_else(tmp_path, monkeypatch, 
 def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(tmp_path):
     with pytest.raises(ObjectiveError, match="none of the 32 candidates has a finite loss"):
         distsearch.minimize(lambda weights: float("nan"), [1.0, 2.0], workers=0, name="nan", runs=str(tmp_path))
-    assert StoredRun(tmp_path / "nan").state(State).center.tolist() == [1.0, 2.0]
+    assert StoredRun(tmp_path / "nan").state(State, print).center.tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
     states = []
     stored, _ = run(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
-    kept = stored.state(type(states[-1]))
+    kept = stored.state(type(states[-1]), print)
     assert kept.round == 25
     assert kept.sigma == states[-1].sigma
     assert kept.center.tobytes() == states[-1].center.tobytes()

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from distsearch.model import Model, Scores
     from distsearch.runs import StoredRun
+    from distsearch.session import Resumption, Session
 
 INTERRUPTED_EXIT_CODE = 130
 
 RunArgument = Annotated[str, typer.Argument(help="A run's name, or the path of its directory.", metavar="RUN")]
 RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
+ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 ConfigOption = Annotated[
     Path | None,
@@ -39,6 +42,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     strategies = arguments[:1] in (["run"], ["config"])
     app.callback()(_root)
     app.command("run")(with_options(run, strategies))
+    app.command("resume")(resume)
     app.command("show")(show)
     app.command("list")(list_runs)
     app.command("evaluate")(evaluate)
@@ -64,23 +68,50 @@ def _root(
 def run(
     *,
     config_file: ConfigOption = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")] = False,
+    verbose: VerboseOption = False,
+    json: ResultOption = False,
     flags: dict[str, Any],
 ) -> None:
     """Search for a network's weights; without options, the course's example."""
     from distsearch import session
+
+    settings = _settings(config_file, flags)
+    _search(session.prepare(settings), settings, verbose, json)
+
+
+def resume(
+    run: RunArgument,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="More rounds than are done; its own limit if not given.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="More seconds than were spent.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on although another version or processor made the run.")
+    ] = False,
+    verbose: VerboseOption = False,
+    json: ResultOption = False,
+    runs: RunsOption = "runs",
+) -> None:
+    """Go on with a run that was stopped or killed, or that has reached its limit."""
+    from distsearch import session
+
+    stored = _stored(run, runs)
+    resumption = session.prepare_to_resume(stored, rounds, seconds, workers, force, _say)
+    _search(resumption, resumption.session.config, verbose, json)
+
+
+def _search(search: "Session | Resumption", settings: config.RunConfig, verbose: bool, json: bool) -> None:
+    """Run a search that is ready, and tell how it goes and how it ended."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
     from distsearch.limits import INTERRUPTED
 
-    settings = _settings(config_file, flags)
-    prepared = session.prepare(settings)
+    objective = search.objective
     console = _console(stderr=True)
-    console.print(settings_line(settings), f"({prepared.objective.weights_count:,} weights)", highlight=False)
-    reporter = Reporter(console, settings, verbose, lambda state: prepared.objective.accuracies(state.best.weights))
-    with reporter:
-        directory, result = prepared.run(reporter, reporter.say)
+    console.print(settings_line(settings), f"({objective.weights_count:,} weights)", highlight=False)
+    with Reporter(console, settings, verbose, lambda state: objective.accuracies(state.best.weights)) as reporter:
+        directory, result = search.run(reporter, reporter.say)
     console.print(result_table(result))
     console.print(f"kept in {directory.path}", highlight=False, soft_wrap=True)
     if json:
@@ -197,11 +228,9 @@ def _stored(run: str, runs: str) -> "StoredRun":
 
 def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
     """The scores on the data that a run was trained on."""
-    from distsearch import session
+    from distsearch.session import read_own_data
 
-    dataset = session.read_data(stored.config)
-    if dataset.fingerprint != stored.manifest.fingerprint:
-        raise RunError(f"{stored.config.data.source} is not the data that {stored.path.name} was trained on any more")
+    dataset = read_own_data(stored)
     scores = {"train": model.scores(dataset.train)}
     return scores | ({"test": model.scores(dataset.test)} if dataset.test else {})
 
@@ -210,6 +239,10 @@ def _console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr)
+
+
+def _say(sentence: str) -> None:
+    _console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print(*parts: "RenderableType") -> None:

@@ -74,6 +74,7 @@ class Strategy(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     Settings: ClassVar[type[PopulationSettings]] = PopulationSettings
+    state_type: ClassVar[type[State]] = State
 
     def __init__(self, settings: Any) -> None:
         self.settings: Any = settings

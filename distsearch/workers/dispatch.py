@@ -42,6 +42,7 @@ class Dispatcher:
         self._paces: dict[str, Pace] = {}
         self._sweep = Sweep(0, (), Pace(), policy)
         self._sweeps = 0
+        self._share_at = inf  # when idle workers may take over what others have
         self._none_since: float | None = None  # when a sweep was found without any worker
         self._last_loss = "none has started yet"
 
@@ -62,7 +63,7 @@ class Dispatcher:
 
     def next_deadline(self) -> float | None:
         """When `tick` will have something to do if no event comes before; None: never."""
-        earliest = min(self._sweep.next_delayed, self._staff.next_start(self.alive))
+        earliest = min(self._share_at, self._sweep.next_delayed, self._staff.next_start(self.alive))
         if (due := self._deadlines.first()) is not None:
             earliest = min(earliest, due.deadline)
         if self._none_since is not None:
@@ -148,8 +149,9 @@ class Dispatcher:
             if worker.slow:
                 self._miss(worker, now, out)
             else:
-                self._note_slow(worker, now, out)
+                self._note_slow(worker, now)
         self._go_on(now, out)
+        self._share(now, out)
         return out
 
     def _go_on(self, now: float, out: list[Instruction]) -> None:
@@ -175,9 +177,9 @@ class Dispatcher:
         pieces, room = worker.pieces, 0 if worker.slow else self._policy.in_flight
         while len(pieces) < room and (piece := self._sweep.take(pieces, self._sharers)):
             self._send(worker, piece, now, out)
-        if not pieces and (piece := self._sweep.share()):
-            self._send(worker, piece, now, out)
         self._list(worker)
+        if not pieces and self._sweep.can_share:
+            self._share_at = now  # not at once: the answers of others may be ready
 
     def _fill(self, now: float, out: list[Instruction]) -> None:
         """Hand what there is to all workers with room, first to the idle, so that it is spread evenly."""
@@ -238,7 +240,7 @@ class Dispatcher:
 
     # deadlines
 
-    def _note_slow(self, worker: Worker, now: float, out: list[Instruction]) -> None:
+    def _note_slow(self, worker: Worker, now: float) -> None:
         """The piece takes long but is not late yet: idle workers, if there are any, try it as well."""
         worker.slow = True
         self._unlist(worker)
@@ -246,7 +248,6 @@ class Dispatcher:
             piece.slows += 1
             self._sweep.note_slow(worker.pieces, piece)
         self._deadlines.move(worker, max(now, worker.started + self._deadlines.allowance(worker.pieces[0])))
-        self._share(now, out)
 
     def _forget_slow(self, worker: Worker) -> None:
         for piece in worker.pieces:
@@ -255,6 +256,7 @@ class Dispatcher:
     def _share(self, now: float, out: list[Instruction]) -> None:
         """Nothing is left to be sent: let idle workers repeat what others have not begun or are slow with."""
         idle = self._with_room[0]
+        self._share_at = inf
         while idle and not self._sweep.has_work and (piece := self._sweep.share()):
             worker = next(reversed(idle))
             self._unlist(worker)

@@ -145,16 +145,22 @@ class Sweep:
         """The worker that has the piece takes so long that it may be shared."""
         self._slow.append((held, piece))
 
+    @property
+    def can_share(self) -> bool:
+        """Something may be worth repeating by an idle worker."""
+        behind, shortest = self._behind, self._policy.shortest_shard
+        while behind and not (self._not_begun(*behind[0]) and behind[0][1].usual > shortest):
+            behind.popleft()
+        return bool(behind or self._slow)
+
     def share(self) -> Piece | None:
         """For an idle worker: a piece not yet begun, from whoever is probably furthest behind; or a slow one.
 
         It cannot be called back from there (Ray runs a queued call all the same): what is short and not begun
         is not worth it.
         """
-        while self._behind:
-            held, piece = self._behind.popleft()
-            if self._not_begun(held, piece) and piece.usual > self._policy.shortest_shard:
-                return piece
+        if self.can_share and self._behind:
+            return self._behind.popleft()[1]
         while self._slow:
             held, piece = self._slow.popleft()
             nobody_else = piece.copies == piece.slows

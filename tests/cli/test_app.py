@@ -64,7 +64,7 @@ def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
     assert result["loss"] <= 0.205
     assert "candidates/s" in done.stderr or result["seconds"] < 5
     files = sorted(path.name for path in (tmp_path / "runs" / "vertical-hill-climb-1").iterdir())
-    assert files == [
+    assert [name for name in files if name != "previous.safetensors"] == [
         "best.safetensors",
         "checkpoint.safetensors",
         "config.toml",
@@ -72,6 +72,8 @@ def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
         "manifest.json",
         "result.json",
     ]
+    resumed = succeeded("resume", "vertical-hill-climb-1", "--rounds", "20", "--workers", "0", "--json", cwd=tmp_path)
+    assert json.loads(resumed.stdout)["rounds"] == result["rounds"] + 20
 
 
 def test_stdout_is_empty_without_json_and_stderr_has_the_story_with_verbose(tmp_path):

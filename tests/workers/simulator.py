@@ -43,6 +43,8 @@ class Costs:
     worker_spread: float = 0.0  # log-normal sigma of how fast workers are
     shard_spread: float = 0.0  # log-normal sigma of how long a shard takes at one worker
     tail_chance: float = 0.0  # that a shard takes longer by a factor ~ Pareto(tail_shape)
+    stall_every: float = inf  # of work: then the worker stands still for `stall` times ~ Pareto(tail_shape)
+    stall: float = 0.1
     tail_shape: float = 1.5
     latency: float = 0.0003  # of a message, one way
     start: float = 1.0  # of a worker
@@ -199,7 +201,7 @@ class Simulation:
             self.now = horizon
             self._tell(self.dispatcher.tick, self.now)
             again = self.dispatcher.next_deadline()
-            if again is not None and again <= self.now:
+            if again is not None and again <= horizon:
                 raise Violation("a tick left its own deadline in the past: the pool would spin")
 
     def _tell(self, event: Callable[..., list[Instruction]], *details: object) -> list[Instruction]:
@@ -315,6 +317,11 @@ class Simulation:
         seconds = costs.tile * tiles * machine.slowness * draw.lognormvariate(0.0, costs.shard_spread)
         if draw.random() < costs.tail_chance:
             seconds *= draw.paretovariate(costs.tail_shape)
+        due = draw.expovariate(1.0) * costs.stall_every
+        work = seconds
+        while due < work:
+            seconds += costs.stall * draw.paretovariate(costs.tail_shape)
+            due += draw.expovariate(1.0) * costs.stall_every
         self._at(at + seconds, self._finish, machine, shard, machine.life)
 
     def _finish(self, at: float, machine: Machine, shard: Shard, life: int) -> None:

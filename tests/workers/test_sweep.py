@@ -178,3 +178,13 @@ def test_an_idle_worker_leaves_alone_what_is_too_short_until_it_is_slow() -> Non
     assert sent(dispatcher.answered(idle, one.shard, 1.5)) == []
     assert sent(dispatcher.tick(3.0)) == [Send(idle, two[0].shard)]
     assert sent(dispatcher.answered(idle, two[0].shard, 3.5)) == [Send(idle, two[1].shard)]
+
+
+def test_an_idle_worker_leaves_alone_what_is_answered_though_it_waits_elsewhere() -> None:
+    dispatcher = measured(2, Policy(shards_per_worker=1))
+    one, *two = sent(dispatcher.start(range(5), 1.0))
+    dispatcher.tick(5.0)  # the one that has two shards is late, with both
+    taken = sent(dispatcher.answered(one.worker, one.shard, 5.5))
+    assert [send.shard for send in taken] == [send.shard for send in two]
+    for now, send in ((6.5, taken[0]), (7.5, taken[1])):
+        assert dispatcher.answered(send.worker, send.shard, now) == [Accept(send.shard)]

@@ -1,0 +1,19 @@
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate_scaling.py"
+
+
+def test_the_table_is_labelled_as_simulated_and_has_a_line_for_each_power_of_two() -> None:
+    command = [sys.executable, str(SCRIPT), "--workers", "8", "--candidates", "4096", "--markdown"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    title, _, head, _, *lines = done.stdout.splitlines()
+    assert title.startswith("Simulated, not measured")
+    assert head.startswith("| workers | round | speed-up | idle |")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[0] for row in cells] == ["1", "2", "4", "8"]
+    speedups = [float(row[2]) for row in cells]
+    assert speedups[0] == 1.0
+    assert all(0.8 * 2**power < speedup <= 2**power for power, speedup in enumerate(speedups))
+    assert {row[-1] for row in cells} <= {"16.4 kB", "16.5 kB", "16.6 kB"}  # four bytes a candidate
