@@ -99,14 +99,22 @@ class Dispatcher:
             self._feed(self._workers[worker], now, out)
         return out
 
-    def answered(self, worker: int, shard: Shard, now: float) -> list[Instruction]:
-        """The worker has answered the shard. Its answer is wanted only if an Accept comes back."""
+    def answered(self, worker: int, shard: Shard, now: float, seconds: float | None = None) -> list[Instruction]:
+        """The worker has answered the shard. Its answer is wanted only if an Accept comes back.
+
+        `seconds` is how long it ran by the worker's own clock. Without it, it is taken to have run since it came to
+        the head of the line, which is too long when the driver is busy and lets answers wait.
+        """
         out: list[Instruction] = []
         if (held := self._held(worker, shard)) is None:
             return out  # from a worker that was given up, or said twice
         holder, piece = held
-        if piece is holder.pieces[0]:
-            piece.pace.add((now - holder.started) / piece.tiles)
+        ran = piece is holder.pieces[0]
+        if seconds is None and ran:
+            seconds = now - holder.started
+        if seconds is not None:
+            piece.pace.add(seconds / piece.tiles)
+        if ran:
             if not holder.missed:
                 holder.lates = 0
             elif piece.settled:
@@ -232,6 +240,7 @@ class Dispatcher:
                 for piece in worker.pieces:
                     piece.settled = True
         self._sweep = Sweep(0, (), Pace(), self._policy)
+        self._share_at = inf
         self._none_since = None
 
     def _stop(self, error: DistsearchError, out: list[Instruction]) -> None:

@@ -275,7 +275,7 @@ class Simulation:
         if seconds is None:
             self._tell(self.dispatcher.failed, machine.number, shard, "the loss raised", self.now)
             return
-        instructions = self._tell(self.dispatcher.answered, machine.number, shard, self.now)
+        instructions = self._tell(self.dispatcher.answered, machine.number, shard, self.now, seconds)
         self._require(known or not instructions, "a worker that is not there was listened to")
         if Accept(shard) in instructions:
             self._require(instructions.count(Accept(shard)) == 1, "an answer was accepted twice at once")

@@ -45,6 +45,14 @@ def test_answers_out_of_order_do_not_spoil_the_pace() -> None:
     assert dispatcher.next_deadline() == 6.0 + 2 * 5.0
 
 
+def test_the_pace_goes_by_the_clock_of_the_worker_if_it_tells() -> None:
+    dispatcher = measured(1)
+    first, second = sent(dispatcher.start(range(10), 1.0))
+    dispatcher.answered(0, first.shard, 100.0, seconds=3.0)  # the driver was busy
+    dispatcher.answered(0, second.shard, 100.0, seconds=3.0)
+    assert dispatcher.next_deadline() == 100.0 + 2 * 3.0
+
+
 def test_a_late_shard_takes_what_waits_behind_it_along_each_time() -> None:
     dispatcher = measured(2, Policy(restarts=0))
     for begin in (100.0, 200.0):
@@ -129,6 +137,7 @@ def test_what_was_taken_over_on_time_is_not_taken_over_again() -> None:
     (other,) = [send for send in rest.values() if send.shard != again.shard]
     # The one that answers now is idle; what is left is late at one worker, but another has just begun with it.
     assert dispatcher.answered(other.worker, other.shard, 5.2) == [Accept(other.shard)]
+    assert dispatcher.tick(5.2) == []
 
 
 def overtaken(dispatcher: Dispatcher, begin: float, answer_after: float) -> list[Instruction]:

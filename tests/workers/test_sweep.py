@@ -145,7 +145,9 @@ def test_an_idle_worker_takes_over_what_has_not_begun() -> None:
     one, *two = sent(dispatcher.start(range(5), 1.0))
     assert [send.shard.hi - send.shard.lo for send in (one, *two)] == [2, 1, 1]
     assert two[0].worker == two[1].worker != one.worker
-    assert sent(dispatcher.answered(one.worker, one.shard, 1.5)) == [Send(one.worker, two[1].shard)]
+    assert sent(dispatcher.answered(one.worker, one.shard, 1.5)) == []  # two[0] may be ready, too
+    assert dispatcher.next_deadline() == 1.5
+    assert sent(dispatcher.tick(1.5)) == [Send(one.worker, two[1].shard)]
 
 
 def test_an_idle_worker_leaves_alone_what_has_begun() -> None:
@@ -153,6 +155,7 @@ def test_an_idle_worker_leaves_alone_what_has_begun() -> None:
     one, *two = sent(dispatcher.start(range(5), 1.0))
     dispatcher.answered(two[0].worker, two[0].shard, 1.4)
     assert dispatcher.answered(one.worker, one.shard, 1.5) == [Accept(one.shard)]
+    assert dispatcher.tick(1.5) == []
 
 
 def test_an_idle_worker_leaves_alone_what_has_begun_elsewhere_after_a_loss() -> None:
@@ -169,15 +172,18 @@ def test_an_idle_worker_leaves_alone_what_has_begun_elsewhere_after_a_loss() -> 
     dispatcher.answered(busy.worker, busy.shard, 1.2)  # so that it begins with what was behind
     dispatcher.answered(free.worker, free.shard, 1.3)
     assert dispatcher.answered(free.worker, ran, 1.4) == [Accept(ran)]
+    assert dispatcher.tick(1.4) == []
 
 
 def test_an_idle_worker_leaves_alone_what_is_too_short_until_it_is_slow() -> None:
     dispatcher = measured(2, Policy(shards_per_worker=1, shortest_shard=1.0))
     one, *two = sent(dispatcher.start(range(5), 1.0))
     idle = one.worker
-    assert sent(dispatcher.answered(idle, one.shard, 1.5)) == []
+    dispatcher.answered(idle, one.shard, 1.5)
+    assert dispatcher.tick(1.5) == []
     assert sent(dispatcher.tick(3.0)) == [Send(idle, two[0].shard)]
-    assert sent(dispatcher.answered(idle, two[0].shard, 3.5)) == [Send(idle, two[1].shard)]
+    dispatcher.answered(idle, two[0].shard, 3.5)
+    assert sent(dispatcher.tick(3.5)) == [Send(idle, two[1].shard)]
 
 
 def test_an_idle_worker_leaves_alone_what_is_answered_though_it_waits_elsewhere() -> None:
@@ -188,3 +194,4 @@ def test_an_idle_worker_leaves_alone_what_is_answered_though_it_waits_elsewhere(
     assert [send.shard for send in taken] == [send.shard for send in two]
     for now, send in ((6.5, taken[0]), (7.5, taken[1])):
         assert dispatcher.answered(send.worker, send.shard, now) == [Accept(send.shard)]
+        assert dispatcher.tick(now) == []
