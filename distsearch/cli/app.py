@@ -109,7 +109,7 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
 
     objective = search.objective
     console = _console(stderr=True)
-    console.print(settings_line(settings), f"({objective.weights_count:,} weights)", highlight=False)
+    console.print(settings_line(settings), f"({objective.weights_count:,} weights)", highlight=False, soft_wrap=True)
     with Reporter(console, settings, verbose, lambda state: objective.accuracies(state.best.weights)) as reporter:
         directory, result = search.run(reporter, reporter.say)
     console.print(result_table(result))

@@ -4,6 +4,7 @@ A strategy itself is constant (its settings); all that changes is in the state, 
 run on workers, `tell` on the driver; all are pure functions of their arguments.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ class Strategy(ABC):
     def _best(self, state: State, losses: NDArray[np.float64]) -> Best:
         index = int(losses.argmin())
         loss = float(losses[index])
-        if not np.isfinite(loss):  # argmin stops at a NaN; such a candidate never wins
+        if not math.isfinite(loss):  # argmin stops at a NaN; such a candidate never wins
             finite = np.where(np.isfinite(losses), losses, np.inf)
             index = int(finite.argmin())
             loss = float(finite[index])

@@ -234,17 +234,17 @@ class Dispatcher:
             self._deadlines.begin(worker, now)
 
     def _abandon(self) -> None:
-        """Drop what is left of the sweep; what workers still answer of it is not wanted."""
+        """What workers still answer of the sweep is not wanted any more."""
         if not self.done:
             for worker in self._workers.values():
                 for piece in worker.pieces:
                     piece.settled = True
-        self._sweep = Sweep(0, (), Pace(), self._policy)
         self._share_at = inf
         self._none_since = None
 
     def _stop(self, error: DistsearchError, out: list[Instruction]) -> None:
         self._abandon()
+        self._sweep = Sweep(0, (), Pace(), self._policy)
         out.append(Stop(error))
 
     # deadlines

@@ -158,6 +158,21 @@ def test_an_idle_worker_leaves_alone_what_has_begun() -> None:
     assert dispatcher.tick(1.5) == []
 
 
+def test_an_idle_worker_waits_until_all_that_is_ready_is_known() -> None:
+    dispatcher = measured(2, Policy(shards_per_worker=1))
+    one, *two = sent(dispatcher.start(range(5), 1.0))
+    assert dispatcher.answered(one.worker, one.shard, 1.5) == [Accept(one.shard)]
+    dispatcher.answered(two[0].worker, two[0].shard, 1.5)
+    assert dispatcher.tick(1.5) == []  # the other shard has begun meanwhile
+
+
+def test_with_nothing_to_take_over_there_is_nothing_to_wake_up_for() -> None:
+    dispatcher = measured(2)
+    one, _ = sent(dispatcher.start(range(3), 1.0))
+    dispatcher.answered(one.worker, one.shard, 1.5)
+    assert dispatcher.next_deadline() == 1.0 + 2 * 1.0
+
+
 def test_an_idle_worker_leaves_alone_what_has_begun_elsewhere_after_a_loss() -> None:
     dispatcher = measured(3, Policy(restarts=0))
     *single, first, behind = sent(dispatcher.start(range(5), 1.0))
