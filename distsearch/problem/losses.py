@@ -5,7 +5,6 @@ Targets are (outputs, examples): the numbers to be met, or ones and zeros with a
 The outputs are scratch: a loss may write over them. A candidate's sum must not depend on its neighbours, to the bit.
 """
 
-import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -15,8 +14,6 @@ from numpy.typing import NDArray
 from distsearch.errors import SettingError, unknown
 
 Array = NDArray[np.float32]
-
-LARGEST_EXPONENT = 87  # e to this is near the largest float32
 
 
 class Loss(ABC):
@@ -37,7 +34,8 @@ class CrossEntropy(Loss):
         np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
         right = np.vecdot(outputs.reshape(len(outputs), -1), targets.reshape(-1))
         np.exp(outputs, out=outputs)
-        return _sum_of_logs(np.add.reduce(outputs, axis=1), outputs.shape[1]) - right
+        sums = np.add.reduce(outputs, axis=1)
+        return np.add.reduce(np.log(sums, out=sums), axis=1) - right
 
 
 class ClassificationError(Loss):
@@ -93,20 +91,3 @@ def hits(outputs: Array, targets: Array) -> Array:
     right = np.add.reduce(outputs * targets, axis=1)
     others = np.maximum.reduce(np.where(targets > 0, -np.inf, outputs), axis=1)
     return np.add.reduce(right > others, axis=1, dtype=np.float32)
-
-
-def _sum_of_logs(values: Array, ceiling: int) -> Array:
-    """Σ log over the last axis of values (candidates, examples) in [1, ceiling], which are written over.
-
-    A logarithm costs ten times a product, so the logarithms of products of several values are summed.
-    """
-    examples = values.shape[1]
-    factors = min(8, int(LARGEST_EXPONENT / math.log(ceiling)) - 1)
-    width = examples // factors if factors > 1 else 0
-    if width < factors:
-        return np.add.reduce(np.log(values), axis=1)
-    rest = examples - factors * width
-    head = values[:, : examples - rest].reshape(len(values), factors, width)
-    products = np.multiply.reduce(head, axis=1)
-    np.multiply(products[:, :rest], values[:, examples - rest :], out=products[:, :rest])
-    return np.add.reduce(np.log(products, out=products), axis=1)
