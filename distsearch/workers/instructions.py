@@ -13,7 +13,7 @@ class Policy:
     in_flight: int = 2  # shards at one worker: one runs, the rest hide the round trip of a call
     shards_per_worker: int = 8  # a shard is this fraction of a worker's fair part of the tiles that are left
     max_shards: int = 65_536  # in one sweep, repeats not counted
-    shortest_shard: float = 0.02  # below this a call costs more than it balances
+    shortest_shard: float = 0.05  # below this a call costs more than it balances
     call_seconds: float = 0.0007  # the driver's own time for one call: all workers together must not outrun it
     backup_factor: float = 2.0  # after this many times its usual time an idle worker may run a shard as well
     backup_floor: float = 0.1  # but never before this

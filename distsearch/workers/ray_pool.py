@@ -50,10 +50,12 @@ class _Worker:
     def ready(self) -> None:
         """Answers once the data is there."""
 
-    def work(self, state: State | bytes, lo: int, hi: int) -> Answer:
-        """The answer to the units lo to hi of a state, pickled if it is small."""
+    def work(self, state: State | bytes, lo: int, hi: int) -> tuple[Answer, float]:
+        """The answer to the units lo to hi of a state, pickled if it is small; and the seconds that it took."""
+        began = time.perf_counter()
         whole = pickle.loads(state) if isinstance(state, bytes) else state  # noqa: S301  (from our own driver)
-        return self._strategy.work(whole, self._objective, lo, hi)
+        answer = self._strategy.work(whole, self._objective, lo, hi)
+        return answer, time.perf_counter() - began
 
 
 _WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
@@ -122,7 +124,9 @@ class RayPool(Workers):
         if not self._calls:
             time.sleep(wait)
             return []
-        ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=wait)
+        ready, others = ray.wait(list(self._calls), num_returns=1, timeout=wait)
+        if ready and others:  # all that is there, so that no worker is found late while its answer lies here
+            ready += ray.wait(others, num_returns=len(others), timeout=0)[0]
         return list(ready)
 
     def _outcome(self, call: Any) -> list[Instruction]:
@@ -130,7 +134,7 @@ class RayPool(Workers):
         worker, shard = self._calls.pop(call)
         now = time.monotonic()
         try:
-            answer = ray.get(call)
+            outcome = ray.get(call)
         except RayTaskError as error:
             if shard is None:
                 raise WorkersError(f"a worker could not start: {_lines(error)[-1]}") from None
@@ -142,7 +146,8 @@ class RayPool(Workers):
             return self._dispatcher.lost(worker, _lines(error)[0], now)
         if shard is None:
             return self._dispatcher.joined(worker, now)
-        instructions = self._dispatcher.answered(worker, shard, now)
+        answer, seconds = outcome
+        instructions = self._dispatcher.answered(worker, shard, now, seconds)
         if any(isinstance(instruction, Accept) for instruction in instructions):
             self._answers.append(answer)
         return instructions
