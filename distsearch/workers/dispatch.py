@@ -3,10 +3,10 @@
     want   start  joined             ┌────────────┐     StartWorker  Send  Accept
     lost   failed  answered  tick ─▶ │ Dispatcher │ ─▶          GiveUp  Say  Stop
                                      └────────────┘
-Events are method calls that carry the time; each returns instructions, to be carried out in order. Nothing
-here reads a clock, draws a number or knows of Ray, so that thousands of workers can be simulated
-(tests/workers/simulator.py). An answer is a pure function of its units, so a shard may go out twice: the
-first wins. An event costs the same with two workers as with thousands; only `start` and `Stop` walk over all.
+Events are method calls that carry the time; each returns instructions, to be carried out in order. Nothing here
+reads a clock, draws a number or knows of Ray, so that thousands of workers can be simulated. An answer is a pure
+function of its units, so a shard may go out twice: the first wins. An event costs the same with two workers as with
+thousands; only `start` and `Stop` walk over all.
 
     sweep.py  what is left to be sent     staff.py  who is started and replaced     deadlines.py  who is late
 """
@@ -28,8 +28,7 @@ def _is_stop(instruction: Instruction) -> bool:
 class Dispatcher:
     """The state machine. `now` is in seconds, of any clock that never goes back.
 
-    Feed every event that is ready before `tick`, which alone finds workers late: then they are not blamed for
-    a driver that was busy.
+    Feed every event that is ready before `tick`, which alone finds workers late: a busy driver is not their fault.
     """
 
     def __init__(self, policy: Policy) -> None:
