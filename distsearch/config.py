@@ -188,5 +188,5 @@ def _section(name: str, group: Settings, text: str | None = None) -> list[str]:
 
 
 def _toml_value(value: Value) -> str:
-    """A TOML value. JSON's are TOML's for booleans, numbers, texts and lists of them."""
-    return msgspec.json.encode(value).decode()
+    """A TOML value: as JSON writes booleans, numbers, texts and lists of them, but that TOML escapes DEL as well."""
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")

@@ -57,6 +57,8 @@ def _processor() -> str:
 
 
 def _blas() -> str:
-    libraries = [library for library in _controller().info() if library["user_api"] == "blas"]
+    found = [library for library in _controller().info() if library["user_api"] == "blas"]
+    # SciPy brings a BLAS of its own, which is there or not as scikit-learn was imported or not.
+    libraries = [library for library in found if "numpy" in library["filepath"]] or found
     names = [f"{each['internal_api']} {each['version']} {each.get('architecture', '')}".strip() for each in libraries]
     return ", ".join(sorted(set(names))) or "NumPy's own"

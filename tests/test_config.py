@@ -1,7 +1,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distsearch import config, strategies
@@ -41,6 +41,7 @@ def test_flags_override_a_file_and_leave_the_rest_of_it():
     assert base["network"]["layers"] == [8]
 
 
+@example('\x7f\x00"\\\n', [], None, 0)
 @given(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.lists(st.integers(1, 99), max_size=3),
