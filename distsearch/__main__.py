@@ -2,7 +2,7 @@
 
 import sys
 
-from distsearch.cli.app import application
+from distsearch.cli.app import INTERRUPTED_EXIT_CODE, application
 from distsearch.errors import DistsearchError
 
 
@@ -13,6 +13,8 @@ def main() -> None:
     except DistsearchError as error:
         print(f"distsearch: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # outside of the search, which ends with a result
+        sys.exit(INTERRUPTED_EXIT_CODE)
 
 
 if __name__ == "__main__":
