@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distsearch.session import Resumption, Session
 
 INTERRUPTED_EXIT_CODE = 130
+PIPED_WIDTH = 120  # characters; nothing is cut that goes into a file
 
 RunArgument = Annotated[str, typer.Argument(help="A run's name, or the path of its directory.", metavar="RUN")]
 RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.")]
@@ -238,7 +239,10 @@ def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
 def _console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPED_WIDTH)
+    return console
 
 
 def _say(sentence: str) -> None:

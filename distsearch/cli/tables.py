@@ -64,7 +64,8 @@ def settings_line(config: RunConfig) -> str:
 def runs_table(paths: Iterable[Path]) -> Table:
     """A line a run; what cannot be read says so in its line."""
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "data", "strategy", "layers"):
+    table.add_column("run", no_wrap=True)
+    for name in ("data", "strategy", "layers"):
         table.add_column(name)
     for name in ("rounds", "seconds", "best loss", "accuracy"):
         table.add_column(name, justify="right")
