@@ -12,7 +12,7 @@ network and the rest of the driver:
 
 The speed-up is how many seconds of work, standing still included, are accepted in one second. With many workers and
 short rounds the driver's calls are the limit: see how busy it is. Bytes are of the payload: the state down (once a
-node if it is large, else with each call, as the pool does) and one float32 a candidate up, repeats included. The
+node if it is large, else with each call, as the pool does) and one float64 a candidate up, repeats included. The
 first round, in which the dispatcher learns how long a tile takes, is left out.
 """
 
@@ -33,7 +33,7 @@ from distsearch.workers.instructions import Policy
 
 LARGEST_INLINE = 100_000  # bytes of a state that travels with each call
 SHARD_BYTES = 16  # lo and hi
-LOSS_BYTES = 4
+LOSS_BYTES = 8
 COLUMNS = ("workers", "round", "speed-up", "idle", "repeated", "shards", "driver busy", "dispatcher", "down", "up")
 
 
