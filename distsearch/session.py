@@ -109,8 +109,7 @@ def prepare_to_resume(
     otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS.
     """
     _check_machine(stored, force)
-    session = prepare(stored.config)
-    _check_data(stored, session.fingerprint)
+    session = on_dataset(stored.config, read_own_data(stored))
     state = stored.state(session.strategy.state_type, tell)
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
@@ -132,11 +131,6 @@ def _check_machine(stored: StoredRun, force: bool) -> None:
             )
 
 
-def _check_data(stored: StoredRun, fingerprint: str) -> None:
-    if fingerprint != stored.manifest.fingerprint:
-        raise RunError(f"{stored.config.data.source} is not the data that {stored.path} was trained on any more")
-
-
 def _extended(
     config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None, workers: int | None
 ) -> RunConfig:
@@ -153,7 +147,8 @@ def _extended(
 def read_own_data(stored: StoredRun) -> Dataset:
     """The data that a run was trained on. RunError if it has changed since."""
     dataset = read_data(stored.config)
-    _check_data(stored, dataset.fingerprint)
+    if dataset.fingerprint != stored.manifest.fingerprint:
+        raise RunError(f"{stored.config.data.source} is not the data that {stored.path} was trained on any more")
     return dataset
 
 
