@@ -3,7 +3,7 @@
 import sys
 
 from distsearch.cli.app import INTERRUPTED_EXIT_CODE, application
-from distsearch.errors import DistsearchError
+from distsearch.errors import DistsearchError, UserError
 
 
 def main() -> None:
@@ -13,6 +13,9 @@ def main() -> None:
     except DistsearchError as error:
         print(f"distsearch: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # what no room has a better sentence for, such as a folder that may not be entered
+        print(f"distsearch: cannot use {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        sys.exit(UserError.exit_code)
     except KeyboardInterrupt:  # outside of the search, which ends with a result
         sys.exit(INTERRUPTED_EXIT_CODE)
 

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch import session, strategies
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.errors import DataError
+from distsearch.history import RoundRecord
 from distsearch.model import Model
 from distsearch.problem import datasets, losses
 from distsearch.problem.objective import FunctionObjective
-from distsearch.runs import Result, RoundRecord, StoredRun
+from distsearch.runs import Result, StoredRun
 from distsearch.session import Session
 from distsearch.strategies.base import State
 
@@ -32,8 +34,8 @@ class FunctionResult:
 
     @property
     def loss(self) -> float:
-        """The lowest loss."""
-        return self.summary.loss
+        """The lowest loss; infinite if not one round was finished."""
+        return inf if self.summary.loss is None else self.summary.loss
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A strategy's state as a safetensors file: arrays as tensors, the rest as JSON in its header. No pickle."""
 
+import math
 import os
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
@@ -16,6 +17,8 @@ from distsearch.errors import RunError
 
 D = TypeVar("D")
 Tensors = dict[str, NDArray[Any]]
+Content = tuple[Tensors, dict[str, Any]]
+"""Arrays and scalars, each by name."""
 
 TEMPORARY = ".temporary"  # ends the name of a file that is being written
 
@@ -57,7 +60,7 @@ def encode(tensors: Tensors, scalars: dict[str, Any]) -> bytes:
     return safetensors.numpy.save(tensors, {"distsearch": header.decode()})
 
 
-def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+def read(path: Path) -> Content:
     """What `encode` wrote to a file. RunError if it is missing or damaged, be it by a single bit."""
     try:
         with safe_open(path, framework="numpy") as file:
@@ -81,7 +84,7 @@ def _checksum(tensors: Tensors, scalars: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def flatten(state: Any, prefix: str = "") -> tuple[Tensors, dict[str, Any]]:
+def flatten(state: Any, prefix: str = "") -> Content:
     """The arrays and the scalars of a dataclass, by their dotted names."""
     tensors: Tensors = {}
     scalars: dict[str, Any] = {}
@@ -93,8 +96,8 @@ def flatten(state: Any, prefix: str = "") -> tuple[Tensors, dict[str, Any]]:
             scalars |= inner[1]
         elif isinstance(value, np.ndarray):
             tensors[name] = value
-        else:
-            scalars[name] = value
+        else:  # JSON has no infinity: before the first round the lowest loss is infinite
+            scalars[name] = repr(value) if isinstance(value, float) and not math.isfinite(value) else value
     return tensors, scalars
 
 
@@ -113,7 +116,7 @@ def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: 
             values[field] = tensors[name]
             values[field].flags.writeable = False
         else:
-            values[field] = scalars[name]
+            values[field] = float(scalars[name]) if hint is float else scalars[name]
     return kind(**values)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from distsearch.config import DEFAULT_ROUNDS, StopConfig
-from distsearch.runs import RoundRecord
+from distsearch.history import RoundRecord
 
 ROUNDS, SECONDS, TARGET_LOSS = "rounds", "seconds", "target loss"
 TARGET_ACCURACY, PATIENCE, INTERRUPTED = "target accuracy", "patience", "interrupted"

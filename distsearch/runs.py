@@ -1,8 +1,9 @@
 """A run's directory: written by the search, read by everything else.
 
 config.toml               the resolved configuration; `run --config` accepts it
-manifest.json             what made the run: versions, processor, data fingerprint and schema
+manifest.json             what made the run: versions, processors, data fingerprint and schema
 history.jsonl             a line a round, only ever appended to
+losses.bin                the loss of every candidate of every round
 best.safetensors          the lowest-loss weights, the tensors of each layer
 checkpoint.safetensors    the strategy's state between two rounds
 result.json               how it ended; missing while the search runs
@@ -16,15 +17,16 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import checkpoints, config
+from distsearch import checkpoints, config, documents, history
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
+from distsearch.history import Entry, HistoryWriter, RoundRecord
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
 
@@ -33,25 +35,9 @@ FLUSH_SECONDS = 0.5
 SAVE_SECONDS = 5.0
 SAVE_SHARE = 0.01  # of a run's time that saving may cost
 
-CONFIG, MANIFEST, HISTORY = "config.toml", "manifest.json", "history.jsonl"
+CONFIG, MANIFEST = "config.toml", "manifest.json"
 BEST, RESULT = "best.safetensors", "result.json"
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
-
-T = TypeVar("T")
-
-
-class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the history. Accuracies stand only in the rounds in which they were measured."""
-
-    round: int
-    candidates: int  # tried so far
-    seconds: float  # since the search began
-    center_loss: float
-    best_loss: float
-    accepted: bool
-    sigma: float
-    accuracy: float | None = None
-    test_accuracy: float | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,26 +60,30 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     candidates: int
     seconds: float
-    loss: float
+    loss: float | None  # None if the search ended before its first round
     accuracy: float | None
     test_loss: float | None
     test_accuracy: float | None
     best_round: int
     best_index: int
+    non_finite: int = 0  # candidates whose loss was infinite or not a number
 
 
 class Run:
     """A run directory that is being written, by one process at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rounds: int = 0) -> None:
         self.path = path
         self._lock = _locked(path)
-        self._lines = bytearray()
-        self._encode = msgspec.json.Encoder().encode
-        self._history = (path / HISTORY).open("ab", buffering=0)
+        try:
+            self._history = HistoryWriter(path, history.position(path, rounds))
+        except BaseException:
+            os.close(self._lock)
+            raise
         self._flushed = 0.0
         self._saved = time.perf_counter()
         self._save_cost = 0.0
+        self._closed = False
 
     @classmethod
     def create(cls, settings: RunConfig, strategy_settings: Settings, manifest: Manifest) -> "Run":
@@ -102,9 +92,10 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = _claim(folder, settings)
-            checkpoints.write_whole(path / CONFIG, config.to_toml(settings, strategy_settings).encode())
-            checkpoints.write_whole(path / MANIFEST, _pretty(manifest))
-            return cls(path)
+            run = cls(path)
+            run._describe(settings, strategy_settings)
+            run.introduce(manifest)
+            return run
         except OSError as error:
             raise RunError(
                 f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs"
@@ -117,23 +108,28 @@ class Run:
         RunError if another process is writing to it, or if it cannot be written.
         """
         path = stored.path
-        end = _end_of_line(_read(path / HISTORY), rounds)
         with _writing(path):
-            run = cls(path)
+            run = cls(path, rounds)
             for left in path.glob(f"*{checkpoints.TEMPORARY}"):
                 left.unlink()
             (path / RESULT).unlink(missing_ok=True)
-            run._history.truncate(end)
-            checkpoints.write_whole(path / CONFIG, config.to_toml(settings, strategy_settings).encode())
+            run._describe(settings, strategy_settings)
         return run
 
-    def record(self, row: RoundRecord) -> None:
-        """Append a line to the history."""
-        self._lines += self._encode(row)
-        self._lines += b"\n"
+    def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
+        text = config.to_toml(settings, strategy_settings)
+        checkpoints.write_whole(self.path / CONFIG, documents.sealed_toml(text))
+
+    def introduce(self, manifest: Manifest) -> None:
+        """Write what makes the run."""
+        checkpoints.write_whole(self.path / MANIFEST, documents.sealed_json(manifest))
+
+    def record(self, row: RoundRecord, losses: NDArray[np.float64]) -> None:
+        """Append a round and the losses of its candidates, (candidates,), to the history."""
+        self._history.append(row, losses)
         if row.seconds - self._flushed > FLUSH_SECONDS:
             with _writing(self.path):
-                self._flush()
+                self._history.flush()
             self._flushed = row.seconds
 
     @property
@@ -145,11 +141,9 @@ class Run:
     def save(self, state: State, named: dict[str, NDArray[np.float32]]) -> None:
         """Write the history so far, the best weights (by their tensors' names) and the checkpoint."""
         began = time.perf_counter()
-        best = {"loss": state.best.loss, "round": state.best.round, "index": state.best.index}
         with _writing(self.path):
-            self._flush()
-            os.fsync(self._history.fileno())  # a checkpoint must never be ahead of the history
-            checkpoints.write_whole(self.path / BEST, checkpoints.encode(named, best))
+            self._history.sync()  # a checkpoint must never be ahead of the history
+            checkpoints.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
             content = checkpoints.encode(*checkpoints.flatten(state))
             checkpoints.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
         self._saved = time.perf_counter()
@@ -158,21 +152,19 @@ class Run:
     def finish(self, result: Result) -> None:
         """Write how the run ended."""
         with _writing(self.path):
-            checkpoints.write_whole(self.path / RESULT, _pretty(result))
+            checkpoints.write_whole(self.path / RESULT, documents.sealed_json(result))
 
     def close(self) -> None:
-        """Write what is still held back and let go of the history."""
-        if not self._history.closed:
-            try:
-                with _writing(self.path):
-                    self._flush()
-            finally:
-                self._history.close()
-                os.close(self._lock)
-
-    def _flush(self) -> None:
-        written = self._history.write(self._lines)
-        del self._lines[:written]
+        """Write what is still held back and let go of the directory."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with _writing(self.path):
+                self._history.flush()
+        finally:
+            self._history.close()
+            os.close(self._lock)
 
 
 class StoredRun:
@@ -184,18 +176,12 @@ class StoredRun:
         if not (path / MANIFEST).exists():
             raise RunError(f"{path} is not a run of distsearch: it has no {MANIFEST}")
         self.path = path
-        self.manifest = _read_json(path / MANIFEST, Manifest)
-        if self.manifest.program != "distsearch":
-            raise RunError(f"{path} is not a run of distsearch but of {self.manifest.program}")
-        if self.manifest.format > FORMAT:
-            raise RunError(
-                f"{path} was written by a newer distsearch (format {self.manifest.format}, this one reads up to "
-                f"{FORMAT}): upgrade distsearch"
-            )
+        self.manifest = _manifest(path)
 
     @cached_property
     def config(self) -> RunConfig:
         """The resolved configuration."""
+        documents.check_toml(self.path / CONFIG)
         try:
             return config.from_sections(config.read_toml(self.path / CONFIG))
         except SettingError as error:
@@ -205,17 +191,20 @@ class StoredRun:
     def result(self) -> Result | None:
         """How the run ended; None if it has not."""
         path = self.path / RESULT
-        return _read_json(path, Result) if path.exists() else None
+        return documents.read_json(path, Result) if path.exists() else None
+
+    def entries(self) -> Iterator[Entry]:
+        """The rounds in their order, with their losses. RunError names what is damaged."""
+        rounds = 0
+        for entry in history.entries(self.path):
+            rounds += 1
+            yield entry
+        if (result := self.result) is not None and result.rounds != rounds:
+            raise RunError(f"the history of {self.path} is damaged: it has {rounds} rounds, the result {result.rounds}")
 
     def history(self) -> Iterator[RoundRecord]:
-        """The rounds in their order. A last line that was cut off while it was written is left out."""
-        decode = msgspec.json.Decoder(RoundRecord).decode
-        whole = _read(self.path / HISTORY).split(b"\n")[:-1]
-        for number, line in enumerate(whole, start=1):
-            try:
-                yield decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise RunError(f"{self.path / HISTORY}, line {number} is damaged: {error}") from None
+        """The rounds' records in their order."""
+        return (entry.record for entry in self.entries())
 
     def best(self) -> dict[str, NDArray[Any]]:
         """The tensors of the best weights."""
@@ -231,6 +220,12 @@ class StoredRun:
             state = checkpoints.unflatten(kind, *checkpoints.read(self.path / PREVIOUS))
             tell(f"{error}: going on from the checkpoint before it, at round {state.round}")
             return state
+
+
+def best_content(state: State, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
+    """What the file of the best weights holds: the tensors, and where and with which loss they were found."""
+    best = state.best
+    return {**named}, {"loss": documents.finite(best.loss), "round": best.round, "index": best.index}
 
 
 def run_paths(folder: Path) -> list[Path]:
@@ -286,29 +281,24 @@ def _locked(path: Path) -> int:
     return folder
 
 
-def _end_of_line(content: bytes, lines: int) -> int:
-    """The length of the first so many lines. RunError if there are fewer."""
-    end = 0
-    for _ in range(lines):
-        end = content.find(b"\n", end) + 1
-        if end == 0:
-            raise RunError(f"the history is damaged: expected at least {lines} whole lines, got {content.count(10)}")
-    return end
+class _Kind(msgspec.Struct):
+    """What tells whose document it is, and which format's."""
+
+    program: str
+    format: int
 
 
-def _pretty(document: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
-
-
-def _read(path: Path) -> bytes:
+def _manifest(path: Path) -> Manifest:
+    """The manifest, once it is clear that this program can read it."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _read_json(path: Path, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(_read(path), type=kind)
+        kind = msgspec.json.decode(documents.read_bytes(path / MANIFEST), type=_Kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
+        raise RunError(f"{path / MANIFEST} is damaged or not distsearch's: {error}") from None
+    if kind.program != "distsearch":
+        raise RunError(f"{path} is not a run of distsearch but of {kind.program}")
+    if kind.format > FORMAT:
+        raise RunError(
+            f"{path} was written by a newer distsearch (format {kind.format}, this one reads up to {FORMAT}): "
+            "upgrade distsearch"
+        )
+    return documents.read_json(path / MANIFEST, Manifest)

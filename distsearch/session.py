@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from distsearch import strategies
 from distsearch.config import RunConfig
 from distsearch.errors import RunError
+from distsearch.history import RoundRecord
 from distsearch.limits import Limits
 from distsearch.machine import description, one_thread
 from distsearch.model import network_for
 from distsearch.problem import datasets, losses
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.objective import NetworkObjective, Objective
-from distsearch.runs import CHECKPOINT, Manifest, Result, RoundRecord, Run, StoredRun
-from distsearch.search import Watch, search
+from distsearch.runs import CHECKPOINT, Manifest, Result, Run, StoredRun
+from distsearch.search import Spent, Watch, search
 from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers
 from distsearch.workers.local import LocalWorkers
@@ -58,15 +59,15 @@ class Session:
 
     def go_on(self, run: Run, state: State, done: Sequence[RoundRecord], watch: Watch, tell: Tell) -> Result:
         """Search on from a state and the rounds that led to it; the run is closed at the end."""
-        spent = (done[-1].candidates, done[-1].seconds) if done else (0, 0.0)
-        limits = Limits(self.config.stop, done)
+        spent, limits = Spent.of(done), Limits(self.config.stop, done)
         try:
-            with self._workers(tell) as workers, one_thread():
+            with self.workers(tell) as workers, one_thread():
                 return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
         finally:
             run.close()
 
-    def _workers(self, tell: Tell) -> Workers:
+    def workers(self, tell: Tell) -> Workers:
+        """The workers that the configuration asks for."""
         count = self.config.workers.count
         if count == 0:
             return LocalWorkers(self.strategy, self.objective)
@@ -108,40 +109,43 @@ def prepare_to_resume(
     Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
     otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS.
     """
-    _check_machine(stored, force)
-    session = on_dataset(stored.config, read_own_data(stored))
+    if not force and (other := other_machine(stored)):
+        raise RunError(f"{other}; --force goes on all the same")
+    session = own_session(stored, stored.config.workers.count if workers is None else workers)
     state = stored.state(session.strategy.state_type, tell)
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
-    config = _extended(stored.config, done, rounds, seconds, workers)
+    config = _extended(session.config, done, rounds, seconds)
     if reached := Limits(config.stop, done).already:
         raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
     return Resumption(replace(session, config=config), stored, state, done)
 
 
-def _check_machine(stored: StoredRun, force: bool) -> None:
+def other_machine(stored: StoredRun) -> str:
+    """The sentence for a run whose bits may come out otherwise here; empty if they will not."""
     here = description()
     for name in ("distsearch", "numpy", "blas"):
         there = stored.manifest.machine.get(name)
-        if there != here[name] and not force:
-            raise RunError(
-                f"{stored.path} was made with {name} {there}, and this is {here[name]}: its bits may come out "
-                "otherwise; --force goes on all the same"
-            )
+        if there != here[name]:
+            return f"{stored.path} was made with {name} {there}, and this is {here[name]}: bits may come out otherwise"
+    return ""
 
 
-def _extended(
-    config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None, workers: int | None
-) -> RunConfig:
+def own_session(stored: StoredRun, workers: int | None) -> Session:
+    """The session of a stored run, on its own data. RunError if that has changed since."""
+    crew = structs.replace(stored.config.workers, count=workers)
+    return on_dataset(structs.replace(stored.config, workers=crew), read_own_data(stored))
+
+
+def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None) -> RunConfig:
     """The configuration with so many more rounds and seconds than are done."""
     stop, spent = config.stop, done[-1].seconds if done else 0.0
     if rounds is not None:
         stop = structs.replace(stop, rounds=len(done) + rounds)
     if seconds is not None:
         stop = structs.replace(stop, seconds=spent + seconds)
-    crew = config.workers if workers is None else structs.replace(config.workers, count=workers)
-    return structs.replace(config, stop=stop, workers=crew)
+    return structs.replace(config, stop=stop)
 
 
 def read_own_data(stored: StoredRun) -> Dataset:

@@ -46,12 +46,38 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"ray"},
     ),
     "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
-    "runs": (BASE | {"config", "checkpoints", "strategies.base"}, {"numpy", "msgspec"}),
-    "limits": ({"config", "runs"}, set()),
+    "documents": ({"errors"}, {"msgspec"}),
+    "history": ({"errors", "documents", "strategies.base"}, {"numpy", "msgspec"}),
+    "runs": (BASE | {"config", "checkpoints", "documents", "history", "strategies.base"}, {"numpy", "msgspec"}),
+    "limits": ({"config", "history"}, set()),
+    "model": (
+        {"errors", "candidates", "config", "machine", "problem.losses", "problem.datasets", "problem.network"}
+        | {"problem.objective", "runs"},
+        {"numpy"},
+    ),
+    "predictions": ({"model"}, {"numpy"}),
+    "session": (
+        {"errors", "config", "history", "limits", "machine", "model", "problem", "problem.datasets", "problem.losses"}
+        | {"problem.objective", "runs", "search", "strategies", "strategies.base", "workers.base", "workers.local"}
+        | {"workers.ray_pool"},
+        {"numpy", "msgspec"},
+    ),
+    "api": (
+        {"errors", "config", "history", "model", "problem", "problem.datasets", "problem.losses", "problem.objective"}
+        | {"runs", "session", "strategies", "strategies.base"},
+        {"numpy"},
+    ),
+    "verification": (
+        {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
+        | {"runs", "session", "strategies", "strategies.base", "workers.base"},
+        {"numpy", "msgspec"},
+    ),
     "search": (
         {
             "config",
+            "documents",
             "errors",
+            "history",
             "interrupts",
             "limits",
             "runs",

@@ -1,8 +1,8 @@
 import pytest
 
 from distsearch.config import StopConfig
+from distsearch.history import RoundRecord
 from distsearch.limits import Limits
-from distsearch.runs import RoundRecord
 
 
 def row(number: int = 0, loss: float = 1.0, seconds: float = 0.0, accuracy=None, test_accuracy=None) -> RoundRecord:

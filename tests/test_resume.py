@@ -1,6 +1,5 @@
 """A run that is stopped, killed or damaged and goes on comes to the bytes of the run that never was."""
 
-import json
 import os
 import shutil
 import signal
@@ -11,34 +10,22 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from searches import contents, search, unwatched
 
 from distsearch import checkpoints, runs, session
 from distsearch.config import from_flags
+from distsearch.documents import sealed_json
 from distsearch.errors import RunError
 from distsearch.runs import StoredRun
 
 
-def unwatched(row, state, workers) -> None:
-    pass
-
-
 def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
-    prepared = session.prepare(from_flags({"runs": str(folder), "workers": 0, "name": name, **flags}))
-    return prepared.run(watch, lambda sentence: None)[0].path
+    return search(folder, watch, name=name, **flags)[0].path
 
 
 def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None) -> None:
     tell = (told if told is not None else []).append
     session.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(unwatched, tell)
-
-
-def contents(path: Path) -> dict[str, object]:
-    """What must be the same: weights, state, and history, times aside."""
-    history = [json.loads(line) for line in (path / "history.jsonl").read_bytes().splitlines()]
-    for line in history:
-        del line["seconds"]
-    files = {name: (path / name).read_bytes() for name in ("best.safetensors", "checkpoint.safetensors")}
-    return {**files, "history": history}
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +181,7 @@ def test_other_data_and_other_versions_are_refused(tmp_path):
     table.write_text(table.read_text().replace("8,1", "7,1"))
     manifest = StoredRun(path).manifest
     older = msgspec.structs.replace(manifest, machine={**manifest.machine, "numpy": "1.0"})
-    (path / "manifest.json").write_bytes(msgspec.json.encode(older))
+    (path / "manifest.json").write_bytes(sealed_json(older))
     with pytest.raises(RunError, match="was made with numpy 1.0, .* --force goes on all the same"):
         resume(path, rounds=5)
     resume(path, rounds=5, force=True)

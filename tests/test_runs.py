@@ -6,13 +6,20 @@ import pytest
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError
-from distsearch.runs import Manifest, Result, RoundRecord, Run, StoredRun, run_paths
+from distsearch.history import RoundRecord
+from distsearch.runs import Manifest, Result, Run, StoredRun, run_paths
 from distsearch.strategies import create
 from distsearch.strategies.base import State
 
 MANIFEST = Manifest(created="2026-01-01", machine={"numpy": "2"}, weights=3, fingerprint="sha256:0", data={})
 STRATEGY = create("hill-climb", {})
+LOSSES = np.arange(32.0)
 STATE = STRATEGY.init(np.array([1, 2, 3], np.float32), 0)
+
+RESULT = Result(
+    run="a", reason="rounds", rounds=1, candidates=32, seconds=1.5, loss=0.1, accuracy=0.9,
+    test_loss=None, test_accuracy=None, best_round=0, best_index=7,
+)  # fmt: skip
 
 
 def record(number: int) -> RoundRecord:
@@ -36,7 +43,7 @@ def test_what_is_written_is_read_back(new_run):
     run = new_run(sigma=0.25, layers=[4, 5])
     rows = [record(number) for number in range(20)]
     for row in rows:
-        run.record(row)
+        run.record(row, LOSSES)
     run.save(STATE, {"weights": STATE.center})
     run.close()
     stored = StoredRun(run.path)
@@ -50,13 +57,9 @@ def test_what_is_written_is_read_back(new_run):
 
 def test_a_result_is_read_back(new_run):
     run = new_run()
-    result = Result(
-        run="a", reason="rounds", rounds=1, candidates=32, seconds=1.5, loss=0.1, accuracy=0.9,
-        test_loss=None, test_accuracy=None, best_round=0, best_index=7,
-    )  # fmt: skip
-    run.finish(result)
+    run.finish(RESULT)
     run.close()
-    assert StoredRun(run.path).result == result
+    assert StoredRun(run.path).result == RESULT
 
 
 def test_names_are_made_up_and_never_used_twice(new_run):
@@ -85,17 +88,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         Run.create(from_flags({"runs": str(tmp_path / "file" / "runs")}), STRATEGY.settings, MANIFEST)
 
 
-def test_a_last_line_that_was_cut_off_is_left_out_and_a_damaged_one_is_named(new_run):
+def test_a_history_that_ends_before_the_result_is_named(new_run):
     run = new_run()
-    run.record(record(0))
-    run.record(record(1))
+    for number in range(3):
+        run.record(record(number), LOSSES)
+    run.finish(RESULT)
     run.close()
-    path = run.path / "history.jsonl"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-5])
-    assert list(StoredRun(run.path).history()) == [record(0)]
-    path.write_bytes(b"{" + whole)
-    with pytest.raises(RunError, match="line 1 is damaged"):
+    with pytest.raises(RunError, match="the history of .* is damaged: it has 3 rounds, the result 1"):
         list(StoredRun(run.path).history())
 
 

@@ -1,6 +1,5 @@
 """Whole searches through session and search, without and with Ray."""
 
-import json
 import os
 import signal
 import threading
@@ -8,31 +7,15 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searches import contents, search
 
 from distsearch import session, strategies
-from distsearch.config import from_flags
 from distsearch.errors import SettingError, UserError
 from distsearch.model import Model
-from distsearch.runs import StoredRun
-
-
-def run(folder, watch=lambda row, state, workers: None, **flags):
-    prepared = session.prepare(from_flags({"runs": str(folder), "workers": 0, **flags}))
-    made, result = prepared.run(watch, lambda sentence: None)
-    return StoredRun(made.path), result
-
-
-def contents(stored: StoredRun) -> dict[str, bytes | list]:
-    """What must be the same for any number of workers: weights, state, and history, times aside."""
-    history = [json.loads(line) for line in (stored.path / "history.jsonl").read_bytes().splitlines()]
-    for line in history:
-        del line["seconds"]
-    files = {name: (stored.path / name).read_bytes() for name in ("best.safetensors", "checkpoint.safetensors")}
-    return {**files, "history": history}
 
 
 def test_the_chapter_s_example_is_solved(tmp_path):
-    stored, result = run(tmp_path)
+    stored, result = search(tmp_path)
     assert result.reason == "rounds"
     assert result.rounds == 1000
     assert result.loss <= 0.205
@@ -57,14 +40,14 @@ def test_the_chapter_s_example_is_solved(tmp_path):
     ids=["vertical", "digits", "spiral"],
 )
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpus, strategy, flags):
-    expected = contents(run(tmp_path, strategy=strategy, **flags)[0])
+    expected = contents(search(tmp_path, strategy=strategy, **flags)[0].path)
     for workers in (1, 2, 3):
-        assert contents(run(tmp_path, strategy=strategy, **{**flags, "workers": workers})[0]) == expected
+        assert contents(search(tmp_path, strategy=strategy, **{**flags, "workers": workers})[0].path) == expected
 
 
 def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path):
     for flags in ({}, {"data": "digits", "layers": [32], "rounds": 20}, {"data": "wine", "scale": True}):
-        stored, result = run(tmp_path, **flags)
+        stored, result = search(tmp_path, **flags)
         history = list(stored.history())
         scores = Model.stored(stored).scores(session.read_data(stored.config).train)
         assert scores.loss == result.loss == history[-1].best_loss
@@ -74,7 +57,7 @@ def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path):
 
 def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
     seen = []
-    stored, _ = run(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
+    stored, _ = search(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
     assert [row for row, _ in seen] == list(stored.history())
     assert {workers for _, workers in seen} == {0}
     measured = [row.round for row in stored.history() if row.accuracy is not None]
@@ -83,7 +66,7 @@ def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
 
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
     states = []
-    stored, _ = run(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
+    stored, _ = search(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
     kept = stored.state(type(states[-1]), print)
     assert kept.round == 25
     assert kept.sigma == states[-1].sigma
@@ -96,7 +79,7 @@ def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
         if row.round == 20:
             os.kill(os.getpid(), number)
 
-    stored, result = run(tmp_path, watch, seconds=60)
+    stored, result = search(tmp_path, watch, seconds=60)
     assert result.reason == "interrupted"
     assert result.rounds == 21
     assert len(list(stored.history())) == 21
@@ -108,7 +91,7 @@ def test_a_signal_in_mid_round_gives_up_the_round(tmp_path, ray_with_three_cpus)
         if row.round == 3:
             threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    stored, result = run(tmp_path, watch, data="digits", layers=[256], population=200, seconds=60, workers=2)
+    stored, result = search(tmp_path, watch, data="digits", layers=[256], population=200, seconds=60, workers=2)
     assert result.reason == "interrupted"
     assert result.rounds == len(list(stored.history())) >= 4
 
@@ -119,13 +102,13 @@ def test_nothing_is_written_before_every_setting_is_checked(tmp_path):
         {"test_share": 0.999999}, {"rounds": 0}, {"unheard_of": 3},
     ):  # fmt: skip
         with pytest.raises(UserError):
-            run(tmp_path / "runs", **flags)
+            search(tmp_path / "runs", **flags)
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path):
     with pytest.raises(SettingError, match="expected at most"):
-        run(tmp_path, workers=10_000)
+        search(tmp_path, workers=10_000)
     assert not list(tmp_path.iterdir())
 
 
@@ -140,7 +123,7 @@ def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path):
 def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, layers, loss, start, scale):
     folder = tmp_path_factory.mktemp("runs")
     flags = {"activation": activation, "layers": layers, "loss": loss, "start": start, "scale": scale}
-    stored, result = run(folder, data="iris", rounds=15, test_share=0.2, **flags)
+    stored, result = search(folder, data="iris", rounds=15, test_share=0.2, **flags)
     history = list(stored.history())
     assert result.loss <= history[0].center_loss
     assert result.test_loss >= 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from distsearch.runs import StoredRun
     from distsearch.session import Resumption, Session
 
+DIFFERENT_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
 PIPED_WIDTH = 120  # characters; nothing is cut that goes into a file
 
@@ -44,6 +45,8 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     app.command("run")(with_options(run, strategies))
     app.command("resume")(resume)
+    app.command("verify")(verify)
+    app.command("replay")(replay)
     app.command("show")(show)
     app.command("list")(list_runs)
     app.command("evaluate")(evaluate)
@@ -121,6 +124,52 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 
+def verify(
+    run: RunArgument,
+    rounds: Annotated[
+        str, typer.Option(help="Rounds whose candidates are tried again: a number, drawn at random, or all.")
+    ] = "16",
+    workers: Annotated[int, typer.Option(min=0, help="Ray workers; 0: in this process.")] = 0,
+    json: JsonOption = False,
+    runs: RunsOption = "runs",
+) -> None:
+    """Check that a run comes out again, bit for bit: its decisions all, its losses in a sample of its rounds."""
+    from distsearch import session, verification
+    from distsearch.cli.progress import steps_shown
+    from distsearch.cli.tables import verdict_lines
+
+    if rounds != "all" and not rounds.isdecimal():
+        raise UserError(f"--rounds: expected a number or all, got {rounds!r}")
+    stored = _stored(run, runs)
+    if other := session.other_machine(stored):
+        _say(other)
+    recorded = sum(1 for _ in stored.history())
+    chosen = range(recorded) if rounds == "all" else verification.sample(recorded, int(rounds))
+    with steps_shown(_console(stderr=True), "verifying", recorded) as watch:
+        verdict = verification.verify(
+            verification.Replay(stored), session.own_session(stored, workers), chosen, watch, _say
+        )
+    if json:
+        _print_json(verdict)
+    else:
+        _print(*verdict_lines(verdict))
+    if verdict.differences:
+        raise typer.Exit(DIFFERENT_EXIT_CODE)
+
+
+def replay(
+    run: RunArgument,
+    to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", metavar="FILE")],
+    runs: RunsOption = "runs",
+) -> None:
+    """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
+    from distsearch.verification import Replay
+
+    content = Replay(_stored(run, runs)).best_file()
+    _write(to, content)
+    _say(f"the best weights of {run}, made again from its seed and history, are in {to}")
+
+
 def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
     """Show what happened in a run."""
     from distsearch.cli.tables import history_table, result_table, settings_line
@@ -194,10 +243,7 @@ def predict(
     if output is None:
         print(text, end="")
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {output}: {error.strerror}") from None
+    _write(output, text.encode())
 
 
 def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> None:
@@ -234,6 +280,13 @@ def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
     dataset = read_own_data(stored)
     scores = {"train": model.scores(dataset.train)}
     return scores | ({"test": model.scores(dataset.test)} if dataset.test else {})
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _console(stderr: bool = False) -> "Console":

@@ -1,6 +1,8 @@
 """What a running search shows: on a terminal a live bar, elsewhere a plain line every few seconds."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -8,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from distsearch.config import RunConfig
+from distsearch.history import RoundRecord
 from distsearch.limits import Limits
 from distsearch.problem.objective import Accuracies
-from distsearch.runs import RoundRecord
 from distsearch.strategies.base import State
 
 REFRESH_SECONDS = 0.1
@@ -78,6 +80,8 @@ class Reporter:
         parts = [f"round {row.round + 1:,}", f"loss {row.best_loss:.4g}"]
         if self._accuracy is not None:
             parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
+        if row.non_finite:
+            parts.append(f"{row.non_finite} not finite")
         parts += [f"step {row.sigma:.2g}", f"{short(rate)} candidates/s", workers_text(workers)]
         return " · ".join(parts)
 
@@ -86,6 +90,26 @@ class Reporter:
         rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
         seconds = row.seconds / self._limits.seconds if self._limits.seconds else 0.0
         return min(1.0, max(rounds, seconds))
+
+
+@contextmanager
+def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[int], None]]:
+    """On a terminal, a bar that is moved by calling with the number of each step; elsewhere nothing."""
+    if not console.is_terminal or not steps:
+        yield lambda number: None
+        return
+    bar = _bar(console)
+    shown = 0.0
+
+    def move(number: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= REFRESH_SECONDS:
+            shown = time.monotonic()
+            text = f"{what} · round {number + 1:,} of {steps:,}"
+            bar.update(bar.task_ids[0], completed=(number + 1) / steps, text=text, refresh=True)
+
+    with bar:
+        yield move
 
 
 def short(number: float) -> str:

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from distsearch.cli.options import shown
 from distsearch.config import RunConfig
 from distsearch.errors import UserError
+from distsearch.history import RoundRecord
 from distsearch.model import Scores
-from distsearch.runs import Result, RoundRecord, StoredRun
+from distsearch.runs import Result, StoredRun
+
+if TYPE_CHECKING:
+    from distsearch.verification import Verdict
 
 ROWS = 16
 
@@ -17,13 +22,15 @@ ROWS = 16
 def result_table(result: Result) -> Table:
     """How a run ended, a line a figure."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
+    table.add_row("best loss", _loss(result.loss), f"round {result.best_round}, candidate {result.best_index}")
     if result.accuracy is not None:
         table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
     if result.test_loss is not None:
         accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
     table.add_row("tried", f"{result.candidates:,}", f"candidates in {result.rounds:,} rounds, {result.seconds:.2f} s")
+    if result.non_finite:
+        table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or not a number")
     table.add_row("ended by", result.reason, "")
     return table
 
@@ -43,7 +50,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
                 f"{row.round:,}",
                 f"{row.candidates:,}",
                 f"{row.seconds:.2f}",
-                f"{row.center_loss:.6g}",
+                _loss(row.center_loss),
                 f"{row.best_loss:.6g}",
                 f"{row.sigma:.3g}",
                 _percent(accuracy),
@@ -75,6 +82,16 @@ def runs_table(paths: Iterable[Path]) -> Table:
     return table
 
 
+def verdict_lines(verdict: "Verdict") -> list[str]:
+    """What a verification has found, the first ROWS differences at most."""
+    what = f"{verdict.rounds:,} rounds decided again, all candidates of {len(verdict.tried):,} of them tried again"
+    if not verdict.differences:
+        return [f"{verdict.run}: {what}: identical"]
+    more = len(verdict.differences) - ROWS
+    lines = [f"{verdict.run}: {what}: {len(verdict.differences):,} differences", *verdict.differences[:ROWS]]
+    return [*lines, f"and {more:,} more"] if more > 0 else lines
+
+
 def scores_table(scores: dict[str, Scores]) -> Table:
     """Loss and accuracy, a line a set of examples."""
     table = Table(box=None, pad_edge=False)
@@ -99,7 +116,7 @@ def _run_cells(path: Path) -> tuple[str, ...]:
         *cells,
         f"{result.rounds:,}",
         f"{result.seconds:.1f}",
-        f"{result.loss:.6g}",
+        _loss(result.loss),
         _percent(result.accuracy),
         result.reason,
     )
@@ -111,6 +128,10 @@ def _picked(count: int) -> set[int]:
         return set(range(count))
     ratio = count ** (1 / (ROWS - 1))
     return {0, *(min(count - 1, round(ratio**power)) for power in range(ROWS))}
+
+
+def _loss(loss: float | None) -> str:
+    return "not finite" if loss is None else f"{loss:.6g}"
 
 
 def _percent(share: float | None) -> str:

@@ -60,6 +60,12 @@ class Answer:
     losses: NDArray[np.float64]
 
 
+def losses_of(answers: Iterable[Answer]) -> NDArray[np.float64]:
+    """All losses of a round, (units,), from its answers in index order."""
+    parts = [answer.losses for answer in answers]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 class PopulationSettings(Settings, frozen=True):
     """The settings that every strategy has."""
 
@@ -102,8 +108,7 @@ class Strategy(ABC):
 
     def tell(self, state: State, answers: Iterable[Answer]) -> State:
         """The next round's state, from answers in index order. ObjectiveError if no loss is finite."""
-        parts = [answer.losses for answer in answers]
-        losses = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        losses = losses_of(answers)
         best = self._best(state, losses)
         return self.advance(state, losses, best)
 

@@ -69,6 +69,7 @@ def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
         "checkpoint.safetensors",
         "config.toml",
         "history.jsonl",
+        "losses.bin",
         "manifest.json",
         "result.json",
     ]
