@@ -37,6 +37,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.deadlines": ({"errors", "workers.instructions", "workers.sweep"}, set()),
     "workers.instructions": ({"errors"}, set()),
+    "workers.kinds": (set(), set()),
     "workers.staff": ({"errors", "workers.instructions"}, set()),
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
     "workers.base": ({"errors", "strategies.base"}, set()),

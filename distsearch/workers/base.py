@@ -19,6 +19,14 @@ class Workers(ABC):
     def count(self) -> int:
         """Workers that are alive; 0 means this process itself."""
 
+    @property
+    def machines(self) -> tuple[dict[str, str], ...]:
+        """What the workers compute with, one of each kind: processor, BLAS and NumPy, and where the first of it runs.
+
+        Empty where only this process computes.
+        """
+        return ()
+
     @abstractmethod
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order. WorkersError if there is nobody to ask."""

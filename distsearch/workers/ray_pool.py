@@ -4,10 +4,16 @@ The dispatcher decides; this file carries out. Actors are never restarted or ret
 dispatcher's to replace. The driver owns every object (the data, the states), so none is lost with a worker.
 """
 
+import ctypes
 import logging
 import os
 import pickle
+import platform
+import signal
+import sys
 import time
+from math import inf
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -17,7 +23,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from distsearch.errors import DistsearchError, SettingError, WorkersError
-from distsearch.machine import cores, use_one_thread
+from distsearch.machine import cores, description, use_one_thread
 from distsearch.problem.objective import Objective
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.workers.base import Tell, Workers, raised
@@ -33,11 +39,15 @@ from distsearch.workers.instructions import (
     StartWorker,
     Stop,
 )
+from distsearch.workers.kinds import Kinds
 
 INLINE_BYTES = 100_000  # a larger argument costs less as an object put once for all
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
+LOOK_SHARE = 0.01  # of the time that asking may cost
 
 
 class _Worker:
@@ -45,10 +55,12 @@ class _Worker:
 
     def __init__(self, problem: tuple[Strategy, Objective]) -> None:
         use_one_thread()
+        _end_with_parent()
         self._strategy, self._objective = problem
 
-    def ready(self) -> None:
-        """Answers once the data is there."""
+    def ready(self) -> dict[str, str]:
+        """What it computes with, and where: answered once the data is there."""
+        return description() | {"host": platform.node(), "node": ray.get_runtime_context().get_node_id()}
 
     def work(self, state: State | bytes, lo: int, hi: int) -> tuple[Answer, float]:
         """The answer to the units lo to hi of a state, pickled if it is small; and the seconds that it took."""
@@ -56,6 +68,12 @@ class _Worker:
         whole = pickle.loads(state) if isinstance(state, bytes) else state  # noqa: S301  (from our own driver)
         answer = self._strategy.work(whole, self._objective, lo, hi)
         return answer, time.perf_counter() - began
+
+
+def _end_with_parent() -> None:
+    """Let Linux kill this process when its raylet dies: by itself it could not, stopped, or with Ray still waiting."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 _WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
@@ -68,24 +86,42 @@ class RayPool(Workers):
         self._tell = tell
         self._strategy = strategy
         self._tile = objective.tile
-        self._connected_here = not ray.is_initialized()
-        if self._connected_here:
-            _connect(workers, objective.nbytes)
-        elif workers is not None:
-            _check(workers, _cpus(), "this Ray cluster")
         self._workers: dict[int, Any] = {}
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
-        self._problem = ray.put((strategy, objective))
+        self._kinds = Kinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self._state: Any = None
         self._answers: list[Answer] = []
-        self._carry_out(self._dispatcher.want(workers or _cpus(), time.monotonic()))
+        self._connected_here = not ray.is_initialized()
+        try:
+            self._open(workers, objective)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, workers: int | None, objective: Objective) -> None:
+        """Connect, start as many workers as are wanted, and wait for the first."""
+        grows = not self._connected_here or "RAY_ADDRESS" in os.environ
+        if self._connected_here:
+            _connect(workers, objective.nbytes)
+        self._problem = ray.put((self._strategy, objective))
+        self._wanted = workers or _cpus()
+        self._next_look = time.monotonic() if grows and workers is None else inf
+        if (cpus := _cpus()) < self._wanted:
+            others = "the others start when it has more"
+            self._tell(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
+        self._carry_out(self._dispatcher.want(self._wanted, time.monotonic()))
         self._wait_for_the_first()
 
     @property
     def count(self) -> int:
         """Workers that are alive."""
         return self._dispatcher.alive
+
+    @property
+    def machines(self) -> tuple[dict[str, str], ...]:
+        """What the workers compute with: one of each kind."""
+        return self._kinds.seen
 
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order. WorkersError if no worker is to be had."""
@@ -101,7 +137,10 @@ class RayPool(Workers):
     def close(self) -> None:
         """End the workers, and Ray where this pool started it."""
         if self._connected_here:
-            ray.shutdown()
+            # In a thread of its own, for Ctrl-C would leave it half done: that ends the waiting only.
+            ending = Thread(target=ray.shutdown, name="ray-shutdown")
+            ending.start()
+            ending.join()
         else:
             for worker in self._workers.values():
                 ray.kill(worker)
@@ -113,9 +152,25 @@ class RayPool(Workers):
             self._next_events()
 
     def _next_events(self) -> None:
+        self._follow_the_cluster()
         for call in self._ready():
             self._carry_out(self._outcome(call))
         self._carry_out(self._dispatcher.tick(time.monotonic()))
+
+    def _follow_the_cluster(self) -> None:
+        """Want as many workers as the cluster has cores by now.
+
+        Where it has lost some, their workers' replacements would only wait for cores that are not there.
+        """
+        began = time.monotonic()
+        if began < self._next_look:
+            return
+        cpus = _cpus()
+        now = time.monotonic()
+        self._next_look = now + max(LOOK_SECONDS, (now - began) / LOOK_SHARE)
+        if cpus != self._wanted:
+            self._wanted = cpus
+            self._carry_out(self._dispatcher.want(cpus, now))
 
     def _ready(self) -> list[Any]:
         """The calls that have come back, after a wait until there is one or the dispatcher has something to do."""
@@ -145,6 +200,8 @@ class RayPool(Workers):
             self._workers.pop(worker, None)
             return self._dispatcher.lost(worker, _lines(error)[0], now)
         if shard is None:
+            if warning := self._kinds.add(outcome):
+                self._tell(warning)
             return self._dispatcher.joined(worker, now)
         answer, seconds = outcome
         instructions = self._dispatcher.answered(worker, shard, now, seconds)
@@ -174,22 +231,28 @@ class RayPool(Workers):
 def _connect(workers: int | None, data_bytes: int) -> None:
     """Start Ray here, or join the cluster that this job runs on."""
     if "RAY_ADDRESS" in os.environ:  # set inside every job
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        _init()
         return
     if workers is not None:
         _check(workers, cores(), "this machine")
     try:
-        ray.init(
+        _init(
             address="local",
             num_cpus=workers or cores(),
             include_dashboard=False,
             object_store_memory=STORE_BYTES + 2 * data_bytes,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
             _node_ip_address="127.0.0.1",
         )
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(f"Ray did not start: {_lines(error)[0]}; --workers 0 searches without it") from None
+
+
+def _init(**options: Any) -> None:
+    """ray.init, but SIGTERM stays the application's: Ray's own handler would end it with varying exit codes."""
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _cpus() -> int:

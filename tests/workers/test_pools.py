@@ -1,15 +1,21 @@
 """What every pool of workers must do: the same bits, whoever computes them."""
 
+import platform
+import re
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import network_objective, sphere, sphere_objective
+from problems import network_objective, sphere
 
-from distsearch.errors import ObjectiveError, SettingError, WorkersError
-from distsearch.machine import one_thread
+from distsearch.errors import ObjectiveError, WorkersError
+from distsearch.machine import description, one_thread
 from distsearch.problem.objective import FunctionObjective
 from distsearch.strategies import STRATEGIES, create
+from distsearch.workers.kinds import ALIKE, Kinds
 from distsearch.workers.local import LocalWorkers
 
 POOLS = ["local", "ray-1", "ray-2", "ray-3"]
@@ -101,9 +107,52 @@ def test_a_function_that_workers_cannot_load_ends_the_search_at_once(ray_with_th
         RayPool(strategy, FunctionObjective(sphere, 3), 1, lambda sentence: None)
 
 
-def test_more_workers_than_there_are_cores_are_refused(ray_with_three_cpus):
-    from distsearch.workers.ray_pool import RayPool
+def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_three_cpus):
+    strategy = create("hill-climb", {"population": 50})
+    objective = network_objective()
+    state = strategy.init(objective.network.start("he", 0), 0)
+    told: list[str] = []
+    with opened("ray-4", strategy, objective, told.append) as workers:
+        for _ in range(50):
+            workers.evaluate(state)
+            assert 1 <= workers.count <= 3
+    assert told == ["the Ray cluster has room for 3 of 4 workers: the others start when it has more"]
 
+
+def test_more_workers_than_this_machine_has_cores_are_refused():
+    program = (
+        "from distsearch.workers.ray_pool import RayPool; from distsearch.strategies import create;"
+        "from problems import sphere_objective;"
+        "RayPool(create('hill-climb', {}), sphere_objective(), 1000, print)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"workers.count: expected at most \d+, the cores of this machine, got 1000", done.stderr)
+
+
+def test_the_machines_of_the_workers_are_told_once_for_each_kind(pool):
     strategy = create("hill-climb", {})
-    with pytest.raises(SettingError, match="workers.count: expected at most 3, .* got 4"):
-        RayPool(strategy, sphere_objective(), 4, lambda sentence: None)
+    with opened(pool, strategy, network_objective()) as workers:
+        machines = workers.machines
+    if pool == "local":
+        assert machines == ()
+        return
+    here = description()
+    (machine,) = machines
+    assert {name: machine[name] for name in ALIKE} == {name: here[name] for name in ALIKE}
+    assert machine["host"] == platform.node()
+
+
+def test_a_worker_that_is_not_like_the_driver_is_told_of_once():
+    driver = {"processor": "A", "blas": "openblas 1 X", "numpy": "2.4", "host": "here", "node": "0"}
+    kinds = Kinds(driver)
+    assert kinds.add({**driver, "host": "there"}) == ""
+    told = kinds.add({**driver, "processor": "B", "host": "elsewhere", "node": "1"})
+    assert "a worker on elsewhere has B with openblas 1 X and NumPy 2.4, the driver on here A with" in told
+    assert kinds.add({**driver, "processor": "B"}) == kinds.add({**driver, "numpy": "2.5"}) == ""
+    assert [(each["processor"], each["numpy"], each["host"]) for each in kinds.seen] == [
+        ("A", "2.4", "there"),
+        ("B", "2.4", "elsewhere"),
+        ("A", "2.5", "here"),
+    ]

@@ -1,0 +1,41 @@
+"""What a run's processes compute with: bits are promised for one kind of processor, BLAS and NumPy."""
+
+from collections.abc import Mapping
+
+ALIKE = ("processor", "blas", "numpy")
+"""What has to be the same for the bits to be the same."""
+PLACE = ("host", "node")
+
+
+class Kinds:
+    """The kinds of machine seen so far, each with the first place where it was found."""
+
+    def __init__(self, driver: Mapping[str, str]) -> None:
+        self._driver = driver
+        self._seen: dict[tuple[str, ...], dict[str, str]] = {}
+        self._warned = False
+
+    @property
+    def seen(self) -> tuple[dict[str, str], ...]:
+        """One of each kind of the workers', the first first."""
+        return tuple(self._seen.values())
+
+    def add(self, worker: Mapping[str, str]) -> str:
+        """Note a worker. Returns a sentence if it is the first to differ from the driver or another, else nothing."""
+        kind = _kind(worker)
+        self._seen.setdefault(kind, {name: worker[name] for name in (*PLACE, *ALIKE)})
+        if self._warned or kind == _kind(self._driver):
+            return ""
+        self._warned = True
+        return (
+            "the machines are not alike, and the last bits may depend on which of them computes: a worker on "
+            f"{worker['host']} has {_text(worker)}, the driver on {self._driver['host']} {_text(self._driver)}"
+        )
+
+
+def _kind(machine: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(machine[name] for name in ALIKE)
+
+
+def _text(machine: Mapping[str, str]) -> str:
+    return f"{machine['processor']} with {machine['blas']} and NumPy {machine['numpy']}"

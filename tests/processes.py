@@ -1,0 +1,61 @@
+"""The processes that a test has started, and theirs."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Process(NamedTuple):
+    """A process as /proc shows it. Its id may be given out again, but not with the same start."""
+
+    pid: int
+    parent: int
+    state: str  # Z: it has ended, and nobody has asked how
+    start: int  # clock ticks since the machine started
+    command: str
+
+
+def processes() -> list[Process]:
+    """All processes."""
+    return [found for path in Path("/proc").iterdir() if path.name.isdigit() and (found := _read(path))]
+
+
+def _read(path: Path) -> Process | None:
+    try:
+        fields = (path / "stat").read_text().rpartition(")")[2].split()
+        command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:  # it has ended meanwhile
+        return None
+    return Process(int(path.name), int(fields[1]), fields[0], int(fields[19]), command)
+
+
+def descendants(pid: int) -> list[Process]:
+    """The children of a process, and theirs."""
+    everyone, family = processes(), {pid}
+    while more := {each.pid for each in everyone if each.parent in family} - family:
+        family |= more
+    return [each for each in everyone if each.pid in family and each.pid != pid]
+
+
+def ray_workers(pid: int) -> list[Process]:
+    """The worker processes of the search that a process drives, or that a raylet has started."""
+    return [each for each in descendants(pid) if each.command.startswith("ray::_Worker") and each.state != "Z"]
+
+
+def alive(which: Iterable[Process]) -> list[Process]:
+    """Those that still run."""
+    now = {(each.pid, each.start): each for each in processes()}
+    found = (now.get((each.pid, each.start)) for each in which)
+    return [each for each in found if each and each.state != "Z"]
+
+
+def awaited(condition: Callable[[], T], seconds: float = 60.0) -> T:
+    """What the condition says as soon as it is true. AssertionError if that takes too long."""
+    until = time.monotonic() + seconds
+    while not (outcome := condition()):
+        assert time.monotonic() < until, f"it did not come about within {seconds:g} s"
+        time.sleep(0.02)
+    return outcome

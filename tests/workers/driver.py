@@ -1,0 +1,76 @@
+"""A search to be disturbed by tests, as a program of its own: `driver.py FOLDER WORKERS ROUNDS`.
+
+WORKERS is a number, `all`, or 0 for the undisturbed twin. Prints a line at the start of each round, with the number of
+workers, one for each sentence to the user, and at the end the machines and a digest of every loss and of the weights.
+Ends after ROUNDS, or earlier when FOLDER has a file `stop`. Whoever tries candidates leaves its process id there.
+"""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from problems import network_objective
+
+from distsearch.candidates import Dense
+from distsearch.machine import one_thread
+from distsearch.problem.objective import Objective
+from distsearch.strategies import create
+from distsearch.workers.base import Workers
+from distsearch.workers.local import LocalWorkers
+
+POPULATION = 1024
+TILE_SECONDS = 0.001  # so that what comes at any time comes in mid-round, without keeping the machine busy
+
+
+class Signed(Objective):
+    """An objective that takes its time, and on which each process that tries candidates leaves its id in a folder."""
+
+    def __init__(self, objective: Objective, folder: Path, tile_seconds: float) -> None:
+        self._objective, self._folder, self._tile_seconds = objective, folder, tile_seconds
+        self.tile, self.nbytes, self.weights_count = objective.tile, objective.nbytes, objective.weights_count
+
+    def losses(self, candidates: Dense, round_number: int) -> np.ndarray:
+        losses = self._objective.losses(candidates, round_number)
+        (self._folder / str(os.getpid())).touch()
+        time.sleep(self._tile_seconds)
+        return losses
+
+
+def search(workers: Workers, strategy, state, rounds: int, stop: Path) -> None:
+    digest = hashlib.sha256()
+    while state.round < rounds and not stop.exists():
+        print("round", state.round, workers.count, flush=True)
+        answers = workers.evaluate(state)
+        digest.update(np.concatenate([answer.losses for answer in answers]).tobytes())
+        state = strategy.tell(state, answers)
+        digest.update(state.center.tobytes() + state.best.weights.tobytes())
+    for machine in workers.machines:
+        print("machine", machine["processor"], machine["blas"], flush=True)
+    print("done", state.round, digest.hexdigest(), flush=True)
+
+
+def main(folder: Path, workers: str, rounds: int) -> None:
+    strategy = create("hill-climb", {"population": POPULATION})
+    network = network_objective("digits", (16,))
+    state = strategy.init(network.network.start("he", 0), 0)
+    objective = Signed(network, folder, TILE_SECONDS if workers != "0" else 0.0)
+    with one_thread():
+        if workers == "0":
+            pool: Workers = LocalWorkers(strategy, objective)
+        else:
+            from distsearch.workers.ray_pool import RayPool
+
+            count = None if workers == "all" else int(workers)
+            pool = RayPool(strategy, objective, count, lambda sentence: print("said", sentence, flush=True))
+        with pool:
+            search(pool, strategy, state, rounds, folder / "stop")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
