@@ -27,6 +27,8 @@ class Stream(IntEnum):
     START = 1
     SPLIT = 2
     DATA = 3
+    BATCHES = 4
+    SIGNS = 5
 
 
 @cache

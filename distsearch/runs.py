@@ -48,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     machine: dict[str, str]
     weights: int
+    examples: int  # to be trained on
     fingerprint: str  # of the data
     data: dict[str, Any]  # the data's schema, to read further data alike
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense, Layer
+from distsearch.candidates import Candidates, Layer
 from distsearch.errors import SettingError, unknown
 from distsearch.randomness import Stream, noise
 
@@ -103,7 +103,7 @@ class Network:
             matrix[:, -1] = 0
         return weights
 
-    def forward(self, candidates: Dense, inputs: Array) -> Array:
+    def forward(self, candidates: Candidates, inputs: Array) -> Array:
         """The outputs of every candidate, (candidates, outputs, examples), in a buffer that the next call reuses.
 
         inputs is (features + 1, examples), its last row ones.

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from distsearch.candidates import Space
 from distsearch.errors import SettingError, unknown
 from distsearch.settings import checked
-from distsearch.strategies.base import Strategy
+from distsearch.strategies.base import PopulationSettings, Strategy
 from distsearch.strategies.hill_climb import HillClimb
 from distsearch.strategies.random_search import RandomSearch
 
@@ -18,9 +19,18 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
-def create(name: str, settings: Mapping[str, Any]) -> Strategy:
-    """The strategy of that name with these settings; SettingError names what it does not know."""
+def find(name: str) -> type[Strategy]:
+    """The strategy of that name; SettingError if there is none."""
     if name not in STRATEGIES:
         raise SettingError(unknown("strategy", name, STRATEGIES))
-    strategy = STRATEGIES[name]
-    return strategy(checked(strategy.Settings, settings, name))
+    return STRATEGIES[name]
+
+
+def settings_of(name: str, values: Mapping[str, Any]) -> PopulationSettings:
+    """The checked settings of the strategy of that name; what is to be chosen from the space is still open."""
+    return checked(find(name).Settings, values, name)
+
+
+def create(name: str, settings: Mapping[str, Any], space: Space) -> Strategy:
+    """The strategy of that name with these settings; SettingError names what does not fit it or the space."""
+    return find(name)(settings_of(name, settings), space)

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import time
+from operator import itemgetter
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -19,7 +20,7 @@ from ray.exceptions import RayError, RayTaskError
 from distsearch.errors import DistsearchError, SettingError, WorkersError
 from distsearch.machine import cores, use_one_thread
 from distsearch.problem.objective import Objective
-from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers, raised
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import (
@@ -33,6 +34,7 @@ from distsearch.workers.instructions import (
     StartWorker,
     Stop,
 )
+from distsearch.workers.jobs import Job
 
 INLINE_BYTES = 100_000  # a larger argument costs less as an object put once for all
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
@@ -50,12 +52,12 @@ class _Worker:
     def ready(self) -> None:
         """Answers once the data is there."""
 
-    def work(self, state: State | bytes, lo: int, hi: int) -> tuple[Answer, float]:
-        """The answer to the units lo to hi of a state, pickled if it is small; and the seconds that it took."""
+    def work(self, job: Job | bytes, lo: int, hi: int) -> tuple[Any, float]:
+        """What comes of lo to hi of a job, which is pickled if it is small; and the seconds that it took."""
         began = time.perf_counter()
-        whole = pickle.loads(state) if isinstance(state, bytes) else state  # noqa: S301  (from our own driver)
-        answer = self._strategy.work(whole, self._objective, lo, hi)
-        return answer, time.perf_counter() - began
+        whole = pickle.loads(job) if isinstance(job, bytes) else job  # noqa: S301  (from our own driver)
+        outcome = whole.work(self._strategy, self._objective, lo, hi)
+        return outcome, time.perf_counter() - began
 
 
 _WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
@@ -66,8 +68,7 @@ class RayPool(Workers):
 
     def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
         self._tell = tell
-        self._strategy = strategy
-        self._tile = objective.tile
+        super().__init__(strategy, objective)
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
             _connect(workers, objective.nbytes)
@@ -77,8 +78,8 @@ class RayPool(Workers):
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
         self._problem = ray.put((strategy, objective))
         self._dispatcher = Dispatcher(Policy())
-        self._state: Any = None
-        self._answers: list[Answer] = []
+        self._job: Any = None
+        self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._carry_out(self._dispatcher.want(workers or _cpus(), time.monotonic()))
         self._wait_for_the_first()
 
@@ -87,16 +88,20 @@ class RayPool(Workers):
         """Workers that are alive."""
         return self._dispatcher.alive
 
-    def evaluate(self, state: State) -> list[Answer]:
-        """The answers to all units of the round, in index order. WorkersError if no worker is to be had."""
-        self._answers = []
-        # A small state is pickled here once a round; Ray would do it, more dearly, for each call.
-        self._state = ray.put(state) if state.center.nbytes > INLINE_BYTES else pickle.dumps(state)
-        units = self._strategy.units(state)
-        self._carry_out(self._dispatcher.start([*range(0, units, self._tile), units], time.monotonic()))
+    def sweep(self, job: Job) -> list[Any]:
+        """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
+        self._outcomes = []
+        # A small job is pickled here once; Ray would do it, more dearly, for each call.
+        content = pickle.dumps(job)
+        self._job = ray.put(job) if len(content) > INLINE_BYTES else content
+        boundaries = job.boundaries(self.strategy, self.objective)
+        self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), job.kind))
         while not self._dispatcher.done:
             self._next_events()
-        return sorted(self._answers, key=lambda answer: answer.lo)
+        return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
+
+    def _sent(self, state: State) -> State:
+        return self.strategy.outgoing(state)
 
     def close(self) -> None:
         """End the workers, and Ray where this pool started it."""
@@ -146,17 +151,17 @@ class RayPool(Workers):
             return self._dispatcher.lost(worker, _lines(error)[0], now)
         if shard is None:
             return self._dispatcher.joined(worker, now)
-        answer, seconds = outcome
+        result, seconds = outcome
         instructions = self._dispatcher.answered(worker, shard, now, seconds)
         if any(isinstance(instruction, Accept) for instruction in instructions):
-            self._answers.append(answer)
+            self._outcomes.append((shard.lo, result))
         return instructions
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case Send(worker, shard):
-                    call = self._workers[worker].work.remote(self._state, shard.lo, shard.hi)
+                    call = self._workers[worker].work.remote(self._job, shard.lo, shard.hi)
                     self._calls[call] = worker, shard
                 case StartWorker(worker):
                     self._workers[worker] = _WorkerActor.options(scheduling_strategy="SPREAD").remote(self._problem)
@@ -168,7 +173,7 @@ class RayPool(Workers):
                 case Stop(error):
                     raise error
                 case Accept():
-                    pass  # _outcome has kept the answer
+                    pass  # _outcome has kept what came
 
 
 def _connect(workers: int | None, data_bytes: int) -> None:
