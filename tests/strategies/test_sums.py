@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ def leaves(count: int) -> list[Subtree]:
 def test_the_bits_of_a_sum_do_not_depend_on_who_adds_up_what(count, cuts):
     whole = leaves(count)
     edges = [0, *sorted(cut for cut in cuts if cut < count), count]
-    parts = [part for lo, hi in zip(edges, edges[1:], strict=False) for part in joined(whole[lo:hi])]
+    parts = [part for lo, hi in pairwise(edges) for part in joined(whole[lo:hi])]
     assert total(parts).tobytes() == total(whole).tobytes()
     assert total(whole) == pytest.approx(np.sum([leaf.vector for leaf in whole], axis=0, dtype=np.float64), abs=0.1)
 
