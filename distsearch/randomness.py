@@ -76,6 +76,15 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     return normals[:, :width]  # a view: to draw a few too many costs less than to pick them out
 
 
+def signs(seed: int, stream: int, round_number: int, index: int, width: int) -> NDArray[np.float32]:
+    """Signs ±1, each as likely, of one unit of a round, (width,) float32, from the same counter: one bit each."""
+    words = -(-width // 64)
+    blocks = -(-words // _WORDS_PER_BLOCK)
+    drawn = _generator.words(seed, stream, round_number, index * blocks, words)
+    bits = np.unpackbits(drawn.astype("<u8", copy=False).view(np.uint8))[:width]
+    return np.where(bits, np.float32(1), np.float32(-1))
+
+
 def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArray[np.intp]:
     """A permutation of range(count), (count,), from the same counter: the order of `count` random words."""
     return np.argsort(_generator.words(seed, stream, round_number, 0, count), kind="stable")

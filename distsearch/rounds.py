@@ -53,7 +53,7 @@ class Rounds:
         answers = self._workers.evaluate(state)
         after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
         measured = Measured()
-        if self._strategy.space.minibatch:
+        if self._strategy.chosen_by_measuring:
             if after.round == 1 or after.round % self._every == 0:
                 measured, after = self._choose(after)
         elif after.round % self._every == 0:

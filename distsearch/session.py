@@ -200,7 +200,7 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
 def _with_batch(config: RunConfig, examples: int) -> RunConfig:
     """The configuration with the batch that its strategy prefers for so many examples, where it says none."""
     preferred = strategies.find(config.strategy.name).batch
-    if config.data.batch is not None or preferred is None or preferred >= examples:
+    if config.data.batch is not None or preferred is None or 2 * preferred > examples:
         return config
     return structs.replace(config, data=structs.replace(config.data, batch=preferred))
 
@@ -210,7 +210,7 @@ def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
     if config.output.measure_every is not None:
         return config
     space, every = strategy.space, 10
-    if space.minibatch:
+    if strategy.chosen_by_measuring:
         every = ceil(space.examples / (MEASURING_SHARE * strategy.passes * space.batch))
     return structs.replace(config, output=structs.replace(config.output, measure_every=every))
 

@@ -123,7 +123,7 @@ class _Recorded:
 
     def measure(self, weights: NDArray[np.float32]) -> Measurement:
         record = self.entry.record
-        if self._strategy.space.minibatch and record.train_loss is None:
+        if self._strategy.chosen_by_measuring and record.train_loss is None:
             raise RunError(f"round {record.round}: expected a train loss in its record")
         return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
 
@@ -187,8 +187,8 @@ def _measured_otherwise(step: Step, strategy: Strategy, workers: Workers) -> lis
     if measured == Measured():
         return []
     after = step.outcome.after
-    found = workers.measure(strategy.proposed(after) if strategy.space.minibatch else after.best.weights)
-    again = Measured(found.accuracy, found.test_accuracy, found.loss if strategy.space.minibatch else None)
+    found = workers.measure(strategy.proposed(after) if strategy.chosen_by_measuring else after.best.weights)
+    again = Measured(found.accuracy, found.test_accuracy, found.loss if strategy.chosen_by_measuring else None)
     return [
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {there}, but comes out as {here}"
         for name, there, here in zip(Measured._fields, measured, again, strict=True)

@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "candidates": ({"errors"}, {"numpy"}),
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
-    "strategies.optimizers": (BASE, {"numpy"}),
+    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
     "strategies.*": (
         BASE | {"candidates", "randomness", "strategies.base", "strategies.optimizers", "strategies.sums"},

@@ -74,6 +74,12 @@ class Batches:
             self._latest = round_number, self.train.at(self.places(round_number))
         return self._latest[1]
 
+    def some(self, round_number: int, examples: slice) -> Split:
+        """Some of the examples of a round, for those who want no more."""
+        if self.minibatch:
+            return self.train.at(self.places(round_number)[examples])
+        return Split(self.train.inputs[:, examples], self.train.targets[:, examples])
+
     def places(self, round_number: int) -> NDArray[np.intp]:
         """Where a round's examples stand among all, (size,)."""
         epoch, number = divmod(round_number, len(self.train) // self.size)

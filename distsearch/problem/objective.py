@@ -18,6 +18,7 @@ from distsearch.problem.batches import Batches, Split
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.losses import Loss
 from distsearch.problem.network import Network
+from distsearch.problem.nodes import Nodes
 
 CACHE_BYTES = 1024 * 1024
 SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
@@ -50,6 +51,15 @@ class Objective(ABC):
     @abstractmethod
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""
+
+    def node_gradients(
+        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
+    ) -> tuple[Array, Array]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,).
+
+        These are estimated by moving nodes by ±σ; signs are (nodes, examples). Only a network has nodes.
+        """
+        raise NotImplementedError
 
     parts: int = 0
     """Parts of the data that weights are measured on one by one."""
@@ -130,6 +140,14 @@ class NetworkObjective(Objective):
                 outputs = self.network.forward(candidates, examples.inputs[:, chunk])
                 sums += self.loss.total(outputs, examples.targets[:, chunk])
         return sums / len(examples)
+
+    def node_gradients(
+        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
+    ) -> tuple[Array, Array]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,)."""
+        some = self.batches.some(round_number, examples)
+        with np.errstate(all="ignore"):
+            return Nodes(self.network, self.loss).updates(weights, some, signs, sigma, groups)
 
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
         """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""

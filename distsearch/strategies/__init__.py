@@ -6,8 +6,9 @@ from typing import Any
 from distsearch.candidates import Space
 from distsearch.errors import SettingError, unknown
 from distsearch.settings import checked
-from distsearch.strategies.base import PopulationSettings, Strategy
+from distsearch.strategies.base import Strategy, StrategySettings
 from distsearch.strategies.hill_climb import HillClimb
+from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.random_search import RandomSearch
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -15,6 +16,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     for strategy in (
         HillClimb,
         RandomSearch,
+        NodePerturbation,
     )
 }
 
@@ -26,7 +28,7 @@ def find(name: str) -> type[Strategy]:
     return STRATEGIES[name]
 
 
-def settings_of(name: str, values: Mapping[str, Any]) -> PopulationSettings:
+def settings_of(name: str, values: Mapping[str, Any]) -> StrategySettings:
     """The checked settings of the strategy of that name; what is to be chosen from the space is still open."""
     return checked(find(name).Settings, values, name)
 

@@ -33,6 +33,21 @@ class Objective(Protocol):
         """The loss of each candidate, (candidates,)."""
         ...
 
+    def node_gradients(
+        self,
+        weights: NDArray[np.float32],
+        round_number: int,
+        examples: slice,
+        signs: NDArray[np.float32],
+        sigma: float,
+        groups: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,).
+
+        These are estimated by moving nodes by ±σ; signs are (nodes, examples).
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Best:
@@ -89,13 +104,18 @@ def losses_of(answers: Iterable[Answer]) -> NDArray[np.float64]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-class PopulationSettings(Settings, frozen=True):
+class StrategySettings(Settings, frozen=True):
     """The settings that every strategy has."""
 
-    population: Annotated[int, about("candidates tried each round", unit="candidates", at_least=2)] = 32
     sigma: Annotated[float, about("step size: the deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)] = (
         0.05
     )
+
+
+class PopulationSettings(StrategySettings, frozen=True):
+    """The settings of every strategy whose units are candidates."""
+
+    population: Annotated[int, about("candidates tried each round", unit="candidates", at_least=2)] = 32
 
 
 class Strategy(ABC):
@@ -103,7 +123,7 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    Settings: ClassVar[type[PopulationSettings]] = PopulationSettings
+    Settings: ClassVar[type[StrategySettings]] = PopulationSettings
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False
     """Whether its answers carry sums beside the losses."""
@@ -168,6 +188,11 @@ class Strategy(ABC):
         return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
 
     @property
+    def chosen_by_measuring(self) -> bool:
+        """Whether the best is chosen by `measured`: on a minibatch a low loss may be luck."""
+        return self.sums or self.space.minibatch
+
+    @property
     def passes(self) -> float:
         """Forward passes over a round's examples that the round costs."""
         return float(self.settings.population)
@@ -184,8 +209,7 @@ class Strategy(ABC):
                 f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
                 "try a smaller --sigma, or --scale if the features are large"
             )
-        # On a minibatch a low loss may be luck: there the best is chosen by `measured`.
-        best = state.best if self.space.minibatch else self._best(state, lowest, float(losses[lowest]))
+        best = state.best if self.chosen_by_measuring else self._best(state, lowest, float(losses[lowest]))
         return self.advance(state, Told(losses, answers, weighted_noise), best)
 
     @abstractmethod
