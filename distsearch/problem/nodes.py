@@ -49,7 +49,7 @@ class Nodes:
                 for at, size in passed.blocks(number, nodes)
             ]
             changes = np.repeat(np.concatenate(losses) - base, nodes, axis=0)[: layer.outputs]
-            np.matmul(changes / steps, passed.inputs[number].T, out=self._network.matrix(estimated, layer))
+            np.matmul(changes / steps, passed.inputs[number].T, out=layer.matrix(estimated))
         return base, estimated
 
 
@@ -60,7 +60,7 @@ class _Passed:
         self, network: Network, activate: Callable[[Array, Array], None], weights: Array, inputs: Array
     ) -> None:
         self._activate = activate
-        self._matrices = [network.matrix(weights, layer) for layer in network.layers]
+        self._matrices = [layer.matrix(weights) for layer in network.layers]
         self.inputs = [inputs]  # of each layer, (inputs + 1, examples)
         self.pre: list[Array] = []  # each layer's pre-activations, (1, outputs, examples)
         for matrix in self._matrices:

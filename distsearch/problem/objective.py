@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Candidates, Dense, Space
+from distsearch.candidates import Candidates, Dense, LowRank, Space
 from distsearch.errors import ObjectiveError
 from distsearch.problem import losses
 from distsearch.problem.batches import Batches, Split
@@ -23,6 +23,7 @@ from distsearch.problem.nodes import Nodes
 CACHE_BYTES = 1024 * 1024
 SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
 LARGEST_TILE = 64  # candidates
+LOW_RANK_TILE, LOW_RANK_CHUNK = 32, 256  # their first layer is one product for all: it wants many pairs, few examples
 LARGEST_TILE_WEIGHTS = 1 << 22  # of all candidates of a tile that a function scores
 
 Array = NDArray[np.float32]
@@ -43,6 +44,8 @@ class Objective(ABC):
 
     tile: int
     """Candidates that are computed together."""
+    low_rank_tile: int
+    """The same, if they are low-rank."""
     space: Space
     """What is searched."""
     nbytes: int
@@ -89,7 +92,7 @@ class FunctionObjective(Objective):
     def __init__(self, function: Callable[[Array], float], weights_count: int) -> None:
         self.function = function
         self.space = Space(weights_count)
-        self.tile = max(1, min(LARGEST_TILE, LARGEST_TILE_WEIGHTS // weights_count))
+        self.tile = self.low_rank_tile = max(1, min(LARGEST_TILE, LARGEST_TILE_WEIGHTS // weights_count))
 
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's value for each candidate, (candidates,). ObjectiveError if it is not a number."""
@@ -117,6 +120,7 @@ class NetworkObjective(Objective):
         self._splits = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(split.nbytes for split in self._splits)
         self.tile, self.chunk = _tile_and_chunk(network.neurons, batches.size)
+        self.low_rank_tile = LOW_RANK_TILE
         _, whole = _tile_and_chunk(network.neurons, len(batches.train))
         self._pieces = [(split, slice(at, at + whole)) for split in self._splits for at in range(0, len(split), whole)]
         self.parts = len(self._pieces)
@@ -133,10 +137,10 @@ class NetworkObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The mean loss of each candidate over the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
-        sums = np.zeros(len(candidates))
+        sums, size = np.zeros(len(candidates)), LOW_RANK_CHUNK if isinstance(candidates, LowRank) else self.chunk
         with np.errstate(all="ignore"):  # weights that overflow get a loss that is not finite, and never win
-            for start in range(0, len(examples), self.chunk):
-                chunk = slice(start, start + self.chunk)
+            for start in range(0, len(examples), size):
+                chunk = slice(start, start + size)
                 outputs = self.network.forward(candidates, examples.inputs[:, chunk])
                 sums += self.loss.total(outputs, examples.targets[:, chunk])
         return sums / len(examples)

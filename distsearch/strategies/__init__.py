@@ -7,6 +7,7 @@ from distsearch.candidates import Space
 from distsearch.errors import SettingError, unknown
 from distsearch.settings import checked
 from distsearch.strategies.base import Strategy, StrategySettings
+from distsearch.strategies.evolution_strategy import EvolutionStrategy
 from distsearch.strategies.hill_climb import HillClimb
 from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.random_search import RandomSearch
@@ -16,6 +17,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     for strategy in (
         HillClimb,
         RandomSearch,
+        EvolutionStrategy,
         NodePerturbation,
     )
 }

@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
@@ -28,6 +29,8 @@ class Objective(Protocol):
 
     tile: int
     """Candidates that are computed together."""
+    low_rank_tile: int
+    """The same, if they are low-rank."""
 
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""
@@ -149,9 +152,13 @@ class Strategy(ABC):
         population: int = self.settings.population
         return population
 
-    def tile(self, objective: Objective) -> int:
-        """Units that are computed together, wherever that is."""
-        return objective.tile
+    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+        """Where the units of a round may be parted, rising, from 0 to their number.
+
+        Those between two boundaries are computed together, wherever that is.
+        """
+        units = self.units(state)
+        return [*range(0, units, objective.tile), units]
 
     def outgoing(self, state: State) -> State:
         """The state as workers need it: without the best weights, which cost as much to send as the center."""
@@ -162,9 +169,9 @@ class Strategy(ABC):
         """The candidates lo to hi of the round; candidate 0 is the center."""
 
     def work(self, state: State, objective: Objective, lo: int, hi: int) -> Answer:
-        """Try the units lo to hi, a tile at a time, so that no more than a tile of candidates is ever held."""
-        tiles = [(start, min(start + objective.tile, hi)) for start in range(lo, hi, objective.tile)]
-        losses = [objective.losses(self.ask(state, *tile), state.round) for tile in tiles]
+        """Try the units lo to hi, both boundaries of tiles, so that no more than a tile of candidates is ever held."""
+        boundaries = [at for at in self.tiles(state, objective) if lo <= at <= hi]
+        losses = [objective.losses(self.ask(state, *tile), state.round) for tile in pairwise(boundaries)]
         return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
 
     def noise_sums(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> tuple[Subtree, ...]:
@@ -172,16 +179,19 @@ class Strategy(ABC):
 
         A mirrored pair of candidates has one noise; coefficients, (noises,), are those of all.
         """
-        return joined(Subtree(0, number, self._noise_sum(state, coefficients, number)) for number in range(lo, hi))
+        ends = [min(number * NOISE_RANGE, len(coefficients)) for number in range(lo, hi + 1)]
+        return joined(
+            Subtree(0, number, self._noise_sum(state, coefficients[first:last], first, last))
+            for number, (first, last) in enumerate(pairwise(ends), start=lo)
+        )
 
     def all_noise_sums(self, state: State, coefficients: NDArray[np.float32]) -> tuple[Subtree, ...]:
         """The same over all ranges."""
         return self.noise_sums(state, coefficients, 0, -(-len(coefficients) // NOISE_RANGE))
 
-    def _noise_sum(self, state: State, coefficients: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-        first = number * NOISE_RANGE
-        some = coefficients[first : first + NOISE_RANGE]
-        return some @ self.noise(state, first, first + len(some))
+    def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
+        """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,)."""
+        return coefficients @ self.noise(state, lo, hi)
 
     def noise(self, state: State, lo: int, hi: int) -> NDArray[np.float32]:
         """The noise vectors lo to hi of the round, (hi - lo, n)."""
@@ -203,13 +213,12 @@ class Strategy(ABC):
         weighted_noise gives Σ cᵢ zᵢ over the units of the round, (n,), from coefficients, (units,).
         """
         losses = losses_of(answers)
-        lowest = lowest_of(losses)
-        if not math.isfinite(losses[lowest]):
+        if not np.isfinite(losses).any():
             raise ObjectiveError(
                 f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
                 "try a smaller --sigma, or --scale if the features are large"
             )
-        best = state.best if self.chosen_by_measuring else self._best(state, lowest, float(losses[lowest]))
+        best = state.best if self.chosen_by_measuring else self._best(state, losses)
         return self.advance(state, Told(losses, answers, weighted_noise), best)
 
     @abstractmethod
@@ -230,8 +239,14 @@ class Strategy(ABC):
         """The weights, (n,), of one candidate of the round."""
         return state.center if index == 0 else frozen(self.ask(state, index, index + 1).dense()[0])
 
-    def _best(self, state: State, index: int, loss: float) -> Best:
-        return state.best if loss >= state.best.loss else Best(self.weights_of(state, index), loss, state.round, index)
+    def best_of(self, losses: NDArray[np.float64]) -> int:
+        """The index of the candidate that may be the best so far: that of the lowest finite loss."""
+        return lowest_of(losses)
+
+    def _best(self, state: State, losses: NDArray[np.float64]) -> Best:
+        index = self.best_of(losses)
+        loss = float(losses[index])
+        return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
 
 
 def lowest_of(losses: NDArray[np.float64]) -> int:

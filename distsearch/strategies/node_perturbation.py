@@ -6,6 +6,8 @@ experiment of its own: that is why it needs a hundred times fewer forward passes
 itself is in the objective, which knows the network; here its outcome becomes a step.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -70,7 +72,7 @@ class NodePerturbation(Strategy):
         """The learning rate and the horizon. SettingError if there is no network."""
         if not space.layers:
             raise SettingError("node-perturbation moves the nodes of a network: for a function take another strategy")
-        return settings.resolved_for(space.weights_count, space.rounds)
+        return settings.resolved_for(min(0.1, max(5e-4, 0.6 / math.sqrt(space.weights_count))), space.rounds)
 
     def init(self, weights: NDArray[np.float32], seed: int) -> NodePerturbationState:
         """The state before the first round."""
@@ -82,9 +84,9 @@ class NodePerturbation(Strategy):
         """Slices of the batch."""
         return -(-self.space.batch // SLICE)
 
-    def tile(self, objective: Objective) -> int:
+    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
         """A slice is computed by itself."""
-        return 1
+        return range(self.units(state) + 1)
 
     @property
     def passes(self) -> float:

@@ -15,7 +15,6 @@ from distsearch.strategies.base import StrategySettings
 Array = NDArray[np.float32]
 
 FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
-SMALLEST_RATE, LARGEST_RATE = 5e-4, 0.1
 
 
 OPTIMIZERS = ("adam", "momentum")
@@ -28,7 +27,7 @@ class OptimizerSettings(StrategySettings, frozen=True):
     """How estimated gradients become steps."""
 
     optimizer: Annotated[str, about("adam or momentum")] = "adam"
-    rate: Annotated[float, about("learning rate; if not set, 0.6/√weights for adam", above=0)] | None = None
+    rate: Annotated[float, about("learning rate; if not set, by the number of weights", above=0)] | None = None
     schedule: Annotated[str, about("constant, or cosine: the learning rate falls to nothing over the horizon")] = (
         "constant"
     )
@@ -38,12 +37,12 @@ class OptimizerSettings(StrategySettings, frozen=True):
     ) = None
     decay: Annotated[float, about("share of the learning rate by which weights shrink each round", at_least=0)] = 0.0
 
-    def resolved_for(self: S, weights_count: int, rounds: int | None) -> S:
+    def resolved_for(self: S, default_rate: float, rounds: int | None) -> S:
         """The settings with rate and horizon chosen. SettingError for what is unknown."""
         for word, value, known in (("optimizer", self.optimizer, OPTIMIZERS), ("schedule", self.schedule, SCHEDULES)):
             if value not in known:
                 raise SettingError(unknown(word, value, known))
-        rate = self.rate if self.rate is not None else default_rate(weights_count)
+        rate = self.rate if self.rate is not None else default_rate
         horizon = self.horizon if self.horizon is not None else rounds
         if self.schedule == "cosine" and horizon is None:
             raise SettingError("a cosine has to know how many rounds there are to be: give --rounds or --horizon")
@@ -65,14 +64,9 @@ class Moments:
         return cls(nothing, nothing)
 
 
-def default_rate(weights_count: int) -> float:
-    """A learning rate for so many weights: they share the way that a step of Adam goes."""
-    return min(LARGEST_RATE, max(SMALLEST_RATE, 0.6 / math.sqrt(weights_count)))
-
-
 def rate_of(settings: OptimizerSettings, round_number: int) -> float:
     """The learning rate of a round; settings are resolved."""
-    rate = settings.rate or SMALLEST_RATE
+    rate = settings.rate or 0.0
     if settings.schedule == "cosine":
         rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, round_number / (settings.horizon or 1))))
     return rate

@@ -37,8 +37,7 @@ class Trial(Job):
 
     def boundaries(self, strategy: Strategy, objective: Objective) -> Sequence[int]:
         """Tiles of units."""
-        units, tile = strategy.units(self.state), strategy.tile(objective)
-        return [*range(0, units, tile), units]
+        return strategy.tiles(self.state, objective)
 
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> Answer:
         """The answer to the units lo to hi."""
