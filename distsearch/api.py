@@ -88,8 +88,8 @@ def minimize(
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
     with _run_folder(settings) as config:
-        strategy = strategies.create(config.strategy.name, config.settings)
         objective = FunctionObjective(function, weights.size)
+        strategy = strategies.create(config.strategy.name, config.settings, objective.space)
         run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, _unsaid)
         stored = StoredRun(run.path)
         return FunctionResult(stored.best()["weights"], list(stored.history()), result)

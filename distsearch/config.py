@@ -30,6 +30,10 @@ class DataConfig(Settings, frozen=True):
     target: Annotated[str, about("target column of a table; its last column if empty")] = ""
     scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
+    batch: (
+        Annotated[int, about("examples a round sees; if not set, what the strategy prefers, mostly all", at_least=1)]
+        | None
+    ) = None
     points: Annotated[int, about("vertical, spiral: points a class", unit="examples", at_least=2)] = 100
     classes: Annotated[int, about("vertical, spiral: classes", at_least=2)] = 3
     seed: Annotated[int, about("seed of the built-in data and of the split", flag="data-seed", at_least=0)] = 0
@@ -95,7 +99,18 @@ class OutputConfig(Settings, frozen=True):
 
     name: Annotated[str, about("name of the run; made up if empty")] = ""
     directory: Annotated[str, about("folder that holds the runs", flag="runs")] = "runs"
-    measure_every: Annotated[int, about("accuracy is measured every so many rounds", unit="rounds", at_least=1)] = 10
+    measure_every: (
+        Annotated[
+            int,
+            about(
+                "accuracy is measured every so many rounds, with --batch the loss on all examples as well; if not set, "
+                "every 10, or with --batch so seldom that it takes 2% of the time",
+                unit="rounds",
+                at_least=1,
+            ),
+        ]
+        | None
+    ) = None
 
 
 class RunConfig(Settings, frozen=True):

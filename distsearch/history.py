@@ -29,8 +29,16 @@ _LOSS = np.dtype("<f8")
 Losses = NDArray[np.float64]
 
 
+class Measured(NamedTuple):
+    """What was measured after a round; None what was not."""
+
+    accuracy: float | None = None
+    test_accuracy: float | None = None
+    train_loss: float | None = None
+
+
 class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the history. Accuracies stand only in the rounds in which they were measured."""
+    """A line of the history. What is measured stands only in the rounds in which it was."""
 
     round: int
     candidates: int  # tried so far
@@ -39,19 +47,14 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     best_loss: float
     accepted: bool
     sigma: float
-    accuracy: float | None = None
+    accuracy: float | None = None  # of the best weights; with minibatches, of those the search stands for
     test_accuracy: float | None = None
+    train_loss: float | None = None  # with minibatches: on all training examples
     non_finite: int = 0  # candidates of the round whose loss is infinite or not a number
 
     @classmethod
     def of(
-        cls,
-        before: State,
-        after: State,
-        losses: Losses,
-        candidates: int,
-        seconds: float,
-        accuracies: tuple[float | None, float | None],
+        cls, before: State, after: State, losses: Losses, candidates: int, seconds: float, measured: Measured
     ) -> "RoundRecord":
         """The record of a round that led from one state to another; `candidates` and `seconds` include it."""
         return cls(
@@ -62,8 +65,8 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             after.best.loss,
             after.best is not before.best,
             before.sigma,
-            *accuracies,
-            len(losses) - int(np.count_nonzero(np.isfinite(losses))),
+            *measured,
+            non_finite=len(losses) - int(np.count_nonzero(np.isfinite(losses))),
         )
 
 

@@ -10,9 +10,10 @@ from distsearch.config import NetworkConfig
 from distsearch.errors import RunError
 from distsearch.machine import one_thread
 from distsearch.problem import losses
+from distsearch.problem.batches import Batches, Split, with_ones
 from distsearch.problem.datasets import Examples, Schema
 from distsearch.problem.network import Network
-from distsearch.problem.objective import NetworkObjective, Split, with_ones
+from distsearch.problem.objective import NetworkObjective
 from distsearch.runs import StoredRun
 
 Array = NDArray[np.float32]
@@ -56,11 +57,10 @@ class Model:
     def scores(self, examples: Examples) -> Scores:
         """Loss and accuracy on examples; on those it was trained on, the loss is the recorded one to the bit."""
         split = Split.of(examples, self.schema)
-        objective = NetworkObjective(self._network, self._loss, split, None, self.schema.classes is not None)
+        objective = NetworkObjective(self._network, self._loss, Batches(split), None, self.schema.classes is not None)
         with one_thread():
-            return Scores(
-                objective.loss_on(self.weights, split), objective.accuracy_on(self.weights, split), len(split)
-            )
+            measured = objective.measure(self.weights)
+        return Scores(measured.loss or 0.0, measured.accuracy, len(split))
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""

@@ -27,6 +27,8 @@ class Stream(IntEnum):
     START = 1
     SPLIT = 2
     DATA = 3
+    BATCHES = 4
+    SIGNS = 5
 
 
 @cache
@@ -72,6 +74,15 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     normals = np.empty(pieces.shape, np.float32)
     _quantiles().take(pieces, out=normals, mode="wrap")
     return normals[:, :width]  # a view: to draw a few too many costs less than to pick them out
+
+
+def signs(seed: int, stream: int, round_number: int, index: int, width: int) -> NDArray[np.float32]:
+    """Signs ±1, each as likely, of one unit of a round, (width,) float32, from the same counter: one bit each."""
+    words = -(-width // 64)
+    blocks = -(-words // _WORDS_PER_BLOCK)
+    drawn = _generator.words(seed, stream, round_number, index * blocks, words)
+    bits = np.unpackbits(drawn.astype("<u8", copy=False).view(np.uint8))[:width]
+    return np.where(bits, np.float32(1), np.float32(-1))
 
 
 def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArray[np.intp]:

@@ -48,8 +48,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     machine: dict[str, str]
     weights: int
+    examples: int  # to be trained on
     fingerprint: str  # of the data
     data: dict[str, Any]  # the data's schema, to read further data alike
+    workers: tuple[dict[str, str], ...] = ()  # one of each kind of machine that has computed, this one apart
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +74,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Run:
     """A run directory that is being written, by one process at a time."""
 
-    def __init__(self, path: Path, rounds: int = 0) -> None:
+    def __init__(self, path: Path, manifest: Manifest, rounds: int = 0) -> None:
         self.path = path
+        self._manifest = manifest
         self._lock = _locked(path)
         try:
             self._history = HistoryWriter(path, history.position(path, rounds))
@@ -92,9 +95,9 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = _claim(folder, settings)
-            run = cls(path)
+            run = cls(path, manifest)
             run._describe(settings, strategy_settings)
-            run.introduce(manifest)
+            run._introduce(manifest)
             return run
         except OSError as error:
             raise RunError(
@@ -109,7 +112,7 @@ class Run:
         """
         path = stored.path
         with _writing(path):
-            run = cls(path, rounds)
+            run = cls(path, stored.manifest, rounds)
             for left in path.glob(f"*{checkpoints.TEMPORARY}"):
                 left.unlink()
             (path / RESULT).unlink(missing_ok=True)
@@ -120,8 +123,8 @@ class Run:
         text = config.to_toml(settings, strategy_settings)
         checkpoints.write_whole(self.path / CONFIG, documents.sealed_toml(text))
 
-    def introduce(self, manifest: Manifest) -> None:
-        """Write what makes the run."""
+    def _introduce(self, manifest: Manifest) -> None:
+        self._manifest = manifest
         checkpoints.write_whole(self.path / MANIFEST, documents.sealed_json(manifest))
 
     def record(self, row: RoundRecord, losses: NDArray[np.float64]) -> None:
@@ -138,14 +141,18 @@ class Run:
         pause = max(SAVE_SECONDS, self._save_cost / SAVE_SHARE)
         return time.perf_counter() - self._saved > pause
 
-    def save(self, state: State, named: dict[str, NDArray[np.float32]]) -> None:
-        """Write the history so far, the best weights (by their tensors' names) and the checkpoint."""
+    def save(
+        self, state: State, named: dict[str, NDArray[np.float32]], machines: tuple[dict[str, str], ...] = ()
+    ) -> None:
+        """Write the history so far, the best weights (by their tensors' names), the checkpoint, and new machines."""
         began = time.perf_counter()
         with _writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
             checkpoints.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
             content = checkpoints.encode(*checkpoints.flatten(state))
             checkpoints.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
+            if new := [each for each in machines if each not in self._manifest.workers]:
+                self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
         self._saved = time.perf_counter()
         self._save_cost = self._saved - began
 

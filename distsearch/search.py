@@ -9,9 +9,10 @@ from distsearch.documents import finite
 from distsearch.history import RoundRecord
 from distsearch.interrupts import Interrupts
 from distsearch.limits import INTERRUPTED, Limits
-from distsearch.problem.objective import Accuracies, Objective
+from distsearch.problem.objective import Objective
+from distsearch.rounds import Rounds
 from distsearch.runs import Result, Run
-from distsearch.strategies.base import State, Strategy, losses_of
+from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Workers
 
 Watch = Callable[[RoundRecord, State, int], None]
@@ -48,54 +49,39 @@ def search(
 
     spent is what came before, in a run that goes on.
     """
-    meter = _Meter(objective, config.output.measure_every)
+
+    def save() -> None:
+        run.save(state, objective.named(state.best.weights), workers.machines)
+
+    save()  # from here on, whatever happens, it can be resumed
+    rounds = Rounds(strategy, workers, config.output.measure_every or 1)
     reason = ""
     began = time.perf_counter() - spent.seconds
     with Interrupts() as interrupts:
         try:
             while not reason:
-                answers = interrupts.during(workers.evaluate, state)
-                if answers is None:
+                outcome = interrupts.during(rounds.run, state)
+                if outcome is None:
                     reason = INTERRUPTED
                     break
-                losses = losses_of(answers)
-                before, state = state, strategy.tell(state, answers)
-                candidates, seconds = spent.candidates + len(losses), time.perf_counter() - began
-                row = RoundRecord.of(before, state, losses, candidates, seconds, meter.accuracies(state))
+                before, state = state, outcome.after
+                candidates, seconds = spent.candidates + len(outcome.losses), time.perf_counter() - began
+                row = RoundRecord.of(before, state, outcome.losses, candidates, seconds, outcome.measured)
                 spent = Spent(candidates, spent.non_finite + row.non_finite, seconds)
-                run.record(row, losses)
+                run.record(row, outcome.losses)
                 watch(row, state, workers.count)
                 reason = limits.reached(row)
                 if run.save_is_due:
-                    run.save(state, objective.named(state.best.weights))
+                    save()
         finally:
-            run.save(state, objective.named(state.best.weights))
+            save()
         result = _result(run.path.name, reason, spent, state, objective)
         run.finish(result)
     return result
 
 
-class _Meter:
-    """Measures the best weights' accuracy every so many rounds, and only if they are others than last time."""
-
-    def __init__(self, objective: Objective, every: int) -> None:
-        self._objective = objective
-        self._every = every
-        self._measured: tuple[int, int] | None = None
-        self._accuracies: Accuracies = (None, None)
-
-    def accuracies(self, state: State) -> Accuracies:
-        """Accuracy on the training and on the test examples, if this is a round to measure in."""
-        if state.round % self._every:
-            return None, None
-        if self._measured != (state.best.round, state.best.index):
-            self._measured = state.best.round, state.best.index
-            self._accuracies = self._objective.accuracies(state.best.weights)
-        return self._accuracies
-
-
 def _result(name: str, reason: str, spent: Spent, state: State, objective: Objective) -> Result:
-    accuracy, test_accuracy = objective.accuracies(state.best.weights)
+    measured = objective.measure(state.best.weights)
     return Result(
         run=name,
         reason=reason,
@@ -103,9 +89,9 @@ def _result(name: str, reason: str, spent: Spent, state: State, objective: Objec
         candidates=spent.candidates,
         seconds=spent.seconds,
         loss=finite(state.best.loss),
-        accuracy=accuracy,
-        test_loss=objective.test_loss(state.best.weights),
-        test_accuracy=test_accuracy,
+        accuracy=measured.accuracy,
+        test_loss=measured.test_loss,
+        test_accuracy=measured.test_accuracy,
         best_round=state.best.round,
         best_index=state.best.index,
         non_finite=spent.non_finite,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch import strategies
+from distsearch.candidates import Space
 from distsearch.config import RunConfig
 from distsearch.errors import RunError
 from distsearch.history import RoundRecord
@@ -20,12 +22,15 @@ from distsearch.machine import description, one_thread
 from distsearch.model import network_for
 from distsearch.problem import datasets, losses
 from distsearch.problem.datasets import Dataset
+from distsearch.problem.network import Network
 from distsearch.problem.objective import NetworkObjective, Objective
 from distsearch.runs import CHECKPOINT, Manifest, Result, Run, StoredRun
 from distsearch.search import Spent, Watch, search
 from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers
 from distsearch.workers.local import LocalWorkers
+
+MEASURING_SHARE = 0.02  # of the time
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Session:
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=description(),
-            weights=self.objective.weights_count,
+            weights=self.objective.space.weights_count,
+            examples=self.objective.space.examples,
             fingerprint=self.fingerprint,
             data=self.schema,
         )
@@ -53,7 +59,7 @@ class Session:
         try:
             return run, self.go_on(run, state, (), watch, tell)
         except BaseException:
-            if not (run.path / CHECKPOINT).exists():  # not one round was begun
+            if not (run.path / CHECKPOINT).exists():  # the search has not begun
                 shutil.rmtree(run.path)
             raise
 
@@ -172,14 +178,44 @@ def read_data(config: RunConfig) -> Dataset:
 
 
 def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
-    """The session of a configuration on a data set that is already there."""
-    strategy = strategies.create(config.strategy.name, config.settings)
+    """The session of a configuration on a data set that is already there. What it leaves open is chosen."""
     network = network_for(config.network, dataset.schema)
+    examples = len(dataset.train.features)
+    config = _with_batch(config, examples)
+    space = space_for(config, network, examples)
+    strategy = strategies.create(config.strategy.name, config.settings, space)
+    objective = NetworkObjective.of(
+        dataset, network, losses.create(config.network.loss), config.data.batch, config.strategy.seed
+    )
     return Session(
-        config,
+        _with_measuring(config, strategy),
         strategy,
-        NetworkObjective.of(dataset, network, losses.create(config.network.loss)),
+        objective,
         network.start(config.network.start, config.strategy.seed),
         dataset.schema.to_json(),
         dataset.fingerprint,
     )
+
+
+def _with_batch(config: RunConfig, examples: int) -> RunConfig:
+    """The configuration with the batch that its strategy prefers for so many examples, where it says none."""
+    preferred = strategies.find(config.strategy.name).batch
+    if config.data.batch is not None or preferred is None or 2 * preferred > examples:
+        return config
+    return structs.replace(config, data=structs.replace(config.data, batch=preferred))
+
+
+def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
+    """The configuration with how often to measure, where it does not say: with minibatches, for 2% of the time."""
+    if config.output.measure_every is not None:
+        return config
+    space, every = strategy.space, 10
+    if strategy.chosen_by_measuring:
+        every = ceil(space.examples / (MEASURING_SHARE * strategy.passes * space.batch))
+    return structs.replace(config, output=structs.replace(config.output, measure_every=every))
+
+
+def space_for(config: RunConfig, network: Network, examples: int) -> Space:
+    """What is searched: the weights of a network, scored on its share of so many examples each round."""
+    seen = config.data.batch or examples
+    return Space(network.weights_count, network.layers, examples, seen, config.stop.rounds)

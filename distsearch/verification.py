@@ -15,27 +15,32 @@ from numpy.typing import NDArray
 from distsearch import checkpoints, strategies
 from distsearch.documents import finite
 from distsearch.errors import RunError
-from distsearch.history import Entry, RoundRecord
+from distsearch.history import Entry, Measured, RoundRecord
 from distsearch.machine import one_thread
 from distsearch.model import network_for
 from distsearch.problem.datasets import Schema
-from distsearch.problem.objective import Objective
+from distsearch.problem.objective import Measurement
+from distsearch.rounds import Outcome, Rounds
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
-from distsearch.session import Session
-from distsearch.strategies.base import Answer, State, losses_of
-from distsearch.workers.base import Tell
+from distsearch.session import Session, space_for
+from distsearch.strategies.base import Answer, State, Strategy, losses_of
+from distsearch.strategies.sums import total
+from distsearch.workers.base import Tell, Workers
 
-_DECIDED = ("round", "candidates", "center_loss", "best_loss", "accepted", "sigma", "non_finite")
+_DECIDED = (
+    *("round", "candidates", "center_loss", "best_loss", "accepted", "sigma", "non_finite"),
+    *Measured._fields,
+)
 
 Losses = NDArray[np.float64]
 
 
 class Step(NamedTuple):
-    """A round made again: the state before it, what was recorded, and the state after it."""
+    """A round made again: the state before it, what was recorded, what comes out, and the state after it."""
 
     before: State
     entry: Entry
-    after: State
+    outcome: Outcome
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -55,20 +60,29 @@ def sample(rounds: int, count: int) -> set[int]:
 
 
 class Replay:
-    """A run made again from its records: from configuration, manifest and history, without data and workers."""
+    """A run made again from its records: from configuration, manifest and history.
+
+    A strategy whose answers carry sums, which are not recorded, has to try every round again.
+    """
 
     def __init__(self, stored: StoredRun) -> None:
         if not stored.manifest.data:
             raise RunError(f"{stored.path} was started from Python: its first weights are not recorded")
         config = stored.config
         self.stored = stored
-        self.strategy = strategies.create(config.strategy.name, config.settings)
         self.network = network_for(config.network, Schema.from_json(stored.manifest.data))
+        space = space_for(config, self.network, stored.manifest.examples)
+        self.strategy = strategies.create(config.strategy.name, config.settings, space)
         first = self.network.start(config.network.start, config.strategy.seed)
         self.start = self.strategy.init(first, config.strategy.seed)
 
-    def steps(self) -> Iterator[Step]:
-        """The rounds in their order. RunError if a round has not the losses that its state calls for."""
+    def steps(self, workers: Workers | None = None) -> Iterator[Step]:
+        """The rounds in their order; workers are only asked what is not recorded.
+
+        RunError if a round has not the losses that its state calls for.
+        """
+        recorded = _Recorded(self.strategy, workers)
+        rounds = Rounds(self.strategy, recorded, self.stored.config.output.measure_every or 1)
         state = self.start
         for entry in self.stored.entries():
             expected = self.strategy.units(state)
@@ -76,18 +90,45 @@ class Replay:
                 raise RunError(
                     f"{self.stored.path}, round {state.round}: expected {expected} losses, found {len(entry.losses)}"
                 )
-            after = self.strategy.tell(state, [Answer(0, entry.losses)])
-            yield Step(state, entry, after)
-            state = after
+            recorded.entry = entry
+            outcome = rounds.run(state)
+            yield Step(state, entry, outcome)
+            state = outcome.after
 
-    def best_file(self) -> bytes:
+    def best_file(self, workers: Workers | None = None) -> bytes:
         """The file of the best weights. RunError if a recorded decision comes out otherwise."""
         state = self.start
-        for step in self.steps():
+        for step in self.steps(workers):
             for difference in decided_otherwise(step):
                 raise RunError(f"{self.stored.path}, {difference}")
-            state = step.after
+            state = step.outcome.after
         return checkpoints.encode(*best_content(state, self.network.named(state.best.weights)))
+
+
+class _Recorded:
+    """Answers what a run has recorded, as if workers had found it again."""
+
+    entry: Entry
+
+    def __init__(self, strategy: Strategy, workers: Workers | None) -> None:
+        self._strategy = strategy
+        self._workers = workers
+
+    def evaluate(self, state: State) -> list[Answer]:
+        if not self._strategy.sums:
+            return [Answer(self.entry.losses)]
+        if self._workers is None:
+            raise AssertionError(f"{self._strategy.name} needs workers")
+        return self._workers.evaluate(state)
+
+    def measure(self, weights: NDArray[np.float32]) -> Measurement:
+        record = self.entry.record
+        if self._strategy.chosen_by_measuring and record.train_loss is None:
+            raise RunError(f"round {record.round}: expected a train loss in its record")
+        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
+
+    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        return total(self._strategy.all_noise_sums(state, coefficients))
 
 
 def verify(
@@ -102,15 +143,15 @@ def verify(
     rounds = 0
     kept = _Kept(replay)
     with session.workers(tell) as workers, one_thread():
-        for step in replay.steps():
+        for step in replay.steps(workers):
             number = step.before.round
             differences += decided_otherwise(step)
-            if number in chosen:
+            if number in chosen or replay.strategy.sums:
                 tried.append(number)
-                losses = losses_of(workers.evaluate(step.before))
+                losses = step.outcome.losses if replay.strategy.sums else losses_of(workers.evaluate(step.before))
                 differences += _scored_otherwise(number, step.entry.losses, losses)
-                differences += _measured_otherwise(step, session.objective)
-            kept.compare(step.after)
+                differences += _measured_otherwise(step, replay.strategy, workers)
+            kept.compare(step.outcome.after)
             rounds += 1
             watch(number)
     return Verdict(replay.stored.path.name, rounds, tried, differences + kept.differences())
@@ -118,8 +159,10 @@ def verify(
 
 def decided_otherwise(step: Step) -> list[str]:
     """Where the record of a round is not what its losses lead to: a sentence each."""
-    entry, recorded = step.entry, step.entry.record
-    made = RoundRecord.of(step.before, step.after, entry.losses, recorded.candidates, recorded.seconds, (None, None))
+    entry, outcome, recorded = step.entry, step.outcome, step.entry.record
+    made = RoundRecord.of(
+        step.before, outcome.after, entry.losses, recorded.candidates, recorded.seconds, outcome.measured
+    )
     return [
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {getattr(recorded, name)}, but comes out "
         f"as {getattr(made, name)}"
@@ -139,14 +182,18 @@ def _scored_otherwise(number: int, recorded: Losses, losses: Losses) -> list[str
     ]
 
 
-def _measured_otherwise(step: Step, objective: Objective) -> list[str]:
-    recorded = step.entry.record.accuracy, step.entry.record.test_accuracy
-    if recorded == (None, None):
+def _measured_otherwise(step: Step, strategy: Strategy, workers: Workers) -> list[str]:
+    measured = step.outcome.measured
+    if measured == Measured():
         return []
-    measured = objective.accuracies(step.after.best.weights)
-    if measured == recorded:
-        return []
-    return [f"round {step.before.round}: accuracy is recorded as {recorded}, but comes out as {measured}"]
+    after = step.outcome.after
+    found = workers.measure(strategy.proposed(after) if strategy.chosen_by_measuring else after.best.weights)
+    again = Measured(found.accuracy, found.test_accuracy, found.loss if strategy.chosen_by_measuring else None)
+    return [
+        f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {there}, but comes out as {here}"
+        for name, there, here in zip(Measured._fields, measured, again, strict=True)
+        if there != here
+    ]
 
 
 class _Kept:

@@ -88,7 +88,7 @@ def candidate_seconds(dataset: Dataset, hidden: tuple[int, ...]) -> tuple[float,
     network = Network(len(dataset.schema.features), hidden, dataset.schema.outputs, "relu")
     objective = NetworkObjective.of(dataset, network, losses.create("cross-entropy"))
     population = max(8, 2 * objective.tile)
-    strategy = create("hill-climb", {"population": population})
+    strategy = create("hill-climb", {"population": population}, objective.space)
     state = strategy.init(network.start("he", 0), 0)
     per_round = seconds(lambda: strategy.work(state, objective, 0, population))
     flops = sum(2 * (layer.inputs + 1) * layer.outputs for layer in network.layers) * len(dataset.train.features)

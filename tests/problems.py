@@ -1,10 +1,17 @@
 """Problems that tests search on."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
+from distsearch import strategies
+from distsearch.candidates import Space
 from distsearch.problem import datasets, losses
 from distsearch.problem.network import Network
-from distsearch.problem.objective import FunctionObjective, NetworkObjective
+from distsearch.problem.objective import FunctionObjective, NetworkObjective, Objective
+from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.strategies.sums import total
 
 
 def network_objective(
@@ -12,10 +19,11 @@ def network_objective(
     hidden: tuple[int, ...] = (3,),
     activation: str = "relu",
     loss: str = "cross-entropy",
+    batch: int | None = None,
 ) -> NetworkObjective:
     dataset = datasets.load(source, numbers=losses.create(loss).numbers)
     network = Network(len(dataset.schema.features), hidden, dataset.schema.outputs, activation)
-    return NetworkObjective.of(dataset, network, losses.create(loss))
+    return NetworkObjective.of(dataset, network, losses.create(loss), batch)
 
 
 def sphere(weights: np.ndarray) -> float:
@@ -25,3 +33,13 @@ def sphere(weights: np.ndarray) -> float:
 
 def sphere_objective(weights_count: int = 10) -> FunctionObjective:
     return FunctionObjective(sphere, weights_count)
+
+
+def create(name: str, settings: Mapping[str, Any], objective: Objective | None = None) -> Strategy:
+    """The strategy for what an objective searches."""
+    return strategies.create(name, settings, objective.space if objective else Space(10))
+
+
+def told(strategy: Strategy, state: State, answers: Sequence[Answer]) -> State:
+    """The next state; sums over noise are made here."""
+    return strategy.tell(state, answers, lambda coefficients: total(strategy.all_noise_sums(state, coefficients)))

@@ -10,7 +10,7 @@ from distsearch.errors import SettingError
 
 
 def own_settings(settings: RunConfig):
-    return strategies.create(settings.strategy.name, settings.settings).settings
+    return strategies.settings_of(settings.strategy.name, settings.settings)
 
 
 def test_every_setting_has_a_flag_of_its_own_and_a_text():

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problems import create, told
 
 from distsearch.errors import RunError
-from distsearch.history import BEGINNING, HISTORY, LOSSES, HistoryWriter, RoundRecord, entries, position
-from distsearch.strategies import create
-from distsearch.strategies.base import State
+from distsearch.history import BEGINNING, HISTORY, LOSSES, HistoryWriter, Measured, RoundRecord, entries, position
+from distsearch.strategies.base import Answer
 
 ROUNDS = 6
 
@@ -103,8 +103,8 @@ def test_a_history_that_is_too_short_has_no_such_position(folder):
 def test_a_record_says_what_a_round_has_done():
     strategy = create("hill-climb", {"population": 4})
     before = strategy.init(np.zeros(3, np.float32), 0)
-    after: State = strategy.advance(before, losses(0), before.best)
-    made = RoundRecord.of(before, after, losses(7), 100, 1.5, (0.5, None))
+    after = told(strategy, before, [Answer(losses(0))])
+    made = RoundRecord.of(before, after, losses(7), 100, 1.5, Measured(0.5))
     assert (made.round, made.candidates, made.seconds, made.center_loss) == (0, 100, 1.5, 7.0)
-    assert (made.accepted, made.sigma, made.accuracy, made.test_accuracy) == (False, before.sigma, 0.5, None)
+    assert (made.accepted, made.sigma, made.accuracy, made.test_accuracy) == (True, before.sigma, 0.5, None)
     assert made.non_finite == 2

@@ -21,15 +21,23 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "machine": (set(), {"numpy", "threadpoolctl"}),
     "interrupts": (set(), set()),
     "candidates": ({"errors"}, {"numpy"}),
-    "strategies.__init__": (BASE | {"strategies.*"}, set()),
-    "strategies.base": (BASE | {"candidates", "randomness"}, {"numpy"}),
-    "strategies.*": (BASE | {"strategies.base", "candidates", "randomness"}, {"numpy"}),
+    "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
+    "strategies.sums": (set(), {"numpy"}),
+    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy"}),
+    "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
+    "strategies.*": (
+        BASE | {"candidates", "randomness", "strategies.base", "strategies.optimizers", "strategies.sums"},
+        {"numpy"},
+    ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
     "problem.losses": ({"errors"}, {"numpy"}),
     "problem.objective": (
-        {"errors", "candidates", "randomness", "problem.datasets", "problem.losses", "problem.network"},
+        {"errors", "candidates", "randomness", "problem.batches", "problem.datasets", "problem.losses"}
+        | {"problem.network", "problem.nodes"},
         {"numpy"},
     ),
+    "problem.batches": ({"errors", "randomness", "problem.datasets"}, {"numpy"}),
+    "problem.nodes": ({"candidates", "randomness", "problem.batches", "problem.losses", "problem.network"}, {"numpy"}),
     "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
     "workers.dispatch": (
         {"errors", "workers.deadlines", "workers.instructions", "workers.staff", "workers.sweep"},
@@ -40,8 +48,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers.kinds": (set(), set()),
     "workers.staff": ({"errors", "workers.instructions"}, set()),
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
-    "workers.base": ({"errors", "strategies.base"}, set()),
-    "workers.local": ({"errors", "strategies.base", "workers.base"}, set()),
+    "workers.jobs": ({"problem.objective", "strategies.base", "strategies.sums"}, {"numpy"}),
+    "workers.base": (
+        {"errors", "problem.objective", "strategies.base", "strategies.sums", "workers.jobs"},
+        {"numpy"},
+    ),
+    "workers.local": ({"errors", "workers.base", "workers.jobs"}, set()),
     "workers.ray_pool": (
         {"errors", "machine", "strategies.base", "problem.objective", "workers.*"},
         {"ray"},
@@ -50,15 +62,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "documents": ({"errors"}, {"msgspec"}),
     "history": ({"errors", "documents", "strategies.base"}, {"numpy", "msgspec"}),
     "runs": (BASE | {"config", "checkpoints", "documents", "history", "strategies.base"}, {"numpy", "msgspec"}),
+    "rounds": ({"history", "problem.objective", "strategies.base"}, {"numpy"}),
     "limits": ({"config", "history"}, set()),
     "model": (
         {"errors", "candidates", "config", "machine", "problem.losses", "problem.datasets", "problem.network"}
-        | {"problem.objective", "runs"},
+        | {"problem.batches", "problem.objective", "runs"},
         {"numpy"},
     ),
     "predictions": ({"model"}, {"numpy"}),
     "session": (
-        {"errors", "config", "history", "limits", "machine", "model", "problem", "problem.datasets", "problem.losses"}
+        {"errors", "candidates", "config", "history", "limits", "machine", "model", "problem", "problem.datasets"}
+        | {"problem.losses", "problem.network"}
         | {"problem.objective", "runs", "search", "strategies", "strategies.base", "workers.base", "workers.local"}
         | {"workers.ray_pool"},
         {"numpy", "msgspec"},
@@ -70,7 +84,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "verification": (
         {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
-        | {"runs", "session", "strategies", "strategies.base", "workers.base"},
+        | {"rounds", "runs", "session", "strategies", "strategies.base", "strategies.sums", "workers.base"},
         {"numpy", "msgspec"},
     ),
     "search": (
@@ -81,6 +95,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "history",
             "interrupts",
             "limits",
+            "rounds",
             "runs",
             "strategies.base",
             "problem.objective",

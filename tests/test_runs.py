@@ -3,15 +3,17 @@ import os
 
 import numpy as np
 import pytest
+from problems import create
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError
 from distsearch.history import RoundRecord
 from distsearch.runs import Manifest, Result, Run, StoredRun, run_paths
-from distsearch.strategies import create
 from distsearch.strategies.base import State
 
-MANIFEST = Manifest(created="2026-01-01", machine={"numpy": "2"}, weights=3, fingerprint="sha256:0", data={})
+MANIFEST = Manifest(
+    created="2026-01-01", machine={"numpy": "2"}, weights=3, examples=9, fingerprint="sha256:0", data={}
+)
 STRATEGY = create("hill-climb", {})
 LOSSES = np.arange(32.0)
 STATE = STRATEGY.init(np.array([1, 2, 3], np.float32), 0)

@@ -113,8 +113,9 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
 
     objective = search.objective
     console = _console(stderr=True)
-    console.print(settings_line(settings), f"({objective.weights_count:,} weights)", highlight=False, soft_wrap=True)
-    with Reporter(console, settings, verbose, lambda state: objective.accuracies(state.best.weights)) as reporter:
+    weights = f"({objective.space.weights_count:,} weights)"
+    console.print(settings_line(settings), weights, highlight=False, soft_wrap=True)
+    with Reporter(console, settings, verbose, lambda state: objective.measure(state.best.weights)) as reporter:
         directory, result = search.run(reporter, reporter.say)
     console.print(result_table(result))
     console.print(f"kept in {directory.path}", highlight=False, soft_wrap=True)
@@ -251,8 +252,7 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
     from distsearch import strategies
 
     settings = _settings(config_file, flags)
-    strategy = strategies.create(settings.strategy.name, settings.settings)
-    print(config.to_toml(settings, strategy.settings), end="")
+    print(config.to_toml(settings, strategies.settings_of(settings.strategy.name, settings.settings)), end="")
 
 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:

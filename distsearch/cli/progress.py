@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from distsearch.config import RunConfig
 from distsearch.history import RoundRecord
 from distsearch.limits import Limits
-from distsearch.problem.objective import Accuracies
+from distsearch.problem.objective import Measurement
 from distsearch.strategies.base import State
 
 REFRESH_SECONDS = 0.1
@@ -23,7 +23,7 @@ class Reporter:
     """Watches a search and tells the user, on stderr."""
 
     def __init__(
-        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[State], Accuracies]
+        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[State], Measurement]
     ) -> None:
         self._console = console
         self._limits = config.stop
@@ -125,8 +125,8 @@ def workers_text(workers: int) -> str:
     return "in this process" if workers == 0 else f"{workers} worker{'s' if workers > 1 else ''}"
 
 
-def _improvement(row: RoundRecord, accuracies: Accuracies) -> str:
-    accuracy = "" if accuracies[0] is None else f", accuracy {accuracies[0]:.4f}"
+def _improvement(row: RoundRecord, measured: Measurement) -> str:
+    accuracy = "" if measured.accuracy is None else f", accuracy {measured.accuracy:.4f}"
     return f"new best weights in round {row.round}: loss {row.best_loss:.6f}{accuracy}"
 
 

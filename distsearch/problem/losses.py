@@ -22,12 +22,24 @@ class Loss(ABC):
     numbers: ClassVar[bool] = False
 
     @abstractmethod
+    def each(self, outputs: Array, targets: Array) -> Array:
+        """The loss of every example for each candidate, (candidates, examples)."""
+
+    @abstractmethod
     def total(self, outputs: Array, targets: Array) -> Array:
         """The sum over the examples for each candidate, (candidates,)."""
 
 
 class CrossEntropy(Loss):
     """−log softmax of the right class."""
+
+    def each(self, outputs: Array, targets: Array) -> Array:
+        """As in `total`, without the sum."""
+        np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
+        right = np.einsum("coe,oe->ce", outputs, targets)
+        np.exp(outputs, out=outputs)
+        sums = np.add.reduce(outputs, axis=1)
+        return np.subtract(np.log(sums, out=sums), right, out=right)
 
     def total(self, outputs: Array, targets: Array) -> Array:
         """Σ log Σₖ exp(zₖ) − z of the right class, with every example's largest z moved to 0."""
@@ -41,6 +53,10 @@ class CrossEntropy(Loss):
 class ClassificationError(Loss):
     """The share of examples whose largest output is not the right class's (0–1 loss; ties count as errors)."""
 
+    def each(self, outputs: Array, targets: Array) -> Array:
+        """1 where the right class is not strictly above all others, else 0."""
+        return np.subtract(np.float32(1), are_hits(outputs, targets), dtype=np.float32)
+
     def total(self, outputs: Array, targets: Array) -> Array:
         """The number of examples whose right class is not strictly above all others."""
         return np.float32(outputs.shape[2]) - hits(outputs, targets)
@@ -50,6 +66,12 @@ class MeanSquaredError(Loss):
     """The mean over outputs of (z − y)²."""
 
     numbers = True
+
+    def each(self, outputs: Array, targets: Array) -> Array:
+        """Σ over the outputs of (z − y)² / outputs."""
+        np.subtract(outputs, targets, out=outputs)
+        np.multiply(outputs, outputs, out=outputs)
+        return np.add.reduce(outputs, axis=1) / np.float32(outputs.shape[1])
 
     def total(self, outputs: Array, targets: Array) -> Array:
         """Σ (z − y)² / outputs."""
@@ -62,6 +84,12 @@ class MeanAbsoluteError(Loss):
     """The mean over outputs of |z − y|."""
 
     numbers = True
+
+    def each(self, outputs: Array, targets: Array) -> Array:
+        """Σ over the outputs of |z − y| / outputs."""
+        np.subtract(outputs, targets, out=outputs)
+        np.abs(outputs, out=outputs)
+        return np.add.reduce(outputs, axis=1) / np.float32(outputs.shape[1])
 
     def total(self, outputs: Array, targets: Array) -> Array:
         """Σ |z − y| / outputs."""
@@ -87,7 +115,12 @@ def create(name: str) -> Loss:
 
 def hits(outputs: Array, targets: Array) -> Array:
     """The number of examples whose right class is strictly above all others, (candidates,)."""
+    return np.add.reduce(are_hits(outputs, targets), axis=1, dtype=np.float32)
+
+
+def are_hits(outputs: Array, targets: Array) -> NDArray[np.bool_]:
+    """Whether an example's right class is strictly above all others, (candidates, examples)."""
     # The right class's output is taken out (to −∞) before the maximum of the others, so that a tie is no hit.
     right = np.add.reduce(outputs * targets, axis=1)
     others = np.maximum.reduce(np.where(targets > 0, -np.inf, outputs), axis=1)
-    return np.add.reduce(right > others, axis=1, dtype=np.float32)
+    return np.greater(right, others)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense, Layer
+from distsearch.candidates import Candidates, Layer
 from distsearch.errors import SettingError, unknown
 from distsearch.randomness import Stream, noise
 
@@ -98,12 +98,12 @@ class Network:
             raise SettingError(unknown("start", kind, STARTS))
         weights = noise(seed, Stream.START, 0, 0, 1, self.weights_count)[0]
         for layer in self.layers:
-            matrix = self._matrix(weights, layer)
+            matrix = layer.matrix(weights)
             matrix[:, :-1] *= np.float32(STARTS[kind](layer.inputs, layer.outputs))
             matrix[:, -1] = 0
         return weights
 
-    def forward(self, candidates: Dense, inputs: Array) -> Array:
+    def forward(self, candidates: Candidates, inputs: Array) -> Array:
         """The outputs of every candidate, (candidates, outputs, examples), in a buffer that the next call reuses.
 
         inputs is (features + 1, examples), its last row ones.
@@ -122,7 +122,7 @@ class Network:
         """The flat weights as each layer's `weights` (inputs, outputs) and `biases` (outputs,), the course's shapes."""
         arrays = {}
         for number, layer in enumerate(self.layers, start=1):
-            matrix = self._matrix(weights, layer)
+            matrix = layer.matrix(weights)
             arrays[f"dense{number}.weights"] = np.ascontiguousarray(matrix[:, :-1].T)
             arrays[f"dense{number}.biases"] = np.ascontiguousarray(matrix[:, -1])
         return arrays
@@ -133,17 +133,13 @@ class Network:
         if len(arrays) != 2 * len(self.layers):
             raise ValueError(f"expected {2 * len(self.layers)} arrays, got {len(arrays)}")
         for number, layer in enumerate(self.layers, start=1):
-            matrix = self._matrix(weights, layer)
+            matrix = layer.matrix(weights)
             parts = arrays[f"dense{number}.weights"], arrays[f"dense{number}.biases"]
             if parts[0].shape != (layer.inputs, layer.outputs) or parts[1].shape != (layer.outputs,):
                 raise ValueError(f"dense{number} is {parts[0].shape}, not {(layer.inputs, layer.outputs)}")
             matrix[:, :-1] = parts[0].T
             matrix[:, -1] = parts[1]
         return weights
-
-    @staticmethod
-    def _matrix(weights: Array, layer: Layer) -> Array:
-        return weights[layer.start : layer.stop].reshape(layer.outputs, layer.inputs + 1)
 
     def _buffers_for(self, candidates: int, examples: int) -> _Buffers:
         buffers = self._buffers.get((candidates, examples))

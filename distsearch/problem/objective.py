@@ -1,31 +1,42 @@
 """What a candidate is scored on: network + loss + data, or a function of the user's own.
 
-The data is worked through in chunks of examples, and candidates are tried in tiles, so that the activations of a
-tile on a chunk stay in the processor's cache. Both sizes follow from the network and the data alone.
+The round's examples are worked through in chunks, and candidates are tried in tiles, so that the activations of a
+tile on a chunk stay in the processor's cache. Both sizes follow from the network and the batch alone.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense
+from distsearch.candidates import Candidates, Dense, LowRank, Space
 from distsearch.errors import ObjectiveError
 from distsearch.problem import losses
-from distsearch.problem.datasets import Dataset, Examples, Schema
+from distsearch.problem.batches import Batches, Split
+from distsearch.problem.datasets import Dataset
 from distsearch.problem.losses import Loss
 from distsearch.problem.network import Network
+from distsearch.problem.nodes import Nodes
 
 CACHE_BYTES = 1024 * 1024
 SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
 LARGEST_TILE = 64  # candidates
+LOW_RANK_TILE, LOW_RANK_CHUNK = 32, 256  # their first layer is one product for all: it wants many pairs, few examples
 LARGEST_TILE_WEIGHTS = 1 << 22  # of all candidates of a tile that a function scores
 
 Array = NDArray[np.float32]
-Accuracies = tuple[float | None, float | None]
+Sums = NDArray[np.float64]
+
+
+class Measurement(NamedTuple):
+    """Loss and accuracy on all training and all test examples; None where there is no such thing."""
+
+    loss: float | None
+    accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
 
 
 class Objective(ABC):
@@ -33,22 +44,40 @@ class Objective(ABC):
 
     tile: int
     """Candidates that are computed together."""
-    weights_count: int
-    """The number of weights, n."""
+    low_rank_tile: int
+    """The same, if they are low-rank."""
+    space: Space
+    """What is searched."""
     nbytes: int
     """The size of its data, in bytes."""
 
     @abstractmethod
-    def losses(self, candidates: Dense, round_number: int) -> NDArray[np.float64]:
+    def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""
 
-    def accuracies(self, weights: Array) -> Accuracies:
-        """The accuracy of the weights, (n,), on the training and on the test examples, where there is such a thing."""
-        return None, None
+    def node_gradients(
+        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
+    ) -> tuple[Array, Array]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,).
 
-    def test_loss(self, weights: Array) -> float | None:
-        """The loss of the weights, (n,), on the test examples, if there are any."""
-        return None
+        These are estimated by moving nodes by ±σ; signs are (nodes, examples). Only a network has nodes.
+        """
+        raise NotImplementedError
+
+    parts: int = 0
+    """Parts of the data that weights are measured on one by one."""
+
+    def sums(self, weights: Array, lo: int, hi: int) -> Sums:
+        """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""
+        return np.zeros((hi - lo, 2))
+
+    def measurement(self, sums: Sums) -> Measurement:
+        """What the sums over all parts, (parts, 2), come to."""
+        return Measurement(None, None, None, None)
+
+    def measure(self, weights: Array) -> Measurement:
+        """Loss and accuracy of the weights, (n,), on all training and test examples, where there is such a thing."""
+        return self.measurement(self.sums(weights, 0, self.parts))
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as the tensors that are stored."""
@@ -62,10 +91,10 @@ class FunctionObjective(Objective):
 
     def __init__(self, function: Callable[[Array], float], weights_count: int) -> None:
         self.function = function
-        self.weights_count = weights_count
-        self.tile = max(1, min(LARGEST_TILE, LARGEST_TILE_WEIGHTS // weights_count))
+        self.space = Space(weights_count)
+        self.tile = self.low_rank_tile = max(1, min(LARGEST_TILE, LARGEST_TILE_WEIGHTS // weights_count))
 
-    def losses(self, candidates: Dense, round_number: int) -> NDArray[np.float64]:
+    def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's value for each candidate, (candidates,). ObjectiveError if it is not a number."""
         return np.array([self._loss(weights) for weights in candidates.dense()])
 
@@ -77,93 +106,76 @@ class FunctionObjective(Objective):
             raise ObjectiveError(f"expected a number from the function, got {value!r}") from None
 
 
-@dataclass(frozen=True)
-class Split:
-    """Examples as the forward pass wants them: inputs (features + 1, examples), targets (outputs, examples)."""
-
-    inputs: Array
-    targets: Array
-
-    @classmethod
-    def of(cls, examples: Examples, schema: Schema) -> "Split":
-        """The examples with a row of ones below the features, and classes as a one among zeros."""
-        inputs = with_ones(examples.features)
-        if schema.classes is None:
-            return cls(inputs, np.ascontiguousarray(examples.targets.T))
-        targets = np.zeros((schema.outputs, inputs.shape[1]), np.float32)
-        targets[examples.targets, np.arange(inputs.shape[1])] = 1
-        return cls(inputs, targets)
-
-    @property
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self.inputs.nbytes + self.targets.nbytes
-
-    def __len__(self) -> int:
-        return self.inputs.shape[1]
-
-
 class NetworkObjective(Objective):
-    """The mean loss of a network over the training examples."""
+    """The mean loss of a network over the training examples, or over the round's minibatch of them."""
 
-    def __init__(self, network: Network, loss: Loss, train: Split, test: Split | None, classes: bool) -> None:
+    def __init__(
+        self, network: Network, loss: Loss, batches: Batches, test: Split | None = None, classes: bool = False
+    ) -> None:
         self.network = network
         self.loss = loss
-        self.train = train
-        self.test = test
-        self.classes = classes
-        self.weights_count = network.weights_count
-        self.nbytes = train.nbytes + (test.nbytes if test else 0)
-        self.tile, self.chunk = _tile_and_chunk(network.neurons, len(train))
+        self.batches = batches
+        self._classes = classes
+        self.space = Space(network.weights_count, network.layers, len(batches.train), batches.size)
+        self._splits = [batches.train] if test is None else [batches.train, test]
+        self.nbytes = sum(split.nbytes for split in self._splits)
+        self.tile, self.chunk = _tile_and_chunk(network.neurons, batches.size)
+        self.low_rank_tile = LOW_RANK_TILE
+        _, whole = _tile_and_chunk(network.neurons, len(batches.train))
+        self._pieces = [(split, slice(at, at + whole)) for split in self._splits for at in range(0, len(split), whole)]
+        self.parts = len(self._pieces)
 
     @classmethod
-    def of(cls, dataset: Dataset, network: Network, loss: Loss) -> "NetworkObjective":
-        """The objective of a network on a data set."""
+    def of(
+        cls, dataset: Dataset, network: Network, loss: Loss, batch: int | None = None, seed: int = 0
+    ) -> "NetworkObjective":
+        """The objective of a network on a data set, `batch` examples a round (None: all), drawn by the seed."""
         train = Split.of(dataset.train, dataset.schema)
         test = Split.of(dataset.test, dataset.schema) if dataset.test else None
-        return cls(network, loss, train, test, dataset.schema.classes is not None)
+        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None)
 
-    def losses(self, candidates: Dense, round_number: int) -> NDArray[np.float64]:
-        """The mean loss of each candidate over the training examples, (candidates,)."""
-        return self._mean(candidates, self.train, self.loss.total)
+    def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
+        """The mean loss of each candidate over the round's examples, (candidates,)."""
+        examples = self.batches.of(round_number)
+        sums, size = np.zeros(len(candidates)), LOW_RANK_CHUNK if isinstance(candidates, LowRank) else self.chunk
+        with np.errstate(all="ignore"):  # weights that overflow get a loss that is not finite, and never win
+            for start in range(0, len(examples), size):
+                chunk = slice(start, start + size)
+                outputs = self.network.forward(candidates, examples.inputs[:, chunk])
+                sums += self.loss.total(outputs, examples.targets[:, chunk])
+        return sums / len(examples)
 
-    def loss_on(self, weights: Array, split: Split) -> float:
-        """The mean loss of the weights, (n,), over a split."""
-        return float(self._mean(Dense(weights[np.newaxis]), split, self.loss.total)[0])
+    def node_gradients(
+        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
+    ) -> tuple[Array, Array]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,)."""
+        some = self.batches.some(round_number, examples)
+        with np.errstate(all="ignore"):
+            return Nodes(self.network, self.loss).updates(weights, some, signs, sigma, groups)
 
-    def accuracy_on(self, weights: Array, split: Split) -> float | None:
-        """The share of a split that the weights, (n,), classify rightly; None in regression."""
-        return float(self._mean(Dense(weights[np.newaxis]), split, losses.hits)[0]) if self.classes else None
+    def sums(self, weights: Array, lo: int, hi: int) -> Sums:
+        """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""
+        candidate, sums = Dense(weights[np.newaxis]), np.zeros((hi - lo, 2))
+        with np.errstate(all="ignore"):
+            for row, (split, chunk) in zip(sums, self._pieces[lo:hi], strict=True):
+                outputs, targets = self.network.forward(candidate, split.inputs[:, chunk]), split.targets[:, chunk]
+                if self._classes:
+                    row[1] = losses.hits(outputs, targets)[0]
+                row[0] = self.loss.total(outputs, targets)[0]
+        return sums
 
-    def accuracies(self, weights: Array) -> Accuracies:
-        """The accuracy of the weights, (n,), on the training and on the test examples."""
-        return self.accuracy_on(weights, self.train), self.accuracy_on(weights, self.test) if self.test else None
-
-    def test_loss(self, weights: Array) -> float | None:
-        """The loss of the weights, (n,), on the test examples."""
-        return self.loss_on(weights, self.test) if self.test else None
+    def measurement(self, sums: Sums) -> Measurement:
+        """What the sums over all parts, (parts, 2), come to. The loss is that of a candidate, to the bit."""
+        found: list[float | None] = []
+        for split in self._splits:
+            rows = [row for row, (piece, _) in zip(sums, self._pieces, strict=True) if piece is split]
+            loss, hits = sum(rows, np.zeros(2)) / len(split)
+            found += [float(loss), float(hits) if self._classes else None]
+        return Measurement(*found, *[None] * (4 - len(found)))
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""
         return self.network.named(weights)
-
-    def _mean(
-        self, candidates: Dense, split: Split, total: Callable[[Array, Array], NDArray[Any]]
-    ) -> NDArray[np.float64]:
-        sums = np.zeros(len(candidates))
-        with np.errstate(all="ignore"):  # weights that overflow get a loss that is not finite, and never win
-            for start in range(0, len(split), self.chunk):
-                chunk = slice(start, start + self.chunk)
-                outputs = self.network.forward(candidates, split.inputs[:, chunk])
-                sums += total(outputs, split.targets[:, chunk])
-        return sums / len(split)
-
-
-def with_ones(features: Array) -> Array:
-    """Features, (examples, features), as the forward pass wants them: (features + 1, examples), the last row ones."""
-    inputs = np.ones((features.shape[1] + 1, len(features)), np.float32)
-    inputs[:-1] = features.T
-    return inputs
 
 
 def _tile_and_chunk(neurons: int, examples: int) -> tuple[int, int]:

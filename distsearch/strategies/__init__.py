@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from distsearch.candidates import Space
 from distsearch.errors import SettingError, unknown
 from distsearch.settings import checked
-from distsearch.strategies.base import Strategy
+from distsearch.strategies.base import Strategy, StrategySettings
+from distsearch.strategies.evolution_strategy import EvolutionStrategy
 from distsearch.strategies.hill_climb import HillClimb
+from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.random_search import RandomSearch
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -14,13 +17,24 @@ STRATEGIES: dict[str, type[Strategy]] = {
     for strategy in (
         HillClimb,
         RandomSearch,
+        EvolutionStrategy,
+        NodePerturbation,
     )
 }
 
 
-def create(name: str, settings: Mapping[str, Any]) -> Strategy:
-    """The strategy of that name with these settings; SettingError names what it does not know."""
+def find(name: str) -> type[Strategy]:
+    """The strategy of that name; SettingError if there is none."""
     if name not in STRATEGIES:
         raise SettingError(unknown("strategy", name, STRATEGIES))
-    strategy = STRATEGIES[name]
-    return strategy(checked(strategy.Settings, settings, name))
+    return STRATEGIES[name]
+
+
+def settings_of(name: str, values: Mapping[str, Any]) -> StrategySettings:
+    """The checked settings of the strategy of that name; what is to be chosen from the space is still open."""
+    return checked(find(name).Settings, values, name)
+
+
+def create(name: str, settings: Mapping[str, Any], space: Space) -> Strategy:
+    """The strategy of that name with these settings; SettingError names what does not fit it or the space."""
+    return find(name)(settings_of(name, settings), space)

@@ -6,18 +6,22 @@ run on workers, `tell` on the driver; all are pure functions of their arguments.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense
+from distsearch.candidates import Candidates, Space
 from distsearch.errors import ObjectiveError
+from distsearch.randomness import Stream, noise
 from distsearch.settings import Settings, about
+from distsearch.strategies.sums import Subtree, joined, total
 
 LARGEST_SIGMA = 1e6  # keeps candidates far from overflow
+NOISE_RANGE = 16  # noise vectors that are summed together
 
 
 class Objective(Protocol):
@@ -25,9 +29,26 @@ class Objective(Protocol):
 
     tile: int
     """Candidates that are computed together."""
+    low_rank_tile: int
+    """The same, if they are low-rank."""
 
-    def losses(self, candidates: Dense, round_number: int) -> NDArray[np.float64]:
+    def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""
+        ...
+
+    def node_gradients(
+        self,
+        weights: NDArray[np.float32],
+        round_number: int,
+        examples: slice,
+        signs: NDArray[np.float32],
+        sigma: float,
+        groups: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,).
+
+        These are estimated by moving nodes by ±σ; signs are (nodes, examples).
+        """
         ...
 
 
@@ -39,6 +60,9 @@ class Best:
     loss: float
     round: int
     index: int
+
+
+NOTHING = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +78,27 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of the units lo to hi of a round: their losses, (hi - lo,)."""
+    """What came of some units of a round in a row: their losses, (units,), and sums of vectors, if asked for."""
 
-    lo: int
     losses: NDArray[np.float64]
+    sums: tuple[Subtree, ...] = ()
+
+
+WeightedNoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that came of a round: losses, (units,), in index order; their answers' sums; and its noise, to be summed."""
+
+    losses: NDArray[np.float64]
+    answers: Sequence[Answer]
+    weighted_noise: WeightedNoise
+
+    def total(self) -> NDArray[np.float32]:
+        """The sum of the vectors of all units."""
+        return total(part for answer in self.answers for part in answer.sums)
 
 
 def losses_of(answers: Iterable[Answer]) -> NDArray[np.float64]:
@@ -66,13 +107,18 @@ def losses_of(answers: Iterable[Answer]) -> NDArray[np.float64]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-class PopulationSettings(Settings, frozen=True):
+class StrategySettings(Settings, frozen=True):
     """The settings that every strategy has."""
 
-    population: Annotated[int, about("candidates tried each round", unit="candidates", at_least=2)] = 32
     sigma: Annotated[float, about("step size: the deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)] = (
         0.05
     )
+
+
+class PopulationSettings(StrategySettings, frozen=True):
+    """The settings of every strategy whose units are candidates."""
+
+    population: Annotated[int, about("candidates tried each round", unit="candidates", at_least=2)] = 32
 
 
 class Strategy(ABC):
@@ -80,11 +126,21 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    Settings: ClassVar[type[PopulationSettings]] = PopulationSettings
+    Settings: ClassVar[type[StrategySettings]] = PopulationSettings
     state_type: ClassVar[type[State]] = State
+    sums: ClassVar[bool] = False
+    """Whether its answers carry sums beside the losses."""
+    batch: ClassVar[int | None] = None
+    """Examples that a round sees if the user does not say; None: all."""
 
-    def __init__(self, settings: Any) -> None:
-        self.settings: Any = settings
+    def __init__(self, settings: Any, space: Space) -> None:
+        self.settings: Any = self.resolved(settings, space)
+        self.space = space
+
+    @classmethod
+    def resolved(cls, settings: Any, space: Space) -> Any:
+        """The settings with what was left open chosen to fit the space. SettingError if they cannot fit it."""
+        return settings
 
     def init(self, weights: NDArray[np.float32], seed: int) -> State:
         """The state before the first round, centred on `weights`, (n,)."""
@@ -96,42 +152,109 @@ class Strategy(ABC):
         population: int = self.settings.population
         return population
 
+    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+        """Where the units of a round may be parted, rising, from 0 to their number.
+
+        Those between two boundaries are computed together, wherever that is.
+        """
+        units = self.units(state)
+        return [*range(0, units, objective.tile), units]
+
+    def outgoing(self, state: State) -> State:
+        """The state as workers need it: without the best weights, which cost as much to send as the center."""
+        return replace(state, best=replace(state.best, weights=NOTHING))
+
     @abstractmethod
-    def ask(self, state: State, lo: int, hi: int) -> Dense:
+    def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The candidates lo to hi of the round; candidate 0 is the center."""
 
     def work(self, state: State, objective: Objective, lo: int, hi: int) -> Answer:
-        """Try the units lo to hi, a tile at a time, so that no more than a tile of candidates is ever held."""
-        tiles = [(start, min(start + objective.tile, hi)) for start in range(lo, hi, objective.tile)]
-        losses = [objective.losses(self.ask(state, *tile), state.round) for tile in tiles]
-        return Answer(lo, losses[0] if len(losses) == 1 else np.concatenate(losses))
+        """Try the units lo to hi, both boundaries of tiles, so that no more than a tile of candidates is ever held."""
+        boundaries = [at for at in self.tiles(state, objective) if lo <= at <= hi]
+        losses = [objective.losses(self.ask(state, *tile), state.round) for tile in pairwise(boundaries)]
+        return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
 
-    def tell(self, state: State, answers: Iterable[Answer]) -> State:
-        """The next round's state, from answers in index order. ObjectiveError if no loss is finite."""
+    def noise_sums(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> tuple[Subtree, ...]:
+        """Σ cᵢ zᵢ over the ranges lo to hi of the round's noise, of NOISE_RANGE vectors each, added up where they can.
+
+        A mirrored pair of candidates has one noise; coefficients, (noises,), are those of all.
+        """
+        ends = [min(number * NOISE_RANGE, len(coefficients)) for number in range(lo, hi + 1)]
+        return joined(
+            Subtree(0, number, self._noise_sum(state, coefficients[first:last], first, last))
+            for number, (first, last) in enumerate(pairwise(ends), start=lo)
+        )
+
+    def all_noise_sums(self, state: State, coefficients: NDArray[np.float32]) -> tuple[Subtree, ...]:
+        """The same over all ranges."""
+        return self.noise_sums(state, coefficients, 0, -(-len(coefficients) // NOISE_RANGE))
+
+    def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
+        """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,)."""
+        return coefficients @ self.noise(state, lo, hi)
+
+    def noise(self, state: State, lo: int, hi: int) -> NDArray[np.float32]:
+        """The noise vectors lo to hi of the round, (hi - lo, n)."""
+        return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
+
+    @property
+    def chosen_by_measuring(self) -> bool:
+        """Whether the best is chosen by `measured`: on a minibatch a low loss may be luck."""
+        return self.sums or self.space.minibatch
+
+    @property
+    def passes(self) -> float:
+        """Forward passes over a round's examples that the round costs."""
+        return float(self.settings.population)
+
+    def tell(self, state: State, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> State:
+        """The next round's state, from answers in index order. ObjectiveError if no loss is finite.
+
+        weighted_noise gives Σ cᵢ zᵢ over the units of the round, (n,), from coefficients, (units,).
+        """
         losses = losses_of(answers)
-        best = self._best(state, losses)
-        return self.advance(state, losses, best)
+        if not np.isfinite(losses).any():
+            raise ObjectiveError(
+                f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
+                "try a smaller --sigma, or --scale if the features are large"
+            )
+        best = state.best if self.chosen_by_measuring else self._best(state, losses)
+        return self.advance(state, Told(losses, answers, weighted_noise), best)
 
     @abstractmethod
-    def advance(self, state: State, losses: NDArray[np.float64], best: Best) -> State:
-        """The next round's state, given the losses, (population,), and the best of all rounds with this one."""
+    def advance(self, state: State, told: Told, best: Best) -> State:
+        """The next round's state, given what came of this one, and the best of all rounds with this one."""
+
+    def proposed(self, state: State) -> NDArray[np.float32]:
+        """The weights, (n,), that the search stands for at this point: its center."""
+        return state.center
+
+    def measured(self, state: State, loss: float) -> State:
+        """The state once the loss of the proposed weights on all training examples is known."""
+        if not loss < state.best.loss:
+            return state
+        return replace(state, best=Best(frozen(self.proposed(state)), loss, state.round, 0))
+
+    def weights_of(self, state: State, index: int) -> NDArray[np.float32]:
+        """The weights, (n,), of one candidate of the round."""
+        return state.center if index == 0 else frozen(self.ask(state, index, index + 1).dense()[0])
+
+    def best_of(self, losses: NDArray[np.float64]) -> int:
+        """The index of the candidate that may be the best so far: that of the lowest finite loss."""
+        return lowest_of(losses)
 
     def _best(self, state: State, losses: NDArray[np.float64]) -> Best:
-        index = int(losses.argmin())
+        index = self.best_of(losses)
         loss = float(losses[index])
-        if not math.isfinite(loss):  # argmin stops at a NaN; such a candidate never wins
-            finite = np.where(np.isfinite(losses), losses, np.inf)
-            index = int(finite.argmin())
-            loss = float(finite[index])
-            if loss == np.inf:
-                raise ObjectiveError(
-                    f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
-                    "try a smaller --sigma, or --scale if the features are large"
-                )
-        if loss >= state.best.loss:
-            return state.best
-        weights = state.center if index == 0 else self.ask(state, index, index + 1).dense()[0]
-        return Best(frozen(weights), loss, state.round, index)
+        return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
+
+
+def lowest_of(losses: NDArray[np.float64]) -> int:
+    """The index of the lowest finite loss; any if none is finite."""
+    index = int(losses.argmin())
+    if math.isfinite(losses[index]):  # argmin stops at a NaN
+        return index
+    return int(np.where(np.isfinite(losses), losses, np.inf).argmin())
 
 
 def frozen(weights: NDArray[np.float32]) -> NDArray[np.float32]:

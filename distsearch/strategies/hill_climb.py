@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense
+from distsearch.candidates import Dense, Space
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, frozen
+from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, lowest_of
 
 # A fifth of successes is Rechenberg's rule for one trial at a time; with the best of many, a tenth did better here.
 SUCCESSES_WANTED = 0.1
@@ -45,8 +45,8 @@ class HillClimb(Strategy):
     summary = "small random steps from the best weights, accepted or reverted"
     Settings = HillClimbSettings
 
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Any, space: Space) -> None:
+        super().__init__(settings, space)
         rungs = (np.arange(settings.population) - 1) % settings.ladder
         self._scale = np.exp2(settings.ladder // 2 - rungs).astype(np.float32)  # (population,), σ in the middle
         self._scale[0] = 0  # candidate 0 is the center
@@ -58,27 +58,27 @@ class HillClimb(Strategy):
         weights += state.center
         return Dense(weights)
 
-    def advance(self, state: State, losses: NDArray[np.float64], best: Best) -> State:
+    def advance(self, state: State, told: Told, best: Best) -> State:
         """Accept the lowest loss, or revert. One equal to the center's is accepted too: see `_center`."""
         return replace(
             state,
             round=state.round + 1,
-            center=self._center(state, losses, best),
-            sigma=self._adapted(state.sigma, losses) if self.settings.adapt else state.sigma,
+            center=self._center(state, told.losses, best),
+            sigma=self._adapted(state.sigma, told.losses) if self.settings.adapt else state.sigma,
             best=best,
         )
 
     def _center(self, state: State, losses: NDArray[np.float64], best: Best) -> NDArray[np.float32]:
-        """The next center: the best if it is new, else an equal of the center if there is one, else the center.
+        """The next center: the lowest of the others if it is no worse than the center, else the center.
 
         Losses that count (0-1 error) are flat between their steps; whoever stands still there finds no way on.
         """
-        if best is not state.best:
-            return best.weights
-        lowest = 1 + int(losses[1:].argmin())
-        if losses[lowest] != losses[0]:
+        lowest = 1 + lowest_of(losses[1:])
+        if losses[lowest] > losses[0]:
             return state.center
-        return frozen(self.ask(state, lowest, lowest + 1).dense()[0])
+        if (best.round, best.index) == (state.round, lowest):
+            return best.weights
+        return self.weights_of(state, lowest)
 
     def _adapted(self, sigma: float, losses: NDArray[np.float64]) -> float:
         """σ·e^{rate·(share of successes − wanted)}; an equal loss is a success, so that the step outgrows a plateau."""

@@ -4,12 +4,11 @@ from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distsearch.candidates import Dense
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy
+from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, lowest_of
 
 
 class RandomSearchSettings(PopulationSettings, frozen=True):
@@ -33,6 +32,7 @@ class RandomSearch(Strategy):
             weights[0] = state.center
         return Dense(weights)
 
-    def advance(self, state: State, losses: NDArray[np.float64], best: Best) -> State:
-        """Keep the lowest loss."""
-        return replace(state, round=state.round + 1, center=best.weights, best=best)
+    def advance(self, state: State, told: Told, best: Best) -> State:
+        """Keep the lowest loss; on a minibatch, where the best is chosen elsewhere, the lowest of the round."""
+        center = self.weights_of(state, lowest_of(told.losses)) if self.space.minibatch else best.weights
+        return replace(state, round=state.round + 1, center=center, best=best)

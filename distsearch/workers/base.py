@@ -3,16 +3,26 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from distsearch.strategies.base import Answer, State
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.problem.objective import Measurement, Objective
+from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.strategies.sums import total
+from distsearch.workers.jobs import Job, Measuring, NoiseSum, Trial
 
 Tell = Callable[[str], None]
 """Says a sentence to the user."""
 
 
 class Workers(ABC):
-    """Scores the units of a round. However many there are, the answers are the same to the bit."""
+    """Scores the units of a round. However many there are, what comes of it is the same to the bit."""
+
+    def __init__(self, strategy: Strategy, objective: Objective) -> None:
+        self.strategy = strategy
+        self.objective = objective
 
     @property
     @abstractmethod
@@ -28,11 +38,30 @@ class Workers(ABC):
         return ()
 
     @abstractmethod
-    def evaluate(self, state: State) -> list[Answer]:
-        """The answers to all units of the round, in index order. WorkersError if there is nobody to ask."""
+    def sweep(self, job: Job) -> list[Any]:
+        """What comes of a job, in runs of its parts, in their order. WorkersError if there is nobody to ask."""
 
-    def close(self) -> None:  # noqa: B027  (there may be nothing to let go of)
-        """Let go of what was started."""
+    def evaluate(self, state: State) -> list[Answer]:
+        """The answers to all units of the round, in index order."""
+        return self.sweep(Trial(self._sent(state)))
+
+    def measure(self, weights: NDArray[np.float32]) -> Measurement:
+        """Loss and accuracy of the weights, (n,), on all training and test examples."""
+        if not self.objective.parts:
+            return self.objective.measurement(np.zeros((0, 2)))
+        return self.objective.measurement(np.concatenate(self.sweep(Measuring(weights))))
+
+    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,)."""
+        job = NoiseSum(self._sent(state), coefficients)
+        return total(part for parts in self.sweep(job) for part in parts)
+
+    def _sent(self, state: State) -> State:
+        """The state as it goes to the workers."""
+        return state
+
+    def close(self, wait: bool = True) -> None:  # noqa: B027  (there may be nothing to let go of)
+        """Let go of what was started, and wait until it is gone."""
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +69,7 @@ class Workers(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(wait=kind is None or not issubclass(kind, KeyboardInterrupt))
 
 
 def raised(error: BaseException) -> str:

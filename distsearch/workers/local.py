@@ -1,23 +1,22 @@
 """Workers in this process: the twin of the Ray pool, without Ray."""
 
+from typing import Any
+
 from distsearch.errors import DistsearchError, ObjectiveError
-from distsearch.strategies.base import Answer, Objective, State, Strategy
 from distsearch.workers.base import Workers, raised
+from distsearch.workers.jobs import Job
 
 
 class LocalWorkers(Workers):
-    """Tries every candidate here and now."""
+    """Does every job here and now."""
 
     count = 0
 
-    def __init__(self, strategy: Strategy, objective: Objective) -> None:
-        self._strategy = strategy
-        self._objective = objective
-
-    def evaluate(self, state: State) -> list[Answer]:
-        """The whole round as one answer. ObjectiveError with the message of what the objective raised."""
+    def sweep(self, job: Job) -> list[Any]:
+        """The whole job in one. ObjectiveError with the message of what the objective raised."""
         try:
-            return [self._strategy.work(state, self._objective, 0, self._strategy.units(state))]
+            end = job.boundaries(self.strategy, self.objective)[-1]
+            return [job.work(self.strategy, self.objective, 0, end)]
         except DistsearchError:
             raise
         except Exception as error:

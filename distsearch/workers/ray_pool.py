@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from math import inf
+from operator import itemgetter
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
@@ -25,7 +26,7 @@ from ray.exceptions import RayError, RayTaskError
 from distsearch.errors import DistsearchError, SettingError, WorkersError
 from distsearch.machine import cores, description, use_one_thread
 from distsearch.problem.objective import Objective
-from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers, raised
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import (
@@ -39,6 +40,7 @@ from distsearch.workers.instructions import (
     StartWorker,
     Stop,
 )
+from distsearch.workers.jobs import Job
 from distsearch.workers.kinds import Kinds
 
 INLINE_BYTES = 100_000  # a larger argument costs less as an object put once for all
@@ -62,12 +64,12 @@ class _Worker:
         """What it computes with, and where: answered once the data is there."""
         return description() | {"host": platform.node(), "node": ray.get_runtime_context().get_node_id()}
 
-    def work(self, state: State | bytes, lo: int, hi: int) -> tuple[Answer, float]:
-        """The answer to the units lo to hi of a state, pickled if it is small; and the seconds that it took."""
+    def work(self, job: Job | bytes, lo: int, hi: int) -> tuple[Any, float]:
+        """What comes of lo to hi of a job, which is pickled if it is small; and the seconds that it took."""
         began = time.perf_counter()
-        whole = pickle.loads(state) if isinstance(state, bytes) else state  # noqa: S301  (from our own driver)
-        answer = self._strategy.work(whole, self._objective, lo, hi)
-        return answer, time.perf_counter() - began
+        whole = pickle.loads(job) if isinstance(job, bytes) else job  # noqa: S301  (from our own driver)
+        outcome = whole.work(self._strategy, self._objective, lo, hi)
+        return outcome, time.perf_counter() - began
 
 
 def _end_with_parent() -> None:
@@ -84,27 +86,26 @@ class RayPool(Workers):
 
     def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
         self._tell = tell
-        self._strategy = strategy
-        self._tile = objective.tile
+        super().__init__(strategy, objective)
         self._workers: dict[int, Any] = {}
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
         self._kinds = Kinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
-        self._state: Any = None
-        self._answers: list[Answer] = []
+        self._job: Any = None
+        self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._connected_here = not ray.is_initialized()
         try:
-            self._open(workers, objective)
+            self._open(workers)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, workers: int | None, objective: Objective) -> None:
+    def _open(self, workers: int | None) -> None:
         """Connect, start as many workers as are wanted, and wait for the first."""
         grows = not self._connected_here or "RAY_ADDRESS" in os.environ
         if self._connected_here:
-            _connect(workers, objective.nbytes)
-        self._problem = ray.put((self._strategy, objective))
+            _connect(workers, self.objective.nbytes)
+        self._problem = ray.put((self.strategy, self.objective))
         self._wanted = workers or _cpus()
         self._next_look = time.monotonic() if grows and workers is None else inf
         if (cpus := _cpus()) < self._wanted:
@@ -123,24 +124,29 @@ class RayPool(Workers):
         """What the workers compute with: one of each kind."""
         return self._kinds.seen
 
-    def evaluate(self, state: State) -> list[Answer]:
-        """The answers to all units of the round, in index order. WorkersError if no worker is to be had."""
-        self._answers = []
-        # A small state is pickled here once a round; Ray would do it, more dearly, for each call.
-        self._state = ray.put(state) if state.center.nbytes > INLINE_BYTES else pickle.dumps(state)
-        units = self._strategy.units(state)
-        self._carry_out(self._dispatcher.start([*range(0, units, self._tile), units], time.monotonic()))
+    def sweep(self, job: Job) -> list[Any]:
+        """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
+        self._outcomes = []
+        # A small job is pickled here once; Ray would do it, more dearly, for each call.
+        content = pickle.dumps(job)
+        self._job = ray.put(job) if len(content) > INLINE_BYTES else content
+        boundaries = job.boundaries(self.strategy, self.objective)
+        self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), job.kind))
         while not self._dispatcher.done:
             self._next_events()
-        return sorted(self._answers, key=lambda answer: answer.lo)
+        return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
 
-    def close(self) -> None:
+    def _sent(self, state: State) -> State:
+        return self.strategy.outgoing(state)
+
+    def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
         if self._connected_here:
             # In a thread of its own, for Ctrl-C would leave it half done: that ends the waiting only.
-            ending = Thread(target=ray.shutdown, name="ray-shutdown")
+            ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
             ending.start()
-            ending.join()
+            if wait:
+                ending.join()
         else:
             for worker in self._workers.values():
                 ray.kill(worker)
@@ -203,17 +209,17 @@ class RayPool(Workers):
             if warning := self._kinds.add(outcome):
                 self._tell(warning)
             return self._dispatcher.joined(worker, now)
-        answer, seconds = outcome
+        result, seconds = outcome
         instructions = self._dispatcher.answered(worker, shard, now, seconds)
         if any(isinstance(instruction, Accept) for instruction in instructions):
-            self._answers.append(answer)
+            self._outcomes.append((shard.lo, result))
         return instructions
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case Send(worker, shard):
-                    call = self._workers[worker].work.remote(self._state, shard.lo, shard.hi)
+                    call = self._workers[worker].work.remote(self._job, shard.lo, shard.hi)
                     self._calls[call] = worker, shard
                 case StartWorker(worker):
                     self._workers[worker] = _WorkerActor.options(scheduling_strategy="SPREAD").remote(self._problem)
@@ -225,7 +231,7 @@ class RayPool(Workers):
                 case Stop(error):
                     raise error
                 case Accept():
-                    pass  # _outcome has kept the answer
+                    pass  # _outcome has kept what came
 
 
 def _connect(workers: int | None, data_bytes: int) -> None:

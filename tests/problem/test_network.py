@@ -3,8 +3,8 @@ import pytest
 
 from distsearch.candidates import Dense
 from distsearch.errors import SettingError
+from distsearch.problem.batches import with_ones
 from distsearch.problem.network import Network
-from distsearch.problem.objective import with_ones
 from distsearch.randomness import Stream, noise
 
 

@@ -24,7 +24,7 @@ from distsearch.randomness import Stream, noise
 )
 def test_a_candidate_s_loss_is_the_same_to_the_bit_alone_and_in_any_tile(source, hidden, loss):
     objective = network_objective(source, hidden, loss=loss)
-    weights = noise(0, Stream.CANDIDATES, 0, 0, 13, objective.weights_count)
+    weights = noise(0, Stream.CANDIDATES, 0, 0, 13, objective.space.weights_count)
     with one_thread():
         together = objective.losses(Dense(weights), 0)
         for size in (1, 2, 5):
@@ -38,17 +38,20 @@ def test_the_loss_of_many_chunks_is_the_mean_over_all_examples(monkeypatch):
     monkeypatch.setattr(objective_module, "SMALLEST_CHUNK", 100)
     cut = network_objective("digits", (16,))
     assert cut.chunk == 100
-    assert len(cut.train) == 1797
-    weights = noise(0, Stream.CANDIDATES, 0, 0, 3, whole.weights_count)
+    assert len(cut.batches.train) == 1797
+    weights = noise(0, Stream.CANDIDATES, 0, 0, 3, whole.space.weights_count)
     assert cut.losses(Dense(weights), 0) == pytest.approx(whole.losses(Dense(weights), 0), rel=1e-5)
 
 
 def test_accuracy_is_the_share_of_right_answers():
     objective = network_objective("iris", ())
-    weights = np.zeros(objective.weights_count, np.float32)
+    weights = np.zeros(objective.space.weights_count, np.float32)
     matrix = weights.reshape(3, 5)
     matrix[0, -1] = 1  # always the first class, which is a third of the examples
-    assert objective.accuracies(weights) == (pytest.approx(1 / 3), None)
+    measured = objective.measure(weights)
+    assert measured.accuracy == pytest.approx(1 / 3)
+    assert measured.loss == objective.losses(Dense(weights[np.newaxis]), 0)[0]
+    assert (measured.test_loss, measured.test_accuracy) == (None, None)
 
 
 def test_a_regression_has_no_accuracy():
@@ -57,7 +60,7 @@ def test_a_regression_has_no_accuracy():
     objective = objective_module.NetworkObjective.of(
         dataset, network, objective_module.losses.create("mean-squared-error")
     )
-    assert objective.accuracies(np.array([0.5, 0], np.float32)) == (None, None)
+    assert objective.measure(np.array([0.5, 0], np.float32)) == (0, None, None, None)
     assert objective.losses(Dense(np.array([[0.5, 0], [0.5, 1]], np.float32)), 0).tolist() == [0, 1]
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from problems import create, told
 
 from distsearch.randomness import Stream, noise
-from distsearch.strategies import create
 from distsearch.strategies.base import Answer
 
 
@@ -25,16 +25,16 @@ def test_one_rung_and_no_adaptation_is_the_chapter_s_search():
     state = state_of(strategy)
     steps = strategy.ask(state, 0, 4).dense() - state.center
     assert steps[1:] == pytest.approx(0.05 * noise(3, Stream.CANDIDATES, 0, 1, 4, 5), abs=1e-6)
-    assert strategy.tell(state, [Answer(0, np.array([1.0, 2, 2, 2]))]).sigma == 0.05
+    assert told(strategy, state, [Answer(np.array([1.0, 2, 2, 2]))]).sigma == 0.05
 
 
 def test_the_lowest_loss_is_accepted_if_it_beats_the_best_and_else_the_center_stays():
     strategy = create("hill-climb", {"population": 4})
     first = state_of(strategy)
-    accepted = strategy.tell(first, [Answer(0, np.array([5.0, 4.0, 3.0, 4.5]))])
+    accepted = told(strategy, first, [Answer(np.array([5.0, 4.0, 3.0, 4.5]))])
     assert (accepted.best.loss, accepted.best.round, accepted.best.index) == (3.0, 0, 2)
     assert accepted.center.tobytes() == strategy.ask(first, 2, 3).dense()[0].tobytes()
-    reverted = strategy.tell(accepted, [Answer(0, np.array([3.0, 3.5, 3.1, 4.0]))])
+    reverted = told(strategy, accepted, [Answer(np.array([3.0, 3.5, 3.1, 4.0]))])
     assert reverted.center is accepted.center
     assert reverted.best is accepted.best
     assert reverted.round == 2
@@ -42,16 +42,16 @@ def test_the_lowest_loss_is_accepted_if_it_beats_the_best_and_else_the_center_st
 
 def test_an_equal_of_the_center_becomes_the_center_and_leaves_the_best_alone():
     strategy = create("hill-climb", {"population": 4})
-    first = strategy.tell(state_of(strategy), [Answer(0, np.array([3.0, 4.0, 5.0, 4.5]))])
-    second = strategy.tell(first, [Answer(0, np.array([3.0, 4.0, 3.0, 3.0]))])
+    first = told(strategy, state_of(strategy), [Answer(np.array([3.0, 4.0, 5.0, 4.5]))])
+    second = told(strategy, first, [Answer(np.array([3.0, 4.0, 3.0, 3.0]))])
     assert second.best is first.best
     assert second.center.tobytes() == strategy.ask(first, 2, 3).dense()[0].tobytes()
 
 
 def test_a_candidate_that_is_not_finite_is_no_equal():
     strategy = create("hill-climb", {"population": 4})
-    first = strategy.tell(state_of(strategy), [Answer(0, np.array([3.0, 4.0, 5.0, 4.5]))])
-    second = strategy.tell(first, [Answer(0, np.array([3.0, np.nan, np.inf, 4.0]))])
+    first = told(strategy, state_of(strategy), [Answer(np.array([3.0, 4.0, 5.0, 4.5]))])
+    second = told(strategy, first, [Answer(np.array([3.0, np.nan, np.inf, 4.0]))])
     assert second.center is first.center
 
 
@@ -60,6 +60,6 @@ def test_the_step_grows_when_more_than_a_tenth_succeed_and_shrinks_when_fewer_do
     strategy = create("hill-climb", {"population": 16})
     losses = np.full(16, 2.0)
     losses[0], losses[1 : 1 + better] = 1.5, 1.0
-    sigma = strategy.tell(state_of(strategy), [Answer(0, losses)]).sigma
+    sigma = told(strategy, state_of(strategy), [Answer(losses)]).sigma
     assert (sigma > strategy.settings.sigma) == grows
     assert sigma != strategy.settings.sigma

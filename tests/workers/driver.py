@@ -15,12 +15,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from problems import network_objective
+from problems import create, network_objective, told
 
 from distsearch.candidates import Dense
 from distsearch.machine import one_thread
 from distsearch.problem.objective import Objective
-from distsearch.strategies import create
 from distsearch.workers.base import Workers
 from distsearch.workers.local import LocalWorkers
 
@@ -33,7 +32,7 @@ class Signed(Objective):
 
     def __init__(self, objective: Objective, folder: Path, tile_seconds: float) -> None:
         self._objective, self._folder, self._tile_seconds = objective, folder, tile_seconds
-        self.tile, self.nbytes, self.weights_count = objective.tile, objective.nbytes, objective.weights_count
+        self.tile, self.nbytes, self.space = objective.tile, objective.nbytes, objective.space
 
     def losses(self, candidates: Dense, round_number: int) -> np.ndarray:
         losses = self._objective.losses(candidates, round_number)
@@ -48,7 +47,7 @@ def search(workers: Workers, strategy, state, rounds: int, stop: Path) -> None:
         print("round", state.round, workers.count, flush=True)
         answers = workers.evaluate(state)
         digest.update(np.concatenate([answer.losses for answer in answers]).tobytes())
-        state = strategy.tell(state, answers)
+        state = told(strategy, state, answers)
         digest.update(state.center.tobytes() + state.best.weights.tobytes())
     for machine in workers.machines:
         print("machine", machine["processor"], machine["blas"], flush=True)

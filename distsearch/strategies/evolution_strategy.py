@@ -1,0 +1,163 @@
+"""Evolution strategy: all candidates of a round together estimate a gradient, and an optimiser follows it.
+
+The evolution strategy of OpenAI (Salimans et al. 2017, arXiv 1703.03864): mirrored pairs, losses by their ranks, Adam.
+With low-rank noise (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652) a wide layer costs a candidate almost nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from distsearch.candidates import Candidates, Dense, LowRank, Products, Space, factors_of, factors_width
+from distsearch.errors import SettingError
+from distsearch.randomness import Stream, noise
+from distsearch.settings import about
+from distsearch.strategies.base import NOTHING, Best, Objective, State, Strategy, Told, frozen
+from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+
+Array = NDArray[np.float32]
+
+WIDE = 20_000  # weights from which low-rank noise is cheaper
+
+
+class EvolutionStrategySettings(OptimizerSettings, frozen=True):
+    """The settings of evolution-strategy."""
+
+    population: Annotated[
+        int, about("candidates around the center; an odd number is rounded up to whole pairs", at_least=2)
+    ] = 64
+    rank: (
+        Annotated[int, about("rank of each layer's noise; 0: dense; if not set, by the layers' shapes", at_least=0)]
+        | None
+    ) = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvolutionStrategyState(State):
+    """What evolution-strategy knows at the start of a round."""
+
+    moments: Moments
+
+
+class EvolutionStrategy(Strategy):
+    """Unit 0 is the center; units 2p + 1 and 2p + 2 are the center plus and minus the noise of pair p."""
+
+    name = "evolution-strategy"
+    summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
+    Settings = EvolutionStrategySettings
+    state_type = EvolutionStrategyState
+
+    def __init__(self, settings: Any, space: Space) -> None:
+        super().__init__(settings, space)
+        self._products: tuple[int, Products] | None = None  # of the round in hand
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_products": None}
+
+    @classmethod
+    def resolved(cls, settings: Any, space: Space) -> Any:
+        """Whole pairs, the rank, the learning rate and the horizon."""
+        rank, widest = settings.rank, max((min(layer.outputs, layer.inputs + 1) for layer in space.layers), default=0)
+        if rank is None:
+            rank = 1 if space.layers and space.weights_count >= WIDE else 0
+        if rank > 0 and not space.layers:
+            raise SettingError(f"settings.rank: expected 0 for a function, which has no layers, got {rank}")
+        if rank > widest > 0:
+            raise SettingError(
+                f"settings.rank: expected at most {widest}, the full rank of the largest layer, got {rank}"
+            )
+        chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
+        return structs.replace(chosen, rank=rank, population=settings.population + settings.population % 2)
+
+    def init(self, weights: Array, seed: int) -> EvolutionStrategyState:
+        """The state before the first round."""
+        start = frozen(weights)
+        best = Best(start, np.inf, 0, 0)
+        return EvolutionStrategyState(seed, 0, start, self.settings.sigma, best, Moments.zero(start.size))
+
+    def units(self, state: State) -> int:
+        """The center and the population."""
+        return 1 + int(self.settings.population)
+
+    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+        """The center by itself, then whole pairs."""
+        size = max(2, objective.tile if self.settings.rank == 0 else objective.low_rank_tile)
+        units = self.units(state)
+        return [0, *range(1, units, size), units]
+
+    def outgoing(self, state: Any) -> State:
+        """Without the best weights and the moments."""
+        sent: State = replace(state, best=replace(state.best, weights=NOTHING), moments=Moments(NOTHING, NOTHING))
+        return sent
+
+    def ask(self, state: State, lo: int, hi: int) -> Candidates:
+        """The center ± σ·z, or ± σ/√r·ABᵀ in each layer."""
+        if (lo, hi) == (0, 1):
+            return Dense(state.center[np.newaxis])
+        units = np.arange(lo, hi)
+        first, last = max(lo - 1, 0) // 2, (hi - 2) // 2
+        drawn = self.noise(state, first, last + 1) if self.settings.rank == 0 else self._factors(state, first, last + 1)
+        pairs = np.maximum(units - 1, 0) // 2 - first
+        signs = np.where(units % 2, 1, -1).astype(np.float32)
+        signs[units == 0] = 0
+        if self.settings.rank:
+            products = self._products_of(state)
+            return LowRank(products, self.space.layers, drawn, self.settings.rank, state.sigma, pairs, signs)
+        weights = drawn[pairs]
+        weights *= (signs * np.float32(state.sigma))[:, np.newaxis]
+        weights += state.center
+        return Dense(weights)
+
+    def advance(self, state: Any, told: Told, best: Best) -> State:
+        """A step of the optimiser against Σ uᵢ zᵢ / (λσ), the u being centred ranks."""
+        utilities = centred_ranks(told.losses[1:])
+        coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
+        gradient = told.weighted_noise(coefficients)
+        gradient *= np.float32(1 / (len(utilities) * state.sigma))
+        center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
+        following: State = replace(state, round=state.round + 1, center=center, best=best, moments=moments)
+        return following
+
+    def best_of(self, losses: NDArray[np.float64]) -> int:
+        """The center: what is low-rank has another loss, in its last bits, than the same weights by themselves."""
+        return 0 if self.settings.rank else super().best_of(losses)
+
+    def _noise_sum(self, state: State, coefficients: Array, lo: int, hi: int) -> Array:
+        if self.settings.rank == 0:
+            return super()._noise_sum(state, coefficients, lo, hi)
+        rank, layers = self.settings.rank, self.space.layers
+        factors = self._factors(state, lo, hi)
+        scaled = (coefficients / np.float32(np.sqrt(rank)))[:, np.newaxis, np.newaxis]
+        whole = np.empty(state.center.size, np.float32)
+        for layer in layers:
+            left, right = factors_of(factors, layers, layer, rank)
+            stacked = (left * scaled).transpose(1, 0, 2).reshape(layer.outputs, -1)
+            np.matmul(stacked, right.reshape(-1, layer.inputs + 1), out=layer.matrix(whole))
+        return whole
+
+    def _factors(self, state: State, lo: int, hi: int) -> Array:
+        """The low-rank factors of the pairs lo to hi."""
+        width = factors_width(self.space.layers, self.settings.rank)
+        return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, width)
+
+    def _products_of(self, state: State) -> Products:
+        kept = self._products
+        if kept is None or kept[0] != state.round or kept[1].center is not state.center:
+            self._products = kept = state.round, Products(state.center)
+        return kept[1]
+
+
+def centred_ranks(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ranks of the losses, from −½ for the lowest to ½ for the highest, (candidates,); equals share their rank.
+
+    What is not finite ranks above all that is.
+    """
+    finite = np.where(np.isfinite(losses), losses, np.inf)
+    _, places, counts = np.unique(finite, return_inverse=True, return_counts=True)
+    middles = np.cumsum(counts) - (counts + 1) / 2
+    return middles[places] / max(1, len(losses) - 1) - 0.5

@@ -1,0 +1,150 @@
+"""Node perturbation: move nodes instead of weights, in every example by itself, and see how its own loss changes.
+
+Forward passes alone, so neither activations nor losses need a gradient. A candidate has as many dimensions as the
+network has weights; an example's perturbation only as many as it has nodes, and every example of the batch is an
+experiment of its own: that is why it needs a hundred times fewer forward passes than noise on weights. The experiment
+itself is in the objective, which knows the network; here its outcome becomes a step.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates import Candidates, Dense, Space
+from distsearch.errors import SettingError
+from distsearch.randomness import Stream, signs
+from distsearch.settings import about
+from distsearch.strategies.base import (
+    LARGEST_SIGMA,
+    NOTHING,
+    Answer,
+    Best,
+    Objective,
+    State,
+    Strategy,
+    Told,
+    frozen,
+)
+from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.sums import Subtree, joined
+
+SLICE = 128  # examples of a unit
+PASSES = 8.0  # what a round costs, in forward passes over its examples: measured on 784-128-10
+
+
+class NodePerturbationSettings(OptimizerSettings, frozen=True):
+    """The settings of node-perturbation."""
+
+    sigma: Annotated[float, about("how far a node is moved", above=0, below=LARGEST_SIGMA)] = 0.1
+    groups: Annotated[
+        int, about("groups of nodes that a layer is moved in; a layer with no more is moved node by node", at_least=1)
+    ] = 128
+    average: Annotated[
+        float,
+        about("memory of the running mean of the weights that is measured and kept; 0: no mean", at_least=0, below=1),
+    ] = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class NodePerturbationState(State):
+    """What node-perturbation knows at the start of a round."""
+
+    moments: Moments
+    average: NDArray[np.float32]  # (n,), the running mean of the centers
+
+
+class NodePerturbation(Strategy):
+    """Units are slices of the batch; each answers the center's loss on it, and where its examples want the weights."""
+
+    name = "node-perturbation"
+    summary = "moves nodes in every example by itself: for networks, by far the fastest; needs no gradient"
+    Settings = NodePerturbationSettings
+    state_type = NodePerturbationState
+    batch = 256
+    sums = True
+
+    @classmethod
+    def resolved(cls, settings: Any, space: Space) -> Any:
+        """The learning rate and the horizon. SettingError if there is no network."""
+        if not space.layers:
+            raise SettingError("node-perturbation moves the nodes of a network: for a function take another strategy")
+        return settings.resolved_for(min(0.1, max(5e-4, 0.6 / math.sqrt(space.weights_count))), space.rounds)
+
+    def init(self, weights: NDArray[np.float32], seed: int) -> NodePerturbationState:
+        """The state before the first round."""
+        start = frozen(weights)
+        best = Best(start, np.inf, 0, 0)
+        return NodePerturbationState(seed, 0, start, self.settings.sigma, best, Moments.zero(start.size), start)
+
+    def units(self, state: State) -> int:
+        """Slices of the batch."""
+        return -(-self.space.batch // SLICE)
+
+    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+        """A slice is computed by itself."""
+        return range(self.units(state) + 1)
+
+    @property
+    def passes(self) -> float:
+        """What a round costs, in forward passes over its examples."""
+        return PASSES
+
+    def outgoing(self, state: Any) -> State:
+        """The center alone."""
+        sent: State = replace(
+            state, best=replace(state.best, weights=NOTHING), moments=Moments(NOTHING, NOTHING), average=NOTHING
+        )
+        return sent
+
+    def ask(self, state: State, lo: int, hi: int) -> Candidates:
+        """The center, for every unit, (hi - lo, n): what is moved are nodes."""
+        return Dense(np.broadcast_to(state.center, (hi - lo, state.center.size)))
+
+    def work(self, state: State, objective: Objective, lo: int, hi: int) -> Answer:
+        """The center's mean loss on the slices lo to hi, and the sum over their examples of the gradients."""
+        losses, sums = np.empty(hi - lo), []
+        nodes = sum(layer.outputs for layer in self.space.layers)
+        for unit in range(lo, hi):
+            examples = slice(unit * SLICE, min((unit + 1) * SLICE, self.space.batch))
+            drawn = signs(state.seed, Stream.SIGNS, state.round, unit, nodes * SLICE).reshape(nodes, SLICE)
+            drawn = drawn[:, : examples.stop - examples.start]
+            each, gradient = objective.node_gradients(
+                state.center, state.round, examples, drawn, state.sigma, self.settings.groups
+            )
+            losses[unit - lo] = each.mean(dtype=np.float64)
+            sums.append(Subtree(0, unit, gradient))
+        return Answer(losses, joined(sums))
+
+    def advance(self, state: Any, told: Told, best: Best) -> State:
+        """A step against the mean gradient."""
+        gradient = told.total() * np.float32(1 / self.space.batch)
+        center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
+        following: State = replace(
+            state,
+            round=state.round + 1,
+            center=center,
+            best=best,
+            moments=moments,
+            average=self._averaged(state.average, center, state.round + 1),
+        )
+        return following
+
+    def proposed(self, state: Any) -> NDArray[np.float32]:
+        """The running mean of the centers: where the steps point on the whole."""
+        average: NDArray[np.float32] = state.average
+        return average
+
+    def _averaged(self, average: NDArray[np.float32], center: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """The mean of all centers at first, then one that forgets."""
+        memory = min(self.settings.average, count / (count + 9))
+        if not memory:
+            return center
+        mean = center - average
+        mean *= np.float32(1 - memory)
+        mean += average
+        mean.flags.writeable = False
+        return mean
