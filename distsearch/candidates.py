@@ -33,6 +33,7 @@ class Space:
     layers: tuple[Layer, ...] = ()  # none where a function of the user's own is searched
     examples: int = 0  # to be learnt from
     batch: int = 0  # of these, how many a round is scored on
+    flat: bool = False  # whether the loss is flat between steps, as 0-1 error is
     rounds: int | None = None  # how many there are to be, if that is known
 
     @property

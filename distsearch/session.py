@@ -218,4 +218,5 @@ def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
 def space_for(config: RunConfig, network: Network, examples: int) -> Space:
     """What is searched: the weights of a network, scored on its share of so many examples each round."""
     seen = config.data.batch or examples
-    return Space(network.weights_count, network.layers, examples, seen, config.stop.rounds)
+    flat = losses.create(config.network.loss).flat
+    return Space(network.weights_count, network.layers, examples, seen, flat, config.stop.rounds)

@@ -22,7 +22,7 @@ from distsearch.problem.datasets import Schema
 from distsearch.problem.objective import Measurement
 from distsearch.rounds import Outcome, Rounds
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
-from distsearch.session import Session, space_for
+from distsearch.session import Session, own_session, space_for
 from distsearch.strategies.base import Answer, State, Strategy, losses_of
 from distsearch.strategies.sums import total
 from distsearch.workers.base import Tell, Workers
@@ -103,6 +103,15 @@ class Replay:
                 raise RunError(f"{self.stored.path}, {difference}")
             state = step.outcome.after
         return checkpoints.encode(*best_content(state, self.network.named(state.best.weights)))
+
+
+def replayed(stored: StoredRun, tell: Tell) -> bytes:
+    """The file of a run's best weights, made again; the data is only read if not all that counts is recorded."""
+    replay = Replay(stored)
+    if not replay.strategy.sums:
+        return replay.best_file()
+    with own_session(stored, 0).workers(tell) as workers, one_thread():
+        return replay.best_file(workers)
 
 
 class _Recorded:

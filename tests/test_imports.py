@@ -23,11 +23,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "candidates": ({"errors"}, {"numpy"}),
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
-    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy"}),
+    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy", "msgspec"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
     "strategies.*": (
         BASE | {"candidates", "randomness", "strategies.base", "strategies.optimizers", "strategies.sums"},
-        {"numpy"},
+        {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
     "problem.losses": ({"errors"}, {"numpy"}),

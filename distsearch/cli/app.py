@@ -164,10 +164,9 @@ def replay(
     runs: RunsOption = "runs",
 ) -> None:
     """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
-    from distsearch.verification import Replay
+    from distsearch.verification import replayed
 
-    content = Replay(_stored(run, runs)).best_file()
-    _write(to, content)
+    _write(to, replayed(_stored(run, runs), _say))
     _say(f"the best weights of {run}, made again from its seed and history, are in {to}")
 
 

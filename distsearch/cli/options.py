@@ -65,10 +65,15 @@ def _of_strategies() -> Iterator[Declared]:
             by_name.setdefault(setting.name, {})[name] = setting
     for having in by_name.values():
         first = next(iter(having.values()))
-        defaults = {name: shown(setting.default) for name, setting in having.items()}
-        everywhere = len(having) == len(STRATEGIES) and len(set(defaults.values())) == 1
-        default = first.default if everywhere else "; ".join(f"{name}: {text}" for name, text in defaults.items())
-        yield Declared(first.name, first.type, default, first.text, first.unit, first.flag)
+        yield Declared(first.name, first.type, _defaults(having), first.text, first.unit, first.flag)
+
+
+def _defaults(having: dict[str, Declared]) -> str:
+    """Who has a setting, those with the same default together."""
+    by_default: dict[str, list[str]] = {}
+    for name, setting in having.items():
+        by_default.setdefault("chosen" if setting.default is None else shown(setting.default), []).append(name)
+    return "; ".join(f"{', '.join(names)}: {default}" for default, names in by_default.items())
 
 
 def _option(setting: Declared, panel: str) -> inspect.Parameter:

@@ -20,6 +20,8 @@ class Loss(ABC):
     """A loss; `numbers` says that it compares numbers (regression), not classes."""
 
     numbers: ClassVar[bool] = False
+    flat: ClassVar[bool] = False
+    """Whether it is flat between steps."""
 
     @abstractmethod
     def each(self, outputs: Array, targets: Array) -> Array:
@@ -52,6 +54,8 @@ class CrossEntropy(Loss):
 
 class ClassificationError(Loss):
     """The share of examples whose largest output is not the right class's (0–1 loss; ties count as errors)."""
+
+    flat = True
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """1 where the right class is not strictly above all others, else 0."""

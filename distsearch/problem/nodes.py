@@ -9,6 +9,7 @@ groups lie between. Layers below the perturbed one are not computed again, and t
 group reaches.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,6 +20,7 @@ from distsearch.problem.losses import Loss
 from distsearch.problem.network import ACTIVATIONS, Network
 
 CACHE_BYTES = 1024 * 1024
+SMALLEST_SIZE = 0.01
 
 Array = NDArray[np.float32]
 
@@ -34,14 +36,16 @@ class Nodes:
     def updates(self, weights: Array, examples: Split, signs: Array, sigma: float, groups: int) -> tuple[Array, Array]:
         """Each example's loss, (examples,), and the sum over the examples of the estimated gradients, (n,).
 
-        weights are the center's, (n,); signs, (nodes, examples), are ±1, the nodes of the first layer first. Each layer
-        is perturbed in so many groups, or node by node if it has no more.
+        weights are the center's, (n,); signs, (nodes, examples), are ±1, the nodes of the first layer first. sigma is
+        in units of what a layer's inputs call for: of the pre-activations that weights as they start (he) would make of
+        them. (Those of the weights as they are would grow with them, and so would the steps.) Each layer is perturbed
+        in so many groups, or node by node if it has no more.
         """
         passed = _Passed(self._network, self._activate, weights, examples.inputs)
         base = self._loss.each(passed.pre[-1].copy(), examples.targets)[0]
         estimated, start = np.empty_like(weights), 0
         for number, layer in enumerate(self._network.layers):
-            steps = signs[start : start + layer.outputs] * np.float32(sigma)
+            steps = signs[start : start + layer.outputs] * np.float32(sigma * _size(passed.inputs[number]))
             start += layer.outputs
             nodes = -(-layer.outputs // groups)  # of a group
             losses = [
@@ -105,6 +109,12 @@ class _Passed:
         hidden[:, :-1] = pre
         self._activate(hidden, np.zeros_like(hidden))
         return hidden
+
+
+def _size(inputs: Array) -> float:
+    """√(2 · the mean square of a layer's inputs), (inputs + 1, examples), but never next to nothing."""
+    features = inputs[:-1]
+    return max(SMALLEST_SIZE, math.sqrt(2 * float(np.vdot(features, features)) / features.size))
 
 
 def _by_groups(columns: Array, changes: Array, nodes: int) -> Array:

@@ -116,7 +116,7 @@ class NetworkObjective(Objective):
         self.loss = loss
         self.batches = batches
         self._classes = classes
-        self.space = Space(network.weights_count, network.layers, len(batches.train), batches.size)
+        self.space = Space(network.weights_count, network.layers, len(batches.train), batches.size, loss.flat)
         self._splits = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(split.nbytes for split in self._splits)
         self.tile, self.chunk = _tile_and_chunk(network.neurons, batches.size)

@@ -68,9 +68,7 @@ class EvolutionStrategy(Strategy):
         if rank > 0 and not space.layers:
             raise SettingError(f"settings.rank: expected 0 for a function, which has no layers, got {rank}")
         if rank > widest > 0:
-            raise SettingError(
-                f"settings.rank: expected at most {widest}, the full rank of the largest layer, got {rank}"
-            )
+            raise SettingError(f"settings.rank: expected at most {widest}, the largest layer's full rank, got {rank}")
         chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
         return structs.replace(chosen, rank=rank, population=settings.population + settings.population % 2)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch.candidates import Candidates, Dense, Space
@@ -39,7 +40,17 @@ PASSES = 8.0  # what a round costs, in forward passes over its examples: measure
 class NodePerturbationSettings(OptimizerSettings, frozen=True):
     """The settings of node-perturbation."""
 
-    sigma: Annotated[float, about("how far a node is moved", above=0, below=LARGEST_SIGMA)] = 0.1
+    sigma: (
+        Annotated[
+            float,
+            about(
+                "how far a node is moved, its inputs' size being 1; if not set, 0.3, or 1 for classification-error",
+                above=0,
+                below=LARGEST_SIGMA,
+            ),
+        ]
+        | None
+    ) = None  # type: ignore[assignment]  # it is chosen before it is used
     groups: Annotated[
         int, about("groups of nodes that a layer is moved in; a layer with no more is moved node by node", at_least=1)
     ] = 128
@@ -69,10 +80,13 @@ class NodePerturbation(Strategy):
 
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
-        """The learning rate and the horizon. SettingError if there is no network."""
+        """σ, the learning rate and the horizon. SettingError if there is no network."""
         if not space.layers:
             raise SettingError("node-perturbation moves the nodes of a network: for a function take another strategy")
-        return settings.resolved_for(min(0.1, max(5e-4, 0.6 / math.sqrt(space.weights_count))), space.rounds)
+        rate = min(0.1, max(5e-4, 0.6 / math.sqrt(space.weights_count)))
+        chosen = settings.resolved_for(rate, space.rounds)
+        sigma = settings.sigma if settings.sigma is not None else (1.0 if space.flat else 0.3)
+        return structs.replace(chosen, sigma=sigma)
 
     def init(self, weights: NDArray[np.float32], seed: int) -> NodePerturbationState:
         """The state before the first round."""

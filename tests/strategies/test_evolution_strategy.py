@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from problems import create, network_objective, sphere_objective, told
+
+from distsearch.candidates import LowRank
+from distsearch.errors import SettingError
+from distsearch.strategies.base import Answer
+from distsearch.strategies.evolution_strategy import centred_ranks
+
+
+def test_ranks_are_centred_and_equals_share_theirs():
+    assert centred_ranks(np.array([5.0, 1.0, 3.0])).tolist() == [0.5, -0.5, 0.0]
+    assert centred_ranks(np.array([2.0, 2.0, 1.0])).tolist() == [0.25, 0.25, -0.5]
+    assert centred_ranks(np.array([np.nan, 1.0, np.inf])).tolist() == [0.25, -0.5, 0.25]
+    assert centred_ranks(np.full(4, 7.0)).tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("rank", [0, 1, 3])
+def test_the_gradient_is_the_sum_of_the_noise_weighted_by_ranks(rank):
+    """Plain momentum's first step is a tenth of rate times gradient: it shows the gradient."""
+    objective = network_objective("iris", (8,))
+    chosen = {"population": 40, "rank": rank, "sigma": 0.2, "optimizer": "momentum", "rate": 10.0}
+    strategy = create("evolution-strategy", chosen, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    losses = np.random.default_rng(0).normal(size=41)
+    steps = (strategy.ask(state, 1, 41).dense() - state.center).astype(np.float64) / 0.2
+    gradient = centred_ranks(losses[1:]) @ steps / (40 * 0.2)
+    after = told(strategy, state, [Answer(losses)])
+    assert state.center - after.center == pytest.approx(gradient, abs=2e-5)
+
+
+def test_pairs_are_mirrored_and_odd_populations_rounded_up():
+    strategy = create("evolution-strategy", {"population": 5})
+    state = strategy.init(np.ones(10, np.float32), 0)
+    assert strategy.units(state) == 7
+    steps = strategy.ask(state, 0, 7).dense() - state.center
+    assert not steps[0].any()
+    assert steps[1::2] == pytest.approx(-steps[2::2], abs=1e-6)
+
+
+def test_the_rank_is_chosen_by_the_size_of_the_network():
+    assert create("evolution-strategy", {}, network_objective("digits", (32,))).settings.rank == 0
+    wide = create("evolution-strategy", {}, network_objective("digits", (400,)))
+    assert wide.settings.rank == 1
+    state = wide.init(np.zeros(wide.space.weights_count, np.float32), 0)
+    assert isinstance(wide.ask(state, 1, 5), LowRank)
+
+
+def test_the_center_and_whole_pairs_are_computed_together():
+    objective = sphere_objective()
+    strategy = create("evolution-strategy", {"population": 200}, objective)
+    tiles = strategy.tiles(strategy.init(np.zeros(10, np.float32), 0), objective)
+    assert tiles[:2] == [0, 1]
+    assert all(at % 2 for at in tiles[1:])
+    assert tiles[-1] == 201
+
+
+@pytest.mark.parametrize(
+    ("settings", "objective", "sentence"),
+    [
+        ({"rank": 1}, sphere_objective(), "expected 0 for a function, which has no layers, got 1"),
+        (
+            {"rank": 99},
+            network_objective("iris", (8,)),
+            "expected at most 5, the largest layer's full rank, got 99",
+        ),
+    ],
+)
+def test_a_rank_that_does_not_fit_is_refused(settings, objective, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        create("evolution-strategy", settings, objective)
+
+
+def test_low_rank_noise_learns_as_dense_noise_does():
+    objective = network_objective("digits", (32,))
+    losses = {}
+    for rank in (0, 1):
+        strategy = create("evolution-strategy", {"rank": rank}, objective)
+        state = strategy.init(objective.network.start("he", 0), 0)
+        for _ in range(40):
+            state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+        losses[rank] = state.best.loss
+        again = objective.measure(state.best.weights).loss
+        assert again == state.best.loss
+    assert max(losses.values()) < 0.9  # 2.5 at first

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from problems import create, network_objective, sphere_objective, told
+
+from distsearch.errors import SettingError
+
+
+def searched(objective, rounds: int, **settings):
+    strategy = create("node-perturbation", settings, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    for _ in range(rounds):
+        state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+    return strategy, state
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "accuracy"),
+    [("relu", "cross-entropy", 0.99), ("step", "cross-entropy", 0.97), ("relu", "classification-error", 0.7)],
+)
+def test_it_trains_what_has_no_gradient(activation, loss, accuracy):
+    objective = network_objective("digits", (32,), activation, loss, batch=256)
+    strategy, state = searched(objective, 250)
+    assert objective.measure(strategy.proposed(state)).accuracy > accuracy
+
+
+def test_a_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
+    objective = network_objective("digits", (8,), batch=300)
+    strategy = create("node-perturbation", {}, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    assert strategy.units(state) == 3
+    answer = strategy.work(state, objective, 0, 3)
+    assert [part[:2] for part in answer.sums] == [(1, 0), (0, 2)]
+    whole = objective.losses(strategy.ask(state, 0, 1), 0)[0]
+    assert np.average(answer.losses, weights=[128, 128, 44]) == pytest.approx(whole, rel=1e-5)
+
+
+def test_what_is_measured_and_kept_is_the_mean_of_the_centers():
+    objective = network_objective("iris", (4,))
+    strategy = create("node-perturbation", {"average": 0.5}, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    mean = state.center
+    for count in range(1, 6):
+        state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+        memory = min(0.5, count / (count + 9))
+        mean = mean * memory + state.center * (1 - memory)
+        assert strategy.proposed(state) == pytest.approx(mean, abs=1e-5)
+    measured = strategy.measured(state, 0.25)
+    assert measured.best.weights.tobytes() == strategy.proposed(state).tobytes()
+    assert (measured.best.loss, measured.best.round) == (0.25, 5)
+    assert strategy.measured(measured, 0.3) is measured
+
+
+def test_what_goes_to_the_workers_is_the_center_alone():
+    objective = network_objective("digits", (8,), batch=300)
+    strategy, state = searched(objective, 2)
+    sent = strategy.outgoing(state)
+    assert sent.average.size == sent.best.weights.size == sent.moments.first.size == 0
+    expected = strategy.work(state, objective, 1, 3)
+    found = strategy.work(sent, objective, 1, 3)
+    assert found.losses.tobytes() == expected.losses.tobytes()
+    assert found.sums[0].vector.tobytes() == expected.sums[0].vector.tobytes()
+
+
+def test_a_function_has_no_nodes():
+    with pytest.raises(SettingError, match="moves the nodes of a network: for a function take another strategy"):
+        create("node-perturbation", {}, sphere_objective())
