@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from searches import contents, search
 
 from distsearch import session, strategies
-from distsearch.errors import SettingError, UserError
+from distsearch.errors import UserError, WorkersError
 from distsearch.model import Model
 
 
@@ -28,7 +28,7 @@ def test_the_chapter_s_example_is_solved(tmp_path):
     "flags",
     [
         {"data": "vertical", "rounds": 60},
-        {"data": "digits", "layers": [16], "rounds": 12, "population": 20, "test_share": 0.2},
+        {"data": "digits", "layers": [16], "rounds": 12, "test_share": 0.2},
         {
             "data": "spiral",
             "layers": [8, 8],
@@ -106,9 +106,13 @@ def test_nothing_is_written_before_every_setting_is_checked(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path):
-    with pytest.raises(SettingError, match="expected at most"):
-        search(tmp_path, workers=10_000)
+def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(self, tell):
+        raise WorkersError("no cores")
+
+    monkeypatch.setattr(session.Session, "workers", refuse)
+    with pytest.raises(WorkersError, match="no cores"):
+        search(tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -115,8 +115,7 @@ class EvolutionStrategy(Strategy):
         """A step of the optimiser against Σ uᵢ zᵢ / (λσ), the u being centred ranks."""
         utilities = centred_ranks(told.losses[1:])
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
-        gradient = told.weighted_noise(coefficients)
-        gradient *= np.float32(1 / (len(utilities) * state.sigma))
+        gradient = told.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
         center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
         following: State = replace(state, round=state.round + 1, center=center, best=best, moments=moments)
         return following

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from distsearch.problem.objective import Measurement, Objective
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.strategies.sums import total
-from distsearch.workers.jobs import Job, Measuring, NoiseSum, Trial
+from distsearch.workers.jobs import Job, Measuring, Trial
 
 Tell = Callable[[str], None]
 """Says a sentence to the user."""
@@ -52,9 +52,8 @@ class Workers(ABC):
         return self.objective.measurement(np.concatenate(self.sweep(Measuring(weights))))
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,)."""
-        job = NoiseSum(self._sent(state), coefficients)
-        return total(part for parts in self.sweep(job) for part in parts)
+        """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,): made here."""
+        return total(self.strategy.all_noise_sums(state, coefficients))
 
     def _sent(self, state: State) -> State:
         """The state as it goes to the workers."""

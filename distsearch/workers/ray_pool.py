@@ -20,13 +20,16 @@ from typing import Any
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # keeps Ray from warning of a change to come
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray.exceptions import RayError, RayTaskError
 
 from distsearch.errors import DistsearchError, SettingError, WorkersError
 from distsearch.machine import cores, description, use_one_thread
 from distsearch.problem.objective import Objective
-from distsearch.strategies.base import State, Strategy
+from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.strategies.sums import total
 from distsearch.workers.base import Tell, Workers, raised
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import (
@@ -40,7 +43,7 @@ from distsearch.workers.instructions import (
     StartWorker,
     Stop,
 )
-from distsearch.workers.jobs import Job
+from distsearch.workers.jobs import Job, NoiseSum
 from distsearch.workers.kinds import Kinds
 
 INLINE_BYTES = 100_000  # a larger argument costs less as an object put once for all
@@ -48,6 +51,7 @@ STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+SUM_SHARE = 0.1  # of a round that the driver may add up noise by itself
 LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
 LOOK_SHARE = 0.01  # of the time that asking may cost
 
@@ -91,6 +95,7 @@ class RayPool(Workers):
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
         self._kinds = Kinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
+        self._round_seconds = self._sum_seconds = 0.0  # that trying the latest round took, and adding up its noise here
         self._job: Any = None
         self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._connected_here = not ray.is_initialized()
@@ -135,6 +140,23 @@ class RayPool(Workers):
         while not self._dispatcher.done:
             self._next_events()
         return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
+
+    def evaluate(self, state: State) -> list[Answer]:
+        """The answers to all units of the round, in index order."""
+        began = time.perf_counter()
+        answers = super().evaluate(state)
+        self._round_seconds = time.perf_counter() - began
+        return answers
+
+    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Σ cᵢ zᵢ over the round's noise, (n,): made by the workers where the driver would keep them waiting for it."""
+        if self._sum_seconds > SUM_SHARE * self._round_seconds:
+            job = NoiseSum(self._sent(state), coefficients)
+            return total(part for parts in self.sweep(job) for part in parts)
+        began = time.perf_counter()
+        whole = super().weighted_noise(state, coefficients)
+        self._sum_seconds = time.perf_counter() - began
+        return whole
 
     def _sent(self, state: State) -> State:
         return self.strategy.outgoing(state)
