@@ -23,11 +23,14 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "candidates": ({"errors"}, {"numpy"}),
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
+    "strategies.ranks": (set(), {"numpy"}),
     "strategies.optimizers": (BASE, {"numpy"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
     "strategies.*": (
-        BASE | {"candidates", "randomness", "strategies.base", "strategies.optimizers", "strategies.sums"},
-        {"numpy"},
+        BASE
+        | {"candidates", "randomness"}
+        | {"strategies.base", "strategies.optimizers", "strategies.ranks", "strategies.sums"},
+        {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
     "problem.losses": ({"errors"}, {"numpy"}),

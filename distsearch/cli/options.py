@@ -56,7 +56,10 @@ def _settings(strategies: bool) -> Iterator[tuple[Declared, str]]:
 
 
 def _of_strategies() -> Iterator[Declared]:
-    """The strategies' settings, those of one name as one, its default by strategy where they differ."""
+    """The strategies' settings, those of one name as one, its default by strategy where they differ.
+
+    What a strategy chooses itself if it is not set (None) has no default to be named.
+    """
     from distsearch.strategies import STRATEGIES
 
     by_name: dict[str, dict[str, Declared]] = {}
@@ -65,8 +68,8 @@ def _of_strategies() -> Iterator[Declared]:
             by_name.setdefault(setting.name, {})[name] = setting
     for having in by_name.values():
         first = next(iter(having.values()))
-        defaults = {name: shown(setting.default) for name, setting in having.items()}
-        everywhere = len(having) == len(STRATEGIES) and len(set(defaults.values())) == 1
+        defaults = {name: shown(setting.default) for name, setting in having.items() if setting.default is not None}
+        everywhere = len(defaults) == len(STRATEGIES) and len(set(defaults.values())) == 1
         default = first.default if everywhere else "; ".join(f"{name}: {text}" for name, text in defaults.items())
         yield Declared(first.name, first.type, default, first.text, first.unit, first.flag)
 

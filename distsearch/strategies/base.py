@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from distsearch.errors import ObjectiveError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import Settings, about
 from distsearch.strategies.sums import Subtree, joined, total
+
+F = TypeVar("F", np.float32, np.float64)
 
 LARGEST_SIGMA = 1e6  # keeps candidates far from overflow
 NOISE_RANGE = 16  # noise vectors that are summed together
@@ -67,7 +69,7 @@ class Answer:
 
 
 WeightedNoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,)."""
+"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,); or another sum, see `_noise_sum`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Strategy(ABC):
         return self.noise_sums(state, coefficients, 0, -(-len(coefficients) // NOISE_RANGE))
 
     def _noise_sum(self, state: State, coefficients: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+        """Σ cᵢ zᵢ over one range. A strategy that needs another sum over noise makes it here: see snes."""
         first = number * NOISE_RANGE
         some = coefficients[first : first + NOISE_RANGE]
         return some @ self.noise(state, first, first + len(some))
@@ -218,7 +221,7 @@ def lowest_of(losses: NDArray[np.float64]) -> int:
     return int(np.where(np.isfinite(losses), losses, np.inf).argmin())
 
 
-def frozen(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+def frozen(weights: NDArray[F]) -> NDArray[F]:
     """The weights as an array of their own that nobody can write to: perturbing a copy never moves the kept ones."""
     if weights.flags.writeable:
         weights = weights.copy()

@@ -17,6 +17,9 @@ from distsearch.strategies.hill_climb import HillClimb
 TARGETS = {
     "hill-climb": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
     "random-search": {"sphere": (3.0, 300), "vertical": (0.9, 300)},
+    "annealing": {"sphere": (1e-2, 300), "vertical": (0.15, 300)},
+    "snes": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
+    "cma-es": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
 }
 
 
