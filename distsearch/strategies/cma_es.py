@@ -97,7 +97,7 @@ def constants(n: int, count: int) -> Constants:
     mu_eff = float(raw[:mu].sum() ** 2 / np.square(raw[:mu]).sum())
     mu_eff_minus = float(raw[mu:].sum() ** 2 / np.square(raw[mu:]).sum())
     c_1 = 2 / ((n + 1.3) ** 2 + mu_eff)  # eq. 57
-    c_mu = min(1 - c_1, 2 * (mu_eff - 2 + 1 / mu_eff) / ((n + 2) ** 2 + mu_eff))  # eq. 58
+    c_mu = min(1 - c_1, 2 * (1 / 4 + mu_eff + 1 / mu_eff - 2) / ((n + 2) ** 2 + mu_eff))  # eq. 58
     negative = min(  # eqs. 50 to 52
         1 + c_1 / c_mu, 1 + 2 * mu_eff_minus / (mu_eff + 2), (1 - c_1 - c_mu) / (n * c_mu)
     )
@@ -112,7 +112,7 @@ def constants(n: int, count: int) -> Constants:
         c_c=(4 + mu_eff / n) / (n + 4 + 2 * mu_eff / n),  # eq. 56
         c_1=c_1,
         c_mu=c_mu,
-        chi=math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2)),
+        chi=math.sqrt(2) * math.exp(math.lgamma((n + 1) / 2) - math.lgamma(n / 2)),
         gap=max(1, math.floor(1 / (10 * n * (c_1 + c_mu)))),  # appendix B.2
         patience=120 + 30 * n // count,  # appendix B.3, Stagnation
     )

@@ -10,8 +10,9 @@ def by_rank(losses: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray
     Equal losses get the mean of their values: losses that count (0-1 error) are often equal, and whoever came first
     is no better. Losses that are not finite come last.
     """
-    order = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
-    rising = losses[order]
+    comparable = np.where(np.isfinite(losses), losses, np.inf)
+    order = np.argsort(comparable, kind="stable")
+    rising = comparable[order]
     group = np.concatenate([[0], np.cumsum(rising[1:] != rising[:-1])])  # of equal losses
     means = np.bincount(group, weights=values) / np.bincount(group)
     dealt = np.empty(len(losses))
