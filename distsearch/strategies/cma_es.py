@@ -45,7 +45,17 @@ class CmaEsSettings(PopulationSettings, frozen=True):
         ]
         | None
     ) = None  # type: ignore[assignment]  # an int once it is resolved
-    sigma: Annotated[float, about("first step size", above=0, below=LARGEST_SIGMA)] = 0.3
+    sigma: (
+        Annotated[
+            float,
+            about(
+                "first step size; if not set, 3 / √n, so that steps are of one length in any network",
+                above=0,
+                below=LARGEST_SIGMA,
+            ),
+        ]
+        | None
+    ) = None  # type: ignore[assignment]  # a float once it is resolved
     restart: Annotated[
         bool, about("when the loss stagnates, start again from the first weights with twice the population")
     ] = True
@@ -97,7 +107,9 @@ def constants(n: int, count: int) -> Constants:
     mu_eff = float(raw[:mu].sum() ** 2 / np.square(raw[:mu]).sum())
     mu_eff_minus = float(raw[mu:].sum() ** 2 / np.square(raw[mu:]).sum())
     c_1 = 2 / ((n + 1.3) ** 2 + mu_eff)  # eq. 57
-    c_mu = min(1 - c_1, 2 * (1 / 4 + mu_eff + 1 / mu_eff - 2) / ((n + 2) ** 2 + mu_eff))  # eq. 58
+    c_mu = min(
+        1 - c_1, 2 * (1 / 4 + mu_eff + 1 / mu_eff - 2) / ((n + 2) ** 2 + mu_eff)
+    )  # eq. 58, with the 1/4 of `cma`
     negative = min(  # eqs. 50 to 52
         1 + c_1 / c_mu, 1 + 2 * mu_eff_minus / (mu_eff + 2), (1 - c_1 - c_mu) / (n * c_mu)
     )
@@ -135,14 +147,13 @@ class CmaEs(Strategy):
                 f"cma-es learns a covariance of n × n numbers: expected at most {MOST_WEIGHTS} weights, got {n}; "
                 "use --strategy snes, which learns a step size for each weight"
             )
-        if settings.population is None:
-            return structs.replace(settings, population=5 + int(3 * math.log(n)))
-        if not SMALLEST_POPULATION <= settings.population <= most(n):
+        population = 5 + int(3 * math.log(n)) if settings.population is None else settings.population
+        if not SMALLEST_POPULATION <= population <= most(n):
             raise SettingError(
                 f"cma-es.population: expected {SMALLEST_POPULATION} to {most(n)} for {n} weights "
-                f"(with more than 2n it diverges on flat losses), got {settings.population}"
+                f"(with more than 2n it diverges on flat losses), got {population}"
             )
-        return settings
+        return structs.replace(settings, population=population, sigma=settings.sigma or 3 / math.sqrt(n))
 
     def init(self, weights: NDArray[np.float32], seed: int) -> CmaEsState:
         """The state before the first round, centred on `weights`, (n,)."""
@@ -213,12 +224,12 @@ class CmaEs(Strategy):
                 moved = replace(moved, lowest=lowest, lowest_round=state.round)
             patience = constants(state.center.size, state.population - 1).patience
             ended = ended or (self.settings.restart and state.round - moved.lowest_round >= patience)
-        if ended:
-            population = (
-                min(2 * state.population - 1, most(state.center.size)) if self.settings.restart else state.population
-            )
-            return self._started(state.seed, state.round + 1, state.start, best, population)
-        return replace(moved, best=best)
+        if not ended:
+            return replace(moved, best=best)
+        population = state.population
+        if self.settings.restart:
+            population = min(2 * population - 1, most(state.center.size))
+        return self._started(state.seed, state.round + 1, state.start, best, population)
 
     def _moved(self, state: CmaEsState, losses: Array) -> CmaEsState:
         """The distribution after the losses of the candidates beside the center, (λ,)."""

@@ -40,15 +40,29 @@ def utilities(count: int) -> NDArray[np.float64]:
 class SnesSettings(PopulationSettings, frozen=True):
     """The settings of snes."""
 
-    population: Annotated[
-        int,
-        about(
-            "candidates tried each round: the center and mirrored pairs, so an even number is rounded up",
-            unit="candidates",
-            at_least=2,
-        ),
-    ] = 33
-    sigma: Annotated[float, about("first step size of every weight", above=0, below=LARGEST_SIGMA)] = 0.3
+    population: (
+        Annotated[
+            int,
+            about(
+                "candidates tried each round: the center and mirrored pairs, so an even number is rounded up; "
+                "if not set, 5 + 3 ln n for n weights",
+                unit="candidates",
+                at_least=2,
+            ),
+        ]
+        | None
+    ) = None  # type: ignore[assignment]  # an int once it is resolved
+    sigma: (
+        Annotated[
+            float,
+            about(
+                "first step size of every weight; if not set, 3 / √n, so that steps are of one length in any network",
+                above=0,
+                below=LARGEST_SIGMA,
+            ),
+        ]
+        | None
+    ) = None  # type: ignore[assignment]  # a float once it is resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +87,11 @@ class Snes(Strategy):
 
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
-        """The settings with whole pairs beside the center."""
-        return structs.replace(settings, population=settings.population + (settings.population + 1) % 2)
+        """The settings with a population of whole pairs beside the center, and a step size."""
+        n = space.weights_count
+        population = settings.population or 5 + int(3 * math.log(n))
+        sigma = settings.sigma or 3 / math.sqrt(n)
+        return structs.replace(settings, population=population + (population + 1) % 2, sigma=sigma)
 
     def init(self, weights: NDArray[np.float32], seed: int) -> SnesState:
         """The state before the first round, centred on `weights`, (n,)."""

@@ -88,6 +88,6 @@ def test_the_chance_is_a_pure_function_of_seed_and_round_and_evenly_spread():
     assert chances[17] == uniform(5, Stream.ACCEPTANCE, 17)
     assert len(np.unique(chances)) == 4000
     assert uniform(6, Stream.ACCEPTANCE, 17) != chances[17] != uniform(5, Stream.BATCHES, 17)
-    assert (0 <= chances).all()
+    assert (chances >= 0).all()
     assert (chances < 1).all()
     assert np.histogram(chances, 4, (0, 1))[0] == pytest.approx([1000] * 4, abs=110)

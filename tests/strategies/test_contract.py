@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from problems import create, network_objective, sphere_objective, told
+from problems import create, ellipsoid_objective, network_objective, sphere_objective, told
 
+from distsearch import strategies
 from distsearch.candidates import Dense, Space
 from distsearch.checkpoints import flatten, unflatten
 from distsearch.errors import ObjectiveError, SettingError
@@ -13,19 +14,33 @@ from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import Answer, Best, State, Strategy
 from distsearch.strategies.hill_climb import HillClimb
 
-# Loss to be reached on a sphere of 10 weights (10 at the start) and on the course's network, and the rounds for it.
+# What is to be reached, and in how many rounds: on a sphere of 10 weights (10 at the start), on an ellipsoid of as many
+# (condition 1000; 1865 at the start), on the course's network, and on the spiral with 16 hidden neurons (ln 3 = 1.0986
+# at the start, where random search stays).
 TARGETS = {
-    "hill-climb": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
-    "random-search": {"sphere": (3.0, 300), "vertical": (0.9, 300)},
-    "annealing": {"sphere": (1e-2, 300), "vertical": (0.15, 300)},
-    "snes": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
-    "cma-es": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
+    "hill-climb": {"sphere": (1e-4, 300), "ellipsoid": (1, 300), "vertical": (0.15, 300), "spiral": (1.07, 300)},
+    "random-search": {"sphere": (3, 300), "ellipsoid": (150, 300), "vertical": (0.9, 300), "spiral": (1.0987, 300)},
+    "annealing": {"sphere": (1e-2, 300), "ellipsoid": (5, 300), "vertical": (0.12, 300), "spiral": (1.06, 300)},
+    "snes": {"sphere": (1e-8, 200), "ellipsoid": (1e-5, 200), "vertical": (0.12, 300), "spiral": (0.9, 300)},
+    "cma-es": {"sphere": (1e-8, 200), "ellipsoid": (1e-4, 200), "vertical": (0.12, 300), "spiral": (1.0, 300)},
+}
+PROBLEMS = {
+    "sphere": sphere_objective,
+    "ellipsoid": ellipsoid_objective,
+    "vertical": network_objective,
+    "spiral": lambda: network_objective("spiral", (16,)),
 }
 
 
 @pytest.fixture(params=STRATEGIES)
-def strategy(request) -> Strategy:
-    return create(request.param, {})
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def strategy(name) -> Strategy:
+    """One for ten weights."""
+    return create(name, {})
 
 
 def search(strategy: Strategy, objective, rounds: int, state: State | None = None, seed: int = 0) -> State:
@@ -43,33 +58,33 @@ def bytes_of(state: State) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("problem", ["sphere", "vertical"])
+@pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_loss_falls_to_a_stated_threshold(strategy, problem, seed):
-    objective = sphere_objective() if problem == "sphere" else network_objective()
-    threshold, rounds = TARGETS[strategy.name][problem]
-    state = search(strategy, objective, rounds, seed=seed)
+def test_the_loss_falls_to_a_stated_threshold(name, problem, seed):
+    objective = PROBLEMS[problem]()
+    threshold, rounds = TARGETS[name][problem]
+    state = search(create(name, {}, objective), objective, rounds, seed=seed)
     assert state.best.loss <= threshold
 
 
-@pytest.mark.parametrize("problem", ["sphere", "vertical"])
-def test_a_flipped_sign_misses_the_threshold(strategy, problem):
-    objective = sphere_objective() if problem == "sphere" else network_objective()
-    threshold, rounds = TARGETS[strategy.name][problem]
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_flipped_sign_misses_the_threshold(name, problem):
+    objective = PROBLEMS[problem]()
+    threshold, rounds = TARGETS[name][problem]
     right = objective.losses
     objective.losses = lambda candidates, round_number: -right(candidates, round_number)
-    state = search(strategy, objective, rounds)
-    assert float(right(Dense(state.center[np.newaxis]), 0)[0]) > threshold
+    state = search(create(name, {}, objective), objective, rounds)
+    assert not float(right(Dense(state.center[np.newaxis]), 0)[0]) <= threshold
 
 
-def best_weights_have_the_best_loss(strategy) -> bool:
-    objective = network_objective()
+def best_weights_have_the_best_loss(strategy, objective) -> bool:
     state = search(strategy, objective, 50)
     return float(objective.losses(Dense(state.best.weights[np.newaxis]), 0)[0]) == state.best.loss
 
 
-def test_the_best_weights_have_the_best_loss(strategy):
-    assert best_weights_have_the_best_loss(strategy)
+def test_the_best_weights_have_the_best_loss(name):
+    objective = network_objective()
+    assert best_weights_have_the_best_loss(create(name, {}, objective), objective)
 
 
 def test_best_weights_that_alias_the_live_ones_would_be_caught():
@@ -88,7 +103,8 @@ def test_best_weights_that_alias_the_live_ones_would_be_caught():
         def weights_of(self, state, index):
             return state.center
 
-    assert not best_weights_have_the_best_loss(Aliasing(create("hill-climb", {}).settings, Space(21)))
+    aliasing = Aliasing(create("hill-climb", {}).settings, Space(21))
+    assert not best_weights_have_the_best_loss(aliasing, network_objective())
 
 
 def test_any_split_of_ask_equals_the_whole(strategy):
@@ -100,6 +116,36 @@ def test_any_split_of_ask_equals_the_whole(strategy):
     for cut in (1, units // 3, units - 1):
         parts = strategy.ask(state, 0, cut).dense(), strategy.ask(state, cut, units).dense()
         assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_what_goes_to_workers_is_enough_for_the_same_candidates_and_sums(strategy):
+    state = search(strategy, sphere_objective(), 3)
+    sent, units = strategy.outgoing(state), strategy.units(state)
+    assert strategy.units(sent) == units
+    assert strategy.ask(sent, 0, units).dense().tobytes() == strategy.ask(state, 0, units).dense().tobytes()
+    assert strategy.noise(sent, 0, units).tobytes() == strategy.noise(state, 0, units).tobytes()
+
+
+def test_on_a_minibatch_the_best_is_what_was_measured(name):
+    strategy = strategies.create(name, {}, Space(10, examples=100, batch=10))
+    state = search(strategy, sphere_objective(), 20)
+    assert state.best.loss == np.inf
+    measured = strategy.measured(state, 5.0)
+    assert (measured.best.loss, measured.best.round) == (5.0, 20)
+    assert measured.best.weights.tobytes() == strategy.proposed(state).tobytes()
+    assert search(strategy, sphere_objective(), 5, measured).best is measured.best
+
+
+@pytest.mark.parametrize("batch", [None, 60])
+def test_losses_that_only_count_are_searched_too_on_all_examples_and_on_few(name, batch):
+    """The share of errors with step neurons has no gradient anywhere; of three classes two thirds are wrong by luck."""
+    if name == "random-search" and batch:
+        pytest.skip("the lowest of a round on few examples is luck, and nothing keeps it")
+    objective = network_objective(activation="step", loss="classification-error", batch=batch)
+    strategy = create(name, {"sigma": 0.5}, objective)
+    state = search(strategy, objective, 100)
+    weights = state.center if batch else state.best.weights
+    assert objective.measure(weights).loss < 0.35
 
 
 def test_candidate_0_is_the_center_and_all_others_differ(strategy):
