@@ -38,6 +38,22 @@ def test_the_share_of_worse_rounds_that_are_accepted_follows_the_temperature(tem
     assert moved / 1000 == pytest.approx(share, abs=0.05)
 
 
+def test_every_round_has_a_chance_of_its_own():
+    strategy = create("annealing", {"population": 4, "temperature": 1.0, "cooling": 0.999999, "adapt": False})
+    state, moves = state_of(strategy), []
+    for _ in range(300):
+        after = told(strategy, state, [WORSE])
+        moves.append(after.center is not state.center)
+        state = after
+    assert np.mean(moves) == pytest.approx(math.exp(-1), abs=0.1)
+
+
+@pytest.mark.parametrize(("temperature", "grows"), [(0.5, False), (1.5, True)])
+def test_the_step_grows_where_many_losses_are_within_a_temperature_of_the_center_s(temperature, grows):
+    strategy = create("annealing", {"population": 4, "temperature": temperature})
+    assert (told(strategy, state_of(strategy), [WORSE]).sigma > strategy.settings.sigma) == grows
+
+
 def test_what_is_accepted_is_the_lowest_of_the_others_and_the_best_stays():
     strategy = create("annealing", {"population": 4, "temperature": 1e9})
     before = state_of(strategy)

@@ -155,14 +155,14 @@ def test_a_loss_that_falls_is_no_stagnation_nor_is_any_on_a_minibatch_or_where_t
         {"mean": np.full(10, np.nan)},
         {"covariance": np.diag(np.full(10, np.nan))},
         {"covariance": np.diag([1.0] * 9 + [-1.0])},
-        {"covariance": np.diag([1.0] * 9 + [1e-14])},
+        {"scales": np.array([1.0] * 9 + [1e-7], np.float32), "decomposed": 100},
         {"sigma": 1e-14},
     ],
     ids=["too wide", "mean", "covariance", "not positive", "ill-conditioned", "too narrow"],
 )
 def test_a_distribution_of_no_use_is_started_again(broken):
     strategy = create("cma-es", {})
-    state = replace(strategy.init(np.ones(10, np.float32), 0), decomposed=-100, **broken)
+    state = replace(strategy.init(np.ones(10, np.float32), 0), **{"decomposed": -100, **broken})
     after = told(strategy, state, [Answer(np.arange(11.0))])
     assert after.began == after.round == 1
     assert (after.sigma, after.population) == (strategy.settings.sigma, 21)
