@@ -259,8 +259,8 @@ class CmaEs(Strategy):
         bounded = np.where(weights >= 0, weights, weights * n / np.square(z).sum(axis=1))  # eq. 46
         lost = (1 - heaviside) * c.c_c * (2 - c.c_c)
         covariance = (1 + c.c_1 * lost - c.c_1 - c.c_mu * weights.sum()) * state.covariance  # eq. 47
-        covariance += c.c_1 * np.outer(path, path)
-        covariance += (c.c_mu * bounded * y.T) @ y
+        learnt = np.vstack([path, y])  # (1 + λ, n)
+        covariance += (np.concatenate([[c.c_1], c.c_mu * bounded]) * learnt.T) @ learnt
 
         following = replace(
             state,

@@ -40,18 +40,14 @@ def utilities(count: int) -> NDArray[np.float64]:
 class SnesSettings(PopulationSettings, frozen=True):
     """The settings of snes."""
 
-    population: (
-        Annotated[
-            int,
-            about(
-                "candidates tried each round: the center and mirrored pairs, so an even number is rounded up; "
-                "if not set, 5 + 3 ln n for n weights",
-                unit="candidates",
-                at_least=2,
-            ),
-        ]
-        | None
-    ) = None  # type: ignore[assignment]  # an int once it is resolved
+    population: Annotated[
+        int,
+        about(
+            "candidates tried each round: the center and mirrored pairs, so an even number is rounded up",
+            unit="candidates",
+            at_least=2,
+        ),
+    ] = 17
     sigma: (
         Annotated[
             float,
@@ -88,10 +84,9 @@ class Snes(Strategy):
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
         """The settings with a population of whole pairs beside the center, and a step size."""
-        n = space.weights_count
-        population = settings.population or 5 + int(3 * math.log(n))
-        sigma = settings.sigma or 3 / math.sqrt(n)
-        return structs.replace(settings, population=population + (population + 1) % 2, sigma=sigma)
+        population = settings.population + (settings.population + 1) % 2
+        sigma = settings.sigma or 3 / math.sqrt(space.weights_count)
+        return structs.replace(settings, population=population, sigma=sigma)
 
     def init(self, weights: NDArray[np.float32], seed: int) -> SnesState:
         """The state before the first round, centred on `weights`, (n,)."""

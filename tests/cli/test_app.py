@@ -96,7 +96,7 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         for name in strategy.Settings.__struct_fields__:
             assert f"--{name.replace('_', '-')}" in text
     for words in (
-        "hill-climb: 32; random-search: 32; annealing: 32]",
+        "hill-climb: 32; random-search: 32; annealing: 32; snes: 17]",
         "hill-climb: 0.05; random-search: 1.0; annealing: 0.05]",
         "[seconds]",
         "default: cross-entropy",
