@@ -29,6 +29,7 @@ class Stream(IntEnum):
     DATA = 3
     BATCHES = 4
     SIGNS = 5
+    ACCEPTANCE = 6
 
 
 @cache
@@ -88,3 +89,8 @@ def signs(seed: int, stream: int, round_number: int, index: int, width: int) -> 
 def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArray[np.intp]:
     """A permutation of range(count), (count,), from the same counter: the order of `count` random words."""
     return np.argsort(_generator.words(seed, stream, round_number, 0, count), kind="stable")
+
+
+def uniform(seed: int, stream: int, round_number: int) -> float:
+    """A number in [0, 1) with 53 random bits, from the same counter: one for a round."""
+    return float(_generator.words(seed, stream, round_number, 0, 1)[0] >> np.uint64(11)) / 2**53

@@ -35,6 +35,15 @@ def sphere_objective(weights_count: int = 10) -> FunctionObjective:
     return FunctionObjective(sphere, weights_count)
 
 
+def ellipsoid(weights: np.ndarray) -> float:
+    """Σ cᵢ (wᵢ − 1)², c from 1 to 1000."""
+    return float(np.geomspace(1, 1000, len(weights)) @ np.square(weights.astype(np.float64) - 1))
+
+
+def ellipsoid_objective(weights_count: int = 10) -> FunctionObjective:
+    return FunctionObjective(ellipsoid, weights_count)
+
+
 def create(name: str, settings: Mapping[str, Any], objective: Objective | None = None) -> Strategy:
     """The strategy for what an objective searches."""
     return strategies.create(name, settings, objective.space if objective else Space(10))

@@ -23,10 +23,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "candidates": ({"errors"}, {"numpy"}),
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
+    "strategies.ranks": (set(), {"numpy"}),
     "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy", "msgspec"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
     "strategies.*": (
-        BASE | {"candidates", "randomness", "strategies.base", "strategies.optimizers", "strategies.sums"},
+        BASE
+        | {"candidates", "randomness"}
+        | {"strategies.base", "strategies.optimizers", "strategies.ranks", "strategies.sums"},
         {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
@@ -55,8 +58,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.local": ({"errors", "workers.base", "workers.jobs"}, set()),
     "workers.ray_pool": (
-        {"errors", "machine", "strategies.base", "problem.objective", "workers.*"},
-        {"ray"},
+        {"errors", "machine", "strategies.base", "strategies.sums", "problem.objective", "workers.*"},
+        {"ray", "numpy"},
     ),
     "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
     "documents": ({"errors"}, {"msgspec"}),

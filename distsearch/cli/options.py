@@ -56,7 +56,10 @@ def _settings(strategies: bool) -> Iterator[tuple[Declared, str]]:
 
 
 def _of_strategies() -> Iterator[Declared]:
-    """The strategies' settings, those of one name as one, its default by strategy where they differ."""
+    """The strategies' settings, those of one name as one, its default by strategy where they differ.
+
+    What a strategy chooses itself if it is not set (None) has no default to be named.
+    """
     from distsearch.strategies import STRATEGIES
 
     by_name: dict[str, dict[str, Declared]] = {}

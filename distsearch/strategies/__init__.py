@@ -6,17 +6,23 @@ from typing import Any
 from distsearch.candidates import Space
 from distsearch.errors import SettingError, unknown
 from distsearch.settings import checked
+from distsearch.strategies.annealing import Annealing
 from distsearch.strategies.base import Strategy, StrategySettings
+from distsearch.strategies.cma_es import CmaEs
 from distsearch.strategies.evolution_strategy import EvolutionStrategy
 from distsearch.strategies.hill_climb import HillClimb
 from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.random_search import RandomSearch
+from distsearch.strategies.snes import Snes
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
     for strategy in (
         HillClimb,
         RandomSearch,
+        Annealing,
+        Snes,
+        CmaEs,
         EvolutionStrategy,
         NodePerturbation,
     )

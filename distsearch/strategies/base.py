@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from distsearch.errors import ObjectiveError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import Settings, about
 from distsearch.strategies.sums import Subtree, joined, total
+
+F = TypeVar("F", np.float32, np.float64)
 
 LARGEST_SIGMA = 1e6  # keeps candidates far from overflow
 NOISE_RANGE = 16  # noise vectors that are summed together
@@ -85,7 +87,7 @@ class Answer:
 
 
 WeightedNoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,)."""
+"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,); or another sum, see `_noise_sum`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,10 @@ class Strategy(ABC):
         return self.noise_sums(state, coefficients, 0, -(-len(coefficients) // NOISE_RANGE))
 
     def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
-        """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,)."""
+        """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,).
+
+        A strategy that needs another sum over noise makes it here: see snes.
+        """
         return coefficients @ self.noise(state, lo, hi)
 
     def noise(self, state: State, lo: int, hi: int) -> NDArray[np.float32]:
@@ -257,7 +262,7 @@ def lowest_of(losses: NDArray[np.float64]) -> int:
     return int(np.where(np.isfinite(losses), losses, np.inf).argmin())
 
 
-def frozen(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+def frozen(weights: NDArray[F]) -> NDArray[F]:
     """The weights as an array of their own that nobody can write to: perturbing a copy never moves the kept ones."""
     if weights.flags.writeable:
         weights = weights.copy()

@@ -19,6 +19,7 @@ from distsearch.randomness import Stream, noise
 from distsearch.settings import about
 from distsearch.strategies.base import NOTHING, Best, Objective, State, Strategy, Told, frozen
 from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.ranks import by_rank
 
 Array = NDArray[np.float32]
 
@@ -113,7 +114,7 @@ class EvolutionStrategy(Strategy):
 
     def advance(self, state: Any, told: Told, best: Best) -> State:
         """A step of the optimiser against Σ uᵢ zᵢ / (λσ), the u being centred ranks."""
-        utilities = centred_ranks(told.losses[1:])
+        utilities = by_rank(told.losses[1:], np.linspace(-0.5, 0.5, len(told.losses) - 1))
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
         gradient = told.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
         center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
@@ -147,14 +148,3 @@ class EvolutionStrategy(Strategy):
         if kept is None or kept[0] != state.round or kept[1].center is not state.center:
             self._products = kept = state.round, Products(state.center)
         return kept[1]
-
-
-def centred_ranks(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ranks of the losses, from −½ for the lowest to ½ for the highest, (candidates,); equals share their rank.
-
-    What is not finite ranks above all that is.
-    """
-    finite = np.where(np.isfinite(losses), losses, np.inf)
-    _, places, counts = np.unique(finite, return_inverse=True, return_counts=True)
-    middles = np.cumsum(counts) - (counts + 1) / 2
-    return middles[places] / max(1, len(losses) - 1) - 0.5

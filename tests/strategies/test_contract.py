@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from problems import create, network_objective, sphere_objective, told
+from problems import create, ellipsoid_objective, network_objective, sphere_objective, told
 
+from distsearch import strategies
 from distsearch.candidates import Dense, Space
 from distsearch.checkpoints import flatten, unflatten
 from distsearch.errors import ObjectiveError, SettingError
@@ -13,24 +14,68 @@ from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import Answer, Best, State, Strategy
 from distsearch.strategies.hill_climb import HillClimb
 
-# Loss to be reached on a sphere of 10 weights (10 at the start) and on the course's network, and the rounds for it.
+# What is to be reached, and in how many rounds: on a sphere of 10 weights (10 at the start), on an ellipsoid of as many
+# (condition 1000; 1865 at the start), on the course's network, and on the spiral with 16 hidden neurons (ln 3 = 1.0986
+# at the start, where random search stays).
 TARGETS = {
-    "hill-climb": {"sphere": (1e-4, 300), "vertical": (0.15, 300)},
-    "random-search": {"sphere": (3.0, 300), "vertical": (0.9, 300)},
+    "hill-climb": {"sphere": (1e-4, 300), "ellipsoid": (1, 300), "vertical": (0.15, 300), "spiral": (1.07, 300)},
+    "random-search": {"sphere": (3, 300), "ellipsoid": (150, 300), "vertical": (0.9, 300), "spiral": (1.0987, 300)},
+    "annealing": {"sphere": (1e-2, 300), "ellipsoid": (5, 300), "vertical": (0.12, 300), "spiral": (1.06, 300)},
+    "snes": {"sphere": (1e-8, 200), "ellipsoid": (1e-5, 200), "vertical": (0.12, 300), "spiral": (0.9, 300)},
+    "evolution-strategy": {
+        "sphere": (1e-2, 200),
+        "ellipsoid": (5, 300),
+        "vertical": (0.14, 200),
+        "spiral": (0.95, 300),
+    },
+    "node-perturbation": {"vertical": (0.14, 200), "spiral": (0.7, 300)},
+    "cma-es": {"sphere": (1e-8, 200), "ellipsoid": (1e-4, 200), "vertical": (0.12, 300), "spiral": (1.0, 300)},
+}
+PROBLEMS = {
+    "sphere": sphere_objective,
+    "ellipsoid": ellipsoid_objective,
+    "vertical": network_objective,
+    "spiral": lambda: network_objective("spiral", (16,)),
 }
 
 
+CASES = [(name, problem) for name, problems in TARGETS.items() for problem in problems]
+OF_CANDIDATES = [name for name, strategy in STRATEGIES.items() if not strategy.sums]
+
+
 @pytest.fixture(params=STRATEGIES)
-def strategy(request) -> Strategy:
-    return create(request.param, {})
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def objective(name):
+    """What the strategy is tried on: a function of ten weights, or a network for those that need one."""
+    return sphere_objective() if name in OF_CANDIDATES else network_objective("digits", (5,), batch=300)
+
+
+@pytest.fixture
+def strategy(name, objective) -> Strategy:
+    return create(name, {}, objective)
+
+
+def first(strategy: Strategy, objective, seed: int = 0) -> State:
+    """At zero, or, for those that move nodes, where these differ."""
+    count = objective.space.weights_count
+    return strategy.init(objective.network.start("he", seed) if strategy.sums else np.zeros(count, np.float32), seed)
 
 
 def search(strategy: Strategy, objective, rounds: int, state: State | None = None, seed: int = 0) -> State:
-    if state is None:
-        state = strategy.init(np.zeros(objective.space.weights_count, np.float32), seed)
+    state = first(strategy, objective, seed) if state is None else state
     for _ in range(rounds):
         state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+        if strategy.sums and state.round % 10 == 0:
+            state = strategy.measured(state, objective.measure(strategy.proposed(state)).loss)
     return state
+
+
+def test_every_strategy_is_judged():
+    assert set(TARGETS) == set(STRATEGIES)
 
 
 def bytes_of(state: State) -> dict[str, bytes]:
@@ -40,33 +85,39 @@ def bytes_of(state: State) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("problem", ["sphere", "vertical"])
+@pytest.mark.parametrize(("name", "problem"), CASES)
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_loss_falls_to_a_stated_threshold(strategy, problem, seed):
-    objective = sphere_objective() if problem == "sphere" else network_objective()
-    threshold, rounds = TARGETS[strategy.name][problem]
-    state = search(strategy, objective, rounds, seed=seed)
+def test_the_loss_falls_to_a_stated_threshold(name, problem, seed):
+    objective = PROBLEMS[problem]()
+    threshold, rounds = TARGETS[name][problem]
+    state = search(create(name, {}, objective), objective, rounds, seed=seed)
     assert state.best.loss <= threshold
 
 
-@pytest.mark.parametrize("problem", ["sphere", "vertical"])
-def test_a_flipped_sign_misses_the_threshold(strategy, problem):
-    objective = sphere_objective() if problem == "sphere" else network_objective()
-    threshold, rounds = TARGETS[strategy.name][problem]
-    right = objective.losses
+@pytest.mark.parametrize(("name", "problem"), CASES)
+def test_a_flipped_sign_misses_the_threshold(name, problem):
+    objective = PROBLEMS[problem]()
+    threshold, rounds = TARGETS[name][problem]
+    right, gradients = objective.losses, objective.node_gradients
+
+    def downhill(*given):
+        losses, gradient = gradients(*given)
+        return -losses, -gradient
+
     objective.losses = lambda candidates, round_number: -right(candidates, round_number)
-    state = search(strategy, objective, rounds)
-    assert float(right(Dense(state.center[np.newaxis]), 0)[0]) > threshold
+    objective.node_gradients = downhill
+    state = search(create(name, {}, objective), objective, rounds)
+    assert not float(right(Dense(state.center[np.newaxis]), 0)[0]) <= threshold
 
 
-def best_weights_have_the_best_loss(strategy) -> bool:
-    objective = network_objective()
+def best_weights_have_the_best_loss(strategy, objective) -> bool:
     state = search(strategy, objective, 50)
     return float(objective.losses(Dense(state.best.weights[np.newaxis]), 0)[0]) == state.best.loss
 
 
-def test_the_best_weights_have_the_best_loss(strategy):
-    assert best_weights_have_the_best_loss(strategy)
+def test_the_best_weights_have_the_best_loss(name):
+    objective = network_objective()
+    assert best_weights_have_the_best_loss(create(name, {}, objective), objective)
 
 
 def test_best_weights_that_alias_the_live_ones_would_be_caught():
@@ -85,20 +136,53 @@ def test_best_weights_that_alias_the_live_ones_would_be_caught():
         def weights_of(self, state, index):
             return state.center
 
-    assert not best_weights_have_the_best_loss(Aliasing(create("hill-climb", {}).settings, Space(21)))
+    aliasing = Aliasing(create("hill-climb", {}).settings, Space(21))
+    assert not best_weights_have_the_best_loss(aliasing, network_objective())
 
 
-def test_any_split_of_ask_equals_the_whole(strategy):
-    state = search(strategy, sphere_objective(), 3)
+def test_any_split_of_ask_equals_the_whole(strategy, objective):
+    state = search(strategy, objective, 3)
     units = strategy.units(state)
     whole = strategy.ask(state, 0, units).dense()
-    assert whole.shape == (units, 10)
+    assert whole.shape == (units, objective.space.weights_count)
     assert np.isfinite(whole).all()
     for cut in (1, units // 3, units - 1):
         parts = strategy.ask(state, 0, cut).dense(), strategy.ask(state, cut, units).dense()
         assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
+def test_what_goes_to_workers_is_enough_for_the_same_candidates_and_sums(strategy, objective):
+    state = search(strategy, objective, 3)
+    sent, units = strategy.outgoing(state), strategy.units(state)
+    assert strategy.units(sent) == units
+    assert strategy.ask(sent, 0, units).dense().tobytes() == strategy.ask(state, 0, units).dense().tobytes()
+    assert strategy.noise(sent, 0, units).tobytes() == strategy.noise(state, 0, units).tobytes()
+
+
+@pytest.mark.parametrize("name", OF_CANDIDATES)
+def test_on_a_minibatch_the_best_is_what_was_measured(name):
+    strategy = strategies.create(name, {}, Space(10, examples=100, batch=10))
+    state = search(strategy, sphere_objective(), 20)
+    assert state.best.loss == np.inf
+    measured = strategy.measured(state, 5.0)
+    assert (measured.best.loss, measured.best.round) == (5.0, 20)
+    assert measured.best.weights.tobytes() == strategy.proposed(state).tobytes()
+    assert search(strategy, sphere_objective(), 5, measured).best is measured.best
+
+
+@pytest.mark.parametrize("batch", [None, 60])
+def test_losses_that_only_count_are_searched_too_on_all_examples_and_on_few(name, batch):
+    """The share of errors with step neurons has no gradient anywhere; of three classes two thirds are wrong by luck."""
+    if name == "random-search" and batch:
+        pytest.skip("the lowest of a round on few examples is luck, and nothing keeps it")
+    objective = network_objective(activation="step", loss="classification-error", batch=batch)
+    strategy = create(name, {"sigma": 0.5}, objective)
+    state = search(strategy, objective, 200)
+    weights = state.center if batch else state.best.weights
+    assert objective.measure(weights).loss < 0.45
+
+
+@pytest.mark.parametrize("name", OF_CANDIDATES)
 def test_candidate_0_is_the_center_and_all_others_differ(strategy):
     state = search(strategy, sphere_objective(), 3)
     weights = strategy.ask(state, 0, strategy.units(state)).dense()
@@ -106,41 +190,40 @@ def test_candidate_0_is_the_center_and_all_others_differ(strategy):
     assert len(np.unique(weights, axis=0)) == len(weights)
 
 
-def test_ask_work_and_tell_are_pure(strategy):
-    objective = sphere_objective()
+def test_ask_work_and_tell_are_pure(strategy, objective):
     state = search(strategy, objective, 3)
     before = bytes_of(state)
-    first = strategy.work(state, objective, 0, strategy.units(state))
+    once = strategy.work(state, objective, 0, strategy.units(state))
     second = strategy.work(state, objective, 0, strategy.units(state))
-    assert first.losses.tobytes() == second.losses.tobytes()
-    assert bytes_of(told(strategy, state, [first])) == bytes_of(told(strategy, state, [second]))
+    assert once.losses.tobytes() == second.losses.tobytes()
+    assert bytes_of(told(strategy, state, [once])) == bytes_of(told(strategy, state, [second]))
     assert bytes_of(state) == before
 
 
-def test_the_answers_may_come_in_any_number_of_parts(strategy):
-    objective = sphere_objective()
+def test_the_answers_may_come_in_any_number_of_parts(strategy, objective):
+    objective.tile = 5
     state = search(strategy, objective, 3)
     units = strategy.units(state)
     whole = told(strategy, state, [strategy.work(state, objective, 0, units)])
-    cuts = [0, 1, units // 2, units]
-    parts = [strategy.work(state, objective, lo, hi) for lo, hi in pairwise(cuts)]
+    tiles = strategy.tiles(state, objective)
+    assert (tiles[0], tiles[-1]) == (0, units)
+    cuts = [0, tiles[1], tiles[len(tiles) // 2], units]
+    parts = [strategy.work(state, objective, lo, hi) for lo, hi in pairwise(sorted(set(cuts)))]
     assert bytes_of(told(strategy, state, parts)) == bytes_of(whole)
 
 
-def test_a_stored_state_goes_on_as_if_it_had_never_been_stored(strategy):
-    objective = sphere_objective()
+def test_a_stored_state_goes_on_as_if_it_had_never_been_stored(strategy, objective):
     half = search(strategy, objective, 10)
     stored = unflatten(type(half), *flatten(half))
     assert bytes_of(search(strategy, objective, 10, stored)) == bytes_of(search(strategy, objective, 20))
 
 
-def test_kept_weights_cannot_be_written_to_and_later_rounds_leave_them_alone(strategy):
+def test_kept_weights_cannot_be_written_to_and_later_rounds_leave_them_alone(strategy, objective):
     """The chapter's script fails this: its best weights are the live ones, so that it never goes back."""
-    objective = sphere_objective()
-    start = np.zeros(10, np.float32)
+    start = first(strategy, objective).center.copy()
     state = strategy.init(start, 0)
     start += 1
-    assert not state.center.any()
+    assert not np.any(state.center == start)
     state = search(strategy, objective, 10, state)
     kept = state.best.weights.copy()
     with pytest.raises(ValueError, match="read-only"):
@@ -149,8 +232,9 @@ def test_kept_weights_cannot_be_written_to_and_later_rounds_leave_them_alone(str
     assert state.best.weights.tobytes() == kept.tobytes()
 
 
-def test_a_candidate_without_a_finite_loss_never_wins(strategy):
-    state = strategy.init(np.zeros(10, np.float32), 0)
+@pytest.mark.parametrize("name", OF_CANDIDATES)
+def test_a_candidate_without_a_finite_loss_never_wins(strategy, objective):
+    state = first(strategy, objective)
     units = strategy.units(state)
     losses = np.full(units, 7.0)
     losses[1], losses[2], losses[3], losses[5] = np.nan, np.inf, -np.inf, 3.0
@@ -158,8 +242,8 @@ def test_a_candidate_without_a_finite_loss_never_wins(strategy):
     assert (best.loss, best.index) == (3.0, 5)
 
 
-def test_a_round_without_a_finite_loss_ends_the_search(strategy):
-    state = strategy.init(np.zeros(10, np.float32), 0)
+def test_a_round_without_a_finite_loss_ends_the_search(strategy, objective):
+    state = first(strategy, objective)
     with pytest.raises(ObjectiveError, match="none of the .* candidates has a finite loss"):
         told(strategy, state, [Answer(np.full(strategy.units(state), np.nan))])
 
@@ -167,15 +251,20 @@ def test_a_round_without_a_finite_loss_ends_the_search(strategy):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"population": 1}, "population: expected a whole number >= 2, got 1"),
         ({"sigma": 0.0}, "sigma: expected a number > 0"),
         ({"sigma": float("nan")}, "sigma: expected a finite number, got nan"),
         ({"sgima": 1.0}, "unknown setting 'sgima': did you mean 'sigma'"),
     ],
 )
-def test_settings_that_do_not_fit_are_named(strategy, settings, sentence):
+def test_settings_that_do_not_fit_are_named(name, objective, settings, sentence):
     with pytest.raises(SettingError, match=sentence):
-        create(strategy.name, settings)
+        create(name, settings, objective)
+
+
+@pytest.mark.parametrize("name", OF_CANDIDATES)
+def test_a_population_of_one_is_refused(name, objective):
+    with pytest.raises(SettingError, match="population: expected a whole number >= 2, got 1"):
+        create(name, {"population": 1}, objective)
 
 
 def test_an_unknown_strategy_is_refused_with_the_nearest():

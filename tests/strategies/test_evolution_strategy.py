@@ -5,14 +5,7 @@ from problems import create, network_objective, sphere_objective, told
 from distsearch.candidates import LowRank
 from distsearch.errors import SettingError
 from distsearch.strategies.base import Answer
-from distsearch.strategies.evolution_strategy import centred_ranks
-
-
-def test_ranks_are_centred_and_equals_share_theirs():
-    assert centred_ranks(np.array([5.0, 1.0, 3.0])).tolist() == [0.5, -0.5, 0.0]
-    assert centred_ranks(np.array([2.0, 2.0, 1.0])).tolist() == [0.25, 0.25, -0.5]
-    assert centred_ranks(np.array([np.nan, 1.0, np.inf])).tolist() == [0.25, -0.5, 0.25]
-    assert centred_ranks(np.full(4, 7.0)).tolist() == [0, 0, 0, 0]
+from distsearch.strategies.ranks import by_rank
 
 
 @pytest.mark.parametrize("rank", [0, 1, 3])
@@ -24,7 +17,7 @@ def test_the_gradient_is_the_sum_of_the_noise_weighted_by_ranks(rank):
     state = strategy.init(objective.network.start("he", 0), 0)
     losses = np.random.default_rng(0).normal(size=41)
     steps = (strategy.ask(state, 1, 41).dense() - state.center).astype(np.float64) / 0.2
-    gradient = centred_ranks(losses[1:]) @ steps / (40 * 0.2)
+    gradient = by_rank(losses[1:], np.linspace(-0.5, 0.5, 40)) @ steps / (40 * 0.2)
     after = told(strategy, state, [Answer(losses)])
     assert state.center - after.center == pytest.approx(gradient, abs=2e-5)
 
