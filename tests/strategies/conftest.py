@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from distsearch.machine import one_thread
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As on the driver of a search: two threads for small matrices wait for each other most of the time."""
+    with one_thread():
+        yield
