@@ -103,6 +103,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    when: ClassVar[str] = ""
+    """When to use it."""
     Settings: ClassVar[type[PopulationSettings]] = PopulationSettings
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False

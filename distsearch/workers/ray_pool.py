@@ -8,6 +8,8 @@ import logging
 import os
 import pickle
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
@@ -174,6 +176,19 @@ class RayPool(Workers):
                     raise error
                 case Accept():
                     pass  # _outcome has kept what came
+
+
+@contextmanager
+def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
+    """Ray, started once for several pools, each of which ends its own workers. SettingError if they are too many."""
+    if ray.is_initialized():  # by someone else, who ends it
+        yield
+        return
+    _connect(workers, data_bytes)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _connect(workers: int | None, data_bytes: int) -> None:
