@@ -1,7 +1,8 @@
 """distsearch beside its peers: the same machine, the same data, the same first weights, two cores for everyone.
 
 Seconds are from a ready problem (library imported, data in its arrays, Ray started) to the target, with what has to be
-compiled on the way; the median of several seeds. Each search is a process of its own.
+compiled on the way; the median of several seeds. Each search is a process of its own. Of a peer that has not got to its
+target after minutes, only the first seed is tried.
 """
 
 import argparse
@@ -14,11 +15,13 @@ import numpy as np
 from entries import Entry, entries
 from outcomes import Line, Machine, Outcome, line, searched, verdict
 from plot import draw
-from report import lines_table, verdicts_table, write_lines, write_points
+from report import tables, verdicts_table, write_lines, write_points
 from rich.console import Console
 from tasks import CORES, TASKS
 
 from distsearch.machine import cores, description, one_thread
+
+LONG_LIMIT = 100  # seconds
 
 
 def arguments() -> argparse.Namespace:
@@ -28,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("tasks", nargs="*", choices=[[], *TASKS], help=f"of {', '.join(TASKS)}; all if none")
     parser.add_argument("--mnist", default="", metavar="FOLDER", help="folder with MNIST's four IDX files")
     parser.add_argument("--seeds", type=int, default=5, help="searches of each; default: 5")
-    parser.add_argument("--limit", type=float, help="seconds a search may take; default: the task's own, 20 to 240")
+    parser.add_argument("--limit", type=float, help="seconds a search may take; default: the task's own, 20 to 600")
     parser.add_argument("--only", default="", metavar="WORD", help="only those with this in their name")
     parser.add_argument("--output", type=Path, default=Path("benchmark-peers"), metavar="FOLDER", help="for the files")
     return parser.parse_args()
@@ -62,11 +65,19 @@ def all_outcomes(given: argparse.Namespace, console: Console) -> list[Outcome]:
         own = list(group)
         for seed in range(given.seeds):
             for entry in own:
+                if seed and _hopeless(entry, outcomes):
+                    continue
                 limit = given.limit or TASKS[entry.task].limit
                 outcome = searched(entry, seed, limit, given.mnist)
                 outcomes.append(outcome)
                 console.print(_told(outcome), highlight=False, markup=False, soft_wrap=True)
     return outcomes
+
+
+def _hopeless(entry: Entry, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a search is not worth another seed: it failed, or has not got there in minutes."""
+    first = next(each for each in outcomes if each.entry == entry)
+    return bool(first.failure) or (not entry.ours and first.seconds is None and TASKS[entry.task].limit > LONG_LIMIT)
 
 
 def _told(outcome: Outcome) -> str:
@@ -104,7 +115,7 @@ def main() -> None:
     if not outcomes:
         return
     lines = lines_of(outcomes, yardstick)
-    console.print("", lines_table(lines), "", highlight=False)
+    console.print(*tables(lines), "", highlight=False)
     names = dict.fromkeys(each.task.name for each in lines)
     console.print(verdicts_table(verdict(TASKS[name], lines) for name in names), highlight=False)
     given.output.mkdir(parents=True, exist_ok=True)

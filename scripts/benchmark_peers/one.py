@@ -29,6 +29,7 @@ def main() -> None:
         "seconds": race.reached,
         "final": race.final if race.final is not None else best,
         "points": race.points,
+        "pace": race.pace or [point[:2] for point in (race.points[:1] + race.points[-1:])],
         "process_seconds": time.perf_counter() - began,
         "flops": problem.flops(),
         "exponentials": problem.exponentials(),

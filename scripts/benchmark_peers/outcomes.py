@@ -29,6 +29,7 @@ class Outcome:
     seconds: float | None = None  # to the target
     final: float | None = None  # loss or accuracy
     points: list[list[float]] = field(default_factory=list)  # seconds, candidates, loss or accuracy
+    pace: list[list[float]] = field(default_factory=list)  # seconds, candidates: once warm, and at the end
     flops: int = 0
     exponentials: int = 0
     failure: str = ""
@@ -36,14 +37,14 @@ class Outcome:
     @property
     def candidates(self) -> float:
         """Candidates that were tried."""
-        return self.points[-1][1] if self.points else 0
+        return self.pace[-1][1] if self.pace else 0
 
     @property
     def microseconds(self) -> float | None:
         """Of a candidate, once everything is compiled and warm."""
-        if len(self.points) < 2:
+        if len(self.pace) < 2:
             return None
-        (first, before, _), (last, after, _) = self.points[0], self.points[-1]
+        (first, before), (last, after) = self.pace
         return (last - first) / (after - before) * 1e6 if after > before else None
 
 
@@ -158,18 +159,18 @@ class Verdict:
         return self.ours.seconds / (self.peer.seconds if self.peer.seconds < inf else self.task.limit)
 
     @property
-    def met(self) -> bool:
-        """Whether the aim is met."""
-        if self.ours is None:
-            return False
-        if self.task.seconds is not None and self.ours.seconds > self.task.seconds:
-            return False
-        return self.task.share is None or (self.ratio is not None and self.ratio <= self.task.share)
+    def text(self) -> str:
+        """Whether the aim is met; nothing if one of the two is missing."""
+        if self.ours is None or (self.task.share is not None and self.ratio is None):
+            return ""
+        late = self.task.seconds is not None and self.ours.seconds > self.task.seconds
+        behind = self.task.share is not None and (self.ratio or 0) > self.task.share
+        return "missed" if late or behind else "met"
 
 
 def verdict(task: Task, lines: Iterable[Line]) -> Verdict:
     """Who leads in a task."""
-    own = [each for each in lines if each.task == task and each.microseconds]
+    own = [each for each in lines if each.task == task and each.final is not None]
     rate = task.target == "candidates a second"
 
     def rank(each: Line) -> tuple[float, float]:

@@ -1,29 +1,34 @@
 """What is printed and written: a table of all searches, who leads, the same as CSV, and the trajectories."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from outcomes import Line, Outcome, Verdict
+from rich.console import RenderableType
 from rich.table import Table
 
+COLUMNS = ("reached", "seconds", "range", "candidates", "at the end", "µs each", "of sgemm + exp")
 
-def lines_table(lines: Sequence[Line]) -> Table:
-    """A line an entry, under its task."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("task and who", no_wrap=True)
-    for name in ("reached", "seconds", "range", "candidates", "at the end", "µs each", "of sgemm + exp"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis")
-    task = None
-    for line in lines:
-        if line.task != task:
-            task = line.task
-            table.add_row(f"[bold]{task.name}[/bold]: {task.title}, {task.target}", end_section=True)
-        table.add_row(f"  {line.entry.name}", *_cells(line), line.failure)
-    return table
+
+def tables(lines: Sequence[Line]) -> Iterator[RenderableType]:
+    """Under the name of each task a table, a line an entry; the columns of all stand below each other."""
+    width = max(len(line.entry.name) for line in lines)
+    for name, group in groupby(lines, key=lambda line: line.task.name):
+        own = list(group)
+        yield f"\n[bold]{name}[/bold]: {own[0].task.title}, {own[0].task.target}"
+        table = Table(box=None, pad_edge=False)
+        table.add_column("", no_wrap=True, min_width=width)
+        for column in COLUMNS:
+            table.add_column(column, justify="right", no_wrap=True, min_width=max(11, len(column)))
+        if any(line.failure for line in own):
+            table.add_column("", no_wrap=True, overflow="ellipsis")
+        for line in own:
+            table.add_row(line.entry.name, *_cells(line), line.failure)
+        yield table
 
 
 def _cells(line: Line) -> list[str]:
@@ -54,11 +59,18 @@ def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
             each.task.target,
             _best(each.ours),
             _best(each.peer),
-            "" if each.ratio is None else f"{each.ratio:.3g}",
+            _ratio(each),
             _aim(each),
-            "met" if each.met else "missed",
+            each.text,
         )
     return table
+
+
+def _ratio(verdict: Verdict) -> str:
+    if verdict.ratio is None or verdict.peer is None:
+        return ""
+    endless = verdict.peer.seconds == inf and verdict.task.target != "candidates a second"
+    return f"{'below ' if endless else ''}{verdict.ratio:.3g}"
 
 
 def _best(line: Line | None) -> str:

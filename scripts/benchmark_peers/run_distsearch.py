@@ -25,6 +25,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         passes = prepared.strategy.passes
         rows: list[Any] = []
         _, result = prepared.run(lambda row, state, workers: rows.append(row), lambda sentence: None)
+    race.pace = [(row.seconds, passes * (row.round + 1)) for row in (rows[0], rows[-1])]
     for row in rows:
         value = row.best_loss if task.accuracy is None else row.test_accuracy
         if value is not None:

@@ -15,7 +15,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
     """Search; the mean is tried with every generation, as our center is."""
     settings = dict(settings)
     name, generations = settings.pop("algorithm"), settings.pop("generations")
-    x, y = jax.device_put(problem.x_columns), jax.device_put(problem.y.astype(np.int32))
+    x, y = jax.device_put(problem.x), jax.device_put(problem.y.astype(np.int32))
     start = jax.device_put(problem.start)
     jax.block_until_ready((x, y, start))
     race.begin()
@@ -67,9 +67,9 @@ def _strategy(name: str, settings: dict[str, Any], start: Any) -> tuple[Any, Any
 def _batch(problem: Problem, key: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """The generation's examples as columns, (features, examples), and their classes."""
     if problem.task.batch is None:
-        return x, y
+        return x.T, y
     chosen = jax.random.randint(key, (problem.task.batch,), 0, len(problem.y))
-    return x[:, chosen], y[chosen]
+    return x[chosen].T, y[chosen]  # whole rows are gathered much faster than columns
 
 
 def _score(problem: Problem) -> Any:

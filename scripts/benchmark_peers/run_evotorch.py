@@ -52,14 +52,15 @@ def _searcher(name: str, settings: dict[str, Any], vectorised: Vectorised, start
 
 
 def _losses(problem: Problem) -> Any:
-    x, y = torch.from_numpy(problem.x_columns), torch.from_numpy(problem.y.copy())
+    x, y = torch.from_numpy(problem.x.copy()), torch.from_numpy(problem.y.copy())
+    whole = x.T.contiguous()
     layers, batch, relu = problem.network.layers, problem.task.batch, problem.network.activation == "relu"
 
     def losses(weights: torch.Tensor) -> torch.Tensor:
-        columns, classes = x, y
+        columns, classes = whole, y
         if batch is not None:
             chosen = torch.randint(len(y), (batch,))
-            columns, classes = x[:, chosen], y[chosen]
+            columns, classes = x[chosen].T, y[chosen]
         below = columns
         for layer in layers:
             matrix = weights[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)

@@ -63,7 +63,7 @@ TASKS = {
             loss=0.05,
             share=1 / 5,
         ),
-        Task("mnist", "MNIST, 784-128-10", {}, 120, accuracy=0.95, batch=1024, share=1 / 100, mnist=True),
+        Task("mnist", "MNIST, 784-128-10", {}, 600, accuracy=0.95, batch=1024, share=1 / 100, mnist=True),
         Task("mnist-97", "MNIST, 784-128-10", {}, 60, accuracy=0.97, batch=1024, seconds=30, mnist=True),
         Task("mnist-98", "MNIST, 784-128-10", {}, 240, accuracy=0.98, batch=1024, seconds=180, mnist=True),
         Task(
@@ -172,6 +172,7 @@ class Race:
     points: list[tuple[float, float, float]] = field(default_factory=list)  # seconds, candidates, loss or accuracy
     reached: float | None = None  # seconds
     final: float | None = None  # the loss at the end, or the accuracy, computed again outside of the clock
+    pace: list[tuple[float, float]] = field(default_factory=list)  # seconds, candidates: once warm, and at the end
     _began: float = 0.0
     _stood: float = 0.0
     _due: float = 0.0
