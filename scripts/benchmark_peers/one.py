@@ -31,8 +31,8 @@ def main() -> None:
         "points": race.points,
         "pace": race.pace or [point[:2] for point in (race.points[:1] + race.points[-1:])],
         "process_seconds": time.perf_counter() - began,
-        "flops": problem.flops(),
-        "exponentials": problem.exponentials(),
+        "flops": problem.flops(race.seen or problem.seen),
+        "exponentials": problem.exponentials(race.seen or problem.seen),
     }
     Path(sys.argv[2]).write_text(json.dumps(document), encoding="utf-8")
 

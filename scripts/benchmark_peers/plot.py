@@ -20,7 +20,7 @@ COLUMNS = 2
 
 
 def draw(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Draw the search of the median time of each entry."""
+    """Draw the search of the median time of each entry. Ours are red: in this process dashed; gradients are grey."""
     tasks = [task for task in TASKS.values() if any(_has_curve(each, task) for each in outcomes)]
     if not tasks:
         return
@@ -49,7 +49,8 @@ def _panel(panel: Any, task: Task, outcomes: Sequence[Outcome]) -> None:
         colour, width, style = _look(chosen, peers)
         x, y = _curve(chosen, task)
         panel.plot(x, y, color=colour, linewidth=width, linestyle=style, zorder=3 if chosen.entry.ours else 2)
-        ends.append((name, x[-1], y[-1], colour))
+        time = "" if chosen.seconds is None else f", {chosen.seconds:.2g} s"
+        ends.append((name + time, x[-1], y[-1], colour))
     target = task.loss if task.accuracy is None else 1 - task.accuracy
     panel.axhline(target, color="black", linewidth=0.8, linestyle=":")
     panel.set_title(f"{task.name}: {task.title}", loc="left", fontsize=11, fontweight="bold")

@@ -22,6 +22,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         }
         config = task.config(folder, **{name: value for name, value in flags.items() if value is not None})
         prepared = session.prepare(config)
+        race.seen = prepared.strategy.space.batch
         passes = prepared.strategy.passes
         rows: list[Any] = []
         _, result = prepared.run(lambda row, state, workers: rows.append(row), lambda sentence: None)

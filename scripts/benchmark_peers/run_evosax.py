@@ -20,7 +20,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
     jax.block_until_ready((x, y, start))
     race.begin()
     strategy, params = _strategy(name, settings, problem.start)
-    state = strategy.init(jax.random.key(problem.seed), start, params)
+    state = jax.tree.map(_strong, strategy.init(jax.random.key(problem.seed), start, params))
     score = _score(problem)
     whole = problem.task.batch is None
 
@@ -41,7 +41,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
 
     @jax.jit
     def several(carry: Any, key: Any) -> Any:
-        return lax.scan(generation, carry, jax.random.split(key, generations))[0]
+        return jax.tree.map(_strong, lax.scan(generation, carry, jax.random.split(key, generations))[0])
 
     carry, candidates, key = (state, start, jnp.float32(np.inf)), 0, jax.random.key(problem.seed + 1000)
     while True:
@@ -52,6 +52,11 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         best = carry[1]
         if race.told(candidates, lowest, lambda best=best: np.asarray(best)):
             return
+
+
+def _strong(value: Any) -> Any:
+    """The value with a type that does not depend on its origin: else all is compiled again for the second call."""
+    return jnp.array(value, dtype=jnp.asarray(value).dtype)
 
 
 def _strategy(name: str, settings: dict[str, Any], start: Any) -> tuple[Any, Any]:

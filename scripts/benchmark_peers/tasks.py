@@ -19,6 +19,7 @@ from distsearch.problem.network import Network
 Array = NDArray[np.float32]
 
 CORES = 2  # for everyone
+WORTH_THREADS = 200_000  # activations of a population: below, handing them out takes longer than it saves
 TOLERANCE = 1.001  # of a loss that is computed again, in another order of additions
 
 
@@ -114,14 +115,13 @@ class Problem:
         """The weights, n."""
         return self.network.weights_count
 
-    def flops(self) -> int:
-        """Multiplications and additions of a candidate's forward pass over what a generation sees."""
-        per_example = sum(2 * (layer.inputs + 1) * layer.outputs for layer in self.network.layers)
-        return per_example * self.seen
+    def flops(self, seen: int) -> int:
+        """Multiplications and additions of a candidate's forward pass over so many examples."""
+        return seen * sum(2 * (layer.inputs + 1) * layer.outputs for layer in self.network.layers)
 
-    def exponentials(self) -> int:
+    def exponentials(self, seen: int) -> int:
         """Exponentials of the same."""
-        return self.network.layers[-1].outputs * self.seen
+        return seen * self.network.layers[-1].outputs
 
     @property
     def seen(self) -> int:
@@ -130,6 +130,8 @@ class Problem:
 
     def losses_on_all_cores(self, weights: Array) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,): a share of them on each core, which beats BLAS' threads."""
+        if len(weights) * self.network.neurons * len(self.x) < WORTH_THREADS:
+            return self.losses(weights)
         return np.concatenate(list(self._threads.map(self.losses, np.array_split(weights, CORES))))
 
     @cached_property
@@ -171,6 +173,7 @@ class Race:
     limit: float
     points: list[tuple[float, float, float]] = field(default_factory=list)  # seconds, candidates, loss or accuracy
     reached: float | None = None  # seconds
+    seen: int | None = None  # examples a candidate is scored on, if not the task's
     final: float | None = None  # the loss at the end, or the accuracy, computed again outside of the clock
     pace: list[tuple[float, float]] = field(default_factory=list)  # seconds, candidates: once warm, and at the end
     _began: float = 0.0
