@@ -28,7 +28,7 @@ class Entry:
 
 
 # fmt: off
-# task, strategy, its flags, workers
+# task, strategy, its flags, workers; --seconds is the task's limit if the flags do not set it (schedules may follow it)
 OURS: list[tuple[str, str, dict[str, Any], int]] = [
     ("chapter", "hill-climb", {}, 0),
     ("chapter", "cma-es", {}, 0),

@@ -13,10 +13,10 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
     task = problem.task
     with tempfile.TemporaryDirectory() as runs:
         flags = {
+            "seconds": race.limit,
             **settings,
             "seed": problem.seed,
             "runs": runs,
-            "seconds": race.limit,
             "target_loss": task.loss,
             "target_accuracy": task.accuracy,
         }
