@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 
-from distsearch.cli.app import INTERRUPTED_EXIT_CODE, application
+from distsearch.cli.app import application
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE
 from distsearch.errors import DistsearchError, UserError
 
 

@@ -18,7 +18,7 @@ from distsearch.model import Model
 from distsearch.problem import datasets, losses
 from distsearch.problem.objective import FunctionObjective
 from distsearch.runs import Result, StoredRun
-from distsearch.session import Session
+from distsearch.session import Session, with_strategy
 from distsearch.strategies.base import State
 
 IN_MEMORY = "memory"  # stands in a run's configuration for the data's source
@@ -89,6 +89,7 @@ def minimize(
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
     with _run_folder(settings) as config:
         objective = FunctionObjective(function, weights.size)
+        config, _ = with_strategy(config, objective.space)
         strategy = strategies.create(config.strategy.name, config.settings, objective.space)
         run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, _unsaid)
         stored = StoredRun(run.path)

@@ -56,7 +56,7 @@ class NetworkConfig(Settings, frozen=True):
 class StrategyConfig(Settings, frozen=True):
     """How the weights are looked for."""
 
-    name: Annotated[str, about("hill-climb, annealing, snes, cma-es or random-search", flag="strategy")] = "hill-climb"
+    name: Annotated[str, about("auto chooses; `distsearch strategies` lists all", flag="strategy")] = "hill-climb"
     seed: Annotated[int, about("seed of every random number of the search", at_least=0)] = 0
 
 

@@ -43,9 +43,12 @@ class Session:
     start: NDArray[np.float32]  # (n,), the first weights
     schema: dict[str, Any]  # of the data; empty without
     fingerprint: str
+    why: str = ""  # its strategy was chosen, if it was
 
     def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
         """Search until a limit is reached. The run's directory goes again if the workers cannot be started."""
+        for sentence in filter(None, (self.why, self.strategy.chosen)):
+            tell(sentence)
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=description(),
@@ -181,6 +184,7 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
     """The session of a configuration on a data set that is already there. What it leaves open is chosen."""
     network = network_for(config.network, dataset.schema)
     examples = len(dataset.train.features)
+    config, why = with_strategy(config, space_for(config, network, examples))
     config = _with_batch(config, examples)
     space = space_for(config, network, examples)
     strategy = strategies.create(config.strategy.name, config.settings, space)
@@ -194,7 +198,16 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
         network.start(config.network.start, config.strategy.seed),
         dataset.schema.to_json(),
         dataset.fingerprint,
+        why,
     )
+
+
+def with_strategy(config: RunConfig, space: Space) -> tuple[RunConfig, str]:
+    """The configuration with a strategy by name, and a sentence on why it was chosen, if it was left open (auto)."""
+    if config.strategy.name != strategies.AUTO:
+        return config, ""
+    name, why = strategies.choose(space)
+    return structs.replace(config, strategy=structs.replace(config.strategy, name=name)), f"strategy {name}: {why}"
 
 
 def _with_batch(config: RunConfig, examples: int) -> RunConfig:

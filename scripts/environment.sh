@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it. `need all` (what a run needs) or `need test` (that, and what the tests need)
 # makes .venv in the repository root and keeps it up to date; when nothing is to be done, that costs milliseconds.
+# A script with needs of its own sets venv_name, and the duration of its installation in words, before.
 # Written for bash 3.2, which is the bash of macOS.
 
 root=$(CDPATH='' cd -P -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
-venv=$root/.venv
+venv_name=${venv_name:-.venv}
+venv=$root/$venv_name
 stamp=$venv/installed       # what the finished environment was made from and for; absent while it is being changed
 unfinished=$venv/unfinished # there from the first change to the last: found later, the environment is made anew
 log=$venv/install.log
@@ -25,7 +27,7 @@ need() { # all | test
   if ready "$1"; then return; fi
   { mkdir -p "$venv" && [ -w "$venv" ]; } 2>/dev/null ||
     die 2 "cannot write to $venv: clone the repository to a folder that is yours, or make this one writable."
-  trap 'say "interrupted: the next start makes .venv anew."; exit 130' INT # pip's own exit code would say "failed"
+  trap 'say "interrupted: the next start makes $venv_name anew."; exit 130' INT # pip's own exit code would say "failed"
   {
     wait_for_turn
     if ! ready "$1"; then install "$1"; fi # another start may have done it meanwhile
@@ -59,7 +61,7 @@ in_place() { # neither the repository nor the Python has moved or changed, and i
 
 wait_for_turn() { # the lock is the kernel's and goes with the last process that holds it: it cannot become stale
   if take_turn 6; then return; fi
-  say 'another start is setting up .venv: waiting for it ...'
+  say "another start is setting up $venv_name: waiting for it ..."
   take_turn 2 || say 'this file system has no locks: not waiting; start once more if the other start fails.'
 }
 
@@ -73,7 +75,7 @@ take_turn() { # 2 (LOCK_EX), 6 (LOCK_EX | LOCK_NB): flock(2) on descriptor 9; ma
 
 install() { # all | test
   local why='' message # why .venv must be made anew, if it must
-  message="installing into .venv ..."
+  message="installing into $venv_name ..."
   read_stamp || true
   if [ -e "$unfinished" ]; then
     why='the last installation was not finished'
@@ -82,9 +84,9 @@ install() { # all | test
   elif [ -f "$stamp" ] && ! in_place; then
     why='this folder or its Python is another than before'
   elif ! installable; then
-    why='.venv is not a working environment of Python 3.11 or newer'
+    why="$venv_name is not a working environment of Python 3.11 or newer"
   elif [ "$made_for" = all ] && [ "$1" = test ]; then
-    message='adding to .venv what the tests need ...'
+    message="adding to $venv_name what the tests need ..."
   elif [ -f "$stamp" ]; then
     message='pyproject.toml has changed: installing again ...'
   fi
@@ -92,7 +94,7 @@ install() { # all | test
   if [ -n "$why" ]; then
     python='>=3.11,<3.15' # uv looks for one itself, and fetches one where there is none
     if [ -n "${PYTHON-}" ] || ! have uv; then find_python; fi
-    message="$why: making .venv and installing (about a minute) ..."
+    message="$why: making $venv_name and installing (${duration:-about a minute}) ..."
   fi
   say "$message"
 

@@ -85,6 +85,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"runs", "session", "strategies", "strategies.base"},
         {"numpy"},
     ),
+    "comparison": (
+        {"errors", "config", "limits", "problem.datasets", "runs", "search", "session", "settings", "strategies"}
+        | {"workers.base", "workers.ray_pool"},
+        {"msgspec"},
+    ),
     "verification": (
         {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
         | {"rounds", "runs", "session", "strategies", "strategies.base", "strategies.sums", "workers.base"},

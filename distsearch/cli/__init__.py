@@ -1,1 +1,4 @@
-"""The command line: commands in app, the options of `run` in options, the live bar in progress, tables in tables."""
+"""The command line: commands in app and comparisons, their options in options, the live bar in progress.
+
+Tables are in tables, what is printed and written in output.
+"""

@@ -7,29 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import __version__, config
-from distsearch.cli.options import with_options
+from distsearch.cli.comparisons import compare, list_strategies
+from distsearch.cli.options import ConfigOption, JsonOption, with_options
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json, print_parts, say, write
 from distsearch.errors import RunError, UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
     from distsearch.model import Model, Scores
     from distsearch.runs import StoredRun
     from distsearch.session import Resumption, Session
 
 DIFFERENT_EXIT_CODE = 1
-INTERRUPTED_EXIT_CODE = 130
-PIPED_WIDTH = 120  # characters; nothing is cut that goes into a file
 
 RunArgument = Annotated[str, typer.Argument(help="A run's name, or the path of its directory.", metavar="RUN")]
 RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
 ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="TOML file with settings; options override it.", metavar="FILE"),
-]
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
@@ -41,7 +34,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    strategies = arguments[:1] in (["run"], ["config"])
+    strategies = arguments[:1] in (["run"], ["config"], ["compare"])
     app.callback()(_root)
     app.command("run")(with_options(run, strategies))
     app.command("resume")(resume)
@@ -51,6 +44,8 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.command("list")(list_runs)
     app.command("evaluate")(evaluate)
     app.command("predict")(predict)
+    app.command("compare")(with_options(compare, strategies, without=("strategy",)))
+    app.command("strategies")(list_strategies)
     app.command("config")(with_options(print_config, strategies))
     return app
 
@@ -101,7 +96,7 @@ def resume(
     from distsearch import session
 
     stored = _stored(run, runs)
-    resumption = session.prepare_to_resume(stored, rounds, seconds, workers, force, _say)
+    resumption = session.prepare_to_resume(stored, rounds, seconds, workers, force, say)
     _search(resumption, resumption.session.config, verbose, json)
 
 
@@ -112,7 +107,7 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     from distsearch.limits import INTERRUPTED
 
     objective = search.objective
-    console = _console(stderr=True)
+    console = new_console(stderr=True)
     weights = f"({objective.space.weights_count:,} weights)"
     console.print(settings_line(settings), weights, highlight=False, soft_wrap=True)
     with Reporter(console, settings, verbose, lambda state: objective.measure(state.best.weights)) as reporter:
@@ -120,7 +115,7 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     console.print(result_table(result))
     console.print(f"kept in {directory.path}", highlight=False, soft_wrap=True)
     if json:
-        _print_json(result)
+        print_json(result)
     if result.reason == INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
@@ -143,17 +138,17 @@ def verify(
         raise UserError(f"--rounds: expected a number or all, got {rounds!r}")
     stored = _stored(run, runs)
     if other := session.other_machine(stored):
-        _say(other)
+        say(other)
     recorded = sum(1 for _ in stored.history())
     chosen = range(recorded) if rounds == "all" else verification.sample(recorded, int(rounds))
-    with steps_shown(_console(stderr=True), "verifying", recorded) as watch:
+    with steps_shown(new_console(stderr=True), "verifying", recorded) as watch:
         verdict = verification.verify(
-            verification.Replay(stored), session.own_session(stored, workers), chosen, watch, _say
+            verification.Replay(stored), session.own_session(stored, workers), chosen, watch, say
         )
     if json:
-        _print_json(verdict)
+        print_json(verdict)
     else:
-        _print(*verdict_lines(verdict))
+        print_parts(*verdict_lines(verdict))
     if verdict.differences:
         raise typer.Exit(DIFFERENT_EXIT_CODE)
 
@@ -166,8 +161,8 @@ def replay(
     """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
     from distsearch.verification import replayed
 
-    _write(to, replayed(_stored(run, runs), _say))
-    _say(f"the best weights of {run}, made again from its seed and history, are in {to}")
+    write(to, replayed(_stored(run, runs), say))
+    say(f"the best weights of {run}, made again from its seed and history, are in {to}")
 
 
 def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
@@ -177,7 +172,7 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     stored = _stored(run, runs)
     history = list(stored.history())
     if json:
-        _print_json(
+        print_json(
             {
                 "run": stored.path.name,
                 "config": stored.config,
@@ -188,8 +183,8 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
         )
         return
     result = stored.result
-    _print(settings_line(stored.config), history_table(history), "")
-    _print(result_table(result) if result else "The search has not ended: it is running, or it was killed.")
+    print_parts(settings_line(stored.config), history_table(history), "")
+    print_parts(result_table(result) if result else "The search has not ended: it is running, or it was killed.")
 
 
 def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
@@ -199,11 +194,11 @@ def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
 
     paths = run_paths(Path(runs))
     if json:
-        _print_json([{"run": path.name, "path": str(path)} for path in paths])
+        print_json([{"run": path.name, "path": str(path)} for path in paths])
     elif paths:
-        _print(runs_table(paths))
+        print_parts(runs_table(paths))
     else:
-        _console(stderr=True).print(f"no runs in {runs}: `distsearch run` makes one", highlight=False)
+        new_console(stderr=True).print(f"no runs in {runs}: `distsearch run` makes one", highlight=False)
 
 
 def evaluate(
@@ -222,9 +217,9 @@ def evaluate(
     model = Model.stored(stored)
     scores = {data: model.scores(read_examples(data, model.schema, target))} if data else _own(stored, model)
     if json:
-        _print_json({name: each._asdict() for name, each in scores.items()})
+        print_json({name: each._asdict() for name, each in scores.items()})
     else:
-        _print(scores_table(scores))
+        print_parts(scores_table(scores))
 
 
 def predict(
@@ -243,7 +238,7 @@ def predict(
     if output is None:
         print(text, end="")
         return
-    _write(output, text.encode())
+    write(output, text.encode())
 
 
 def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> None:
@@ -279,35 +274,3 @@ def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
     dataset = read_own_data(stored)
     scores = {"train": model.scores(dataset.train)}
     return scores | ({"test": model.scores(dataset.test)} if dataset.test else {})
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _console(stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console.width = max(console.width, PIPED_WIDTH)
-    return console
-
-
-def _say(sentence: str) -> None:
-    _console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def _print(*parts: "RenderableType") -> None:
-    console = _console()
-    for part in parts:
-        console.print(part, highlight=False)
-
-
-def _print_json(document: Any) -> None:
-    import msgspec
-
-    print(msgspec.json.format(msgspec.json.encode(document)).decode())

@@ -1,7 +1,8 @@
 """The options of `run`, read off the declared settings: name, type, default, unit and help stand there alone."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 import typer
@@ -20,16 +21,24 @@ PANELS = {
     "output": "Output",
 }
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with settings; options override it.", metavar="FILE"),
+]
 
-def with_options(command: Callable[..., None], strategies: bool) -> Callable[..., None]:
-    """The command with an option for every setting, handed to it as the mapping `flags` of those that were given.
 
-    The strategies' own settings are among the options if `strategies`; reading them imports NumPy.
+def with_options(command: Callable[..., None], strategies: bool, without: Collection[str] = ()) -> Callable[..., None]:
+    """The command with an option for every setting but those `without`.
+
+    Those that were given are handed to it as the mapping `flags`. The strategies' own settings are among the options if
+    `strategies`; reading them imports NumPy.
     """
     own = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
-    options = [_option(setting, panel) for setting, panel in _settings(strategies)]
+    settings = [(setting, panel) for setting, panel in _settings(strategies) if setting.flag not in without]
+    options = [_option(setting, panel) for setting, panel in settings]
     names = [option.name for option in options]
-    lists = {setting.flag.replace("-", "_") for setting, _ in _settings(strategies) if _is_list(setting)}
+    lists = {setting.flag.replace("-", "_") for setting, _ in settings if _is_list(setting)}
 
     def wrapped(**values: Any) -> None:
         given = {name: values.pop(name) for name in names}

@@ -1,10 +1,12 @@
 """The tables that `run`, `show`, `list` and `evaluate` print."""
 
 from collections.abc import Iterable, Sequence
+from math import isinf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from distsearch.cli.options import shown
 from distsearch.config import RunConfig
@@ -12,8 +14,11 @@ from distsearch.errors import UserError
 from distsearch.history import RoundRecord
 from distsearch.model import Scores
 from distsearch.runs import Result, StoredRun
+from distsearch.settings import declared
+from distsearch.strategies.base import Strategy
 
 if TYPE_CHECKING:
+    from distsearch.comparison import Line, Search, Spread
     from distsearch.verification import Verdict
 
 ROWS = 16
@@ -101,6 +106,82 @@ def scores_table(scores: dict[str, Scores]) -> Table:
     for name, each in scores.items():
         table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy))
     return table
+
+
+def strategies_table(strategies: Iterable[type[Strategy]]) -> Table:
+    """A line a strategy: what it does, and when to use it."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("strategy", no_wrap=True)
+    for name in ("what it does", "when to use it"):
+        table.add_column(name)
+    for strategy in strategies:
+        table.add_row(strategy.name, strategy.summary, strategy.when)
+    return table
+
+
+def settings_table(strategy: type[Strategy]) -> Table:
+    """The settings of a strategy, as they were declared."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("option", "default", "meaning"):
+        table.add_column(name, no_wrap=name == "option")
+    for setting in declared(strategy.Settings):
+        unit = f" [{setting.unit}]" if setting.unit else ""
+        default = "chosen" if setting.default is None else shown(setting.default)
+        table.add_row(f"--{setting.flag}", default, Text(setting.text + unit))
+    return table
+
+
+def strategy_document(strategy: type[Strategy]) -> dict[str, Any]:
+    """A strategy and its settings, for JSON."""
+    settings = [
+        {"name": each.name, "default": each.default, "meaning": each.text, "unit": each.unit}
+        for each in declared(strategy.Settings)
+    ]
+    return {"name": strategy.name, "summary": strategy.summary, "when": strategy.when, "settings": settings}
+
+
+def search_line(search: "Search") -> str:
+    """How one search of a comparison ended."""
+    what = f"{search.strategy}, seed {search.seed}"
+    if search.result is None:
+        return f"{what}: {search.failure}"
+    result = search.result
+    cost = f"{result.candidates:,} candidates, {result.seconds:.2f} s"
+    return f"{what}: loss {_loss(result.loss)} after {cost} ({result.reason})"
+
+
+def comparison_table(lines: "Sequence[Line]") -> Table:
+    """A line a strategy: median and range over its seeds. A dash stands for a target that was not reached."""
+    test = any(line.test_accuracy for line in lines)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("strategy", no_wrap=True)
+    target = any(line.reached is not None for line in lines)
+    cost = [f"{what} to target" if target else what for what in ("candidates", "seconds")]
+    for name in (*(["reached"] if target else []), *cost, "loss", "test accuracy" if test else "accuracy"):
+        table.add_column(name, justify="right", min_width=8)
+    if any(line.failure for line in lines):
+        table.add_column("")
+    for line in lines:
+        table.add_row(
+            line.strategy,
+            *([f"{line.reached} of {line.searches}"] if target else []),
+            _spread(line.candidates, "{:,.0f}"),
+            _spread(line.seconds, "{:,.3g}"),
+            _spread(line.loss, "{:.3g}"),
+            _spread(line.test_accuracy if test else line.accuracy, "{:.1%}"),
+            line.failure,
+        )
+    return table
+
+
+def _spread(spread: "Spread | None", form: str) -> str:
+    """The median, and the range behind it if there is one."""
+    if spread is None:
+        return ""
+    middle, lowest, highest = (
+        "–" if isinf(number) else form.format(number) for number in (spread.median, spread.lowest, spread.highest)
+    )
+    return middle if lowest == highest else f"{middle} ({lowest}…{highest})"
 
 
 def _run_cells(path: Path) -> tuple[str, ...]:

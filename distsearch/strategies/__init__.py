@@ -29,10 +29,28 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
+AUTO = "auto"
+FEW, SOME = 300, 5000  # weights: up to which a full covariance is affordable, and a step size for each pays
+
+
+def choose(space: Space) -> tuple[str, str]:
+    """The strategy that does best on such a space, and why in a few words."""
+    count = f"{space.weights_count:,} weights"
+    if space.layers and not (space.flat and space.weights_count <= FEW):
+        return NodePerturbation.name, f"a network of {count}, each example of which can try its own nodes"
+    if space.flat:
+        return HillClimb.name, f"a loss that is flat between its steps, and {count}"
+    if space.weights_count <= FEW:
+        return CmaEs.name, f"a function of {count}: few enough to learn how they depend on each other"
+    if space.weights_count <= SOME:
+        return Snes.name, f"a function of {count}: few enough for a step size each"
+    return EvolutionStrategy.name, f"a function of {count}"
+
+
 def find(name: str) -> type[Strategy]:
     """The strategy of that name; SettingError if there is none."""
     if name not in STRATEGIES:
-        raise SettingError(unknown("strategy", name, STRATEGIES))
+        raise SettingError(unknown("strategy", name, [*STRATEGIES, AUTO]))
     return STRATEGIES[name]
 
 

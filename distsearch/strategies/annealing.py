@@ -76,6 +76,7 @@ class Annealing(Strategy):
 
     name = "annealing"
     summary = "small random steps, uphill ones too, ever fewer as the temperature falls"
+    when = "losses with many local minima, on small networks"
     Settings = AnnealingSettings
     state_type = AnnealingState
 

@@ -128,6 +128,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    when: ClassVar[str] = ""
+    """When to use it."""
     Settings: ClassVar[type[StrategySettings]] = PopulationSettings
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False
@@ -138,11 +140,19 @@ class Strategy(ABC):
     def __init__(self, settings: Any, space: Space) -> None:
         self.settings: Any = self.resolved(settings, space)
         self.space = space
+        self._given = settings
 
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
         """The settings with what was left open chosen to fit the space. SettingError if they cannot fit it."""
         return settings
+
+    @property
+    def chosen(self) -> str:
+        """A sentence on the settings that were not taken as they were given, if any."""
+        settings = {name: getattr(self.settings, name) for name in self.settings.__struct_fields__}
+        texts = [f"{name} {value:.4g}" for name, value in settings.items() if value != getattr(self._given, name)]
+        return f"{self.name} has chosen {', '.join(texts)}" if texts else ""
 
     def init(self, weights: NDArray[np.float32], seed: int) -> State:
         """The state before the first round, centred on `weights`, (n,)."""

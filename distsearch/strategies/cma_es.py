@@ -135,6 +135,7 @@ class CmaEs(Strategy):
 
     name = "cma-es"
     summary = f"learns which weights go together; for up to {MOST_WEIGHTS} weights"
+    when = "functions of up to a few hundred weights that depend on each other"
     Settings = CmaEsSettings
     state_type = CmaEsState
 

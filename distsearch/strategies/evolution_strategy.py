@@ -50,6 +50,7 @@ class EvolutionStrategy(Strategy):
 
     name = "evolution-strategy"
     summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
+    when = "any loss of many weights, above all on many workers"
     Settings = EvolutionStrategySettings
     state_type = EvolutionStrategyState
 

@@ -43,6 +43,7 @@ class HillClimb(Strategy):
 
     name = "hill-climb"
     summary = "small random steps from the best weights, accepted or reverted"
+    when = "small networks, losses without a slope, and a first try"
     Settings = HillClimbSettings
 
     def __init__(self, settings: Any, space: Space) -> None:

@@ -73,6 +73,7 @@ class NodePerturbation(Strategy):
 
     name = "node-perturbation"
     summary = "moves nodes in every example by itself: for networks, by far the fastest; needs no gradient"
+    when = "every network whose loss is a mean over examples"
     Settings = NodePerturbationSettings
     state_type = NodePerturbationState
     batch = 256

@@ -22,6 +22,7 @@ class RandomSearch(Strategy):
 
     name = "random-search"
     summary = "fresh random weights every time: the baseline"
+    when = "to see what any other strategy is worth"
     Settings = RandomSearchSettings
 
     def ask(self, state: State, lo: int, hi: int) -> Dense:

@@ -72,6 +72,7 @@ class Snes(Strategy):
 
     name = "snes"
     summary = "a step size for every weight, learnt from the order of all losses"
+    when = "functions and networks of some thousand weights"
     Settings = SnesSettings
     state_type = SnesState
 

@@ -12,6 +12,8 @@ import platform
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
 from operator import itemgetter
 from threading import Thread, current_thread, main_thread
@@ -254,6 +256,19 @@ class RayPool(Workers):
                     raise error
                 case Accept():
                     pass  # _outcome has kept what came
+
+
+@contextmanager
+def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
+    """Ray, started once for several pools, each of which ends its own workers. SettingError if they are too many."""
+    if ray.is_initialized():  # by someone else, who ends it
+        yield
+        return
+    _connect(workers, data_bytes)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _connect(workers: int | None, data_bytes: int) -> None:

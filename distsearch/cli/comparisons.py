@@ -1,0 +1,99 @@
+"""The commands that are about strategies: what there is, and how they compare. Heavy imports inside, as in app."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from distsearch import config
+from distsearch.cli.options import ConfigOption, JsonOption
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json, print_parts, say, write
+from distsearch.errors import UserError
+
+if TYPE_CHECKING:
+    from distsearch.comparison import Search
+    from distsearch.search import Watch
+    from distsearch.session import Session
+
+
+def list_strategies(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Strategies to describe with their settings; all if none.", metavar="NAME"),
+    ] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="Print their settings as well.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the strategies: what each does, when to use it, its settings."""
+    from distsearch import strategies
+    from distsearch.cli.tables import settings_table, strategies_table, strategy_document
+
+    chosen = [strategies.find(name) for name in names] if names else list(strategies.STRATEGIES.values())
+    if json:
+        print_json([strategy_document(strategy) for strategy in chosen])
+        return
+    print_parts(strategies_table(chosen))
+    if settings or names:
+        for strategy in chosen:
+            print_parts("", f"settings of {strategy.name}", settings_table(strategy))
+
+
+def compare(
+    *,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas between.", metavar="A,B,C")],
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each, with as many seeds from --seed on.")] = 5,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="CSV file to write the table to.", metavar="FILE")
+    ] = None,
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+    flags: dict[str, Any],
+) -> None:
+    """Compare strategies on the same problem, with the same start and budget; runs are kept only with --runs or --name.
+
+    Without --rounds, --seconds or --patience each search takes 10 seconds at most.
+    """
+    from distsearch import comparison
+    from distsearch.cli.tables import comparison_table
+
+    if output is not None and not output.parent.is_dir():
+        raise UserError(f"cannot write {output}: {output.parent} is not a folder")
+    given = config.from_flags(flags, config.read_toml(config_file) if config_file else None)
+    with comparison.kept(given, "runs" in flags or "name" in flags) as settings:
+        configs = comparison.planned(settings, [name for name in strategies.split(",") if name], seeds)
+        searches = list(_told(comparison.run(configs, _watched, say), len(configs)))
+    lines = comparison.summary(searches, settings)
+    if json:
+        print_json({"strategies": lines, "searches": searches})
+    else:
+        print_parts(comparison_table(lines))
+    if output is not None:
+        write(output, comparison.as_csv(lines).encode())
+    if any(search.interrupted for search in searches):
+        raise typer.Exit(INTERRUPTED_EXIT_CODE)
+
+
+def _told(searches: "Iterator[Search]", count: int) -> "Iterator[Search]":
+    """The searches, each told when it has ended."""
+    from distsearch.cli.tables import search_line
+
+    for number, search in enumerate(searches, start=1):
+        say(f"{number} of {count}: {search_line(search)}")
+        yield search
+
+
+@contextmanager
+def _watched(session: "Session") -> "Iterator[Watch]":
+    """A bar on a terminal; elsewhere only the line at a search's end."""
+    from distsearch.cli.progress import Reporter
+
+    console = new_console(stderr=True)
+    if not console.is_terminal:
+        yield lambda row, state, workers: None
+        return
+    with Reporter(
+        console, session.config, False, lambda state: session.objective.measure(state.best.weights)
+    ) as reporter:
+        yield reporter

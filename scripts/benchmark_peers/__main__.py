@@ -1,0 +1,129 @@
+"""distsearch beside its peers: the same machine, the same data, the same first weights, two cores for everyone.
+
+Seconds are from a ready problem (library imported, data in its arrays, Ray started) to the target, with what has to be
+compiled on the way; the median of several seeds. Each search is a process of its own. Of a peer that has not got to its
+target after minutes, only the first seed is tried.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from entries import Entry, entries
+from outcomes import Line, Machine, Outcome, line, searched, verdict
+from plot import draw
+from report import tables, verdicts_table, write_lines, write_points
+from rich.console import Console
+from tasks import CORES, TASKS
+
+from distsearch.machine import cores, description, one_thread
+
+LONG_LIMIT = 100  # seconds
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/benchmark-peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tasks", nargs="*", choices=[[], *TASKS], help=f"of {', '.join(TASKS)}; all if none")
+    parser.add_argument("--mnist", default="", metavar="FOLDER", help="folder with MNIST's four IDX files")
+    parser.add_argument("--seeds", type=int, default=5, help="searches of each; default: 5")
+    parser.add_argument("--limit", type=float, help="seconds a search may take; default: the task's own, 20 to 600")
+    parser.add_argument("--only", default="", metavar="WORD", help="only those with this in their name")
+    parser.add_argument("--output", type=Path, default=Path("benchmark-peers"), metavar="FOLDER", help="for the files")
+    return parser.parse_args()
+
+
+def machine() -> Machine:
+    """The rates of one core: a product of 1024 × 1024 matrices, and exp of an array that stays in the cache."""
+    from timing import seconds
+
+    matrix = np.random.default_rng(0).standard_normal((1024, 1024), np.float32)
+    numbers = matrix[:64].copy()
+    with one_thread():
+        product = 2 * 1024**3 / seconds(lambda: matrix @ matrix)
+        return Machine(product, numbers.size / seconds(lambda: np.exp(numbers)))
+
+
+def chosen(given: argparse.Namespace, console: Console) -> list[Entry]:
+    """The entries of the tasks that are asked for and possible."""
+    names = list(given.tasks or TASKS)
+    if not given.mnist and any(TASKS[name].mnist for name in names):
+        console.print("without --mnist FOLDER the tasks on MNIST are left out", highlight=False)
+        names = [name for name in names if not TASKS[name].mnist]
+    found = [each for each in entries() if each.task in names and given.only in each.name]
+    return sorted(found, key=lambda each: names.index(each.task))
+
+
+def all_outcomes(given: argparse.Namespace, console: Console) -> list[Outcome]:
+    """The searches, task after task, in each the seeds in turn, so that what disturbs a minute disturbs all alike."""
+    outcomes: list[Outcome] = []
+    for _, group in groupby(chosen(given, console), key=lambda each: each.task):
+        own = list(group)
+        for seed in range(given.seeds):
+            for entry in own:
+                if seed and _hopeless(entry, outcomes):
+                    continue
+                limit = given.limit or TASKS[entry.task].limit
+                outcome = searched(entry, seed, limit, given.mnist)
+                outcomes.append(outcome)
+                console.print(_told(outcome), highlight=False, markup=False, soft_wrap=True)
+    return outcomes
+
+
+def _hopeless(entry: Entry, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a search is not worth another seed: it failed, or has not got there in minutes."""
+    first = next(each for each in outcomes if each.entry == entry)
+    return bool(first.failure) or (not entry.ours and first.seconds is None and TASKS[entry.task].limit > LONG_LIMIT)
+
+
+def _told(outcome: Outcome) -> str:
+    what = f"{outcome.entry.task}, {outcome.entry.name}, seed {outcome.seed}"
+    if outcome.failure:
+        return f"{what}: {outcome.failure}"
+    end = "" if outcome.final is None else f", {outcome.final:.4f} at the end"
+    reached = "not reached" if outcome.seconds is None else f"{outcome.seconds:.3g} s"
+    micro = "" if outcome.microseconds is None else f", {outcome.microseconds:.3g} µs a candidate"
+    return f"{what}: {reached}{end}{micro}"
+
+
+def lines_of(outcomes: Sequence[Outcome], yardstick: Machine) -> list[Line]:
+    """A line an entry, in the order of the tasks."""
+    by_entry: dict[tuple[str, str], list[Outcome]] = {}
+    for each in outcomes:
+        by_entry.setdefault((each.entry.task, each.entry.name), []).append(each)
+    return [line(TASKS[task], own, yardstick) for (task, _), own in by_entry.items()]
+
+
+def _machine_line(yardstick: Machine) -> str:
+    here = description()
+    return (
+        f"{here['processor']}, {min(CORES, cores())} of {cores()} cores; NumPy {here['numpy']}, {here['blas']}; "
+        f"a core: sgemm {yardstick.flops / 1e9:.0f} GFLOP/s, exp {1e9 / yardstick.exponentials:.2f} ns"
+    )
+
+
+def main() -> None:
+    given = arguments()
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    yardstick = machine()
+    console.print(_machine_line(yardstick), highlight=False, soft_wrap=True)
+    outcomes = all_outcomes(given, console)
+    if not outcomes:
+        return
+    lines = lines_of(outcomes, yardstick)
+    console.print(*tables(lines), "", highlight=False)
+    names = dict.fromkeys(each.task.name for each in lines)
+    console.print(verdicts_table(verdict(TASKS[name], lines) for name in names), highlight=False)
+    given.output.mkdir(parents=True, exist_ok=True)
+    write_lines(given.output / "peers.csv", lines)
+    write_points(given.output / "trajectories.csv", outcomes)
+    draw(given.output / "peers.svg", outcomes)
+    console.print(f"table, trajectories and picture are in {given.output}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""What is raced for: one problem a task, the same arrays and first weights for everyone, and the clock."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch import session
+from distsearch.config import RunConfig, from_flags
+from distsearch.model import network_for
+from distsearch.problem.network import Network
+
+Array = NDArray[np.float32]
+
+CORES = 2  # for everyone
+WORTH_THREADS = 200_000  # activations of a population: below, handing them out takes longer than it saves
+TOLERANCE = 1.001  # of a loss that is computed again, in another order of additions
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network, its data, and how far to train it."""
+
+    name: str
+    title: str
+    flags: dict[str, Any]  # of distsearch: data and network
+    limit: float  # seconds
+    loss: float | None = None  # on the training examples
+    accuracy: float | None = None  # on the test examples
+    batch: int | None = None  # examples a generation sees; None: all
+    share: float | None = None  # of the best peer's time that ours may take
+    seconds: float | None = None  # that ours may take
+    mnist: bool = False
+
+    @property
+    def target(self) -> str:
+        """The target in words."""
+        if self.loss is not None:
+            return f"training loss ≤ {self.loss:g}"
+        return f"test accuracy ≥ {self.accuracy:g}" if self.accuracy is not None else "candidates a second"
+
+    def config(self, folder: str, **flags: Any) -> RunConfig:
+        """distsearch's configuration; the data of MNIST is in a folder."""
+        given = {"data": folder, "layers": [128], "start": "he"} if self.mnist else {}
+        return from_flags({**given, **self.flags, **flags})
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("chapter", "vertical, 2-3-3", {"data": "vertical", "layers": [3]}, 20, loss=0.205, share=1),
+        Task("spiral", "spiral, 2-64-3", {"data": "spiral", "layers": [64], "start": "he"}, 60, loss=0.20, share=1 / 2),
+        Task(
+            "digits",
+            "digits, 64-32-10",
+            {"data": "digits", "test_share": 0.2, "layers": [32], "start": "he"},
+            60,
+            loss=0.05,
+            share=1 / 5,
+        ),
+        Task("mnist", "MNIST, 784-128-10", {}, 600, accuracy=0.95, batch=1024, share=1 / 100, mnist=True),
+        Task("mnist-97", "MNIST, 784-128-10", {}, 60, accuracy=0.97, batch=1024, seconds=30, mnist=True),
+        Task("mnist-98", "MNIST, 784-128-10", {}, 240, accuracy=0.98, batch=1024, seconds=180, mnist=True),
+        Task(
+            "mnist-step",
+            "MNIST, 784-128-10, step activations",
+            {"activation": "step"},
+            60,
+            accuracy=0.95,
+            batch=1024,
+            seconds=30,
+            mnist=True,
+        ),
+        Task("mnist-rate", "MNIST, 784-128-10, weight noise, batch 1024", {}, 20, batch=1024, share=1 / 10, mnist=True),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task's arrays. Weights are flat: of each layer (outputs, inputs + 1), the biases as the last column."""
+
+    task: Task
+    network: Network
+    x: Array  # (examples, features)
+    y: NDArray[np.int64]  # (examples,)
+    x_test: Array
+    y_test: NDArray[np.int64]
+    start: Array  # (n,)
+    seed: int
+
+    @classmethod
+    def of(cls, task: Task, folder: str, seed: int) -> "Problem":
+        """The problem of a task, with the first weights of a seed."""
+        config = task.config(folder, seed=seed)
+        dataset = session.read_data(config)
+        network = network_for(config.network, dataset.schema)
+        test = dataset.test or dataset.train
+        start = network.start(config.network.start, seed)
+        return cls(task, network, *_arrays(dataset.train), *_arrays(test), start, seed)
+
+    @cached_property
+    def x_columns(self) -> Array:
+        """The examples as columns, (features, examples)."""
+        return np.ascontiguousarray(self.x.T)
+
+    @property
+    def weights_count(self) -> int:
+        """The weights, n."""
+        return self.network.weights_count
+
+    def flops(self, seen: int) -> int:
+        """Multiplications and additions of a candidate's forward pass over so many examples."""
+        return seen * sum(2 * (layer.inputs + 1) * layer.outputs for layer in self.network.layers)
+
+    def exponentials(self, seen: int) -> int:
+        """Exponentials of the same."""
+        return seen * self.network.layers[-1].outputs
+
+    @property
+    def seen(self) -> int:
+        """Examples that a generation sees."""
+        return self.task.batch or len(self.x)
+
+    def losses_on_all_cores(self, weights: Array) -> NDArray[np.float64]:
+        """The loss of each candidate, (candidates,): a share of them on each core, which beats BLAS' threads."""
+        if len(weights) * self.network.neurons * len(self.x) < WORTH_THREADS:
+            return self.losses(weights)
+        return np.concatenate(list(self._threads.map(self.losses, np.array_split(weights, CORES))))
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(CORES)
+
+    def losses(self, weights: Array) -> NDArray[np.float64]:
+        """The loss of each candidate, (candidates,), on all training examples; all of them at once."""
+        outputs = self._outputs(weights, self.x_columns)  # (candidates, outputs, examples)
+        outputs -= outputs.max(axis=1, keepdims=True)
+        right = outputs[:, self.y, np.arange(len(self.y))]
+        return (np.log(np.exp(outputs).sum(axis=1)) - right).mean(axis=1, dtype=np.float64)
+
+    def test_accuracy(self, weights: Array) -> float:
+        """The share of the test examples that is classified rightly by weights, (n,)."""
+        outputs = self._outputs(weights[np.newaxis], self.x_test.T)[0]
+        return float(np.mean(outputs.argmax(axis=0) == self.y_test))
+
+    def _outputs(self, weights: Array, columns: Array) -> Array:
+        below = columns
+        for layer in self.network.layers:
+            matrix = weights[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)
+            below = matrix[:, :, :-1] @ below
+            below += matrix[:, :, -1:]
+            if layer is not self.network.layers[-1]:
+                below = np.maximum(below, 0) if self.network.activation == "relu" else (below > 0).astype(np.float32)
+        return below
+
+
+def _arrays(examples: Any) -> tuple[Array, NDArray[np.int64]]:
+    return examples.features, examples.targets
+
+
+@dataclass
+class Race:
+    """One search against the clock: it runs while the search works, and stands while something is measured."""
+
+    problem: Problem
+    limit: float
+    points: list[tuple[float, float, float]] = field(default_factory=list)  # seconds, candidates, loss or accuracy
+    reached: float | None = None  # seconds
+    seen: int | None = None  # examples a candidate is scored on, if not the task's
+    final: float | None = None  # the loss at the end, or the accuracy, computed again outside of the clock
+    pace: list[tuple[float, float]] = field(default_factory=list)  # seconds, candidates: once warm, and at the end
+    _began: float = 0.0
+    _stood: float = 0.0
+    _due: float = 0.0
+
+    def begin(self) -> None:
+        """Start the clock: the problem is ready."""
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the search has worked."""
+        return time.perf_counter() - self._began - self._stood
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """The clock stands inside."""
+        before = time.perf_counter()
+        yield
+        self._stood += time.perf_counter() - before
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to measure again; the longer it takes, the more seldom."""
+        return self.seconds >= self._due
+
+    def told(self, candidates: float, loss: float, weights: Callable[[], Array]) -> bool:
+        """Take down the search's own loss, and whether it is over. What reaches the target is computed again."""
+        seconds = self.seconds
+        with self.standing():
+            task = self.problem.task
+            if task.accuracy is not None:
+                return self._measured(seconds, candidates, weights)
+            self.points.append((seconds, candidates, float(loss)))
+            if task.loss is not None and loss <= task.loss:
+                again = float(self.problem.losses(np.array(weights(), np.float32)[np.newaxis])[0])
+                if again > task.loss * TOLERANCE:
+                    raise AssertionError(f"a loss of {loss:g} was told, and it is {again:g}")
+                self.reached, self.final = seconds, again
+                return True
+            return seconds >= self.limit
+
+    def _measured(self, seconds: float, candidates: float, weights: Callable[[], Array]) -> bool:
+        if seconds >= self._due:
+            accuracy = self.problem.test_accuracy(np.array(weights(), np.float32))
+            self.points.append((seconds, candidates, accuracy))
+            self._due = max(seconds + 0.1, seconds * 1.03)
+            if accuracy >= (self.problem.task.accuracy or 2):
+                self.reached, self.final = seconds, accuracy
+                return True
+        return seconds >= self.limit

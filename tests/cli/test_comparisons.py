@@ -1,0 +1,77 @@
+"""`strategies` and `compare` as a user runs them."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from distsearch import strategies
+
+ENVIRONMENT = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def distsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "distsearch", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+
+
+def test_strategies_has_a_line_for_each_and_its_settings_with_their_defaults(tmp_path):
+    lines = distsearch("strategies", cwd=tmp_path).stdout.splitlines()
+    assert {name for name in strategies.STRATEGIES if any(line.startswith(f"{name} ") for line in lines)} == set(
+        strategies.STRATEGIES
+    )
+    text = distsearch("strategies", "hill-climb", cwd=tmp_path).stdout
+    assert "--ladder      3 " in text
+    assert "[candidates]" in text
+    assert "random-search" not in text
+    document = json.loads(distsearch("strategies", "--json", cwd=tmp_path).stdout)
+    assert [each["name"] for each in document] == list(strategies.STRATEGIES)
+    settings = {each["name"]: each["default"] for each in document[0]["settings"]}
+    assert settings["adapt"] is True
+
+
+def test_an_unknown_strategy_is_refused(tmp_path):
+    done = distsearch("strategies", "hill", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("distsearch: unknown strategy 'hill': did you mean 'hill-climb'?")
+
+
+def test_compare_prints_and_saves_a_table_and_leaves_no_runs(tmp_path):
+    flags = ["--workers", "0", "--target-loss", "0.3", "--rounds", "60", "--seeds", "2", "--ladder", "2"]
+    names = ["--strategies", "hill-climb,random-search"]
+    done = distsearch("compare", *names, *flags, "--output", "table.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "hill-climb" in done.stdout
+    assert "2 of 2" in done.stdout
+    assert "0 of 2" in done.stdout
+    assert "4 of 4: random-search, seed 1: loss" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    rows = {row["strategy"]: row for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
+    assert float(rows["hill-climb"]["loss_median"]) <= 0.3
+    assert rows["random-search"]["seconds_median"] == ""
+
+
+def test_compare_as_json_has_every_search(tmp_path):
+    flags = ["--workers", "0", "--rounds", "3", "--seeds", "2", "--test-share", "0.2", "--json", "--runs", "kept"]
+    done = distsearch("compare", "--strategies", "hill-climb", *flags, cwd=tmp_path)
+    document = json.loads(done.stdout)
+    assert [search["seed"] for search in document["searches"]] == [0, 1]
+    assert document["strategies"][0]["test_accuracy"]["lowest"] >= 0
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_compare_refuses_in_one_sentence(tmp_path):
+    cases = {
+        ("--strategies", "random-search", "--ladder", "2"): "none of random-search has the setting 'ladder'",
+        ("--strategies", "hill-climb", "--output", "none/table.csv"): "none is not a folder",
+        ("--strategies", "hill-climb", "--data", "vertcal"): "did you mean 'vertical'",
+        ("--strategies", ","): "expected strategies to compare",
+    }
+    for arguments, words in cases.items():
+        done = distsearch("compare", "--workers", "0", *arguments, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert words in done.stderr
+        assert done.stdout == ""
+        assert list(tmp_path.iterdir()) == []
