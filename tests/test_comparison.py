@@ -85,7 +85,7 @@ def test_a_setting_goes_to_the_strategies_that_have_it():
 def test_a_setting_that_none_has_is_named_with_who_has_it():
     with pytest.raises(SettingError, match="none of random-search has the setting 'ladder': it belongs to .*hill-cl"):
         comparison.planned(from_flags({"ladder": 2}), ["random-search"], 1)
-    with pytest.raises(SettingError, match="'lader': they have population, sigma, adapt, ladder"):
+    with pytest.raises(SettingError, match="'lader': they have sigma, population, adapt, ladder"):
         comparison.planned(from_flags({"lader": 2}), ["hill-climb"], 1)
 
 

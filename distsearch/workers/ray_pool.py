@@ -53,7 +53,6 @@ STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
 PR_SET_PDEATHSIG = 1  # of prctl(2)
-SUM_SHARE = 0.1  # of a round that the driver may add up noise by itself
 LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
 LOOK_SHARE = 0.01  # of the time that asking may cost
 
@@ -89,6 +88,9 @@ _WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_
 
 class RayPool(Workers):
     """Ray workers on this machine, or on the cluster of the job that this is."""
+
+    sum_share = 0.1
+    """The share of a round's time in which the driver adds up noise by itself."""
 
     def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
         self._tell = tell
@@ -152,7 +154,7 @@ class RayPool(Workers):
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ over the round's noise, (n,): made by the workers where the driver would keep them waiting for it."""
-        if self._sum_seconds > SUM_SHARE * self._round_seconds:
+        if self._sum_seconds > self.sum_share * self._round_seconds:
             job = NoiseSum(self._sent(state), coefficients)
             return total(part for parts in self.sweep(job) for part in parts)
         began = time.perf_counter()

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import create, network_objective, sphere
+from problems import create, network_objective, sphere, told
 
+from distsearch.checkpoints import flatten
 from distsearch.errors import ObjectiveError, WorkersError
 from distsearch.machine import description, one_thread
 from distsearch.problem.objective import FunctionObjective
 from distsearch.strategies import STRATEGIES
+from distsearch.strategies.base import losses_of
 from distsearch.workers.kinds import ALIKE, Kinds
 from distsearch.workers.local import LocalWorkers
 
@@ -41,17 +43,44 @@ def pool(request) -> str:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_the_answers_are_those_of_one_process_to_the_bit(pool, name):
-    strategy = create(name, {"population": 50})
-    objective = network_objective("digits", (64, 32))
+def test_what_comes_of_a_round_is_that_of_one_process_to_the_bit(pool, name):
+    objective = network_objective("digits", (16,), batch=700)
+    strategy = create(name, {}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
     with one_thread():
-        expected = strategy.work(state, objective, 0, 50).losses
-    with opened(pool, strategy, objective) as workers:
-        answers = workers.evaluate(state)
-        again = workers.evaluate(state)
-    assert np.concatenate([answer.losses for answer in answers]).tobytes() == expected.tobytes()
-    assert np.concatenate([answer.losses for answer in again]).tobytes() == expected.tobytes()
+        alone = LocalWorkers(strategy, objective)
+        losses = losses_of(alone.evaluate(state))
+        expected = told(strategy, state, alone.evaluate(state))
+        measured = alone.measure(state.center)
+    with opened(pool, strategy, objective) as workers, one_thread():
+        for _ in range(2):
+            answers = workers.evaluate(state)
+            assert losses_of(answers).tobytes() == losses.tobytes()
+            assert flat(told(strategy, state, answers)) == flat(expected)
+        assert workers.measure(state.center) == measured
+
+
+def flat(state) -> dict[str, object]:
+    tensors, scalars = flatten(state)
+    return {name: tensor.tobytes() for name, tensor in tensors.items()} | scalars
+
+
+def test_noise_is_added_up_to_the_same_bits_by_whoever_does_it(pool):
+    objective = network_objective("digits", (16,))
+    strategy = create("evolution-strategy", {"population": 200}, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    coefficients = np.linspace(-1, 2, 100, dtype=np.float32)
+    with one_thread():
+        expected = LocalWorkers(strategy, objective).weighted_noise(state, coefficients)
+        assert expected == pytest.approx(coefficients @ strategy.noise(state, 0, 100), rel=1e-3, abs=1e-3)
+    with opened(pool, strategy, objective) as workers, one_thread():
+        workers.evaluate(state)
+        sums = []
+        for share in (float("inf"), 0.0):  # by the driver, by the workers
+            if pool != "local":
+                workers.sum_share = share
+            sums.append(workers.weighted_noise(state, coefficients).tobytes())
+    assert sums == [expected.tobytes()] * 2
 
 
 def test_the_work_is_shared_and_the_count_is_told(pool):
