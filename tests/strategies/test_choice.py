@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from problems import create, network_objective
+from searches import search
+
+import distsearch
+from distsearch import strategies
+from distsearch.candidates import Layer, Space
+
+NETWORK = (Layer(0, 2, 3), Layer(9, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [
+        (Space(21, NETWORK, 300, 300), "node-perturbation"),
+        (Space(21, NETWORK, 300, 300, flat=True), "hill-climb"),
+        (Space(100_000, NETWORK, 300, 300, flat=True), "node-perturbation"),
+        (Space(20), "cma-es"),
+        (Space(3000), "snes"),
+        (Space(100_000), "evolution-strategy"),
+    ],
+)
+def test_auto_chooses_by_the_space_and_says_why(space, name):
+    chosen, why = strategies.choose(space)
+    assert chosen == name
+    assert why
+
+
+def test_a_run_keeps_what_auto_has_chosen(tmp_path):
+    stored, _ = search(tmp_path, strategy="auto", data="iris", rounds=12)
+    assert stored.config.strategy.name == "node-perturbation"
+    assert stored.config.settings["rate"] == pytest.approx(0.6 / np.sqrt(stored.manifest.weights), abs=0.05)
+    assert stored.path.name == "iris-node-perturbation-1"
+
+
+def test_a_function_is_minimised_by_what_auto_chooses():
+    result = distsearch.minimize(
+        lambda weights: float(((weights - 3) ** 2).sum()), np.zeros(4), strategy="auto", rounds=80
+    )
+    assert result.loss < 1e-3
+
+
+def test_settings_that_were_not_taken_as_given_are_told():
+    told = create("evolution-strategy", {"population": 5}, network_objective("iris", (8,))).chosen
+    assert told.startswith("evolution-strategy has chosen ")
+    assert "population 6" in told
+    assert "rank 0" in told
+    assert create("hill-climb", {"population": 5}).chosen == ""
