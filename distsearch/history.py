@@ -5,6 +5,7 @@ that a change anywhere shows; and from the losses the strategy comes to every la
 candidate.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from itertools import islice
@@ -66,8 +67,14 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             after.best is not before.best,
             before.sigma,
             *measured,
-            non_finite=len(losses) - int(np.count_nonzero(np.isfinite(losses))),
+            non_finite=_non_finite(losses),
         )
+
+
+def _non_finite(losses: Losses) -> int:
+    if math.isfinite(losses.sum()):  # one that is not would show
+        return 0
+    return len(losses) - int(np.count_nonzero(np.isfinite(losses)))
 
 
 class Position(NamedTuple):

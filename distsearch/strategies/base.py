@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Candidates, Space
+from distsearch.candidates import Candidates, Dense, Space
 from distsearch.errors import ObjectiveError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import Settings, about
@@ -123,6 +123,9 @@ class PopulationSettings(StrategySettings, frozen=True):
     population: Annotated[int, about("candidates tried each round", unit="candidates", at_least=2)] = 32
 
 
+NO_TILE = (None, 0, None)
+
+
 class Strategy(ABC):
     """A search algorithm. A subclass fills in `ask` and `advance`; the books (round, best) are kept here."""
 
@@ -141,6 +144,10 @@ class Strategy(ABC):
         self.settings: Any = self.resolved(settings, space)
         self.space = space
         self._given = settings
+        self._latest: tuple[State | None, int, Candidates | None] = NO_TILE
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_latest": NO_TILE}
 
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
@@ -183,7 +190,11 @@ class Strategy(ABC):
     def work(self, state: State, objective: Objective, lo: int, hi: int) -> Answer:
         """Try the units lo to hi, both boundaries of tiles, so that no more than a tile of candidates is ever held."""
         boundaries = [at for at in self.tiles(state, objective) if lo <= at <= hi]
-        losses = [objective.losses(self.ask(state, *tile), state.round) for tile in pairwise(boundaries)]
+        losses = []
+        for tile in pairwise(boundaries):
+            candidates = self.ask(state, *tile)
+            losses.append(objective.losses(candidates, state.round))
+            self._latest = state, tile[0], candidates
         return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
 
     def noise_sums(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> tuple[Subtree, ...]:
@@ -228,7 +239,7 @@ class Strategy(ABC):
         weighted_noise gives Σ cᵢ zᵢ over the units of the round, (n,), from coefficients, (units,).
         """
         losses = losses_of(answers)
-        if not np.isfinite(losses).any():
+        if not math.isfinite(losses[lowest_of(losses)]):
             raise ObjectiveError(
                 f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
                 "try a smaller --sigma, or --scale if the features are large"
@@ -252,7 +263,12 @@ class Strategy(ABC):
 
     def weights_of(self, state: State, index: int) -> NDArray[np.float32]:
         """The weights, (n,), of one candidate of the round."""
-        return state.center if index == 0 else frozen(self.ask(state, index, index + 1).dense()[0])
+        if index == 0:
+            return state.center
+        asked, lo, candidates = self._latest  # the candidate may still be there: to make one anew costs a tenth of all
+        if asked is state and isinstance(candidates, Dense) and lo <= index < lo + len(candidates):
+            return frozen(candidates.weights[index - lo])
+        return frozen(self.ask(state, index, index + 1).dense()[0])
 
     def best_of(self, losses: NDArray[np.float64]) -> int:
         """The index of the candidate that may be the best so far: that of the lowest finite loss."""

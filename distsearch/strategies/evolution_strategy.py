@@ -59,7 +59,7 @@ class EvolutionStrategy(Strategy):
         self._products: tuple[int, Products] | None = None  # of the round in hand
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_products": None}
+        return {**super().__getstate__(), "_products": None}
 
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
