@@ -7,6 +7,7 @@ candidate.
 
 import math
 import os
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -109,7 +110,8 @@ class HistoryWriter:
 
     def append(self, record: RoundRecord, losses: Losses) -> None:
         """Hold a round back until the next `flush`."""
-        raw, body = losses.astype(_LOSS, copy=False).tobytes(), self._encode(record)
+        raw = losses.tobytes() if sys.byteorder == "little" else losses.astype(_LOSS).tobytes()
+        body = self._encode(record)
         self._check = _checksum(self._check, raw, body)
         self._held[0] += raw
         self._held[1] += body[:-1] + _CHECK % self._check

@@ -10,6 +10,8 @@ from distsearch.history import Measured
 from distsearch.problem.objective import Measurement
 from distsearch.strategies.base import Answer, Best, State, Strategy, losses_of
 
+NOT_MEASURED = Measured()
+
 
 class Outcome(NamedTuple):
     """What came of a round: the losses, (units,), the state after it, and what was measured, if anything."""
@@ -46,13 +48,13 @@ class Rounds:
         self._workers = workers
         self._every = measure_every
         self._best: Best | None = None  # that was measured last
-        self._measured = Measured()
+        self._measured = NOT_MEASURED
 
     def run(self, state: State) -> Outcome:
         """One round: try, tell, and now and then measure."""
         answers = self._workers.evaluate(state)
         after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
-        measured = Measured()
+        measured = NOT_MEASURED
         if self._strategy.chosen_by_measuring:
             if after.round == 1 or after.round % self._every == 0:
                 measured, after = self._choose(after)

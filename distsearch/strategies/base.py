@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,8 +90,7 @@ WeightedNoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,); or another sum, see `_noise_sum`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """All that came of a round: losses, (units,), in index order; their answers' sums; and its noise, to be summed."""
 
     losses: NDArray[np.float64]

@@ -23,6 +23,10 @@ class Job(ABC):
     def boundaries(self, strategy: Strategy, objective: Objective) -> Sequence[int]:
         """Where it may be cut, rising, from 0 to its end."""
 
+    def end(self, strategy: Strategy, objective: Objective) -> int:
+        """The last boundary."""
+        return self.boundaries(strategy, objective)[-1]
+
     @abstractmethod
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> Any:
         """What comes of lo to hi, both of them boundaries."""
@@ -38,6 +42,10 @@ class Trial(Job):
     def boundaries(self, strategy: Strategy, objective: Objective) -> Sequence[int]:
         """Tiles of units."""
         return strategy.tiles(self.state, objective)
+
+    def end(self, strategy: Strategy, objective: Objective) -> int:
+        """The number of units."""
+        return strategy.units(self.state)
 
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> Answer:
         """The answer to the units lo to hi."""

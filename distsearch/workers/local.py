@@ -15,8 +15,7 @@ class LocalWorkers(Workers):
     def sweep(self, job: Job) -> list[Any]:
         """The whole job in one. ObjectiveError with the message of what the objective raised."""
         try:
-            end = job.boundaries(self.strategy, self.objective)[-1]
-            return [job.work(self.strategy, self.objective, 0, end)]
+            return [job.work(self.strategy, self.objective, 0, job.end(self.strategy, self.objective))]
         except DistsearchError:
             raise
         except Exception as error:
