@@ -113,8 +113,9 @@ class _Passed:
 
 def _size(inputs: Array) -> float:
     """√(2 · the mean square of a layer's inputs), (inputs + 1, examples), but never next to nothing."""
-    features = inputs[:-1]
-    return max(SMALLEST_SIZE, math.sqrt(2 * float(np.vdot(features, features)) / features.size))
+    flat = inputs.ravel(order="K")  # as it lies in memory, the row of ones included
+    squares = float(np.vdot(flat, flat)) - inputs.shape[1]
+    return max(SMALLEST_SIZE, math.sqrt(max(0.0, 2 * squares / (inputs.size - inputs.shape[1]))))
 
 
 def _by_groups(columns: Array, changes: Array, nodes: int) -> Array:

@@ -84,7 +84,7 @@ class NodePerturbation(Strategy):
         """σ, the learning rate and the horizon. SettingError if there is no network."""
         if not space.layers:
             raise SettingError("node-perturbation moves the nodes of a network: for a function take another strategy")
-        rate = min(0.1, max(5e-4, 0.6 / math.sqrt(space.weights_count)))
+        rate = min(0.1, 1 / math.sqrt(space.weights_count))
         chosen = settings.resolved_for(rate, space.rounds)
         sigma = settings.sigma if settings.sigma is not None else (1.0 if space.flat else 0.3)
         return structs.replace(chosen, sigma=sigma)
