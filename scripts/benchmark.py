@@ -6,12 +6,16 @@ Every time is the lowest of several runs: what else the machine does can only ad
 
 import argparse
 import os
+import pickle
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Timer
 
 import numpy as np
 from rich.console import Console
@@ -24,8 +28,12 @@ from distsearch.problem import datasets, losses
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.network import Network
 from distsearch.problem.objective import NetworkObjective
+from distsearch.runs import Run
 from distsearch.strategies import create
 from distsearch.workers.base import Workers
+from distsearch.workers.dispatch import Dispatcher
+from distsearch.workers.instructions import Policy, Send
+from distsearch.workers.jobs import Trial
 
 MICRO = 1e6
 
@@ -219,11 +227,94 @@ print(peak() - before)
     )
 
 
+def dispatching() -> Iterator[Figure]:
+    """What the driver decides, what checkpoints cost, and what goes over the wire."""
+    yield Figure("dispatcher, a shard", *_limited(dispatch_seconds() * MICRO, "µs"), 50, False)
+    total, saving = checkpoint_seconds()
+    yield Figure(
+        "run of 12 s with checkpoints", f"{total:.2f} s", f"{total - saving:.2f} s, without", total / (total - saving),
+        1.02, False,
+    )  # fmt: skip
+    prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
+    state = prepared.strategy.init(prepared.start, 0)
+    down = len(pickle.dumps(Trial(prepared.strategy.outgoing(state))))
+    up = len(pickle.dumps(prepared.strategy.work(state, prepared.objective, 0, 1024))) / 1024
+    weights = prepared.objective.space.weights_count
+    yield Figure(
+        f"wire: down to a worker, {weights:,} weights", f"{down:,} B", f"{4 * weights:,} B, the weights",
+        down / (4 * weights), 1.1, False,
+    )  # fmt: skip
+    yield Figure("wire: up, a candidate", f"{up:.1f} B", "8 B, a loss", up / 8, 1.1, False)
+
+
+def _limited(measured: float, unit: str) -> tuple[str, str, float]:
+    return f"{measured:.3g} {unit}", f"limit in {unit}", measured
+
+
+def dispatch_seconds(workers: int = 256, shards: int = 20_000) -> float:
+    """The dispatcher's time for a shard: to send it, to hear of it, to look after the time."""
+    dispatcher, now = Dispatcher(Policy()), 0.0
+    waiting: deque[Send] = deque()
+    for started in dispatcher.want(workers, now):
+        dispatcher.joined(started.worker, now)
+    answered = 0
+    waiting.extend(dispatcher.start(range(10 * shards), now))
+    began = time.perf_counter()
+    while waiting:
+        send = waiting.popleft()
+        now += 0.05 / workers
+        answered += 1
+        heard = dispatcher.answered(send.worker, send.shard, now, 0.05)
+        waiting.extend(each for each in heard + dispatcher.tick(now) if isinstance(each, Send))
+    return (time.perf_counter() - began) / answered
+
+
+def checkpoint_seconds() -> tuple[float, float]:
+    """Of a search of a large network in this process: all, and that of the checkpoints."""
+    spent = 0.0
+    save = Run.save
+
+    def timed(*given: object) -> None:
+        nonlocal spent
+        began = time.perf_counter()
+        save(*given)  # type: ignore[arg-type]
+        spent += time.perf_counter() - began
+
+    Run.save = timed  # type: ignore[method-assign,assignment]
+    try:
+        total = run_seconds(data="digits", layers=[512, 512], seconds=12.0)
+    finally:
+        Run.save = save  # type: ignore[method-assign]
+    return total, spent
+
+
+def recovery() -> Iterator[Figure]:
+    """What a killed worker costs: kill -9 in mid-round, with a round of half a second."""
+    import ray
+
+    from distsearch.workers.ray_pool import RayPool
+
+    prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 2048}))
+    state = prepared.strategy.init(prepared.start, 0)
+    with RayPool(prepared.strategy, prepared.objective, 2, lambda sentence: None) as pool:
+        wait_for_all(pool, 2, lambda: pool.evaluate(state))
+        usual = seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
+        worker = next(iter(pool._workers.values()))
+        number = ray.get(worker.__ray_call__.remote(lambda self: os.getpid()))
+        Timer(usual / 2, os.kill, (number, signal.SIGKILL)).start()
+        began = time.perf_counter()
+        pool.evaluate(state)
+        lost = time.perf_counter() - began - usual
+    yield Figure("killed worker: its round takes longer by", f"{lost:.2f} s", f"{usual:.2f} s, a round", lost, 2, False)
+
+
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "core": single_core,
     "ray": ray_scaling,
     "process": processes,
     "memory": memory,
+    "dispatch": dispatching,
+    "recovery": recovery,
 }
 
 
