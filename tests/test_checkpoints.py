@@ -1,4 +1,6 @@
+import errno
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +91,35 @@ def test_a_flipped_bit_of_a_weight_is_found(tmp_path):
     path.write_bytes(content)
     with pytest.raises(RunError, match="its checksum does not fit its content"):
         checkpoints.read(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_file_of_which_the_disk_took_only_a_part_leaves_the_old_one_and_no_other(tmp_path, monkeypatch, share):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoints.write_whole(path, b"the old one")
+    opened = Path.open
+
+    def open_short(self, mode="r", *given, **more):
+        file = opened(self, mode, *given, **more)
+        if "w" in mode:
+            whole = file.write
+
+            class Short:
+                def __enter__(self):
+                    return self
+
+                def __exit__(self, *error):
+                    file.close()
+
+                def write(self, content):
+                    whole(content[: int(share * len(content))])
+                    raise OSError(errno.ENOSPC, "No space left on device")
+
+            return Short()
+        return file
+
+    monkeypatch.setattr(Path, "open", open_short)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoints.write_whole(path, b"the new one", tmp_path / "previous.safetensors")
+    assert [each.name for each in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+    assert path.read_bytes() == b"the old one"

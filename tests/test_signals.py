@@ -82,7 +82,7 @@ def test_a_signal_ends_the_program_soon_and_the_run_goes_on_to_the_same_bytes(tm
     assert contents(tmp_path / "runs" / "run") == whole
 
 
-@pytest.mark.parametrize(("number", "codes"), [(signal.SIGINT, {130}), (signal.SIGTERM, {130, -signal.SIGTERM})])
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGINT, {130, -signal.SIGINT}), (signal.SIGTERM, {130, -signal.SIGTERM})])
 def test_a_second_signal_ends_the_program_soon_and_leaves_a_whole_checkpoint_and_no_process(tmp_path, number, codes):
     with run(tmp_path, "2") as process:
         follow_to_round(process, 10)

@@ -52,6 +52,7 @@ class Reporter:
     def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
+            self._console.show_cursor(True)  # a program that is ended by a signal could not bring it back
         return self
 
     def __exit__(

@@ -168,11 +168,12 @@ class RayPool(Workers):
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
         if self._connected_here:
-            # In a thread of its own, for Ctrl-C would leave it half done: that ends the waiting only.
+            # In a thread of its own, for Ctrl-C would leave it half done.
             ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
             ending.start()
             if wait:
-                ending.join()
+                with _ended_by_signals():
+                    ending.join()
         else:
             for worker in self._workers.values():
                 ray.kill(worker)
@@ -290,6 +291,23 @@ def _connect(workers: int | None, data_bytes: int) -> None:
         )
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(f"Ray did not start: {_lines(error)[0]}; --workers 0 searches without it") from None
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Whoever does not want to wait for Ray any longer ends the program at once: all is kept by now.
+
+    It is the system that does it, for Ray holds Python's lock for seconds.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _init(**options: Any) -> None:
