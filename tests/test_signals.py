@@ -82,8 +82,8 @@ def test_a_signal_ends_the_program_soon_and_the_run_goes_on_to_the_same_bytes(tm
     assert contents(tmp_path / "runs" / "run") == whole
 
 
-@pytest.mark.parametrize(("number", "codes"), [(signal.SIGINT, {130, -signal.SIGINT}), (signal.SIGTERM, {130, -signal.SIGTERM})])
-def test_a_second_signal_ends_the_program_soon_and_leaves_a_whole_checkpoint_and_no_process(tmp_path, number, codes):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_program_soon_and_leaves_a_whole_checkpoint_and_no_process(tmp_path, number):
     with run(tmp_path, "2") as process:
         follow_to_round(process, 10)
         family = [each for each in descendants(process.pid) if not re.match("ray::.*Agent", each.command)]
@@ -92,7 +92,7 @@ def test_a_second_signal_ends_the_program_soon_and_leaves_a_whole_checkpoint_and
         sent = time.monotonic()
         process.send_signal(number)
         told = process.stderr.read()
-        assert process.wait(timeout=60) in codes
+        assert process.wait(timeout=60) in {130, -number}
         assert time.monotonic() - sent < LONGEST
         assert "Traceback" not in told
         awaited(lambda: not alive(family), seconds=15)
