@@ -71,6 +71,7 @@ class Session:
         spent, limits = Spent.of(done), Limits(self.config.stop, done)
         try:
             with self.workers(tell) as workers, one_thread():
+                watch = _shown_on_cluster(run.path.name, workers, watch)
                 return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
         finally:
             run.close()
@@ -83,6 +84,21 @@ class Session:
         from distsearch.workers.ray_pool import RayPool  # takes half a second to import
 
         return RayPool(self.strategy, self.objective, count, tell)
+
+
+def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
+    """The same watch, which on a cluster shows the run in the cluster's metrics as well."""
+    if not workers.on_cluster:
+        return watch
+    from distsearch.workers.metrics import Gauges  # imports Ray
+
+    gauges = Gauges(run, workers)
+
+    def both(row: RoundRecord, state: State, count: int) -> None:
+        watch(row, state, count)
+        gauges.show(row)
+
+    return both
 
 
 def prepare(config: RunConfig) -> Session:
