@@ -6,6 +6,7 @@ DistsearchError
 │   ├── DataError                      a data set cannot be read or used
 │   └── RunError                       a run directory is missing, foreign, damaged or already there
 ├── WorkersError         exit code 3   the workers cannot be started or are all lost
+├── ClusterError         exit code 3   a Ray cluster does not answer, or cannot do what it is asked to
 └── ObjectiveError       exit code 4   the objective failed, or answered nothing finite
 """
 
@@ -39,6 +40,12 @@ class RunError(UserError):
 
 class WorkersError(DistsearchError):
     """The workers cannot be started or are all lost."""
+
+    exit_code = 3
+
+
+class ClusterError(DistsearchError):
+    """A Ray cluster does not answer, or cannot do what it is asked to."""
 
     exit_code = 3
 
