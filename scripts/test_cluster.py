@@ -19,7 +19,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import TypeVar
 
-from compose import Compose, free_port, refused
+from compose_project import Compose, free_port, refused
 
 T = TypeVar("T")
 AIM = 8.0  # seconds from submitting to the first round
