@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 HELP = (
@@ -17,11 +16,9 @@ HELP = (
 class Compose:
     """The containers of a project of its own: its name, its port on loopback and its folder of runs are given."""
 
-    def __init__(self, project: str, port: int, runs: Path, ports: Sequence[int]) -> None:
+    def __init__(self, project: str, port: int, runs: Path) -> None:
         self.port = port
         self.network = f"{project}_default"
-        self.outside = _own_address()
-        self.open_before = {each for each in ports if not refused(self.outside, each)}
         self._command = [*_compose(), "--project-name", project]
         self._project = project
         self._environment = {**os.environ, "DISTSEARCH_PORT": str(port), "DISTSEARCH_RUNS": str(runs)}
@@ -95,6 +92,16 @@ def free_port() -> int:
         return door.getsockname()[1]
 
 
+def own_address() -> str:
+    """This machine's address towards others; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        try:
+            door.connect(("192.0.2.1", 9))
+        except OSError:  # no network
+            return "127.0.0.2"
+        return door.getsockname()[0]
+
+
 def _compose() -> list[str]:
     """The command of Compose v2, or of version 1, whichever there is. Exits with 2 if there is no engine."""
     if _works(["docker", "info"]):
@@ -119,13 +126,3 @@ def _output(command: list[str], environment: dict[str, str] | None = None) -> st
     if done.returncode:
         sys.exit(f"cluster: {' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
-
-
-def _own_address() -> str:
-    """This machine's address towards others; nothing is sent to find it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        try:
-            door.connect(("192.0.2.1", 9))
-        except OSError:  # no network
-            return "127.0.0.2"
-        return door.getsockname()[0]
