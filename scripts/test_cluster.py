@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -194,9 +195,11 @@ def metrics(cluster: Cluster) -> str:
 
     def shown() -> bool:
         text = cluster.compose.inside("head", "python", "-c", read)
-        return all(re.search(rf'^ray_distsearch_{name}{{.*run="digits".*}} ', text, re.MULTILINE) for name in names)
+        return all(re.search(rf'^ray_distsearch_{name}{{.*run="shown".*}} ', text, re.MULTILINE) for name in names)
 
+    cluster.submit("shown", "run", "--name", "shown", *ENDLESS)
     awaited("the gauges of a run in the metrics", shown)
+    cluster.ask("stop", "shown")
     return ", ".join(names)
 
 
@@ -205,9 +208,9 @@ STEPS: dict[str, Callable[[Cluster], str]] = {
     "door": door,
     "chapter": chapter,
     "submit to first round": first_round,
+    "metrics": metrics,
     "sharing": sharing,
     "faults": faults,
-    "metrics": metrics,
     "secrecy": secrecy,
 }
 
@@ -267,7 +270,7 @@ def up() -> Iterator[Cluster]:
             awaited("a head and two workers", lambda: len(compose.healthy("head") + compose.healthy("worker")) == 3)
             say(f"a head and two workers are up after {time.monotonic() - began:.0f} s, at 127.0.0.1:{compose.port}")
             yield Cluster(compose, folder)
-        except BaseException:
+        except UnexpectedError:
             print(compose.logs(), file=sys.stderr)
             raise
         finally:
@@ -279,6 +282,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="test-cluster", description=__doc__)
     parser.add_argument("--only", choices=STEPS, action="append", help="a step; more of them with --only again")
     chosen = parser.parse_args().only or list(STEPS)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # so that everything is taken down
     for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "DISTSEARCH_RUNS"):
         os.environ.pop(name, None)
     try:
@@ -289,6 +294,8 @@ def main() -> None:
                 say(f"{name}: {said} [{time.monotonic() - began:.0f} s]")
     except UnexpectedError as failure:
         sys.exit(f"cluster: failed: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     say("all passed" if chosen == list(STEPS) else "these passed")
 
 
