@@ -8,6 +8,8 @@ import sys
 
 STORE_SHARE = 0.9  # of /dev/shm, which the object store must fit into
 METRICS_PORT = 8080  # where Prometheus asks, on every node
+# Chosen here, or each node waits for its agents to choose, and on a busy machine gives up.
+AGENT_PORTS = {"--dashboard-agent-grpc-port": 52366, "--runtime-env-agent-port": 52367}
 
 
 def command(role: str) -> list[str]:
@@ -19,8 +21,8 @@ def command(role: str) -> list[str]:
     else:
         cpus = max(1, int(float(os.environ["DISTSEARCH_WORKER_CPUS"])))
         place = ["--address", "head:6379", "--num-cpus", str(cpus)]
-    ports = ["--metrics-export-port", str(METRICS_PORT)]
-    return ["ray", "start", "--block", *place, *ports, "--object-store-memory", str(store)]
+    options = {"--object-store-memory": store, "--metrics-export-port": METRICS_PORT, **AGENT_PORTS}
+    return ["ray", "start", "--block", *place, *(str(word) for option in options.items() for word in option)]
 
 
 if __name__ == "__main__":
