@@ -48,6 +48,7 @@ def submit(cluster: Cluster, search: Search, job: str, tell: Tell) -> Job:
     taken = {each.id for each in jobs}
     if job in taken:
         raise UserError(f"the cluster has a job {job} already: choose another --job")
+    taken |= {each.run for each in jobs}  # Ray does not give out the id of a deleted job again
     if search.goes_on:
         search = _going_on(search, [each.metadata for each in jobs if each.run == search.run])
     contents = read_files({**search.files, **search.settings})
