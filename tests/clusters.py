@@ -6,7 +6,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import urllib.request

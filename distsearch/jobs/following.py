@@ -11,7 +11,7 @@ LOOK_SECONDS = 0.25
 LOG_SECONDS = 1.0
 LOG_SHARE = 0.05  # of the time that reading a log may take
 LOST_SECONDS = 90.0  # without an answer
-SLOW_SECONDS = 5.0
+SLOW_SECONDS = 8.0
 SURVIVAL_SECONDS = 1.0
 
 NOT_FOUND = 127  # is what a shell exits with if there is no such command

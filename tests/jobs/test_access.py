@@ -77,10 +77,10 @@ def test_a_token_is_taken_from_where_it_was_given_first(home):
     for path, token in ((home / "given", "one"), (home / "named", "two"), (home / ".ray" / "auth_token", "three")):
         path.write_text(f"{token}\n")
     named = {"RAY_AUTH_TOKEN_PATH": str(home / "named")}
-    assert Access.of("", home / "given", {"RAY_AUTH_TOKEN": "zero", **named}).headers == {"Authorization": "Bearer one"}
-    assert Access.of("", None, {"RAY_AUTH_TOKEN": "zero", **named}).token == "zero"
-    assert Access.of("", None, named).token == "two"
-    assert Access.of("", None, {}).token == "three"
+    direct = {"RAY_AUTH_TOKEN": "zero", **named}
+    accesses = [(home / "given", direct), (None, direct), (None, named), (None, {})]
+    tokens = [Access.of("", file, environment).token for file, environment in accesses]
+    assert tokens == ["one", "zero", "two", "three"]
     (home / ".ray" / "auth_token").unlink()
     assert Access.of("", None, {}).headers == {}
 

@@ -52,7 +52,7 @@ def test_a_changed_character_is_found(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "folder/inside", "..", "."])
+@pytest.mark.parametrize("name", ["../outside", "/outside", "folder/inside", "..", "."])
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_left(tmp_path, name):
     with pytest.raises(ClusterError, match="is no file of a run"):
         unpacked(armoured(("manifest.json", b"{}"), (name, b"x")), tmp_path / "in" / "one")

@@ -31,7 +31,9 @@ def shell(text: str, **variables: str) -> list[str]:
     """What a program named distsearch is given by a shell that runs this command: its runs, its arguments."""
     script = f'distsearch() {{ printf "%s\\n" "$DISTSEARCH_RUNS" "$@"; }}; {text}'
     environment = {"PATH": os.environ["PATH"], **variables}
-    return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True).stdout.splitlines()
+    return subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True
+    ).stdout.splitlines()
 
 
 def test_the_command_survives_the_shell_and_keeps_its_runs_where_the_cluster_says():
