@@ -60,7 +60,11 @@ def submit(
     search = search_of(context.find_root(), arguments, add or [], files)
     cluster = _cluster(address, token_file)
     _compare_versions(cluster)
-    sent = send(cluster, search, job, say)
+    try:
+        sent = send(cluster, search, job, say)
+    except KeyboardInterrupt:
+        say("\ninterrupted: `distsearch jobs` shows whether the job is there already")
+        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
     if wait:
         say(f"job {sent.id} at {cluster.address}")
         _follow(cluster, sent.id)

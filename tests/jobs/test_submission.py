@@ -80,6 +80,19 @@ def test_ids_are_never_used_twice(told):
         submit(cluster, Search(["resume", "one"], "one"), "one-2", told.append)
 
 
+def test_an_id_has_no_characters_that_ray_would_stumble_over(told):
+    cluster = ScriptedCluster()
+    assert submit(cluster, Search(["resume", "my run/1?"], "my run/1?"), "", told.append).id == "my-run-1-"
+    with pytest.raises(UserError, match="--job: expected letters, digits, dots, dashes and underscores, got 'a/b'"):
+        submit(cluster, Search(["resume", "one"], "one"), "a/b", told.append)
+
+
+@pytest.mark.parametrize("name", ["../one", "/one", "..", "a/b"])
+def test_a_cluster_cannot_choose_where_a_run_is_written(tmp_path, name):
+    with pytest.raises(ClusterError, match="expected the name of a run"):
+        fetch(ScriptedCluster(), described("one", run=name), tmp_path)
+
+
 def test_what_a_run_was_sent_goes_with_it_again(tmp_path, told):
     (tmp_path / "my.csv").write_text("1,2")
     (tmp_path / "search.toml").write_text("")
