@@ -6,9 +6,10 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
+import sysconfig
 import tempfile
 import urllib.request
+import venv
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from processes import alive, awaited, descendants
 
-RAY = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
+START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 
 
 class Cluster(NamedTuple):
@@ -28,8 +29,8 @@ class Cluster(NamedTuple):
 
 
 @contextmanager
-def running(path: str, **variables: str) -> Iterator[Cluster]:
-    """A cluster whose jobs find their programs on this PATH; its processes end with the block."""
+def running(programs: Path, **variables: str) -> Iterator[Cluster]:
+    """A cluster of the Python in this folder, where its jobs find their programs too; it ends with the block."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short, for the paths of sockets
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -38,7 +39,7 @@ def running(path: str, **variables: str) -> Iterator[Cluster]:
         token.chmod(0o600)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
-            "PATH": path,
+            "PATH": f"{programs}:{os.defpath}",
             "HOME": str(folder),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_AUTH_MODE": "token",
@@ -50,10 +51,8 @@ def running(path: str, **variables: str) -> Iterator[Cluster]:
         head += ["--dashboard-host=127.0.0.1", f"--ray-client-server-port={ports[4]}", f"--temp-dir={folder / 'ray'}"]
         node = [f"--address=127.0.0.1:{ports[0]}", f"--dashboard-agent-listen-port={ports[3]}"]
         memory = f"--object-store-memory={100 * 1024 * 1024}"
-        commands = [
-            [*RAY, "--head", "--num-cpus=0", memory, *head],
-            [*RAY, "--num-cpus=2", memory, *node],
-        ]
+        start = [str(programs / "python"), *START, memory]
+        commands = [[*start, "--head", "--num-cpus=0", *head], [*start, "--num-cpus=2", *node]]
         log = stack.enter_context((folder / "log").open("wb"))
         for command, door in zip(commands, (ports[1], ports[3]), strict=True):
             started = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
@@ -103,3 +102,13 @@ def _end(started: subprocess.Popen[bytes]) -> None:
         started.wait()
     for process in alive(family):
         os.kill(process.pid, 9)
+
+
+def foreign_environment(folder: Path) -> Path:
+    """An environment with everything that this one has, but without distsearch; the folder of its programs."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "distsearch" not in path.name and not (packages / path.name).exists():
+            (packages / path.name).symlink_to(path)
+    return folder / "bin"

@@ -97,6 +97,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"rounds", "runs", "session", "strategies", "strategies.base", "strategies.sums", "workers.base"},
         {"numpy", "msgspec"},
     ),
+    "jobs.access": ({"errors"}, set()),
+    "jobs.wheel": ({"", "errors"}, set()),
+    "jobs.parcel": (
+        {"errors", "jobs.wheel", "problem", "problem.generators", "problem.datasets", "problem.readers"},
+        set(),
+    ),
+    "jobs.cluster": ({"errors", "jobs.access"}, {"ray"}),
+    "jobs.archive": ({"errors", "checkpoints", "history", "runs"}, set()),
+    "jobs.following": ({"errors", "jobs.cluster"}, set()),
+    "jobs.submission": ({"errors", "jobs.archive", "jobs.cluster", "jobs.following", "jobs.parcel"}, set()),
     "search": (
         {
             "config",
@@ -168,15 +178,19 @@ def test_a_room_imports_only_what_it_may(module):
     assert others - permitted[1] == set()
 
 
-def test_only_one_room_names_numpy_s_random_numbers_and_only_the_workers_ray():
-    naming = {"numpy.random": set(), "import ray": set()}
+def test_only_one_room_names_numpy_s_random_numbers_only_the_workers_ray_and_one_its_job_client():
+    naming = {"numpy.random": set(), "import ray": set(), "ray.job_submission": set()}
     for module, path in modules().items():
         text = path.read_text(encoding="utf-8")
         for words, users in naming.items():
             code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", '"')))
             if words in code or (words == "numpy.random" and "np.random" in code):
                 users.add(module)
-    assert naming == {"numpy.random": {"randomness"}, "import ray": {"workers.ray_cluster", "workers.ray_pool"}}
+    assert naming == {
+        "numpy.random": {"randomness"},
+        "import ray": {"workers.ray_cluster", "workers.ray_pool"},
+        "ray.job_submission": {"jobs.cluster"},
+    }
 
 
 @pytest.mark.parametrize(("module", "path"), modules().items())

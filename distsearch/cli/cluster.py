@@ -54,20 +54,26 @@ def submit(
 ) -> None:
     """Send a search to a Ray cluster as a job, and follow it: distsearch submit -- run --data digits."""
     from distsearch.cli.submitted import search_of
+    from distsearch.jobs.following import survived
     from distsearch.jobs.submission import submit as send
 
     search = search_of(context.find_root(), arguments, add or [], files)
     cluster = _cluster(address, token_file)
     _compare_versions(cluster)
-    sent = send(cluster, search, job, say)
+    try:
+        sent = send(cluster, search, job, say)
+    except KeyboardInterrupt:
+        say("\ninterrupted: `distsearch jobs` shows whether the job is there already")
+        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
     if wait:
         say(f"job {sent.id} at {cluster.address}")
         _follow(cluster, sent.id)
-    elif sent.ended and sent.status != "SUCCEEDED":
+        return
+    sent = survived(cluster, sent)
+    if sent.ended and sent.status != "SUCCEEDED":
         print(cluster.log(sent.id), end="")
         _end_as(sent)
-    else:
-        print(sent.id)
+    print(sent.id)
 
 
 def list_jobs(address: AddressOption = "", token_file: TokenOption = None, json: JsonOption = False) -> None:

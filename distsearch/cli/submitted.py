@@ -8,6 +8,7 @@ from typing import Any
 from distsearch import config, strategies
 from distsearch.cli.options import given_settings
 from distsearch.errors import UserError
+from distsearch.jobs.archive import is_plain
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Search
 
@@ -29,6 +30,8 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
         strategies.settings_of(settings.strategy.name, settings.settings)
     source, data = data_files(settings.data.source) if files else (settings.data.source, {})
     run = settings.output.name or _made_up(settings)
+    if not is_plain(run):
+        raise UserError(f"expected a plain name for the run, got {run!r}")
     line = _with(arguments, "--name", run)
     if source != settings.data.source:
         line = _with(line, "--data", source)

@@ -17,7 +17,7 @@ from distsearch.history import HISTORY, LOSSES
 from distsearch.runs import StoredRun
 
 BEGIN, END = "-----BEGIN DISTSEARCH RUN-----", "-----END DISTSEARCH RUN-----"
-MOST_BYTES = 500_000_000  # that a log should carry
+MOST_BYTES = 250_000_000  # that a log should carry
 APPENDED = (HISTORY, LOSSES)  # read last, in this order: no line of the history is then without its losses
 TRIES = 20
 PAUSE_SECONDS = 0.2
@@ -54,6 +54,11 @@ def unpacked(text: str, target: Path) -> None:
             raise
     except OSError as error:
         raise RunError(f"cannot write {target}: {error.strerror}") from None
+
+
+def is_plain(name: str) -> bool:
+    """Whether this is a name in a folder, and leads nowhere else."""
+    return Path(name).name == name and name not in ("", "..")
 
 
 def _snapshot(run: Path) -> dict[str, bytes]:
@@ -117,7 +122,7 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes, float]]:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             for member in archive:
                 file = archive.extractfile(member) if member.isreg() else None
-                if file is None or Path(member.name).name != member.name or member.name == "..":
+                if file is None or not is_plain(member.name):
                     raise ClusterError(f"the cluster has sent {member.name!r}, which is no file of a run")
                 yield member.name, file.read(), member.mtime
     except (tarfile.TarError, EOFError) as error:

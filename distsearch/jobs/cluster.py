@@ -14,6 +14,7 @@ from distsearch.jobs.access import ADDRESS_VARIABLES, Access
 KIND = "distsearch"  # the key of a job's metadata that tells its kind
 SEARCH, EXPORT = "run", "export"
 
+LONGEST_REASON = 240  # characters
 PATIENCE = 60.0  # seconds that an answer may take
 
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
@@ -46,7 +47,8 @@ class Job:
         """The line of the cluster's message that says most about why it failed."""
         lines = [line.strip() for line in self.message.splitlines() if line.strip()]
         telling = [line for line in lines if "ERROR: " in line]
-        return telling[0].partition("ERROR: ")[2] if telling else (lines[-1] if lines else self.status.lower())
+        line = telling[0].partition("ERROR: ")[2] if telling else (lines[-1] if lines else self.status.lower())
+        return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
 
 
 class Cluster:
@@ -137,7 +139,7 @@ def _client(access: Access) -> Any:
         def _do_request(self, *arguments: Any, **options: Any) -> Any:
             return super()._do_request(*arguments, **{"timeout": PATIENCE, **options})
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.ERROR)  # it speaks of every upload
     try:
         return Client(access.address, headers=access.headers)
     except RuntimeError as error:

@@ -11,7 +11,8 @@ LOOK_SECONDS = 0.25
 LOG_SECONDS = 1.0
 LOG_SHARE = 0.05  # of the time that reading a log may take
 LOST_SECONDS = 90.0  # without an answer
-SLOW_SECONDS = 5.0
+SLOW_SECONDS = 8.0
+SURVIVAL_SECONDS = 1.0
 
 NOT_FOUND = 127  # is what a shell exits with if there is no such command
 
@@ -35,6 +36,13 @@ def _speaks(log: str) -> bool:
     """Whether a program has printed something, and not its shell that there is none."""
     first = log.partition("\n")[0]
     return bool(first) and "not found" not in first
+
+
+def survived(cluster: Cluster, job: Job) -> Job:
+    """A job that has begun, a moment later: many of those that fail do so at once."""
+    if not job.ended:
+        time.sleep(SURVIVAL_SECONDS)
+    return patiently(lambda: cluster.job(job.id))
 
 
 def ended(cluster: Cluster, job: str) -> Job:

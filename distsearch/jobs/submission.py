@@ -1,6 +1,7 @@
 """A command line of distsearch on its way to a cluster, and the run that it makes on its way back."""
 
 import json
+import re
 import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +12,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from distsearch.errors import ClusterError, UserError
-from distsearch.jobs.archive import unpacked
+from distsearch.jobs.archive import is_plain, unpacked
 from distsearch.jobs.cluster import EXPORT, KIND, SEARCH, Cluster, Job
 from distsearch.jobs.following import NOT_FOUND, begun, ended
 from distsearch.jobs.parcel import Files, read_files, runtime_environment
 
 KEPT_IN = "~/distsearch-runs"
 """Where a cluster keeps its runs if its own DISTSEARCH_RUNS does not say otherwise."""
+
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 
 Tell = Callable[[str], None]
 
@@ -42,16 +45,19 @@ class Search:
 def submit(cluster: Cluster, search: Search, job: str, tell: Tell) -> Job:
     """Send a search as a job of this id, or of one after its run if empty; the job as soon as it runs or has ended.
 
-    Where the cluster has no distsearch, this one is sent along. UserError if there is a job of this id.
+    Where the cluster has no distsearch, this one is sent along. UserError if the id is taken or cannot be one.
     """
+    if _NOT_IN_IDS.search(job):
+        raise UserError(f"--job: expected letters, digits, dots, dashes and underscores, got {job!r}")
     jobs = cluster.jobs()
     taken = {each.id for each in jobs}
     if job in taken:
         raise UserError(f"the cluster has a job {job} already: choose another --job")
+    taken |= {each.run for each in jobs}  # Ray does not give out the id of a deleted job again
     if search.goes_on:
         search = _going_on(search, [each.metadata for each in jobs if each.run == search.run])
     contents = read_files({**search.files, **search.settings})
-    wanted = job or search.run
+    wanted = job or _NOT_IN_IDS.sub("-", search.run)
     if not any("extras" in each.metadata for each in jobs):
         sent = _sent(cluster, search, _free(wanted, taken), contents, None, tell)
         if sent.exit_code != NOT_FOUND:
@@ -67,6 +73,8 @@ def fetch(cluster: Cluster, job: Job, folder: Path) -> Path:
 
     Raises RunError if it is there already, ClusterError if it does not come through.
     """
+    if not is_plain(job.run):
+        raise ClusterError(f"expected the name of a run, and the cluster says {job.run!r}")
     target = folder / job.run
     if target.exists():
         raise UserError(f"{target} is already there: choose another folder with --to, or remove it first")
