@@ -87,7 +87,17 @@ class Cluster:
             connection.close()
 
 
-# the steps, in their order; each raises a UnexpectedError
+# the steps, in their order; each raises UnexpectedError
+
+
+def likeness(cluster: Cluster) -> str:
+    """The image computes with the same NumPy and BLAS as this machine, or no bytes could be compared."""
+    there = json.loads(cluster.compose.inside("head", "python", "-c", ALIKE))
+    here = json.loads(called([sys.executable, "-c", ALIKE]))
+    for name in ("numpy", "blas", "processor"):
+        hint = "install the same here, or build the image anew with --no-cache"
+        expect(there[name] == here[name], f"{name} is {there[name]} in the image and {here[name]} here: {hint}")
+    return f"NumPy {here['numpy']}, {here['blas']}"
 
 
 def door(cluster: Cluster) -> str:
@@ -100,29 +110,6 @@ def door(cluster: Cluster) -> str:
     outside = own_address()
     expect(refused(outside, cluster.compose.port), f"nothing answers at {outside}:{cluster.compose.port}")
     return f"one port, which answers on loopback and not at {outside}; without the token: 401"
-
-
-def secrecy(cluster: Cluster) -> str:
-    """The token is nowhere but in its file."""
-    secret = cluster.token.read_text()
-    expect(cluster.token.stat().st_mode & 0o077 == 0, "nobody else can read the token's file")
-    expect(secret not in cluster.compose.logs(), "the token is not in the containers' logs")
-    expect(secret not in cluster.compose.image(), "the token is not in the image")
-    everywhere = "cat /proc/[0-9]*/environ 2>/dev/null; grep -rhs . /tmp/ray; true"
-    for service in ("head", "worker"):
-        expect(secret not in cluster.compose.inside(service, "sh", "-c", everywhere), f"no token in the {service}")
-        expect(cluster.compose.inside(service, "id", "-u").strip() != "0", f"the {service} does not run as root")
-    return "in no environment, log, session or image; nothing runs as root"
-
-
-def likeness(cluster: Cluster) -> str:
-    """The image computes with the same NumPy and BLAS as this machine, or no bytes could be compared."""
-    there = json.loads(cluster.compose.inside("head", "python", "-c", ALIKE))
-    here = json.loads(called([sys.executable, "-c", ALIKE]))
-    for name in ("numpy", "blas", "processor"):
-        hint = "install the same here, or build the image anew with --no-cache"
-        expect(there[name] == here[name], f"{name} is {there[name]} in the image and {here[name]} here: {hint}")
-    return f"NumPy {here['numpy']}, {here['blas']}"
 
 
 def chapter(cluster: Cluster) -> str:
@@ -142,6 +129,21 @@ def first_round(cluster: Cluster) -> str:
         rest = job.communicate()[0]
     expect(seconds is not None and job.returncode == 0, f"a short job ends well: {rest}")
     return f"{seconds:.1f} s (aim: {AIM:g} s{', missed' if (seconds or 0) > AIM else ''})"
+
+
+def metrics(cluster: Cluster) -> str:
+    """What Prometheus would read."""
+    read = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
+    names = ("best_loss", "rounds", "candidates_per_second", "workers_alive", "shards_retried")
+
+    def shown() -> bool:
+        text = cluster.compose.inside("head", "python", "-c", read)
+        return all(re.search(rf'^ray_distsearch_{name}{{.*run="shown".*}} ', text, re.MULTILINE) for name in names)
+
+    cluster.submit("shown", "run", "--name", "shown", *ENDLESS)
+    awaited("the gauges of a run in the metrics", shown)
+    cluster.ask("stop", "shown")
+    return ", ".join(names)
 
 
 def sharing(cluster: Cluster) -> str:
@@ -169,18 +171,19 @@ def faults(cluster: Cluster) -> str:
     cluster.go_on(run)
     first, second = compose.containers("worker")
     compose.docker("kill", "--signal", "KILL", first)
-    say(f"  killed a worker with -9 after round {cluster.go_on(run)}")
+    say(f"  killed a worker with -9; it went on to round {cluster.go_on(run)}")
     compose.up("--scale", "worker=3")
     awaited("three workers", lambda: len(compose.healthy("worker")) == 3)
-    say(f"  a third is there, and the first again, after round {cluster.go_on(run)}")
+    awaited("the search to use all three", lambda: "3 workers" in cluster.ask("logs", run))
+    say(f"  a third has joined, and the first again, by round {cluster.go_on(run)}")
     compose.docker("network", "disconnect", compose.network, second)
-    say(f"  cut one off from the network after round {cluster.go_on(run, 20)}")
+    say(f"  cut one off from the network; it went on to round {cluster.go_on(run, 20)}")
     cluster.ask("stop", run)
     rounds = cluster.rounds(run)
     say(f"  stopped after round {rounds}, with a checkpoint")
     called(cluster.submitting(f"{run}-2", "--", "resume", run, "--rounds", "20"))
     expect(cluster.rounds(run) == rounds + 20, "the resumed search has done 20 more rounds")
-    fetched = Path(cluster.local) / "fetched"
+    fetched = cluster.local / "fetched"
     cluster.ask("fetch", run, "--to", str(fetched))
     twin = cluster.twin(run, *DIGITS, "--rounds", str(rounds + 20))
     same(cluster.runs / run, twin)
@@ -188,19 +191,23 @@ def faults(cluster: Cluster) -> str:
     return f"{rounds + 20} rounds, resumed and fetched: the same bytes as in one process"
 
 
-def metrics(cluster: Cluster) -> str:
-    """What Prometheus would read."""
-    read = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
-    names = ("best_loss", "rounds", "candidates_per_second", "workers_alive", "shards_retried")
-
-    def shown() -> bool:
-        text = cluster.compose.inside("head", "python", "-c", read)
-        return all(re.search(rf'^ray_distsearch_{name}{{.*run="shown".*}} ', text, re.MULTILINE) for name in names)
-
-    cluster.submit("shown", "run", "--name", "shown", *ENDLESS)
-    awaited("the gauges of a run in the metrics", shown)
-    cluster.ask("stop", "shown")
-    return ", ".join(names)
+def secrecy(cluster: Cluster) -> str:
+    """The token is nowhere but in its file."""
+    secret = cluster.token.read_text()
+    expect(cluster.token.stat().st_mode & 0o077 == 0, "nobody else can read the token's file")
+    expect(secret not in cluster.compose.logs(), "the token is not in the containers' logs")
+    expect(secret not in cluster.compose.image(), "the token is not in the image")
+    cluster.submit("secret", "run", "--name", "secret", *ENDLESS)
+    cluster.go_on("secret")
+    token = "-Ff $RAY_AUTH_TOKEN_PATH"
+    where = f"cat /proc/[0-9]*/environ 2>/dev/null | grep -ac {token}; grep -rls {token} /tmp/ray; true"
+    for service in ("head", "worker"):
+        found = cluster.compose.inside(service, "sh", "-c", where)
+        expect(found == "0\n", f"the token is in no environment and no file of the {service}, but it is: {found}")
+        expect(cluster.compose.inside(service, "id", "-u") != "0\n", f"the {service} does not run as root")
+    cluster.ask("stop", "secret")
+    expect(secret not in cluster.ask("logs", "secret"), "the token is not in a job's log")
+    return "in no environment, log, session or image; nothing runs as root"
 
 
 STEPS: dict[str, Callable[[Cluster], str]] = {
@@ -223,7 +230,7 @@ def called(command: list[str]) -> str:
 
 
 def expect(held: bool, what: str) -> None:
-    """Raise a UnexpectedError unless it holds."""
+    """Raise UnexpectedError unless it holds."""
     if not held:
         raise UnexpectedError(f"expected that {what}")
 
