@@ -199,8 +199,8 @@ def secrecy(cluster: Cluster) -> str:
     expect(secret not in cluster.compose.image(), "the token is not in the image")
     cluster.submit("secret", "run", "--name", "secret", *ENDLESS)
     cluster.go_on("secret")
-    token = "-Ff $RAY_AUTH_TOKEN_PATH"
-    where = f"cat /proc/[0-9]*/environ 2>/dev/null | grep -ac {token}; grep -rls {token} /tmp/ray; true"
+    seek = "grep -Ff $RAY_AUTH_TOKEN_PATH"
+    where = f"cat /proc/[0-9]*/environ 2>/dev/null | {seek} -ac; {seek} -rls /tmp/ray; true"
     for service in ("head", "worker"):
         found = cluster.compose.inside(service, "sh", "-c", where)
         expect(found == "0\n", f"the token is in no environment and no file of the {service}, but it is: {found}")
