@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
@@ -18,6 +19,7 @@ from distsearch.errors import SettingError, WorkersError
 from distsearch.machine import cores
 
 ADDRESS = "RAY_ADDRESS"  # set inside every job
+KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 
 
@@ -60,12 +62,20 @@ def connect(workers: int | None, data_bytes: int) -> None:
 
 def _join(address: str) -> None:
     try:
+        _knock(address)
         _init()
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(
             f"expected a Ray cluster at {ADDRESS}={address}, but it cannot be joined ({error_lines(error)[0]}): "
             f"start it, or unset {ADDRESS} to search on this machine alone"
         ) from None
+
+
+def _knock(address: str) -> None:
+    """OSError if nobody answers at host:port, of which Ray would only be sure after minutes."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _init(**options: Any) -> None:
