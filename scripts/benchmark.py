@@ -34,6 +34,7 @@ from distsearch.workers.base import Workers
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import Policy, Send
 from distsearch.workers.jobs import Trial
+from distsearch.workers.parcels import packed
 
 MICRO = 1e6
 
@@ -237,14 +238,17 @@ def dispatching() -> Iterator[Figure]:
     )  # fmt: skip
     prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
     state = prepared.strategy.init(prepared.start, 0)
-    down = len(pickle.dumps(Trial(prepared.strategy.outgoing(state))))
-    up = len(pickle.dumps(prepared.strategy.work(state, prepared.objective, 0, 1024))) / 1024
+    content, arrays = packed(Trial(prepared.strategy.outgoing(state)))
+    down = len(content) + sum(array.nbytes for array in arrays)
+    answers = [len(pickle.dumps(prepared.strategy.work(state, prepared.objective, 0, count))) for count in (512, 1024)]
+    up = (answers[1] - answers[0]) / 512
     weights = prepared.objective.space.weights_count
     yield Figure(
         f"wire: down to a worker, {weights:,} weights", f"{down:,} B", f"{4 * weights:,} B, the weights",
         down / (4 * weights), 1.1, False,
     )  # fmt: skip
-    yield Figure("wire: up, a candidate", f"{up:.1f} B", "8 B, a loss", up / 8, 1.1, False)
+    shard = f"8 B, a loss; {answers[1] - 1024 * up:.0f} B more a shard"
+    yield Figure("wire: up, a candidate", f"{up:.1f} B", shard, up / 8, 1.0, False)
 
 
 def _limited(measured: float, unit: str) -> tuple[str, str, float]:

@@ -57,6 +57,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "workers.local": ({"errors", "workers.base", "workers.jobs"}, set()),
+    "workers.parcels": ({"workers.jobs"}, {"numpy"}),
+    "workers.worker": (
+        {"machine", "strategies.base", "problem.objective", "workers.jobs", "workers.parcels"},
+        {"numpy"},
+    ),
     "workers.ray_pool": (
         {"errors", "machine", "strategies.base", "strategies.sums", "problem.objective", "workers.*"},
         {"ray", "numpy"},
