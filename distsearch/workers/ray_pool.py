@@ -78,6 +78,7 @@ class RayPool(Workers):
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
         self._kinds = Kinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
+        self.worked = 0.0  # seconds that workers have spent on what was accepted
         self._round_seconds = self._sum_seconds = 0.0  # that trying the latest round took, and adding up its noise here
         self._jobs = 0  # that there were
         self._content = b""  # of the job in hand, without its large arrays
@@ -230,6 +231,7 @@ class RayPool(Workers):
         instructions = self._dispatcher.answered(worker, shard, now, seconds)
         if any(isinstance(instruction, Accept) for instruction in instructions):
             self._outcomes.append((shard.lo, result))
+            self.worked += seconds
         return instructions
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
