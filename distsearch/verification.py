@@ -24,7 +24,6 @@ from distsearch.rounds import Outcome, Rounds
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
 from distsearch.session import Session, own_session, space_for
 from distsearch.strategies.base import Answer, State, Strategy, losses_of
-from distsearch.strategies.sums import total
 from distsearch.workers.base import Tell, Workers
 
 _DECIDED = (
@@ -137,7 +136,7 @@ class _Recorded:
         return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        return total(self._strategy.all_noise_sums(state, coefficients))
+        return self._strategy.weighted_noise(state, coefficients)
 
 
 def verify(

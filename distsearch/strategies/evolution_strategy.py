@@ -17,8 +17,9 @@ from distsearch.candidates import Candidates, Dense, LowRank, Products, Space, f
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import NOTHING, Best, Objective, State, Strategy, Told, frozen
+from distsearch.strategies.base import NOTHING, Best, Objective, State, Strategy, Told
 from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.pairs import pairs_of
 from distsearch.strategies.ranks import by_rank
 
 Array = NDArray[np.float32]
@@ -74,11 +75,9 @@ class EvolutionStrategy(Strategy):
         chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
         return structs.replace(chosen, rank=rank, population=settings.population + settings.population % 2)
 
-    def init(self, weights: Array, seed: int) -> EvolutionStrategyState:
-        """The state before the first round."""
-        start = frozen(weights)
-        best = Best(start, np.inf, 0, 0)
-        return EvolutionStrategyState(seed, 0, start, self.settings.sigma, best, Moments.zero(start.size))
+    def beginning(self, start: Array) -> dict[str, Any]:
+        """Moments of nothing."""
+        return {"moments": Moments.zero(start.size)}
 
     def units(self, state: State) -> int:
         """The center and the population."""
@@ -90,25 +89,20 @@ class EvolutionStrategy(Strategy):
         units = self.units(state)
         return [0, *range(1, units, size), units]
 
-    def outgoing(self, state: Any) -> State:
+    def outgoing(self, state: Any) -> Any:
         """Without the best weights and the moments."""
-        sent: State = replace(state, best=replace(state.best, weights=NOTHING), moments=Moments(NOTHING, NOTHING))
-        return sent
+        return replace(super().outgoing(state), moments=Moments(NOTHING, NOTHING))
 
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center ± σ·z, or ± σ/√r·ABᵀ in each layer."""
         if (lo, hi) == (0, 1):
             return Dense(state.center[np.newaxis])
-        units = np.arange(lo, hi)
-        first, last = max(lo - 1, 0) // 2, (hi - 2) // 2
-        drawn = self.noise(state, first, last + 1) if self.settings.rank == 0 else self._factors(state, first, last + 1)
-        pairs = np.maximum(units - 1, 0) // 2 - first
-        signs = np.where(units % 2, 1, -1).astype(np.float32)
-        signs[units == 0] = 0
+        first, last, places, signs = pairs_of(lo, hi)
+        drawn = self.noise(state, first, last)
         if self.settings.rank:
             products = self._products_of(state)
-            return LowRank(products, self.space.layers, drawn, self.settings.rank, state.sigma, pairs, signs)
-        weights = drawn[pairs]
+            return LowRank(products, self.space.layers, drawn, self.settings.rank, state.sigma, places, signs)
+        weights = drawn[places]
         weights *= (signs * np.float32(state.sigma))[:, np.newaxis]
         weights += state.center
         return Dense(weights)
@@ -130,7 +124,7 @@ class EvolutionStrategy(Strategy):
         if self.settings.rank == 0:
             return super()._noise_sum(state, coefficients, lo, hi)
         rank, layers = self.settings.rank, self.space.layers
-        factors = self._factors(state, lo, hi)
+        factors = self.noise(state, lo, hi)
         scaled = (coefficients / np.float32(np.sqrt(rank)))[:, np.newaxis, np.newaxis]
         whole = np.empty(state.center.size, np.float32)
         for layer in layers:
@@ -139,8 +133,10 @@ class EvolutionStrategy(Strategy):
             np.matmul(stacked, right.reshape(-1, layer.inputs + 1), out=layer.matrix(whole))
         return whole
 
-    def _factors(self, state: State, lo: int, hi: int) -> Array:
-        """The low-rank factors of the pairs lo to hi."""
+    def noise(self, state: State, lo: int, hi: int) -> Array:
+        """The noise of the pairs lo to hi: vectors, (hi - lo, n), or the low-rank factors that stand for them."""
+        if self.settings.rank == 0:
+            return super().noise(state, lo, hi)
         width = factors_width(self.space.layers, self.settings.rank)
         return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, width)
 

@@ -28,7 +28,6 @@ from distsearch.strategies.base import (
     State,
     Strategy,
     Told,
-    frozen,
 )
 from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
 from distsearch.strategies.sums import Subtree, joined
@@ -89,11 +88,9 @@ class NodePerturbation(Strategy):
         sigma = settings.sigma if settings.sigma is not None else (1.0 if space.flat else 0.3)
         return structs.replace(chosen, sigma=sigma)
 
-    def init(self, weights: NDArray[np.float32], seed: int) -> NodePerturbationState:
-        """The state before the first round."""
-        start = frozen(weights)
-        best = Best(start, np.inf, 0, 0)
-        return NodePerturbationState(seed, 0, start, self.settings.sigma, best, Moments.zero(start.size), start)
+    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
+        """Moments of nothing, and the mean of one center."""
+        return {"moments": Moments.zero(start.size), "average": start}
 
     def units(self, state: State) -> int:
         """Slices of the batch."""
@@ -108,12 +105,9 @@ class NodePerturbation(Strategy):
         """What a round costs, in forward passes over its examples."""
         return PASSES
 
-    def outgoing(self, state: Any) -> State:
+    def outgoing(self, state: Any) -> Any:
         """The center alone."""
-        sent: State = replace(
-            state, best=replace(state.best, weights=NOTHING), moments=Moments(NOTHING, NOTHING), average=NOTHING
-        )
-        return sent
+        return replace(super().outgoing(state), moments=Moments(NOTHING, NOTHING), average=NOTHING)
 
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center, for every unit, (hi - lo, n): what is moved are nodes."""
