@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from threading import Timer
 
 import numpy as np
+from benchmark_peers.timing import seconds
 from rich.console import Console
 from rich.table import Table
 
@@ -53,21 +54,6 @@ class Figure:
     def met(self) -> bool:
         """Whether the ratio keeps to its limit."""
         return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
-
-
-def seconds(action: Callable[[], object], runs: int = 7, at_least: float = 0.05) -> float:
-    """Of one call: the lowest mean over several runs of at least so many seconds each."""
-    action()
-    began = time.perf_counter()
-    action()
-    calls = max(1, int(at_least / max(time.perf_counter() - began, 1e-7)))
-    lowest = float("inf")
-    for _ in range(runs):
-        began = time.perf_counter()
-        for _ in range(calls):
-            action()
-        lowest = min(lowest, (time.perf_counter() - began) / calls)
-    return lowest
 
 
 def course_iteration(dataset: Dataset, hidden: int) -> Callable[[], object]:
