@@ -24,14 +24,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
     "strategies.ranks": (set(), {"numpy"}),
-    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy", "msgspec"}),
+    "strategies.schedules": (set(), set()),
+    "strategies.optimizers": (BASE | {"strategies.base", "strategies.schedules"}, {"numpy", "msgspec"}),
+    "strategies.descent": ({"strategies.base", "strategies.optimizers", "strategies.schedules"}, {"numpy"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
     "strategies.pairs": (set(), {"numpy"}),
     "strategies.ladder": ({"candidates", "settings", "strategies.base"}, {"numpy"}),
     "strategies.*": (
         BASE
-        | {"candidates", "randomness", "strategies.base", "strategies.ladder", "strategies.optimizers"}
-        | {"strategies.pairs", "strategies.ranks", "strategies.sums"},
+        | {"candidates", "randomness", "strategies.base", "strategies.descent", "strategies.ladder"}
+        | {"strategies.optimizers", "strategies.pairs", "strategies.ranks", "strategies.sums"},
         {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),

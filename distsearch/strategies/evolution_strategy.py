@@ -6,7 +6,6 @@ With low-rank noise (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652) a wide layer
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,8 +16,9 @@ from distsearch.candidates import Candidates, Dense, LowRank, Products, Space, f
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import NOTHING, Best, Objective, State, Strategy, Told
-from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.base import Best, Objective, State, Told
+from distsearch.strategies.descent import Descent
+from distsearch.strategies.optimizers import OptimizerSettings
 from distsearch.strategies.pairs import pairs_of
 from distsearch.strategies.ranks import by_rank
 
@@ -39,21 +39,13 @@ class EvolutionStrategySettings(OptimizerSettings, frozen=True):
     ) = None
 
 
-@dataclass(frozen=True, slots=True)
-class EvolutionStrategyState(State):
-    """What evolution-strategy knows at the start of a round."""
-
-    moments: Moments
-
-
-class EvolutionStrategy(Strategy):
+class EvolutionStrategy(Descent):
     """Unit 0 is the center; units 2p + 1 and 2p + 2 are the center plus and minus the noise of pair p."""
 
     name = "evolution-strategy"
     summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
     when = "any loss of many weights, above all on many workers"
     Settings = EvolutionStrategySettings
-    state_type = EvolutionStrategyState
 
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
@@ -75,10 +67,6 @@ class EvolutionStrategy(Strategy):
         chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
         return structs.replace(chosen, rank=rank, population=settings.population + settings.population % 2)
 
-    def beginning(self, start: Array) -> dict[str, Any]:
-        """Moments of nothing."""
-        return {"moments": Moments.zero(start.size)}
-
     def units(self, state: State) -> int:
         """The center and the population."""
         return 1 + int(self.settings.population)
@@ -88,10 +76,6 @@ class EvolutionStrategy(Strategy):
         size = max(2, objective.tile if self.settings.rank == 0 else objective.low_rank_tile)
         units = self.units(state)
         return [0, *range(1, units, size), units]
-
-    def outgoing(self, state: Any) -> Any:
-        """Without the best weights and the moments."""
-        return replace(super().outgoing(state), moments=Moments(NOTHING, NOTHING))
 
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center ± σ·z, or ± σ/√r·ABᵀ in each layer."""
@@ -112,8 +96,7 @@ class EvolutionStrategy(Strategy):
         utilities = by_rank(told.losses[1:], np.linspace(-0.5, 0.5, len(told.losses) - 1))
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
         gradient = told.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
-        center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
-        following: State = replace(state, round=state.round + 1, center=center, best=best, moments=moments)
+        following: State = self.descended(state, gradient, float(told.losses[0]), best)
         return following
 
     def best_of(self, losses: NDArray[np.float64]) -> int:

@@ -26,10 +26,10 @@ from distsearch.strategies.base import (
     Best,
     Objective,
     State,
-    Strategy,
     Told,
 )
-from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.descent import Descent, DescentState
+from distsearch.strategies.optimizers import OptimizerSettings
 from distsearch.strategies.sums import Subtree, joined
 
 SLICE = 128  # examples of a unit
@@ -60,14 +60,13 @@ class NodePerturbationSettings(OptimizerSettings, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class NodePerturbationState(State):
+class NodePerturbationState(DescentState):
     """What node-perturbation knows at the start of a round."""
 
-    moments: Moments
     average: NDArray[np.float32]  # (n,), the running mean of the centers
 
 
-class NodePerturbation(Strategy):
+class NodePerturbation(Descent):
     """Units are slices of the batch; each answers the center's loss on it, and where its examples want the weights."""
 
     name = "node-perturbation"
@@ -89,8 +88,8 @@ class NodePerturbation(Strategy):
         return structs.replace(chosen, sigma=sigma)
 
     def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """Moments of nothing, and the mean of one center."""
-        return {"moments": Moments.zero(start.size), "average": start}
+        """Moments of nothing, no loss yet, and the mean of one center."""
+        return {**super().beginning(start), "average": start}
 
     def units(self, state: State) -> int:
         """Slices of the batch."""
@@ -107,7 +106,7 @@ class NodePerturbation(Strategy):
 
     def outgoing(self, state: Any) -> Any:
         """The center alone."""
-        return replace(super().outgoing(state), moments=Moments(NOTHING, NOTHING), average=NOTHING)
+        return replace(super().outgoing(state), average=NOTHING)
 
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center, for every unit, (hi - lo, n): what is moved are nodes."""
@@ -131,16 +130,10 @@ class NodePerturbation(Strategy):
     def advance(self, state: Any, told: Told, best: Best) -> State:
         """A step against the mean gradient."""
         gradient = told.total() * np.float32(1 / self.space.batch)
-        center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
-        following: State = replace(
-            state,
-            round=state.round + 1,
-            center=center,
-            best=best,
-            moments=moments,
-            average=self._averaged(state.average, center, state.round + 1),
-        )
-        return following
+        following = self.descended(state, gradient, float(told.losses.mean()), best)
+        average = self._averaged(state.average, following.center, following.round)
+        averaged: State = replace(following, average=average)
+        return averaged
 
     def proposed(self, state: Any) -> NDArray[np.float32]:
         """The running mean of the centers: where the steps point on the whole."""
