@@ -24,12 +24,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
     "strategies.ranks": (set(), {"numpy"}),
-    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy", "msgspec"}),
+    "strategies.schedules": (set(), set()),
+    "strategies.optimizers": (BASE | {"strategies.base", "strategies.schedules"}, {"numpy", "msgspec"}),
+    "strategies.descent": ({"strategies.base", "strategies.optimizers", "strategies.schedules"}, {"numpy"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
+    "strategies.pairs": (set(), {"numpy"}),
+    "strategies.ladder": ({"candidates", "settings", "strategies.base"}, {"numpy"}),
     "strategies.*": (
         BASE
-        | {"candidates", "randomness"}
-        | {"strategies.base", "strategies.optimizers", "strategies.ranks", "strategies.sums"},
+        | {"candidates", "randomness", "strategies.base", "strategies.descent", "strategies.ladder"}
+        | {"strategies.optimizers", "strategies.pairs", "strategies.ranks", "strategies.sums"},
         {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
@@ -53,7 +57,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
     "workers.jobs": ({"problem.objective", "strategies.base", "strategies.sums"}, {"numpy"}),
     "workers.base": (
-        {"errors", "problem.objective", "strategies.base", "strategies.sums", "workers.jobs"},
+        {"errors", "problem.objective", "strategies.base", "workers.jobs"},
         {"numpy"},
     ),
     "workers.local": ({"errors", "workers.base", "workers.jobs"}, set()),
@@ -97,7 +101,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "verification": (
         {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
-        | {"rounds", "runs", "session", "strategies", "strategies.base", "strategies.sums", "workers.base"},
+        | {"rounds", "runs", "session", "strategies", "strategies.base", "workers.base"},
         {"numpy", "msgspec"},
     ),
     "search": (

@@ -159,12 +159,7 @@ class RayPool(Workers):
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
         if self._connected_here:
-            # In a thread of its own, for Ctrl-C would leave it half done.
-            ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
-            ending.start()
-            if wait:
-                with _ended_by_signals():
-                    ending.join()
+            _disconnect(wait)
         else:
             for worker in self._workers.values():
                 ray.kill(worker)
@@ -265,7 +260,7 @@ def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        _disconnect()
 
 
 def _connect(workers: int | None, data_bytes: int) -> None:
@@ -285,6 +280,15 @@ def _connect(workers: int | None, data_bytes: int) -> None:
         )
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(f"Ray did not start: {_lines(error)[0]}; --workers 0 searches without it") from None
+
+
+def _disconnect(wait: bool = True) -> None:
+    """End Ray here, in a thread of its own, for Ctrl-C would leave it half done; and wait until it has ended."""
+    ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
+    ending.start()
+    if wait:
+        with _ended_by_signals():
+            ending.join()
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from figures import MICRO, Figure, run_seconds, seconds
+from figures import MICRO, Figure, run_seconds
+from timing import seconds
 
 from distsearch.problem import datasets, losses
 from distsearch.problem.datasets import Dataset

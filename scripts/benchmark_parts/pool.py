@@ -8,8 +8,9 @@ from math import inf
 from threading import Timer
 
 import numpy as np
-from figures import Figure, seconds
+from figures import Figure
 from numpy.typing import NDArray
+from timing import seconds
 
 from distsearch import session
 from distsearch.config import from_flags
