@@ -245,7 +245,7 @@ class Strategy(ABC):
     def tell(self, state: State, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> State:
         """The next round's state, from answers in index order. ObjectiveError if no loss is finite.
 
-        weighted_noise gives Σ cᵢ zᵢ over the units of the round, (n,), from coefficients, (units,).
+        weighted_noise gives Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
         """
         losses = losses_of(answers)
         if not math.isfinite(losses[lowest_of(losses)]):
