@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies.schedules": (set(), set()),
     "strategies.optimizers": (BASE | {"strategies.base", "strategies.schedules"}, {"numpy", "msgspec"}),
     "strategies.descent": ({"strategies.base", "strategies.optimizers", "strategies.schedules"}, {"numpy"}),
-    "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
+    "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy", "msgspec"}),
     "strategies.pairs": (set(), {"numpy"}),
     "strategies.ladder": ({"candidates", "settings", "strategies.base"}, {"numpy"}),
     "strategies.*": (
@@ -47,12 +47,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "problem.nodes": ({"candidates", "randomness", "problem.batches", "problem.losses", "problem.network"}, {"numpy"}),
     "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
     "workers.dispatch": (
-        {"errors", "workers.deadlines", "workers.instructions", "workers.staff", "workers.sweep"},
+        {"errors", "workers.deadlines", "workers.instructions", "workers.room", "workers.staff", "workers.sweep"},
         set(),
     ),
     "workers.deadlines": ({"errors", "workers.instructions", "workers.sweep"}, set()),
     "workers.instructions": ({"errors"}, set()),
     "workers.kinds": (set(), set()),
+    "workers.room": ({"workers.deadlines"}, set()),
     "workers.staff": ({"errors", "workers.instructions"}, set()),
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
     "workers.jobs": ({"problem.objective", "strategies.base", "strategies.sums"}, {"numpy"}),

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch.candidates import Candidates, Dense, Space
@@ -161,8 +162,8 @@ class Strategy(ABC):
     @property
     def chosen(self) -> str:
         """A sentence on the settings that were not taken as they were given, if any."""
-        settings = {name: getattr(self.settings, name) for name in self.settings.__struct_fields__}
-        texts = [f"{name} {value:.4g}" for name, value in settings.items() if value != getattr(self._given, name)]
+        taken, given = structs.asdict(self.settings), structs.asdict(self._given)
+        texts = [_taken(name, taken[name], given[name]) for name in taken if taken[name] != given[name]]
         return f"{self.name} has chosen {', '.join(texts)}" if texts else ""
 
     def init(self, weights: NDArray[np.float32], seed: int) -> State:
@@ -244,7 +245,7 @@ class Strategy(ABC):
     def tell(self, state: State, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> State:
         """The next round's state, from answers in index order. ObjectiveError if no loss is finite.
 
-        weighted_noise gives Σ cᵢ zᵢ over the units of the round, (n,), from coefficients, (units,).
+        weighted_noise gives Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
         """
         losses = losses_of(answers)
         if not math.isfinite(losses[lowest_of(losses)]):
@@ -286,6 +287,12 @@ class Strategy(ABC):
         index = self.best_of(losses)
         loss = float(losses[index])
         return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
+
+
+def _taken(name: str, value: object, given: object) -> str:
+    """The words for a setting that was chosen; one that was given as well is named, for it could not be kept to."""
+    shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
+    return f"{name} {shown}" if given is None else f"{name} {shown} instead of {given}"
 
 
 def noise_ranges(coefficients: NDArray[np.float32]) -> int:

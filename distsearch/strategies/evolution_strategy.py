@@ -57,15 +57,10 @@ class EvolutionStrategy(Descent):
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
         """Whole pairs, the rank, the learning rate and the horizon."""
-        rank, widest = settings.rank, max((min(layer.outputs, layer.inputs + 1) for layer in space.layers), default=0)
-        if rank is None:
-            rank = 1 if space.layers and space.weights_count >= WIDE else 0
-        if rank > 0 and not space.layers:
-            raise SettingError(f"settings.rank: expected 0 for a function, which has no layers, got {rank}")
-        if rank > widest > 0:
-            raise SettingError(f"settings.rank: expected at most {widest}, the largest layer's full rank, got {rank}")
         chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
-        return structs.replace(chosen, rank=rank, population=settings.population + settings.population % 2)
+        return structs.replace(
+            chosen, rank=_rank(settings.rank, space), population=settings.population + settings.population % 2
+        )
 
     def units(self, state: State) -> int:
         """The center and the population."""
@@ -128,3 +123,19 @@ class EvolutionStrategy(Descent):
         if kept is None or kept[0] != state.round or kept[1].center is not state.center:
             self._products = kept = state.round, Products(state.center)
         return kept[1]
+
+
+def _rank(given: int | None, space: Space) -> int:
+    """The rank of the noise; if it is not given, by the layers' shapes. SettingError if they do not have it."""
+    if not space.layers:
+        if given:
+            raise SettingError(f"evolution-strategy.rank: expected 0 for a function, which has no layers, got {given}")
+        return 0
+    widest = max(min(layer.outputs, layer.inputs + 1) for layer in space.layers)
+    if given is None:
+        return 1 if space.weights_count >= WIDE else 0
+    if given > widest:
+        raise SettingError(
+            f"evolution-strategy.rank: expected at most {widest}, the largest layer's full rank, got {given}"
+        )
+    return given
