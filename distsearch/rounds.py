@@ -54,22 +54,29 @@ class Rounds:
         """One round: try, tell, and now and then measure."""
         answers = self._workers.evaluate(state)
         after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
-        measured = NOT_MEASURED
-        if self._strategy.chosen_by_measuring:
-            if after.round == 1 or after.round % self._every == 0:
-                measured, after = self._choose(after)
-        elif after.round % self._every == 0:
-            measured = self._measure(after.best)
-        return Outcome(losses_of(answers), after, measured)
-
-    def _choose(self, state: State) -> tuple[Measured, State]:
-        found = self._workers.measure(self._strategy.proposed(state))
-        if found.loss is None:
+        if not self._is_due(after):
+            return Outcome(losses_of(answers), after, NOT_MEASURED)
+        if not self._strategy.chosen_by_measuring:
+            return Outcome(losses_of(answers), after, self._measured_best(after))
+        measured = measure(self._strategy, self._workers, after)
+        if measured.train_loss is None:
             raise AssertionError("what has minibatches has a loss")
-        return Measured(found.accuracy, found.test_accuracy, found.loss), self._strategy.measured(state, found.loss)
+        return Outcome(losses_of(answers), self._strategy.measured(after, measured.train_loss), measured)
 
-    def _measure(self, best: Best) -> Measured:
-        if self._best is not best:
-            found = self._workers.measure(best.weights)
-            self._best, self._measured = best, Measured(found.accuracy, found.test_accuracy)
+    def _is_due(self, after: State) -> bool:
+        """Whether it is time to measure; what the best is chosen by is measured after the first round too."""
+        return after.round % self._every == 0 or (after.round == 1 and self._strategy.chosen_by_measuring)
+
+    def _measured_best(self, state: State) -> Measured:
+        if self._best is not state.best:
+            self._best, self._measured = state.best, measure(self._strategy, self._workers, state)
         return self._measured
+
+
+def measure(strategy: Strategy, workers: Answering, state: State) -> Measured:
+    """Accuracy of a state's best weights; or, where those are chosen by it, of the proposed ones, and their loss."""
+    if strategy.chosen_by_measuring:
+        found = workers.measure(strategy.proposed(state))
+        return Measured(found.accuracy, found.test_accuracy, found.loss)
+    found = workers.measure(state.best.weights)
+    return Measured(found.accuracy, found.test_accuracy)

@@ -23,7 +23,7 @@ from distsearch.model import network_for
 from distsearch.problem import datasets, losses
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.network import Network
-from distsearch.problem.objective import NetworkObjective, Objective
+from distsearch.problem.objective import NetworkObjective, Objective, space_of
 from distsearch.runs import CHECKPOINT, Manifest, Result, Run, StoredRun
 from distsearch.search import Spent, Watch, search
 from distsearch.strategies.base import State, Strategy
@@ -245,7 +245,6 @@ def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
 
 
 def space_for(config: RunConfig, network: Network, examples: int) -> Space:
-    """What is searched: the weights of a network, scored on its share of so many examples each round."""
-    seen = config.data.batch or examples
-    flat = losses.create(config.network.loss).flat
-    return Space(network.weights_count, network.layers, examples, seen, flat, config.stop.rounds)
+    """What a configuration searches with such a network on so many examples."""
+    loss, rounds = losses.create(config.network.loss), Limits(config.stop).rounds
+    return space_of(network, loss, examples, config.data.batch or examples, rounds)

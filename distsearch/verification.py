@@ -20,17 +20,14 @@ from distsearch.machine import one_thread
 from distsearch.model import network_for
 from distsearch.problem.datasets import Schema
 from distsearch.problem.objective import Measurement
-from distsearch.rounds import Outcome, Rounds
+from distsearch.rounds import NOT_MEASURED, Outcome, Rounds, measure
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
 from distsearch.session import Session, own_session, space_for
 from distsearch.strategies.base import Answer, State, Strategy, losses_of
-from distsearch.strategies.sums import total
 from distsearch.workers.base import Tell, Workers
 
-_DECIDED = (
-    *("round", "candidates", "center_loss", "best_loss", "accepted", "sigma", "non_finite"),
-    *Measured._fields,
-)
+_GIVEN = {"candidates", "seconds"}  # of a record: how many losses there are is checked with the losses themselves
+_DECIDED = [name for name in RoundRecord.__struct_fields__ if name not in _GIVEN]
 
 Losses = NDArray[np.float64]
 
@@ -137,7 +134,7 @@ class _Recorded:
         return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        return total(self._strategy.all_noise_sums(state, coefficients))
+        return self._strategy.weighted_noise(state, coefficients)
 
 
 def verify(
@@ -193,11 +190,9 @@ def _scored_otherwise(number: int, recorded: Losses, losses: Losses) -> list[str
 
 def _measured_otherwise(step: Step, strategy: Strategy, workers: Workers) -> list[str]:
     measured = step.outcome.measured
-    if measured == Measured():
+    if measured == NOT_MEASURED:
         return []
-    after = step.outcome.after
-    found = workers.measure(strategy.proposed(after) if strategy.chosen_by_measuring else after.best.weights)
-    again = Measured(found.accuracy, found.test_accuracy, found.loss if strategy.chosen_by_measuring else None)
+    again = measure(strategy, workers, step.outcome.after)
     return [
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {there}, but comes out as {here}"
         for name, there, here in zip(Measured._fields, measured, again, strict=True)

@@ -1,6 +1,7 @@
 """Problems that tests search on."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from distsearch.problem import datasets, losses
 from distsearch.problem.network import Network
 from distsearch.problem.objective import FunctionObjective, NetworkObjective, Objective
 from distsearch.strategies.base import Answer, State, Strategy
-from distsearch.strategies.sums import total
 
 
 def network_objective(
@@ -51,4 +51,4 @@ def create(name: str, settings: Mapping[str, Any], objective: Objective | None =
 
 def told(strategy: Strategy, state: State, answers: Sequence[Answer]) -> State:
     """The next state; sums over noise are made here."""
-    return strategy.tell(state, answers, lambda coefficients: total(strategy.all_noise_sums(state, coefficients)))
+    return strategy.tell(state, answers, partial(strategy.weighted_noise, state))

@@ -24,12 +24,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
     "strategies.ranks": (set(), {"numpy"}),
-    "strategies.optimizers": (BASE | {"strategies.base"}, {"numpy", "msgspec"}),
-    "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy"}),
+    "strategies.schedules": (set(), set()),
+    "strategies.optimizers": (BASE | {"strategies.base", "strategies.schedules"}, {"numpy", "msgspec"}),
+    "strategies.descent": ({"strategies.base", "strategies.optimizers", "strategies.schedules"}, {"numpy"}),
+    "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy", "msgspec"}),
+    "strategies.pairs": (set(), {"numpy"}),
+    "strategies.ladder": ({"candidates", "settings", "strategies.base"}, {"numpy"}),
     "strategies.*": (
         BASE
-        | {"candidates", "randomness"}
-        | {"strategies.base", "strategies.optimizers", "strategies.ranks", "strategies.sums"},
+        | {"candidates", "randomness", "strategies.base", "strategies.descent", "strategies.ladder"}
+        | {"strategies.optimizers", "strategies.pairs", "strategies.ranks", "strategies.sums"},
         {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
@@ -43,20 +47,26 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "problem.nodes": ({"candidates", "randomness", "problem.batches", "problem.losses", "problem.network"}, {"numpy"}),
     "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
     "workers.dispatch": (
-        {"errors", "workers.deadlines", "workers.instructions", "workers.staff", "workers.sweep"},
+        {"errors", "workers.deadlines", "workers.instructions", "workers.room", "workers.staff", "workers.sweep"},
         set(),
     ),
     "workers.deadlines": ({"errors", "workers.instructions", "workers.sweep"}, set()),
     "workers.instructions": ({"errors"}, set()),
     "workers.kinds": (set(), set()),
+    "workers.room": ({"workers.deadlines"}, set()),
     "workers.staff": ({"errors", "workers.instructions"}, set()),
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
     "workers.jobs": ({"problem.objective", "strategies.base", "strategies.sums"}, {"numpy"}),
     "workers.base": (
-        {"errors", "problem.objective", "strategies.base", "strategies.sums", "workers.jobs"},
+        {"errors", "problem.objective", "strategies.base", "workers.jobs"},
         {"numpy"},
     ),
     "workers.local": ({"errors", "workers.base", "workers.jobs"}, set()),
+    "workers.parcels": ({"workers.jobs"}, {"numpy"}),
+    "workers.worker": (
+        {"machine", "strategies.base", "problem.objective", "workers.jobs", "workers.parcels"},
+        {"numpy"},
+    ),
     "workers.ray_pool": (
         {"errors", "machine", "strategies.base", "strategies.sums", "problem.objective", "workers.*"},
         {"ray", "numpy"},
@@ -94,7 +104,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "verification": (
         {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
-        | {"rounds", "runs", "session", "strategies", "strategies.base", "strategies.sums", "workers.base"},
+        | {"rounds", "runs", "session", "strategies", "strategies.base", "workers.base"},
         {"numpy", "msgspec"},
     ),
     "jobs.access": ({"errors"}, set()),

@@ -43,6 +43,27 @@ def test_a_finished_run_goes_on(tmp_path, whole, after):
     assert StoredRun(path).result.candidates == 200 * 32
 
 
+SCHEDULES = {
+    "plateaus": {"schedule": "plateau", "sigma_schedule": "plateau", "rate": 0.5, "plateau_rounds": 7},
+    "cosines": {"schedule": "cosine", "sigma_schedule": "cosine", "horizon": 90},
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("batch", [150, 40])
+@pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
+def test_a_run_goes_on_in_the_middle_of_its_schedule(tmp_path, strategy, batch, schedule):
+    flags = {"data": "iris", "layers": [4], "start": "he", "strategy": strategy, "batch": batch, "measure_every": 5}
+    flags |= SCHEDULES[schedule]
+    expected = run(tmp_path, "whole", rounds=100, **flags)
+    path = run(tmp_path, "part", rounds=63, **flags)
+    resume(path, rounds=37)
+    assert contents(path) == contents(expected)
+    scalars = checkpoints.read(path / "checkpoint.safetensors")[1]
+    assert scalars["sigma"] < StoredRun(path).config.settings["sigma"]
+    assert (scalars["plateau.count"] > 2) == (schedule == "plateaus")
+
+
 def test_an_interrupted_run_goes_on_to_its_own_limit(tmp_path, whole):
     def watch(row, state, workers):
         if row.round == 50:

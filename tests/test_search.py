@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from searches import contents, search
 
 from distsearch import session, strategies
-from distsearch.errors import UserError, WorkersError
+from distsearch.config import from_flags
+from distsearch.errors import SettingError, UserError, WorkersError
 from distsearch.model import Model
 
 
@@ -132,3 +133,15 @@ def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, laye
     assert result.loss <= history[0].center_loss
     assert result.test_loss >= 0
     assert 0 <= result.test_accuracy <= 1
+
+
+@pytest.mark.parametrize(("limit", "horizon"), [({"rounds": 70}, 70), ({}, 1000)])
+def test_a_cosine_spans_the_rounds_that_there_are_to_be(limit, horizon):
+    flags = {"data": "iris", "strategy": "evolution-strategy", "schedule": "cosine", **limit}
+    assert session.prepare(from_flags(flags)).strategy.settings.horizon == horizon
+
+
+def test_a_cosine_cannot_span_seconds():
+    flags = {"data": "iris", "strategy": "evolution-strategy", "sigma_schedule": "cosine", "seconds": 1.0}
+    with pytest.raises(SettingError, match="give --rounds or --horizon, or take the schedule plateau"):
+        session.prepare(from_flags(flags))

@@ -15,6 +15,7 @@ from distsearch import checkpoints, documents, session, strategies
 from distsearch.errors import RunError
 from distsearch.history import BEGINNING, HistoryWriter
 from distsearch.runs import StoredRun
+from distsearch.strategies.descent import DescentState
 from distsearch.verification import Replay, Verdict, replayed, sample, verify
 
 ROUNDS = 30
@@ -42,6 +43,14 @@ def rewrite_history(path: Path, change) -> None:
 @pytest.mark.parametrize("strategy", strategies.STRATEGIES)
 def test_a_run_comes_out_again(tmp_path, strategy):
     path = made(tmp_path, strategy=strategy, data="iris", test_share=0.2, layers=[4])
+    assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
+
+
+@pytest.mark.parametrize("batch", [150, 40])
+def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
+    flags = {"schedule": "plateau", "sigma_schedule": "plateau", "plateau_rounds": 5, "rate": 0.5, "batch": batch}
+    path = made(tmp_path, strategy="evolution-strategy", data="iris", layers=[4], **flags)
+    assert StoredRun(path).state(DescentState, print).plateau.count > 0
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
 
 

@@ -116,7 +116,7 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     console = new_console(stderr=True)
     weights = f"({objective.space.weights_count:,} weights)"
     console.print(settings_line(settings), weights, highlight=False, soft_wrap=True)
-    with Reporter(console, settings, verbose, lambda state: objective.measure(state.best.weights)) as reporter:
+    with Reporter(console, settings, verbose, objective.measure) as reporter:
         directory, result = search.run(reporter, reporter.say)
     console.print(result_table(result))
     console.print(f"kept in {directory.path}", highlight=False, soft_wrap=True)

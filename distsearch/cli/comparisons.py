@@ -93,7 +93,5 @@ def _watched(session: "Session") -> "Iterator[Watch]":
     if not console.is_terminal:
         yield lambda row, state, workers: None
         return
-    with Reporter(
-        console, session.config, False, lambda state: session.objective.measure(state.best.weights)
-    ) as reporter:
+    with Reporter(console, session.config, False, session.objective.measure) as reporter:
         yield reporter

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -24,7 +26,7 @@ class Reporter:
     """Watches a search and tells the user, on stderr."""
 
     def __init__(
-        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[State], Measurement]
+        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
     ) -> None:
         self._console = console
         self._limits = config.stop
@@ -43,7 +45,7 @@ class Reporter:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
         if self._measure and row.accepted:
-            self.say(_improvement(row, self._measure(state)))
+            self.say(_improvement(row, self._measure(state.best.weights)))
         self._latest = row, workers
         if row.seconds >= self._due:
             self._show(row, workers)

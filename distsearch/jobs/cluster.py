@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from distsearch.errors import ClusterError, UserError, unknown
+from distsearch.errors import ClusterError, DistsearchError, UserError, unknown
 from distsearch.jobs.access import ADDRESS_VARIABLES, Access
 
 KIND = "distsearch"  # the key of a job's metadata that tells its kind
@@ -114,21 +114,29 @@ class Cluster:
     @contextmanager
     def _asking(self, job: str = "") -> Iterator[None]:
         """Ray's errors become ours."""
-        from ray.exceptions import AuthenticationError
+        from ray import exceptions
 
+        refused = getattr(exceptions, "AuthenticationError", PermissionError)  # an older Ray has only codes
         try:
             yield
-        except AuthenticationError:
+        except refused:
             raise self._access.refusal(401) from None
         except OSError as error:  # all that requests raises, too
             raise ClusterError(f"the cluster at {self.address} does not answer any more: {_last_line(error)}") from None
         except RuntimeError as error:
-            code = _HTTP_CODE.search(str(error))
-            if job and code and code[1] == "404":
-                raise UserError(
-                    f"the cluster at {self.address} has no job {job}: `distsearch jobs` lists them"
-                ) from None
-            raise ClusterError(f"the cluster at {self.address} has failed: {_last_line(error)}") from None
+            raise self._failure(str(error), job) from None
+
+    def _failure(self, answer: str, job: str) -> DistsearchError:
+        """What to say of an answer that is an error."""
+        found = _HTTP_CODE.search(answer)
+        code = int(found[1]) if found else 0
+        if code in (401, 403):
+            return self._access.refusal(code)
+        if code == 404 and job:
+            return UserError(f"{self.address} has no job {job}: `distsearch jobs` lists them")
+        if "already exists" in answer:
+            return UserError("the cluster has or had a job of this id: choose another --job")
+        return ClusterError(f"the cluster at {self.address} has failed: {_last_line(answer)}")
 
 
 def _client(access: Access) -> Any:
@@ -179,6 +187,6 @@ def _described(details: Any) -> Job:
     )
 
 
-def _last_line(error: BaseException) -> str:
+def _last_line(error: object) -> str:
     lines = [line.strip() for line in str(error).replace("\\n", "\n").splitlines() if line.strip(" .\"'}")]
     return lines[-1].rstrip(".") if lines else type(error).__name__

@@ -14,6 +14,8 @@ from distsearch.candidates import Candidates, Layer
 from distsearch.errors import SettingError, unknown
 from distsearch.randomness import Stream, noise
 
+CACHE_BYTES = 1024 * 1024  # of the processor's cache, which activations are to stay in
+
 Array = NDArray[np.float32]
 
 

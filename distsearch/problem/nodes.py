@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from distsearch.problem.batches import Split
 from distsearch.problem.losses import Loss
-from distsearch.problem.network import ACTIVATIONS, Network
+from distsearch.problem.network import ACTIVATIONS, CACHE_BYTES, Network
 
-CACHE_BYTES = 1024 * 1024
 SMALLEST_SIZE = 0.01
 
 Array = NDArray[np.float32]

@@ -17,10 +17,9 @@ from distsearch.problem import losses
 from distsearch.problem.batches import Batches, Split
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.losses import Loss
-from distsearch.problem.network import Network
+from distsearch.problem.network import CACHE_BYTES, Network
 from distsearch.problem.nodes import Nodes
 
-CACHE_BYTES = 1024 * 1024
 SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
 LARGEST_TILE = 64  # candidates
 LOW_RANK_TILE, LOW_RANK_CHUNK = 32, 256  # their first layer is one product for all: it wants many pairs, few examples
@@ -116,7 +115,7 @@ class NetworkObjective(Objective):
         self.loss = loss
         self.batches = batches
         self._classes = classes
-        self.space = Space(network.weights_count, network.layers, len(batches.train), batches.size, loss.flat)
+        self.space = space_of(network, loss, len(batches.train), batches.size)
         self._splits = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(split.nbytes for split in self._splits)
         self.tile, self.chunk = _tile_and_chunk(network.neurons, batches.size)
@@ -176,6 +175,11 @@ class NetworkObjective(Objective):
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""
         return self.network.named(weights)
+
+
+def space_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Space:
+    """What is searched: the weights of a network, scored on `batch` of so many examples in each of so many rounds."""
+    return Space(network.weights_count, network.layers, examples, batch, loss.flat, rounds)
 
 
 def _tile_and_chunk(neurons: int, examples: int) -> tuple[int, int]:

@@ -13,18 +13,17 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense, Space
-from distsearch.randomness import Stream, noise, uniform
+from distsearch.candidates import Space
+from distsearch.randomness import Stream, uniform
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, frozen, lowest_of
+from distsearch.strategies.base import Best, State, Told
+from distsearch.strategies.ladder import SUCCESSES_WANTED, LadderSettings, LadderStrategy, lowest_of_others, no_worse
 
 DEFAULT_HORIZON = 1000
 SPREAD_SHARE = 0.1  # of the deviation of the first round's losses, at which the temperature starts
-ADAPTATION_RATE = 0.3
-SMALLEST_SIGMA = 1e-7
 
 
-class AnnealingSettings(PopulationSettings, frozen=True):
+class AnnealingSettings(LadderSettings, frozen=True):
     """The settings of annealing."""
 
     temperature: (
@@ -51,17 +50,10 @@ class AnnealingSettings(PopulationSettings, frozen=True):
         ]
         | None
     ) = None
-    adapt: Annotated[
-        bool, about("let the step size follow the share of steps that succeed; if not, it stays at sigma")
-    ] = True
-    ladder: Annotated[
-        int,
-        about("step sizes tried in every round, each half of the one before; 1: sigma alone", at_least=1, below=33),
-    ] = 3
     wanted: Annotated[
         float,
         about("share of steps that are to succeed, within one temperature of the center's loss", above=0, below=1),
-    ] = 0.1
+    ] = SUCCESSES_WANTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class AnnealingState(State):
     first_temperature: float
 
 
-class Annealing(Strategy):
+class Annealing(LadderStrategy):
     """Candidates are the center plus σ·2^j·z; the lowest-loss one is accepted if lower, or else by chance."""
 
     name = "annealing"
@@ -80,12 +72,6 @@ class Annealing(Strategy):
     Settings = AnnealingSettings
     state_type = AnnealingState
 
-    def __init__(self, settings: Any, space: Space) -> None:
-        super().__init__(settings, space)
-        rungs = (np.arange(settings.population) - 1) % settings.ladder
-        self._scale = np.exp2(settings.ladder // 2 - rungs).astype(np.float32)  # (population,), σ in the middle
-        self._scale[0] = 0  # candidate 0 is the center
-
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
         """The settings with a horizon."""
@@ -93,33 +79,23 @@ class Annealing(Strategy):
             return settings
         return structs.replace(settings, horizon=space.rounds or DEFAULT_HORIZON)
 
-    def init(self, weights: NDArray[np.float32], seed: int) -> AnnealingState:
-        """The state before the first round, centred on `weights`, (n,)."""
-        start, settings = frozen(weights), self.settings
-        return AnnealingState(
-            seed, 0, start, settings.sigma, Best(start, np.inf, 0, 0), first_temperature=settings.temperature or 0.0
-        )
-
-    def ask(self, state: State, lo: int, hi: int) -> Dense:
-        """The center + σ·2^j·z, (hi - lo, n), j cycling through the ladder."""
-        weights = noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
-        weights *= (self._scale[lo:hi] * np.float32(state.sigma))[:, np.newaxis]
-        weights += state.center
-        return Dense(weights)
+    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
+        """The temperature, if it is given."""
+        return {"first_temperature": self.settings.temperature or 0.0}
 
     def advance(self, state: AnnealingState, told: Told, best: Best) -> AnnealingState:  # type: ignore[override]
         """Accept the lowest loss of the others if it is no higher than the center's, or with e^{−Δ/T}; or revert."""
         losses = told.losses
         first = state.first_temperature or SPREAD_SHARE * _spread(losses)
         temperature = self.temperature(first, state.round)
-        lowest = 1 + lowest_of(losses[1:])
+        lowest = lowest_of_others(losses)
         chance = uniform(state.seed, Stream.ACCEPTANCE, state.round)
-        accepted = accepts(float(losses[0]), float(losses[lowest]), temperature, chance)
+        moves = accepts(float(losses[0]), float(losses[lowest]), temperature, chance)
         return replace(
             state,
             round=state.round + 1,
-            center=self._moved(state, lowest, best) if accepted else state.center,
-            sigma=self._adapted(state.sigma, losses, temperature) if self.settings.adapt else state.sigma,
+            center=self.accepted(state, lowest, best) if moves else state.center,
+            sigma=self.adapted(state.sigma, losses, self.settings.wanted, margin=temperature),
             best=best,
             first_temperature=first,
         )
@@ -128,25 +104,12 @@ class Annealing(Strategy):
         """The temperature of a round: geometric, T = T₀·cooling^(round / horizon), and so on behind the horizon."""
         return float(first * self.settings.cooling ** (round_number / self.settings.horizon))
 
-    def _moved(self, state: State, index: int, best: Best) -> NDArray[np.float32]:
-        if (best.round, best.index) == (state.round, index):
-            return best.weights
-        return self.weights_of(state, index)
-
-    def _adapted(self, sigma: float, losses: NDArray[np.float64], temperature: float) -> float:
-        """σ·e^{rate·(share of successes − wanted)}, a success being within a temperature of the center's loss."""
-        successes = np.count_nonzero(losses[1:] <= losses[0] + temperature) / (len(losses) - 1)
-        adapted = sigma * math.exp(ADAPTATION_RATE * (successes - self.settings.wanted))
-        return min(LARGEST_SIGMA, max(SMALLEST_SIGMA, adapted))
-
 
 def accepts(before: float, after: float, temperature: float, chance: float) -> bool:
     """Whether a loss `after` is accepted in place of `before`, given a chance in [0, 1) (Metropolis et al. 1953)."""
-    if not math.isfinite(after):
-        return False
-    if not after > before:
+    if no_worse(after, before):
         return True
-    return temperature > 0 and chance < math.exp((before - after) / temperature)
+    return math.isfinite(after) and temperature > 0 and chance < math.exp((before - after) / temperature)
 
 
 def _spread(losses: NDArray[np.float64]) -> float:

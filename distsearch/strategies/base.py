@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch.candidates import Candidates, Dense, Space
@@ -62,6 +63,11 @@ class Best:
     loss: float
     round: int
     index: int
+
+    @classmethod
+    def unknown(cls, start: NDArray[np.float32]) -> "Best":
+        """Before the first round: the first weights, (n,), whose loss nobody knows."""
+        return cls(start, math.inf, 0, 0)
 
 
 NOTHING = np.empty(0, np.float32)
@@ -156,14 +162,18 @@ class Strategy(ABC):
     @property
     def chosen(self) -> str:
         """A sentence on the settings that were not taken as they were given, if any."""
-        settings = {name: getattr(self.settings, name) for name in self.settings.__struct_fields__}
-        texts = [f"{name} {value:.4g}" for name, value in settings.items() if value != getattr(self._given, name)]
+        taken, given = structs.asdict(self.settings), structs.asdict(self._given)
+        texts = [_taken(name, taken[name], given[name]) for name in taken if taken[name] != given[name]]
         return f"{self.name} has chosen {', '.join(texts)}" if texts else ""
 
     def init(self, weights: NDArray[np.float32], seed: int) -> State:
         """The state before the first round, centred on `weights`, (n,)."""
         start = frozen(weights)
-        return State(seed, 0, start, self.settings.sigma, Best(start, np.inf, 0, 0))
+        return self.state_type(seed, 0, start, self.settings.sigma, Best.unknown(start), **self.beginning(start))
+
+    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
+        """What the strategy's own kind of state begins with beside, by name; start is the first weights, (n,)."""
+        return {}
 
     def units(self, state: State) -> int:
         """The number of units that the round is divided into: the population, unless a strategy says otherwise."""
@@ -178,7 +188,7 @@ class Strategy(ABC):
         units = self.units(state)
         return [*range(0, units, objective.tile), units]
 
-    def outgoing(self, state: State) -> State:
+    def outgoing(self, state: Any) -> Any:
         """The state as workers need it: without the best weights, which cost as much to send as the center."""
         return replace(state, best=replace(state.best, weights=NOTHING))
 
@@ -207,9 +217,9 @@ class Strategy(ABC):
             for number, (first, last) in enumerate(pairwise(ends), start=lo)
         )
 
-    def all_noise_sums(self, state: State, coefficients: NDArray[np.float32]) -> tuple[Subtree, ...]:
-        """The same over all ranges."""
-        return self.noise_sums(state, coefficients, 0, -(-len(coefficients) // NOISE_RANGE))
+    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Σ cᵢ zᵢ over all of the round's noise, (n,), from coefficients, (noises,)."""
+        return total(self.noise_sums(state, coefficients, 0, noise_ranges(coefficients)))
 
     def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,).
@@ -235,7 +245,7 @@ class Strategy(ABC):
     def tell(self, state: State, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> State:
         """The next round's state, from answers in index order. ObjectiveError if no loss is finite.
 
-        weighted_noise gives Σ cᵢ zᵢ over the units of the round, (n,), from coefficients, (units,).
+        weighted_noise gives Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
         """
         losses = losses_of(answers)
         if not math.isfinite(losses[lowest_of(losses)]):
@@ -277,6 +287,17 @@ class Strategy(ABC):
         index = self.best_of(losses)
         loss = float(losses[index])
         return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
+
+
+def _taken(name: str, value: object, given: object) -> str:
+    """The words for a setting that was chosen; one that was given as well is named, for it could not be kept to."""
+    shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
+    return f"{name} {shown}" if given is None else f"{name} {shown} instead of {given}"
+
+
+def noise_ranges(coefficients: NDArray[np.float32]) -> int:
+    """The number of ranges that noise vectors with so many coefficients, (noises,), are summed in."""
+    return -(-len(coefficients) // NOISE_RANGE)
 
 
 def lowest_of(losses: NDArray[np.float64]) -> int:

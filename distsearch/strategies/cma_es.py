@@ -18,9 +18,18 @@ from numpy.typing import NDArray
 
 from distsearch.candidates import Dense, Space
 from distsearch.errors import SettingError
-from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, NOTHING, Best, PopulationSettings, State, Strategy, Told, frozen
+from distsearch.strategies.base import (
+    LARGEST_SIGMA,
+    NOTHING,
+    Best,
+    PopulationSettings,
+    State,
+    Strategy,
+    Told,
+    frozen,
+    lowest_of,
+)
 from distsearch.strategies.ranks import by_rank
 
 MOST_WEIGHTS = 3000  # a covariance of 72 MB, and seconds for its eigenvectors
@@ -156,46 +165,43 @@ class CmaEs(Strategy):
             )
         return structs.replace(settings, population=population, sigma=settings.sigma or 3 / math.sqrt(n))
 
-    def init(self, weights: NDArray[np.float32], seed: int) -> CmaEsState:
-        """The state before the first round, centred on `weights`, (n,)."""
-        start = frozen(weights)
-        return self._started(seed, 0, start, Best(start, np.inf, 0, 0), self.settings.population)
+    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
+        """A round distribution around the first weights."""
+        return {"start": start, **self._distribution(start, self.settings.population, 0)}
 
-    def _started(
-        self, seed: int, round_number: int, start: NDArray[np.float32], best: Best, population: int
-    ) -> CmaEsState:
+    def _distribution(self, start: NDArray[np.float32], population: int, round_number: int) -> dict[str, Any]:
+        """What is known of the distribution when it starts around these weights, (n,), in that round."""
         n = start.size
         zeros = frozen(np.zeros(n))
-        return CmaEsState(
-            seed=seed,
-            round=round_number,
-            center=start,
-            sigma=self.settings.sigma,
-            best=best,
-            population=population,
-            mean=frozen(start.astype(np.float64)),
-            covariance=frozen(np.eye(n)),
-            basis=frozen(np.eye(n, dtype=np.float32)),
-            scales=frozen(np.ones(n, np.float32)),
-            decomposed=round_number,
-            path_sigma=zeros,
-            path=zeros,
-            start=start,
-            began=round_number,
-            lowest=np.inf,
-            lowest_round=round_number,
-        )
+        return {
+            "population": population,
+            "mean": frozen(start.astype(np.float64)),
+            "covariance": frozen(np.eye(n)),
+            "basis": frozen(np.eye(n, dtype=np.float32)),
+            "scales": frozen(np.ones(n, np.float32)),
+            "decomposed": round_number,
+            "path_sigma": zeros,
+            "path": zeros,
+            "began": round_number,
+            "lowest": np.inf,
+            "lowest_round": round_number,
+        }
+
+    def _restarted(self, state: CmaEsState, population: int, best: Best) -> CmaEsState:
+        """The state after this one, started again from the first weights."""
+        number = state.round + 1
+        distribution = self._distribution(state.start, population, number)
+        return replace(state, round=number, center=state.start, sigma=self.settings.sigma, best=best, **distribution)
 
     def units(self, state: CmaEsState) -> int:  # type: ignore[override]
         """The population, which doubles with every restart."""
         return state.population
 
-    def outgoing(self, state: CmaEsState) -> State:  # type: ignore[override]
+    def outgoing(self, state: Any) -> Any:
         """The state as workers need it: of what was learnt, B and D alone."""
         nothing = np.empty(0)
         return replace(
-            state,
-            best=replace(state.best, weights=NOTHING),
+            super().outgoing(state),
             mean=nothing,
             covariance=nothing,
             path_sigma=nothing,
@@ -205,7 +211,7 @@ class CmaEs(Strategy):
 
     def ask(self, state: CmaEsState, lo: int, hi: int) -> Dense:  # type: ignore[override]
         """The center, then the center + σBDz, (hi - lo, n)."""
-        drawn = noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
+        drawn = self.noise(state, lo, hi)
         # A product for each candidate: stacking them into one would change the last bits with their number.
         weights = np.matmul(state.basis, (drawn * state.scales)[..., np.newaxis])[..., 0]
         weights *= np.float32(state.sigma)
@@ -219,7 +225,7 @@ class CmaEs(Strategy):
         with np.errstate(all="ignore"):  # what overflows is started again
             moved = self._moved(state, told.losses[1:])
             ended = self._ended(moved)
-        lowest = float(np.where(np.isfinite(told.losses), told.losses, np.inf).min())
+        lowest = float(told.losses[lowest_of(told.losses)])
         if not self.space.minibatch:  # there losses of different rounds do not compare
             if lowest < state.lowest - IMPROVEMENT * abs(state.lowest) or math.isinf(state.lowest):
                 moved = replace(moved, lowest=lowest, lowest_round=state.round)
@@ -230,14 +236,14 @@ class CmaEs(Strategy):
         population = state.population
         if self.settings.restart:
             population = min(2 * population - 1, most(state.center.size))
-        return self._started(state.seed, state.round + 1, state.start, best, population)
+        return self._restarted(state, population, best)
 
     def _moved(self, state: CmaEsState, losses: Array) -> CmaEsState:
         """The distribution after the losses of the candidates beside the center, (λ,)."""
         n, count = state.center.size, len(losses)
         c = constants(n, count)
         basis, scales = state.basis.astype(np.float64), state.scales.astype(np.float64)
-        z = noise(state.seed, Stream.CANDIDATES, state.round, 1, count + 1, n).astype(np.float64)  # (λ, n)
+        z = self.noise(state, 1, count + 1).astype(np.float64)  # (λ, n)
         y = (z * scales) @ basis.T  # (λ, n), ~ N(0, C), eq. 39
 
         recombination = by_rank(losses, np.maximum(c.weights, 0))  # (λ,)

@@ -6,7 +6,6 @@ With low-rank noise (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652) a wide layer
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,8 +16,10 @@ from distsearch.candidates import Candidates, Dense, LowRank, Products, Space, f
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import NOTHING, Best, Objective, State, Strategy, Told, frozen
-from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.base import Best, Objective, State, Told
+from distsearch.strategies.descent import Descent
+from distsearch.strategies.optimizers import OptimizerSettings
+from distsearch.strategies.pairs import pairs_of
 from distsearch.strategies.ranks import by_rank
 
 Array = NDArray[np.float32]
@@ -38,21 +39,13 @@ class EvolutionStrategySettings(OptimizerSettings, frozen=True):
     ) = None
 
 
-@dataclass(frozen=True, slots=True)
-class EvolutionStrategyState(State):
-    """What evolution-strategy knows at the start of a round."""
-
-    moments: Moments
-
-
-class EvolutionStrategy(Strategy):
+class EvolutionStrategy(Descent):
     """Unit 0 is the center; units 2p + 1 and 2p + 2 are the center plus and minus the noise of pair p."""
 
     name = "evolution-strategy"
     summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
     when = "any loss of many weights, above all on many workers"
     Settings = EvolutionStrategySettings
-    state_type = EvolutionStrategyState
 
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
@@ -64,21 +57,10 @@ class EvolutionStrategy(Strategy):
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
         """Whole pairs, the rank, the learning rate and the horizon."""
-        rank, widest = settings.rank, max((min(layer.outputs, layer.inputs + 1) for layer in space.layers), default=0)
-        if rank is None:
-            rank = 1 if space.layers and space.weights_count >= WIDE else 0
-        if rank > 0 and not space.layers:
-            raise SettingError(f"settings.rank: expected 0 for a function, which has no layers, got {rank}")
-        if rank > widest > 0:
-            raise SettingError(f"settings.rank: expected at most {widest}, the largest layer's full rank, got {rank}")
         chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
-        return structs.replace(chosen, rank=rank, population=settings.population + settings.population % 2)
-
-    def init(self, weights: Array, seed: int) -> EvolutionStrategyState:
-        """The state before the first round."""
-        start = frozen(weights)
-        best = Best(start, np.inf, 0, 0)
-        return EvolutionStrategyState(seed, 0, start, self.settings.sigma, best, Moments.zero(start.size))
+        return structs.replace(
+            chosen, rank=_rank(settings.rank, space), population=settings.population + settings.population % 2
+        )
 
     def units(self, state: State) -> int:
         """The center and the population."""
@@ -90,25 +72,16 @@ class EvolutionStrategy(Strategy):
         units = self.units(state)
         return [0, *range(1, units, size), units]
 
-    def outgoing(self, state: Any) -> State:
-        """Without the best weights and the moments."""
-        sent: State = replace(state, best=replace(state.best, weights=NOTHING), moments=Moments(NOTHING, NOTHING))
-        return sent
-
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center ± σ·z, or ± σ/√r·ABᵀ in each layer."""
         if (lo, hi) == (0, 1):
             return Dense(state.center[np.newaxis])
-        units = np.arange(lo, hi)
-        first, last = max(lo - 1, 0) // 2, (hi - 2) // 2
-        drawn = self.noise(state, first, last + 1) if self.settings.rank == 0 else self._factors(state, first, last + 1)
-        pairs = np.maximum(units - 1, 0) // 2 - first
-        signs = np.where(units % 2, 1, -1).astype(np.float32)
-        signs[units == 0] = 0
+        first, last, places, signs = pairs_of(lo, hi)
+        drawn = self.noise(state, first, last)
         if self.settings.rank:
             products = self._products_of(state)
-            return LowRank(products, self.space.layers, drawn, self.settings.rank, state.sigma, pairs, signs)
-        weights = drawn[pairs]
+            return LowRank(products, self.space.layers, drawn, self.settings.rank, state.sigma, places, signs)
+        weights = drawn[places]
         weights *= (signs * np.float32(state.sigma))[:, np.newaxis]
         weights += state.center
         return Dense(weights)
@@ -118,8 +91,7 @@ class EvolutionStrategy(Strategy):
         utilities = by_rank(told.losses[1:], np.linspace(-0.5, 0.5, len(told.losses) - 1))
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
         gradient = told.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
-        center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
-        following: State = replace(state, round=state.round + 1, center=center, best=best, moments=moments)
+        following: State = self.descended(state, gradient, float(told.losses[0]), best)
         return following
 
     def best_of(self, losses: NDArray[np.float64]) -> int:
@@ -130,7 +102,7 @@ class EvolutionStrategy(Strategy):
         if self.settings.rank == 0:
             return super()._noise_sum(state, coefficients, lo, hi)
         rank, layers = self.settings.rank, self.space.layers
-        factors = self._factors(state, lo, hi)
+        factors = self.noise(state, lo, hi)
         scaled = (coefficients / np.float32(np.sqrt(rank)))[:, np.newaxis, np.newaxis]
         whole = np.empty(state.center.size, np.float32)
         for layer in layers:
@@ -139,8 +111,10 @@ class EvolutionStrategy(Strategy):
             np.matmul(stacked, right.reshape(-1, layer.inputs + 1), out=layer.matrix(whole))
         return whole
 
-    def _factors(self, state: State, lo: int, hi: int) -> Array:
-        """The low-rank factors of the pairs lo to hi."""
+    def noise(self, state: State, lo: int, hi: int) -> Array:
+        """The noise of the pairs lo to hi: vectors, (hi - lo, n), or the low-rank factors that stand for them."""
+        if self.settings.rank == 0:
+            return super().noise(state, lo, hi)
         width = factors_width(self.space.layers, self.settings.rank)
         return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, width)
 
@@ -149,3 +123,19 @@ class EvolutionStrategy(Strategy):
         if kept is None or kept[0] != state.round or kept[1].center is not state.center:
             self._products = kept = state.round, Products(state.center)
         return kept[1]
+
+
+def _rank(given: int | None, space: Space) -> int:
+    """The rank of the noise; if it is not given, by the layers' shapes. SettingError if they do not have it."""
+    if not space.layers:
+        if given:
+            raise SettingError(f"evolution-strategy.rank: expected 0 for a function, which has no layers, got {given}")
+        return 0
+    widest = max(min(layer.outputs, layer.inputs + 1) for layer in space.layers)
+    if given is None:
+        return 1 if space.weights_count >= WIDE else 0
+    if given > widest:
+        raise SettingError(
+            f"evolution-strategy.rank: expected at most {widest}, the largest layer's full rank, got {given}"
+        )
+    return given

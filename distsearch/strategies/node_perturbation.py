@@ -26,11 +26,10 @@ from distsearch.strategies.base import (
     Best,
     Objective,
     State,
-    Strategy,
     Told,
-    frozen,
 )
-from distsearch.strategies.optimizers import Moments, OptimizerSettings, step
+from distsearch.strategies.descent import Descent, DescentState
+from distsearch.strategies.optimizers import OptimizerSettings
 from distsearch.strategies.sums import Subtree, joined
 
 SLICE = 128  # examples of a unit
@@ -61,14 +60,13 @@ class NodePerturbationSettings(OptimizerSettings, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class NodePerturbationState(State):
+class NodePerturbationState(DescentState):
     """What node-perturbation knows at the start of a round."""
 
-    moments: Moments
     average: NDArray[np.float32]  # (n,), the running mean of the centers
 
 
-class NodePerturbation(Strategy):
+class NodePerturbation(Descent):
     """Units are slices of the batch; each answers the center's loss on it, and where its examples want the weights."""
 
     name = "node-perturbation"
@@ -89,11 +87,9 @@ class NodePerturbation(Strategy):
         sigma = settings.sigma if settings.sigma is not None else (1.0 if space.flat else 0.3)
         return structs.replace(chosen, sigma=sigma)
 
-    def init(self, weights: NDArray[np.float32], seed: int) -> NodePerturbationState:
-        """The state before the first round."""
-        start = frozen(weights)
-        best = Best(start, np.inf, 0, 0)
-        return NodePerturbationState(seed, 0, start, self.settings.sigma, best, Moments.zero(start.size), start)
+    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
+        """Moments of nothing, no loss yet, and the mean of one center."""
+        return {**super().beginning(start), "average": start}
 
     def units(self, state: State) -> int:
         """Slices of the batch."""
@@ -108,12 +104,9 @@ class NodePerturbation(Strategy):
         """What a round costs, in forward passes over its examples."""
         return PASSES
 
-    def outgoing(self, state: Any) -> State:
+    def outgoing(self, state: Any) -> Any:
         """The center alone."""
-        sent: State = replace(
-            state, best=replace(state.best, weights=NOTHING), moments=Moments(NOTHING, NOTHING), average=NOTHING
-        )
-        return sent
+        return replace(super().outgoing(state), average=NOTHING)
 
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center, for every unit, (hi - lo, n): what is moved are nodes."""
@@ -137,16 +130,10 @@ class NodePerturbation(Strategy):
     def advance(self, state: Any, told: Told, best: Best) -> State:
         """A step against the mean gradient."""
         gradient = told.total() * np.float32(1 / self.space.batch)
-        center, moments = step(self.settings, state.moments, state.center, gradient, state.round)
-        following: State = replace(
-            state,
-            round=state.round + 1,
-            center=center,
-            best=best,
-            moments=moments,
-            average=self._averaged(state.average, center, state.round + 1),
-        )
-        return following
+        following = self.descended(state, gradient, float(told.losses.mean()), best)
+        average = self._averaged(state.average, following.center, following.round)
+        averaged: State = replace(following, average=average)
+        return averaged
 
     def proposed(self, state: Any) -> NDArray[np.float32]:
         """The running mean of the centers: where the steps point on the whole."""

@@ -6,7 +6,6 @@ from typing import Annotated
 import numpy as np
 
 from distsearch.candidates import Dense
-from distsearch.randomness import Stream, noise
 from distsearch.settings import about
 from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, lowest_of
 
@@ -27,7 +26,7 @@ class RandomSearch(Strategy):
 
     def ask(self, state: State, lo: int, hi: int) -> Dense:
         """Weights σ·z, (hi - lo, n); the center is the best so far."""
-        weights = noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
+        weights = self.noise(state, lo, hi)
         weights *= np.float32(state.sigma)
         if lo == 0:
             weights[0] = state.center

@@ -14,7 +14,6 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch.candidates import Dense, Space
-from distsearch.randomness import Stream, noise
 from distsearch.settings import about
 from distsearch.strategies.base import (
     LARGEST_SIGMA,
@@ -25,6 +24,7 @@ from distsearch.strategies.base import (
     Told,
     frozen,
 )
+from distsearch.strategies.pairs import pairs_of
 from distsearch.strategies.ranks import by_rank
 
 SMALLEST_SIGMA = 1e-12
@@ -88,21 +88,15 @@ class Snes(Strategy):
         sigma = settings.sigma or 3 / math.sqrt(space.weights_count)
         return structs.replace(settings, population=population, sigma=sigma)
 
-    def init(self, weights: NDArray[np.float32], seed: int) -> SnesState:
-        """The state before the first round, centred on `weights`, (n,)."""
-        start, sigma = frozen(weights), self.settings.sigma
-        sigmas = frozen(np.full(start.size, sigma, np.float32))
-        return SnesState(seed, 0, start, sigma, Best(start, np.inf, 0, 0), sigmas)
+    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
+        """One step size for all."""
+        return {"sigmas": frozen(np.full(start.size, self.settings.sigma, np.float32))}
 
     def ask(self, state: SnesState, lo: int, hi: int) -> Dense:  # type: ignore[override]
         """The center, then the center + σz and − σz of every pair, (hi - lo, n)."""
-        indices = np.arange(lo, hi) - 1
-        first = max(0, lo - 1) // 2
-        drawn = noise(state.seed, Stream.CANDIDATES, state.round, first, max(first + 1, hi // 2), state.center.size)
-        weights = drawn[np.maximum(indices, 0) // 2 - first]
-        signs = np.where(indices % 2, np.float32(-1), np.float32(1))
-        signs[indices < 0] = 0  # candidate 0 is the center
-        weights *= signs[:, np.newaxis]
+        pairs = pairs_of(lo, hi)
+        weights = self.noise(state, pairs.first, pairs.last)[pairs.places]
+        weights *= pairs.signs[:, np.newaxis]
         weights *= state.sigmas
         weights += state.center
         return Dense(weights)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from distsearch.problem.objective import Measurement, Objective
 from distsearch.strategies.base import Answer, State, Strategy
-from distsearch.strategies.sums import total
 from distsearch.workers.jobs import Job, Measuring, Trial
 
 Tell = Callable[[str], None]
@@ -59,7 +58,7 @@ class Workers(ABC):
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,): made here."""
-        return total(self.strategy.all_noise_sums(state, coefficients))
+        return self.strategy.weighted_noise(state, coefficients)
 
     def _sent(self, state: State) -> State:
         """The state as it goes to the workers."""

@@ -17,6 +17,7 @@ from math import inf
 from distsearch.errors import DistsearchError, ObjectiveError, WorkersError
 from distsearch.workers.deadlines import Deadlines, Worker
 from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Send, Shard, Stop
+from distsearch.workers.room import Room
 from distsearch.workers.staff import Staff, Wait
 from distsearch.workers.sweep import Pace, Piece, Sweep
 
@@ -36,8 +37,7 @@ class Dispatcher:
         self._staff = Staff(policy)
         self._deadlines = Deadlines(policy)
         self._workers: dict[int, Worker] = {}
-        # _with_room[k]: the workers that have k pieces, the one heard of last at the end
-        self._with_room: list[dict[Worker, None]] = [{} for _ in range(policy.in_flight)]
+        self._room = Room(policy.in_flight)
         self._paces: dict[str, Pace] = {}
         self._sweep = Sweep(0, (), Pace(), policy)
         self._sweeps = 0
@@ -181,40 +181,26 @@ class Dispatcher:
 
     def _feed(self, worker: Worker, now: float, out: list[Instruction]) -> None:
         """Fill up one worker that has just answered or joined."""
-        self._unlist(worker)
+        self._room.remove(worker)
         pieces, room = worker.pieces, 0 if worker.slow else self._policy.in_flight
         while len(pieces) < room and (piece := self._sweep.take(pieces, self._sharers)):
             self._send(worker, piece, now, out)
-        self._list(worker)
+        self._room.add(worker)
         if not pieces and self._sweep.can_share:
             self._share_at = now  # not at once: the answers of others may be ready
 
     def _fill(self, now: float, out: list[Instruction]) -> None:
         """Hand what there is to all workers with room, first to the idle, so that it is spread evenly."""
-        for with_room in self._with_room:
+        for level in self._room.levels:
             passed = []
-            while with_room and self._sweep.has_work:
-                worker = next(reversed(with_room))
-                self._unlist(worker)
+            while self._sweep.has_work and (worker := self._room.take(level)):
                 if (piece := self._sweep.take(worker.pieces, self._sharers)) is None:
                     passed.append(worker)  # it already has all that there is
                 else:
                     self._send(worker, piece, now, out)
-                    self._list(worker)
+                    self._room.add(worker)
             for worker in passed:
-                self._list(worker)
-
-    def _list(self, worker: Worker) -> None:
-        """Note that the worker has room. While it is slow it has none: nothing is put behind what it has."""
-        level = len(worker.pieces)
-        if level < self._policy.in_flight and not worker.slow:
-            worker.level = level
-            self._with_room[level][worker] = None
-
-    def _unlist(self, worker: Worker) -> None:
-        if worker.level is not None:
-            del self._with_room[worker.level][worker]
-            worker.level = None
+                self._room.add(worker)
 
     def _held(self, number: int, shard: Shard) -> tuple[Worker, Piece] | None:
         if (worker := self._workers.get(number)) is not None:
@@ -252,7 +238,7 @@ class Dispatcher:
     def _note_slow(self, worker: Worker, now: float) -> None:
         """The piece takes long but is not late yet: idle workers, if there are any, try it as well."""
         worker.slow = True
-        self._unlist(worker)
+        self._room.remove(worker)
         for piece in worker.pieces:
             piece.slows += 1
             self._sweep.note_slow(worker.pieces, piece)
@@ -264,13 +250,14 @@ class Dispatcher:
 
     def _share(self, now: float, out: list[Instruction]) -> None:
         """Nothing is left to be sent: let idle workers repeat what others have not begun or are slow with."""
-        idle = self._with_room[0]
         self._share_at = inf
-        while idle and not self._sweep.has_work and (piece := self._sweep.share()):
-            worker = next(reversed(idle))
-            self._unlist(worker)
-            self._send(worker, piece, now, out)
-            self._list(worker)
+        while not self._sweep.has_work and (worker := self._room.take(0)):
+            piece = self._sweep.share()
+            if piece is not None:
+                self._send(worker, piece, now, out)
+            self._room.add(worker)
+            if piece is None:
+                return
 
     def _miss(self, worker: Worker, now: float, out: list[Instruction]) -> None:
         """A deadline has passed: let others do what the worker has, and see whether to keep it."""
@@ -307,7 +294,7 @@ class Dispatcher:
     def _remove(self, worker: Worker, reason: str, now: float, out: list[Instruction]) -> None:
         """Take back all that the worker had, the piece that it ran first, and start another in its place."""
         del self._workers[worker.number]
-        self._unlist(worker)
+        self._room.remove(worker)
         self._forget_slow(worker)
         self._wait.last_loss = reason
         pieces = worker.pieces.copy()

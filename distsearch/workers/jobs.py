@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.problem.objective import Objective
-from distsearch.strategies.base import NOISE_RANGE, Answer, State, Strategy
+from distsearch.strategies.base import Answer, State, Strategy, noise_ranges
 from distsearch.strategies.sums import Subtree
 
 
@@ -78,7 +78,7 @@ class NoiseSum(Job):
 
     def boundaries(self, strategy: Strategy, objective: Objective) -> Sequence[int]:
         """Ranges of noise vectors."""
-        return range(-(-len(self.coefficients) // NOISE_RANGE) + 1)
+        return range(noise_ranges(self.coefficients) + 1)
 
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> tuple[Subtree, ...]:
         """The sums over the ranges lo to hi."""

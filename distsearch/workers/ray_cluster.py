@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -38,7 +38,7 @@ def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        disconnect()
 
 
 def connect(workers: int | None, data_bytes: int) -> None:
@@ -86,8 +86,17 @@ def _init(**options: Any) -> None:
         signal.signal(signal.SIGTERM, handler)
 
 
+def disconnect(wait: bool = True) -> None:
+    """End Ray here, in a thread of its own, for Ctrl-C would leave it half done; and wait until it has ended."""
+    ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
+    ending.start()
+    if wait:
+        with _ended_by_signals():
+            ending.join()
+
+
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[None]:
     """Whoever does not want to wait for Ray any longer ends the program at once: all is kept by now.
 
     It is the system that does it, for Ray holds Python's lock for seconds.

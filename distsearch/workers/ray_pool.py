@@ -4,15 +4,10 @@ The dispatcher decides; this file carries out. Actors are never restarted or ret
 dispatcher's to replace. The driver owns every object (the data, the states), so none is lost with a worker.
 """
 
-import ctypes
-import pickle
 import platform
-import signal
-import sys
 import time
 from math import inf
 from operator import itemgetter
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,7 +16,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayError, RayTaskError
 
 from distsearch.errors import DistsearchError, WorkersError
-from distsearch.machine import description, use_one_thread
+from distsearch.machine import description
 from distsearch.problem.objective import Objective
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.strategies.sums import total
@@ -40,50 +35,32 @@ from distsearch.workers.instructions import (
 )
 from distsearch.workers.jobs import Job, NoiseSum
 from distsearch.workers.kinds import Kinds
+from distsearch.workers.parcels import packed
 from distsearch.workers.ray_cluster import (
     connect,
     cpus_of_cluster,
-    ended_by_signals,
+    disconnect,
     error_lines,
     free_cpus,
     joins_cluster,
 )
+from distsearch.workers.worker import Worker
 
-INLINE_BYTES = 100_000  # a larger argument costs less as an object put once for all
 LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
-PR_SET_PDEATHSIG = 1  # of prctl(2)
 LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
 LOOK_SHARE = 0.01  # of the time that asking may cost
 
 
-class _Worker:
-    """Tries the shards that it is sent."""
-
-    def __init__(self, problem: tuple[Strategy, Objective]) -> None:
-        use_one_thread()
-        _end_with_parent()
-        self._strategy, self._objective = problem
+class _RayWorker(Worker):
+    """A worker that knows its node."""
 
     def ready(self) -> dict[str, str]:
         """What it computes with, and where: answered once the data is there."""
-        return description() | {"host": platform.node(), "node": ray.get_runtime_context().get_node_id()}
-
-    def work(self, job: Job | bytes, lo: int, hi: int) -> tuple[Any, float]:
-        """What comes of lo to hi of a job, which is pickled if it is small; and the seconds that it took."""
-        began = time.perf_counter()
-        whole = pickle.loads(job) if isinstance(job, bytes) else job  # noqa: S301  (from our own driver)
-        outcome = whole.work(self._strategy, self._objective, lo, hi)
-        return outcome, time.perf_counter() - began
+        return super().ready() | {"node": ray.get_runtime_context().get_node_id()}
 
 
-def _end_with_parent() -> None:
-    """Let Linux kill this process when its raylet dies: by itself it could not, stopped, or with Ray still waiting."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-_WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
+_WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_RayWorker)
 
 
 class RayPool(Workers):
@@ -99,8 +76,11 @@ class RayPool(Workers):
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
         self._kinds = Kinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
+        self.worked = 0.0  # seconds that workers have spent on what was accepted
         self._round_seconds = self._sum_seconds = 0.0  # that trying the latest round took, and adding up its noise here
-        self._job: Any = None
+        self._jobs = 0  # that there were
+        self._content = b""  # of the job in hand, without its large arrays
+        self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
         self._connected_here = not ray.is_initialized()
@@ -143,15 +123,24 @@ class RayPool(Workers):
     def sweep(self, job: Job) -> list[Any]:
         """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
         self._outcomes, self._surplus = [], 0
-        # A small job is pickled here once; Ray would do it, more dearly, for each call.
-        content = pickle.dumps(job)
-        self._job = ray.put(job) if len(content) > INLINE_BYTES else content
+        self._pack(job)
         boundaries = job.boundaries(self.strategy, self.objective)
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), job.kind))
         while not self._dispatcher.done:
             self._next_events()
         self.retried += self._surplus
         return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
+
+    def _pack(self, job: Job) -> None:
+        """Make a parcel of a job. An array that the job before had as well is in the object store already."""
+        self._jobs += 1
+        self._content, arrays = packed(job)
+        before, self._arrays = self._arrays, {}
+        for array in arrays:
+            known = before.get(id(array))
+            if known is None or array.flags.writeable:  # what can be written to may have been
+                known = array, ray.put(array)
+            self._arrays[id(array)] = known
 
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order."""
@@ -176,12 +165,7 @@ class RayPool(Workers):
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
         if self._connected_here:
-            # In a thread of its own, for Ctrl-C would leave it half done.
-            ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
-            ending.start()
-            if wait:
-                with ended_by_signals():
-                    ending.join()
+            disconnect(wait)
         else:
             for worker in self._workers.values():
                 ray.kill(worker)
@@ -261,6 +245,7 @@ class RayPool(Workers):
         if any(isinstance(instruction, Accept) for instruction in instructions):
             self._outcomes.append((shard.lo, result))
             self._surplus -= 1
+            self.worked += seconds
         return instructions
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
@@ -268,7 +253,9 @@ class RayPool(Workers):
             match instruction:
                 case Send(worker, shard):
                     self._surplus += 1
-                    call = self._workers[worker].work.remote(self._job, shard.lo, shard.hi)
+                    parcel = self._jobs, self._content, shard.lo, shard.hi
+                    arrays = (reference for _, reference in self._arrays.values())
+                    call = self._workers[worker].work.remote(*parcel, *arrays)
                     self._calls[call] = worker, shard
                 case StartWorker(worker):
                     self._workers[worker] = _WorkerActor.options(scheduling_strategy="SPREAD").remote(self._problem)

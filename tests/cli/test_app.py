@@ -247,7 +247,24 @@ REFUSALS = {
     "classes": (["--classes", "1"], "classes: expected a whole number >= 2, got 1"),
     "seed": (["--seed", "-1"], "seed: expected a whole number >= 0, got -1"),
     "workers": (["--workers", "9999"], "workers.count: expected at most"),
-    "setting of another": (["--strategy", "random-search", "--ladder", "2"], "unknown setting 'ladder'"),
+    "setting of another": (
+        ["--strategy", "random-search", "--ladder", "2"],
+        "random-search: unknown setting 'ladder': expected one of population, sigma",
+    ),
+    "rank": (
+        ["--strategy", "evolution-strategy", "--rank", "4"],
+        "evolution-strategy.rank: expected at most 3, the largest layer's full rank, got 4",
+    ),
+    "batch": (["--batch", "301"], "data.batch: expected at most 300, the training examples there are, got 301"),
+    "too many weights": (
+        ["--strategy", "cma-es", "--layers", "50000,50000"],
+        "expected at most 3000 weights, got 2500350003; use --strategy snes",
+    ),
+    "schedule": (["--strategy", "evolution-strategy", "--schedule", "plato"], "did you mean 'plateau'"),
+    "schedule of the step size": (
+        ["--strategy", "node-perturbation", "--sigma-schedule", "cosin"],
+        "unknown sigma schedule 'cosin': did you mean 'cosine'",
+    ),
     "name": (["--name", "a/b"], "expected a plain name"),
     "config": (["--config", "none.toml"], "cannot read the configuration none.toml"),
 }

@@ -1,47 +1,12 @@
 """Which cluster is meant, which token it is shown, and what is said of whatever answers there."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from answers import answering, version
 
 from distsearch.errors import ClusterError, UserError
 from distsearch.jobs.access import Access
-
-
-@contextmanager
-def answering(code: int, content: bytes, location: str = "") -> Iterator[tuple[str, list[str | None]]]:
-    """A server that always answers so; its address, and the authorisations that it was shown."""
-    shown = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            shown.append(self.headers["Authorization"])
-            self.send_response(code)
-            if location:
-                self.send_header("Location", location)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *arguments):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", shown
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def version(number: str) -> bytes:
-    return json.dumps({"version": "4", "ray_version": number}).encode()
 
 
 @pytest.fixture
@@ -95,7 +60,7 @@ def test_a_token_file_that_is_missing_or_holds_none_is_named(home):
 
 
 def test_the_token_is_shown_and_the_version_comes_back():
-    with answering(200, version("2.60.0")) as (address, shown):
+    with answering((200, version("2.60.0"))) as (address, shown):
         assert Access(address, "secret").version() == "2.60.0"
         assert Access(address, "").version() == "2.60.0"
     assert shown == ["Bearer secret", None]
@@ -115,14 +80,14 @@ def test_the_token_is_shown_and_the_version_comes_back():
     ],
 )
 def test_what_answers_otherwise_is_told(code, content, token, sentence):
-    with answering(code, content) as (address, _), pytest.raises(UserError, match=sentence):
+    with answering((code, content)) as (address, _), pytest.raises(UserError, match=sentence):
         Access(address, token).version()
 
 
 def test_the_token_goes_to_no_other_address():
     with (
-        answering(200, version("2.60.0")) as (other, shown),
-        answering(302, b"", f"{other}/api/version") as (address, _),
+        answering((200, version("2.60.0"))) as (other, shown),
+        answering((302, b""), location=f"{other}/api/version") as (address, _),
         pytest.raises(UserError, match="is not the dashboard"),
     ):
         Access(address, "secret").version()
@@ -130,7 +95,7 @@ def test_the_token_goes_to_no_other_address():
 
 
 def test_nobody_at_the_address_is_told():
-    with answering(200, b"") as (address, _):
+    with answering((200, b"")) as (address, _):
         pass
     with pytest.raises(ClusterError, match=f"no Ray cluster answers at {address} .*refused.*: is it up"):
         Access(address, "").version()

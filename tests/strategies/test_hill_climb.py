@@ -55,6 +55,13 @@ def test_a_candidate_that_is_not_finite_is_no_equal():
     assert second.center is first.center
 
 
+@pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
+def test_where_only_the_center_has_a_finite_loss_it_stays(loss):
+    strategy = create("hill-climb", {"population": 4})
+    state = state_of(strategy)
+    assert told(strategy, state, [Answer(np.array([3.0, loss, loss, loss]))]).center is state.center
+
+
 @pytest.mark.parametrize(("better", "grows"), [(0, False), (1, False), (2, True), (10, True)])
 def test_the_step_grows_when_more_than_a_tenth_succeed_and_shrinks_when_fewer_do(better, grows):
     strategy = create("hill-climb", {"population": 16})

@@ -1,0 +1,60 @@
+"""How a job travels: its large arrays apart from the rest, so that what a worker's node has is not sent again."""
+
+import pickle
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.workers.jobs import Job
+
+INLINE_BYTES = 100_000  # a larger array costs less by itself, as an object put once for all
+
+
+class Parcel(NamedTuple):
+    """A job in bytes, without its large arrays, and these."""
+
+    content: bytes
+    arrays: list[NDArray[Any]]
+
+
+def packed(job: Job) -> Parcel:
+    """A job as it travels. The arrays are those of the job, not copies."""
+    file = BytesIO()
+    packer = _Packer(file)
+    packer.dump(job)
+    return Parcel(file.getvalue(), packer.arrays)
+
+
+def unpacked(content: bytes, arrays: Sequence[NDArray[Any]]) -> Job:
+    """The job of a parcel, which comes from our own driver."""
+    job: Job = _Unpacker(BytesIO(content), arrays).load()
+    return job
+
+
+class _Packer(pickle.Pickler):
+    def __init__(self, file: BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.arrays: list[NDArray[Any]] = []
+        self._numbers: dict[int, int] = {}  # of the arrays, by their id
+
+    def persistent_id(self, part: Any) -> int | None:
+        """The number of a large array, which stands for it."""
+        if not isinstance(part, np.ndarray) or part.nbytes <= INLINE_BYTES:
+            return None
+        if id(part) not in self._numbers:
+            self._numbers[id(part)] = len(self.arrays)
+            self.arrays.append(part)
+        return self._numbers[id(part)]
+
+
+class _Unpacker(pickle.Unpickler):
+    def __init__(self, file: BytesIO, arrays: Sequence[NDArray[Any]]) -> None:
+        super().__init__(file)
+        self._arrays = arrays
+
+    def persistent_load(self, number: int) -> NDArray[Any]:
+        """The array that a number stands for."""
+        return self._arrays[number]

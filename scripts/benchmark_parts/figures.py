@@ -1,0 +1,33 @@
+"""A line of the report, and how its times are measured."""
+
+import tempfile
+from dataclasses import dataclass
+
+from distsearch import session
+from distsearch.config import from_flags
+
+MICRO = 1e6
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the report."""
+
+    name: str
+    measured: str
+    yardstick: str
+    ratio: float
+    limit: float
+    at_least: bool  # the limit is a floor; else a ceiling
+
+    @property
+    def met(self) -> bool:
+        """Whether the ratio keeps to its limit."""
+        return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
+
+
+def run_seconds(**flags: object) -> float:
+    """Of a search in this process, its run directory included."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = session.prepare(from_flags({"workers": 0, "runs": folder, **flags}))
+        return prepared.run(lambda row, state, workers: None, lambda sentence: None)[1].seconds

@@ -1,0 +1,103 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import create, network_objective, sphere_objective, told
+
+from distsearch.strategies.base import Answer
+from distsearch.strategies.schedules import Plateau, cosine
+
+BOTH = {"schedule": "plateau", "sigma_schedule": "plateau"}
+
+
+def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandth():
+    plateau, counts = Plateau(), []
+    for number, loss in enumerate([5.0, 4.0, 4.5, 3.999, 4.1, 3.9, math.nan, 3.9, 3.9, 3.9, 3.9, 1.0]):
+        plateau = plateau.seen(loss, number, 3)
+        counts.append(plateau.count)
+    assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
+    assert plateau == Plateau(1.0, 11, 2)
+
+
+def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too():
+    assert Plateau(-5.0, 0).seen(-5.1, 9, 3) == Plateau(-5.1, 9)
+    assert Plateau(-5.0, 0).seen(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
+    assert Plateau().seen(-math.inf, 2, 3) == Plateau()
+    assert Plateau().seen(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
+
+
+def test_a_cosine_is_half_a_wave():
+    assert [cosine(number, 8) for number in (0, 4, 8, 9)] == pytest.approx([1, 0.5, 0, 0])
+    assert cosine(2, 8) == pytest.approx((1 + math.sqrt(0.5)) / 2)
+
+
+def after(strategy, state, losses: list[float]):
+    """The state after rounds whose centers had these losses."""
+    units = strategy.units(state)
+    for loss in losses:
+        state = told(strategy, state, [Answer(np.linspace(loss, loss + 1, units))])
+    return state
+
+
+def test_on_a_plateau_the_next_step_is_the_shorter_and_the_noise_the_smaller():
+    chosen = {"optimizer": "momentum", "rate": 100.0, "sigma": 0.2, "plateau_rounds": 2, "plateau_factor": 0.25}
+    constant, plateau = (create("evolution-strategy", {**chosen, **settings}) for settings in ({}, BOTH))
+    start = np.zeros(10, np.float32)
+    usual, shorter = (after(each, each.init(start, 0), [3.0, 3.0]) for each in (constant, plateau))
+    assert shorter.center.tobytes() == usual.center.tobytes()
+    assert (shorter.sigma, shorter.plateau) == (0.2, Plateau(3.0, 0))
+    usual_next, shorter_next = after(constant, usual, [3.0]), after(plateau, shorter, [3.0])
+    change = shorter_next.center - shorter.center
+    assert change == pytest.approx(0.25 * (usual_next.center - usual.center), abs=1e-6)
+    assert np.abs(change).max() > 1e-2
+    assert (usual_next.sigma, shorter_next.sigma) == (0.2, 0.05)
+    noise = [strategy.ask(state, 1, 3).dense() for strategy, state in ((constant, usual_next), (plateau, shorter_next))]
+    assert noise[1][0] - noise[1][1] == pytest.approx(0.25 * (noise[0][0] - noise[0][1]), abs=1e-6)
+
+
+def test_while_the_loss_falls_nothing_else_does():
+    strategy = create("evolution-strategy", {**BOTH, "plateau_rounds": 1})
+    state = after(strategy, strategy.init(np.zeros(10, np.float32), 0), [9.0, 8.0, 7.0, 6.0])
+    assert (state.sigma, state.plateau.count) == (strategy.settings.sigma, 0)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_the_step_size_falls_to_a_tenth_and_no_further(schedule):
+    chosen = {"sigma": 0.5, "sigma_schedule": schedule, "horizon": 20, "plateau_rounds": 1}
+    strategy = create("evolution-strategy", chosen)
+    state, sigmas = strategy.init(np.zeros(10, np.float32), 0), []
+    for _ in range(30):
+        state = after(strategy, state, [1.0])
+        sigmas.append(state.sigma)
+    assert sigmas == sorted(sigmas, reverse=True)
+    assert 0.05 < sigmas[1] < 0.5
+    assert sigmas[-1] == 0.05
+
+
+@pytest.mark.parametrize("name", ["evolution-strategy", "node-perturbation"])
+def test_on_minibatches_the_measured_loss_alone_makes_plateaus(name):
+    objective = network_objective("iris", (4,), batch=32)
+    strategy = create(name, {**BOTH, "plateau_rounds": 2, "sigma": 0.2}, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    for _ in range(6):
+        state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+    assert state.plateau == Plateau()
+    first = strategy.measured(state, 2.0)
+    assert (first.plateau, first.sigma) == (Plateau(2.0, 6), 0.2)
+    later = strategy.measured(replace(first, round=8), 2.1)
+    assert (later.plateau, later.sigma) == (Plateau(2.0, 8, 1), 0.1)
+    assert later.best is first.best
+
+
+def test_a_learning_rate_that_is_too_high_comes_further_with_plateaus():
+    objective = sphere_objective()
+    lowest = {}
+    for schedule in ("constant", "plateau"):
+        chosen = {"rate": 0.5, "schedule": schedule, "plateau_rounds": 10}
+        strategy = create("evolution-strategy", chosen, objective)
+        state = strategy.init(np.zeros(10, np.float32), 0)
+        for _ in range(300):
+            state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+        lowest[schedule] = float(objective.losses(strategy.ask(state, 0, 1), 0)[0])
+    assert lowest["plateau"] < 0.1 * lowest["constant"]
