@@ -25,7 +25,7 @@ class Compose:
 
     def build(self) -> None:
         """Build the image."""
-        self._compose("build", "head")
+        self._compose("build")
 
     def up(self, *options: str) -> None:
         """Start what is not running."""
