@@ -110,10 +110,10 @@ class Publisher:
 
     def _take_over(self, snapshot: Snapshot) -> None:
         index = read_index(self._place)
+        self._present = set(self._place.names(OBJECTS))
         if index is None:
             self._publish_over(None, snapshot)
             return
-        self._present = {*self._place.names(OBJECTS), *index.objects}
         files = {name: self._same(name, parts) for name, parts in index.files.items()}
         self._commit(msgspec.structs.replace(index, owner=self._owner))
         self._files = files
