@@ -79,15 +79,20 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_index(place: Place) -> Index | None:
     """The index of the run at a place; None if there is none. StorageError if it is damaged or foreign."""
-    where = place.where(INDEX)
-    try:
-        content = place.read(INDEX)
-    except FileNotFoundError:
-        return None
-    try:
-        index = documents.unsealed_json(content, where, Index)
-    except RunError as error:
-        raise StorageError(str(error)) from None
+    where, content = place.where(INDEX), None
+    while True:
+        before = content
+        try:
+            content = place.read(INDEX)
+            index = documents.unsealed_json(content, where, Index)
+        except FileNotFoundError:
+            return None
+        except RunError as error:
+            # An object store gives the length and the content apart, and a driver may write in between.
+            if content == before:
+                raise StorageError(str(error)) from None
+        else:
+            break
     if index.program != "distsearch" or index.format > FORMAT:
         raise StorageError(f"{where} was written by a newer distsearch (format {index.format}): upgrade distsearch")
     return index

@@ -100,7 +100,7 @@ def test_it_goes_on_elsewhere_and_is_published_again(tmp_path, storage, whole):
     assert contents(fetched(stored(storage), tmp_path / "last")) == whole
 
 
-@pytest.mark.parametrize("begin", [*range(BEGUN, 32), 60, 90])
+@pytest.mark.parametrize("begin", [*range(BEGUN, 26), 40, 60])
 def test_storage_that_is_cut_off_anywhere_holds_a_whole_publication(tmp_path, whole, often, cut, begin):
     """As when the driver dies there: nothing more comes to the storage."""
     storage = str(tmp_path / "shared")
@@ -130,7 +130,8 @@ def test_storage_that_fails_at_the_start_is_refused_before_anything_runs(tmp_pat
     assert not (tmp_path / "runs" / "a").exists()
     cut(float("inf"))
     search(tmp_path / "runs", name="a", rounds=5, storage=storage)
-    assert set(place(storage).names("objects")) == read_index(place(storage)).objects
+    owner = read_index(place(storage)).owner
+    assert all(name.startswith(f"objects/{owner}") for name in place(storage).names("objects"))
 
 
 def never(row, state, workers) -> None:
