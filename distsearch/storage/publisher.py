@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from distsearch import documents
-from distsearch.errors import OvertakenError, StorageError
+from distsearch.errors import OvertakenError, SettingError, StorageError
 from distsearch.history import HISTORY, LOSSES
 from distsearch.runs import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
 from distsearch.storage.addresses import Address
@@ -30,7 +30,12 @@ class Storage:
         self.address = address
 
     def run_at(self, name: str) -> Place:
-        """Where the run of a name lies. StorageError if there is no driver for such an address."""
+        """Where the run of a name lies. StorageError if there is no driver for such an address.
+
+        SettingError if a URI cannot have such a name in it.
+        """
+        if self.address.scheme and {"?", "#"} & set(name):
+            raise SettingError(f"expected a name without ? and # for a run in {self.address}, got {name!r}")
         return _place_at(self.address.child(name))
 
     def has(self, name: str) -> bool:
@@ -104,8 +109,12 @@ class Publisher:
 
     def __enter__(self) -> Self:
         """Take the run over. StorageError if that cannot be."""
-        self.check()
-        self._uploads.submit(self._take_over, Snapshot.taken(self._folder, self._rounds)).result()
+        try:
+            self.check()
+            self._uploads.submit(self._take_over, Snapshot.taken(self._folder, self._rounds)).result()
+        except BaseException:
+            self._uploads.shutdown(wait=False)
+            raise
         return self
 
     def _take_over(self, snapshot: Snapshot) -> None:

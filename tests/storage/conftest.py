@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import wait
 from itertools import count
 
 import pytest
@@ -11,6 +12,7 @@ from processes import awaited
 from storages import BUCKET, CREDENTIALS, asked, free_port
 
 from distsearch import runs
+from distsearch.storage import Publisher
 
 NUMBERS = count()
 
@@ -49,3 +51,18 @@ def often(monkeypatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.setattr(runs, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(runs, "SAVE_SHARE", float("inf"))
+
+
+@pytest.fixture
+def in_step(monkeypatch) -> None:
+    """A checkpoint every five rounds, which the search waits to be published; the disk is not waited for."""
+    rounds = count(1)
+    offer = Publisher.offer
+
+    def offer_and_wait(self: Publisher, rounds: int) -> None:
+        offer(self, rounds)
+        wait([self._upload])
+
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    monkeypatch.setattr(runs.Run, "save_is_due", property(lambda run: next(rounds) % 5 == 0))
+    monkeypatch.setattr(Publisher, "offer", offer_and_wait)
