@@ -37,7 +37,8 @@ def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = No
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
-            file.writelines(chunks)
+            for chunk in chunks:
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         if previous is not None and path.exists():

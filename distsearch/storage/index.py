@@ -13,7 +13,7 @@ import msgspec
 
 from distsearch import documents
 from distsearch.errors import RunError, StorageError
-from distsearch.runs import CHECKPOINT, FORMAT, RESULT, Manifest
+from distsearch.runs import FORMAT, RESULT, Manifest
 from distsearch.storage.places import Place
 
 INDEX, OBJECTS = "index.json", "objects"
@@ -70,11 +70,6 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     def objects(self) -> set[str]:
         """The objects that the files are made of."""
         return {part.object for parts in self.files.values() for part in parts}
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
-        return CHECKPOINT in self.files
 
 
 def read_index(place: Place) -> Index | None:

@@ -94,23 +94,26 @@ class Publisher:
         self._uploads = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self._upload: Future[None] | None = None
 
-    def check(self) -> None:
-        """StorageError if another run has the name, or if this one has got further there than here."""
+    def check(self) -> Index | None:
+        """The run's index, if there is one. StorageError if it is another run's, or has got further than the run here.
+
+        Nothing is written.
+        """
         index = read_index(self._place)
         if index is None:
-            return
+            return None
         if index.identity != self._identity:
             raise taken(self._uri)
-        if index.reached[0] > self._rounds:
+        if index.rounds > self._rounds:
             raise StorageError(
                 f"{self._uri} has got to round {index.rounds}, {self._folder} only to round {self._rounds}: "
                 f"`distsearch resume {self._uri}` goes on from there"
             )
+        return index
 
     def __enter__(self) -> Self:
         """Take the run over. StorageError if that cannot be."""
         try:
-            self.check()
             self._uploads.submit(self._take_over, Snapshot.taken(self._folder, self._rounds)).result()
         except BaseException:
             self._uploads.shutdown(wait=False)
@@ -118,7 +121,7 @@ class Publisher:
         return self
 
     def _take_over(self, snapshot: Snapshot) -> None:
-        index = read_index(self._place)
+        index = self.check()
         self._present = set(self._place.names(OBJECTS))
         if index is None:
             self._publish_over(None, snapshot)
@@ -152,7 +155,7 @@ class Publisher:
         self._upload = self._uploads.submit(self._publish, Snapshot.taken(self._folder, rounds))
 
     def _settle(self, upload: Future[None]) -> None:
-        """See how an upload has ended, or wait until it has."""
+        """Tell how an upload has ended, if it has failed and the one before had not."""
         try:
             upload.result()
         except OvertakenError:
@@ -168,11 +171,13 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Publish what there is at the end. StorageError if that fails; then the run is whole here."""
-        if kind is None:
-            self._publish_last()
-        elif issubclass(kind, Exception) and not issubclass(kind, OvertakenError):
-            self._save_what_can_be()
-        self._uploads.shutdown(wait=kind is None)
+        try:
+            if kind is None:
+                self._publish_last()
+            elif issubclass(kind, Exception) and not issubclass(kind, OvertakenError):
+                self._save_what_can_be()
+        finally:
+            self._uploads.shutdown(wait=False)
 
     def _publish_last(self) -> None:
         snapshot = Snapshot.taken(self._folder, self._rounds)

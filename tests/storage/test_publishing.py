@@ -22,7 +22,7 @@ from distsearch.storage.index import INDEX, read_index
 from distsearch.storage.places import Place
 
 ROUNDS = 60
-BEGUN = 8  # accesses to storage before the search begins
+BEGUN = 7  # accesses to storage before the search begins
 
 
 @pytest.fixture(scope="module")
