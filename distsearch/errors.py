@@ -8,6 +8,7 @@ DistsearchError
 │   └── StorageError                   shared storage cannot be reached or used, or what lies there is damaged
 │       └── OvertakenError             another driver has gone on with the run
 ├── WorkersError         exit code 3   the workers cannot be started or are all lost
+├── ClusterError         exit code 3   a Ray cluster does not answer, or cannot do what it is asked to
 └── ObjectiveError       exit code 4   the objective failed, or answered nothing finite
 """
 
@@ -49,6 +50,12 @@ class OvertakenError(StorageError):
 
 class WorkersError(DistsearchError):
     """The workers cannot be started or are all lost."""
+
+    exit_code = 3
+
+
+class ClusterError(DistsearchError):
+    """A Ray cluster does not answer, or cannot do what it is asked to."""
 
     exit_code = 3
 

@@ -87,6 +87,7 @@ class Session:
             run.after_save = publisher.offer
         try:
             with publisher or nullcontext(), self.workers(tell) as workers, one_thread():
+                watch = _shown_on_cluster(run.path.name, workers, watch)
                 return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
         finally:
             run.close()
@@ -119,6 +120,21 @@ def publisher_of(config: RunConfig, path: Path, manifest: Manifest, rounds: int,
 
 def _nowhere(name: str) -> bool:
     return False
+
+
+def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
+    """The same watch, which on a cluster shows the run in the cluster's metrics as well."""
+    if not workers.on_cluster:
+        return watch
+    from distsearch.workers.metrics import Gauges  # imports Ray
+
+    gauges = Gauges(run, workers)
+
+    def both(row: RoundRecord, state: State, count: int) -> None:
+        watch(row, state, count)
+        gauges.show(row)
+
+    return both
 
 
 def prepare(config: RunConfig) -> Session:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 import pytest
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ.pop("RAY_ADDRESS", None)
+for name in ("RAY_ADDRESS", "DISTSEARCH_RUNS"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

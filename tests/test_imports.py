@@ -71,6 +71,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "machine", "strategies.base", "strategies.sums", "problem.objective", "workers.*"},
         {"ray", "numpy"},
     ),
+    "workers.ray_cluster": ({"errors", "machine"}, {"ray"}),
+    "workers.metrics": ({"history", "strategies.base", "workers.base"}, {"ray"}),
     "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
     "documents": ({"errors"}, {"msgspec"}),
     "history": ({"errors", "documents", "strategies.base"}, {"numpy", "msgspec"}),
@@ -93,17 +95,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "session": (
         {"errors", "candidates", "config", "history", "limits", "machine", "model", "problem", "problem.datasets"}
         | {"problem.losses", "problem.network"}
-        | {
-            "problem.objective",
-            "runs",
-            "search",
-            "storage",
-            "strategies",
-            "strategies.base",
-            "workers.base",
-            "workers.local",
-        }
-        | {"workers.ray_pool"},
+        | {"problem.objective", "runs", "search", "storage", "strategies", "strategies.base"}
+        | {"workers.base", "workers.local", "workers.metrics", "workers.ray_pool"},
         {"numpy", "msgspec"},
     ),
     "api": (
@@ -113,7 +106,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "comparison": (
         {"errors", "config", "limits", "problem.datasets", "runs", "search", "session", "settings", "strategies"}
-        | {"workers.base", "workers.ray_pool"},
+        | {"workers.base", "workers.ray_cluster"},
         {"msgspec"},
     ),
     "verification": (
@@ -121,6 +114,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"rounds", "runs", "session", "strategies", "strategies.base", "workers.base"},
         {"numpy", "msgspec"},
     ),
+    "jobs.access": ({"errors"}, set()),
+    "jobs.wheel": ({"", "errors"}, set()),
+    "jobs.parcel": (
+        {"errors", "jobs.wheel", "problem", "problem.generators", "problem.datasets", "problem.readers"},
+        set(),
+    ),
+    "jobs.cluster": ({"errors", "jobs.access"}, {"ray"}),
+    "jobs.archive": ({"errors", "checkpoints", "history", "runs"}, set()),
+    "jobs.following": ({"errors", "jobs.cluster"}, set()),
+    "jobs.submission": ({"errors", "jobs.archive", "jobs.cluster", "jobs.following", "jobs.parcel"}, set()),
     "search": (
         {
             "config",
@@ -192,15 +195,19 @@ def test_a_room_imports_only_what_it_may(module):
     assert others - permitted[1] == set()
 
 
-def test_only_one_room_names_numpy_s_random_numbers_and_only_one_ray():
-    naming = {"numpy.random": set(), "import ray": set()}
+def test_only_one_room_names_numpy_s_random_numbers_only_the_workers_ray_and_one_its_job_client():
+    naming = {"numpy.random": set(), "import ray": set(), "ray.job_submission": set()}
     for module, path in modules().items():
         text = path.read_text(encoding="utf-8")
         for words, users in naming.items():
             code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", '"')))
             if words in code or (words == "numpy.random" and "np.random" in code):
                 users.add(module)
-    assert naming == {"numpy.random": {"randomness"}, "import ray": {"workers.ray_pool"}}
+    assert naming == {
+        "numpy.random": {"randomness"},
+        "import ray": {"workers.ray_cluster", "workers.ray_pool"},
+        "ray.job_submission": {"jobs.cluster"},
+    }
 
 
 @pytest.mark.parametrize(("module", "path"), modules().items())

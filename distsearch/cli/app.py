@@ -1,5 +1,6 @@
 """The commands. Each is a few lines of wiring; what is heavy is imported inside them, so that --help is instant."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import __version__, config
+from distsearch.cli import cluster
 from distsearch.cli.comparisons import compare, list_strategies
-from distsearch.cli.options import ConfigOption, JsonOption, with_options
+from distsearch.cli.options import RUNS_VARIABLE, ConfigOption, JsonOption, RunArgument, RunsOption, with_options
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json, print_parts, say, write
 from distsearch.errors import RunError, UserError
 
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
 
 DIFFERENT_EXIT_CODE = 1
 
-RunArgument = Annotated[
-    str, typer.Argument(help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN")
-]
-RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
 ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
@@ -36,7 +34,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    strategies = arguments[:1] in (["run"], ["config"], ["compare"])
+    strategies = arguments[:1] in (["run"], ["config"], ["compare"], ["submit"])
     app.callback()(_root)
     app.command("run")(with_options(run, strategies))
     app.command("resume")(resume)
@@ -50,6 +48,12 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.command("compare")(with_options(compare, strategies, without=("strategy",)))
     app.command("strategies")(list_strategies)
     app.command("config")(with_options(print_config, strategies))
+    app.command("submit", context_settings={"allow_interspersed_args": False})(cluster.submit)
+    app.command("jobs")(cluster.list_jobs)
+    app.command("logs")(cluster.logs)
+    app.command("stop")(cluster.stop)
+    app.command("fetch")(cluster.fetch)
+    app.command("export", hidden=True)(cluster.export)
     return app
 
 
@@ -212,7 +216,7 @@ def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
     from distsearch.cli.tables import runs_table
     from distsearch.runs import run_paths
 
-    paths = run_paths(Path(runs))
+    paths = run_paths(Path(runs).expanduser())
     if json:
         print_json([{"run": path.name, "path": str(path)} for path in paths])
     elif paths:
@@ -270,6 +274,8 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
 
 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
+    if RUNS_VARIABLE in os.environ:
+        flags = {"runs": str(Path(os.environ[RUNS_VARIABLE]).expanduser()), **flags}
     return config.from_flags(flags, config.read_toml(file) if file else None)
 
 
@@ -279,14 +285,14 @@ def _stored(run: str, runs: str) -> "StoredRun":
     from distsearch.storage import fetched, is_stored
 
     if is_stored(run):
-        return StoredRun(fetched(run, Path(runs)))
-    places = [Path(run), Path(runs) / run]
+        return StoredRun(fetched(run, Path(runs).expanduser()))
+    places = [Path(run), Path(runs).expanduser() / run]
     for place in reversed(places):
         if place.is_dir():
             return StoredRun(place)
     from distsearch.errors import unknown
 
-    names = [path.name for path in run_paths(Path(runs))]
+    names = [path.name for path in run_paths(Path(runs).expanduser())]
     raise RunError(unknown("run", run, names) if names else f"expected a run, got {run!r}: there are none in {runs}")
 
 

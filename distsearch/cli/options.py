@@ -1,7 +1,7 @@
 """The options of `run`, read off the declared settings: name, type, default, unit and help stand there alone."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -21,7 +21,14 @@ PANELS = {
     "output": "Output",
 }
 
+RUNS_VARIABLE = "DISTSEARCH_RUNS"
+"""Where runs are kept if no --runs says otherwise."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+RunArgument = Annotated[
+    str, typer.Argument(help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN")
+]
+RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE)]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="TOML file with settings; options override it.", metavar="FILE"),
@@ -37,22 +44,23 @@ def with_options(command: Callable[..., None], strategies: bool, without: Collec
     own = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
     settings = [(setting, panel) for setting, panel in _settings(strategies) if setting.flag not in without]
     options = [_option(setting, panel) for setting, panel in settings]
-    names = [option.name for option in options]
-    lists = {setting.flag.replace("-", "_") for setting, _ in settings if _is_list(setting)}
+    names = {each.name for each in own}
 
     def wrapped(**values: Any) -> None:
-        given = {name: values.pop(name) for name in names}
-        flags = {name: value for name, value in given.items() if value is not None}
-        command(
-            **values,
-            flags={name: _numbers(name, flags[name]) if name in lists else flags[name] for name in flags},
-        )
+        command(**{name: values[name] for name in names}, flags=given_settings(values))
 
     signature = inspect.Signature([*own, *options])
     wrapped.__signature__ = signature  # type: ignore[attr-defined]  # how Typer learns of the options
     wrapped.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     return wrapped
+
+
+def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given among the values of such a command, by the names of their options."""
+    settings = {setting.flag.replace("-", "_"): setting for setting, _ in _settings(strategies=True)}
+    given = {name: value for name, value in values.items() if name in settings and value is not None}
+    return {name: _numbers(name, value) if _is_list(settings[name]) else value for name, value in given.items()}
 
 
 def _settings(strategies: bool) -> Iterator[tuple[Declared, str]]:

@@ -1,10 +1,11 @@
 """What a running search shows: on a terminal a live bar, elsewhere a plain line every few seconds."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class Reporter:
         self._accuracy: float | None = None
         self._test = False
         self._due = 0.0
+        self._latest: tuple[RoundRecord, int] | None = None  # a round that was not shown, with its workers
         self._shown = (0, 0.0)  # candidates and seconds when it was last shown
         self._bar = _bar(console) if console.is_terminal else None
 
@@ -44,6 +46,7 @@ class Reporter:
             self._accuracy = row.test_accuracy if self._test else row.accuracy
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(state.best.weights)))
+        self._latest = row, workers
         if row.seconds >= self._due:
             self._show(row, workers)
 
@@ -62,11 +65,14 @@ class Reporter:
     ) -> None:
         if self._bar:
             self._bar.stop()
+        elif self._latest:
+            self._show(*self._latest)
 
     def _show(self, row: RoundRecord, workers: int) -> None:
         candidates, seconds = self._shown
         rate = (row.candidates - candidates) / max(row.seconds - seconds, 1e-9)
         text = self._line(row, rate, workers)
+        self._latest = None
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=self._share(row), text=text, refresh=True)
             self._due = row.seconds + REFRESH_SECONDS
@@ -80,7 +86,7 @@ class Reporter:
         self._shown = row.candidates, row.seconds
 
     def _line(self, row: RoundRecord, rate: float, workers: int) -> str:
-        parts = [f"round {row.round + 1:,}", f"loss {row.best_loss:.4g}"]
+        parts = [_reached(row)]
         if self._accuracy is not None:
             parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
         if row.non_finite:
@@ -93,6 +99,27 @@ class Reporter:
         rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
         seconds = row.seconds / self._limits.seconds if self._limits.seconds else 0.0
         return min(1.0, max(rounds, seconds))
+
+
+class Reached(NamedTuple):
+    """How far a search is, as a line of its progress tells it."""
+
+    rounds: int
+    loss: float
+
+
+def _reached(row: RoundRecord) -> str:
+    """How every line of progress begins; `reached` reads it back."""
+    return f"round {row.round + 1:,} · loss {row.best_loss:.4g}"
+
+
+_REACHED = re.compile(r"^round ([\d,]+) · loss (\S+)", re.MULTILINE)
+
+
+def reached(log: str) -> Reached | None:
+    """What the latest line of progress in a log tells; None if there is none."""
+    lines = _REACHED.findall(log)
+    return Reached(int(lines[-1][0].replace(",", "")), float(lines[-1][1])) if lines else None
 
 
 @contextmanager

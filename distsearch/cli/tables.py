@@ -18,7 +18,9 @@ from distsearch.settings import declared
 from distsearch.strategies.base import Strategy
 
 if TYPE_CHECKING:
+    from distsearch.cli.progress import Reached
     from distsearch.comparison import Line, Search, Spread
+    from distsearch.jobs.cluster import Job
     from distsearch.verification import Verdict
 
 ROWS = 16
@@ -85,6 +87,28 @@ def runs_table(paths: Iterable[Path]) -> Table:
     for path in paths:
         table.add_row(path.name, *_run_cells(path))
     return table
+
+
+def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Table:
+    """A line a job of a cluster, with how far it is; `now` in seconds since 1970."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "status", "run"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rounds", "best loss", "started"):
+        table.add_column(name, justify="right")
+    for job, reached in jobs:
+        status = job.status.lower() + (f" ({job.exit_code})" if job.exit_code else "")
+        progress = (f"{reached.rounds:,}", _loss(reached.loss)) if reached else ("", "")
+        table.add_row(job.id, status, job.run, *progress, f"{_duration(now - job.started)} ago")
+    return table
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, minutes, hours or days, whichever says most in few characters."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def verdict_lines(verdict: "Verdict") -> list[str]:

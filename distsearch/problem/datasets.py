@@ -142,15 +142,22 @@ def load(
     table's target column (its last if empty); points (examples a class) and classes are for vertical and
     spiral, seed is for them and for the split. Raises DataError.
     """
-    if source in generators.NAMES:
+    if is_built_in(source):
         raw = generators.generate(source, points, classes, seed)
-    elif os.path.exists(source) or os.sep in source or Path(source).suffix:
-        raw = read(source, Columns(target=target))
     else:
-        raise DataError(f"{unknown('data set', source, generators.NAMES)}, or the path of a file")
+        raw = read(source, Columns(target=target))
     if target and target != raw.target:
         raise DataError(f"{source} has no columns to choose the target {target!r} from; leave the target out")
     return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
+
+
+def is_built_in(source: str) -> bool:
+    """Whether a source is the name of a data set, or else a path. DataError if it looks like neither."""
+    if source in generators.NAMES:
+        return True
+    if os.path.exists(source) or os.sep in source or Path(source).suffix:
+        return False
+    raise DataError(f"{unknown('data set', source, generators.NAMES)}, or the path of a file")
 
 
 def from_arrays(

@@ -21,6 +21,7 @@ from distsearch.problem.raw import Columns, Raw, listed, reading, unpacked
 from distsearch.problem.tables import read_csv, read_parquet
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_PARTS = ("train", "t10k")  # begin the names of a folder's IDX files
 _LARGEST_BYTE = np.float32(255)
 
 
@@ -32,8 +33,22 @@ def read(path: str, columns: Columns) -> Raw:
         raise DataError(f"expected a data file, but {path} does not exist; check its name and folder")
     if not os.path.isfile(path):
         raise DataError(f"expected a data file, but {path} is a pipe or a device; save the data in a file first")
-    suffix = Path(path.lower().removesuffix(".gz")).suffix
-    return _READERS.get(suffix, _read_idx)(path, columns)
+    return _reader(path)(path, columns)
+
+
+def files_read(path: str) -> list[str]:
+    """The files that `read` reads for the examples of a file or folder. DataError if they are not there."""
+    if os.path.isdir(path):
+        images = [os.path.join(path, name) for name in _idx_images(path) if name]
+    elif _reader(path) is _read_idx:
+        images = [path]
+    else:
+        return [path]
+    return [*images, *map(_labels_beside, images)]
+
+
+def _reader(path: str) -> Callable[[str, Columns], Raw]:
+    return _READERS.get(Path(path.lower().removesuffix(".gz")).suffix, _read_idx)
 
 
 def _read_npz(path: str, columns: Columns) -> Raw:
@@ -88,18 +103,22 @@ def _read_idx(path: str, columns: Columns) -> Raw:
 
 def _read_idx_folder(path: str, columns: Columns) -> Raw:
     """train-images… and train-labels…; t10k-images… and t10k-labels…, if they are there, are its test set."""
+    first, second = _idx_images(path)
+    train = _read_idx(os.path.join(path, first), columns)
+    if second is None:
+        return train
+    test = _read_idx(os.path.join(path, second), columns)
+    return replace(train, test=test)
+
+
+def _idx_images(path: str) -> tuple[str, str | None]:
+    """The names of a folder's files of images, to train and to test on; the latter need not be there."""
     with reading(path, "a folder of IDX files"):
         files = sorted(os.listdir(path))  # where both are there, sorting puts the unpacked file before its .gz
-    found = {}
-    for part in ("train", "t10k"):
-        found[part] = next((name for name in files if name.startswith(f"{part}-images")), None)
-    if found["train"] is None:
+    train, test = (next((name for name in files if name.startswith(f"{part}-images")), None) for part in _PARTS)
+    if train is None:
         raise DataError(f"expected a data file, or a folder of IDX files, but {path} is a folder without train-images…")
-    train = _read_idx(os.path.join(path, found["train"]), columns)
-    if found["t10k"] is None:
-        return train
-    test = _read_idx(os.path.join(path, found["t10k"]), columns)
-    return replace(train, test=test)
+    return train, test
 
 
 def _labels_beside(images: str) -> str:

@@ -19,6 +19,12 @@ Tell = Callable[[str], None]
 class Workers(ABC):
     """Scores the units of a round. However many there are, what comes of it is the same to the bit."""
 
+    on_cluster = False
+    """Whether they are on a Ray cluster that is not theirs alone."""
+
+    retried = 0
+    """Shards that were sent a second time, because the first worker was lost or slow."""
+
     def __init__(self, strategy: Strategy, objective: Objective) -> None:
         self.strategy = strategy
         self.objective = objective

@@ -1,7 +1,7 @@
 """Which shard goes to which worker, and what to do about a late, lost or new one: deciding, not acting.
 
-    want   start  joined             ┌────────────┐     StartWorker  Send  Accept
-    lost   failed  answered  tick ─▶ │ Dispatcher │ ─▶          GiveUp  Say  Stop
+    want  queued  start  joined      ┌────────────┐     StartWorker  Send  Accept
+    lost  failed  answered  tick ──▶ │ Dispatcher │ ─▶          GiveUp  Say  Stop
                                      └────────────┘
 Events are method calls that carry the time; each returns instructions, to be carried out in order. Nothing here
 reads a clock, draws a number or knows of Ray, so that thousands of workers can be simulated. An answer is a pure
@@ -16,9 +16,9 @@ from math import inf
 
 from distsearch.errors import DistsearchError, ObjectiveError, WorkersError
 from distsearch.workers.deadlines import Deadlines, Worker
-from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Say, Send, Shard, Stop
+from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Send, Shard, Stop
 from distsearch.workers.room import Room
-from distsearch.workers.staff import Staff
+from distsearch.workers.staff import Staff, Wait
 from distsearch.workers.sweep import Pace, Piece, Sweep
 
 
@@ -42,8 +42,7 @@ class Dispatcher:
         self._sweep = Sweep(0, (), Pace(), policy)
         self._sweeps = 0
         self._share_at = inf  # when idle workers may take over what others have
-        self._none_since: float | None = None  # when a sweep was found without any worker
-        self._last_loss = "none has started yet"
+        self._wait = Wait(policy.wait_for_worker)  # of a sweep without any worker
 
     @property
     def done(self) -> bool:
@@ -62,11 +61,9 @@ class Dispatcher:
 
     def next_deadline(self) -> float | None:
         """When `tick` will have something to do if no event comes before; None: never."""
-        earliest = min(self._share_at, self._sweep.next_delayed, self._staff.next_start(self.alive))
+        earliest = min(self._share_at, self._sweep.next_delayed, self._staff.next_start(self.alive), self._wait.end)
         if (due := self._deadlines.first()) is not None:
             earliest = min(earliest, due.deadline)
-        if self._none_since is not None:
-            earliest = min(earliest, self._none_since + self._policy.wait_for_worker)
         return None if earliest == inf else earliest
 
     # events
@@ -75,6 +72,10 @@ class Dispatcher:
         """So many workers are wanted from now on: as the user asked, or as the cluster has room for."""
         self._staff.want(workers)
         return self._staff.fill(self.alive, now)
+
+    def queued(self, now: float) -> list[Instruction]:
+        """There is no worker because others have all the cores: they are waited for as long as it takes."""
+        return self._wait.queued(now)
 
     def start(self, boundaries: Sequence[int], now: float, kind: str = "losses") -> list[Instruction]:
         """Begin a sweep over all tiles; an unfinished one is abandoned.
@@ -94,7 +95,7 @@ class Dispatcher:
         out: list[Instruction] = []
         if self._staff.leave(worker):
             self._workers[worker] = Worker(worker)
-            self._none_since = None
+            self._wait.over()
             self._feed(self._workers[worker], now, out)
         return out
 
@@ -144,7 +145,7 @@ class Dispatcher:
         if worker in self._workers:
             self._remove(self._workers[worker], reason, now, out)
         elif self._staff.leave(worker):
-            self._last_loss = reason
+            self._wait.last_loss = reason
             out += self._staff.fill(self.alive, now)
         return out
 
@@ -225,7 +226,7 @@ class Dispatcher:
                 for piece in worker.pieces:
                     piece.settled = True
         self._share_at = inf
-        self._none_since = None
+        self._wait.over()
 
     def _stop(self, error: DistsearchError, out: list[Instruction]) -> None:
         self._abandon()
@@ -295,7 +296,7 @@ class Dispatcher:
         del self._workers[worker.number]
         self._room.remove(worker)
         self._forget_slow(worker)
-        self._last_loss = reason
+        self._wait.last_loss = reason
         pieces = worker.pieces.copy()
         worker.pieces.clear()
         self._deadlines.begin(worker, now)
@@ -318,7 +319,7 @@ class Dispatcher:
         if piece.deaths >= self._policy.deaths_before_stop:
             units = f"units {piece.shard.lo} to {piece.shard.hi}"
             why = f"{piece.deaths} workers were lost, one after another, while they tried {units}"
-            self._stop(WorkersError(f"{why}; the last because {self._last_loss}"), out)
+            self._stop(WorkersError(f"{why}; the last because {self._wait.last_loss}"), out)
         elif piece.deaths == 1:
             self._sweep.requeue(piece)
         else:
@@ -326,12 +327,11 @@ class Dispatcher:
 
     def _watch(self, now: float, out: list[Instruction]) -> None:
         """Without any worker there is nothing to do but wait, saying so, and not for ever."""
-        wait = self._policy.wait_for_worker
         if self._workers or self.done:
-            self._none_since = None
-        elif self._none_since is None:
-            self._none_since = now
-            out.append(Say(f"no worker: waiting up to {wait:g} s for one ({self._last_loss})"))
-        elif now >= self._none_since + wait:
-            why = f"expected a worker within {wait:g} s, but none came ({self._last_loss})"
-            self._stop(WorkersError(f"{why}: check the cluster, then resume the run"), out)
+            self._wait.over()
+            return
+        for instruction in self._wait.go_on(now):
+            if isinstance(instruction, Stop):
+                self._stop(instruction.error, out)
+            else:
+                out.append(instruction)

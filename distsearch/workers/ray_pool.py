@@ -1,31 +1,22 @@
-"""Workers as Ray actors, a core each. The only room of the search that imports Ray, and that knows its errors.
+"""Workers as Ray actors, a core each.
 
 The dispatcher decides; this file carries out. Actors are never restarted or retried by Ray: a lost one is the
 dispatcher's to replace. The driver owns every object (the data, the states), so none is lost with a worker.
 """
 
-import logging
-import os
 import platform
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import inf
 from operator import itemgetter
-from threading import Thread, current_thread, main_thread
 from typing import Any
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # keeps Ray from warning of a change to come
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError, RayTaskError
 
-from distsearch.errors import DistsearchError, SettingError, WorkersError
-from distsearch.machine import cores, description
+from distsearch.errors import DistsearchError, WorkersError
+from distsearch.machine import description
 from distsearch.problem.objective import Objective
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.strategies.sums import total
@@ -45,9 +36,16 @@ from distsearch.workers.instructions import (
 from distsearch.workers.jobs import Job, NoiseSum
 from distsearch.workers.kinds import Kinds
 from distsearch.workers.parcels import packed
+from distsearch.workers.ray_cluster import (
+    connect,
+    cpus_of_cluster,
+    disconnect,
+    error_lines,
+    free_cpus,
+    joins_cluster,
+)
 from distsearch.workers.worker import Worker
 
-STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
 LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
@@ -84,7 +82,9 @@ class RayPool(Workers):
         self._content = b""  # of the job in hand, without its large arrays
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
+        self._surplus = 0  # shards sent in the sweep, less those accepted
         self._connected_here = not ray.is_initialized()
+        self.on_cluster = joins_cluster() or not self._connected_here
         try:
             self._open(workers)
         except BaseException:
@@ -93,13 +93,18 @@ class RayPool(Workers):
 
     def _open(self, workers: int | None) -> None:
         """Connect, start as many workers as are wanted, and wait for the first."""
-        grows = not self._connected_here or "RAY_ADDRESS" in os.environ
         if self._connected_here:
-            _connect(workers, self.objective.nbytes)
+            connect(workers, self.objective.nbytes)
         self._problem = ray.put((self.strategy, self.objective))
-        self._wanted = workers or _cpus()
-        self._next_look = time.monotonic() if grows and workers is None else inf
-        if (cpus := _cpus()) < self._wanted:
+        cpus = cpus_of_cluster()
+        self._wanted = workers or max(1, cpus)
+        self._takes_all = workers is None
+        self._next_look = time.monotonic() if self.on_cluster else inf
+        if self._crowded():
+            self._tell(f"the Ray cluster's CPUs ({cpus}) are all taken: the search begins when one is free")
+        elif not cpus:
+            self._tell("the Ray cluster has no CPUs: the search begins when a node with some joins")
+        elif cpus < self._wanted:
             others = "the others start when it has more"
             self._tell(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
         self._carry_out(self._dispatcher.want(self._wanted, time.monotonic()))
@@ -117,12 +122,13 @@ class RayPool(Workers):
 
     def sweep(self, job: Job) -> list[Any]:
         """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
-        self._outcomes = []
+        self._outcomes, self._surplus = [], 0
         self._pack(job)
         boundaries = job.boundaries(self.strategy, self.objective)
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), job.kind))
         while not self._dispatcher.done:
             self._next_events()
+        self.retried += self._surplus
         return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
 
     def _pack(self, job: Job) -> None:
@@ -159,16 +165,25 @@ class RayPool(Workers):
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
         if self._connected_here:
-            _disconnect(wait)
+            disconnect(wait)
         else:
             for worker in self._workers.values():
                 ray.kill(worker)
 
     def _wait_for_the_first(self) -> None:
-        """Wait a while for the first worker, so that a normal start is not reported as a lack of workers."""
+        """Wait a while for the first worker, so that a normal start is not reported as a lack of workers.
+
+        Where others have all the cores it is waited for however long they do, before the search's time begins.
+        """
         until = time.monotonic() + QUIET_START
         while not self._dispatcher.alive and time.monotonic() < until:
             self._next_events()
+            if self._crowded():
+                until = time.monotonic() + QUIET_START
+
+    def _crowded(self) -> bool:
+        """Whether there is no worker although the cluster has cores, because none of them is free."""
+        return self.on_cluster and not self._dispatcher.alive and free_cpus() < 1 <= cpus_of_cluster()
 
     def _next_events(self) -> None:
         self._follow_the_cluster()
@@ -177,19 +192,22 @@ class RayPool(Workers):
         self._carry_out(self._dispatcher.tick(time.monotonic()))
 
     def _follow_the_cluster(self) -> None:
-        """Want as many workers as the cluster has cores by now.
+        """Want as many workers as the cluster has cores by now, and wait in line where others have them all.
 
         Where it has lost some, their workers' replacements would only wait for cores that are not there.
         """
         began = time.monotonic()
         if began < self._next_look:
             return
-        cpus = _cpus()
+        cpus = max(1, cpus_of_cluster())
+        crowded = self._crowded()
         now = time.monotonic()
         self._next_look = now + max(LOOK_SECONDS, (now - began) / LOOK_SHARE)
-        if cpus != self._wanted:
+        if self._takes_all and cpus != self._wanted:
             self._wanted = cpus
             self._carry_out(self._dispatcher.want(cpus, now))
+        if crowded:
+            self._carry_out(self._dispatcher.queued(now))
 
     def _ready(self) -> list[Any]:
         """The calls that have come back, after a wait until there is one or the dispatcher has something to do."""
@@ -211,13 +229,13 @@ class RayPool(Workers):
             outcome = ray.get(call)
         except RayTaskError as error:
             if shard is None:
-                raise WorkersError(f"a worker could not start: {_lines(error)[-1]}") from None
+                raise WorkersError(f"a worker could not start: {error_lines(error)[-1]}") from None
             return self._dispatcher.failed(worker, shard, _cause(error), now)
         except RayError as error:
             if getattr(error, "actor_init_failed", False):
-                raise WorkersError(f"a worker could not start: {_lines(error)[-1]}") from None
+                raise WorkersError(f"a worker could not start: {error_lines(error)[-1]}") from None
             self._workers.pop(worker, None)
-            return self._dispatcher.lost(worker, _lines(error)[0], now)
+            return self._dispatcher.lost(worker, error_lines(error)[0], now)
         if shard is None:
             if warning := self._kinds.add(outcome):
                 self._tell(warning)
@@ -226,6 +244,7 @@ class RayPool(Workers):
         instructions = self._dispatcher.answered(worker, shard, now, seconds)
         if any(isinstance(instruction, Accept) for instruction in instructions):
             self._outcomes.append((shard.lo, result))
+            self._surplus -= 1
             self.worked += seconds
         return instructions
 
@@ -233,6 +252,7 @@ class RayPool(Workers):
         for instruction in instructions:
             match instruction:
                 case Send(worker, shard):
+                    self._surplus += 1
                     parcel = self._jobs, self._content, shard.lo, shard.hi
                     arrays = (reference for _, reference in self._arrays.values())
                     call = self._workers[worker].work.remote(*parcel, *arrays)
@@ -250,87 +270,6 @@ class RayPool(Workers):
                     pass  # _outcome has kept what came
 
 
-@contextmanager
-def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
-    """Ray, started once for several pools, each of which ends its own workers. SettingError if they are too many."""
-    if ray.is_initialized():  # by someone else, who ends it
-        yield
-        return
-    _connect(workers, data_bytes)
-    try:
-        yield
-    finally:
-        _disconnect()
-
-
-def _connect(workers: int | None, data_bytes: int) -> None:
-    """Start Ray here, or join the cluster that this job runs on."""
-    if "RAY_ADDRESS" in os.environ:  # set inside every job
-        _init()
-        return
-    if workers is not None:
-        _check(workers, cores(), "this machine")
-    try:
-        _init(
-            address="local",
-            num_cpus=workers or cores(),
-            include_dashboard=False,
-            object_store_memory=STORE_BYTES + 2 * data_bytes,
-            _node_ip_address="127.0.0.1",
-        )
-    except (RayError, RuntimeError, OSError, ValueError) as error:
-        raise WorkersError(f"Ray did not start: {_lines(error)[0]}; --workers 0 searches without it") from None
-
-
-def _disconnect(wait: bool = True) -> None:
-    """End Ray here, in a thread of its own, for Ctrl-C would leave it half done; and wait until it has ended."""
-    ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
-    ending.start()
-    if wait:
-        with _ended_by_signals():
-            ending.join()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Whoever does not want to wait for Ray any longer ends the program at once: all is kept by now.
-
-    It is the system that does it, for Ray holds Python's lock for seconds.
-    """
-    if current_thread() is not main_thread():
-        yield
-        return
-    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _init(**options: Any) -> None:
-    """ray.init, but SIGTERM stays the application's: Ray's own handler would end it with varying exit codes."""
-    handler = signal.getsignal(signal.SIGTERM)
-    ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
-    if current_thread() is main_thread():
-        signal.signal(signal.SIGTERM, handler)
-
-
-def _cpus() -> int:
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's, untyped
-    return int(resources.get("CPU", 1))
-
-
-def _check(workers: int, cpus: int, place: str) -> None:
-    if workers > cpus:
-        raise SettingError(f"workers.count: expected at most {cpus}, the cores of {place}, got {workers}")
-
-
 def _cause(error: RayTaskError) -> str:
     cause = error.cause
     return str(cause) if isinstance(cause, DistsearchError) else raised(cause)
-
-
-def _lines(error: BaseException) -> list[str]:
-    """The lines of an error of Ray's: its summary first, what is behind it last."""
-    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

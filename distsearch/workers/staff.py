@@ -1,8 +1,11 @@
-"""How many workers there should be, which of them are starting, and how many may be replaced, and when."""
+"""How many workers there should be, which of them are starting, how many may be replaced, and the wait without any."""
 
 from math import inf
 
-from distsearch.workers.instructions import Instruction, Policy, Say, StartWorker
+from distsearch.errors import WorkersError
+from distsearch.workers.instructions import Instruction, Policy, Say, StartWorker, Stop
+
+SLOWEST_START = 15.0  # seconds; whoever is missing longer is not just starting
 
 
 class RestartBudget:
@@ -84,3 +87,38 @@ class Staff:
         self._said = True
         until = "" if self._budget.next_at == inf else f"; the next in {self._budget.next_at - now:.0f} s"
         return [Say(f"a worker is missing and all restarts are used up{until}")]
+
+
+class Wait:
+    """The wait for a worker when there is none: said once, and not for ever, unless others have all the cores."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._begun = 0.0
+        self._said = False  # that others have all the cores
+        self.end = inf  # when it is given up; infinite while there is none
+        self.last_loss = "none has started yet"
+
+    def over(self) -> None:
+        """There is a worker, or nothing for one to do."""
+        self.end, self._said = inf, False
+
+    def go_on(self, now: float) -> list[Instruction]:
+        """There is no worker: begin to wait, or see whether it has been long enough."""
+        if self.end == inf:
+            self._begun, self.end = now, now + self._seconds
+            return [Say(f"no worker: waiting up to {self._seconds:g} s for one ({self.last_loss})")]
+        if now < self.end:
+            return []
+        why = f"expected a worker within {self._seconds:g} s, but none came ({self.last_loss})"
+        return [Stop(WorkersError(f"{why}: check the cluster, then resume the run"))]
+
+    def queued(self, now: float) -> list[Instruction]:
+        """There is none because others have all the cores, who will come to an end: their time does not count."""
+        if self.end == inf:
+            return []
+        self.end = now + self._seconds
+        if self._said or now < self._begun + SLOWEST_START:
+            return []
+        self._said = True
+        return [Say("others have taken all cores meanwhile: the search goes on when one is free")]

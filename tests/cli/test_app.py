@@ -104,6 +104,27 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         assert words in text
 
 
+def test_runs_are_kept_where_the_environment_says_unless_an_option_says_otherwise(tmp_path):
+    """The environment wins over a file: what a job is told by its cluster, over the copy of a configuration."""
+    (tmp_path / "search.toml").write_text('[output]\ndirectory = "filed"\n')
+
+    def program(*arguments: str) -> None:
+        environment = {**ENVIRONMENT, "DISTSEARCH_RUNS": "~/kept", "HOME": str(tmp_path)}
+        command = [sys.executable, "-m", "distsearch", *arguments]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
+
+    short = ["--workers", "0", "--rounds", "2"]
+    program("run", *short, "--name", "one", "--config", "search.toml")
+    program("run", *short, "--name", "two", "--runs", "given")
+    program("resume", "one", *short)
+    program("show", "one")
+    program("compare", "--strategies", "hill-climb", "--seeds", "1", *short[2:], *short[:2])
+    assert {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("manifest.json")} == {
+        "kept/one",
+        "given/two",
+    }
+
+
 def test_every_command_has_help_and_stands_in_the_readme():
     from distsearch.cli.app import application
 
@@ -112,7 +133,7 @@ def test_every_command_has_help_and_stands_in_the_readme():
     assert len(commands) >= 6
     for command in commands:
         assert command.callback.__doc__
-        assert f"distsearch {command.name}" in readme
+        assert command.hidden or f"distsearch {command.name}" in readme
 
 
 def test_version(tmp_path):

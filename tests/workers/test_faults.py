@@ -1,134 +1,15 @@
-"""Real faults against a real Ray: the search goes on, and its bytes are those of the undisturbed twin.
-
-Each search is a program of its own (driver.py), told of by its output, so that Ray and the driver can be killed.
-"""
+"""Real faults against a real Ray: the search goes on, and its bytes are those of the undisturbed twin."""
 
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
 
 import pytest
-from processes import Process, alive, awaited, descendants, ray_workers
+from processes import alive, awaited, descendants, ray_workers
 
-DRIVER = Path(__file__).parent / "driver.py"
-ENDLESS = 1_000_000  # rounds
-LONGEST_LIFE = 120.0  # seconds; a search that hangs is a failure, and no reason for the tests to hang
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 1024 * 1024, "include_dashboard": False}
-
-
-class Driver:
-    """A search in a process of its own."""
-
-    def __init__(self, folder: Path, workers: str, rounds: int = ENDLESS, address: str = "") -> None:
-        folder.mkdir()
-        self.folder = folder
-        self.said: list[str] = []
-        self.machines: list[str] = []
-        self._process = subprocess.Popen(
-            [sys.executable, DRIVER, folder, workers, str(rounds)],
-            env={**os.environ, **({"RAY_ADDRESS": address} if address else {})},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self._watchdog = Timer(LONGEST_LIFE, self._process.kill)
-        self._watchdog.start()
-
-    def workers(self) -> list[Process]:
-        """The worker processes of its own Ray that have tried candidates."""
-        return [each for each in ray_workers(self.pid) if self.has_heard_of(each)]
-
-    def has_heard_of(self, worker: Process) -> bool:
-        """Whether this process has tried candidates."""
-        return (self.folder / str(worker.pid)).exists()
-
-    def next_round(self) -> tuple[int, int]:
-        """The number of the round that begins next, and of the workers that there are."""
-        for line in self._process.stdout:
-            if round_line := re.fullmatch(r"round (\d+) (\d+)\n", line):
-                return int(round_line[1]), int(round_line[2])
-            self._note(line)
-        raise AssertionError("the search has ended")
-
-    def rounds_until(self, condition, seconds: float = 60.0) -> None:
-        """Follow the search until the condition holds for the number of workers in a round."""
-        until = time.monotonic() + seconds
-        while not condition(self.next_round()[1]):
-            assert time.monotonic() < until, f"it did not come about within {seconds:g} s"
-
-    def finish(self) -> tuple[int, str]:
-        """End the search after its round: how many there were, and their digest."""
-        (self.folder / "stop").touch()
-        return self.ended()
-
-    def ended(self) -> tuple[int, str]:
-        """The number of rounds and their digest, at the end."""
-        for line in self._process.stdout:
-            self._note(line)
-        assert self._process.wait(timeout=60) == 0
-        return self.outcome
-
-    def kill(self) -> None:
-        """kill -9, if it has not ended."""
-        self._watchdog.cancel()
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.stdout.close()
-        self._process.wait()
-
-    def _note(self, line: str) -> None:
-        kind, _, rest = line.strip().partition(" ")
-        if kind == "said":
-            self.said.append(rest)
-        elif kind == "machine":
-            self.machines.append(rest)
-        elif kind == "done":
-            self.outcome = int(rest.split()[0]), rest.split()[1]
-
-
-@contextmanager
-def driver(*arguments, **options) -> Iterator[Driver]:
-    started = Driver(*arguments, **options)
-    try:
-        yield started
-    finally:
-        mourned = [each for each in descendants(started.pid) if each.state == "T"]
-        started.kill()
-        for each in alive(mourned):
-            os.kill(each.pid, signal.SIGKILL)
-
-
-def undisturbed(tmp_path: Path, rounds: int) -> tuple[int, str]:
-    """The outcome of so many rounds in one process."""
-    with driver(tmp_path / "twin", "0", rounds) as twin:
-        return twin.ended()
-
-
-@contextmanager
-def cluster() -> Iterator:
-    """A Ray cluster of one node with one core, to which more can be added, all on this machine."""
-    from ray._common.utils import reset_ray_address
-    from ray.cluster_utils import Cluster
-
-    started = Cluster(initialize_head=True, head_node_args=NODE)
-    try:
-        yield started
-    finally:
-        for node in [*started.worker_nodes, started.head_node]:
-            node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-        reset_ray_address()  # or a plain ray.init() on this machine would look for it
-
-
-def raylet(node) -> int:
-    (found,) = node.all_processes["raylet"]
-    return found.process.pid
+from .searching import NODE, cluster, driver, raylet, undisturbed
 
 
 def test_workers_killed_in_mid_round_many_times(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -154,6 +155,44 @@ def test_more_workers_than_this_machine_has_cores_are_refused():
         [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
     )
     assert re.search(r"workers.count: expected at most \d+, the cores of this machine, got 1000", done.stderr)
+
+
+def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray_with_three_cpus, monkeypatch):
+    from distsearch.workers import ray_pool
+
+    monkeypatch.setattr(ray_pool, "QUIET_START", 0.2)
+    strategy, objective = create("hill-climb", {}), network_objective()
+    told: list[str] = []
+    counts: list[int] = []
+
+    def wait_in_line() -> None:
+        with ray_pool.RayPool(strategy, objective, None, told.append) as workers:
+            workers.evaluate(strategy.init(objective.network.start("he", 0), 0))
+            counts.append(workers.count)
+
+    line = Thread(target=wait_in_line, daemon=True)
+    with opened("ray-3", strategy, objective) as others:
+        while others.count < 3:
+            others.evaluate(strategy.init(objective.network.start("he", 0), 0))
+        line.start()
+        line.join(3)  # many times as long as a search waits that is alone
+        assert line.is_alive()
+    line.join(60)
+    assert not line.is_alive()
+    assert counts[0] >= 1
+    assert told == ["the Ray cluster's CPUs (3) are all taken: the search begins when one is free"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])
+def test_a_cluster_that_cannot_be_joined_is_named_at_once(monkeypatch, address):
+    from distsearch.workers.ray_cluster import connect
+
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(
+        WorkersError, match=f"a Ray cluster at RAY_ADDRESS={address}, but it cannot be joined"
+    ) as caught:
+        connect(None, 0)
+    assert "unset RAY_ADDRESS to search on this machine alone" in str(caught.value)
 
 
 def test_the_machines_of_the_workers_are_told_once_for_each_kind(pool):

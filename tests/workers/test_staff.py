@@ -97,3 +97,20 @@ def test_a_worker_that_comes_in_time_ends_the_wait() -> None:
     assert isinstance(said, Say)
     assert sent(dispatcher.joined(1, 49.0))
     assert dispatcher.tick(51.0) == []
+
+
+def test_while_others_have_all_the_cores_it_waits_without_end_and_says_so_once_it_is_no_slow_start() -> None:
+    dispatcher = opened(1, Policy(wait_for_worker=30.0))
+    assert dispatcher.queued(0.0) == []  # nothing is to be done
+    dispatcher.start(range(11), 0.0)
+    dispatcher.lost(0, "its node is gone", 20.0)
+    assert dispatcher.queued(21.0) == []
+    (said,) = dispatcher.queued(36.0)
+    assert said == Say("others have taken all cores meanwhile: the search goes on when one is free")
+    assert [dispatcher.queued(now) for now in (37.0, 60.0, 89.0)] == [[], [], []]
+    assert dispatcher.tick(118.9) == []
+    assert dispatcher.next_deadline() == 119.0
+    assert sent(dispatcher.joined(1, 118.95))
+    dispatcher.lost(1, "its node is gone", 200.0)  # another wait, which nobody prolongs
+    (stop,) = dispatcher.tick(230.0)
+    assert isinstance(stop, Stop)

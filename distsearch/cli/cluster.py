@@ -1,0 +1,221 @@
+"""The commands that are about a Ray cluster: send a search there, watch it, stop it, bring its run here."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distsearch.cli.options import JsonOption, RunArgument, RunsOption
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, say
+from distsearch.errors import ClusterError, RunError, UserError
+
+if TYPE_CHECKING:
+    from distsearch.jobs.cluster import Cluster, Job
+
+AddressOption = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        help="Address of the cluster's dashboard; RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
+TokenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        help="File with the cluster's token; RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+JobArgument = Annotated[str, typer.Argument(help="A job's id, or its run's name.", metavar="JOB")]
+
+
+def submit(
+    context: typer.Context,
+    arguments: Annotated[
+        list[str], typer.Argument(help="The search, with its options.", metavar="run … | resume …", show_default=False)
+    ],
+    address: AddressOption = "",
+    token_file: TokenOption = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or print its id alone.")] = True,
+    job: Annotated[str, typer.Option(help="Id of the job; after its run if not given.", metavar="ID")] = "",
+    add: Annotated[
+        list[Path] | None, typer.Option("--add", help="A file to send along besides those named.", metavar="FILE")
+    ] = None,
+    files: Annotated[
+        bool, typer.Option("--files/--no-files", help="Send data that is here, or take its path for the cluster's.")
+    ] = True,
+) -> None:
+    """Send a search to a Ray cluster as a job, and follow it: distsearch submit -- run --data digits."""
+    from distsearch.cli.submitted import search_of
+    from distsearch.jobs.following import survived
+    from distsearch.jobs.submission import submit as send
+
+    search = search_of(context.find_root(), arguments, add or [], files)
+    cluster = _cluster(address, token_file)
+    _compare_versions(cluster)
+    try:
+        sent = send(cluster, search, job, say)
+    except KeyboardInterrupt:
+        say("\ninterrupted: `distsearch jobs` shows whether the job is there already")
+        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
+    if wait:
+        say(f"job {sent.id} at {cluster.address}")
+        _follow(cluster, sent.id)
+        return
+    sent = survived(cluster, sent)
+    if sent.ended and sent.status != "SUCCEEDED":
+        print(cluster.log(sent.id), end="")
+        _end_as(sent)
+    print(sent.id)
+
+
+def list_jobs(address: AddressOption = "", token_file: TokenOption = None, json: JsonOption = False) -> None:
+    """List the searches on a Ray cluster, the oldest first."""
+    from distsearch.cli.progress import reached
+    from distsearch.cli.tables import jobs_table
+
+    cluster = _cluster(address, token_file)
+    jobs = [(job, reached(cluster.log(job.id))) for job in cluster.jobs()]
+    if json:
+        print_json(
+            [
+                {
+                    "job": job.id,
+                    "run": job.run,
+                    "status": job.status.lower(),
+                    "exit_code": job.exit_code,
+                    "started": job.started,
+                    "rounds": progress.rounds if progress else None,
+                    "loss": progress.loss if progress else None,
+                }
+                for job, progress in jobs
+            ]
+        )
+    elif jobs:
+        print_parts(jobs_table(jobs, time.time()))
+    else:
+        say(f"no searches at {cluster.address}: `distsearch submit -- run` sends one")
+
+
+def logs(
+    job: JobArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    address: AddressOption = "",
+    token_file: TokenOption = None,
+) -> None:
+    """Print what a search on a Ray cluster has printed."""
+    cluster = _cluster(address, token_file)
+    found = cluster.find(job)
+    if follow:
+        _follow(cluster, found.id)
+    else:
+        print(cluster.log(found.id), end="")
+
+
+def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption = None) -> None:
+    """Stop a search on a Ray cluster; it ends with a checkpoint."""
+    from distsearch.cli.progress import reached
+    from distsearch.jobs.following import ended
+
+    cluster = _cluster(address, token_file)
+    found = cluster.find(job)
+    if found.ended:
+        say(f"job {found.id} has ended already: {found.status.lower()}")
+        return
+    cluster.stop(found.id)
+    done = ended(cluster, found.id)
+    progress = reached(cluster.log(found.id))
+    rounds = f" after {progress.rounds:,} rounds, loss {progress.loss:.4g}" if progress else ""
+    say(f"job {done.id}: {done.status.lower()}{rounds}")
+    if done.run and done.status == "STOPPED":
+        say(f"it goes on with `distsearch submit -- resume {done.run}`")
+
+
+def fetch(
+    job: JobArgument,
+    to: Annotated[
+        str, typer.Option("--to", help="Folder to bring it to.", envvar="DISTSEARCH_RUNS", metavar="FOLDER")
+    ] = "runs",
+    address: AddressOption = "",
+    token_file: TokenOption = None,
+) -> None:
+    """Bring the run of a job on a Ray cluster here; of a running one, as far as it is."""
+    from distsearch.jobs.submission import fetch as bring
+
+    cluster = _cluster(address, token_file)
+    found = cluster.find(job)
+    if not found.run:
+        raise UserError(f"job {found.id} was not sent by `distsearch submit`, so that its run is not known")
+    path = bring(cluster, found, Path(to).expanduser())
+    say(f"fetched {path}" + ("" if found.ended else ", as far as it was; its job goes on"))
+
+
+def export(run: RunArgument, runs: RunsOption = "runs") -> None:
+    """Print a run's directory as text, for `fetch`."""
+    from distsearch.jobs.archive import packed
+
+    path = Path(runs).expanduser() / run
+    if not path.is_dir():
+        raise RunError(f"{path} is not there")
+    print(packed(path), end="", flush=True)
+
+
+def _cluster(address: str, token_file: Path | None) -> "Cluster":
+    from distsearch.jobs.access import Access
+
+    access = Access.of(address, token_file, os.environ)
+    from distsearch.jobs.cluster import Cluster
+
+    return Cluster(access)
+
+
+def _compare_versions(cluster: "Cluster") -> None:
+    from importlib.metadata import version
+
+    if cluster.version != (here := version("ray")):
+        say(f"the cluster has Ray {cluster.version}, and here is {here}: the search takes the cluster's")
+
+
+def _follow(cluster: "Cluster", job: str) -> None:
+    """Print a job's lines until it has ended, and end as it did."""
+    from distsearch.jobs.following import followed
+
+    try:
+        done = followed(cluster, job, _printer())
+    except KeyboardInterrupt:
+        say(
+            f"\njob {job} goes on: `distsearch logs {job} --follow` follows it, "
+            f"`distsearch stop {job}` stops it with a checkpoint"
+        )
+        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
+    _end_as(done)
+
+
+def _printer() -> Callable[[str], None]:
+    return lambda text: print(text, end="", flush=True)
+
+
+def _end_as(job: "Job") -> None:
+    """Exit as a job that has ended: with its program's code, or 130 if it was stopped."""
+    if job.status == "STOPPED":
+        say(f"job {job.id} was stopped")
+        raise typer.Exit(INTERRUPTED_EXIT_CODE)
+    if job.exit_code is None and job.status == "FAILED":
+        raise ClusterError(f"job {job.id} failed: {_why(job)}")
+    raise typer.Exit(job.exit_code or 0)
+
+
+def _why(job: "Job") -> str:
+    """Why a job has not even begun, in a sentence with the remedy where that is known."""
+    if "requires a different Python" in job.message:
+        return "the cluster's Python is older than 3.11, which distsearch needs"
+    if "runtime_env" in job.message:
+        return f"the cluster could not install distsearch and what it needs ({job.reason})"
+    return job.reason

@@ -1,0 +1,77 @@
+"""The command line behind `submit`, read here as it will be read on the cluster, so that errors come before the job."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distsearch import config, strategies
+from distsearch.cli.options import given_settings
+from distsearch.errors import UserError
+from distsearch.jobs.archive import is_plain
+from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
+from distsearch.jobs.submission import Search
+
+COMMANDS = ("run", "resume")
+
+
+def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files: bool) -> Search:
+    """The search that a command line asks for; its data travels if it is here and `files`. root: the context of it all.
+
+    Raises what the command itself would say of an unknown option or of a value that does not fit.
+    """
+    name, values = _parsed(root, arguments)
+    extra = {job_path(str(path)): path for path in added}
+    if name == "resume":
+        return Search(list(arguments), Path(values["run"]).name, _folder(values.get("runs", "")), extra)
+    file, flags = values.get("config_file"), given_settings(values)
+    settings = config.from_flags(flags, config.read_toml(file) if file else None)
+    if settings.strategy.name != strategies.AUTO:
+        strategies.settings_of(settings.strategy.name, settings.settings)
+    source, data = data_files(settings.data.source) if files else (settings.data.source, {})
+    run = settings.output.name or _made_up(settings)
+    if not is_plain(run):
+        raise UserError(f"expected a plain name for the run, got {run!r}")
+    line = _with(arguments, "--name", run)
+    if source != settings.data.source:
+        line = _with(line, "--data", source)
+    settings_file: Files = {}
+    if file:
+        settings_file = {f"settings/{file.name}": file}
+        line = _with(line, "--config", f"settings/{file.name}")
+    return Search(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras_for(source))
+
+
+def _parsed(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The name of the command and the values that were given; not what the environment here says of runs here."""
+    name, command, rest = root.command.resolve_command(root, list(arguments))
+    if name not in COMMANDS:
+        raise UserError(f"submit: expected run or resume, got {name}")
+    with command.make_context(name, rest, parent=root) as context:
+        given = {key for key in context.params if context.get_parameter_source(key).name == "COMMANDLINE"}
+        return name, {key: context.params[key] for key in given}
+
+
+def _with(arguments: Sequence[str], option: str, value: str) -> list[str]:
+    """The command line with this value for an option: in the place of another one, or at its end."""
+    line: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == option:
+            next(words, None)
+        elif not word.startswith(f"{option}="):
+            line.append(word)
+    return [*line, option, value]
+
+
+def _made_up(settings: config.RunConfig) -> str:
+    """A name that no other run has, for the cluster's own would not be known here."""
+    stem = Path(settings.data.source).name.split(".")[0] or "data"
+    return f"{stem}-{settings.strategy.name}-{secrets.token_hex(3)}"
+
+
+def _folder(runs: str) -> str:
+    """A folder on the cluster, as it was given. UserError if it would be the job's own, which goes with it."""
+    if runs and not runs.startswith(("/", "~")) and "://" not in runs:
+        raise UserError(f"--runs: expected a folder of the cluster, like /results or ~/runs, got {runs!r}")
+    return runs

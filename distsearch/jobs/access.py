@@ -1,0 +1,123 @@
+"""Where a Ray cluster is and how to be let in: the address of its dashboard, and a token."""
+
+import json
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from distsearch.errors import ClusterError, UserError
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+OLDEST_RAY = (2, 44)  # that distsearch runs with
+PATIENCE = 10.0  # seconds
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """The token is for this address alone."""
+
+    def redirect_request(self, *arguments: object) -> None:
+        return None
+
+
+class Access(NamedTuple):
+    """An http or https address without a slash at its end, and a token, empty if there is none."""
+
+    address: str
+    token: str
+
+    @classmethod
+    def of(cls, address: str, token_file: Path | None, environment: Mapping[str, str]) -> "Access":
+        """What was given, or else what Ray's environment variables say. UserError if it cannot be used."""
+        return cls(_address(address, environment), _token(token_file, environment))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request carries."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def version(self) -> str:
+        """The cluster's version of Ray.
+
+        Raises UserError if this is no Ray dashboard, if its Ray is too old or if the token is refused, ClusterError
+        if nothing answers.
+        """
+        request = Request(f"{self.address}/api/version", headers=self.headers)  # noqa: S310  (http or https)
+        try:
+            with build_opener(_NoRedirects).open(request, timeout=PATIENCE) as answer:
+                version = json.load(answer)["ray_version"]
+                numbers = tuple(int(part) for part in version.split(".")[:2])
+        except HTTPError as error:
+            raise self.refusal(error.code) from None
+        except (URLError, OSError, HTTPException) as error:
+            raise ClusterError(
+                f"no Ray cluster answers at {self.address} ({getattr(error, 'reason', error)}): is it up, and is this "
+                f"the address of its dashboard, like {DEFAULT_ADDRESS}? --address names another"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self.refusal(0) from None
+        if numbers < OLDEST_RAY:
+            oldest = ".".join(map(str, OLDEST_RAY))
+            raise UserError(f"the cluster at {self.address} has Ray {version}: expected {oldest} or newer")
+        return str(version)
+
+    def refusal(self, code: int) -> UserError:
+        """What to say of an answer with this HTTP code; 0 if it answers otherwise than Ray does."""
+        if code not in (401, 403):
+            return UserError(
+                f"{self.address} is not the dashboard of a Ray cluster: expected an address like {DEFAULT_ADDRESS}"
+            )
+        if self.token:
+            return UserError(
+                f"the cluster at {self.address} refuses this token: give the file of its own with --token-file"
+            )
+        return UserError(
+            f"the cluster at {self.address} asks for a token: give its file with --token-file or RAY_AUTH_TOKEN_PATH"
+        )
+
+
+def _address(given: str, environment: Mapping[str, str]) -> str:
+    address = given
+    if not address:
+        named = [environment.get(name, "") for name in ADDRESS_VARIABLES]
+        address = next((each for each in named if each.startswith(("http://", "https://"))), DEFAULT_ADDRESS)
+    if "://" not in address:
+        address = f"http://{address}"
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UserError(f"--address: expected one like {DEFAULT_ADDRESS}, got {address!r}")
+    return address.rstrip("/")
+
+
+def _token(file: Path | None, environment: Mapping[str, str]) -> str:
+    """The token in the file, or where Ray itself would look for it."""
+    path, needed = file, True
+    if path is None and (token := environment.get("RAY_AUTH_TOKEN", "").strip()):
+        return _checked(token, "RAY_AUTH_TOKEN")
+    if path is None and (named := environment.get("RAY_AUTH_TOKEN_PATH")):
+        path = Path(named)
+    if path is None:
+        path, needed = Path("~/.ray/auth_token"), False
+    try:
+        path = path.expanduser()
+        return _checked(path.read_text(encoding="utf-8").strip(), str(path))
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        if not needed:
+            return ""
+        raise UserError(f"cannot read the token in {path}: {getattr(error, 'strerror', error)}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} holds no token: expected a line of text") from None
+
+
+def _checked(token: str, source: str) -> str:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise UserError(f"{source} holds no token: expected a line of letters and digits")
+    return token

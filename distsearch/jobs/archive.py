@@ -1,0 +1,133 @@
+"""A run's directory as text that comes through a job's log unharmed, and back again."""
+
+import io
+import os
+import secrets
+import shutil
+import tarfile
+import time
+from base64 import b64decode, encodebytes
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+
+from distsearch.checkpoints import TEMPORARY
+from distsearch.errors import ClusterError, RunError
+from distsearch.history import HISTORY, LOSSES
+from distsearch.runs import StoredRun
+
+BEGIN, END = "-----BEGIN DISTSEARCH RUN-----", "-----END DISTSEARCH RUN-----"
+MOST_BYTES = 250_000_000  # that a log should carry
+APPENDED = (HISTORY, LOSSES)  # read last, in this order: no line of the history is then without its losses
+TRIES = 20
+PAUSE_SECONDS = 0.2
+
+
+def packed(run: Path) -> str:
+    """A run's directory as armoured text. RunError if it is too large, or changes faster than it can be read."""
+    content = _archive(run, _snapshot(run))
+    if len(content) > MOST_BYTES:
+        raise RunError(
+            f"{run} has {len(content) / 1e6:,.0f} MB packed, and through a job's log come {MOST_BYTES // 10**6} MB at "
+            "most: copy the directory from the cluster's head"
+        )
+    return f"{BEGIN}\n{_digest(content)}\n{encodebytes(content).decode()}{END}\n"
+
+
+def unpacked(text: str, target: Path) -> None:
+    """Write the directory that is in a text, whole or not at all.
+
+    Raises ClusterError if the text has come through damaged, RunError if the directory cannot be written.
+    """
+    content = _content(text)
+    temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        temporary.mkdir(parents=True)
+        try:
+            _extract(content, temporary)
+            StoredRun(temporary)
+            if target.exists():
+                raise RunError(f"{target} is already there: choose another folder with --to, or remove it first")
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary)
+            raise
+    except OSError as error:
+        raise RunError(f"cannot write {target}: {error.strerror}") from None
+
+
+def is_plain(name: str) -> bool:
+    """Whether this is a name in a folder, and leads nowhere else."""
+    return Path(name).name == name and name not in ("", "..")
+
+
+def _snapshot(run: Path) -> dict[str, bytes]:
+    """The files of a run as a crash at this moment would leave them, though it is being written."""
+    for _ in range(TRIES):
+        before = _versions(run)
+        try:
+            content = {name: (run / name).read_bytes() for name in before}
+            content |= {name: (run / name).read_bytes() for name in APPENDED if (run / name).exists()}
+        except FileNotFoundError:
+            content = {}
+        if content and _versions(run) == before:
+            return content
+        time.sleep(PAUSE_SECONDS)
+    raise RunError(f"{run} changes faster than it can be read: stop its search first")
+
+
+def _versions(run: Path) -> dict[str, tuple[int, int]]:
+    """The files that are only ever replaced, each with what changes then."""
+    found = {}
+    with os.scandir(run) as entries:
+        for entry in entries:
+            if entry.is_file() and entry.name not in APPENDED and not entry.name.endswith(TEMPORARY):
+                found[entry.name] = (entry.inode(), entry.stat().st_mtime_ns)
+    return found
+
+
+def _archive(run: Path, files: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz", compresslevel=6) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(content), int((run / name).stat().st_mtime)
+            archive.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+def _content(text: str) -> bytes:
+    """The archive in a text, whatever was printed around it."""
+    _, began, rest = text.rpartition(f"{BEGIN}\n")
+    body, ended, _ = rest.partition(END)
+    digest, _, armour = body.partition("\n")
+    try:
+        content = b64decode(armour)
+    except ValueError:
+        content = b""
+    if not (began and ended) or digest != _digest(content):
+        raise ClusterError("the run has come through damaged: fetch it once more")
+    return content
+
+
+def _extract(content: bytes, folder: Path) -> None:
+    for name, member, modified in _members(content):
+        (folder / name).write_bytes(member)
+        os.utime(folder / name, (modified, modified))
+
+
+def _members(content: bytes) -> Iterator[tuple[str, bytes, float]]:
+    """The files of an archive: plain ones only, without folders, so that nothing can be written elsewhere."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.isreg() else None
+                if file is None or not is_plain(member.name):
+                    raise ClusterError(f"the cluster has sent {member.name!r}, which is no file of a run")
+                yield member.name, file.read(), member.mtime
+    except (tarfile.TarError, EOFError) as error:
+        raise ClusterError(f"the run has come through damaged: {error}") from None
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()

@@ -1,0 +1,44 @@
+"""How a search goes, as gauges in the metrics of the Ray cluster that it runs on, which Prometheus reads."""
+
+from ray.util.metrics import Gauge
+
+from distsearch.history import RoundRecord
+from distsearch.workers.base import Workers
+
+SECONDS = 1.0  # between two times that the gauges are set
+
+GAUGES = {
+    "best_loss": "The lowest loss so far.",
+    "rounds": "Rounds that are done.",
+    "candidates_per_second": "Candidates tried a second, lately.",
+    "workers_alive": "Workers that try candidates.",
+    "shards_retried": "Shards sent a second time, because the first worker was lost or slow.",
+}
+"""Each gauge by its name, which Ray prefixes with ray_distsearch_, and what it shows."""
+
+
+class Gauges:
+    """The gauges of one run, tagged with its name, for the workers that it has."""
+
+    def __init__(self, run: str, workers: Workers) -> None:
+        self._workers = workers
+        self._gauges = {name: Gauge(f"distsearch_{name}", text, ("run",)) for name, text in GAUGES.items()}
+        for gauge in self._gauges.values():
+            gauge.set_default_tags({"run": run})
+        self._shown = 0, 0.0  # candidates and seconds when they were last set
+
+    def show(self, row: RoundRecord) -> None:
+        """Set them to how it is after a round, at most once a second."""
+        candidates, seconds = row.candidates - self._shown[0], row.seconds - self._shown[1]
+        if seconds < SECONDS:
+            return
+        self._shown = row.candidates, row.seconds
+        figures = {
+            "best_loss": row.best_loss,
+            "rounds": row.round + 1,
+            "candidates_per_second": candidates / seconds,
+            "workers_alive": self._workers.count,
+            "shards_retried": self._workers.retried,
+        }
+        for name, figure in figures.items():
+            self._gauges[name].set(figure)

@@ -1,0 +1,128 @@
+"""A project of docker-compose.yml that a test has for itself."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+HELP = (
+    "cluster: no container engine answers: install Docker (https://docs.docker.com/engine/install) or start it, "
+    "then try again"
+)
+
+
+class Compose:
+    """The containers of a project of its own: its name, its port on loopback and its folder of runs are given."""
+
+    def __init__(self, project: str, port: int, runs: Path) -> None:
+        self.port = port
+        self.network = f"{project}_default"
+        self._command = [*_compose(), "--project-name", project]
+        self._project = project
+        self._environment = {**os.environ, "DISTSEARCH_PORT": str(port), "DISTSEARCH_RUNS": str(runs)}
+
+    def build(self) -> None:
+        """Build the image."""
+        self._compose("build", "head")
+
+    def up(self, *options: str) -> None:
+        """Start what is not running."""
+        self._compose("up", "--detach", *options)
+
+    def down(self) -> None:
+        """End and remove the containers, networks and volumes."""
+        self._compose("down", "--volumes", "--remove-orphans")
+
+    def logs(self) -> str:
+        """What all containers have printed."""
+        return self._compose("logs", "--no-color")
+
+    def inside(self, service: str, *command: str) -> str:
+        """What a command prints in the first container of a service."""
+        return self._compose("exec", "-T", service, *command)
+
+    def image(self) -> str:
+        """All that the image says of itself: its layers' commands, its environment, its labels."""
+        return self.docker("history", "--no-trunc", "distsearch") + self.docker("image", "inspect", "distsearch")
+
+    def containers(self, service: str) -> list[str]:
+        """The names of a service's running containers, in the order of their numbers."""
+        of = [f"label=com.docker.compose.{name}" for name in (f"project={self._project}", f"service={service}")]
+        names = self.docker("ps", "--filter", of[0], "--filter", of[1], "--format", "{{.Names}}").split()
+        return sorted(names)
+
+    def healthy(self, service: str) -> list[str]:
+        """Those of them whose health check is content."""
+        state = "{{.State.Health.Status}}"
+        return [each for each in self.containers(service) if self._of(each, state) == "healthy"]
+
+    def published(self) -> list[str]:
+        """The addresses of this machine at which the containers' ports are published."""
+        found = []
+        for service in ("head", "worker", "prepare"):
+            for container in self.containers(service):
+                ports = json.loads(self._of(container, "{{json .NetworkSettings.Ports}}"))
+                found += [f"{each['HostIp']}:{each['HostPort']}" for at in ports.values() for each in at or ()]
+        return found
+
+    def docker(self, *arguments: str) -> str:
+        """What docker prints."""
+        return _output(["docker", *arguments])
+
+    def _of(self, container: str, what: str) -> str:
+        return self.docker("inspect", "--format", what, container).strip()
+
+    def _compose(self, *arguments: str) -> str:
+        return _output([*self._command, *arguments], self._environment)
+
+
+def refused(address: str, port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as door:
+        door.settimeout(2)
+        return door.connect_ex((address, port)) != 0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
+
+
+def own_address() -> str:
+    """This machine's address towards others; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        try:
+            door.connect(("192.0.2.1", 9))
+        except OSError:  # no network
+            return "127.0.0.2"
+        return door.getsockname()[0]
+
+
+def _compose() -> list[str]:
+    """The command of Compose v2, or of version 1, whichever there is. Exits with 2 if there is no engine."""
+    if _works(["docker", "info"]):
+        for command in (["docker", "compose"], ["docker-compose"]):
+            if _works([*command, "version"]):
+                return command
+    print(HELP, file=sys.stderr)
+    sys.exit(2)
+
+
+def _works(command: list[str]) -> bool:
+    try:
+        return (
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        )
+    except FileNotFoundError:
+        return False
+
+
+def _output(command: list[str], environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"cluster: {' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout

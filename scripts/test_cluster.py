@@ -1,0 +1,310 @@
+"""Brings up the cluster of docker-compose.yml and tries on it what may happen to it; takes it all down again.
+
+Searches are sent as jobs while workers are killed with -9, added and cut off from the network; jobs are stopped and
+resumed; and each run is compared byte for byte with that of one process here. The cluster is one of its own, with a
+port and a folder of runs of its own: one that runs already is left alone. Prints each step.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TypeVar
+
+from compose_project import Compose, free_port, own_address, refused
+
+T = TypeVar("T")
+AIM = 8.0  # seconds from submitting to the first round
+PATIENCE = 180.0  # seconds for anything that must happen
+DIGITS = ("--data", "digits", "--layers", "32", "--population", "256")
+ENDLESS = ("--seconds", "1000000")
+FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
+ALIKE = "import json; from distsearch.machine import description; print(json.dumps(description()))"
+
+
+class UnexpectedError(Exception):
+    """What was expected and did not come."""
+
+
+class Cluster:
+    """The cluster as its user sees it: jobs are sent to its port, and runs are in a folder here."""
+
+    def __init__(self, compose: Compose, folder: Path) -> None:
+        self.compose = compose
+        self.runs = folder / "runs"
+        self.local = folder / "local"
+        self.token = self.runs / ".cluster" / "token"
+        self.url = f"http://127.0.0.1:{compose.port}"
+
+    def distsearch(self, *arguments: str) -> list[str]:
+        """A command line of this machine's distsearch."""
+        return [sys.executable, "-m", "distsearch", *arguments]
+
+    def submitting(self, job: str, *arguments: str) -> list[str]:
+        """The command line that submits a search under a job's name."""
+        door = ("--address", self.url, "--token-file", str(self.token))
+        return self.distsearch("submit", *door, "--job", job, *arguments)
+
+    def submit(self, job: str, *arguments: str) -> None:
+        """Send a search, without waiting for it."""
+        called(self.submitting(job, "--no-wait", "--", *arguments))
+
+    def ask(self, command: str, *arguments: str) -> str:
+        """What a command about the cluster's jobs prints."""
+        return called(self.distsearch(command, "--address", self.url, "--token-file", str(self.token), *arguments))
+
+    def rounds(self, run: str) -> int:
+        """The rounds of a run that are kept by now."""
+        history = self.runs / run / "history.jsonl"
+        return history.read_bytes().count(b"\n") if history.exists() else 0
+
+    def go_on(self, run: str, rounds: int = 5) -> int:
+        """Wait until a run has so many more rounds than now: how many there are."""
+        goal = self.rounds(run) + rounds
+        return awaited(f"{rounds} more rounds of {run}", lambda: (n := self.rounds(run)) >= goal and n)
+
+    def twin(self, run: str, *arguments: str) -> Path:
+        """The same search in one process of this machine."""
+        called(self.distsearch("run", *arguments, "--workers", "0", "--name", run, "--runs", str(self.local)))
+        return self.local / run
+
+    def request(self, headers: dict[str, str], path: str = "/api/jobs/") -> int:
+        """The status with which the cluster answers a request."""
+        connection = HTTPConnection("127.0.0.1", self.compose.port, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+# the steps, in their order; each raises UnexpectedError
+
+
+def likeness(cluster: Cluster) -> str:
+    """The image computes with the same NumPy and BLAS as this machine, or no bytes could be compared."""
+    there = json.loads(cluster.compose.inside("head", "python", "-c", ALIKE))
+    here = json.loads(called([sys.executable, "-c", ALIKE]))
+    for name in ("numpy", "blas", "processor"):
+        hint = "install the same here, or build the image anew with --no-cache"
+        expect(there[name] == here[name], f"{name} is {there[name]} in the image and {here[name]} here: {hint}")
+    return f"NumPy {here['numpy']}, {here['blas']}"
+
+
+def door(cluster: Cluster) -> str:
+    """Who may come in, and where."""
+    for headers in ({}, {"Authorization": "Bearer " + "0" * 64}):
+        expect(cluster.request(headers) in (401, 403), "a request without the token is refused")
+    secret = cluster.token.read_text()
+    expect(cluster.request({"Authorization": f"Bearer {secret}"}) == 200, "a request with the token is answered")
+    expect(cluster.compose.published() == [f"127.0.0.1:{cluster.compose.port}"], "one port is published, on loopback")
+    outside = own_address()
+    expect(refused(outside, cluster.compose.port), f"nothing answers at {outside}:{cluster.compose.port}")
+    return f"one port, which answers on loopback and not at {outside}; without the token: 401"
+
+
+def chapter(cluster: Cluster) -> str:
+    """The chapter's search as a job; its bytes."""
+    arguments = ("--rounds", "200")
+    called(cluster.submitting("chapter", "--", "run", "--name", "chapter", *arguments))
+    same(cluster.runs / "chapter", cluster.twin("chapter", *arguments))
+    return "the same bytes as in one process"
+
+
+def first_round(cluster: Cluster) -> str:
+    """Seconds from submitting to the first round, on a cluster that has just had a job."""
+    began = time.monotonic()
+    command = cluster.submitting("quick", "--", "run", "--name", "quick", "--rounds", "50", "--verbose")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
+        seconds = next((time.monotonic() - began for line in job.stdout or () if "new best weights" in line), None)
+        rest = job.communicate()[0]
+    expect(seconds is not None and job.returncode == 0, f"a short job ends well: {rest}")
+    return f"{seconds:.1f} s (aim: {AIM:g} s{', missed' if (seconds or 0) > AIM else ''})"
+
+
+def metrics(cluster: Cluster) -> str:
+    """What Prometheus would read."""
+    read = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
+    names = ("best_loss", "rounds", "candidates_per_second", "workers_alive", "shards_retried")
+
+    def shown() -> bool:
+        text = cluster.compose.inside("head", "python", "-c", read)
+        return all(re.search(rf'^ray_distsearch_{name}{{.*run="shown".*}} ', text, re.MULTILINE) for name in names)
+
+    cluster.submit("shown", "run", "--name", "shown", *ENDLESS)
+    awaited("the gauges of a run in the metrics", shown)
+    cluster.ask("stop", "shown")
+    return ", ".join(names)
+
+
+def sharing(cluster: Cluster) -> str:
+    """Several searches at once."""
+    cluster.submit("one", "run", "--name", "one", "--workers", "1", *DIGITS, *ENDLESS)
+    cluster.go_on("one")
+    cluster.submit("two", "run", "--name", "two", *DIGITS, *ENDLESS)
+    cluster.go_on("two")
+    cluster.submit("three", "run", "--name", "three", *DIGITS, "--rounds", "20")
+    awaited("the third search to say that it waits", lambda: "are all taken" in cluster.ask("logs", "three"))
+    expect(cluster.rounds("three") == 0, "a search without a free core waits")
+    cluster.go_on("one")
+    cluster.go_on("two")
+    cluster.ask("stop", "one")
+    cluster.ask("stop", "two")
+    awaited("the third search to end", lambda: (cluster.runs / "three" / "result.json").exists())
+    same(cluster.runs / "three", cluster.twin("three", *DIGITS, "--rounds", "20"))
+    return "two at once, a third in line, which then has its turn"
+
+
+def faults(cluster: Cluster) -> str:
+    """Workers are killed, added and cut off in mid-run; the search is stopped, resumed and fetched."""
+    compose, run = cluster.compose, "digits"
+    cluster.submit(run, "run", "--name", run, *DIGITS, *ENDLESS)
+    cluster.go_on(run)
+    first, second = compose.containers("worker")
+    compose.docker("kill", "--signal", "KILL", first)
+    say(f"  killed a worker with -9; it went on to round {cluster.go_on(run)}")
+    compose.up("--scale", "worker=3")
+    awaited("three workers", lambda: len(compose.healthy("worker")) == 3)
+    awaited("the search to use all three", lambda: "3 workers" in cluster.ask("logs", run))
+    say(f"  a third has joined, and the first again, by round {cluster.go_on(run)}")
+    compose.docker("network", "disconnect", compose.network, second)
+    say(f"  cut one off from the network; it went on to round {cluster.go_on(run, 20)}")
+    cluster.ask("stop", run)
+    rounds = cluster.rounds(run)
+    say(f"  stopped after round {rounds}, with a checkpoint")
+    called(cluster.submitting(f"{run}-2", "--", "resume", run, "--rounds", "20"))
+    expect(cluster.rounds(run) == rounds + 20, "the resumed search has done 20 more rounds")
+    fetched = cluster.local / "fetched"
+    cluster.ask("fetch", run, "--to", str(fetched))
+    twin = cluster.twin(run, *DIGITS, "--rounds", str(rounds + 20))
+    same(cluster.runs / run, twin)
+    same(fetched / run, twin)
+    return f"{rounds + 20} rounds, resumed and fetched: the same bytes as in one process"
+
+
+def secrecy(cluster: Cluster) -> str:
+    """The token is nowhere but in its file."""
+    secret = cluster.token.read_text()
+    expect(cluster.token.stat().st_mode & 0o077 == 0, "nobody else can read the token's file")
+    expect(secret not in cluster.compose.logs(), "the token is not in the containers' logs")
+    expect(secret not in cluster.compose.image(), "the token is not in the image")
+    cluster.submit("secret", "run", "--name", "secret", *ENDLESS)
+    cluster.go_on("secret")
+    seek = "grep -Ff $RAY_AUTH_TOKEN_PATH"
+    where = f"cat /proc/[0-9]*/environ 2>/dev/null | {seek} -ac; {seek} -rls /tmp/ray; true"
+    for service in ("head", "worker"):
+        found = cluster.compose.inside(service, "sh", "-c", where)
+        expect(found == "0\n", f"the token is in no environment and no file of the {service}, but it is: {found}")
+        expect(cluster.compose.inside(service, "id", "-u") != "0\n", f"the {service} does not run as root")
+    cluster.ask("stop", "secret")
+    expect(secret not in cluster.ask("logs", "secret"), "the token is not in a job's log")
+    return "in no environment, log, session or image; nothing runs as root"
+
+
+STEPS: dict[str, Callable[[Cluster], str]] = {
+    "likeness": likeness,
+    "door": door,
+    "chapter": chapter,
+    "submit to first round": first_round,
+    "metrics": metrics,
+    "sharing": sharing,
+    "faults": faults,
+    "secrecy": secrecy,
+}
+
+
+def called(command: list[str]) -> str:
+    """What a command prints on both outputs. UnexpectedError if it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    expect(done.returncode == 0, f"{' '.join(command)} ends well, but it ended with {done.returncode}: {done.stdout}")
+    return done.stdout
+
+
+def expect(held: bool, what: str) -> None:
+    """Raise UnexpectedError unless it holds."""
+    if not held:
+        raise UnexpectedError(f"expected that {what}")
+
+
+def awaited(what: str, condition: Callable[[], T]) -> T:
+    """What the condition says as soon as it is true. UnexpectedError if that takes too long."""
+    until = time.monotonic() + PATIENCE
+    while not (outcome := condition()):
+        expect(time.monotonic() < until, f"{what} would come about within {PATIENCE:g} s")
+        time.sleep(0.2)
+    return outcome
+
+
+def same(path: Path, other: Path) -> None:
+    """UnexpectedError unless two runs are the same, times aside."""
+    different = [name for name in FILES if (path / name).read_bytes() != (other / name).read_bytes()]
+    different += ["history.jsonl"] if timeless(path) != timeless(other) else []
+    expect(not different, f"{path.name} is the same as in one process; different: {', '.join(different)}")
+
+
+def timeless(path: Path) -> list[dict[str, object]]:
+    """The history without the times, and without the checksums, which cover them."""
+    rows = [json.loads(line) for line in (path / "history.jsonl").read_bytes().splitlines()]
+    return [{name: value for name, value in row.items() if name not in ("seconds", "check")} for row in rows]
+
+
+def say(sentence: str) -> None:
+    print(f"cluster: {sentence}", flush=True)
+
+
+@contextmanager
+def up() -> Iterator[Cluster]:
+    """The cluster with two workers, from an image of this folder; all of it goes again."""
+    with tempfile.TemporaryDirectory(prefix="distsearch-cluster-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        os.environ["UID"], os.environ["GID"] = str(os.getuid() or 1000), str(os.getgid() or 1000)
+        compose = Compose(f"distsearch-test-{os.getpid()}", free_port(), folder / "runs")
+        try:
+            began = time.monotonic()
+            compose.build()
+            say(f"image built in {time.monotonic() - began:.0f} s")
+            began = time.monotonic()
+            compose.up()
+            awaited("a head and two workers", lambda: len(compose.healthy("head") + compose.healthy("worker")) == 3)
+            say(f"a head and two workers are up after {time.monotonic() - began:.0f} s, at 127.0.0.1:{compose.port}")
+            yield Cluster(compose, folder)
+        except UnexpectedError:
+            print(compose.logs(), file=sys.stderr)
+            raise
+        finally:
+            compose.down()
+            say("taken down")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="test-cluster", description=__doc__)
+    parser.add_argument("--only", choices=STEPS, action="append", help="a step; more of them with --only again")
+    chosen = parser.parse_args().only or list(STEPS)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # so that everything is taken down
+    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "DISTSEARCH_RUNS"):
+        os.environ.pop(name, None)
+    try:
+        with up() as cluster:
+            for name in chosen:
+                began = time.monotonic()
+                said = STEPS[name](cluster)
+                say(f"{name}: {said} [{time.monotonic() - began:.0f} s]")
+    except UnexpectedError as failure:
+        sys.exit(f"cluster: failed: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    say("all passed" if chosen == list(STEPS) else "these passed")
+
+
+if __name__ == "__main__":
+    main()

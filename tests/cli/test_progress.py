@@ -1,0 +1,46 @@
+"""The plain lines of a search that is not on a terminal, and how they are read back."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from distsearch.cli.progress import Reporter, reached
+from distsearch.config import RunConfig
+from distsearch.history import RoundRecord
+
+
+def record(number: int, loss: float, seconds: float) -> RoundRecord:
+    return RoundRecord(number, 32 * (number + 1), seconds, loss, loss, True, 0.1)
+
+
+def reported(*rows: RoundRecord) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    with Reporter(console, RunConfig(), False, lambda state: None) as reporter:
+        for row in rows:
+            reporter(row, None, 2)
+        reporter.say("a sentence · loss 7")
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("number", "loss"), [(1, 0.5), (999, 12.25), (1_234_567, 1e-300), (5, 2.5e20), (2, -3.5), (3, float("inf"))]
+)
+def test_what_a_line_tells_is_read_back(number, loss):
+    assert reached(reported(record(number, loss, 9.0))) == (number + 1, loss)
+
+
+def test_the_last_round_is_told_when_the_search_ends_and_is_what_is_read():
+    rows = [record(number, 1 / (number + 1), 0.01 * number) for number in range(40)]
+    text = reported(*rows)
+    assert text.count("round ") == 1
+    assert reached(text) == (40, 0.025)
+
+
+def test_no_line_is_told_twice():
+    assert reported(record(0, 1.0, 0.0), record(7, 0.5, 6.0)).count("round ") == 1
+
+
+def test_a_log_without_progress_tells_nothing():
+    assert reached("") is None
+    assert reached("new best weights in round 3: loss 0.1\nbackground 3 · loss 4\n") is None

@@ -1,0 +1,114 @@
+"""A real Ray cluster on loopback for the tests: a head without CPUs and a node with two, a token at its door."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sysconfig
+import tempfile
+import urllib.request
+import venv
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from processes import alive, awaited, descendants
+
+START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
+
+
+class Cluster(NamedTuple):
+    """Where it is, how to get in, and where runs are kept on it."""
+
+    address: str
+    token_file: Path
+    runs: Path
+
+
+@contextmanager
+def running(programs: Path, **variables: str) -> Iterator[Cluster]:
+    """A cluster of the Python in this folder, where its jobs find their programs too; it ends with the block."""
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short, for the paths of sockets
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        token = folder / "token"
+        token.write_text(secrets.token_hex(32) + "\n")
+        token.chmod(0o600)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+            "PATH": f"{programs}:{os.defpath}",
+            "HOME": str(folder),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+            **variables,
+        }
+        ports = free_ports(5)
+        head = [f"--port={ports[0]}", f"--dashboard-port={ports[1]}", f"--dashboard-agent-listen-port={ports[2]}"]
+        head += ["--dashboard-host=127.0.0.1", f"--ray-client-server-port={ports[4]}", f"--temp-dir={folder / 'ray'}"]
+        node = [f"--address=127.0.0.1:{ports[0]}", f"--dashboard-agent-listen-port={ports[3]}"]
+        memory = f"--object-store-memory={100 * 1024 * 1024}"
+        start = [str(programs / "python"), *START, memory]
+        commands = [[*start, "--head", "--num-cpus=0", *head], [*start, "--num-cpus=2", *node]]
+        log = stack.enter_context((folder / "log").open("wb"))
+        for command, door in zip(commands, (ports[1], ports[3]), strict=True):
+            started = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+            stack.callback(_end, started)
+            awaited(lambda door=door, started=started: started.poll() is not None or _open(door))
+            assert started.poll() is None, (folder / "log").read_text()
+        runs = variables.get("DISTSEARCH_RUNS", str(folder / "distsearch-runs"))
+        cluster = Cluster(f"http://127.0.0.1:{ports[1]}", token, Path(runs))
+        awaited(lambda: _nodes(cluster) == 2)
+        yield cluster
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _open(port: int) -> bool:
+    with socket.socket() as door:
+        return door.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _nodes(cluster: Cluster) -> int:
+    """The nodes that are there and alive."""
+    headers = {"Authorization": f"Bearer {cluster.token_file.read_text().strip()}"}
+    request = urllib.request.Request(f"{cluster.address}/nodes?view=summary", headers=headers)  # noqa: S310  (http)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            summary = json.load(answer)["data"]["summary"]
+    except OSError:
+        return 0
+    return sum(each["raylet"].get("state") == "ALIVE" for each in summary)
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    """End a node and all that it has started."""
+    family = descendants(started.pid)
+    started.terminate()
+    try:
+        started.wait(10)
+    except subprocess.TimeoutExpired:
+        started.kill()
+        started.wait()
+    for process in alive(family):
+        os.kill(process.pid, 9)
+
+
+def foreign_environment(folder: Path) -> Path:
+    """An environment with everything that this one has, but without distsearch; the folder of its programs."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "distsearch" not in path.name and not (packages / path.name).exists():
+            (packages / path.name).symlink_to(path)
+    return folder / "bin"

@@ -1,0 +1,126 @@
+"""A run as text: whole, or refused."""
+
+import io
+import tarfile
+from base64 import encodebytes
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+from searches import contents, search
+
+from distsearch.errors import ClusterError, RunError
+from distsearch.jobs import archive
+from distsearch.jobs.archive import packed, unpacked
+from distsearch.runs import StoredRun
+from distsearch.session import prepare_to_resume
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    stored, _ = search(tmp_path_factory.mktemp("runs"), name="one", rounds=40)
+    return stored.path
+
+
+def armoured(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> str:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size, member.type, member.linkname = len(content), kind, "/etc/passwd"
+            tar.addfile(member, io.BytesIO(content))
+    digest = blake2b(target.getvalue(), digest_size=16).hexdigest()
+    return f"{archive.BEGIN}\n{digest}\n{encodebytes(target.getvalue()).decode()}{archive.END}\n"
+
+
+def test_a_run_comes_back_byte_by_byte_whatever_is_printed_around_it(run, tmp_path):
+    unpacked(f"a warning\n{packed(run)}another\n", tmp_path / "there" / "one")
+    came = {path.name: path.read_bytes() for path in (tmp_path / "there" / "one").iterdir()}
+    assert came == {path.name: path.read_bytes() for path in run.iterdir()}
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["one"]
+    written, read = ((path / "manifest.json").stat().st_mtime for path in (run, tmp_path / "there" / "one"))
+    assert abs(written - read) <= 1
+
+
+def test_a_changed_character_is_found(run, tmp_path):
+    text = packed(run)
+    middle = len(text) // 2
+    other = "A" if text[middle] != "A" else "B"
+    for damaged in (text[:middle] + other + text[middle + 1 :], text[:middle], "", text.replace(archive.END, "")):
+        with pytest.raises(ClusterError, match="the run has come through damaged: fetch it once more"):
+            unpacked(damaged, tmp_path / "one")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "folder/inside", "..", "."])
+def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_left(tmp_path, name):
+    with pytest.raises(ClusterError, match="is no file of a run"):
+        unpacked(armoured(("manifest.json", b"{}"), (name, b"x")), tmp_path / "in" / "one")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "in"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
+def test_what_is_no_plain_file_is_refused(tmp_path, kind):
+    with pytest.raises(ClusterError, match="is no file of a run"):
+        unpacked(armoured(("manifest.json", b""), kind=kind), tmp_path / "one")
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"it has no manifest\.json"):
+        unpacked(armoured(("other", b"x")), tmp_path / "one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_there_is_never_overwritten(run, tmp_path):
+    (tmp_path / "one").mkdir()
+    with pytest.raises(RunError, match="one is already there: choose another folder with --to"):
+        unpacked(packed(run), tmp_path / "one")
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_a_run_that_is_too_large_says_where_it_is(run, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_BYTES", 100)
+    with pytest.raises(RunError, match=r"one has .* MB packed, .*: copy the directory from the cluster's head"):
+        packed(run)
+
+
+def test_a_run_that_is_being_written_is_packed_as_a_crash_would_leave_it(tmp_path):
+    """Taken in the middle, it goes on to the bytes of the run that it was taken from."""
+    texts = []
+
+    def watch(row, state, workers):
+        if row.round in (20, 31):
+            texts.append(packed(tmp_path / "here" / "one"))
+
+    stored, _ = search(tmp_path / "here", watch, name="one", rounds=60)
+    for number, text in enumerate(texts):
+        unpacked(text, tmp_path / "there" / f"{number}")
+        taken = StoredRun(tmp_path / "there" / f"{number}")
+        assert taken.result is None
+        prepare_to_resume(taken, None, None, None, False, lambda sentence: None).run(
+            lambda row, state, workers: None, lambda sentence: None
+        )
+        assert contents(taken.path) == contents(stored.path)
+
+
+def test_files_that_are_replaced_while_they_are_read_are_read_again(run, tmp_path, monkeypatch):
+    """A checkpoint of one moment never comes with the best weights of another."""
+    read, copies = Path.read_bytes, []
+    folder = tmp_path / "one"
+    unpacked(packed(run), folder)
+
+    def replacing(path: Path) -> bytes:
+        content = read(path)
+        if path.parent == folder and len(copies) < 3:
+            new = folder / "checkpoint.safetensors.temporary"
+            new.write_bytes(f"copy {len(copies)}".encode())
+            copies.append(new.replace(folder / "checkpoint.safetensors"))
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", replacing)
+    monkeypatch.setattr(archive, "PAUSE_SECONDS", 0.0)
+    assert archive._snapshot(folder)["checkpoint.safetensors"] == b"copy 2"
+    monkeypatch.setattr(archive, "TRIES", 1)
+    copies.clear()
+    with pytest.raises(RunError, match="changes faster than it can be read: stop its search first"):
+        packed(folder)

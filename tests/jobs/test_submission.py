@@ -1,0 +1,135 @@
+"""How a search becomes a job, and a job's run comes back: against a cluster that does as it is told."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from scripted_cluster import ScriptedCluster, described
+from searches import search
+
+from distsearch.errors import ClusterError, UserError
+from distsearch.jobs import following
+from distsearch.jobs.archive import packed
+from distsearch.jobs.submission import Search, command, fetch, submit
+
+ABSENT = [("FAILED", 127, "/bin/sh: 1: distsearch: not found\n")]
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+def shell(text: str, **variables: str) -> list[str]:
+    """What a program named distsearch is given by a shell that runs this command: its runs, its arguments."""
+    script = f'distsearch() {{ printf "%s\\n" "$DISTSEARCH_RUNS" "$@"; }}; {text}'
+    environment = {"PATH": os.environ["PATH"], **variables}
+    return subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True
+    ).stdout.splitlines()
+
+
+def test_the_command_survives_the_shell_and_keeps_its_runs_where_the_cluster_says():
+    arguments = ["run", "--name", "it's $HOME; a `name`", "--data", "my data.csv"]
+    assert shell(command(arguments)) == ["~/distsearch-runs", *arguments]
+    assert shell(command(arguments), DISTSEARCH_RUNS="/re sults") == ["/re sults", *arguments]
+
+
+def test_nothing_travels_to_a_cluster_that_has_distsearch(told):
+    cluster = ScriptedCluster()
+    done = submit(cluster, Search(["run", "--name", "one"], "one"), "", told.append)
+    [sent] = cluster.sent
+    assert (done.id, sent.job, sent.environment) == ("one", "one", {})
+    assert sent.metadata == {"distsearch": "run", "run": "one"}
+    assert (cluster.deleted, told) == ([], [])
+
+
+def test_a_cluster_without_it_is_sent_it_under_another_id(told):
+    cluster = ScriptedCluster(scripts={"one": ABSENT})
+    done = submit(cluster, Search(["run", "--name", "one"], "one", extras="datasets"), "", told.append)
+    assert done.id == "one-2"
+    assert cluster.deleted == ["one"]
+    first, second = cluster.sent
+    assert first.environment == {}
+    assert second.environment["pip"][0].endswith(".whl[datasets]")
+    assert second.metadata["extras"] == "datasets"
+    assert told == ["the cluster has no distsearch: sending this one along"]
+
+
+def test_a_cluster_that_is_known_to_be_without_it_is_sent_it_at_once(told):
+    cluster = ScriptedCluster(known=[described("old-2", run="old", extras="")])
+    assert submit(cluster, Search(["run", "--name", "one"], "one"), "", told.append).id == "one"
+    assert len(cluster.sent) == 1
+    assert "pip" in cluster.sent[0].environment
+
+
+def test_ids_are_never_used_twice(told):
+    known = [described("one", run="one"), described("one-2", run="one"), described("two-2", run="two")]
+    cluster = ScriptedCluster(known=known)
+    assert submit(cluster, Search(["resume", "one"], "one"), "", told.append).id == "one-3"
+    assert submit(cluster, Search(["resume", "two"], "two"), "", told.append).id == "two-3"
+    assert submit(cluster, Search(["resume", "one"], "one"), "mine", told.append).id == "mine"
+    with pytest.raises(UserError, match="has a job one-2 already: choose another --job"):
+        submit(cluster, Search(["resume", "one"], "one"), "one-2", told.append)
+
+
+def test_an_id_has_no_characters_that_ray_would_stumble_over(told):
+    cluster = ScriptedCluster()
+    assert submit(cluster, Search(["resume", "my run/1?"], "my run/1?"), "", told.append).id == "my-run-1-"
+    with pytest.raises(UserError, match="--job: expected letters, digits, dots, dashes and underscores, got 'a/b'"):
+        submit(cluster, Search(["resume", "one"], "one"), "a/b", told.append)
+
+
+@pytest.mark.parametrize("name", ["../one", "/one", "..", "a/b"])
+def test_a_cluster_cannot_choose_where_a_run_is_written(tmp_path, name):
+    with pytest.raises(ClusterError, match="expected the name of a run"):
+        fetch(ScriptedCluster(), described("one", run=name), tmp_path)
+
+
+def test_what_a_run_was_sent_goes_with_it_again(tmp_path, told):
+    (tmp_path / "my.csv").write_text("1,2")
+    (tmp_path / "search.toml").write_text("")
+    cluster = ScriptedCluster(known=[described("old", run="old")])
+    data, settings = {"data/my.csv": tmp_path / "my.csv"}, {"settings/search.toml": tmp_path / "search.toml"}
+    begin = Search(["run", "--name", "one"], "one", "/results", data, settings)
+    submit(cluster, begin, "", told.append)
+    metadata = cluster.sent[-1].metadata
+    assert json.loads(metadata["files"]) == {"data/my.csv": str(tmp_path / "my.csv")}
+    cluster.known.append(described("one", **metadata, extras="datasets"))
+    submit(cluster, Search(["resume", "one"], "one"), "", told.append)
+    again = cluster.sent[-1]
+    assert again.metadata == {**metadata, "extras": "datasets"}
+    assert shell(again.command)[1:] == ["resume", "one", "--runs", "/results"]
+    (tmp_path / "my.csv").unlink()
+    with pytest.raises(UserError, match=r"my\.csv, which the run one is trained on, is not here any more: put it back"):
+        submit(cluster, Search(["resume", "one"], "one"), "", told.append)
+
+
+def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):
+    stored, _ = search(tmp_path / "there", name="one", rounds=5)
+    cluster = ScriptedCluster([("RUNNING", None, ""), ("SUCCEEDED", 0, packed(stored.path))])
+    path = fetch(cluster, described("one-2", run="one", runs="/my results"), tmp_path / "here")
+    assert path == tmp_path / "here" / "one"
+    assert (path / "losses.bin").read_bytes() == (stored.path / "losses.bin").read_bytes()
+    [sent] = cluster.sent
+    assert shell(sent.command)[1:] == ["export", "one", "--runs", "/my results"]
+    assert sent.metadata == {"distsearch": "export"}
+    assert cluster.deleted == [sent.job]
+    with pytest.raises(UserError, match="is already there: choose another folder with --to"):
+        fetch(cluster, described("one", run="one"), tmp_path / "here")
+    assert len(cluster.sent) == 1
+
+
+def test_a_run_that_cannot_come_says_why(tmp_path):
+    cluster = ScriptedCluster([("FAILED", 2, "distsearch: /runs/one is not there\n")])
+    with pytest.raises(ClusterError, match="^the run one cannot be fetched: /runs/one is not there$"):
+        fetch(cluster, described("one", run="one"), tmp_path)
+    assert cluster.deleted == [cluster.sent[0].job]
+    assert list(Path(tmp_path).iterdir()) == []
