@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -28,10 +29,16 @@ def write_whole(path: Path, content: bytes, previous: Path | None = None) -> Non
 
     The old one goes on under the name `previous`, if that is given.
     """
+    write_chunks(path, (content,), previous)
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = None) -> None:
+    """As `write_whole`, what is to be written coming chunk by chunk. Nothing is left if the chunks break off."""
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            for chunk in chunks:
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         if previous is not None and path.exists():

@@ -99,6 +99,9 @@ class OutputConfig(Settings, frozen=True):
 
     name: Annotated[str, about("name of the run; made up if empty")] = ""
     directory: Annotated[str, about("folder that holds the runs", flag="runs")] = "runs"
+    storage: Annotated[
+        str, about("folder or URI (s3://bucket/prefix, gs://…) to which checkpoints and results are published as well")
+    ] = ""
     measure_every: (
         Annotated[
             int,

@@ -22,8 +22,13 @@ def sealed_json(document: msgspec.Struct) -> bytes:
 
 def read_json(path: Path, kind: type[T]) -> T:
     """The document in a file that `sealed_json` made. RunError if it is missing, foreign or changed."""
+    return unsealed_json(read_bytes(path), path, kind)
+
+
+def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
+    """The document that `sealed_json` made, from where it lies. RunError if it is foreign or changed."""
     try:
-        content: dict[str, Any] = msgspec.json.decode(read_bytes(path), type=dict[str, Any])
+        content: dict[str, Any] = msgspec.json.decode(sealed, type=dict[str, Any])
         checksum = content.pop("checksum", None)
         document = msgspec.convert(content, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

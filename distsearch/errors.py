@@ -4,7 +4,9 @@ DistsearchError
 ├── UserError            exit code 2   something given by the user cannot be used
 │   ├── SettingError                   a setting is unknown, out of range or of the wrong type
 │   ├── DataError                      a data set cannot be read or used
-│   └── RunError                       a run directory is missing, foreign, damaged or already there
+│   ├── RunError                       a run directory is missing, foreign, damaged or already there
+│   └── StorageError                   shared storage cannot be reached or used, or what lies there is damaged
+│       └── OvertakenError             another driver has gone on with the run
 ├── WorkersError         exit code 3   the workers cannot be started or are all lost
 ├── ClusterError         exit code 3   a Ray cluster does not answer, or cannot do what it is asked to
 └── ObjectiveError       exit code 4   the objective failed, or answered nothing finite
@@ -36,6 +38,14 @@ class DataError(UserError):
 
 class RunError(UserError):
     """A run directory is missing, foreign, damaged or already there."""
+
+
+class StorageError(UserError):
+    """Shared storage cannot be reached or used, or what lies there is damaged."""
+
+
+class OvertakenError(StorageError):
+    """Another driver has gone on with the run."""
 
 
 class WorkersError(DistsearchError):

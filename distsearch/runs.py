@@ -77,7 +77,7 @@ class Run:
     def __init__(self, path: Path, manifest: Manifest, rounds: int = 0) -> None:
         self.path = path
         self._manifest = manifest
-        self._lock = _locked(path)
+        self._lock = locked(path)
         try:
             self._history = HistoryWriter(path, history.position(path, rounds))
         except BaseException:
@@ -87,14 +87,24 @@ class Run:
         self._saved = time.perf_counter()
         self._save_cost = 0.0
         self._closed = False
+        self.after_save: Callable[[int], None] | None = None  # is told the rounds that are saved
 
     @classmethod
-    def create(cls, settings: RunConfig, strategy_settings: Settings, manifest: Manifest) -> "Run":
-        """A new directory. RunError if the name is taken or the folder cannot be written."""
+    def create(
+        cls,
+        settings: RunConfig,
+        strategy_settings: Settings,
+        manifest: Manifest,
+        taken: Callable[[str], bool] = lambda name: False,
+    ) -> "Run":
+        """A new directory, under a name that is not `taken` elsewhere.
+
+        RunError if there is one of that name or if the folder cannot be written.
+        """
         folder = Path(settings.output.directory)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path = _claim(folder, settings)
+            path = _claim(folder, settings, taken)
             run = cls(path, manifest)
             run._describe(settings, strategy_settings)
             run._introduce(manifest)
@@ -155,6 +165,8 @@ class Run:
                 self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
         self._saved = time.perf_counter()
         self._save_cost = self._saved - began
+        if self.after_save is not None:
+            self.after_save(state.round)
 
     def finish(self, result: Result) -> None:
         """Write how the run ended."""
@@ -217,6 +229,20 @@ class StoredRun:
         """The tensors of the best weights."""
         return checkpoints.read(self.path / BEST)[0]
 
+    @property
+    def rounds(self) -> int:
+        """The rounds that the checkpoint has behind it."""
+        return int(checkpoints.read(self.path / CHECKPOINT)[1]["round"])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While entered, nobody writes to the directory. RunError if somebody is."""
+        lock = locked(self.path)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
     def state(self, kind: type[State], tell: Callable[[str], None]) -> State:
         """The state in the checkpoint, or, if that is damaged, in the one before, which is told."""
         try:
@@ -239,11 +265,11 @@ def run_paths(folder: Path) -> list[Path]:
     """The runs' directories in a folder, the oldest first; other directories are passed over."""
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if (path / MANIFEST).exists()]
+    found = [path for path in folder.iterdir() if (path / MANIFEST).exists() and not path.name.startswith(".")]
     return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
 
 
-def _claim(folder: Path, settings: RunConfig) -> Path:
+def _claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool]) -> Path:
     """Make the run's directory, under its name or under the first free one."""
     if settings.output.name:
         path = folder / settings.output.name
@@ -257,6 +283,8 @@ def _claim(folder: Path, settings: RunConfig) -> Path:
     stem = f"{Path(settings.data.source).name.split('.')[0] or 'data'}-{settings.strategy.name}"
     for number in count(1):
         path = folder / f"{stem}-{number}"
+        if taken(path.name):
+            continue
         try:
             path.mkdir()
         except FileExistsError:
@@ -277,7 +305,7 @@ def _writing(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
     """A lock on the directory, which the system lets go of with the process. RunError if another has it."""
     folder = os.open(path, os.O_RDONLY)
     try:

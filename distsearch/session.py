@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from distsearch import strategies
 from distsearch.candidates import Space
 from distsearch.config import RunConfig
-from distsearch.errors import RunError
+from distsearch.errors import RunError, SettingError
 from distsearch.history import RoundRecord
 from distsearch.limits import Limits
 from distsearch.machine import description, one_thread
@@ -26,6 +28,7 @@ from distsearch.problem.network import Network
 from distsearch.problem.objective import NetworkObjective, Objective, space_of
 from distsearch.runs import CHECKPOINT, Manifest, Result, Run, StoredRun
 from distsearch.search import Spent, Watch, search
+from distsearch.storage import Address, Publisher, Storage, identity
 from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers
 from distsearch.workers.local import LocalWorkers
@@ -57,20 +60,33 @@ class Session:
             fingerprint=self.fingerprint,
             data=self.schema,
         )
-        run = Run.create(self.config, self.strategy.settings, manifest)
-        state = self.strategy.init(self.start, self.config.strategy.seed)
+        if storage := storage_of(self.config):
+            storage.check(self.config.output.name)
+        run = Run.create(self.config, self.strategy.settings, manifest, storage.has if storage else _nowhere)
         try:
-            return run, self.go_on(run, state, (), watch, tell)
+            publisher = publisher_of(self.config, run.path, manifest, 0, tell)
+            state = self.strategy.init(self.start, self.config.strategy.seed)
+            return run, self.go_on(run, state, (), watch, tell, publisher)
         except BaseException:
             if not (run.path / CHECKPOINT).exists():  # the search has not begun
                 shutil.rmtree(run.path)
             raise
 
-    def go_on(self, run: Run, state: State, done: Sequence[RoundRecord], watch: Watch, tell: Tell) -> Result:
-        """Search on from a state and the rounds that led to it; the run is closed at the end."""
+    def go_on(
+        self,
+        run: Run,
+        state: State,
+        done: Sequence[RoundRecord],
+        watch: Watch,
+        tell: Tell,
+        publisher: Publisher | None = None,
+    ) -> Result:
+        """Search on from a state and the rounds that led to it; the run is published and closed at the end."""
         spent, limits = Spent.of(done), Limits(self.config.stop, done)
+        if publisher is not None:
+            run.after_save = publisher.offer
         try:
-            with self.workers(tell) as workers, one_thread():
+            with publisher or nullcontext(), self.workers(tell) as workers, one_thread():
                 watch = _shown_on_cluster(run.path.name, workers, watch)
                 return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
         finally:
@@ -84,6 +100,26 @@ class Session:
         from distsearch.workers.ray_pool import RayPool  # takes half a second to import
 
         return RayPool(self.strategy, self.objective, count, tell)
+
+
+def storage_of(config: RunConfig) -> Storage | None:
+    """Where a run is to be published; None if nowhere. SettingError if that is among the runs themselves."""
+    if not config.output.storage:
+        return None
+    address = Address.parse(config.output.storage)
+    if not address.scheme and Path(address.path).resolve() == Path(config.output.directory).resolve():
+        raise SettingError(f"--storage: expected another folder than that of the runs, got {config.output.storage!r}")
+    return Storage(address)
+
+
+def publisher_of(config: RunConfig, path: Path, manifest: Manifest, rounds: int, tell: Tell) -> Publisher | None:
+    """What publishes a run that has come so many rounds far; None if it is to be published nowhere."""
+    storage = storage_of(config)
+    return Publisher(storage, path, identity(manifest, config.strategy.seed), rounds, tell) if storage else None
+
+
+def _nowhere(name: str) -> bool:
+    return False
 
 
 def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
@@ -114,6 +150,7 @@ class Resumption:
     stored: StoredRun
     state: State
     done: list[RoundRecord]
+    publisher: Publisher | None = None
 
     @property
     def objective(self) -> Objective:
@@ -123,16 +160,23 @@ class Resumption:
     def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
         """Go on from the last checkpoint, to the bytes that the run would have come to without a stop."""
         run = Run.reopen(self.stored, len(self.done), self.session.config, self.session.strategy.settings)
-        return run, self.session.go_on(run, self.state, self.done, watch, tell)
+        return run, self.session.go_on(run, self.state, self.done, watch, tell, self.publisher)
 
 
 def prepare_to_resume(
-    stored: StoredRun, rounds: int | None, seconds: float | None, workers: int | None, force: bool, tell: Tell
+    stored: StoredRun,
+    rounds: int | None,
+    seconds: float | None,
+    workers: int | None,
+    force: bool,
+    tell: Tell,
+    storage: str | None = None,
 ) -> Resumption:
-    """The resumption of a run, with so many more rounds or seconds, and other workers, where they are given.
+    """The resumption of a run, with so many more rounds or seconds, other workers or storage, where they are given.
 
     Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
-    otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS.
+    otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS. StorageError if it is
+    to be published where another run has its name or where it has got further.
     """
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force goes on all the same")
@@ -141,10 +185,26 @@ def prepare_to_resume(
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
-    config = _extended(session.config, done, rounds, seconds)
+    config = _with_storage(_extended(session.config, done, rounds, seconds), storage)
     if reached := Limits(config.stop, done).already:
         raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
-    return Resumption(replace(session, config=config), stored, state, done)
+    session = replace(session, config=config)
+    if publisher := publisher_of(config, stored.path, stored.manifest, state.round, tell):
+        publisher.check()
+    return Resumption(session, stored, state, done, publisher)
+
+
+def published(stored: StoredRun, storage: str | None, tell: Tell) -> str:
+    """Where a run has been published: in the storage given, or in its own.
+
+    RunError if it names none, or if another process is writing to it; StorageError if it cannot be published.
+    """
+    config = _with_storage(stored.config, storage)
+    publisher = publisher_of(config, stored.path, stored.manifest, stored.rounds, tell)
+    if publisher is None:
+        raise RunError(f"{stored.path} names no storage: give it one with --storage")
+    with stored.held(), publisher:
+        return config.output.storage
 
 
 def other_machine(stored: StoredRun) -> str:
@@ -201,7 +261,7 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
     network = network_for(config.network, dataset.schema)
     examples = len(dataset.train.features)
     config, why = with_strategy(config, space_for(config, network, examples))
-    config = _with_batch(config, examples)
+    config = _with_storage(_with_batch(config, examples))
     space = space_for(config, network, examples)
     strategy = strategies.create(config.strategy.name, config.settings, space)
     objective = NetworkObjective.of(
@@ -224,6 +284,13 @@ def with_strategy(config: RunConfig, space: Space) -> tuple[RunConfig, str]:
         return config, ""
     name, why = strategies.choose(space)
     return structs.replace(config, strategy=structs.replace(config.strategy, name=name)), f"strategy {name}: {why}"
+
+
+def _with_storage(config: RunConfig, storage: str | None = None) -> RunConfig:
+    """The configuration with another storage, if it is given; as an address that means the same from every folder."""
+    text = config.output.storage if storage is None else storage
+    canonical = str(Address.parse(text)) if text else ""
+    return structs.replace(config, output=structs.replace(config.output, storage=canonical))
 
 
 def _with_batch(config: RunConfig, examples: int) -> RunConfig:

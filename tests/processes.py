@@ -1,5 +1,9 @@
 """The processes that a test has started, and theirs."""
 
+import ctypes
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -59,3 +63,16 @@ def awaited(condition: Callable[[], T], seconds: float = 60.0) -> T:
         assert time.monotonic() < until, f"it did not come about within {seconds:g} s"
         time.sleep(0.02)
     return outcome
+
+
+def bound_by_permissions(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program so that permissions bind it, also where the tests run as root, who may read and write all."""
+    command = [sys.executable, "-m", "distsearch", *map(str, arguments)]
+    drop = _drop_privileges if os.geteuid() == 0 else None
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", preexec_fn=drop)
+
+
+def _drop_privileges() -> None:
+    drop_capability, dac_override, dac_read_search = 24, 1, 2
+    for capability in (dac_override, dac_read_search):
+        assert ctypes.CDLL(None).prctl(drop_capability, capability, 0, 0, 0) == 0

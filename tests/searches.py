@@ -12,10 +12,14 @@ def unwatched(row, state, workers) -> None:
     pass
 
 
-def search(folder: Path, watch=unwatched, **flags) -> tuple[StoredRun, Result]:
+def untold(sentence: str) -> None:
+    pass
+
+
+def search(folder: Path, watch=unwatched, tell=untold, **flags) -> tuple[StoredRun, Result]:
     """Search in a folder of runs, in this process unless the flags say otherwise."""
     prepared = session.prepare(from_flags({"runs": str(folder), "workers": 0, **flags}))
-    run, result = prepared.run(watch, lambda sentence: None)
+    run, result = prepared.run(watch, tell)
     return StoredRun(run.path), result
 
 

@@ -1,10 +1,6 @@
 """Damaged, foreign and locked runs: one sentence, exit code 2, and nothing is changed."""
 
-import ctypes
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -14,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import bound_by_permissions
 from searches import search
 
 from distsearch import runs
@@ -122,19 +119,6 @@ def test_a_newer_format_is_refused(tmp_path, whole, command):
     manifest = msgspec.structs.replace(StoredRun(path).manifest, format=runs.FORMAT + 1)
     (path / "manifest.json").write_bytes(sealed_json(manifest))
     assert "was written by a newer distsearch" in outcome(command, path)[1]
-
-
-def bound_by_permissions(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program so that permissions bind it, also where the tests run as root, who may read and write all."""
-    command = [sys.executable, "-m", "distsearch", *map(str, arguments)]
-    drop = _drop_privileges if os.geteuid() == 0 else None
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", preexec_fn=drop)
-
-
-def _drop_privileges() -> None:
-    drop_capability, dac_override, dac_read_search = 24, 1, 2
-    for capability in (dac_override, dac_read_search):
-        assert ctypes.CDLL(None).prctl(drop_capability, capability, 0, 0, 0) == 0
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])

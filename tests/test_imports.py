@@ -77,6 +77,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "documents": ({"errors"}, {"msgspec"}),
     "history": ({"errors", "documents", "strategies.base"}, {"numpy", "msgspec"}),
     "runs": (BASE | {"config", "checkpoints", "documents", "history", "strategies.base"}, {"numpy", "msgspec"}),
+    "storage.__init__": ({"storage.*"}, set()),
+    "storage.addresses": ({"errors", "storage.index"}, set()),
+    "storage.index": ({"errors", "documents", "runs", "storage.places"}, {"msgspec"}),
+    "storage.places": ({"errors", "checkpoints"}, set()),
+    "storage.object_stores": ({"errors", "storage.addresses", "storage.places"}, {"pyarrow"}),
+    "storage.publisher": ({"errors", "documents", "history", "runs", "storage.*"}, {"msgspec"}),
+    "storage.fetching": ({"errors", "checkpoints", "runs", "storage.*"}, set()),
     "rounds": ({"history", "problem.objective", "strategies.base"}, {"numpy"}),
     "limits": ({"config", "history"}, set()),
     "model": (
@@ -88,8 +95,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "session": (
         {"errors", "candidates", "config", "history", "limits", "machine", "model", "problem", "problem.datasets"}
         | {"problem.losses", "problem.network"}
-        | {"problem.objective", "runs", "search", "strategies", "strategies.base", "workers.base", "workers.local"}
-        | {"workers.metrics", "workers.ray_pool"},
+        | {"problem.objective", "runs", "search", "storage", "strategies", "strategies.base"}
+        | {"workers.base", "workers.local", "workers.metrics", "workers.ray_pool"},
         {"numpy", "msgspec"},
     ),
     "api": (

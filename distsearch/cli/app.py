@@ -38,6 +38,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     app.command("run")(with_options(run, strategies))
     app.command("resume")(resume)
+    app.command("publish")(publish)
     app.command("verify")(verify)
     app.command("replay")(replay)
     app.command("show")(show)
@@ -91,6 +92,9 @@ def resume(
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="More seconds than were spent.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on although another version or processor made the run.")
     ] = False,
@@ -102,7 +106,9 @@ def resume(
     from distsearch import session
 
     stored = _stored(run, runs)
-    resumption = session.prepare_to_resume(stored, rounds, seconds, workers, force, say)
+    if storage is None:
+        storage = _storage_of(run)
+    resumption = session.prepare_to_resume(stored, rounds, seconds, workers, force, say, storage)
     _search(resumption, resumption.session.config, verbose, json)
 
 
@@ -119,11 +125,23 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     with Reporter(console, settings, verbose, objective.measure) as reporter:
         directory, result = search.run(reporter, reporter.say)
     console.print(result_table(result))
-    console.print(f"kept in {directory.path}", highlight=False, soft_wrap=True)
+    places = [str(directory.path), *filter(None, [settings.output.storage])]
+    console.print(f"kept in {' and in '.join(places)}", highlight=False, soft_wrap=True)
     if json:
         print_json(result)
     if result.reason == INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
+
+
+def publish(
+    run: RunArgument,
+    storage: Annotated[str | None, typer.Option(help="Folder or URI; the run's own if not given.")] = None,
+    runs: RunsOption = "runs",
+) -> None:
+    """Publish a run to shared storage as it is now."""
+    from distsearch.session import published
+
+    say(f"{run} is published in {published(_stored(run, runs), storage, say)}")
 
 
 def verify(
@@ -262,9 +280,12 @@ def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
 
 
 def _stored(run: str, runs: str) -> "StoredRun":
-    """The run of that name in the folder `runs`, or at that path."""
+    """The run of that name in the folder `runs`, or at that path; one that lies in storage is brought to `runs`."""
     from distsearch.runs import StoredRun, run_paths
+    from distsearch.storage import fetched, is_stored
 
+    if is_stored(run):
+        return StoredRun(fetched(run, Path(runs).expanduser()))
     places = [Path(run), Path(runs).expanduser() / run]
     for place in reversed(places):
         if place.is_dir():
@@ -273,6 +294,13 @@ def _stored(run: str, runs: str) -> "StoredRun":
 
     names = [path.name for path in run_paths(Path(runs).expanduser())]
     raise RunError(unknown("run", run, names) if names else f"expected a run, got {run!r}: there are none in {runs}")
+
+
+def _storage_of(run: str) -> str | None:
+    """The storage that a run is named to lie in; None if it is named otherwise."""
+    from distsearch.storage import Address, is_stored
+
+    return str(Address.parse(run).parent) if is_stored(run) else None
 
 
 def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,25 +78,12 @@ def submit(
 def list_jobs(address: AddressOption = "", token_file: TokenOption = None, json: JsonOption = False) -> None:
     """List the searches on a Ray cluster, the oldest first."""
     from distsearch.cli.progress import reached
-    from distsearch.cli.tables import jobs_table
+    from distsearch.cli.tables import job_document, jobs_table
 
     cluster = _cluster(address, token_file)
     jobs = [(job, reached(cluster.log(job.id))) for job in cluster.jobs()]
     if json:
-        print_json(
-            [
-                {
-                    "job": job.id,
-                    "run": job.run,
-                    "status": job.status.lower(),
-                    "exit_code": job.exit_code,
-                    "started": job.started,
-                    "rounds": progress.rounds if progress else None,
-                    "loss": progress.loss if progress else None,
-                }
-                for job, progress in jobs
-            ]
-        )
+        print_json([job_document(job, progress) for job, progress in jobs])
     elif jobs:
         print_parts(jobs_table(jobs, time.time()))
     else:
@@ -169,14 +155,13 @@ def export(run: RunArgument, runs: RunsOption = "runs") -> None:
 
 def _cluster(address: str, token_file: Path | None) -> "Cluster":
     from distsearch.jobs.access import Access
-
-    access = Access.of(address, token_file, os.environ)
     from distsearch.jobs.cluster import Cluster
 
-    return Cluster(access)
+    return Cluster(Access.of(address, token_file, os.environ))
 
 
 def _compare_versions(cluster: "Cluster") -> None:
+    """Say so if the cluster's Ray is another one than ours, which need not matter."""
     from importlib.metadata import version
 
     if cluster.version != (here := version("ray")):
@@ -188,7 +173,7 @@ def _follow(cluster: "Cluster", job: str) -> None:
     from distsearch.jobs.following import followed
 
     try:
-        done = followed(cluster, job, _printer())
+        done = followed(cluster, job, lambda text: print(text, end="", flush=True))
     except KeyboardInterrupt:
         say(
             f"\njob {job} goes on: `distsearch logs {job} --follow` follows it, "
@@ -196,10 +181,6 @@ def _follow(cluster: "Cluster", job: str) -> None:
         )
         raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
     _end_as(done)
-
-
-def _printer() -> Callable[[str], None]:
-    return lambda text: print(text, end="", flush=True)
 
 
 def _end_as(job: "Job") -> None:

@@ -25,7 +25,9 @@ RUNS_VARIABLE = "DISTSEARCH_RUNS"
 """Where runs are kept if no --runs says otherwise."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-RunArgument = Annotated[str, typer.Argument(help="A run's name, or the path of its directory.", metavar="RUN")]
+RunArgument = Annotated[
+    str, typer.Argument(help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN")
+]
 RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE)]
 ConfigOption = Annotated[
     Path | None,

@@ -23,7 +23,9 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     name, values = _parsed(root, arguments)
     extra = {job_path(str(path)): path for path in added}
     if name == "resume":
-        return Search(list(arguments), Path(values["run"]).name, _folder(values.get("runs", "")), extra)
+        run, storage = values["run"], values.get("storage") or ""
+        extras = _extras("", run, storage)
+        return Search(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     file, flags = values.get("config_file"), given_settings(values)
     settings = config.from_flags(flags, config.read_toml(file) if file else None)
     if settings.strategy.name != strategies.AUTO:
@@ -35,11 +37,12 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     line = _with(arguments, "--name", run)
     if source != settings.data.source:
         line = _with(line, "--data", source)
+    extras = _extras(source, settings.output.storage)
     settings_file: Files = {}
     if file:
         settings_file = {f"settings/{file.name}": file}
         line = _with(line, "--config", f"settings/{file.name}")
-    return Search(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras_for(source))
+    return Search(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras)
 
 
 def _parsed(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -62,6 +65,12 @@ def _with(arguments: Sequence[str], option: str, value: str) -> list[str]:
         elif not word.startswith(f"{option}="):
             line.append(word)
     return [*line, option, value]
+
+
+def _extras(source: str, *places: str) -> str:
+    """What a data set and the places where runs are published need of distsearch's extras."""
+    names = [extras_for(source), "storage" if any("://" in place for place in places) else ""]
+    return ",".join(filter(None, names))
 
 
 def _made_up(settings: config.RunConfig) -> str:

@@ -103,6 +103,19 @@ def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Tabl
     return table
 
 
+def job_document(job: "Job", reached: "Reached | None") -> dict[str, Any]:
+    """A job of a cluster and how far it is, for JSON."""
+    return {
+        "job": job.id,
+        "run": job.run,
+        "status": job.status.lower(),
+        "exit_code": job.exit_code,
+        "started": job.started,
+        "rounds": reached.rounds if reached else None,
+        "loss": reached.loss if reached else None,
+    }
+
+
 def _duration(seconds: float) -> str:
     """Seconds, minutes, hours or days, whichever says most in few characters."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

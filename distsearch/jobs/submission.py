@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from distsearch.errors import ClusterError, UserError
+from distsearch.errors import ClusterError, RunError, UserError
 from distsearch.jobs.archive import is_plain, unpacked
 from distsearch.jobs.cluster import EXPORT, KIND, SEARCH, Cluster, Job
 from distsearch.jobs.following import NOT_FOUND, begun, ended
@@ -77,7 +77,7 @@ def fetch(cluster: Cluster, job: Job, folder: Path) -> Path:
         raise ClusterError(f"expected the name of a run, and the cluster says {job.run!r}")
     target = folder / job.run
     if target.exists():
-        raise UserError(f"{target} is already there: choose another folder with --to, or remove it first")
+        raise RunError(f"{target} is already there: choose another folder with --to, or remove it first")
     place = ["--runs", job.metadata["runs"]] if "runs" in job.metadata else []
     name = f"{EXPORT}-{job.run}-{secrets.token_hex(4)}"
     with TemporaryDirectory() as parcel:

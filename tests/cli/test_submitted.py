@@ -1,0 +1,66 @@
+"""The command line behind `submit`: what becomes of it, and what travels with it."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from distsearch.cli.app import application
+from distsearch.cli.submitted import search_of
+from distsearch.jobs.submission import Search
+
+
+def read(*arguments: str, added: tuple[Path, ...] = (), files: bool = True) -> Search:
+    group = typer.main.get_command(application(["submit"]))
+    with group.make_context("distsearch", ["jobs"]) as root:
+        return search_of(root, arguments, added, files)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.csv").write_text("1,2")
+    (tmp_path / "search.toml").write_text('[data]\nsource = "my.csv"\n[output]\nname = "filed"\n')
+    return tmp_path
+
+
+def test_what_is_complete_stays_as_it_is():
+    line = ["run", "--data=digits", "--name", "one"]
+    assert read(*line) == Search(line, "one", extras="datasets")
+
+
+def test_a_run_without_a_name_gets_one_of_its_own():
+    first, second = read("run", "--data", "spiral"), read("run", "--data", "spiral")
+    assert re.fullmatch("spiral-hill-climb-[0-9a-f]{6}", first.run)
+    assert first.run != second.run
+    assert first.arguments == ["run", "--data", "spiral", "--name", first.run]
+
+
+def test_files_that_are_here_are_named_as_they_lie_there(here):
+    search = read("run", "--name", "one", "--data", f"{here}/my.csv", "--rounds", "3")
+    assert search.arguments == ["run", "--rounds", "3", "--name", "one", "--data", "my.csv"]
+    assert search.files == {"my.csv": here / "my.csv"}
+    search = read("run", "--config=search.toml", added=(Path("my.csv"),))
+    assert search.arguments == ["run", "--name", "filed", "--config", "settings/search.toml"]
+    assert (search.run, search.settings) == ("filed", {"settings/search.toml": Path("search.toml")})
+    assert search.files == {"my.csv": Path("my.csv")}
+
+
+def test_files_stay_here_if_that_is_wanted(here):
+    search = read("run", "--name", "one", "--data", f"{here}/my.csv", files=False)
+    assert search.files == {}
+    assert search.arguments == ["run", "--data", f"{here}/my.csv", "--name", "one"]
+
+
+def test_what_the_environment_says_of_runs_here_is_not_said_there(monkeypatch):
+    monkeypatch.setenv("DISTSEARCH_RUNS", "mine")
+    assert read("run", "--name", "one").runs == read("resume", "one").runs == ""
+    assert read("resume", "one", "--runs", "~/theirs").runs == "~/theirs"
+
+
+def test_a_run_in_storage_has_its_own_name_and_needs_the_driver():
+    search = read("resume", "s3://bucket/runs/one")
+    assert (search.run, search.extras) == ("one", "storage")
+    assert read("run", "--data", "digits", "--storage", "gs://bucket").extras == "datasets,storage"
+    assert read("resume", "one").extras == ""

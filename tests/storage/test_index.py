@@ -1,0 +1,92 @@
+from itertools import accumulate
+from math import log
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distsearch.documents import sealed_json
+from distsearch.errors import StorageError
+from distsearch.runs import FORMAT, Manifest
+from distsearch.storage.index import INDEX, Counted, Index, Part, checksum, identity, kept_parts, read_index
+from distsearch.storage.places import Folder
+
+EMPTY = Index(identity="1", owner="2", rounds=3, files={})
+MANIFEST = Manifest(created="2026", machine={"b": "1", "a": "2"}, weights=3, examples=9, fingerprint="4", data={})
+
+
+def part(size: int) -> Part:
+    return Part("objects/a", size, "")
+
+
+def sizes(parts) -> list[int]:
+    return [each.bytes for each in parts]
+
+
+@pytest.mark.parametrize(
+    ("before", "size", "kept"),
+    [
+        ([], 10, []),
+        ([100], 100, [100]),  # nothing new
+        ([100], 150, [100]),  # twice as long as what is new
+        ([100], 151, []),
+        ([100, 50], 175, [100, 50]),
+        ([100, 50], 176, []),  # 26 are merged with 50, and the 76 with 100
+        ([1000, 50], 1080, [1000]),
+    ],
+)
+def test_a_part_is_kept_that_is_twice_as_long_as_what_comes_behind_it(before, size, kept):
+    assert sizes(kept_parts([part(each) for each in before], size)) == kept
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=200))
+def test_parts_stay_few_and_no_byte_is_sent_often(added):
+    parts: tuple[Part, ...] = ()
+    sent = 0
+    for size in accumulate(added):
+        kept = kept_parts(parts, size)
+        new = size - sum(sizes(kept))
+        sent += new
+        parts = (*kept, part(new))
+        assert sum(sizes(parts)) == size
+        assert len(parts) <= log(size, 2) + 1
+    assert sent <= sum(added) * (log(sum(added), 1.5) + 1)
+
+
+def test_an_index_is_read_back_and_a_changed_one_refused(tmp_path):
+    place = Folder(tmp_path)
+    assert read_index(place) is None
+    content = sealed_json(EMPTY)
+    place.write(INDEX, [content])
+    assert read_index(place) == EMPTY
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1
+        place.write(INDEX, [bytes(damaged)])
+        try:
+            assert read_index(place) == EMPTY  # white space
+        except StorageError as error:
+            assert "index.json" in str(error)
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    Folder(tmp_path).write(INDEX, [sealed_json(msgspec.structs.replace(EMPTY, format=FORMAT + 1))])
+    with pytest.raises(StorageError, match="newer distsearch"):
+        read_index(Folder(tmp_path))
+
+
+def test_identity_is_of_what_made_the_run_and_not_of_who_helped():
+    made = identity(MANIFEST, 0)
+    assert identity(msgspec.structs.replace(MANIFEST, workers=({"host": "x"},)), 0) == made
+    assert identity(msgspec.json.decode(msgspec.json.encode(MANIFEST), type=Manifest), 0) == made
+    assert identity(MANIFEST, 1) != made
+    assert identity(msgspec.structs.replace(MANIFEST, created="2027"), 0) != made
+    assert identity(msgspec.structs.replace(MANIFEST, fingerprint="5"), 0) != made
+
+
+def test_what_passes_by_is_counted_and_summed():
+    counted = Counted([b"ab", b"", b"c"])
+    assert b"".join(counted) == b"abc"
+    assert counted.part("objects/a") == Part("objects/a", 3, checksum([b"abc"]))
+    assert checksum([b"abc"]) == checksum([b"a", b"bc"]) != checksum([b"abd"])

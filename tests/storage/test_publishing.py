@@ -1,0 +1,380 @@
+"""A run that is published goes on from storage to the bytes of the run that never was stopped, wherever it is cut."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import msgspec
+import pytest
+from processes import awaited
+from searches import contents, search, unwatched
+from storages import place, stored, tree
+
+from distsearch import session
+from distsearch.documents import sealed_json
+from distsearch.errors import OvertakenError, RunError, SettingError, StorageError
+from distsearch.runs import StoredRun
+from distsearch.storage import Address, Publisher, fetched
+from distsearch.storage import publisher as publishing
+from distsearch.storage.index import INDEX, Index, read_index
+from distsearch.storage.places import Place
+
+ROUNDS = 60
+BEGUN = 7  # accesses to storage before the search begins
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> dict[str, object]:
+    """The contents of a run that was never stopped."""
+    return contents(search(tmp_path_factory.mktemp("whole"), rounds=ROUNDS)[0].path)
+
+
+def resume(run: str, folder: Path, rounds: int | None = None, told=None, watch=unwatched) -> Path:
+    """Go on with a run in storage, as the command does, in a folder of runs."""
+    tell = (told if told is not None else []).append
+    here = StoredRun(fetched(run, folder))
+    storage = str(Address.parse(run).parent)
+    session.prepare_to_resume(here, rounds, None, 0, False, tell, storage).run(watch, tell)
+    return here.path
+
+
+class Cut(Place):
+    """A place whose accesses fail from one on, until another: `deaf`, it does what it is told all the same."""
+
+    def __init__(self, inner: Place, accesses: Iterator[int], begin: float, end: float, deaf: bool) -> None:
+        self._inner, self._accesses, self._begin, self._end, self._deaf = inner, accesses, begin, end, deaf
+
+    def _during(self, action, *arguments):
+        fails = self._begin <= next(self._accesses) < self._end
+        outcome = None if fails and not self._deaf else action(*arguments)
+        if fails:
+            raise StorageError("the storage has gone")
+        return outcome
+
+    def where(self, name):
+        return self._inner.where(name)
+
+    def chunks(self, name):
+        return self._during(self._inner.chunks, name)
+
+    def write(self, name, chunks):
+        self._during(self._inner.write, name, chunks)
+
+    def delete(self, name):
+        self._during(self._inner.delete, name)
+
+    def names(self, prefix):
+        return self._during(self._inner.names, prefix)
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """Lets storage answer nothing from its `begin`-th access on, until its `end`-th."""
+    original = publishing.Storage.run_at
+
+    def between(begin: float, end: float = float("inf"), deaf: bool = False) -> None:
+        accesses = iter(range(1_000_000))
+        monkeypatch.setattr(
+            publishing.Storage, "run_at", lambda self, name: Cut(original(self, name), accesses, begin, end, deaf)
+        )
+
+    yield between
+    monkeypatch.setattr(publishing.Storage, "run_at", original)
+
+
+def test_a_run_comes_back_byte_for_byte(tmp_path, storage, whole):
+    run, _ = search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
+    there = fetched(stored(storage), tmp_path / "elsewhere")
+    assert contents(there) == contents(run.path) == whole
+    without_previous = {path.name: content for path, content in tree(run.path).items()}
+    assert {path.name: content for path, content in tree(there).items()} | without_previous == {
+        path.name: content for path, content in tree(there).items()
+    }
+    assert StoredRun(there).result == run.result
+
+
+def test_it_goes_on_elsewhere_and_is_published_again(tmp_path, storage, whole):
+    for number, rounds in enumerate((20, 25, 15)):
+        folder = tmp_path / f"cluster-{number}"
+        if number == 0:
+            path = search(folder, name="a", rounds=rounds, storage=storage)[0].path
+        else:
+            path = resume(stored(storage), folder, rounds)
+    assert contents(path) == whole
+    assert contents(fetched(stored(storage), tmp_path / "last")) == whole
+
+
+@pytest.mark.parametrize("begin", [*range(BEGUN, 32), 60, 90])
+def test_storage_that_is_cut_off_anywhere_holds_a_whole_publication(tmp_path, whole, in_step, cut, begin):
+    """As when the driver dies there: nothing more comes to the storage."""
+    storage = str(tmp_path / "shared")
+    cut(begin)
+    with pytest.raises(StorageError, match="gone; the run is whole in .*a, and `distsearch publish .*a` publishes it"):
+        search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
+    assert contents(tmp_path / "runs" / "a") == whole
+    cut(float("inf"))
+    index = read_index(place(storage))
+    if "checkpoint.safetensors" not in index.files:
+        with pytest.raises(StorageError, match="had not begun"):
+            fetched(stored(storage), tmp_path / "elsewhere")
+        return
+    there = fetched(stored(storage), tmp_path / "elsewhere")
+    if StoredRun(there).rounds < ROUNDS:
+        resume(stored(storage), tmp_path / "elsewhere")
+        assert contents(fetched(stored(storage), tmp_path / "third")) == whole
+    assert contents(there) == whole
+
+
+@pytest.mark.parametrize("begin", range(BEGUN))
+def test_storage_that_fails_at_the_start_is_refused_before_anything_runs(tmp_path, cut, begin):
+    storage = str(tmp_path / "shared")
+    cut(begin)
+    with pytest.raises(StorageError, match="^the storage has gone$"):
+        search(tmp_path / "runs", watch=never, name="a", rounds=ROUNDS, storage=storage)
+    assert not (tmp_path / "runs" / "a").exists()
+    cut(float("inf"))
+    search(tmp_path / "runs", name="a", rounds=5, storage=storage)
+    owner = read_index(place(storage)).owner
+    assert all(name.startswith(f"objects/{owner}") for name in place(storage).names("objects"))
+
+
+def never(row, state, workers) -> None:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_storage_that_fails_for_a_while_is_told_of_once_and_made_good(tmp_path, storage, whole, in_step, cut, deaf):
+    """Also where all is done that it says has failed: what it holds then is this driver's own."""
+    told: list[str] = []
+    cut(20, 24, deaf)
+    search(tmp_path / "runs", tell=told.append, name="a", rounds=ROUNDS, storage=storage)
+    assert [sentence for sentence in told if "gone" in sentence] == [
+        "the storage has gone: the search goes on, and each checkpoint tries again"
+    ]
+    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+
+
+def test_storage_that_is_emptied_in_mid_run_is_filled_again(tmp_path, storage, whole, in_step):
+    def watch(row, state, workers):
+        if row.round == 30:
+            there = place(storage)
+            there.delete(INDEX)
+            for name in there.names("objects"):
+                there.delete(name)
+
+    search(tmp_path / "runs", watch, name="a", rounds=ROUNDS, storage=storage)
+    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+
+
+def test_what_could_not_be_published_is_published_later(tmp_path, storage, whole, in_step, cut):
+    cut(12)
+    with pytest.raises(StorageError):
+        search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
+    cut(float("inf"))
+    session.published(StoredRun(tmp_path / "runs" / "a"), None, print)
+    there = fetched(stored(storage), tmp_path / "elsewhere")
+    assert contents(there) == whole
+    assert StoredRun(there).result.rounds == ROUNDS
+
+
+def test_what_the_last_two_publications_name_is_there_and_nothing_else(tmp_path, storage, in_step):
+    """So that neither a slow reader nor a driver that has been overtaken finds anything gone."""
+
+    def watch(row, state, workers):
+        if row.round % 5 == 0:
+            indices.append(read_index(place(storage)))
+        if row.round % 5 == 0 and row.round:
+            before, last = indices[-2:]
+            assert last.rounds == row.round
+            assert set(place(storage).names("objects")) == last.objects | before.objects
+            assert before.objects - last.objects
+
+    indices: list[Index] = []
+    search(tmp_path / "runs", watch, name="a", rounds=20, storage=storage)
+    assert len(indices) == 4
+
+
+def slowly(row, state, workers) -> None:
+    """So that there is time for many publications."""
+    time.sleep(0.01)
+
+
+def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, storage, whole, often):
+    rounds = []
+
+    def watch(row, state, workers):
+        slowly(row, state, workers)
+        if row.round >= 2 and row.round % 6 == 0:
+            awaited(lambda: "checkpoint.safetensors" in read_index(place(storage)).files)
+            there = fetched(stored(storage), tmp_path / f"at-{row.round}")
+            rounds.append(StoredRun(there).rounds)
+            assert len(list(StoredRun(there).history())) >= rounds[-1]
+
+    search(tmp_path / "runs", watch, name="a", rounds=ROUNDS, storage=storage)
+    assert rounds == sorted(rounds)
+    assert rounds[-1] > rounds[0]
+    assert contents(resume(stored(storage), tmp_path / "at-6", rounds=1)) != whole
+    assert contents(fetched(stored(storage), tmp_path / "at-12"))["history"][:ROUNDS] == whole["history"]
+
+
+def test_the_search_never_waits_for_an_upload(tmp_path, often, monkeypatch, whole):
+    """One that takes for ever is the only one until it is through; what there is at the end comes after it."""
+    through, begun = Event(), []
+
+    def publish(self, snapshot):
+        begun.append(snapshot.rounds)
+        assert through.wait(60)
+        original(self, snapshot)
+
+    def watch(row, state, workers):
+        if row.round == ROUNDS - 1:
+            through.set()
+
+    original = Publisher._publish
+    monkeypatch.setattr(Publisher, "_publish", publish)
+    storage = str(tmp_path / "shared")
+    search(tmp_path / "runs", watch, name="a", rounds=ROUNDS, storage=storage)
+    assert begun[0] == 0
+    assert set(begun[1:]) == {ROUNDS}
+    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+
+
+def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_step):
+    def watch(row, state, workers):
+        if row.round == 20:
+            resume(stored(storage), tmp_path / "second")
+
+    with pytest.raises(OvertakenError, match="another driver has gone on with this run in .*: this one stops"):
+        search(tmp_path / "first", watch, name="a", rounds=ROUNDS, storage=storage)
+    first = StoredRun(tmp_path / "first" / "a")
+    assert first.rounds == 30
+    assert contents(tmp_path / "second" / "a") == whole
+    assert contents(fetched(stored(storage), tmp_path / "third")) == whole
+    with pytest.raises(StorageError, match=f"has got to round {ROUNDS}, .* only to round {first.rounds}: `distsearch"):
+        session.prepare_to_resume(first, None, None, 0, False, print)
+    assert contents(fetched(stored(storage), tmp_path / "first")) == whole
+
+
+def test_a_copy_that_is_not_behind_is_used_as_it_is(tmp_path, storage):
+    path = search(tmp_path, name="a", rounds=20, storage=storage)[0].path
+    before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()}
+    assert fetched(stored(storage), tmp_path) == path
+    assert {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()} == before
+
+
+def test_another_run_of_the_same_name_is_left_alone(tmp_path, storage):
+    search(tmp_path / "first", name="a", rounds=20, storage=storage)
+    search(tmp_path / "second", name="a", rounds=5, seed=1)
+    before = tree(tmp_path)
+    with pytest.raises(StorageError, match="is another run than .*--runs"):
+        fetched(stored(storage), tmp_path / "second")
+    assert tree(tmp_path) == before
+
+
+def test_a_copy_that_is_being_written_is_not_replaced(tmp_path, storage):
+    search(tmp_path / "first", name="a", rounds=20, storage=storage)
+    fetched(stored(storage), tmp_path / "second")
+    resume(stored(storage), tmp_path / "first", rounds=20)
+    behind = StoredRun(tmp_path / "second" / "a")
+    before = tree(behind.path)
+    with behind.held(), pytest.raises(RunError, match="is being written by another process"):
+        fetched(stored(storage), tmp_path / "second")
+    assert tree(tmp_path / "second") == before
+    assert [path.name for path in (tmp_path / "second").iterdir()] == ["a"]
+
+
+def test_a_name_that_is_used_in_storage_is_refused_and_one_made_up_is_another(tmp_path, storage):
+    search(tmp_path / "first", name="a", rounds=5, storage=storage)
+    index = place(storage).read(INDEX)
+    with pytest.raises(StorageError, match="a.* is already there: choose another --name or --storage"):
+        search(tmp_path / "second", name="a", rounds=5, storage=storage)
+    assert not (tmp_path / "second").exists()
+    assert place(storage).read(INDEX) == index
+    names = [search(tmp_path / f"{n}", rounds=5, storage=storage)[0].path.name for n in range(2)]
+    assert names == ["vertical-hill-climb-1", "vertical-hill-climb-2"]
+
+
+def test_a_search_that_never_began_leaves_nothing_in_storage(tmp_path, storage, monkeypatch):
+    def broken(self, tell):
+        raise RunError("no workers")
+
+    monkeypatch.setattr(session.Session, "workers", broken)
+    with pytest.raises(RunError, match="no workers"):
+        search(tmp_path / "runs", name="a", rounds=5, storage=storage)
+    assert read_index(place(storage)) is None
+    assert place(storage).names("objects") == []
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+def test_a_search_that_fails_publishes_what_was_done(tmp_path, storage, whole):
+    def fail(row, state, workers):
+        if row.round == 30:
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        search(tmp_path / "runs", fail, name="a", rounds=ROUNDS, storage=storage)
+    assert read_index(place(storage)).rounds == 31
+    shutil.rmtree(tmp_path / "runs")
+    assert contents(resume(stored(storage), tmp_path / "runs")) == whole
+
+
+def test_a_history_that_differs_here_is_sent_again(tmp_path, storage, whole):
+    """A copy that fell back to the checkpoint before searches rounds again that are published: with other times."""
+    path = search(tmp_path, name="a", rounds=30, storage=storage)[0].path
+    history = path / "history.jsonl"
+    sent = {part.object for part in read_index(place(storage)).files["history.jsonl"]}
+    shutil.rmtree(path)
+    search(tmp_path / "again", name="a", rounds=30)
+    history = (tmp_path / "again" / "a" / "history.jsonl").read_bytes()
+    fetched(stored(storage), tmp_path)
+    (path / "history.jsonl").write_bytes(history)
+    resume(stored(storage), tmp_path, rounds=ROUNDS - 30)
+    last = read_index(place(storage))
+    assert not sent & {part.object for part in last.files["history.jsonl"]}
+    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [flipped, lambda content: content[:-3], None], ids=["flipped", "cut", "gone"])
+def test_each_damaged_object_is_named_and_refused_and_nothing_here_is_changed(tmp_path, storage, damage):
+    search(tmp_path / "runs", name="a", rounds=20, storage=storage)
+    there = place(storage)
+    names = [*sorted(read_index(there).objects), INDEX]
+    assert len(names) >= 8
+    for name in names:
+        content = there.read(name)
+        if damage is None:
+            there.delete(name)
+        else:
+            there.write(name, [damage(content)])
+        with pytest.raises(StorageError) as refused:
+            fetched(stored(storage), tmp_path / "elsewhere")
+        if damage is not None or name != INDEX:
+            assert there.where(name) in str(refused.value)
+        assert tree(tmp_path / "elsewhere") == {}
+        there.write(name, [content])
+    assert fetched(stored(storage), tmp_path / "elsewhere").is_dir()
+
+
+@pytest.mark.parametrize("name", ["what?", "a#b"])
+def test_a_name_that_no_uri_can_have_is_refused(tmp_path, s3_storage, name):
+    with pytest.raises(SettingError, match="expected a name without"):
+        search(tmp_path / "runs", name=name, rounds=5, storage=s3_storage)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_only_files_of_a_run_are_written(tmp_path, storage):
+    search(tmp_path / "runs", name="a", rounds=5, storage=storage)
+    there = place(storage)
+    index = read_index(there)
+    for files in ({"../escaped": index.files["config.toml"]}, {"strange": ()}):
+        there.write(INDEX, [sealed_json(msgspec.structs.replace(index, files={**index.files, **files}))])
+        with pytest.raises(StorageError, match="not expected in it"):
+            fetched(stored(storage), tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()

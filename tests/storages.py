@@ -1,0 +1,53 @@
+"""Shared storage as tests name, serve and look at it."""
+
+import os
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from distsearch.storage import Address, Storage
+
+BUCKET = "bucket"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "not-to-be-kept",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def asked(server: str, path: str, method: str, content: bytes | None = None) -> bool:
+    """Whether a server answers a request."""
+    request = urllib.request.Request(
+        f"http://{server}/{path}", content, {"Content-Type": "application/octet-stream"}, method=method
+    )
+    try:
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  (our own server)
+    except urllib.error.HTTPError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def stored(storage: str, name: str = "a") -> str:
+    """How a user names a run in storage."""
+    return str(Address.parse(storage).child(name))
+
+
+def place(storage: str, name: str = "a"):
+    return Storage(Address.parse(storage)).run_at(name)
+
+
+def environment(server: str) -> dict[str, str]:
+    return {**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{server}"}
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
