@@ -55,7 +55,7 @@ def search(
 
     save()  # from here on, whatever happens, it can be resumed
     rounds = Rounds(strategy, workers, config.output.measure_every or 1)
-    reason = ""
+    reason = limits.already  # of a run that was killed when only its result was missing
     began = time.perf_counter() - spent.seconds
     with Interrupts() as interrupts:
         try:

@@ -186,7 +186,7 @@ def prepare_to_resume(
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
     config = _with_storage(_extended(session.config, done, rounds, seconds), storage)
-    if reached := Limits(config.stop, done).already:
+    if (reached := Limits(config.stop, done).already) and stored.result is not None:
         raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
     session = replace(session, config=config)
     if publisher := publisher_of(config, stored.path, stored.manifest, state.round, tell):

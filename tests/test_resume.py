@@ -43,6 +43,18 @@ def test_a_finished_run_goes_on(tmp_path, whole, after):
     assert StoredRun(path).result.candidates == 200 * 32
 
 
+@pytest.mark.parametrize("limit", [{"rounds": 30}, {"target_loss": 0.9}])
+def test_a_run_that_was_killed_before_its_result_was_written_is_given_it(tmp_path, limit):
+    path = run(tmp_path, "killed", **limit)
+    expected, result = contents(path), StoredRun(path).result
+    (path / "result.json").unlink()
+    resume(path)
+    assert contents(path) == expected
+    assert StoredRun(path).result == result
+    with pytest.raises(RunError, match="has reached its limit"):
+        resume(path)
+
+
 SCHEDULES = {
     "plateaus": {"schedule": "plateau", "sigma_schedule": "plateau", "rate": 0.5, "plateau_rounds": 7},
     "cosines": {"schedule": "cosine", "sigma_schedule": "cosine", "horizon": 90},

@@ -120,7 +120,7 @@ def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption 
     progress = reached(cluster.log(found.id))
     rounds = f" after {progress.rounds:,} rounds, loss {progress.loss:.4g}" if progress else ""
     say(f"job {done.id}: {done.status.lower()}{rounds}")
-    if done.run and done.status == "STOPPED":
+    if done.run and done.status == "STOPPED" and progress:
         say(f"it goes on with `distsearch submit -- resume {done.run}`")
 
 
