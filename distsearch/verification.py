@@ -20,9 +20,10 @@ from distsearch.machine import one_thread
 from distsearch.model import network_for
 from distsearch.problem.datasets import Schema
 from distsearch.problem.objective import Measurement
+from distsearch.resumption import own_session
 from distsearch.rounds import NOT_MEASURED, Outcome, Rounds, measure
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
-from distsearch.session import Session, own_session, space_for
+from distsearch.session import Session, space_for
 from distsearch.strategies.base import Answer, State, Strategy, losses_of
 from distsearch.workers.base import Tell, Workers
 

@@ -99,6 +99,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"workers.base", "workers.local", "workers.metrics", "workers.ray_pool"},
         {"numpy", "msgspec"},
     ),
+    "resumption": (
+        {"errors", "config", "history", "limits", "machine", "problem.datasets", "problem.objective", "runs", "search"}
+        | {"session", "storage", "strategies.base", "workers.base"},
+        {"msgspec"},
+    ),
     "api": (
         {"errors", "config", "history", "model", "problem", "problem.datasets", "problem.losses", "problem.objective"}
         | {"runs", "session", "strategies", "strategies.base"},
@@ -111,7 +116,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "verification": (
         {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
-        | {"rounds", "runs", "session", "strategies", "strategies.base", "workers.base"},
+        | {"resumption", "rounds", "runs", "session", "strategies", "strategies.base", "workers.base"},
         {"numpy", "msgspec"},
     ),
     "jobs.access": ({"errors"}, set()),

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from searches import contents, search, unwatched
 
-from distsearch import checkpoints, runs, session
+from distsearch import checkpoints, resumption, runs, session
 from distsearch.config import from_flags
 from distsearch.documents import sealed_json
 from distsearch.errors import RunError
@@ -25,7 +25,7 @@ def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
 
 def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None) -> None:
     tell = (told if told is not None else []).append
-    session.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(unwatched, tell)
+    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(unwatched, tell)
 
 
 @pytest.fixture(scope="module")

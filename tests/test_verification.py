@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from searches import search
 
-from distsearch import checkpoints, documents, session, strategies
+from distsearch import checkpoints, documents, resumption, strategies
 from distsearch.errors import RunError
 from distsearch.history import BEGINNING, HistoryWriter
 from distsearch.runs import StoredRun
@@ -27,7 +27,7 @@ def made(folder: Path, **flags) -> Path:
 
 def verdict(path: Path, workers: int = 0, chosen=range(1000)) -> Verdict:
     stored = StoredRun(path)
-    return verify(Replay(stored), session.own_session(stored, workers), chosen, lambda number: None, print)
+    return verify(Replay(stored), resumption.own_session(stored, workers), chosen, lambda number: None, print)
 
 
 def rewrite_history(path: Path, change) -> None:
@@ -61,7 +61,7 @@ def test_a_run_comes_out_again_on_ray(tmp_path, ray_with_three_cpus):
 
 def test_a_run_that_went_on_comes_out_again(tmp_path):
     path = made(tmp_path)
-    session.prepare_to_resume(StoredRun(path), 10, None, 0, False, print).run(lambda *told: None, print)
+    resumption.prepare_to_resume(StoredRun(path), 10, None, 0, False, print).run(lambda *told: None, print)
     assert verdict(path, chosen={3, 35}) == Verdict(path.name, 40, [3, 35], [])
 
 
@@ -175,9 +175,9 @@ def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
     environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": os.pathsep.join(places)}
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
     stored = StoredRun(tmp_path / "a")
-    if not session.other_machine(stored):
+    if not resumption.other_machine(stored):
         pytest.skip("NumPy's BLAS here has one kernel only")
-    assert "was made with blas" in session.other_machine(stored)
+    assert "was made with blas" in resumption.other_machine(stored)
     differences = verdict(tmp_path / "a").differences
     assert differences
     assert all(re.match(r"round \d: \d+ of 32 losses come out otherwise, the first ", each) for each in differences)

@@ -16,8 +16,9 @@ from distsearch.errors import RunError, UserError
 
 if TYPE_CHECKING:
     from distsearch.model import Model, Scores
+    from distsearch.resumption import Resumption
     from distsearch.runs import StoredRun
-    from distsearch.session import Resumption, Session
+    from distsearch.session import Session
 
 DIFFERENT_EXIT_CODE = 1
 
@@ -103,13 +104,13 @@ def resume(
     runs: RunsOption = "runs",
 ) -> None:
     """Go on with a run that was stopped or killed, or that has reached its limit."""
-    from distsearch import session
+    from distsearch.resumption import prepare_to_resume
 
     stored = _stored(run, runs)
     if storage is None:
         storage = _storage_of(run)
-    resumption = session.prepare_to_resume(stored, rounds, seconds, workers, force, say, storage)
-    _search(resumption, resumption.session.config, verbose, json)
+    search = prepare_to_resume(stored, rounds, seconds, workers, force, say, storage)
+    _search(search, search.session.config, verbose, json)
 
 
 def _search(search: "Session | Resumption", settings: config.RunConfig, verbose: bool, json: bool) -> None:
@@ -139,7 +140,7 @@ def publish(
     runs: RunsOption = "runs",
 ) -> None:
     """Publish a run to shared storage as it is now."""
-    from distsearch.session import published
+    from distsearch.resumption import published
 
     say(f"{run} is published in {published(_stored(run, runs), storage, say)}")
 
@@ -154,20 +155,20 @@ def verify(
     runs: RunsOption = "runs",
 ) -> None:
     """Check that a run comes out again, bit for bit: its decisions all, its losses in a sample of its rounds."""
-    from distsearch import session, verification
+    from distsearch import resumption, verification
     from distsearch.cli.progress import steps_shown
     from distsearch.cli.tables import verdict_lines
 
     if rounds != "all" and not rounds.isdecimal():
         raise UserError(f"--rounds: expected a number or all, got {rounds!r}")
     stored = _stored(run, runs)
-    if other := session.other_machine(stored):
+    if other := resumption.other_machine(stored):
         say(other)
     recorded = sum(1 for _ in stored.history())
     chosen = range(recorded) if rounds == "all" else verification.sample(recorded, int(rounds))
     with steps_shown(new_console(stderr=True), "verifying", recorded) as watch:
         verdict = verification.verify(
-            verification.Replay(stored), session.own_session(stored, workers), chosen, watch, say
+            verification.Replay(stored), resumption.own_session(stored, workers), chosen, watch, say
         )
     if json:
         print_json(verdict)
@@ -305,7 +306,7 @@ def _storage_of(run: str) -> str | None:
 
 def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
     """The scores on the data that a run was trained on."""
-    from distsearch.session import read_own_data
+    from distsearch.resumption import read_own_data
 
     dataset = read_own_data(stored)
     scores = {"train": model.scores(dataset.train)}

@@ -12,7 +12,7 @@ from processes import bound_by_permissions
 from searches import contents, search
 from storages import CREDENTIALS, asked, environment, free_port, place, stored
 
-from distsearch import session
+from distsearch import resumption, session
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError, StorageError
 from distsearch.runs import StoredRun
@@ -206,8 +206,8 @@ def test_a_run_that_is_not_there_is_refused(tmp_path, s3_server, run):
 def test_a_local_run_without_storage_says_how_to_publish_it(tmp_path, storage):
     run = search(tmp_path / "runs", name="a", rounds=5)[0]
     with pytest.raises(RunError, match="names no storage: give it one with --storage"):
-        session.published(run, None, print)
-    assert session.published(run, storage, print) == str(Address.parse(storage))
+        resumption.published(run, None, print)
+    assert resumption.published(run, storage, print) == str(Address.parse(storage))
     assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == contents(run.path)
 
 

@@ -12,7 +12,7 @@ from processes import awaited
 from searches import contents, search, unwatched
 from storages import place, stored, tree
 
-from distsearch import session
+from distsearch import resumption, session
 from distsearch.documents import sealed_json
 from distsearch.errors import OvertakenError, RunError, SettingError, StorageError
 from distsearch.runs import StoredRun
@@ -36,7 +36,7 @@ def resume(run: str, folder: Path, rounds: int | None = None, told=None, watch=u
     tell = (told if told is not None else []).append
     here = StoredRun(fetched(run, folder))
     storage = str(Address.parse(run).parent)
-    session.prepare_to_resume(here, rounds, None, 0, False, tell, storage).run(watch, tell)
+    resumption.prepare_to_resume(here, rounds, None, 0, False, tell, storage).run(watch, tell)
     return here.path
 
 
@@ -173,7 +173,7 @@ def test_what_could_not_be_published_is_published_later(tmp_path, storage, whole
     with pytest.raises(StorageError):
         search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
     cut(float("inf"))
-    session.published(StoredRun(tmp_path / "runs" / "a"), None, print)
+    resumption.published(StoredRun(tmp_path / "runs" / "a"), None, print)
     there = fetched(stored(storage), tmp_path / "elsewhere")
     assert contents(there) == whole
     assert StoredRun(there).result.rounds == ROUNDS
@@ -253,7 +253,7 @@ def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_
     assert contents(tmp_path / "second" / "a") == whole
     assert contents(fetched(stored(storage), tmp_path / "third")) == whole
     with pytest.raises(StorageError, match=f"has got to round {ROUNDS}, .* only to round {first.rounds}: `distsearch"):
-        session.prepare_to_resume(first, None, None, 0, False, print)
+        resumption.prepare_to_resume(first, None, None, 0, False, print)
     assert contents(fetched(stored(storage), tmp_path / "first")) == whole
 
 
