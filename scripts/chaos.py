@@ -140,7 +140,7 @@ def parents_of_all() -> Iterator[tuple[int, int]]:
 
 def is_worker(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::_Worker")
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::RayWorker")
     except OSError:
         return False
 

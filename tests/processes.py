@@ -46,7 +46,7 @@ def descendants(pid: int) -> list[Process]:
 
 def ray_workers(pid: int) -> list[Process]:
     """The worker processes of the search that a process drives, or that a raylet has started."""
-    return [each for each in descendants(pid) if each.command.startswith("ray::_Worker") and each.state != "Z"]
+    return [each for each in descendants(pid) if each.command.startswith("ray::RayWorker") and each.state != "Z"]
 
 
 def alive(which: Iterable[Process]) -> list[Process]:

@@ -52,7 +52,7 @@ LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
 LOOK_SHARE = 0.01  # of the time that asking may cost
 
 
-class _RayWorker(Worker):
+class RayWorker(Worker):
     """A worker that knows its node."""
 
     def ready(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class _RayWorker(Worker):
         return super().ready() | {"node": ray.get_runtime_context().get_node_id()}
 
 
-_WorkerActor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_RayWorker)
+_Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWorker)
 
 
 class RayPool(Workers):
@@ -258,7 +258,7 @@ class RayPool(Workers):
                     call = self._workers[worker].work.remote(*parcel, *arrays)
                     self._calls[call] = worker, shard
                 case StartWorker(worker):
-                    self._workers[worker] = _WorkerActor.options(scheduling_strategy="SPREAD").remote(self._problem)
+                    self._workers[worker] = _Actor.options(scheduling_strategy="SPREAD").remote(self._problem)
                     self._calls[self._workers[worker].ready.remote()] = worker, None
                 case GiveUp(worker):
                     ray.kill(self._workers.pop(worker))
