@@ -35,6 +35,13 @@ class Interrupts:
             return action(*arguments)
         except _Interrupted:
             return None
+        except SystemError as error:  # C code that had just done its work when the signal came: Ray's wait is such
+            match error.__cause__:
+                case _Interrupted():
+                    return None
+                case KeyboardInterrupt() as second:
+                    raise second from None
+            raise
         finally:
             self._in_action = False
 

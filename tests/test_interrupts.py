@@ -44,3 +44,35 @@ def test_a_second_signal_ends_the_program():
 def test_errors_of_the_action_pass_through():
     with Interrupts() as interrupts, pytest.raises(ZeroDivisionError):
         interrupts.during(lambda: 1 / 0)
+
+
+def as_c_code_does() -> None:
+    """Signalled when it has just done its work: the exception is there, and so is a result."""
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+    except BaseException as error:
+        raise SystemError("returned a result with an exception set") from error
+
+
+def test_a_signal_at_the_end_of_a_call_into_c_is_one_all_the_same():
+    with Interrupts() as interrupts:
+        assert interrupts.during(as_c_code_does) is None
+        assert interrupts.came
+
+
+def test_a_second_signal_at_the_end_of_a_call_into_c_ends_the_program():
+    def twice() -> None:
+        interrupts.came = True
+        as_c_code_does()
+
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        interrupts.during(twice)
+
+
+def test_other_errors_of_the_system_pass_through():
+    def broken():
+        raise SystemError
+
+    with Interrupts() as interrupts, pytest.raises(SystemError):
+        interrupts.during(broken)

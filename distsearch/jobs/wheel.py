@@ -26,8 +26,8 @@ def own_wheel() -> Wheel:
     installed = distribution("distsearch")
     stem = f"distsearch-{installed.version}"
     files = _package()
-    for name in ("METADATA", "entry_points.txt"):
-        text = installed.read_text(name)
+    for name, elsewhere in (("METADATA", "PKG-INFO"), ("entry_points.txt", "entry_points.txt")):
+        text = installed.read_text(name) or installed.read_text(elsewhere)  # a source folder has an egg-info
         if text is None:
             raise UserError(f"this distsearch cannot be sent, for its {name} is missing: install it anew")
         files[f"{stem}.dist-info/{name}"] = text.encode()

@@ -142,7 +142,7 @@ def test_of_a_folder_with_both_the_unpacked_files_are_read(write, monkeypatch):
         ({"a_images": b"\0\0\x08"}, "does not begin as IDX does"),
         ({"a_images": b"\0\0\x0a\1\0\0\0\1\0"}, "does not begin as IDX does"),
         ({"a__txt": b"x,y\n1,2\n"}, "expected a .csv, .tsv, .parquet, .npz or IDX file, but"),
-        ({"a_images": gzip.compress(idx(IMAGES))[:-4]}, "to be an IDX file, but it is not, or it is damaged"),
+        ({"a_images": gzip.compress(idx(IMAGES), mtime=0)[:-4]}, "to be an IDX file, but it is not, or it is damaged"),
     ],
 )
 def test_idx_files_that_cannot_be_used(write, files, sentence):
