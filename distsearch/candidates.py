@@ -108,7 +108,7 @@ class LowRank:
     signs[k] is its sign; 0 makes it the center.
     """
 
-    __slots__ = ("_aligned", "_factors", "_layers", "_pairs", "_products", "_rank", "_scale", "_signs")
+    __slots__ = ("_aligned", "_factors", "_layers", "_matrices", "_pairs", "_products", "_rank", "_scale", "_signs")
 
     def __init__(
         self,
@@ -127,6 +127,7 @@ class LowRank:
         self._scale = np.float32(sigma / np.sqrt(rank))
         self._pairs = pairs
         self._signs = signs
+        self._matrices: dict[Layer, NDArray[np.float32]] = {}  # of layers that are not applied apart
         self._aligned = len(pairs) == 2 * len(factors) and bool((signs[::2] == 1).all() and (signs[1::2] == -1).all())
 
     def __len__(self) -> int:
@@ -134,32 +135,28 @@ class LowRank:
 
     def dense(self) -> NDArray[np.float32]:
         """The weights of every candidate, (candidates, n)."""
-        weights = np.repeat(self._products.center[np.newaxis], len(self), axis=0)
-        for layer in self._layers:
-            left, right = self._of(layer)
-            steps = np.matmul(left, right).reshape(len(left), -1)
-            weights[:, layer.start : layer.stop] += self._signs[:, np.newaxis] * steps[self._pairs]
-        return weights
+        return np.concatenate([self._matrix(layer).reshape(len(self), -1) for layer in self._layers], axis=1)
 
     def apply(self, layer: Layer, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Apply each candidate's layer; where all have the same inputs, its low-rank part apart."""
-        left, right = self._of(layer)
         if inputs.ndim == 2:
-            self._apply_shared(self._products.of(layer, inputs), left, right, inputs, out)
+            self._apply_shared(layer, inputs, out)
             return
         # Every candidate has inputs of its own, so nothing is to be shared: W + σ/√r · A Bᵀ costs the fewest products.
-        steps = self._signs[:, np.newaxis, np.newaxis] * np.matmul(left, right)[self._pairs]
-        steps += layer.matrix(self._products.center)
-        np.matmul(steps, inputs, out=out)
+        if layer not in self._matrices:  # the examples come chunk by chunk
+            self._matrices[layer] = self._matrix(layer)
+        np.matmul(self._matrices[layer], inputs, out=out)
 
-    def _apply_shared(
-        self,
-        product: NDArray[np.float32],
-        left: NDArray[np.float32],
-        right: NDArray[np.float32],
-        inputs: NDArray[np.float32],
-        out: NDArray[np.float32],
-    ) -> None:
+    def _matrix(self, layer: Layer) -> NDArray[np.float32]:
+        """The layer of every candidate, (candidates, outputs, inputs + 1)."""
+        left, right = self._of(layer)
+        matrices = self._signs[:, np.newaxis, np.newaxis] * np.matmul(left, right)[self._pairs]
+        matrices += layer.matrix(self._products.center)
+        return matrices
+
+    def _apply_shared(self, layer: Layer, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        product = self._products.of(layer, inputs)
+        left, right = self._of(layer)
         projected = np.matmul(right.reshape(-1, right.shape[2]), inputs).reshape(len(right), self._rank, -1)
         if not self._aligned:
             steps = np.matmul(left, projected)[self._pairs]

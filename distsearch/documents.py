@@ -29,25 +29,25 @@ def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
     """The document that `sealed_json` made, from where it lies. RunError if it is foreign or changed."""
     try:
         content: dict[str, Any] = msgspec.json.decode(sealed, type=dict[str, Any])
-        checksum = content.pop("checksum", None)
+        stated = content.pop("checksum", None)
         document = msgspec.convert(content, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
-    if checksum != _checksum_of(content):
+    if stated != _checksum_of(content):
         raise RunError(f"{path} has been changed since it was written: its checksum does not fit")
     return document
 
 
 def sealed_toml(text: str) -> bytes:
     """TOML, its checksum in a comment at the end."""
-    return f"{text}{_COMMENT}{_checksum(text.encode())}\n".encode()
+    return f"{text}{_COMMENT}{checksum(text.encode())}\n".encode()
 
 
 def check_toml(path: Path) -> None:
     """RunError if what `sealed_toml` wrote to a file is missing or changed."""
     content = read_bytes(path)
     text, _, comment = content.rpartition(_COMMENT.encode())
-    if comment != _checksum(text).encode() + b"\n":
+    if comment != checksum(text).encode() + b"\n":
         raise RunError(f"{path} has been changed since the run wrote it: `distsearch run --config` takes a copy of it")
 
 
@@ -67,8 +67,9 @@ def finite(number: float) -> float | None:
 
 
 def _checksum_of(content: dict[str, Any]) -> str:
-    return _checksum(msgspec.json.encode(content))
+    return checksum(msgspec.json.encode(content))
 
 
-def _checksum(content: bytes) -> str:
+def checksum(content: bytes) -> str:
+    """The checksum of a content: 32 hexadecimal digits."""
     return blake2b(content, digest_size=16).hexdigest()

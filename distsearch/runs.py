@@ -95,7 +95,7 @@ class Run:
         settings: RunConfig,
         strategy_settings: Settings,
         manifest: Manifest,
-        taken: Callable[[str], bool] = lambda name: False,
+        taken: Callable[[str], bool] | None = None,
     ) -> "Run":
         """A new directory, under a name that is not `taken` elsewhere.
 
@@ -269,7 +269,7 @@ def run_paths(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
 
 
-def _claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool]) -> Path:
+def _claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
     """Make the run's directory, under its name or under the first free one."""
     if settings.output.name:
         path = folder / settings.output.name
@@ -283,7 +283,7 @@ def _claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool]) -> P
     stem = f"{Path(settings.data.source).name.split('.')[0] or 'data'}-{settings.strategy.name}"
     for number in count(1):
         path = folder / f"{stem}-{number}"
-        if taken(path.name):
+        if taken is not None and taken(path.name):
             continue
         try:
             path.mkdir()

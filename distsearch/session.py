@@ -61,7 +61,7 @@ class Session:
         )
         if storage := storage_of(self.config):
             storage.check(self.config.output.name)
-        run = Run.create(self.config, self.strategy.settings, manifest, storage.has if storage else _nowhere)
+        run = Run.create(self.config, self.strategy.settings, manifest, storage.has if storage else None)
         try:
             publisher = publisher_of(self.config, run.path, manifest, 0, tell)
             state = self.strategy.init(self.start, self.config.strategy.seed)
@@ -115,10 +115,6 @@ def publisher_of(config: RunConfig, path: Path, manifest: Manifest, rounds: int,
     """What publishes a run that has come so many rounds far; None if it is to be published nowhere."""
     storage = storage_of(config)
     return Publisher(storage, path, identity(manifest, config.strategy.seed), rounds, tell) if storage else None
-
-
-def _nowhere(name: str) -> bool:
-    return False
 
 
 def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:

@@ -126,7 +126,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "jobs.cluster": ({"errors", "jobs.access"}, {"ray"}),
-    "jobs.archive": ({"errors", "checkpoints", "history", "runs"}, set()),
+    "jobs.archive": ({"errors", "checkpoints", "documents", "history", "runs"}, set()),
     "jobs.following": ({"errors", "jobs.cluster"}, set()),
     "jobs.submission": ({"errors", "jobs.archive", "jobs.cluster", "jobs.following", "jobs.parcel"}, set()),
     "search": (

@@ -285,15 +285,16 @@ def _stored(run: str, runs: str) -> "StoredRun":
     from distsearch.runs import StoredRun, run_paths
     from distsearch.storage import fetched, is_stored
 
+    folder = Path(runs).expanduser()
     if is_stored(run):
-        return StoredRun(fetched(run, Path(runs).expanduser()))
-    places = [Path(run), Path(runs).expanduser() / run]
+        return StoredRun(fetched(run, folder))
+    places = [Path(run), folder / run]
     for place in reversed(places):
         if place.is_dir():
             return StoredRun(place)
     from distsearch.errors import unknown
 
-    names = [path.name for path in run_paths(Path(runs).expanduser())]
+    names = [path.name for path in run_paths(folder)]
     raise RunError(unknown("run", run, names) if names else f"expected a run, got {run!r}: there are none in {runs}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distsearch.cli.options import JsonOption, RunArgument, RunsOption
+from distsearch.cli.options import RUNS_VARIABLE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, say
 from distsearch.errors import ClusterError, RunError, UserError
 
@@ -127,7 +127,7 @@ def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption 
 def fetch(
     job: JobArgument,
     to: Annotated[
-        str, typer.Option("--to", help="Folder to bring it to.", envvar="DISTSEARCH_RUNS", metavar="FOLDER")
+        str, typer.Option("--to", help="Folder to bring it to.", envvar=RUNS_VARIABLE, metavar="FOLDER")
     ] = "runs",
     address: AddressOption = "",
     token_file: TokenOption = None,

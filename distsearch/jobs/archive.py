@@ -8,10 +8,10 @@ import tarfile
 import time
 from base64 import b64decode, encodebytes
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 
 from distsearch.checkpoints import TEMPORARY
+from distsearch.documents import checksum
 from distsearch.errors import ClusterError, RunError
 from distsearch.history import HISTORY, LOSSES
 from distsearch.runs import StoredRun
@@ -31,7 +31,7 @@ def packed(run: Path) -> str:
             f"{run} has {len(content) / 1e6:,.0f} MB packed, and through a job's log come {MOST_BYTES // 10**6} MB at "
             "most: copy the directory from the cluster's head"
         )
-    return f"{BEGIN}\n{_digest(content)}\n{encodebytes(content).decode()}{END}\n"
+    return f"{BEGIN}\n{checksum(content)}\n{encodebytes(content).decode()}{END}\n"
 
 
 def unpacked(text: str, target: Path) -> None:
@@ -105,7 +105,7 @@ def _content(text: str) -> bytes:
         content = b64decode(armour)
     except ValueError:
         content = b""
-    if not (began and ended) or digest != _digest(content):
+    if not (began and ended) or digest != checksum(content):
         raise ClusterError("the run has come through damaged: fetch it once more")
     return content
 
@@ -127,7 +127,3 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes, float]]:
                 yield member.name, file.read(), member.mtime
     except (tarfile.TarError, EOFError) as error:
         raise ClusterError(f"the run has come through damaged: {error}") from None
-
-
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()

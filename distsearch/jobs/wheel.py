@@ -26,8 +26,11 @@ def own_wheel() -> Wheel:
     installed = distribution("distsearch")
     stem = f"distsearch-{installed.version}"
     files = _package()
-    for name, elsewhere in (("METADATA", "PKG-INFO"), ("entry_points.txt", "entry_points.txt")):
-        text = installed.read_text(name) or installed.read_text(elsewhere)  # a source folder has an egg-info
+    described = {
+        "METADATA": installed.read_text("METADATA") or installed.read_text("PKG-INFO"),  # an egg-info has the latter
+        "entry_points.txt": installed.read_text("entry_points.txt"),
+    }
+    for name, text in described.items():
         if text is None:
             raise UserError(f"this distsearch cannot be sent, for its {name} is missing: install it anew")
         files[f"{stem}.dist-info/{name}"] = text.encode()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from distsearch.errors import StorageError
 from distsearch.storage.addresses import Address
-from distsearch.storage.places import CHUNK, Place
+from distsearch.storage.places import Streaming
 
 CONNECT_SECONDS, REQUEST_SECONDS, RETRY_SECONDS, ATTEMPTS = 5, 60, 30, 3
 
@@ -39,7 +39,7 @@ REASONS = {
 """What stands in the drivers' errors, and what it means to the user."""
 
 
-class ObjectStore(Place):
+class ObjectStore(Streaming):
     """Objects in a bucket, whose names begin with a prefix."""
 
     def __init__(self, address: Address) -> None:
@@ -55,17 +55,9 @@ class ObjectStore(Place):
     def _path(self, name: str) -> str:
         return f"{self._address.path}/{name}"
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """The object's content. FileNotFoundError if it or its bucket is not there."""
-        with self._told("read", name):
-            stream = self._files.open_input_stream(self._path(name))
-        with stream:
-            while chunk := self._chunk(stream, name):
-                yield chunk
-
-    def _chunk(self, stream: Any, name: str) -> bytes:
-        with self._told("read", name):
-            return stream.read(CHUNK)
+    def _opened(self, name: str) -> Any:
+        """A stream of the object. FileNotFoundError if it or its bucket is not there."""
+        return self._files.open_input_stream(self._path(name))
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         """Send an object, which is there once the last byte is."""
@@ -91,7 +83,6 @@ class ObjectStore(Place):
 
     @contextmanager
     def _told(self, action: str, name: str) -> Iterator[None]:
-        """One sentence instead of what a driver says."""
         from pyarrow.lib import ArrowException
 
         try:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,7 +40,31 @@ class Place(ABC):
         return b"".join(self.chunks(name))
 
 
-class Folder(Place):
+class Streaming(Place):
+    """A place whose objects are read chunk by chunk from streams."""
+
+    @abstractmethod
+    def _opened(self, name: str) -> BinaryIO:
+        """A stream of an object's content. FileNotFoundError if it is not there."""
+
+    @abstractmethod
+    def _told(self, action: str, name: str) -> AbstractContextManager[None]:
+        """One sentence, as a StorageError, instead of what the system says."""
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """An object's content. FileNotFoundError if it is not there."""
+        with self._told("read", name):
+            stream = self._opened(name)
+        with stream:
+            while chunk := self._chunk(stream, name):
+                yield chunk
+
+    def _chunk(self, stream: BinaryIO, name: str) -> bytes:
+        with self._told("read", name):
+            return stream.read(CHUNK)
+
+
+class Folder(Streaming):
     """Files in a folder, which may be one that several machines have mounted."""
 
     def __init__(self, path: Path) -> None:
@@ -50,17 +74,8 @@ class Folder(Place):
         """The file's path."""
         return str(self._path / name)
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """The file's content. FileNotFoundError if it is not there."""
-        with self._told("read", name):
-            file = (self._path / name).open("rb")
-        with file:
-            while chunk := self._chunk(file, name):
-                yield chunk
-
-    def _chunk(self, file: BinaryIO, name: str) -> bytes:
-        with self._told("read", name):
-            return file.read(CHUNK)
+    def _opened(self, name: str) -> BinaryIO:
+        return (self._path / name).open("rb")
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         """Write a new file, synced, which then takes the name."""

@@ -59,10 +59,10 @@ def chosen(given: argparse.Namespace, console: Console) -> list[Entry]:
     return sorted(found, key=lambda each: names.index(each.task))
 
 
-def all_outcomes(given: argparse.Namespace, console: Console) -> list[Outcome]:
+def all_outcomes(given: argparse.Namespace, taking_part: Sequence[Entry], console: Console) -> list[Outcome]:
     """The searches, task after task, in each the seeds in turn, so that what disturbs a minute disturbs all alike."""
     outcomes: list[Outcome] = []
-    for _, group in groupby(chosen(given, console), key=lambda each: each.task):
+    for _, group in groupby(taking_part, key=lambda each: each.task):
         own = list(group)
         for seed in range(given.seeds):
             for entry in own:
@@ -99,11 +99,11 @@ def lines_of(outcomes: Sequence[Outcome], yardstick: Machine) -> list[Line]:
     return [line(TASKS[task], own, yardstick) for (task, _), own in by_entry.items()]
 
 
-def print_where(given: argparse.Namespace, console: Console) -> None:
+def print_where(given: argparse.Namespace, taking_part: Sequence[Entry], console: Console) -> None:
     """Where the time goes in our own search of MNIST."""
     from where import shares  # brings in what is to be timed
 
-    entry = next((each for each in chosen(given, console) if each.task == WHERE and each.ours), None)
+    entry = next((each for each in taking_part if each.task == WHERE and each.ours), None)
     if entry is None:
         return
     problem = Problem.of(TASKS[WHERE], given.mnist, 0)
@@ -125,14 +125,15 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 180)
     yardstick = machine()
     console.print(_machine_line(yardstick), highlight=False, soft_wrap=True)
-    outcomes = all_outcomes(given, console)
+    taking_part = chosen(given, console)
+    outcomes = all_outcomes(given, taking_part, console)
     if not outcomes:
         return
     lines = lines_of(outcomes, yardstick)
     console.print(*tables(lines), "", highlight=False)
     names = dict.fromkeys(each.task.name for each in lines)
     console.print(verdicts_table(verdict(TASKS[name], lines) for name in names), highlight=False)
-    print_where(given, console)
+    print_where(given, taking_part, console)
     given.output.mkdir(parents=True, exist_ok=True)
     write_lines(given.output / "peers.csv", lines)
     write_points(given.output / "trajectories.csv", outcomes)
