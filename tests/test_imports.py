@@ -54,6 +54,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers.instructions": ({"errors"}, set()),
     "workers.kinds": (set(), set()),
     "workers.room": ({"workers.deadlines"}, set()),
+    "workers.shortcuts": (set(), set()),
     "workers.staff": ({"errors", "workers.instructions"}, set()),
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
     "workers.jobs": ({"problem.objective", "strategies.base", "strategies.sums"}, {"numpy"}),
@@ -61,7 +62,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "problem.objective", "strategies.base", "workers.jobs"},
         {"numpy"},
     ),
-    "workers.local": ({"errors", "workers.base", "workers.jobs"}, set()),
+    "workers.local": ({"workers.base", "workers.jobs"}, set()),
     "workers.parcels": ({"workers.jobs"}, {"numpy"}),
     "workers.worker": (
         {"machine", "strategies.base", "problem.objective", "workers.jobs", "workers.parcels"},

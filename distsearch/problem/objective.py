@@ -49,6 +49,8 @@ class Objective(ABC):
     """What is searched."""
     nbytes: int
     """The size of its data, in bytes."""
+    foreign = False
+    """Whether it runs code of the user's, which may crash or hang: not in the driver, if there are workers."""
 
     @abstractmethod
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
@@ -87,6 +89,7 @@ class FunctionObjective(Objective):
     """A function of the user's own, from weights (n,) to a loss."""
 
     nbytes = 0
+    foreign = True
 
     def __init__(self, function: Callable[[Array], float], weights_count: int) -> None:
         self.function = function

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.errors import DistsearchError, ObjectiveError
 from distsearch.problem.objective import Measurement, Objective
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.workers.jobs import Job, Measuring, Trial
@@ -45,6 +46,15 @@ class Workers(ABC):
     @abstractmethod
     def sweep(self, job: Job) -> list[Any]:
         """What comes of a job, in runs of its parts, in their order. WorkersError if there is nobody to ask."""
+
+    def done_here(self, job: Job) -> Any:
+        """What comes of a whole job, done in this process. ObjectiveError with what the objective raised."""
+        try:
+            return job.work(self.strategy, self.objective, 0, job.end(self.strategy, self.objective))
+        except DistsearchError:
+            raise
+        except Exception as error:
+            raise ObjectiveError(raised(error)) from error
 
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order."""

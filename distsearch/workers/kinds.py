@@ -20,6 +20,11 @@ class Kinds:
         """One of each kind of the workers', the first first."""
         return tuple(self._seen.values())
 
+    @property
+    def alike(self) -> bool:
+        """Whether all workers seen so far compute with what the driver does."""
+        return self._seen.keys() <= {_kind(self._driver)}
+
     def add(self, worker: Mapping[str, str]) -> str:
         """Note a worker. Returns a sentence if it is the first to differ from the driver or another, else nothing."""
         kind = _kind(worker)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from distsearch.errors import DistsearchError, ObjectiveError
-from distsearch.workers.base import Workers, raised
+from distsearch.workers.base import Workers
 from distsearch.workers.jobs import Job
 
 
@@ -13,10 +12,5 @@ class LocalWorkers(Workers):
     count = 0
 
     def sweep(self, job: Job) -> list[Any]:
-        """The whole job in one. ObjectiveError with the message of what the objective raised."""
-        try:
-            return [job.work(self.strategy, self.objective, 0, job.end(self.strategy, self.objective))]
-        except DistsearchError:
-            raise
-        except Exception as error:
-            raise ObjectiveError(raised(error)) from error
+        """What comes of a job, in one run. ObjectiveError with the message of what the objective raised."""
+        return [self.done_here(job)]

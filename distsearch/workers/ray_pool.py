@@ -6,6 +6,7 @@ dispatcher's to replace. The driver owns every object (the data, the states), so
 
 import platform
 import time
+from collections.abc import Sequence
 from math import inf
 from operator import itemgetter
 from typing import Any
@@ -44,6 +45,7 @@ from distsearch.workers.ray_cluster import (
     free_cpus,
     joins_cluster,
 )
+from distsearch.workers.shortcuts import Shortcut, Shortcuts
 from distsearch.workers.worker import Worker
 
 LONGEST_WAIT = 1.0  # seconds
@@ -68,6 +70,8 @@ class RayPool(Workers):
 
     sum_share = 0.1
     """The share of a round's time in which the driver adds up noise by itself."""
+    shortcuts = True
+    """Whether the driver does by itself what takes less time than to send it."""
 
     def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
         self._tell = tell
@@ -83,6 +87,8 @@ class RayPool(Workers):
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
+        self._shortcuts = Shortcuts()
+        self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
         self._connected_here = not ray.is_initialized()
         self.on_cluster = joins_cluster() or not self._connected_here
         try:
@@ -122,9 +128,21 @@ class RayPool(Workers):
 
     def sweep(self, job: Job) -> list[Any]:
         """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
+        boundaries = job.boundaries(self.strategy, self.objective)
+        shortcut = self._shortcuts.of((job.kind, len(boundaries), self.count))
+        began, worked = time.perf_counter(), self.worked
+        if self.shortcuts and shortcut.taken() and self._kinds.alike and not self.objective.foreign:
+            self._look_after_workers(shortcut)
+            outcomes = [self.done_here(job)]
+            shortcut.done(time.perf_counter() - began)
+        else:
+            outcomes = self._done_by_workers(job, boundaries)
+            shortcut.answered(time.perf_counter() - began, self.worked - worked)
+        return outcomes
+
+    def _done_by_workers(self, job: Job, boundaries: Sequence[int]) -> list[Any]:
         self._outcomes, self._surplus = [], 0
         self._pack(job)
-        boundaries = job.boundaries(self.strategy, self.objective)
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), job.kind))
         while not self._dispatcher.done:
             self._next_events()
@@ -185,9 +203,21 @@ class RayPool(Workers):
         """Whether there is no worker although the cluster has cores, because none of them is free."""
         return self.on_cluster and not self._dispatcher.alive and free_cpus() < 1 <= cpus_of_cluster()
 
-    def _next_events(self) -> None:
+    def _look_after_workers(self, shortcut: Shortcut) -> None:
+        """See now and then who has joined or is lost, while the driver does sweeps by itself."""
+        now = time.monotonic()
+        if now >= self._next_visit:
+            if not self._next_visit:
+                here, there = shortcut.here * 1000, shortcut.there * 1000
+                why = f"work of {here:.2g} ms takes {there:.2g} ms with the workers"
+                self._tell(f"{why}: the driver does what is so short by itself, to the same bits")
+            self._next_events(longest=0.0)
+            self._next_visit = now + LOOK_SECONDS
+
+    def _next_events(self, longest: float = LONGEST_WAIT) -> None:
+        """Hear of what has happened, after a wait for it."""
         self._follow_the_cluster()
-        for call in self._ready():
+        for call in self._ready(longest):
             self._carry_out(self._outcome(call))
         self._carry_out(self._dispatcher.tick(time.monotonic()))
 
@@ -209,10 +239,10 @@ class RayPool(Workers):
         if crowded:
             self._carry_out(self._dispatcher.queued(now))
 
-    def _ready(self) -> list[Any]:
+    def _ready(self, longest: float) -> list[Any]:
         """The calls that have come back, after a wait until there is one or the dispatcher has something to do."""
         deadline = self._dispatcher.next_deadline()
-        wait = LONGEST_WAIT if deadline is None else min(LONGEST_WAIT, max(0.0, deadline - time.monotonic()))
+        wait = longest if deadline is None else min(longest, max(0.0, deadline - time.monotonic()))
         if not self._calls:
             time.sleep(wait)
             return []

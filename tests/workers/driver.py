@@ -30,6 +30,8 @@ TILE_SECONDS = 0.001  # so that what comes at any time comes in mid-round, witho
 class Signed(Objective):
     """An objective that takes its time, and on which each process that tries candidates leaves its id in a folder."""
 
+    foreign = True
+
     def __init__(self, objective: Objective, folder: Path, tile_seconds: float) -> None:
         self._objective, self._folder, self._tile_seconds = objective, folder, tile_seconds
         self.tile, self.nbytes, self.space = objective.tile, objective.nbytes, objective.space

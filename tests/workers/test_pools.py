@@ -4,6 +4,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -116,6 +117,42 @@ def test_what_the_objective_raises_is_told_and_not_tried_again(pool, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_while_workers_join(ray_with_three_cpus):
+    strategy, objective = create("hill-climb", {"population": 4}), network_objective()
+    state = strategy.init(objective.network.start("he", 0), 0)
+    expected = losses_of(LocalWorkers(strategy, objective).evaluate(state)).tobytes()
+    told: list[str] = []
+    with opened("ray-3", strategy, objective, told.append) as workers, one_thread():
+        until = time.monotonic() + 60
+        while workers.count < 3 and time.monotonic() < until:
+            assert losses_of(workers.evaluate(state)).tobytes() == expected
+        shares = []
+        for _ in range(40):
+            before = workers.worked
+            assert losses_of(workers.evaluate(state)).tobytes() == expected
+            shares.append(workers.worked > before)
+        assert workers.count == 3
+    assert any(shares[:10])  # by so many workers it was new
+    assert not any(shares[20:])
+    assert len(told) == 1
+    assert "the driver does what is so short by itself, to the same bits" in told[0]
+
+
+@pytest.mark.parametrize("why", ["a function of the user's own", "a worker that is not like the driver"])
+def test_a_round_however_short_goes_to_the_workers_where_the_driver_must_not_do_it(ray_with_three_cpus, why):
+    foreign = why.startswith("a function")
+    strategy = create("hill-climb", {"population": 4})
+    objective = FunctionObjective(lambda weights: float((weights**2).sum()), 21) if foreign else network_objective()
+    state = strategy.init(np.ones(21, np.float32), 0)
+    with opened("ray-1", strategy, objective) as workers, one_thread():
+        if not foreign:
+            workers._kinds.add({**description(), "processor": "another", "host": "there", "node": "1"})
+        for _ in range(30):
+            before = workers.worked
+            workers.evaluate(state)
+            assert workers.worked > before
+
+
 def test_a_large_state_goes_down_as_well_as_a_small_one(pool):
     strategy = create("hill-climb", {"population": 5})
     objective = FunctionObjective(lambda weights: float(((weights - 1) ** 2).sum()), 200_000)
@@ -140,6 +177,7 @@ def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_th
     state = strategy.init(objective.network.start("he", 0), 0)
     told: list[str] = []
     with opened("ray-4", strategy, objective, told.append) as workers:
+        workers.shortcuts = False
         for _ in range(50):
             workers.evaluate(state)
             assert 1 <= workers.count <= 3
