@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NAME = "chaos"
-SETTINGS = ("--data", "digits", "--layers", "32", "--population", "128")
+SETTINGS = ("--data", "digits", "--layers", "32", "--population", "256")
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
 SLOWEST_START = 60.0  # seconds; a driver that has not searched by then is stuck
 

@@ -11,7 +11,7 @@ from statistics import median
 
 LATEST = 5  # sweeps that are looked at
 RECHECK = 256  # sweeps until one goes to the workers again, to see whether they are still slower
-LONGEST = 0.05  # seconds that the driver may be busy with a sweep, and deaf to its workers
+LONGEST = 0.02  # seconds that the driver may be busy with a sweep, and deaf to its workers
 
 
 class Shortcut:
