@@ -59,7 +59,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers.sweep": ({"errors", "workers.instructions"}, set()),
     "workers.jobs": ({"problem.objective", "strategies.base", "strategies.sums"}, {"numpy"}),
     "workers.base": (
-        {"errors", "problem.objective", "strategies.base", "workers.jobs"},
+        {"errors", "problem.objective", "strategies.base", "strategies.sums", "workers.jobs"},
         {"numpy"},
     ),
     "workers.local": ({"workers.base", "workers.jobs"}, set()),
@@ -69,7 +69,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "workers.ray_pool": (
-        {"errors", "machine", "strategies.base", "strategies.sums", "problem.objective", "workers.*"},
+        {"errors", "machine", "strategies.base", "problem.objective", "workers.*"},
         {"ray", "numpy"},
     ),
     "workers.ray_cluster": ({"errors", "machine"}, {"ray"}),

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from distsearch.errors import DistsearchError, ObjectiveError
 from distsearch.problem.objective import Measurement, Objective
 from distsearch.strategies.base import Answer, State, Strategy
-from distsearch.workers.jobs import Job, Measuring, Trial
+from distsearch.strategies.sums import total
+from distsearch.workers.jobs import Job, Measuring, NoiseSum, Trial
 
 Tell = Callable[[str], None]
 """Says a sentence to the user."""
@@ -67,8 +68,8 @@ class Workers(ABC):
         return self.objective.measurement(np.concatenate(self.sweep(Measuring(weights))))
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,): made here."""
-        return self.strategy.weighted_noise(state, coefficients)
+        """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,)."""
+        return total(part for parts in self.sweep(NoiseSum(self._sent(state), coefficients)) for part in parts)
 
     def _sent(self, state: State) -> State:
         """The state as it goes to the workers."""

@@ -18,6 +18,8 @@ class Job(ABC):
 
     kind: ClassVar[str]
     """Names work of equal cost a part."""
+    tries: ClassVar[bool] = True
+    """Whether weights are tried on the objective."""
 
     @abstractmethod
     def boundaries(self, strategy: Strategy, objective: Objective) -> Sequence[int]:
@@ -73,6 +75,7 @@ class NoiseSum(Job):
     """Add up the noise of a round, each vector times its coefficient, (noises,)."""
 
     kind = "noise"
+    tries = False
     state: State
     coefficients: NDArray[np.float32]
 

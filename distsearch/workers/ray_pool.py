@@ -11,7 +11,6 @@ from math import inf
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
 import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError, RayTaskError
@@ -19,8 +18,7 @@ from ray.exceptions import RayError, RayTaskError
 from distsearch.errors import DistsearchError, WorkersError
 from distsearch.machine import description
 from distsearch.problem.objective import Objective
-from distsearch.strategies.base import Answer, State, Strategy
-from distsearch.strategies.sums import total
+from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers, raised
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import (
@@ -34,7 +32,7 @@ from distsearch.workers.instructions import (
     StartWorker,
     Stop,
 )
-from distsearch.workers.jobs import Job, NoiseSum
+from distsearch.workers.jobs import Job
 from distsearch.workers.kinds import Kinds
 from distsearch.workers.parcels import packed
 from distsearch.workers.ray_cluster import (
@@ -68,8 +66,6 @@ _Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWork
 class RayPool(Workers):
     """Ray workers on this machine, or on the cluster of the job that this is."""
 
-    sum_share = 0.1
-    """The share of a round's time in which the driver adds up noise by itself."""
     shortcuts = True
     """Whether the driver does by itself what takes less time than to send it."""
 
@@ -81,7 +77,6 @@ class RayPool(Workers):
         self._kinds = Kinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self.worked = 0.0  # seconds that workers have spent on what was accepted
-        self._round_seconds = self._sum_seconds = 0.0  # that trying the latest round took, and adding up its noise here
         self._jobs = 0  # that there were
         self._content = b""  # of the job in hand, without its large arrays
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
@@ -131,7 +126,8 @@ class RayPool(Workers):
         boundaries = job.boundaries(self.strategy, self.objective)
         shortcut = self._shortcuts.of((job.kind, len(boundaries), self.count))
         began, worked = time.perf_counter(), self.worked
-        if self.shortcuts and shortcut.taken() and self._kinds.alike and not self.objective.foreign:
+        foreign = job.tries and self.objective.foreign
+        if self.shortcuts and shortcut.taken() and self._kinds.alike and not foreign:
             self._look_after_workers(shortcut)
             outcomes = [self.done_here(job)]
             shortcut.done(time.perf_counter() - began)
@@ -159,23 +155,6 @@ class RayPool(Workers):
             if known is None or array.flags.writeable:  # what can be written to may have been
                 known = array, ray.put(array)
             self._arrays[id(array)] = known
-
-    def evaluate(self, state: State) -> list[Answer]:
-        """The answers to all units of the round, in index order."""
-        began = time.perf_counter()
-        answers = super().evaluate(state)
-        self._round_seconds = time.perf_counter() - began
-        return answers
-
-    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Σ cᵢ zᵢ over the round's noise, (n,): made by the workers where the driver would keep them waiting for it."""
-        if self._sum_seconds > self.sum_share * self._round_seconds:
-            job = NoiseSum(self._sent(state), coefficients)
-            return total(part for parts in self.sweep(job) for part in parts)
-        began = time.perf_counter()
-        whole = super().weighted_noise(state, coefficients)
-        self._sum_seconds = time.perf_counter() - began
-        return whole
 
     def _sent(self, state: State) -> State:
         return self.strategy.outgoing(state)
