@@ -85,10 +85,14 @@ def _look(outcome: Outcome, peers: Sequence[str]) -> tuple[str, float, Any]:
 
 
 def _label(panel: Any, ends: Sequence[tuple[str, float, float, str]]) -> None:
-    """Names beside the panel, in the order of the curves' ends, moved apart, a thin line to each end."""
+    """Names beside the panel, in the order of the curves' ends, moved apart, a thin line to each end.
+
+    Of those that end at the same height, at the target, the quickest stands lowest: so the thin lines do not cross.
+    """
     to_axes = panel.transAxes.inverted()
-    heights = [to_axes.transform(panel.transData.transform((x, y)))[1] for _, x, y, _ in ends]
-    places = np.array(sorted(heights))
+    heights = [float(to_axes.transform(panel.transData.transform((x, y)))[1]) for _, x, y, _ in ends]
+    order = sorted(range(len(ends)), key=lambda each: (round(heights[each] / LABEL_GAP), ends[each][1]))
+    places = np.array([heights[each] for each in order])
     for _ in range(200):  # push neighbours apart until all have their gap
         close = np.diff(places) < LABEL_GAP - 1e-6
         if not close.any():
@@ -98,7 +102,7 @@ def _label(panel: Any, ends: Sequence[tuple[str, float, float, str]]) -> None:
             places[index] -= move
             places[index + 1] += move
     places += max(0.0, -places[0])
-    for place, index in zip(places, np.argsort(heights, kind="stable"), strict=True):
+    for place, index in zip(places, order, strict=True):
         name, x, y, colour = ends[index]
         panel.annotate(
             name,
