@@ -66,7 +66,7 @@ _Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWork
 class RayPool(Workers):
     """Ray workers on this machine, or on the cluster of the job that this is."""
 
-    shortcuts = True
+    driver_works = True
     """Whether the driver does by itself what takes less time than to send it."""
 
     def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
@@ -127,7 +127,7 @@ class RayPool(Workers):
         shortcut = self._shortcuts.of((job.kind, len(boundaries), self.count))
         began, worked = time.perf_counter(), self.worked
         foreign = job.tries and self.objective.foreign
-        if self.shortcuts and shortcut.taken() and self._kinds.alike and not foreign:
+        if self.driver_works and shortcut.taken() and self._kinds.alike and not foreign:
             self._look_after_workers(shortcut)
             outcomes = [self.done_here(job)]
             shortcut.done(time.perf_counter() - began)

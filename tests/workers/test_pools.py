@@ -78,7 +78,7 @@ def test_noise_is_added_up_to_the_same_bits_by_whoever_does_it(pool):
     with opened(pool, strategy, objective) as workers, one_thread():
         sums = []
         for sums_here in (False, True):
-            workers.shortcuts = sums_here
+            workers.driver_works = sums_here
             sums += [workers.weighted_noise(state, coefficients).tobytes() for _ in range(10)]
     assert set(sums) == {expected.tobytes()}
 
@@ -175,7 +175,7 @@ def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_th
     state = strategy.init(objective.network.start("he", 0), 0)
     told: list[str] = []
     with opened("ray-4", strategy, objective, told.append) as workers:
-        workers.shortcuts = False
+        workers.driver_works = False
         for _ in range(50):
             workers.evaluate(state)
             assert 1 <= workers.count <= 3
