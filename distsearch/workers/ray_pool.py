@@ -126,8 +126,7 @@ class RayPool(Workers):
         boundaries = job.boundaries(self.strategy, self.objective)
         shortcut = self._shortcuts.of((job.kind, len(boundaries), self.count))
         began, worked = time.perf_counter(), self.worked
-        foreign = job.tries and self.objective.foreign
-        if self.driver_works and shortcut.taken() and self._kinds.alike and not foreign:
+        if self._driver_may_do(job) and shortcut.taken():
             self._look_after_workers(shortcut)
             outcomes = [self.done_here(job)]
             shortcut.done(time.perf_counter() - began)
@@ -135,6 +134,10 @@ class RayPool(Workers):
             outcomes = self._done_by_workers(job, boundaries)
             shortcut.answered(time.perf_counter() - began, self.worked - worked)
         return outcomes
+
+    def _driver_may_do(self, job: Job) -> bool:
+        """Whether the driver's bits are the workers', and it runs nothing of the user's."""
+        return self.driver_works and self._kinds.alike and not (job.tries and self.objective.foreign)
 
     def _done_by_workers(self, job: Job, boundaries: Sequence[int]) -> list[Any]:
         self._outcomes, self._surplus = [], 0
