@@ -59,7 +59,7 @@ class Workers(ABC):
 
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order."""
-        return self.sweep(Trial(self._sent(state)))
+        return self.sweep(Trial(state))
 
     def measure(self, weights: NDArray[np.float32]) -> Measurement:
         """Loss and accuracy of the weights, (n,), on all training and test examples."""
@@ -69,11 +69,7 @@ class Workers(ABC):
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,)."""
-        return total(part for parts in self.sweep(NoiseSum(self._sent(state), coefficients)) for part in parts)
-
-    def _sent(self, state: State) -> State:
-        """The state as it goes to the workers."""
-        return state
+        return total(part for parts in self.sweep(NoiseSum(state, coefficients)) for part in parts)
 
     def close(self, wait: bool = True) -> None:  # noqa: B027  (there may be nothing to let go of)
         """Let go of what was started, and wait until it is gone."""

@@ -33,6 +33,10 @@ class Job(ABC):
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> Any:
         """What comes of lo to hi, both of them boundaries."""
 
+    def outgoing(self, strategy: Strategy) -> "Job":
+        """The job as workers need it: nothing is sent that they do not look at."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Trial(Job):
@@ -52,6 +56,10 @@ class Trial(Job):
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> Answer:
         """The answer to the units lo to hi."""
         return strategy.work(self.state, objective, lo, hi)
+
+    def outgoing(self, strategy: Strategy) -> "Trial":
+        """With the state as workers need it."""
+        return Trial(strategy.outgoing(self.state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +94,7 @@ class NoiseSum(Job):
     def work(self, strategy: Strategy, objective: Objective, lo: int, hi: int) -> tuple[Subtree, ...]:
         """The sums over the ranges lo to hi."""
         return strategy.noise_sums(self.state, self.coefficients, lo, hi)
+
+    def outgoing(self, strategy: Strategy) -> "NoiseSum":
+        """With the state as workers need it."""
+        return NoiseSum(strategy.outgoing(self.state), self.coefficients)

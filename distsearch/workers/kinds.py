@@ -13,25 +13,20 @@ class Kinds:
     def __init__(self, driver: Mapping[str, str]) -> None:
         self._driver = driver
         self._seen: dict[tuple[str, ...], dict[str, str]] = {}
-        self._warned = False
+        self.alike = True  # whether all workers seen so far compute with what the driver does
 
     @property
     def seen(self) -> tuple[dict[str, str], ...]:
         """One of each kind of the workers', the first first."""
         return tuple(self._seen.values())
 
-    @property
-    def alike(self) -> bool:
-        """Whether all workers seen so far compute with what the driver does."""
-        return self._seen.keys() <= {_kind(self._driver)}
-
     def add(self, worker: Mapping[str, str]) -> str:
         """Note a worker. Returns a sentence if it is the first to differ from the driver or another, else nothing."""
         kind = _kind(worker)
         self._seen.setdefault(kind, {name: worker[name] for name in (*PLACE, *ALIKE)})
-        if self._warned or kind == _kind(self._driver):
+        if not self.alike or kind == _kind(self._driver):
             return ""
-        self._warned = True
+        self.alike = False
         return (
             "the machines are not alike, and the last bits may depend on which of them computes: a worker on "
             f"{worker['host']} has {_text(worker)}, the driver on {self._driver['host']} {_text(self._driver)}"

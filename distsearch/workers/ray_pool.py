@@ -6,6 +6,7 @@ dispatcher's to replace. The driver owns every object (the data, the states), so
 
 import platform
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 from operator import itemgetter
@@ -18,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 from distsearch.errors import DistsearchError, WorkersError
 from distsearch.machine import description
 from distsearch.problem.objective import Objective
-from distsearch.strategies.base import State, Strategy
+from distsearch.strategies.base import Strategy
 from distsearch.workers.base import Tell, Workers, raised
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import (
@@ -43,7 +44,7 @@ from distsearch.workers.ray_cluster import (
     free_cpus,
     joins_cluster,
 )
-from distsearch.workers.shortcuts import Shortcut, Shortcuts
+from distsearch.workers.shortcuts import Shortcut
 from distsearch.workers.worker import Worker
 
 LONGEST_WAIT = 1.0  # seconds
@@ -82,7 +83,8 @@ class RayPool(Workers):
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
-        self._shortcuts = Shortcuts()
+        # By what makes sweeps cost the same: the kind of job, its parts, the workers.
+        self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
         self._connected_here = not ray.is_initialized()
         self.on_cluster = joins_cluster() or not self._connected_here
@@ -124,7 +126,7 @@ class RayPool(Workers):
     def sweep(self, job: Job) -> list[Any]:
         """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
         boundaries = job.boundaries(self.strategy, self.objective)
-        shortcut = self._shortcuts.of((job.kind, len(boundaries), self.count))
+        shortcut = self._shortcuts[job.kind, len(boundaries), self.count]
         began, worked = time.perf_counter(), self.worked
         if self._driver_may_do(job) and shortcut.taken():
             self._look_after_workers(shortcut)
@@ -151,16 +153,13 @@ class RayPool(Workers):
     def _pack(self, job: Job) -> None:
         """Make a parcel of a job. An array that the job before had as well is in the object store already."""
         self._jobs += 1
-        self._content, arrays = packed(job)
+        self._content, arrays = packed(job.outgoing(self.strategy))
         before, self._arrays = self._arrays, {}
         for array in arrays:
             known = before.get(id(array))
             if known is None or array.flags.writeable:  # what can be written to may have been
                 known = array, ray.put(array)
             self._arrays[id(array)] = known
-
-    def _sent(self, state: State) -> State:
-        return self.strategy.outgoing(state)
 
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""

@@ -6,7 +6,6 @@ sweep, what comes of it is the same.
 """
 
 from collections import deque
-from collections.abc import Hashable
 from statistics import median
 
 LATEST = 5  # sweeps that are looked at
@@ -49,14 +48,3 @@ class Shortcut:
         """A sweep was done by the workers, which took them `worked` seconds of work in all."""
         self._there.append(seconds)
         self._here.append(worked)
-
-
-class Shortcuts:
-    """The sweeps of a search, sorted by what makes them cost the same."""
-
-    def __init__(self) -> None:
-        self._sorts: dict[Hashable, Shortcut] = {}
-
-    def of(self, sort: Hashable) -> Shortcut:
-        """Sweeps of one sort."""
-        return self._sorts.setdefault(sort, Shortcut())

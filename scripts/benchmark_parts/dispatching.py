@@ -26,7 +26,7 @@ def dispatching() -> Iterator[Figure]:
     )  # fmt: skip
     prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
     state = prepared.strategy.init(prepared.start, 0)
-    content, arrays = packed(Trial(prepared.strategy.outgoing(state)))
+    content, arrays = packed(Trial(state).outgoing(prepared.strategy))
     down = len(content) + sum(array.nbytes for array in arrays)
     answers = [len(pickle.dumps(prepared.strategy.work(state, prepared.objective, 0, count))) for count in (512, 1024)]
     up = (answers[1] - answers[0]) / 512

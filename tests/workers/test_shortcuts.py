@@ -1,6 +1,8 @@
 """When the driver does a sweep by itself."""
 
-from distsearch.workers.shortcuts import LATEST, LONGEST, RECHECK, Shortcut, Shortcuts
+from collections import defaultdict
+
+from distsearch.workers.shortcuts import LATEST, LONGEST, RECHECK, Shortcut
 
 MOST = LATEST // 2 + 1  # of the latest: their median
 
@@ -47,8 +49,8 @@ def test_now_and_then_the_workers_are_asked_again_and_taken_back_when_they_are_f
 
 
 def test_sweeps_of_another_sort_are_measured_by_themselves():
-    shortcuts = Shortcuts()
+    shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
     for _ in range(LATEST):
-        shortcuts.of(("losses", 4, 2)).answered(0.003, 0.001)
-    assert shortcuts.of(("losses", 4, 2)).taken()
-    assert not shortcuts.of(("losses", 4, 3)).taken()
+        shortcuts["losses", 4, 2].answered(0.003, 0.001)
+    assert shortcuts["losses", 4, 2].taken()
+    assert not shortcuts["losses", 4, 3].taken()
