@@ -107,7 +107,7 @@ class OutputConfig(Settings, frozen=True):
             int,
             about(
                 "accuracy is measured every so many rounds, with --batch the loss on all examples as well; if not set, "
-                "every 10, or with --batch so seldom that it takes 2% of the time",
+                "every 10 (every 50 if they are very short), or with --batch so seldom that it takes 2% of the time",
                 unit="rounds",
                 at_least=1,
             ),

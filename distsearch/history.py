@@ -73,7 +73,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def _non_finite(losses: Losses) -> int:
-    if math.isfinite(losses.sum()):  # one that is not would show
+    if math.isfinite(losses.dot(losses)):  # one that is not would show; this costs a third of a sum
         return 0
     return len(losses) - int(np.count_nonzero(np.isfinite(losses)))
 

@@ -72,9 +72,8 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     count = (hi - lo) * blocks * _WORDS_PER_BLOCK
     words = _generator.words(seed, stream, round_number, lo * blocks, count)
     pieces = words.astype("<u8", copy=False).view("<u2").reshape(hi - lo, blocks * _NORMALS_PER_BLOCK)
-    normals = np.empty(pieces.shape, np.float32)
-    _quantiles().take(pieces, out=normals, mode="wrap")
-    return normals[:, :width]  # a view: to draw a few too many costs less than to pick them out
+    normals: NDArray[np.float32] = _quantiles().take(pieces[:, :width], mode="wrap")
+    return normals
 
 
 def signs(seed: int, stream: int, round_number: int, index: int, width: int) -> NDArray[np.float32]:

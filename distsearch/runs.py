@@ -84,8 +84,7 @@ class Run:
             os.close(self._lock)
             raise
         self._flushed = 0.0
-        self._saved = time.perf_counter()
-        self._save_cost = 0.0
+        self._next_save = time.perf_counter() + SAVE_SECONDS
         self._closed = False
         self.after_save: Callable[[int], None] | None = None  # is told the rounds that are saved
 
@@ -148,8 +147,7 @@ class Run:
     @property
     def save_is_due(self) -> bool:
         """Whether it is time to save again: so seldom that saving stays a small share of the run."""
-        pause = max(SAVE_SECONDS, self._save_cost / SAVE_SHARE)
-        return time.perf_counter() - self._saved > pause
+        return time.perf_counter() > self._next_save
 
     def save(
         self, state: State, named: dict[str, NDArray[np.float32]], machines: tuple[dict[str, str], ...] = ()
@@ -163,8 +161,8 @@ class Run:
             checkpoints.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
             if new := [each for each in machines if each not in self._manifest.workers]:
                 self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
-        self._saved = time.perf_counter()
-        self._save_cost = self._saved - began
+        ended = time.perf_counter()
+        self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
         if self.after_save is not None:
             self.after_save(state.round)
 

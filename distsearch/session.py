@@ -32,7 +32,9 @@ from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers
 from distsearch.workers.local import LocalWorkers
 
-MEASURING_SHARE = 0.02  # of the time
+MEASURING_SHARE = 0.02  # of the time, where the best is chosen by measuring
+MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
+SHORT_ROUND = 1_000_000  # multiplications
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,11 @@ def _with_batch(config: RunConfig, examples: int) -> RunConfig:
 
 
 def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
-    """The configuration with how often to measure, where it does not say: with minibatches, for 2% of the time."""
+    """The configuration with how often to measure, where it does not say: so seldom that it costs little time."""
     if config.output.measure_every is not None:
         return config
-    space, every = strategy.space, 10
+    space = strategy.space
+    every = MEASURED_EVERY if strategy.passes * space.batch * space.weights_count >= SHORT_ROUND else SHORT_EVERY
     if strategy.chosen_by_measuring:
         every = ceil(space.examples / (MEASURING_SHARE * strategy.passes * space.batch))
     return structs.replace(config, output=structs.replace(config.output, measure_every=every))

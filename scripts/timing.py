@@ -1,19 +1,35 @@
-"""How long a call takes."""
+"""How long calls take."""
 
 import time
 from collections.abc import Callable
 
+Watch = Callable[[], float]
+"""Does something some times and says how many seconds it took each time."""
 
-def seconds(action: Callable[[], object], runs: int = 7, at_least: float = 0.05) -> float:
-    """Of one call: the lowest mean over several runs of at least so many seconds each."""
+
+def watch(action: Callable[[], object], at_least: float = 0.02) -> Watch:
+    """Times a call, as the mean of so many that they take so many seconds."""
     action()
     began = time.perf_counter()
     action()
     calls = max(1, int(at_least / max(time.perf_counter() - began, 1e-7)))
-    lowest = float("inf")
-    for _ in range(runs):
+
+    def timed() -> float:
         began = time.perf_counter()
         for _ in range(calls):
             action()
-        lowest = min(lowest, (time.perf_counter() - began) / calls)
-    return lowest
+        return (time.perf_counter() - began) / calls
+
+    return timed
+
+
+def seconds(action: Callable[[], object], runs: int = 7, at_least: float = 0.05) -> float:
+    """Of one call: the lowest of several runs of at least so many seconds each."""
+    timed = watch(action, at_least)
+    return min(timed() for _ in range(runs))
+
+
+def in_turns(*watches: Watch, turns: int = 25) -> list[float]:
+    """The lowest that each of them says; they take turns, so that a machine that is slow for a while is so to all."""
+    said = [[each() for each in watches] for _ in range(turns)]
+    return [min(column) for column in zip(*said, strict=True)]

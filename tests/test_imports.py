@@ -21,6 +21,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "machine": (set(), {"numpy", "threadpoolctl"}),
     "interrupts": (set(), set()),
     "candidates": ({"errors"}, {"numpy"}),
+    "pairs": ({"candidates"}, {"numpy"}),
     "strategies.__init__": (BASE | {"candidates", "strategies.*"}, set()),
     "strategies.sums": (set(), {"numpy"}),
     "strategies.ranks": (set(), {"numpy"}),
@@ -28,18 +29,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies.optimizers": (BASE | {"strategies.base", "strategies.schedules"}, {"numpy", "msgspec"}),
     "strategies.descent": ({"strategies.base", "strategies.optimizers", "strategies.schedules"}, {"numpy"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy", "msgspec"}),
-    "strategies.pairs": (set(), {"numpy"}),
     "strategies.ladder": ({"candidates", "settings", "strategies.base"}, {"numpy"}),
     "strategies.*": (
         BASE
-        | {"candidates", "randomness", "strategies.base", "strategies.descent", "strategies.ladder"}
-        | {"strategies.optimizers", "strategies.pairs", "strategies.ranks", "strategies.sums"},
+        | {"candidates", "pairs", "randomness", "strategies.base", "strategies.descent", "strategies.ladder"}
+        | {"strategies.optimizers", "strategies.ranks", "strategies.sums"},
         {"numpy", "msgspec"},
     ),
     "problem.network": ({"errors", "candidates", "randomness"}, {"numpy"}),
     "problem.losses": ({"errors"}, {"numpy"}),
     "problem.objective": (
-        {"errors", "candidates", "randomness", "problem.batches", "problem.datasets", "problem.losses"}
+        {"errors", "candidates", "pairs", "randomness", "problem.batches", "problem.datasets", "problem.losses"}
         | {"problem.network", "problem.nodes"},
         {"numpy"},
     ),

@@ -2,7 +2,8 @@
 
 Each gives the sum over the examples, so that a data set may be worked through in chunks; the objective divides.
 Targets are (outputs, examples): the numbers to be met, or ones and zeros with a one at each example's class.
-The outputs are scratch: a loss may write over them. A candidate's sum must not depend on its neighbours, to the bit.
+The outputs are scratch: a loss may write over them. A candidate's sum must not depend on its neighbours, to the bit:
+what each output adds to it is laid out with the outputs inside, and so summed in one order for any number of them.
 """
 
 from abc import ABC, abstractmethod
@@ -46,7 +47,7 @@ class CrossEntropy(Loss):
     def total(self, outputs: Array, targets: Array) -> Array:
         """Σ log Σₖ exp(zₖ) − z of the right class, with every example's largest z moved to 0."""
         np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
-        right = np.vecdot(outputs.reshape(len(outputs), -1), targets.reshape(-1))
+        right = np.add.reduce(np.vecdot(outputs, targets, order="C"), axis=1)
         np.exp(outputs, out=outputs)
         sums = np.add.reduce(outputs, axis=1)
         return np.add.reduce(np.log(sums, out=sums), axis=1) - right
@@ -80,8 +81,7 @@ class MeanSquaredError(Loss):
     def total(self, outputs: Array, targets: Array) -> Array:
         """Σ (z − y)² / outputs."""
         np.subtract(outputs, targets, out=outputs)
-        residuals = outputs.reshape(len(outputs), -1)
-        return np.vecdot(residuals, residuals) / np.float32(outputs.shape[1])
+        return np.add.reduce(np.vecdot(outputs, outputs, order="C"), axis=1) / np.float32(outputs.shape[1])
 
 
 class MeanAbsoluteError(Loss):
@@ -99,7 +99,8 @@ class MeanAbsoluteError(Loss):
         """Σ |z − y| / outputs."""
         np.subtract(outputs, targets, out=outputs)
         np.abs(outputs, out=outputs)
-        return np.add.reduce(outputs.reshape(len(outputs), -1), axis=1) / np.float32(outputs.shape[1])
+        sums = np.ascontiguousarray(np.add.reduce(outputs, axis=2))
+        return np.add.reduce(sums, axis=1) / np.float32(outputs.shape[1])
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -1,6 +1,8 @@
 """A stack of dense layers: where each stands in the flat weights, and the forward pass of many candidates at once.
 
-Activations are kept as (candidates, neurons, examples): the examples are last, long and contiguous.
+Activations are (candidates, neurons, examples): the examples are last, long and contiguous. In memory the outputs of
+the last layer have their candidates inside, (outputs, candidates, examples): what a loss does to every example at once
+then runs on from one candidate to the next.
 """
 
 from collections.abc import Callable
@@ -14,17 +16,18 @@ from distsearch.candidates import Candidates, Layer
 from distsearch.errors import SettingError, unknown
 from distsearch.randomness import Stream, noise
 
-CACHE_BYTES = 1024 * 1024  # of the processor's cache, which activations are to stay in
+CACHE_BYTES = 2 * 1024 * 1024  # of the processor's cache, which activations are to stay in
 
 Array = NDArray[np.float32]
 
 
 # An activation is applied in place to a layer's neurons with their row of ones below, (candidates, neurons + 1,
-# examples), because one long run is faster than many short ones. `zeros` has the same shape.
+# examples), because one long run is faster than many short ones. `zeros` has the shape of one candidate's.
 
 
 def _relu(hidden: Array, zeros: Array) -> None:
-    # An array of zeros, not the number 0: NumPy's loop over two arrays is five times as fast.
+    # An array of zeros, not the number 0: NumPy's loop over two arrays is five times as fast. One candidate's, which
+    # stays in the cache, not one for all.
     np.maximum(hidden, zeros, out=hidden)
 
 
@@ -66,7 +69,7 @@ class _Buffers:
     """Where the activations of one shape of tile are kept between calls."""
 
     hidden: tuple[Array, ...]  # of each hidden layer, (candidates, neurons + 1, examples), the last row ones
-    zeros: tuple[Array, ...]  # like hidden
+    zeros: tuple[Array, ...]  # of each hidden layer, (neurons + 1, examples)
     outputs: Array  # (candidates, outputs, examples)
 
 
@@ -149,7 +152,14 @@ class Network:
             if len(self._buffers) >= 8:  # a search has at most four shapes: whole and last tiles and chunks
                 self._buffers.clear()
             hidden = tuple(np.ones((candidates, layer.outputs + 1, examples), np.float32) for layer in self.layers[:-1])
-            zeros = tuple(np.zeros_like(array) for array in hidden)
-            outputs = np.empty((candidates, self.layers[-1].outputs, examples), np.float32)
-            buffers = self._buffers[candidates, examples] = _Buffers(hidden, zeros, outputs)
+            zeros = tuple(np.zeros_like(array[0]) for array in hidden)
+            buffers = _Buffers(hidden, zeros, _room_for_outputs(candidates, self.layers[-1].outputs, examples))
+            self._buffers[candidates, examples] = buffers
         return buffers
+
+
+def _room_for_outputs(candidates: int, outputs: int, examples: int) -> Array:
+    """Room for (candidates, outputs, examples), in memory (outputs, candidates, examples)."""
+    if examples == 1:  # NumPy would sum the outputs of one candidate in another order than those of many
+        return np.empty((candidates, outputs, 1), np.float32)
+    return np.empty((outputs, candidates, examples), np.float32).transpose(1, 0, 2)

@@ -106,7 +106,7 @@ class _Passed:
         """The activations, (candidates, neurons + 1, examples), the last row ones."""
         hidden = np.ones((len(pre), pre.shape[1] + 1, pre.shape[2]), np.float32)
         hidden[:, :-1] = pre
-        self._activate(hidden, np.zeros_like(hidden))
+        self._activate(hidden, np.zeros_like(hidden[0]))
         return hidden
 
 

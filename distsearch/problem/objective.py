@@ -6,13 +6,14 @@ tile on a chunk stay in the processor's cache. Both sizes follow from the networ
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Candidates, Dense, LowRank, Space
+from distsearch.candidates import Candidates, Dense, Space
 from distsearch.errors import ObjectiveError
+from distsearch.pairs import LowRank
 from distsearch.problem import losses
 from distsearch.problem.batches import Batches, Split
 from distsearch.problem.datasets import Dataset
@@ -139,13 +140,18 @@ class NetworkObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The mean loss of each candidate over the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
-        sums, size = np.zeros(len(candidates)), LOW_RANK_CHUNK if isinstance(candidates, LowRank) else self.chunk
+        count, size = len(examples), LOW_RANK_CHUNK if isinstance(candidates, LowRank) else self.chunk
         with np.errstate(all="ignore"):  # weights that overflow get a loss that is not finite, and never win
-            for start in range(0, len(examples), size):
-                chunk = slice(start, start + size)
-                outputs = self.network.forward(candidates, examples.inputs[:, chunk])
-                sums += self.loss.total(outputs, examples.targets[:, chunk])
-        return sums / len(examples)
+            sums: NDArray[Any] = self._sums(candidates, examples, 0, size)
+            for start in range(size, count, size):
+                sums = np.add(sums, self._sums(candidates, examples, start, size), dtype=np.float64)
+        return sums / np.float64(count)
+
+    def _sums(self, candidates: Candidates, examples: Split, start: int, size: int) -> Array:
+        """The sum of each candidate's losses over so many of the examples, (candidates,)."""
+        chunk = slice(start, start + size)
+        outputs = self.network.forward(candidates, examples.inputs[:, chunk])
+        return self.loss.total(outputs, examples.targets[:, chunk])
 
     def node_gradients(
         self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int

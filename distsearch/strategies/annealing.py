@@ -88,7 +88,7 @@ class Annealing(LadderStrategy):
         losses = told.losses
         first = state.first_temperature or SPREAD_SHARE * _spread(losses)
         temperature = self.temperature(first, state.round)
-        lowest = lowest_of_others(losses)
+        lowest = lowest_of_others(told)
         chance = uniform(state.seed, Stream.ACCEPTANCE, state.round)
         moves = accepts(float(losses[0]), float(losses[lowest]), temperature, chance)
         return replace(

@@ -97,9 +97,13 @@ WeightedNoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class Told(NamedTuple):
-    """All that came of a round: losses, (units,), in index order; their answers' sums; and its noise, to be summed."""
+    """All that came of a round: losses, (units,), in index order, and the index of the lowest, which is finite.
+
+    With them come their answers' sums, and the noise of the round, to be summed.
+    """
 
     losses: NDArray[np.float64]
+    lowest: int
     answers: Sequence[Answer]
     weighted_noise: WeightedNoise
 
@@ -248,13 +252,14 @@ class Strategy(ABC):
         weighted_noise gives Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
         """
         losses = losses_of(answers)
-        if not math.isfinite(losses[lowest_of(losses)]):
+        lowest = lowest_of(losses)
+        if not math.isfinite(losses[lowest]):
             raise ObjectiveError(
                 f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
                 "try a smaller --sigma, or --scale if the features are large"
             )
-        best = state.best if self.chosen_by_measuring else self._best(state, losses)
-        return self.advance(state, Told(losses, answers, weighted_noise), best)
+        best = state.best if self.chosen_by_measuring else self._best(state, losses, lowest)
+        return self.advance(state, Told(losses, lowest, answers, weighted_noise), best)
 
     @abstractmethod
     def advance(self, state: State, told: Told, best: Best) -> State:
@@ -279,12 +284,12 @@ class Strategy(ABC):
             return frozen(candidates.weights[index - lo])
         return frozen(self.ask(state, index, index + 1).dense()[0])
 
-    def best_of(self, losses: NDArray[np.float64]) -> int:
-        """The index of the candidate that may be the best so far: that of the lowest finite loss."""
-        return lowest_of(losses)
+    def best_of(self, lowest: int) -> int:
+        """The index of the candidate that may be the best so far: that of the lowest loss."""
+        return lowest
 
-    def _best(self, state: State, losses: NDArray[np.float64]) -> Best:
-        index = self.best_of(losses)
+    def _best(self, state: State, losses: NDArray[np.float64], lowest: int) -> Best:
+        index = self.best_of(lowest)
         loss = float(losses[index])
         return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
 

@@ -28,7 +28,6 @@ from distsearch.strategies.base import (
     Strategy,
     Told,
     frozen,
-    lowest_of,
 )
 from distsearch.strategies.ranks import by_rank
 
@@ -225,7 +224,7 @@ class CmaEs(Strategy):
         with np.errstate(all="ignore"):  # what overflows is started again
             moved = self._moved(state, told.losses[1:])
             ended = self._ended(moved)
-        lowest = float(told.losses[lowest_of(told.losses)])
+        lowest = float(told.losses[told.lowest])
         if not self.space.minibatch:  # there losses of different rounds do not compare
             if lowest < state.lowest - IMPROVEMENT * abs(state.lowest) or math.isinf(state.lowest):
                 moved = replace(moved, lowest=lowest, lowest_round=state.round)

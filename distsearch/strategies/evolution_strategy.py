@@ -12,19 +12,19 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Candidates, Dense, LowRank, Products, Space, factors_of, factors_width
+from distsearch.candidates import Candidates, Dense, Space
 from distsearch.errors import SettingError
+from distsearch.pairs import FullRank, LowRank, Pairs, Products, factors_of, factors_width, tiles
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
 from distsearch.strategies.base import Best, Objective, State, Told
 from distsearch.strategies.descent import Descent
 from distsearch.strategies.optimizers import OptimizerSettings
-from distsearch.strategies.pairs import pairs_of
 from distsearch.strategies.ranks import by_rank
 
 Array = NDArray[np.float32]
 
-WIDE = 20_000  # weights from which low-rank noise is cheaper
+WIDE = 1_000  # weights from which low-rank noise learns sooner: as fast by candidates, which cost less
 
 
 class EvolutionStrategySettings(OptimizerSettings, frozen=True):
@@ -49,10 +49,7 @@ class EvolutionStrategy(Descent):
 
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
-        self._products: tuple[int, Products] | None = None  # of the round in hand
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**super().__getstate__(), "_products": None}
+        self._products = Products()
 
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
@@ -67,24 +64,22 @@ class EvolutionStrategy(Descent):
         return 1 + int(self.settings.population)
 
     def tiles(self, state: State, objective: Objective) -> Sequence[int]:
-        """The center by itself, then whole pairs."""
-        size = max(2, objective.tile if self.settings.rank == 0 else objective.low_rank_tile)
-        units = self.units(state)
-        return [0, *range(1, units, size), units]
+        """Whole pairs, the center with the first of them; by itself where they are low-rank."""
+        if self.settings.rank == 0:
+            return tiles(self.units(state), objective.tile)
+        return tiles(self.units(state), objective.low_rank_tile, center_apart=True)
 
     def ask(self, state: State, lo: int, hi: int) -> Candidates:
         """The center ± σ·z, or ± σ/√r·ABᵀ in each layer."""
         if (lo, hi) == (0, 1):
             return Dense(state.center[np.newaxis])
-        first, last, places, signs = pairs_of(lo, hi)
-        drawn = self.noise(state, first, last)
+        pairs = Pairs(lo, hi)
+        drawn = self.noise(state, pairs.first, pairs.last)
+        around = pairs, state.center, self._products, self.space.layers
         if self.settings.rank:
-            products = self._products_of(state)
-            return LowRank(products, self.space.layers, drawn, self.settings.rank, state.sigma, places, signs)
-        weights = drawn[places]
-        weights *= (signs * np.float32(state.sigma))[:, np.newaxis]
-        weights += state.center
-        return Dense(weights)
+            return LowRank(*around, drawn, self.settings.rank, state.sigma)
+        drawn *= np.float32(state.sigma)
+        return FullRank(*around, drawn)
 
     def advance(self, state: Any, told: Told, best: Best) -> State:
         """A step of the optimiser against Σ uᵢ zᵢ / (λσ), the u being centred ranks."""
@@ -94,9 +89,9 @@ class EvolutionStrategy(Descent):
         following: State = self.descended(state, gradient, float(told.losses[0]), best)
         return following
 
-    def best_of(self, losses: NDArray[np.float64]) -> int:
-        """The center: what is low-rank has another loss, in its last bits, than the same weights by themselves."""
-        return 0 if self.settings.rank else super().best_of(losses)
+    def best_of(self, lowest: int) -> int:
+        """The center, where there are layers: a pair's loss has other last bits than the same weights by themselves."""
+        return 0 if self.space.layers else lowest
 
     def _noise_sum(self, state: State, coefficients: Array, lo: int, hi: int) -> Array:
         if self.settings.rank == 0:
@@ -117,12 +112,6 @@ class EvolutionStrategy(Descent):
             return super().noise(state, lo, hi)
         width = factors_width(self.space.layers, self.settings.rank)
         return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, width)
-
-    def _products_of(self, state: State) -> Products:
-        kept = self._products
-        if kept is None or kept[0] != state.round or kept[1].center is not state.center:
-            self._products = kept = state.round, Products(state.center)
-        return kept[1]
 
 
 def _rank(given: int | None, space: Space) -> int:

@@ -3,8 +3,6 @@
 The chapter's second idea, with a ladder of step sizes in every round.
 """
 
-from dataclasses import replace
-
 from distsearch.strategies.base import Best, State, Told
 from distsearch.strategies.ladder import LadderSettings, LadderStrategy, lowest_of_others, no_worse
 
@@ -26,12 +24,7 @@ class HillClimb(LadderStrategy):
 
         Losses that count (0-1 error) are flat between their steps; whoever stands still there finds no way on.
         """
-        losses, lowest = told.losses, lowest_of_others(told.losses)
+        losses, lowest = told.losses, lowest_of_others(told)
         better = no_worse(float(losses[lowest]), float(losses[0]))
-        return replace(
-            state,
-            round=state.round + 1,
-            center=self.accepted(state, lowest, best) if better else state.center,
-            sigma=self.adapted(state.sigma, losses),
-            best=best,
-        )
+        center = self.accepted(state, lowest, best) if better else state.center
+        return State(state.seed, state.round + 1, center, self.adapted(state.sigma, losses), best)

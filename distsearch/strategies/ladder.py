@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates import Dense, Space
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, lowest_of
+from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, lowest_of
 
 # A fifth of successes is Rechenberg's rule for one trial at a time; with the best of many, a tenth did better here.
 SUCCESSES_WANTED = 0.1
@@ -40,13 +40,14 @@ class LadderStrategy(Strategy):
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
         rungs = (np.arange(settings.population) - 1) % settings.ladder
-        self._scale = np.exp2(settings.ladder // 2 - rungs).astype(np.float32)  # (population,), σ in the middle
-        self._scale[0] = 0  # candidate 0 is the center
+        scale = np.exp2(settings.ladder // 2 - rungs).astype(np.float32)  # σ in the middle
+        scale[0] = 0  # candidate 0 is the center
+        self._scale = scale[:, np.newaxis]  # (population, 1)
 
     def ask(self, state: State, lo: int, hi: int) -> Dense:
         """The center + σ·2^j·z, (hi - lo, n), j cycling through the ladder."""
         weights = self.noise(state, lo, hi)
-        weights *= (self._scale[lo:hi] * np.float32(state.sigma))[:, np.newaxis]
+        weights *= self._scale[lo:hi] * np.float32(state.sigma)
         weights += state.center
         return Dense(weights)
 
@@ -71,9 +72,9 @@ class LadderStrategy(Strategy):
         return min(LARGEST_SIGMA, max(SMALLEST_SIGMA, moved))
 
 
-def lowest_of_others(losses: NDArray[np.float64]) -> int:
+def lowest_of_others(told: Told) -> int:
     """The index of the lowest finite loss beside the center's; any if none is finite."""
-    return 1 + lowest_of(losses[1:])
+    return told.lowest or 1 + lowest_of(told.losses[1:])
 
 
 def no_worse(after: float, before: float) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from distsearch.candidates import Dense
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, lowest_of
+from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told
 
 
 class RandomSearchSettings(PopulationSettings, frozen=True):
@@ -34,5 +34,5 @@ class RandomSearch(Strategy):
 
     def advance(self, state: State, told: Told, best: Best) -> State:
         """Keep the lowest loss; on a minibatch, where the best is chosen elsewhere, the lowest of the round."""
-        center = self.weights_of(state, lowest_of(told.losses)) if self.space.minibatch else best.weights
+        center = self.weights_of(state, told.lowest) if self.space.minibatch else best.weights
         return replace(state, round=state.round + 1, center=center, best=best)

@@ -6,6 +6,7 @@ JMLR 15, section 3.5, algorithm 6, with mirrored sampling (Brockhoff et al. 2010
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -13,18 +14,19 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense, Space
+from distsearch.candidates import Space
+from distsearch.pairs import FullRank, Pairs, Products, tiles
 from distsearch.settings import about
 from distsearch.strategies.base import (
     LARGEST_SIGMA,
     Best,
+    Objective,
     PopulationSettings,
     State,
     Strategy,
     Told,
     frozen,
 )
-from distsearch.strategies.pairs import pairs_of
 from distsearch.strategies.ranks import by_rank
 
 SMALLEST_SIGMA = 1e-12
@@ -78,6 +80,7 @@ class Snes(Strategy):
 
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
+        self._products = Products()
         self._utilities = utilities(self.settings.population - 1)
         self._rate = (3 + math.log(space.weights_count)) / (5 * math.sqrt(space.weights_count))  # η_σ
 
@@ -92,14 +95,16 @@ class Snes(Strategy):
         """One step size for all."""
         return {"sigmas": frozen(np.full(start.size, self.settings.sigma, np.float32))}
 
-    def ask(self, state: SnesState, lo: int, hi: int) -> Dense:  # type: ignore[override]
+    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+        """Whole pairs, the center with the first of them."""
+        return tiles(self.units(state), objective.tile)
+
+    def ask(self, state: SnesState, lo: int, hi: int) -> FullRank:  # type: ignore[override]
         """The center, then the center + σz and − σz of every pair, (hi - lo, n)."""
-        pairs = pairs_of(lo, hi)
-        weights = self.noise(state, pairs.first, pairs.last)[pairs.places]
-        weights *= pairs.signs[:, np.newaxis]
-        weights *= state.sigmas
-        weights += state.center
-        return Dense(weights)
+        pairs = Pairs(lo, hi)
+        drawn = self.noise(state, pairs.first, pairs.last)
+        drawn *= state.sigmas
+        return FullRank(pairs, state.center, self._products, self.space.layers, drawn)
 
     def advance(self, state: SnesState, told: Told, best: Best) -> SnesState:  # type: ignore[override]
         """One step along the natural gradient: of the center by η = 1, of the logarithms of σ by η_σ / 2."""
@@ -117,6 +122,10 @@ class Snes(Strategy):
             best=best,
             sigmas=frozen(sigmas),
         )
+
+    def best_of(self, lowest: int) -> int:
+        """The center, where there are layers: a pair's loss has other last bits than the same weights by themselves."""
+        return 0 if self.space.layers else lowest
 
     def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ and Σ dᵢ zᵢ² over the noise of the pairs lo to hi, (2, n), from coefficients (pairs, 2)."""

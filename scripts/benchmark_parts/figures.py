@@ -17,13 +17,20 @@ class Figure:
     measured: str
     yardstick: str
     ratio: float
-    limit: float
+    limit: float | None
     at_least: bool  # the limit is a floor; else a ceiling
 
     @property
-    def met(self) -> bool:
-        """Whether the ratio keeps to its limit."""
-        return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
+    def bound(self) -> str:
+        """The limit, as it is shown."""
+        return "" if self.limit is None else f"{'≥' if self.at_least else '≤'} {self.limit:g}"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the ratio keeps to its limit, if there is one."""
+        if self.limit is None:
+            return ""
+        return "met" if (self.ratio >= self.limit if self.at_least else self.ratio <= self.limit) else "missed"
 
 
 def run_seconds(**flags: object) -> float:

@@ -5,25 +5,26 @@ from problems import network_objective, sphere
 from distsearch.candidates import Dense
 from distsearch.errors import ObjectiveError
 from distsearch.machine import one_thread
-from distsearch.problem import datasets
+from distsearch.problem import datasets, losses
 from distsearch.problem import objective as objective_module
 from distsearch.problem.objective import FunctionObjective
 from distsearch.randomness import Stream, noise
 
 
 @pytest.mark.parametrize(
-    ("source", "hidden", "loss"),
+    ("source", "hidden", "loss", "batch"),
     [
-        ("vertical", (3,), "cross-entropy"),
-        ("vertical", (), "classification-error"),
-        ("spiral", (64,), "cross-entropy"),
-        ("digits", (64, 32), "cross-entropy"),
-        ("digits", (32,), "mean-squared-error"),
-        ("iris", (8,), "mean-absolute-error"),
+        ("vertical", (3,), "cross-entropy", None),
+        ("vertical", (), "classification-error", None),
+        ("spiral", (64,), "cross-entropy", None),
+        ("digits", (64, 32), "cross-entropy", None),
+        ("digits", (32,), "mean-squared-error", None),
+        ("iris", (8,), "mean-absolute-error", None),
+        *(("digits", (32,), loss, batch) for loss in losses.LOSSES for batch in (1, 2, 3)),
     ],
 )
-def test_a_candidate_s_loss_is_the_same_to_the_bit_alone_and_in_any_tile(source, hidden, loss):
-    objective = network_objective(source, hidden, loss=loss)
+def test_a_candidate_s_loss_is_the_same_to_the_bit_alone_and_in_any_tile(source, hidden, loss, batch):
+    objective = network_objective(source, hidden, loss=loss, batch=batch)
     weights = noise(0, Stream.CANDIDATES, 0, 0, 13, objective.space.weights_count)
     with one_thread():
         together = objective.losses(Dense(weights), 0)
@@ -66,10 +67,13 @@ def test_a_regression_has_no_accuracy():
 
 def test_tiles_stay_within_the_cache_for_large_data():
     tile, chunk = objective_module._tile_and_chunk(neurons=139, examples=60_000)
-    assert (tile, chunk) == (1, 1885)
+    assert (tile, chunk) == (1, 3771)
     tile, chunk = objective_module._tile_and_chunk(neurons=7, examples=300)
     assert chunk == 300
-    assert 4 * 7 * tile * chunk <= objective_module.CACHE_BYTES < 4 * 7 * 2 * tile * chunk
+    assert tile == objective_module.LARGEST_TILE
+    tile, chunk = objective_module._tile_and_chunk(neurons=43, examples=1437)
+    assert chunk == 1437
+    assert 4 * 43 * tile * chunk <= objective_module.CACHE_BYTES < 4 * 43 * 2 * tile * chunk
 
 
 def test_a_function_s_losses_are_its_values():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
-from distsearch.candidates import LowRank
 from distsearch.errors import SettingError
+from distsearch.pairs import LowRank
 from distsearch.strategies.base import Answer
 from distsearch.strategies.ranks import by_rank
 
@@ -32,18 +32,19 @@ def test_pairs_are_mirrored_and_odd_populations_rounded_up():
 
 
 def test_the_rank_is_chosen_by_the_size_of_the_network():
-    assert create("evolution-strategy", {}, network_objective("digits", (32,))).settings.rank == 0
-    wide = create("evolution-strategy", {}, network_objective("digits", (400,)))
+    assert create("evolution-strategy", {}, network_objective("spiral", (64,))).settings.rank == 0
+    wide = create("evolution-strategy", {}, network_objective("digits", (32,)))
     assert wide.settings.rank == 1
     state = wide.init(np.zeros(wide.space.weights_count, np.float32), 0)
     assert isinstance(wide.ask(state, 1, 5), LowRank)
 
 
-def test_the_center_and_whole_pairs_are_computed_together():
-    objective = sphere_objective()
-    strategy = create("evolution-strategy", {"population": 200}, objective)
-    tiles = strategy.tiles(strategy.init(np.zeros(10, np.float32), 0), objective)
-    assert tiles[:2] == [0, 1]
+@pytest.mark.parametrize("rank", [0, 1])
+def test_low_rank_pairs_leave_the_center_to_itself(rank):
+    objective = network_objective("digits", (32,))
+    strategy = create("evolution-strategy", {"population": 200, "rank": rank}, objective)
+    tiles = strategy.tiles(strategy.init(objective.network.start("he", 0), 0), objective)
+    assert (tiles[1] == 1) == (rank > 0)
     assert all(at % 2 for at in tiles[1:])
     assert tiles[-1] == 201
 

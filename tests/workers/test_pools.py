@@ -69,7 +69,7 @@ def flat(state) -> dict[str, object]:
 
 def test_noise_is_added_up_to_the_same_bits_by_whoever_does_it(pool):
     objective = network_objective("digits", (16,))
-    strategy = create("evolution-strategy", {"population": 200}, objective)
+    strategy = create("evolution-strategy", {"population": 200, "rank": 0}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
     coefficients = np.linspace(-1, 2, 100, dtype=np.float32)
     with one_thread():
