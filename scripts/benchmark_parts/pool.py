@@ -32,10 +32,10 @@ def ray_scaling() -> Iterator[Figure]:
     def round_of(workers: int) -> float:
         with RayPool(prepared.strategy, prepared.objective, workers, lambda sentence: None) as pool:
             wait_for_all(pool, workers, lambda: pool.evaluate(state))
-            return seconds(lambda: pool.evaluate(state), runs=4, at_least=0)
+            return seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
 
     with connected(2, prepared.objective.nbytes):
-        alone, together = in_turns(partial(round_of, 1), partial(round_of, 2), turns=5)
+        alone, together = in_turns(partial(round_of, 1), partial(round_of, 2), turns=8)
     yield Figure(
         "two Ray workers, a round",
         f"{together * 1000:.0f} ms",
