@@ -146,6 +146,8 @@ class Strategy(ABC):
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False
     """Whether its answers carry sums beside the losses."""
+    mirrored: ClassVar[bool] = False
+    """Whether candidates are mirrored pairs: in a network these share products, so that their last bits are others."""
     batch: ClassVar[int | None] = None
     """Examples that a round sees if the user does not say; None: all."""
 
@@ -284,12 +286,9 @@ class Strategy(ABC):
             return frozen(candidates.weights[index - lo])
         return frozen(self.ask(state, index, index + 1).dense()[0])
 
-    def best_of(self, lowest: int) -> int:
-        """The index of the candidate that may be the best so far: that of the lowest loss."""
-        return lowest
-
     def _best(self, state: State, losses: NDArray[np.float64], lowest: int) -> Best:
-        index = self.best_of(lowest)
+        """The best of all rounds with this one; of mirrored pairs only the center's loss is a loss to the bit."""
+        index = 0 if self.mirrored and self.space.layers else lowest
         loss = float(losses[index])
         return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
 

@@ -46,6 +46,7 @@ class EvolutionStrategy(Descent):
     summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
     when = "any loss of many weights, above all on many workers"
     Settings = EvolutionStrategySettings
+    mirrored = True
 
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
@@ -88,10 +89,6 @@ class EvolutionStrategy(Descent):
         gradient = told.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
         following: State = self.descended(state, gradient, float(told.losses[0]), best)
         return following
-
-    def best_of(self, lowest: int) -> int:
-        """The center, where there are layers: a pair's loss has other last bits than the same weights by themselves."""
-        return 0 if self.space.layers else lowest
 
     def _noise_sum(self, state: State, coefficients: Array, lo: int, hi: int) -> Array:
         if self.settings.rank == 0:

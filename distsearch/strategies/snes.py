@@ -77,6 +77,7 @@ class Snes(Strategy):
     when = "functions and networks of some thousand weights"
     Settings = SnesSettings
     state_type = SnesState
+    mirrored = True
 
     def __init__(self, settings: Any, space: Space) -> None:
         super().__init__(settings, space)
@@ -122,10 +123,6 @@ class Snes(Strategy):
             best=best,
             sigmas=frozen(sigmas),
         )
-
-    def best_of(self, lowest: int) -> int:
-        """The center, where there are layers: a pair's loss has other last bits than the same weights by themselves."""
-        return 0 if self.space.layers else lowest
 
     def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ and Σ dᵢ zᵢ² over the noise of the pairs lo to hi, (2, n), from coefficients (pairs, 2)."""
