@@ -46,14 +46,41 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpu
         assert contents(search(tmp_path, strategy=strategy, **{**flags, "workers": workers})[0].path) == expected
 
 
-def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path):
-    for flags in ({}, {"data": "digits", "layers": [32], "rounds": 20}, {"data": "wine", "scale": True}):
-        stored, result = search(tmp_path, **flags)
-        history = list(stored.history())
-        scores = Model.stored(stored).scores(session.read_data(stored.config).train)
-        assert scores.loss == result.loss == history[-1].best_loss
-        assert scores.accuracy == result.accuracy
-        assert min(row.best_loss for row in history) == result.loss
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {},
+        {"data": "digits", "layers": [32], "rounds": 20},
+        {"data": "wine", "scale": True},
+        {"data": "digits", "layers": [32], "rounds": 20, "strategy": "snes"},
+        *(
+            {"data": "digits", "layers": [32], "rounds": 20, "strategy": "evolution-strategy", "rank": r}
+            for r in (0, 2)
+        ),
+    ],
+    ids=["vertical", "digits", "wine", "snes", "dense pairs", "low-rank pairs"],
+)
+def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flags):
+    stored, result = search(tmp_path, **flags)
+    history = list(stored.history())
+    scores = Model.stored(stored).scores(session.read_data(stored.config).train)
+    assert scores.loss == result.loss == history[-1].best_loss
+    assert scores.accuracy == result.accuracy
+    assert min(row.best_loss for row in history) == result.loss
+    assert result.loss < history[0].center_loss
+
+
+@pytest.mark.parametrize(
+    ("flags", "every"),
+    [
+        ({}, 50),  # a round takes less than a millisecond
+        ({"data": "digits", "layers": [32]}, 10),
+        ({"data": "digits", "layers": [32], "batch": 256, "population": 32}, 11),  # 1797 / (0.02 · 32 · 256)
+        ({"measure_every": 3}, 3),
+    ],
+)
+def test_measuring_costs_little_beside_the_rounds(flags, every):
+    assert session.prepare(from_flags(flags)).config.output.measure_every == every
 
 
 def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
