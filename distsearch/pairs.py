@@ -71,9 +71,9 @@ class Pairs:
 
 
 def tiles(units: int, size: int, center_apart: bool = False) -> Sequence[int]:
-    """The boundaries of tiles of whole pairs, so many candidates each; the center is with the first or by itself."""
-    start, size = (1 if center_apart else 1 + max(2, size)), max(2, size)
-    return [0, *range(start, units, size), units]
+    """The boundaries of tiles of whole pairs, at most `size` candidates each; the center with the first, or apart."""
+    whole = max(2, size - size % 2)
+    return [0, *range(1 if center_apart else 1 + whole, units, whole), units]
 
 
 class Products:

@@ -43,6 +43,7 @@ def test_no_step_is_needed_that_nobody_takes(lo, hi, first, last):
         (17, 4, False, [0, 5, 9, 13, 17]),
         (17, 4, True, [0, 1, 5, 9, 13, 17]),
         (7, 1, False, [0, 3, 5, 7]),
+        (17, 5, False, [0, 5, 9, 13, 17]),
         (3, 8, True, [0, 1, 3]),
     ],
 )

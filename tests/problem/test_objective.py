@@ -1,3 +1,6 @@
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from problems import network_objective, sphere
@@ -7,7 +10,7 @@ from distsearch.errors import ObjectiveError
 from distsearch.machine import one_thread
 from distsearch.problem import datasets, losses
 from distsearch.problem import objective as objective_module
-from distsearch.problem.objective import FunctionObjective
+from distsearch.problem.objective import FunctionObjective, NetworkObjective
 from distsearch.randomness import Stream, noise
 
 
@@ -74,6 +77,19 @@ def test_tiles_stay_within_the_cache_for_large_data():
     tile, chunk = objective_module._tile_and_chunk(neurons=43, examples=1437)
     assert chunk == 1437
     assert 4 * 43 * tile * chunk <= objective_module.CACHE_BYTES < 4 * 43 * 2 * tile * chunk
+
+
+def test_what_overflows_is_not_warned_of_in_any_thread_and_others_go_on_to_warn():
+    def lose(objective: NetworkObjective) -> float:
+        weights = np.full((1, objective.space.weights_count), 1e38, np.float32)
+        return float(objective.losses(Dense(weights), 0)[0])
+
+    before = np.geterr()
+    with warnings.catch_warnings(), ThreadPoolExecutor(4) as threads:
+        warnings.simplefilter("error")
+        found = list(threads.map(lose, [network_objective("digits", (16,)) for _ in range(8)]))
+        assert not np.isfinite([*found, lose(network_objective())]).any()
+    assert np.geterr() == before
 
 
 def test_a_function_s_losses_are_its_values():
