@@ -100,20 +100,20 @@ class Products:
 class Mirrored(ABC):
     """Candidates around a center: layer i of each is Wᵢ, or Wᵢ ± Sᵢ, S being the step of its pair."""
 
-    __slots__ = ("_center", "_layers", "_matrices", "_products", "pairs")
+    __slots__ = ("_center", "_layers", "_matrices", "_pairs", "_products")
 
     def __init__(self, pairs: Pairs, center: Array, products: Products, layers: tuple[Layer, ...]) -> None:
-        self.pairs = pairs
+        self._pairs = pairs
         self._center = center
         self._products = products
         self._layers = layers
         self._matrices: dict[Layer, Array] = {}  # of layers that are not applied apart
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self._pairs)
 
     @abstractmethod
-    def _steps(self, layer: Layer) -> Array:
+    def _steps_of(self, layer: Layer) -> Array:
         """The layer's step of every pair, (pairs, outputs, inputs + 1)."""
 
     @abstractmethod
@@ -127,9 +127,9 @@ class Mirrored(ABC):
     def apply(self, layer: Layer, inputs: Array, out: Array) -> None:
         """Apply each candidate's layer; where all have the same inputs, the center's and the steps apart."""
         if inputs.ndim == 2:
-            steps = self.pairs.minus(out)
+            steps = self._pairs.minus(out)
             self._apply_steps(layer, inputs, steps)
-            self.pairs.spread(self._products.of(self._center, layer, inputs), steps, out)
+            self._pairs.spread(self._products.of(self._center, layer, inputs), steps, out)
             return
         # Every candidate has inputs of its own, so nothing is to be shared.
         if layer not in self._matrices:  # the examples come chunk by chunk
@@ -139,32 +139,32 @@ class Mirrored(ABC):
     def _matrix(self, layer: Layer) -> Array:
         """The layer of every candidate, (candidates, outputs, inputs + 1)."""
         matrices = np.empty((len(self), layer.outputs, layer.inputs + 1), np.float32)
-        self.pairs.spread(layer.matrix(self._center), self._steps(layer), matrices)
+        self._pairs.spread(layer.matrix(self._center), self._steps_of(layer), matrices)
         return matrices
 
 
 class FullRank(Mirrored):
     """Mirrored pairs by steps of all weights at once, (pairs, n)."""
 
-    __slots__ = ("steps",)
+    __slots__ = ("_steps",)
 
     def __init__(
         self, pairs: Pairs, center: Array, products: Products, layers: tuple[Layer, ...], steps: Array
     ) -> None:
         super().__init__(pairs, center, products, layers)
-        self.steps = steps
+        self._steps = steps
 
     def dense(self) -> Array:
         """The weights of every candidate, (candidates, n)."""
         weights = np.empty((len(self), self._center.size), np.float32)
-        self.pairs.spread(self._center, self.steps, weights)
+        self._pairs.spread(self._center, self._steps, weights)
         return weights
 
-    def _steps(self, layer: Layer) -> Array:
-        return self.steps[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)
+    def _steps_of(self, layer: Layer) -> Array:
+        return self._steps[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)
 
     def _apply_steps(self, layer: Layer, inputs: Array, out: Array) -> None:
-        np.matmul(self._steps(layer), inputs, out=out)
+        np.matmul(self._steps_of(layer), inputs, out=out)
 
 
 class LowRank(Mirrored):
@@ -192,7 +192,7 @@ class LowRank(Mirrored):
         self._rank = rank
         self._scale = np.float32(sigma / np.sqrt(rank))
 
-    def _steps(self, layer: Layer) -> Array:
+    def _steps_of(self, layer: Layer) -> Array:
         left, right = self._of(layer)
         return np.matmul(left, right)
 

@@ -204,9 +204,11 @@ def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
     if config.output.measure_every is not None:
         return config
     space = strategy.space
-    every = MEASURED_EVERY if strategy.passes * space.batch * space.weights_count >= SHORT_ROUND else SHORT_EVERY
     if strategy.chosen_by_measuring:
         every = ceil(space.examples / (MEASURING_SHARE * strategy.passes * space.batch))
+    else:
+        short = strategy.passes * space.batch * space.weights_count < SHORT_ROUND
+        every = SHORT_EVERY if short else MEASURED_EVERY
     return structs.replace(config, output=structs.replace(config.output, measure_every=every))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from problems import create, network_objective
 
-from distsearch.candidates import Candidates, Dense
+from distsearch.candidates import Dense
 from distsearch.pairs import FullRank, LowRank, Pairs, Products, tiles
 from distsearch.problem.objective import NetworkObjective
 from distsearch.strategies.base import State, Strategy
@@ -82,14 +82,10 @@ def test_the_center_among_its_pairs_has_the_loss_that_it_has_by_itself(chosen, h
     assert among == objective.losses(Dense(state.center[np.newaxis]), 0)[0] == objective.measure(state.center).loss
 
 
-def kind(candidates: Candidates) -> type:
-    return type(candidates)
-
-
 def test_low_rank_noise_is_not_made_dense():
     _, dense, state = asked({"rank": 0})
     _, low, _ = asked({"rank": 2})
-    assert (kind(dense.ask(state, 1, 5)), kind(low.ask(state, 1, 5))) == (FullRank, LowRank)
+    assert (type(dense.ask(state, 1, 5)), type(low.ask(state, 1, 5))) == (FullRank, LowRank)
 
 
 def test_a_layer_s_step_has_the_rank_and_the_deviation_that_were_asked_for():
