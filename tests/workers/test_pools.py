@@ -129,6 +129,9 @@ def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_whil
             before = workers.worked
             assert losses_of(workers.evaluate(state)).tobytes() == expected
             shares.append(workers.worked > before)
+        before = workers.worked
+        workers.measure(state.center)
+        assert workers.worked > before  # work of another kind is new to them as well
         assert workers.count == 3
     assert any(shares[:10])  # by so many workers it was new
     assert not any(shares[20:])

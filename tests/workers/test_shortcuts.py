@@ -1,7 +1,5 @@
 """When the driver does a sweep by itself."""
 
-from collections import defaultdict
-
 from distsearch.workers.shortcuts import LATEST, LONGEST, RECHECK, Shortcut
 
 MOST = LATEST // 2 + 1  # of the latest: their median
@@ -46,11 +44,3 @@ def test_now_and_then_the_workers_are_asked_again_and_taken_back_when_they_are_f
         assert sweeps.index(False) == RECHECK - 1
         shortcut.answered(0.0005, 0.001)
     assert not shortcut.taken()
-
-
-def test_sweeps_of_another_sort_are_measured_by_themselves():
-    shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
-    for _ in range(LATEST):
-        shortcuts["losses", 4, 2].answered(0.003, 0.001)
-    assert shortcuts["losses", 4, 2].taken()
-    assert not shortcuts["losses", 4, 3].taken()
