@@ -1,5 +1,6 @@
 """What `distsearch.search` and `distsearch.minimize` do."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from distsearch.runs import Result, StoredRun
 from distsearch.session import Session, with_strategy
 from distsearch.strategies.base import State
 
+LOG = logging.getLogger("distsearch")
 IN_MEMORY = "memory"  # stands in a run's configuration for the data's source
 
 
@@ -72,7 +74,9 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
             test_share=config.data.test_share,
             seed=config.data.seed,
         )
-        run, result = session.on_dataset(config, dataset).run(_unwatched, _unsaid)
+        if advice := session.advice_on(config, dataset):
+            LOG.warning(advice)
+        run, result = session.on_dataset(config, dataset).run(_unwatched, LOG.info)
         stored = StoredRun(run.path)
         model = Model.stored(stored)
         kind = np.asarray(y).dtype
@@ -91,7 +95,7 @@ def minimize(
         objective = FunctionObjective(function, weights.size)
         config, _ = with_strategy(config, objective.space)
         strategy = strategies.create(config.strategy.name, config.settings, objective.space)
-        run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, _unsaid)
+        run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, LOG.info)
         stored = StoredRun(run.path)
         return FunctionResult(stored.best()["weights"], list(stored.history()), result)
 
@@ -107,8 +111,4 @@ def _run_folder(settings: Mapping[str, Value]) -> Iterator[RunConfig]:
 
 
 def _unwatched(row: RoundRecord, state: State, workers: int) -> None:
-    pass
-
-
-def _unsaid(sentence: str) -> None:
     pass

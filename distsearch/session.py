@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
@@ -22,6 +22,7 @@ from distsearch.limits import Limits
 from distsearch.machine import description, one_thread
 from distsearch.model import network_for
 from distsearch.problem import datasets, losses
+from distsearch.problem.advice import on_features
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.network import Network
 from distsearch.problem.objective import NetworkObjective, Objective, space_of
@@ -48,10 +49,11 @@ class Session:
     schema: dict[str, Any]  # of the data; empty without
     fingerprint: str
     why: str = ""  # its strategy was chosen, if it was
+    advice: str = ""  # on the data, if there is any
 
     def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
         """Search until a limit is reached. The run's directory goes again if the workers cannot be started."""
-        for sentence in filter(None, (self.why, self.strategy.chosen)):
+        for sentence in filter(None, (self.advice, self.why, self.strategy.chosen)):
             tell(sentence)
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -136,7 +138,8 @@ def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
 
 def prepare(config: RunConfig) -> Session:
     """The session of a configuration, its data read from where it says. Raises a UserError for what does not fit."""
-    return on_dataset(config, read_data(config))
+    dataset = read_data(config)
+    return replace(on_dataset(config, dataset), advice=advice_on(config, dataset))
 
 
 def read_data(config: RunConfig) -> Dataset:
@@ -152,6 +155,11 @@ def read_data(config: RunConfig) -> Dataset:
         classes=data.classes,
         seed=data.seed,
     )
+
+
+def advice_on(config: RunConfig, dataset: Dataset) -> str:
+    """What is to be said of the data before a search with this configuration; empty if nothing is."""
+    return on_features(dataset, losses.create(config.network.loss))
 
 
 def on_dataset(config: RunConfig, dataset: Dataset) -> Session:

@@ -36,6 +36,17 @@ def test_labels_may_be_texts(xor):
     assert result.predict(X).tolist() == names.tolist()
 
 
+def test_features_that_should_be_standardised_are_logged(xor, caplog):
+    X, y = xor
+    distsearch.search(1000 * X, y, rounds=1, workers=0)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("distsearch", "WARNING")
+    assert "--scale" in record.getMessage()
+    caplog.clear()
+    distsearch.search(1000 * X, y, rounds=1, workers=0, scale=True)
+    assert caplog.records == []
+
+
 def test_numbers_are_fitted_in_regression():
     X = np.linspace(-1, 1, 50)[:, np.newaxis]
     y = 3 * X[:, 0] - 1

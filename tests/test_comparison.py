@@ -67,6 +67,14 @@ def test_every_strategy_gets_every_seed_and_the_same_budget(tmp_path):
     assert len({each.result.loss for each in searches}) == 6
 
 
+def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path):
+    said = []
+    settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "data": "wine"})
+    configs = comparison.planned(settings, ["hill-climb", "random-search"], 2)
+    assert len(list(comparison.run(configs, unwatched, said.append))) == 4
+    assert ["--scale" in sentence for sentence in said].count(True) == 1
+
+
 def test_a_search_is_the_same_as_one_of_its_own(tmp_path):
     from searches import search
 

@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"problem.network", "problem.nodes"},
         {"numpy"},
     ),
+    "problem.advice": ({"problem.datasets", "problem.losses", "problem.raw"}, {"numpy"}),
     "problem.batches": ({"errors", "randomness", "problem.datasets"}, {"numpy"}),
     "problem.nodes": ({"candidates", "randomness", "problem.batches", "problem.losses", "problem.network"}, {"numpy"}),
     "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
@@ -94,8 +95,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "predictions": ({"model"}, {"numpy"}),
     "session": (
-        {"errors", "candidates", "config", "history", "limits", "machine", "model", "problem", "problem.datasets"}
-        | {"problem.losses", "problem.network"}
+        {"errors", "candidates", "config", "history", "limits", "machine", "model", "problem", "problem.advice"}
+        | {"problem.datasets", "problem.losses", "problem.network"}
         | {"problem.objective", "runs", "search", "storage", "strategies", "strategies.base"}
         | {"workers.base", "workers.local", "workers.metrics", "workers.ray_pool"},
         {"numpy", "msgspec"},

@@ -88,6 +88,12 @@ def test_stdout_is_empty_without_json_and_stderr_has_the_story_with_verbose(tmp_
     assert "\x1b" not in done.stderr
 
 
+def test_features_far_from_what_networks_are_made_for_are_spoken_of_unless_they_are_scaled(tmp_path):
+    flags = ["--workers", "0", "--rounds", "1", "--data", "wine"]
+    assert "'proline', is about 8" in succeeded("run", *flags, cwd=tmp_path).stderr
+    assert "proline" not in succeeded("run", *flags, "--scale", cwd=tmp_path).stderr
+
+
 def test_help_names_every_option_with_its_default_and_unit(tmp_path):
     text = " ".join(succeeded("run", "--help", cwd=tmp_path).stdout.replace("│", " ").split())
     for _, setting in config.options():

@@ -1,0 +1,27 @@
+"""What is said of data that a network will find hard to learn from as it is."""
+
+import numpy as np
+
+from distsearch.problem.datasets import Dataset
+from distsearch.problem.losses import Loss
+from distsearch.problem.raw import quoted
+
+SMALL, LARGE = 0.1, 4.0  # root mean squares of the largest feature between which a network learns well as it starts
+
+
+def on_features(dataset: Dataset, loss: Loss) -> str:
+    """A sentence on features that should be standardised; empty if they are, or need not be."""
+    if dataset.schema.mean is not None:
+        return ""
+    features = dataset.train.features
+    sizes = np.sqrt(np.einsum("ef,ef->f", features, features, dtype=np.float64) / len(features))
+    name, size = dataset.schema.features[sizes.argmax()], float(sizes.max())
+    if not SMALL < size < LARGE:
+        shown = f"{size:,.0f}" if size > LARGE else f"{size:.1g}"
+        return (
+            f"the largest feature, {quoted(name)}, is about {shown}, and a network learns best from about 1: "
+            "--scale standardises all of them"
+        )
+    if loss.flat:
+        return "errors that are only counted are learnt best from features around 0: --scale standardises them"
+    return ""
