@@ -82,8 +82,13 @@ def _init(**options: Any) -> None:
     """ray.init, but SIGTERM stays the application's: Ray's own handler would end it with varying exit codes."""
     handler = signal.getsignal(signal.SIGTERM)
     ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+    ray._private.worker.print_to_stdstream = _unsaid
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, handler)
+
+
+def _unsaid(*_: Any, **__: Any) -> None:
+    """In place of what prints Ray's own words, many lines on stdout, for a worker that is lost: the pool says so."""
 
 
 def disconnect(wait: bool = True) -> None:

@@ -83,6 +83,7 @@ class RayPool(Workers):
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
+        self._gone: list[str] = []  # why each of the workers was lost that the user has not been told of
         # By what makes sweeps cost the same: the kind of job, its parts, the workers.
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
@@ -201,6 +202,14 @@ class RayPool(Workers):
         for call in self._ready(longest):
             self._carry_out(self._outcome(call))
         self._carry_out(self._dispatcher.tick(time.monotonic()))
+        self._tell_of_the_gone()
+
+    def _tell_of_the_gone(self) -> None:
+        """Say once who was lost, be it all of a node's workers; where none is left, the dispatcher has said it."""
+        if self._gone and self.count:
+            who = "a worker is" if len(self._gone) == 1 else f"{len(self._gone)} workers are"
+            self._tell(f"{who} lost ({self._gone[-1]}); others do what was left undone")
+        self._gone.clear()
 
     def _follow_the_cluster(self) -> None:
         """Want as many workers as the cluster has cores by now, and wait in line where others have them all.
@@ -245,8 +254,10 @@ class RayPool(Workers):
         except RayError as error:
             if getattr(error, "actor_init_failed", False):
                 raise WorkersError(f"a worker could not start: {error_lines(error)[-1]}") from None
-            self._workers.pop(worker, None)
-            return self._dispatcher.lost(worker, error_lines(error)[0], now)
+            reason = error_lines(error)[0].rstrip(".")
+            if self._workers.pop(worker, None):  # every call that it had comes back, given up or not
+                self._gone.append(reason)
+            return self._dispatcher.lost(worker, reason, now)
         if shard is None:
             if warning := self._kinds.add(outcome):
                 self._tell(warning)
@@ -271,8 +282,9 @@ class RayPool(Workers):
                 case StartWorker(worker):
                     self._workers[worker] = _Actor.options(scheduling_strategy="SPREAD").remote(self._problem)
                     self._calls[self._workers[worker].ready.remote()] = worker, None
-                case GiveUp(worker):
+                case GiveUp(worker, reason):
                     ray.kill(self._workers.pop(worker))
+                    self._gone.append(reason)
                 case Say(message):
                     self._tell(message)
                 case Stop(error):

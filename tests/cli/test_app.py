@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import awaited, ray_workers
 
 from distsearch import config, strategies
 
@@ -232,6 +233,33 @@ def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
     assert result["reason"] == "interrupted"
     assert len(history.read_text().splitlines()) == result["rounds"] > 0
     assert "Traceback" not in stderr
+
+
+def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_result_s_alone(tmp_path):
+    flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distsearch", "run", "--seconds", "100", *flags],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    history = tmp_path / "runs" / "a" / "history.jsonl"
+
+    def rounds() -> int:
+        return len(history.read_text().splitlines()) if history.exists() else 0
+
+    awaited(rounds)
+    os.kill(ray_workers(process.pid)[0].pid, signal.SIGKILL)
+    before = rounds()
+    awaited(lambda: rounds() > before + 2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert json.loads(stdout)["reason"] == "interrupted"
+    assert "(The actor died unexpectedly" in stderr
+    assert "raylet" not in stderr
+    assert max(map(len, stderr.splitlines())) < 200
 
 
 REFUSALS = {

@@ -25,6 +25,8 @@ def test_workers_killed_in_mid_round_many_times(tmp_path):
         search.rounds_until(lambda _: {each.name for each in search.folder.iterdir()} - before)
         rounds, digest = search.finish()
     assert len(before) >= killed
+    lost = re.findall(r"(a|\d+) workers? \w+ lost \(The actor died unexpectedly", " ".join(search.said))
+    assert 0 < sum(1 if count == "a" else int(count) for count in lost) <= killed
     assert (rounds, digest) == undisturbed(tmp_path, rounds)
 
 
@@ -38,6 +40,7 @@ def test_a_hung_worker_is_overtaken_and_replaced(tmp_path):
         search.rounds_until(lambda _: {each.pid for each in search.workers()} - {hung.pid, other.pid})
         rounds, digest = search.finish()
     assert not alive([hung])
+    assert any("a worker is lost (it " in sentence for sentence in search.said)
     assert (rounds, digest) == undisturbed(tmp_path, rounds)
 
 
