@@ -35,6 +35,8 @@ class Space:
     batch: int = 0  # of these, how many a round is scored on
     flat: bool = False  # whether the loss is flat between steps, as 0-1 error is
     rounds: int | None = None  # how many there are to be, if that is known
+    numbers: bool = False  # whether the loss compares numbers
+    steps: bool = False  # whether activations jump
 
     @property
     def minibatch(self) -> bool:

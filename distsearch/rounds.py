@@ -1,6 +1,7 @@
 """One round: candidates are tried, the strategy is told, and now and then its weights are measured."""
 
 from functools import partial
+from math import ceil
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -47,6 +48,7 @@ class Rounds:
         self._strategy = strategy
         self._workers = workers
         self._every = measure_every
+        self._first = first_measured(strategy, measure_every) if strategy.chosen_by_measuring else ()
         self._best: Best | None = None  # that was measured last
         self._measured = NOT_MEASURED
 
@@ -64,13 +66,23 @@ class Rounds:
         return Outcome(losses_of(answers), self._strategy.measured(after, measured.train_loss), measured)
 
     def _is_due(self, after: State) -> bool:
-        """Whether it is time to measure; what the best is chosen by is measured after the first round too."""
-        return after.round % self._every == 0 or (after.round == 1 and self._strategy.chosen_by_measuring)
+        return after.round % self._every == 0 or after.round in self._first
 
     def _measured_best(self, state: State) -> Measured:
         if self._best is not state.best:
             self._best, self._measured = state.best, measure(self._strategy, self._workers, state)
         return self._measured
+
+
+def first_measured(strategy: Strategy, every: int) -> list[int]:
+    """The rounds that are measured before the first of `every` so many: ever later ones, so that early on not most of
+    the time goes into it, nor is the best that of the first round for long."""
+    space, rounds = strategy.space, [1]
+    late = ceil(2 * space.examples / (strategy.passes * space.batch))  # as long as two measurements
+    while 2 * late <= every:
+        rounds.append(late)
+        late *= 2
+    return rounds
 
 
 def measure(strategy: Strategy, workers: Answering, state: State) -> Measured:

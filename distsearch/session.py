@@ -33,7 +33,7 @@ from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers
 from distsearch.workers.local import LocalWorkers
 
-MEASURING_SHARE = 0.02  # of the time, where the best is chosen by measuring
+MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
 MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
 SHORT_ROUND = 1_000_000  # multiplications
 

@@ -214,7 +214,8 @@ class NetworkObjective(Objective):
 
 def space_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Space:
     """What is searched: the weights of a network, scored on `batch` of so many examples in each of so many rounds."""
-    return Space(network.weights_count, network.layers, examples, batch, loss.flat, rounds)
+    steps = network.activation == "step"
+    return Space(network.weights_count, network.layers, examples, batch, loss.flat, rounds, loss.numbers, steps)
 
 
 def _tile_and_chunk(neurons: int, examples: int) -> tuple[int, int]:

@@ -3,6 +3,10 @@ import pytest
 from problems import create, network_objective, sphere_objective, told
 
 from distsearch.errors import SettingError
+from distsearch.problem import datasets, losses
+from distsearch.problem.network import Network
+from distsearch.problem.objective import NetworkObjective
+from distsearch.randomness import Stream, noise
 
 
 def searched(objective, rounds: int, **settings):
@@ -21,6 +25,31 @@ def test_it_trains_what_has_no_gradient(activation, loss, accuracy):
     objective = network_objective("digits", (32,), activation, loss, batch=256)
     strategy, state = searched(objective, 250)
     assert objective.measure(strategy.proposed(state)).accuracy > accuracy
+
+
+@pytest.mark.parametrize(("activation", "blurred"), [("tanh", 0.3), ("relu", 0.3), ("step", 0.03)])
+def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, blurred):
+    features = noise(0, Stream.DATA, 0, 0, 256, 2)
+    waves = datasets.from_arrays(features, np.sin(2 * features[:, 0]) * features[:, 1], numbers=True)
+    network = Network(2, (16,), 1, activation)
+    objective = NetworkObjective.of(waves, network, losses.create("mean-squared-error"))
+    left = [
+        objective.measure(strategy.proposed(state)).loss
+        for strategy, state in (searched(objective, 400), searched(objective, 400, sigma=blurred))
+    ]
+    assert left[0] < 0.7 * left[1]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "passes"),
+    [
+        ((), 4.0),
+        ((5,), 4.0 + 5 * 60 * 3 / (5 * 5 + 3 * 6)),
+        ((5, 6), 4.0 + (5 * (3 * 7 + 60 * (6 + 3)) + 6 * 60 * 3) / (5 * 5 + 6 * 6 + 3 * 7)),
+    ],
+)
+def test_a_round_costs_more_the_more_there_is_above_a_node(hidden, passes):
+    assert create("node-perturbation", {}, network_objective("iris", hidden)).passes == pytest.approx(passes)
 
 
 def test_a_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
