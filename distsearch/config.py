@@ -107,7 +107,19 @@ class OutputConfig(Settings, frozen=True):
             int,
             about(
                 "accuracy is measured every so many rounds, with --batch the loss on all examples as well; if not set, "
-                "every 10 (every 50 if they are very short), or with --batch so seldom that it takes 2% of the time",
+                "every 10 (every 50 if they are very short), or with --batch so seldom that it takes 5% of the time",
+                unit="rounds",
+                at_least=1,
+            ),
+        ]
+        | None
+    ) = None
+    measure_first: (
+        Annotated[
+            int,
+            about(
+                "with --batch, round of the first measurement after that of round 1; the next is at twice as many, "
+                "and so on up to measure-every; if not set, chosen together with that",
                 unit="rounds",
                 at_least=1,
             ),

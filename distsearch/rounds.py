@@ -1,7 +1,6 @@
 """One round: candidates are tried, the strategy is told, and now and then its weights are measured."""
 
 from functools import partial
-from math import ceil
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -41,14 +40,15 @@ class Answering(Protocol):
 class Rounds:
     """Runs rounds, and measures every so many of them: the best weights' accuracy, if they are not those of last time.
 
-    With minibatches it measures the weights that the search stands for, on all examples; by that the best is chosen.
+    With minibatches it measures the weights that the search stands for, on all examples; by that the best is chosen,
+    and so it begins with round 1, goes on with round `first`, and doubles from there until it is every so many.
     """
 
-    def __init__(self, strategy: Strategy, workers: Answering, measure_every: int) -> None:
+    def __init__(self, strategy: Strategy, workers: Answering, every: int, first: int | None = None) -> None:
         self._strategy = strategy
         self._workers = workers
-        self._every = measure_every
-        self._first = first_measured(strategy, measure_every) if strategy.chosen_by_measuring else ()
+        self._every = every
+        self._early = _early(every, first) if strategy.chosen_by_measuring else []
         self._best: Best | None = None  # that was measured last
         self._measured = NOT_MEASURED
 
@@ -66,7 +66,7 @@ class Rounds:
         return Outcome(losses_of(answers), self._strategy.measured(after, measured.train_loss), measured)
 
     def _is_due(self, after: State) -> bool:
-        return after.round % self._every == 0 or after.round in self._first
+        return after.round % self._every == 0 or after.round in self._early
 
     def _measured_best(self, state: State) -> Measured:
         if self._best is not state.best:
@@ -74,14 +74,12 @@ class Rounds:
         return self._measured
 
 
-def first_measured(strategy: Strategy, every: int) -> list[int]:
-    """The rounds that are measured before the first of `every` so many: ever later ones, so that early on not most of
-    the time goes into it, nor is the best that of the first round for long."""
-    space, rounds = strategy.space, [1]
-    late = ceil(2 * space.examples / (strategy.passes * space.batch))  # as long as two measurements
-    while 2 * late <= every:
-        rounds.append(late)
-        late *= 2
+def _early(every: int, first: int | None) -> list[int]:
+    """The rounds that are measured before it is every so many."""
+    rounds, following = [1], first or every
+    while 2 * following <= every:
+        rounds.append(following)
+        following *= 2
     return rounds
 
 

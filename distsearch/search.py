@@ -54,7 +54,7 @@ def search(
         run.save(state, objective.named(state.best.weights), workers.machines)
 
     save()  # from here on, whatever happens, it can be resumed
-    rounds = Rounds(strategy, workers, config.output.measure_every or 1)
+    rounds = Rounds(strategy, workers, config.output.measure_every or 1, config.output.measure_first)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.perf_counter() - spent.seconds
     with Interrupts() as interrupts:

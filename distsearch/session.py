@@ -208,16 +208,17 @@ def _with_batch(config: RunConfig, examples: int) -> RunConfig:
 
 
 def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
-    """The configuration with how often to measure, where it does not say: so seldom that it costs little time."""
+    """The configuration with when to measure, where it does not say: so seldom that it costs little time."""
     if config.output.measure_every is not None:
         return config
-    space = strategy.space
+    space, first = strategy.space, config.output.measure_first
     if strategy.chosen_by_measuring:
-        every = ceil(space.examples / (MEASURING_SHARE * strategy.passes * space.batch))
+        rounds = space.examples / (strategy.passes * space.batch)  # that take as long as a measurement
+        every, first = ceil(rounds / MEASURING_SHARE), first or ceil(2 * rounds)
     else:
         short = strategy.passes * space.batch * space.weights_count < SHORT_ROUND
         every = SHORT_EVERY if short else MEASURED_EVERY
-    return structs.replace(config, output=structs.replace(config.output, measure_every=every))
+    return structs.replace(config, output=structs.replace(config.output, measure_every=every, measure_first=first))
 
 
 def space_for(config: RunConfig, network: Network, examples: int) -> Space:

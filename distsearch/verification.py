@@ -80,7 +80,8 @@ class Replay:
         RunError if a round has not the losses that its state calls for.
         """
         recorded = _Recorded(self.strategy, workers)
-        rounds = Rounds(self.strategy, recorded, self.stored.config.output.measure_every or 1)
+        output = self.stored.config.output
+        rounds = Rounds(self.strategy, recorded, output.measure_every or 1, output.measure_first)
         state = self.start
         for entry in self.stored.entries():
             expected = self.strategy.units(state)

@@ -94,9 +94,16 @@ def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
 
 def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_often(tmp_path):
     flags = {"data": "digits", "layers": [4], "strategy": "evolution-strategy", "population": 8, "batch": 32}
-    stored, _ = search(tmp_path, rounds=270, measure_every=130, **flags)
+    stored, _ = search(tmp_path, rounds=270, measure_every=130, measure_first=15, **flags)
     measured = [row.round + 1 for row in stored.history() if row.train_loss is not None]
-    assert measured == [1, 15, 30, 60, 130, 260]  # two measurements take as long as 15 rounds
+    assert measured == [1, 15, 30, 60, 130, 260]
+    stored, _ = search(tmp_path, rounds=30, measure_every=13, **flags)
+    assert [row.round + 1 for row in stored.history() if row.train_loss is not None] == [1, 13, 26]
+    chosen = search(tmp_path, rounds=1, **flags)[0].config.output
+    assert (chosen.measure_every, chosen.measure_first) == (
+        141,
+        15,
+    )  # a measurement is as long as 1797 / (8 · 32) rounds
 
 
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):

@@ -34,7 +34,7 @@ from distsearch.strategies.sums import Subtree, joined
 
 SLICE = 128  # examples of a unit
 # What a round costs was measured to be that of four forward passes, and for each group of nodes a product in every
-# layer but the next above it, and 60 multiplications for each node above it.
+# layer but the next above it, and 60 multiplications for each node above it, or beside it in the last layer.
 PASSES, NODE_COST = 4.0, 60.0
 
 
@@ -108,8 +108,9 @@ class NodePerturbation(Descent):
         moved = 0.0
         for number, layer in enumerate(layers):
             products = sum(above.outputs * (above.inputs + 1) for above in layers[number + 2 :])
-            nodes = sum(above.outputs for above in layers[number + 1 :])
-            moved += min(layer.outputs, self.settings.groups) * (products + NODE_COST * nodes)
+            nodes = sum(behind.outputs for behind in layers[number + 1 :] or layers[-1:])
+            of_a_group = math.ceil(layer.outputs / self.settings.groups)
+            moved += math.ceil(layer.outputs / of_a_group) * (products + NODE_COST * nodes)
         return PASSES + moved / self.space.weights_count
 
     def outgoing(self, state: Any) -> Any:

@@ -20,6 +20,7 @@ from distsearch.machine import cores
 
 ADDRESS = "RAY_ADDRESS"  # set inside every job
 KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head
+_RAYS_OWN = ray._private.worker.print_to_stdstream
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 
 
@@ -88,12 +89,17 @@ def _init(**options: Any) -> None:
 
 
 def _unsaid(*_: Any, **__: Any) -> None:
-    """In place of what prints Ray's own words, many lines on stdout, for a worker that is lost: the pool says so."""
+    """In place of what prints Ray's own words on stdout, many lines for a lost worker: the pool says so in one."""
+
+
+def _end() -> None:
+    ray.shutdown()
+    ray._private.worker.print_to_stdstream = _RAYS_OWN
 
 
 def disconnect(wait: bool = True) -> None:
     """End Ray here, in a thread of its own, for Ctrl-C would leave it half done; and wait until it has ended."""
-    ending = Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
+    ending = Thread(target=_end, name="ray-shutdown", daemon=True)
     ending.start()
     if wait:
         with _ended_by_signals():

@@ -205,7 +205,7 @@ class RayPool(Workers):
         self._tell_of_the_gone()
 
     def _tell_of_the_gone(self) -> None:
-        """Say once who was lost, be it all of a node's workers; where none is left, the dispatcher has said it."""
+        """Say once who was lost, be it all of a node's workers; where none is left, the dispatcher says why."""
         if self._gone and self.count:
             who = "a worker is" if len(self._gone) == 1 else f"{len(self._gone)} workers are"
             self._tell(f"{who} lost ({self._gone[-1]}); others do what was left undone")
@@ -255,7 +255,7 @@ class RayPool(Workers):
             if getattr(error, "actor_init_failed", False):
                 raise WorkersError(f"a worker could not start: {error_lines(error)[-1]}") from None
             reason = error_lines(error)[0].rstrip(".")
-            if self._workers.pop(worker, None):  # every call that it had comes back, given up or not
+            if self._workers.pop(worker, None) and shard:  # every call that it had comes back, given up or not
                 self._gone.append(reason)
             return self._dispatcher.lost(worker, reason, now)
         if shard is None:

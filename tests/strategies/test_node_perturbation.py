@@ -43,13 +43,21 @@ def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, b
 @pytest.mark.parametrize(
     ("hidden", "passes"),
     [
-        ((), 4.0),
-        ((5,), 4.0 + 5 * 60 * 3 / (5 * 5 + 3 * 6)),
-        ((5, 6), 4.0 + (5 * (3 * 7 + 60 * (6 + 3)) + 6 * 60 * 3) / (5 * 5 + 6 * 6 + 3 * 7)),
+        ((), 4.0 + 3 * 60 * 3 / (3 * 5)),
+        ((5,), 4.0 + (5 + 3) * 60 * 3 / (5 * 5 + 3 * 6)),
+        ((5, 6), 4.0 + (5 * (3 * 7 + 60 * (6 + 3)) + (6 + 3) * 60 * 3) / (5 * 5 + 6 * 6 + 3 * 7)),
     ],
 )
 def test_a_round_costs_more_the_more_there_is_above_a_node(hidden, passes):
-    assert create("node-perturbation", {}, network_objective("iris", hidden)).passes == pytest.approx(passes)
+    objective = network_objective("iris", hidden)
+    assert create("node-perturbation", {}, objective).passes == pytest.approx(passes)
+
+
+def test_a_round_costs_less_in_groups():
+    objective = network_objective("iris", (5,))
+    cost = 60 * 3 / (5 * 5 + 3 * 6)
+    for groups, moved in ((4, 3 + 3), (3, 3 + 3), (2, 2 + 2), (1, 1 + 1)):  # 5 nodes two by two are 3 groups
+        assert create("node-perturbation", {"groups": groups}, objective).passes == pytest.approx(4.0 + moved * cost)
 
 
 def test_a_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
