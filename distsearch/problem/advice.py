@@ -26,7 +26,6 @@ def on_features(dataset: Dataset, loss: Loss) -> str:
             f"the largest feature, {quoted(name)}, is about {shown}, and a network learns best from about 1: "
             "--scale standardises all of them"
         )
-    means = features.mean(axis=0, dtype=np.float64)
-    if loss.flat and (np.square(means) > UNCENTRED * squares).any():
+    if loss.flat and (np.square(features.mean(axis=0, dtype=np.float64)) > UNCENTRED * squares).any():
         return "errors that are only counted are learnt best from features around 0: --scale standardises them"
     return ""

@@ -10,7 +10,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -32,6 +31,23 @@ def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     done = distsearch(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done
+
+
+def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """The program, its streams open, while it runs."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "distsearch", *arguments],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def rounds_in(history: Path) -> int:
+    """The rounds that a run has written so far, which may not have begun."""
+    return len(history.read_text().splitlines()) if history.exists() else 0
 
 
 def refused(*arguments: str, cwd: Path) -> str:
@@ -218,42 +234,26 @@ def test_idx_files_are_trained_on(tmp_path):
 
 
 def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
-    command = [sys.executable, "-m", "distsearch", "run", "--workers", "0", "--seconds", "100", "--name", "a", "--json"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    process = started("run", "--workers", "0", "--seconds", "100", "--name", "a", "--json", cwd=tmp_path)
     history = tmp_path / "runs" / "a" / "history.jsonl"
-    until = time.monotonic() + 60
-    while not (history.exists() and history.stat().st_size) and time.monotonic() < until:
-        time.sleep(0.05)
+    awaited(lambda: rounds_in(history))
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
     result = json.loads(stdout)
     assert result["reason"] == "interrupted"
-    assert len(history.read_text().splitlines()) == result["rounds"] > 0
+    assert rounds_in(history) == result["rounds"] > 0
     assert "Traceback" not in stderr
 
 
 def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_result_s_alone(tmp_path):
     flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "distsearch", "run", "--seconds", "100", *flags],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = started("run", "--seconds", "100", *flags, cwd=tmp_path)
     history = tmp_path / "runs" / "a" / "history.jsonl"
-
-    def rounds() -> int:
-        return len(history.read_text().splitlines()) if history.exists() else 0
-
-    awaited(rounds)
+    awaited(lambda: rounds_in(history))
     os.kill(ray_workers(process.pid)[0].pid, signal.SIGKILL)
-    before = rounds()
-    awaited(lambda: rounds() > before + 2)
+    before = rounds_in(history)
+    awaited(lambda: rounds_in(history) > before + 2)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert json.loads(stdout)["reason"] == "interrupted"
