@@ -73,7 +73,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "machine", "strategies.base", "problem.objective", "workers.*"},
         {"ray", "numpy"},
     ),
-    "workers.ray_cluster": ({"errors", "machine"}, {"ray"}),
+    "workers.private_ray": ({"errors"}, {"ray"}),
+    "workers.ray_cluster": ({"errors", "machine", "workers.private_ray"}, {"ray"}),
     "workers.metrics": ({"history", "strategies.base", "workers.base"}, {"ray"}),
     "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
     "documents": ({"errors"}, {"msgspec"}),
@@ -212,7 +213,7 @@ def test_only_one_room_names_numpy_s_random_numbers_only_the_workers_ray_and_one
                 users.add(module)
     assert naming == {
         "numpy.random": {"randomness"},
-        "import ray": {"workers.ray_cluster", "workers.ray_pool"},
+        "import ray": {"workers.private_ray", "workers.ray_cluster", "workers.ray_pool"},
         "ray.job_submission": {"jobs.cluster"},
     }
 

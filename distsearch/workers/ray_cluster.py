@@ -17,11 +17,13 @@ from ray.exceptions import RayError
 
 from distsearch.errors import SettingError, WorkersError
 from distsearch.machine import cores
+from distsearch.workers.private_ray import PrivateRay
 
 ADDRESS = "RAY_ADDRESS"  # set inside every job
 KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head
 _RAYS_OWN = ray._private.worker.print_to_stdstream
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
+_private: PrivateRay | None = None  # the Ray that this process has started; like Ray itself, one per process
 
 
 def joins_cluster() -> bool:
@@ -50,15 +52,27 @@ def connect(workers: int | None, data_bytes: int) -> None:
     if workers is not None and workers > cores():
         raise SettingError(f"workers.count: expected at most {cores()}, the cores of this machine, got {workers}")
     try:
-        _init(
-            address="local",
-            num_cpus=workers or cores(),
-            include_dashboard=False,
-            object_store_memory=STORE_BYTES + 2 * data_bytes,
-            _node_ip_address="127.0.0.1",
-        )
+        start(workers or cores(), STORE_BYTES + 2 * data_bytes)
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(f"Ray did not start: {error_lines(error)[0]}; --workers 0 searches without it") from None
+
+
+def start(cpus: int, store_bytes: int) -> None:
+    """Start a Ray of our own, which only this process and its workers can use."""
+    global _private
+    _private = PrivateRay()
+    try:
+        with _private.starting():
+            _init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=store_bytes,
+                _node_ip_address="127.0.0.1",
+            )
+    except BaseException:
+        _end()
+        raise
 
 
 def _join(address: str) -> None:
@@ -93,8 +107,12 @@ def _unsaid(*_: Any, **__: Any) -> None:
 
 
 def _end() -> None:
+    global _private
     ray.shutdown()
     ray._private.worker.print_to_stdstream = _RAYS_OWN
+    if _private is not None:
+        _private.ended()
+        _private = None
 
 
 def disconnect(wait: bool = True) -> None:

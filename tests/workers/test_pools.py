@@ -222,20 +222,6 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
     assert told == ["the Ray cluster's CPUs (3) are all taken: the search begins when one is free"]
 
 
-def test_ray_speaks_for_itself_again_once_it_is_not_ours_any_more(monkeypatch):
-    import ray
-
-    from distsearch.workers import ray_cluster
-
-    monkeypatch.setattr(ray, "init", lambda **options: None)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    before = ray._private.worker.print_to_stdstream
-    ray_cluster.connect(1, 0)
-    assert ray._private.worker.print_to_stdstream is not before
-    ray_cluster.disconnect()
-    assert ray._private.worker.print_to_stdstream is before
-
-
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])
 def test_a_cluster_that_cannot_be_joined_is_named_at_once(monkeypatch, address):
     from distsearch.workers.ray_cluster import connect

@@ -1,0 +1,226 @@
+"""While a search runs, nobody but its own processes can reach it."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from processes import Process, alive, awaited, descendants, ray_workers
+
+from distsearch.workers.private_ray import LOOPBACK_ONLY
+
+STRANGER = """
+import sys, ray
+ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+print("ran", ray.get(ray.remote(lambda: 7).options(num_cpus=0).remote()))
+"""
+
+
+class Running(NamedTuple):
+    """A search that is on, and what it has started."""
+
+    driver: int
+    home: Path
+
+    def family(self) -> list[Process]:
+        return descendants(self.driver)
+
+    def gcs(self) -> tuple[str, int]:
+        """Where the cluster's head listens, as its processes are told."""
+        commands = (each.command.split() for each in self.family())
+        told = next(word for command in commands for word in command if word.startswith("--gcs-address="))
+        host, _, port = told.partition("=")[2].rpartition(":")
+        return host, int(port)
+
+    def token(self) -> Path:
+        """The file of the token, as the workers are told."""
+        variables = Path(f"/proc/{ray_workers(self.driver)[0].pid}/environ").read_text().split("\0")
+        return Path(dict(each.partition("=")[::2] for each in variables)["RAY_AUTH_TOKEN_PATH"])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("search")
+    home = folder / "home"
+    home.mkdir()
+    flags = ["--workers", "2", "--seconds", "300", "--data", "digits", "--layers", "64", "--population", "256"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distsearch", "run", *flags, "--name", "a"],
+        cwd=folder,
+        env=environment | {"HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    family: list[Process] = []
+    try:
+        awaited(lambda: process.poll() is not None or (folder / "runs" / "a" / "history.jsonl").exists())
+        awaited(lambda: len(ray_workers(process.pid)) == 2)
+        family = descendants(process.pid)
+        yield Running(process.pid, home)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        awaited(lambda: not alive(family))
+
+
+def listening(pids: list[int]) -> dict[tuple[IPv4Address | IPv6Address, int], int]:
+    """The address and port of each TCP socket on which these processes listen, and whose it is."""
+    owners = {}
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                owners[os.readlink(descriptor)] = pid
+            except FileNotFoundError:
+                continue
+    found = {}
+    for table, size in (("tcp", 4), ("tcp6", 16)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and (owner := owners.get(f"socket:[{fields[9]}]")):
+                host, port = fields[1].split(":")
+                words = bytes.fromhex(host)  # four bytes at a time, in the machine's order
+                address = b"".join(
+                    int.from_bytes(words[at : at + 4], sys.byteorder).to_bytes(4) for at in range(0, size, 4)
+                )
+                found[_plain(ip_address(address)), int(port, 16)] = owner
+    return found
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address that a socket for both kinds shows as IPv6, as IPv4."""
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def stranger(address: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Another program that tries to run something on the cluster at this address, which may be loopback's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | LOOPBACK_ONLY
+    return subprocess.run(
+        [sys.executable, "-c", STRANGER, address],
+        env=environment | {"RAY_NUM_REDIS_GET_RETRIES": "1"} | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_every_process_listens_on_loopback_alone(running):
+    family = running.family()
+    sockets = listening([running.driver, *(each.pid for each in family)])
+    commands = {each.pid: each.command for each in family}
+    owners = " ".join(commands.get(owner, "driver") for owner in sockets.values())
+    assert all(word in owners for word in ("driver", "gcs_server", "raylet", "ray::RayWorker"))
+    assert [str(address) for address, _ in sockets if not address.is_loopback] == []
+
+
+def test_a_wildcard_socket_would_be_noticed():
+    with socket.create_server(("0.0.0.0", 0)) as opened:  # noqa: S104  (that is the point)
+        port = opened.getsockname()[1]
+        assert [address.is_loopback for address, at in listening([os.getpid()]) if at == port] == [False]
+
+
+def test_nobody_answers_at_the_external_address(running):
+    external = socket.gethostbyname(socket.gethostname())
+    if ip_address(external).is_loopback:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only chooses an address to send from
+            external = probe.getsockname()[0]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((external, running.gcs()[1]), timeout=10)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "ab" * 32}],
+    ids=["no-token", "another-token"],
+)
+def test_a_stranger_on_this_machine_gets_nowhere(running, variables, tmp_path):
+    host, port = running.gcs()
+    done = stranger(f"{host}:{port}", HOME=str(tmp_path), **variables)
+    assert done.returncode != 0
+    assert "ran" not in done.stdout
+
+
+def test_who_has_the_token_is_let_in(running):
+    host, port = running.gcs()
+    done = stranger(f"{host}:{port}", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(running.token()))
+    assert done.stdout == "ran 7\n", done.stderr
+
+
+def test_the_token_is_the_users_alone_and_stands_nowhere_else(running):
+    token = running.token()
+    secret = token.read_text()
+    assert len(bytes.fromhex(secret)) == 32
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+    for process in running.family():
+        assert secret not in process.command
+        assert secret.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes()
+    commands = " ".join(each.command for each in running.family()).split()
+    logs = Path(next(word for word in commands if word.startswith("--log_dir=")).partition("=")[2])
+    written = [path for path in logs.rglob("*") if path.is_file()]
+    assert written
+    assert [path for path in written if secret.encode() in path.read_bytes()] == []
+    assert not (running.home / ".ray").exists()
+
+
+def run(script: str, **variables: str) -> None:
+    """Run a script in a process of its own, for what it does to Ray would be felt by the tests after it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | variables
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_afterwards_everything_is_as_before_and_the_token_gone():
+    run(
+        """
+import os, pathlib, ray
+from ray._raylet import AuthenticationTokenLoader
+from distsearch.workers import ray_cluster
+
+inside = {}
+ray.init = lambda **options: inside.update(os.environ)
+ray.shutdown = lambda: None
+ray.util.get_node_ip_address = lambda: "127.0.0.1"
+environment, prints = dict(os.environ), ray._private.worker.print_to_stdstream
+ray_cluster.start(1, 0)
+assert dict(os.environ) == environment
+assert ray._private.worker.print_to_stdstream is not prints
+assert "RAY_AUTH_TOKEN" not in inside
+token = pathlib.Path(inside["RAY_AUTH_TOKEN_PATH"])
+assert token.exists()
+ray_cluster.disconnect()
+assert not token.parent.exists()
+assert ray._private.worker.print_to_stdstream is prints
+assert AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)  # that of the environment
+""",
+        RAY_AUTH_TOKEN="cd" * 32,
+    )
+
+
+def test_a_ray_beyond_loopback_is_ended_and_refused():
+    run(
+        """
+import ray
+from distsearch.errors import WorkersError
+from distsearch.workers import ray_cluster
+
+ended = []
+ray.init = lambda **options: None
+ray.shutdown = lambda: ended.append(True)
+ray.util.get_node_ip_address = lambda: "192.0.2.2"
+try:
+    ray_cluster.start(1, 0)
+except WorkersError as error:
+    assert "would listen on 192.0.2.2" in str(error)
+else:
+    raise AssertionError("it was not refused")
+assert ended
+"""
+    )
