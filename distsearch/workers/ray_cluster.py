@@ -79,7 +79,7 @@ def _join(address: str) -> None:
     try:
         _knock(address)
         _init()
-    except (RayError, RuntimeError, OSError, ValueError) as error:
+    except (RayError, RuntimeError, OSError, ValueError, AssertionError) as error:
         raise WorkersError(
             f"expected a Ray cluster at {ADDRESS}={address}, but it cannot be joined ({error_lines(error)[0]}): "
             f"start it, or unset {ADDRESS} to search on this machine alone"
