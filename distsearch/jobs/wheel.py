@@ -54,7 +54,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def _package() -> dict[str, bytes]:
     folder = Path(distsearch.__file__).parent
-    paths = sorted(path for path in folder.rglob("*") if path.suffix == ".py" or path.name == "py.typed")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".md") or path.name == "py.typed")
     return {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in paths}
 
 

@@ -26,7 +26,7 @@ def test_its_record_names_every_file_with_its_checksum():
         content = wheel.read(name)
         digest = urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
         assert (checksum, int(size)) == (f"sha256={digest}", len(content))
-    assert "distsearch/py.typed" in wheel.namelist()
+    assert {"distsearch/py.typed", "distsearch/guide/changelog.md"} <= set(wheel.namelist())
     assert not [name for name in wheel.namelist() if "__pycache__" in name]
 
 
