@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HELP = (
     "cluster: no container engine answers: install Docker (https://docs.docker.com/engine/install) or start it, "
@@ -47,32 +48,33 @@ class Compose:
         """All that the image says of itself: its layers' commands, its environment, its labels."""
         return self.docker("history", "--no-trunc", "distsearch") + self.docker("image", "inspect", "distsearch")
 
-    def containers(self, service: str) -> list[str]:
-        """The names of a service's running containers, in the order of their numbers."""
+    def containers(self, service: str, *options: str) -> list[str]:
+        """The names of a service's running containers, in the order of their numbers; with "--all" of the ended too."""
         of = [f"label=com.docker.compose.{name}" for name in (f"project={self._project}", f"service={service}")]
-        names = self.docker("ps", "--filter", of[0], "--filter", of[1], "--format", "{{.Names}}").split()
+        names = self.docker("ps", *options, "--filter", of[0], "--filter", of[1], "--format", "{{.Names}}").split()
         return sorted(names)
 
     def healthy(self, service: str) -> list[str]:
         """Those of them whose health check is content."""
-        state = "{{.State.Health.Status}}"
-        return [each for each in self.containers(service) if self._of(each, state) == "healthy"]
+        states = {each: self.inspect(each)["State"]["Health"]["Status"] for each in self.containers(service)}
+        return [each for each, state in states.items() if state == "healthy"]
 
     def published(self) -> list[str]:
         """The addresses of this machine at which the containers' ports are published."""
         found = []
         for service in ("head", "worker", "prepare"):
             for container in self.containers(service):
-                ports = json.loads(self._of(container, "{{json .NetworkSettings.Ports}}"))
+                ports = self.inspect(container)["NetworkSettings"]["Ports"]
                 found += [f"{each['HostIp']}:{each['HostPort']}" for at in ports.values() for each in at or ()]
         return found
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """All that the engine says of a container."""
+        return json.loads(self.docker("inspect", container))[0]
 
     def docker(self, *arguments: str) -> str:
         """What docker prints."""
         return _output(["docker", *arguments])
-
-    def _of(self, container: str, what: str) -> str:
-        return self.docker("inspect", "--format", what, container).strip()
 
     def _compose(self, *arguments: str) -> str:
         return _output([*self._command, *arguments], self._environment)

@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it. `need all` (what a run needs) or `need test` (that, and what the tests need)
 # makes .venv in the repository root and keeps it up to date; when nothing is to be done, that costs milliseconds.
+# What locks/all.txt and locks/test.txt pin is installed as they say; other needs have no lock and get the newest.
 # A script with needs of its own sets venv_name, and the duration of its installation in words, before.
 # Written for bash 3.2, which is the bash of macOS.
 
 root=$(CDPATH='' cd -P -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 venv_name=${venv_name:-.venv}
 venv=$root/$venv_name
+locks=$root/scripts/locks
 stamp=$venv/installed       # what the finished environment was made from and for; absent while it is being changed
 unfinished=$venv/unfinished # there from the first change to the last: found later, the environment is made anew
 log=$venv/install.log
@@ -38,20 +40,25 @@ need() { # all | test
 ready() { # all | test
   local project
   IFS= read -r -d '' project <"$root/pyproject.toml" || true
-  read_stamp && in_place && [ "$made_from" = "$project" ] &&
+  read_stamp && in_place && [ "$made_from" = "$project" ] && [ "$made_lock" = "$(checksum "$made_for")" ] &&
     { [ "$made_for" = "$1" ] || [ "$made_for" = test ]; } && [ -x "$venv/bin/distsearch" ]
 }
 
 read_stamp() {
-  made_in='' made_for='' made_with='' made_as='' made_from=''
+  made_in='' made_for='' made_with='' made_as='' made_lock='' made_from=''
   [ -f "$stamp" ] || return 1
   {
     IFS= read -r made_in          # the repository root, which the scripts in .venv/bin name
     IFS= read -r made_for         # all | test
     IFS= read -r made_with        # the Python's own file, without links
     IFS= read -r made_as          # what PYTHON said
+    IFS= read -r made_lock        # the lock's checksum
     IFS= read -r -d '' made_from  # pyproject.toml; `read` reports the end of the file as 1
   } <"$stamp" || true
+}
+
+checksum() { # all | test -> of its lock; nothing where there is none
+  [ ! -e "$locks/$1.txt" ] || cksum <"$locks/$1.txt"
 }
 
 in_place() { # neither the repository nor the Python has moved or changed, and it is the one PYTHON asks for
@@ -88,7 +95,7 @@ install() { # all | test
   elif [ "$made_for" = all ] && [ "$1" = test ]; then
     message="adding to $venv_name what the tests need ..."
   elif [ -f "$stamp" ]; then
-    message='pyproject.toml has changed: installing again ...'
+    message='pyproject.toml or the lock of the packages has changed: installing again ...'
   fi
 
   if [ -n "$why" ]; then
@@ -170,12 +177,11 @@ make_environment() {
 }
 
 add_project() { # all | test
-  if have uv; then
-    set -- uv pip install --python "$venv/bin/python" --editable ".[$1]"
-  else
-    set -- env PIP_USER=0 "$venv/bin/python" -I -m pip install --no-input --disable-pip-version-check --editable ".[$1]"
+  if [ ! -e "$locks/$1.txt" ]; then
+    if pip_install --editable ".[$1]"; then return; fi
+  elif pip_install --require-hashes --requirement "$locks/$1.txt" && pip_install --no-deps --editable .; then
+    return
   fi
-  if logged "$@"; then return; fi
   if said 'name resolution|name or service|nodename nor|network is unreachable|connection (refused|reset)' ||
     said 'timed out|dns error|proxyerror|sslerror|error sending request'; then
     failed 1 'the packages could not be fetched: check the network (and proxy), then start again.'
@@ -184,6 +190,14 @@ add_project() { # all | test
  with PYTHON=/path/to/python3.12."
   fi
   failed 1 'the installation failed.'
+}
+
+pip_install() {
+  if have uv; then
+    logged uv pip install --python "$venv/bin/python" "$@"
+  else
+    logged env PIP_USER=0 "$venv/bin/python" -I -m pip install --no-input --disable-pip-version-check "$@"
+  fi
 }
 
 logged() { (cd "$root" && "$@") >>"$log" 2>&1 </dev/null; }
@@ -200,7 +214,7 @@ write_stamp() { # all | test
   {
     printf '%s\n' "$root" "$1"
     "$venv/bin/python" -I -c 'import os, sys; print(os.path.realpath(sys.argv[1]))' "$venv/bin/python"
-    printf '%s\n' "${PYTHON-}"
+    printf '%s\n' "${PYTHON-}" "$(checksum "$1")"
     cat "$root/pyproject.toml"
   } >"$stamp.new"
   mv "$stamp.new" "$stamp"

@@ -1,8 +1,9 @@
 """Brings up the cluster of docker-compose.yml and tries on it what may happen to it; takes it all down again.
 
-Searches are sent as jobs while workers are killed with -9, added and cut off from the network; jobs are stopped and
-resumed; and each run is compared byte for byte with that of one process here. The cluster is one of its own, with a
-port and a folder of runs of its own: one that runs already is left alone. Prints each step.
+What the containers may do and hold is looked at from outside and inside. Searches are sent as jobs while workers are
+killed with -9, added and cut off from the network; jobs are stopped and resumed; and each run is compared byte for byte
+with that of one process here. The cluster is one of its own, with a port and a folder of runs of its own: one that runs
+already is left alone. Prints each step.
 """
 
 import argparse
@@ -18,21 +19,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TypeVar
 
+from cluster_confinement import confinement, packages
 from compose_project import Compose, free_port, own_address, refused
+from expectations import UnexpectedError, awaited, called, expect
 
-T = TypeVar("T")
 AIM = 8.0  # seconds from submitting to the first round
-PATIENCE = 180.0  # seconds for anything that must happen
 DIGITS = ("--data", "digits", "--layers", "32", "--population", "256")
 ENDLESS = ("--seconds", "1000000")
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
+# Of this machine, and not the cluster's: where things are, and which kernels compute, on which the bits depend.
+OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "DISTSEARCH_RUNS")
 ALIKE = "import json; from distsearch.machine import description; print(json.dumps(description()))"
-
-
-class UnexpectedError(Exception):
-    """What was expected and did not come."""
 
 
 class Cluster:
@@ -95,7 +93,7 @@ def likeness(cluster: Cluster) -> str:
     there = json.loads(cluster.compose.inside("head", "python", "-c", ALIKE))
     here = json.loads(called([sys.executable, "-c", ALIKE]))
     for name in ("numpy", "blas", "processor"):
-        hint = "install the same here, or build the image anew with --no-cache"
+        hint = "run this with the Python of the image, from an environment that ./scripts/test has made"
         expect(there[name] == here[name], f"{name} is {there[name]} in the image and {here[name]} here: {hint}")
     return f"NumPy {here['numpy']}, {here['blas']}"
 
@@ -210,7 +208,23 @@ def secrecy(cluster: Cluster) -> str:
     return "in no environment, log, session or image; nothing runs as root"
 
 
+def sent(cluster: Cluster) -> str:
+    """A job with a data file of this machine, which is published to a storage."""
+    data, stored = cluster.local / "points.csv", cluster.runs / "stored"
+    cluster.local.mkdir(exist_ok=True)
+    data.write_text("x,y,label\n" + "".join(f"{i / 60},{i % 7},{'ab'[i % 7 > i / 60]}\n" for i in range(600)))
+    arguments = ("--data", str(data), "--rounds", "20")
+    called(cluster.submitting("sent", "--", "run", "--name", "sent", *arguments, "--storage", "/runs/stored"))
+    same(cluster.runs / "sent", cluster.twin("sent", *arguments))
+    expect((stored / "sent" / "index.json").exists(), "the run is in the storage")
+    kept = "ls -d /tmp/ray/session_latest/runtime_resources/working_dir_files/*/ 2>/dev/null; true"
+    awaited("the job's files to go", lambda: not cluster.compose.inside("head", "sh", "-c", kept))
+    return "the same bytes as in one process; published, and nothing of the file is left in /tmp"
+
+
 STEPS: dict[str, Callable[[Cluster], str]] = {
+    "confinement": lambda cluster: confinement(cluster.compose),
+    "packages": lambda cluster: packages(cluster.compose),
     "likeness": likeness,
     "door": door,
     "chapter": chapter,
@@ -218,30 +232,9 @@ STEPS: dict[str, Callable[[Cluster], str]] = {
     "metrics": metrics,
     "sharing": sharing,
     "faults": faults,
+    "sent": sent,
     "secrecy": secrecy,
 }
-
-
-def called(command: list[str]) -> str:
-    """What a command prints on both outputs. UnexpectedError if it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    expect(done.returncode == 0, f"{' '.join(command)} ends well, but it ended with {done.returncode}: {done.stdout}")
-    return done.stdout
-
-
-def expect(held: bool, what: str) -> None:
-    """Raise UnexpectedError unless it holds."""
-    if not held:
-        raise UnexpectedError(f"expected that {what}")
-
-
-def awaited(what: str, condition: Callable[[], T]) -> T:
-    """What the condition says as soon as it is true. UnexpectedError if that takes too long."""
-    until = time.monotonic() + PATIENCE
-    while not (outcome := condition()):
-        expect(time.monotonic() < until, f"{what} would come about within {PATIENCE:g} s")
-        time.sleep(0.2)
-    return outcome
 
 
 def same(path: Path, other: Path) -> None:
@@ -291,8 +284,8 @@ def main() -> None:
     chosen = parser.parse_args().only or list(STEPS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that everything is taken down
-    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "DISTSEARCH_RUNS"):
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name in OURS or name.startswith("OPENBLAS_")]:
+        del os.environ[name]
     try:
         with up() as cluster:
             for name in chosen:

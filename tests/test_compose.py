@@ -33,9 +33,30 @@ def test_a_service_has_no_more_rights_than_it_needs(name):
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.get("privileged")
+    assert service["read_only"] is True
+    assert "mem_limit" in service
+    assert 0 < service["pids_limit"] <= 4096
+    assert all(re.search(r":(.*,)?size=", each) for each in service.get("tmpfs", ()))
     if name in ("head", "worker"):
         assert service["user"] == "${UID:-1000}:${GID:-1000}"
         assert "cap_add" not in service
+
+
+def test_an_image_is_built_here_or_named_by_its_digest():
+    built = {each["image"] for each in SERVICES.values() if "build" in each}
+    fetched = {each["image"] for each in SERVICES.values()} - built
+    assert built == {"distsearch"}
+    assert len(fetched) == 2
+    assert all(re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", image) for image in fetched)
+
+
+def test_the_image_gets_its_packages_from_the_locks_alone():
+    lines = (ROOT / "scripts" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    installs = [each for line in lines for each in line.split("&&") if " install " in each]
+    sources = [re.findall(r"--requirement (\S+)|(--no-index)", each) for each in installs]
+    assert sources == [[("all.txt", "")], [("build.txt", "")], [("", "--no-index")]]
+    assert "COPY scripts/locks/all.txt scripts/locks/build.txt ./" in lines
+    assert any(line.startswith("ENV ") and "PIP_REQUIRE_HASHES=1" in line for line in lines)
 
 
 def test_no_secret_is_in_the_environment_only_where_it_is_kept():
