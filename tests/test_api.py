@@ -110,9 +110,3 @@ def test_features_that_differ_from_those_trained_on_are_refused(xor):
     result = distsearch.search(*xor, rounds=2, workers=0)
     with pytest.raises(DataError, match="expected the 2 features that were trained on, got 3"):
         result.predict([[1, 2, 3]])
-
-
-def test_the_function_is_not_hidden_by_the_module_of_its_name():
-    import distsearch.search
-
-    assert callable(distsearch.search)
