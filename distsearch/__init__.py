@@ -8,13 +8,16 @@
 Importing this package is cheap: NumPy and Ray are only loaded by a call.
 """
 
-import sys
 from collections.abc import Callable
-from types import ModuleType
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distsearch.api import FunctionResult, SearchResult
+
+# The first import of a subpackage sets it as an attribute of its package; later ones do not. So search/, whose own
+# __init__ is empty, is imported before the function of its name is defined, and never hides it again.
+import_module("distsearch.search")
 
 __version__ = "0.2.0"
 __all__ = ["__version__", "minimize", "search"]
@@ -47,14 +50,3 @@ def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "
     from distsearch import api
 
     return api.minimize(function, start, settings)
-
-
-class _Package(ModuleType):
-    """The package: its function `search` is not to be hidden by its module `search` when that is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name == "search" and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -17,7 +17,7 @@ from distsearch.errors import DistsearchError, SettingError
 from distsearch.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.problem.datasets import Dataset
 from distsearch.runs import Result
-from distsearch.search import Watch
+from distsearch.search.loop import Watch
 from distsearch.session import Session
 from distsearch.settings import declared
 from distsearch.workers.base import Tell

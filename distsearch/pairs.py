@@ -80,21 +80,22 @@ class Products:
     """What the first layer of a center makes of its inputs: made once, and shared by all candidates around it."""
 
     def __init__(self) -> None:
-        self._center: Array | None = None
-        self._kept: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        # The center, and by address and shape its inputs with their products: as one, to be read and replaced at once,
+        # for other threads may have other centers.
+        self._latest: tuple[Array | None, dict[tuple[int, ...], tuple[Array, Array]]] = None, {}
 
     def __reduce__(self) -> tuple[type["Products"], tuple[()]]:
         return Products, ()
 
     def of(self, center: Array, layer: Layer, inputs: Array) -> Array:
         """The center's layer applied to inputs, (inputs + 1, examples): (outputs, examples)."""
-        if center is not self._center:
-            self._center = center
-            self._kept.clear()
+        known, kept = self._latest
+        if center is not known:
+            _, kept = self._latest = center, {}
         key = (inputs.ctypes.data, *inputs.shape)
-        if key not in self._kept:  # the inputs are kept as well, so that nothing else can take their address
-            self._kept[key] = inputs, np.matmul(layer.matrix(center)[np.newaxis], inputs)[0]  # as a candidate's is made
-        return self._kept[key][1]
+        if key not in kept:  # the inputs are kept as well, so that nothing else can take their address
+            kept[key] = inputs, np.matmul(layer.matrix(center)[np.newaxis], inputs)[0]  # as a candidate's is made
+        return kept[key][1]
 
 
 class Mirrored(ABC):

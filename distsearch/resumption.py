@@ -14,7 +14,7 @@ from distsearch.machine import description
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.objective import Objective
 from distsearch.runs import Result, Run, StoredRun
-from distsearch.search import Watch
+from distsearch.search.loop import Watch
 from distsearch.session import Session, on_dataset, publisher_of, read_data, with_storage
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State

@@ -27,7 +27,7 @@ from distsearch.problem.datasets import Dataset
 from distsearch.problem.network import Network
 from distsearch.problem.objective import NetworkObjective, Objective, space_of
 from distsearch.runs import CHECKPOINT, Manifest, Result, Run
-from distsearch.search import Spent, Watch, search
+from distsearch.search.loop import Spent, Watch, search
 from distsearch.storage import Address, Publisher, Storage, identity
 from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Tell, Workers

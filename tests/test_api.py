@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from problems import sphere
@@ -27,6 +29,19 @@ def test_a_network_is_searched_and_predicts(xor):
     assert len(result.history) == 400
     assert result.history[-1].best_loss == result.loss
     assert result.weights.shape == (8 * 3 + 2 * 9,)
+
+
+def test_threads_predict_with_one_result(xor):
+    X, y = xor
+    result = distsearch.search(X, y, layers=[64], rounds=20, workers=0, start="he")
+    inputs = [X, 10 * X, -X, X[::-1]]
+    expected = [result.predict(each).tolist() for each in inputs]
+
+    def differences(number: int) -> int:
+        return sum(result.predict(inputs[number]).tolist() != expected[number] for _ in range(200))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(differences, range(4))) == [0, 0, 0, 0]
 
 
 def test_labels_may_be_texts(xor):
@@ -110,9 +125,3 @@ def test_features_that_differ_from_those_trained_on_are_refused(xor):
     result = distsearch.search(*xor, rounds=2, workers=0)
     with pytest.raises(DataError, match="expected the 2 features that were trained on, got 3"):
         result.predict([[1, 2, 3]])
-
-
-def test_the_function_is_not_hidden_by_the_module_of_its_name():
-    import distsearch.search
-
-    assert callable(distsearch.search)

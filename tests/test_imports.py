@@ -98,13 +98,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "session": (
         {"errors", "candidates", "config", "history", "limits", "machine", "model", "problem", "problem.advice"}
         | {"problem.datasets", "problem.losses", "problem.network"}
-        | {"problem.objective", "runs", "search", "storage", "strategies", "strategies.base"}
+        | {"problem.objective", "runs", "search.loop", "storage", "strategies", "strategies.base"}
         | {"workers.base", "workers.local", "workers.metrics", "workers.ray_pool"},
         {"numpy", "msgspec"},
     ),
     "resumption": (
-        {"errors", "config", "history", "limits", "machine", "problem.datasets", "problem.objective", "runs", "search"}
-        | {"session", "storage", "strategies.base", "workers.base"},
+        {"errors", "config", "history", "limits", "machine", "problem.datasets", "problem.objective", "runs"}
+        | {"search.loop", "session", "storage", "strategies.base", "workers.base"},
         {"msgspec"},
     ),
     "api": (
@@ -113,7 +113,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "comparison": (
-        {"errors", "config", "limits", "problem.datasets", "runs", "search", "session", "settings", "strategies"}
+        {"errors", "config", "limits", "problem.datasets", "runs", "search.loop", "session", "settings", "strategies"}
         | {"workers.base", "workers.ray_cluster"},
         {"msgspec"},
     ),
@@ -132,7 +132,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "jobs.archive": ({"errors", "checkpoints", "documents", "history", "runs"}, set()),
     "jobs.following": ({"errors", "jobs.cluster"}, set()),
     "jobs.submission": ({"errors", "jobs.archive", "jobs.cluster", "jobs.following", "jobs.parcel"}, set()),
-    "search": (
+    "search.loop": (
         {
             "config",
             "documents",
@@ -191,7 +191,7 @@ def allowed(module: str, permitted: set[str]) -> bool:
 ROOM_OF = {
     module: ROOMS.get(module) or ROOMS.get(f"{module.rpartition('.')[0]}.*")
     for module in modules()
-    if module not in {"workers.__init__", "problem.__init__"}
+    if module not in {"search.__init__", "workers.__init__"}
 }
 
 

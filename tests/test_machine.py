@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from threading import Event, Thread
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -15,6 +16,27 @@ def test_one_thread_is_one_thread_and_only_inside():
     before = blas_threads()
     with one_thread():
         assert blas_threads() == {1}
+    assert blas_threads() == before
+
+
+def test_one_thread_is_kept_to_until_the_last_has_left_and_then_restored():
+    before = blas_threads()
+    entered, first_has_left = Event(), Event()
+    seen = []
+
+    def second() -> None:
+        with one_thread():
+            entered.set()
+            first_has_left.wait(60)
+            seen.append(blas_threads())
+
+    other = Thread(target=second)
+    with one_thread():
+        other.start()
+        assert entered.wait(60)
+    first_has_left.set()
+    other.join(60)
+    assert seen == [{1}]
     assert blas_threads() == before
 
 

@@ -1,4 +1,5 @@
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -111,6 +112,24 @@ def test_the_first_layer_s_product_is_made_once_for_a_center_and_its_inputs():
     assert products.of(center, layer, inputs[:, :100]) is first
     after = products.of(other_center, layer, inputs[:, :100])
     assert after == pytest.approx(layer.matrix(other_center) @ inputs[:, :100], rel=1e-5, abs=1e-6)
+
+
+def test_products_of_a_center_are_not_taken_for_those_of_another_thread_s():
+    objective = network_objective("digits", (8,))
+    center, other = objective.network.start("he", 0), objective.network.start("he", 1)
+    products, layer = Products(), objective.network.layers[0]
+    inputs = objective.batches.train.inputs
+
+    class Overtaken:
+        """The layer, whose product is asked for by another thread while this one is about to make its own."""
+
+        def matrix(self, weights: np.ndarray) -> np.ndarray:
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(products.of, other, layer, inputs).result()
+            return layer.matrix(weights)
+
+    assert products.of(center, Overtaken(), inputs).tobytes() == Products().of(center, layer, inputs).tobytes()
+    assert products.of(other, layer, inputs).tobytes() == Products().of(other, layer, inputs).tobytes()
 
 
 def test_products_are_not_sent_along():

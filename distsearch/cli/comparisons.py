@@ -14,7 +14,7 @@ from distsearch.errors import UserError
 
 if TYPE_CHECKING:
     from distsearch.comparison import Search
-    from distsearch.search import Watch
+    from distsearch.search.loop import Watch
     from distsearch.session import Session
 
 

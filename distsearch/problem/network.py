@@ -5,6 +5,7 @@ the last layer have their candidates inside, (outputs, candidates, examples): wh
 then runs on from one candidate to the next.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,6 +74,16 @@ class _Buffers:
     outputs: Array  # (candidates, outputs, examples)
 
 
+class _Kept(threading.local):
+    """The buffers of each thread, by candidates and examples: threads must not write into each other's."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[int, int], _Buffers] = {}
+
+    def __reduce__(self) -> tuple[type["_Kept"], tuple[()]]:
+        return _Kept, ()
+
+
 class Network:
     """Dense layers with one hidden activation; the last layer is linear."""
 
@@ -87,10 +98,7 @@ class Network:
         self.layers = tuple(layers)
         self.activation = activation
         self.weights_count = start
-        self._buffers: dict[tuple[int, int], _Buffers] = {}
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_buffers": {}}
+        self._kept = _Kept()
 
     @property
     def neurons(self) -> int:
@@ -109,7 +117,7 @@ class Network:
         return weights
 
     def forward(self, candidates: Candidates, inputs: Array) -> Array:
-        """The outputs of every candidate, (candidates, outputs, examples), in a buffer that the next call reuses.
+        """The outputs of every candidate, (candidates, outputs, examples), in a buffer that the thread soon reuses.
 
         inputs is (features + 1, examples), its last row ones.
         """
@@ -147,14 +155,15 @@ class Network:
         return weights
 
     def _buffers_for(self, candidates: int, examples: int) -> _Buffers:
-        buffers = self._buffers.get((candidates, examples))
+        kept = self._kept.buffers
+        buffers = kept.get((candidates, examples))
         if buffers is None:
-            if len(self._buffers) >= 8:  # a search has at most four shapes: whole and last tiles and chunks
-                self._buffers.clear()
+            if len(kept) >= 8:  # a search has at most four shapes: whole and last tiles and chunks
+                kept.clear()
             hidden = tuple(np.ones((candidates, layer.outputs + 1, examples), np.float32) for layer in self.layers[:-1])
             zeros = tuple(np.zeros_like(array[0]) for array in hidden)
             buffers = _Buffers(hidden, zeros, _room_for_outputs(candidates, self.layers[-1].outputs, examples))
-            self._buffers[candidates, examples] = buffers
+            kept[candidates, examples] = buffers
         return buffers
 
 

@@ -1,3 +1,6 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -45,6 +48,30 @@ def test_a_second_call_gives_the_same_though_buffers_are_reused():
     first = network.forward(Dense(weights), with_ones(features)).copy()
     network.forward(Dense(weights * 2), with_ones(features))
     assert network.forward(Dense(weights), with_ones(features)).tobytes() == first.tobytes()
+
+
+def test_threads_do_not_write_into_each_other_s_activations():
+    network = Network(6, (20, 20), 3, "relu")
+    features = with_ones(noise(1, Stream.DATA, 0, 0, 400, 6))
+    candidates = [Dense(row[np.newaxis]) for row in noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)]
+    expected = [network.forward(each, features).copy() for each in candidates]
+
+    def differences(number: int) -> int:
+        return sum((network.forward(candidates[number], features) != expected[number]).any() for _ in range(500))
+
+    with ThreadPoolExecutor(len(candidates)) as threads:
+        assert list(threads.map(differences, range(len(candidates)))) == [0, 0, 0, 0]
+
+
+def test_a_network_is_sent_without_its_buffers():
+    network = Network(2, (3,), 3, "relu")
+    before = len(pickle.dumps(network))
+    expected = network.forward(Dense(np.ones((4, network.weights_count), np.float32)), np.ones((3, 900), np.float32))
+    sent = pickle.dumps(network)
+    assert len(sent) == before
+    received = pickle.loads(sent)  # noqa: S301  (our own)
+    again = received.forward(Dense(np.ones((4, network.weights_count), np.float32)), np.ones((3, 900), np.float32))
+    assert again.tobytes() == expected.tobytes()
 
 
 def test_named_and_flat_are_each_other_s_inverse():

@@ -1,0 +1,1 @@
+"""What moves: the loop of a search."""

@@ -1,0 +1,56 @@
+"""Functions that name distsearch travel to other processes, as those that name any package do."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+import distsearch
+
+
+def output(program: str, folder: Path) -> str:
+    """What a script prints; its functions are those of __main__."""
+    script = folder / "script.py"
+    script.write_text(program)
+    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_function_that_names_the_package_is_pickled():
+    assert cloudpickle.loads(cloudpickle.dumps(lambda: distsearch.__version__))() == distsearch.__version__
+
+
+def test_it_goes_to_the_processes_of_joblib(tmp_path):
+    program = (
+        "import distsearch\n"
+        "from joblib import Parallel, delayed\n"
+        "print(set(Parallel(n_jobs=2)(delayed(lambda: distsearch.__version__)() for _ in range(4))))"
+    )
+    assert output(program, tmp_path) == str({distsearch.__version__})
+
+
+def test_it_goes_to_ray(ray_with_three_cpus):
+    import ray
+
+    assert ray.get(ray.remote(lambda: distsearch.__version__).remote()) == distsearch.__version__
+
+
+def test_an_objective_of_a_script_that_names_the_package_goes_to_the_workers(tmp_path):
+    program = (
+        "import distsearch\n"
+        "def loss(weights):\n"
+        "    return float((weights**2).sum()) + len(distsearch.__version__)\n"
+        "print(distsearch.minimize(loss, [0.0], rounds=2, workers=1).loss)"
+    )
+    assert output(program, tmp_path) == str(float(len(distsearch.__version__)))
+
+
+@pytest.mark.parametrize("name", ["distsearch.search", "distsearch.search.loop"])
+def test_the_function_is_not_hidden_by_the_folder_of_its_name(tmp_path, name):
+    program = f"import {name}, distsearch; print(distsearch.search.__doc__.splitlines()[0])"
+    assert output(program, tmp_path) == "Look for the weights of a network that maps X to y."
+    assert import_module(name).__name__ == name
