@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ class FunctionResult:
     @property
     def loss(self) -> float:
         """The lowest loss; infinite if not one round was finished."""
-        return inf if self.summary.loss is None else self.summary.loss
+        return self.summary.loss
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.ray_cluster": ({"errors", "machine"}, {"ray"}),
     "workers.metrics": ({"history", "strategies.base", "workers.base"}, {"ray"}),
-    "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
+    "checkpoints": ({"errors", "documents"}, {"numpy", "msgspec", "safetensors"}),
     "documents": ({"errors"}, {"msgspec"}),
     "history": ({"errors", "documents", "strategies.base"}, {"numpy", "msgspec"}),
     "runs": (BASE | {"config", "checkpoints", "documents", "history", "strategies.base"}, {"numpy", "msgspec"}),
@@ -134,7 +134,6 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "search": (
         {
             "config",
-            "documents",
             "errors",
             "history",
             "interrupts",
