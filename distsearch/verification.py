@@ -19,8 +19,8 @@ from distsearch.errors import RunError
 from distsearch.history import Entry, Measured, RoundRecord
 from distsearch.machine import one_thread
 from distsearch.model import network_for
-from distsearch.problem.datasets import Schema
 from distsearch.problem.objective import Measurement
+from distsearch.problem.schema import Schema
 from distsearch.resumption import own_session
 from distsearch.rounds import NOT_MEASURED, Outcome, Rounds, measure
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content

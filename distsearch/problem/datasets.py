@@ -5,10 +5,8 @@ Further data is read by the schema of the training data: the same columns, class
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,94 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from distsearch.errors import DataError, unknown
 from distsearch.problem import generators
-from distsearch.problem.checks import (
-    class_names,
-    class_numbers,
-    feature_matrix,
-    feature_names,
-    finite,
-    target_numbers,
-)
+from distsearch.problem.checks import feature_matrix, feature_names, finite
+from distsearch.problem.labels import TEXT
 from distsearch.problem.raw import Columns, Raw, quoted
 from distsearch.problem.readers import read
+from distsearch.problem.schema import Schema
+from distsearch.problem.targets import Labels, target_numbers
 from distsearch.randomness import Stream, permutation
-
-
-@dataclass(frozen=True)
-class Schema:
-    """Everything needed to read further data the way the training data was read."""
-
-    features: tuple[str, ...]  # column names; x0, x1, … where the source has none
-    target: str  # the target column's name; empty where there is none
-    classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
-    outputs: int  # classes, or target columns in regression
-    mean: tuple[float, ...] | None  # of the training features if they were standardised; float32 values
-    deviation: tuple[float, ...] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The schema as JSON knows it; `from_json` gives it back."""
-        document = asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Schema":
-        """The schema that `to_json` wrote. DataError if it is not one."""
-        names = [field.name for field in fields(cls)]
-        if not isinstance(document, Mapping) or set(document) != set(names):
-            came = ", ".join(map(str, document)) if isinstance(document, Mapping) else quoted(document)
-            raise DataError(f"data schema: expected the fields {', '.join(names)}, got {came or 'none'}")
-        for name, (expected, fits) in _FORMS.items():
-            if not fits(document[name]):
-                raise DataError(f"data schema: expected {name} to be {expected}, got {quoted(document[name])}")
-        parts: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
-        }
-        schema = cls(**parts)
-        lengths = {len(part) for part in (schema.mean, schema.deviation) if part is not None}
-        if lengths - {len(schema.features)} or (schema.mean is None) != (schema.deviation is None):
-            raise DataError(
-                f"data schema: expected a mean and a deviation for each of {len(schema.features)} features, "
-                "or for none; it is damaged, train again"
-            )
-        if schema.classes is not None and schema.outputs != len(schema.classes):
-            raise DataError(
-                f"data schema: expected an output for each of {len(schema.classes)} classes, "
-                f"got {schema.outputs}; it is damaged, train again"
-            )
-        return schema
-
-
-def _texts(value: object, least: int) -> bool:
-    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
-        return False
-    return least <= len(value) == len(set(value))
-
-
-def _floats(value: object) -> bool:
-    """Whether the value is a list of finite numbers that float32 holds exactly."""
-    if not isinstance(value, list | tuple) or any(isinstance(part, bool | str) for part in value):
-        return False
-    try:
-        with np.errstate(over="ignore"):
-            return all(math.isfinite(part) and float(np.float32(part)) == part for part in value)
-    except (TypeError, OverflowError):
-        return False
-
-
-_FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "features": ("a list of different names", lambda value: _texts(value, 1)),
-    "target": ("a name", lambda value: isinstance(value, str)),
-    "classes": (
-        "a list of at least 2 different labels, or null",
-        lambda value: value is None or _texts(value, 2),
-    ),
-    "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
-    "mean": ("a list of float32 numbers, or null", lambda value: value is None or _floats(value)),
-    "deviation": (
-        "a list of float32 numbers above 0, or null",
-        lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -123,6 +40,7 @@ class Dataset:
     test: Examples | None
     schema: Schema
     fingerprint: str  # sha256:… of all arrays as they are here, and of the schema
+    notes: tuple[str, ...] = ()  # sentences on how the data was read
 
 
 def load(
@@ -211,12 +129,9 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     features = feature_matrix(raw)
     if len(features) < 2:
         raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some")
-    classes = None if numbers and not raw.labels else class_names(raw)
-    if classes is not None and len(classes) < 2:
-        raise DataError(
-            f"{raw.source}: expected at least 2 classes, but every label is {quoted(classes[0])}; add others"
-        )
-    targets: NDArray[Any] = target_numbers(raw) if classes is None else class_numbers(raw, classes)
+    labels = None if numbers and not raw.labels else Labels.of(raw)
+    classes = None if labels is None else labels.classes()
+    targets = target_numbers(raw) if labels is None or classes is None else labels.class_numbers(classes)
     split = _split(raw, test_share, seed)
     kept = slice(None) if split is None else split[0]
     if classes is not None:
@@ -224,7 +139,9 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     mean, deviation = _moments(features[kept]) if scale else (None, None)
     outputs = targets.shape[1] if classes is None else len(classes)
     names = feature_names(raw, features.shape[1])
-    schema = Schema(names, raw.target, classes, outputs, mean, deviation)
+    flat = raw.targets is not None and raw.targets.ndim == 1
+    label_type = TEXT if labels is None else labels.type
+    schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat)
 
     features = _scaled(raw, features, schema)
     train = Examples(_frozen(features[kept]), _frozen(targets[kept]))
@@ -233,7 +150,8 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
         test = _examples(raw.test, schema)
     elif split is not None:
         test = Examples(_frozen(features[split[1]]), _frozen(targets[split[1]]))
-    return Dataset(train, test, schema, _fingerprint(train, test, schema))
+    notes = raw.notes + (() if labels is None else labels.notes())
+    return Dataset(train, test, schema, _fingerprint(train, test, schema), notes)
 
 
 def _split(raw: Raw, test_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
@@ -296,7 +214,7 @@ def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
 def _examples(raw: Raw, schema: Schema) -> Examples:
     """Further examples, as the training's were read."""
     features = _features(raw, schema)
-    targets = target_numbers(raw) if schema.classes is None else class_numbers(raw, schema.classes)
+    targets = target_numbers(raw) if schema.classes is None else Labels.of(raw).class_numbers(schema.classes)
     if schema.classes is None and targets.shape[1] != schema.outputs:
         raise DataError(f"{raw.source}: expected {schema.outputs} targets an example, got {targets.shape[1]}")
     return Examples(_frozen(features), _frozen(targets))
@@ -309,7 +227,7 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _fingerprint(train: Examples, test: Examples | None, schema: Schema) -> str:
-    digest = hashlib.sha256(json.dumps(schema.to_json(), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(schema.learnt, sort_keys=True).encode())
     for part in (train, test):
         for array in () if part is None else (part.features, part.targets):
             digest.update(f"{array.shape}{array.dtype.str}".encode())

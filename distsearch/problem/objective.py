@@ -96,7 +96,7 @@ class Objective(ABC):
     """Parts of the data that weights are measured on one by one."""
 
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""
+        """The sums of losses and right predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
         return np.zeros((hi - lo, 2))
 
     def measurement(self, sums: Sums) -> Measurement:
@@ -189,12 +189,12 @@ class NetworkObjective(Objective):
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""
+        """The sums of losses and right predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
         candidate, sums = Dense(weights[np.newaxis]), np.zeros((hi - lo, 2))
         for row, (split, chunk) in zip(sums, self._pieces[lo:hi], strict=True):
             outputs, targets = self.network.forward(candidate, split.inputs[:, chunk]), split.targets[:, chunk]
             if self._classes:
-                row[1] = losses.hits(outputs, targets)[0]
+                row[1] = losses.correct(outputs, targets)[0]
             row[0] = self.loss.total(outputs, targets)[0]
         return sums
 
@@ -203,8 +203,8 @@ class NetworkObjective(Objective):
         found: list[float | None] = []
         for split in self._splits:
             rows = [row for row, (piece, _) in zip(sums, self._pieces, strict=True) if piece is split]
-            loss, hits = sum(rows, np.zeros(2)) / len(split)
-            found += [float(loss), float(hits) if self._classes else None]
+            loss, correct = sum(rows, np.zeros(2)) / len(split)
+            found += [float(loss), float(correct) if self._classes else None]
         return Measurement(*found, *[None] * (4 - len(found)))
 
     def named(self, weights: Array) -> dict[str, Array]:

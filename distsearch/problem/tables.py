@@ -223,12 +223,16 @@ def read_parquet(path: str, columns: Columns) -> Raw:
                 )
             with np.errstate(over="ignore"):  # beyond float32: `checks` says where
                 matrix[:, index] = values
-        targets = None
-        if label is not None:
-            targets = _numbers(table.column(label), arrow)
-            if targets is None:
-                targets = np.fromiter(table.column(label).to_pylist(), object, table.num_rows)
+        targets = None if label is None else _targets(table.column(label), arrow)
     return Raw(path, matrix, targets, tuple(chosen), label or "", place=lambda example: f"row {example + 1}")
+
+
+def _targets(column: Any, arrow: Any) -> NDArray[Any]:
+    """The column's values, (examples,), for targets: decimal numbers are text, as no float has their digits."""
+    if arrow.types.is_decimal(column.type):
+        column = column.cast(arrow.string())
+    numbers = _numbers(column, arrow)
+    return np.fromiter(column.to_pylist(), object, len(column)) if numbers is None else numbers
 
 
 def _numbers(column: Any, arrow: Any) -> NDArray[Any] | None:

@@ -3,6 +3,7 @@ import gzip
 import io
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
             "x,y,t\n1,2,a\n-1e39,4,b\n",
             ", line 3: expected a finite number (below 3.4e38) in column 'x', got -inf",
         ),
-        ("x,y,t\n1,2,a\n3,4,\n", ", line 3: expected a target, got ''"),
+        ("x,y,t\n1,2,a\n3,4,\n", ", line 3: expected a target in column 't', got ''"),
         ("x,y,t\n1,2,a\n3,4,a\n", "expected at least 2 classes, but every label is 'a'"),
         ('x,y,t\n1,2,"a\n3,4,b\n5,6,c\n', ", line 4: expected quotes in pairs"),
         ('x,y,t\n1,2,"a\nb"\n3,nan,c\n', ", line 4: expected a finite number"),
@@ -144,12 +145,12 @@ def test_a_csv_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(w
         ),
         ({"x": ["p", "q"], "t": ["a", "b"]}, "expected numbers in column 'x', got string"),
         ({"x": [[1, 2], [3, 4]], "t": ["a", "b"]}, "expected numbers in column 'x', got list"),
-        ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target, got None"),
+        ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target in column 't', got None"),
         (
             {"x": [1, 2], "t": [1, None]},
             ", row 2: expected a finite number (below 3.4e38) in column 't', got nan",
         ),
-        ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text or numbers"),
+        ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
         ({"t": ["a", "b"]}, "expected a feature beside the target, got only 't'"),
     ],
 )
@@ -177,6 +178,27 @@ def test_parquet_s_kinds_of_columns(write):
     assert data.train.features.tolist() == [[1, 1.25, 0.5], [0, 2.5, 1.5]]
     assert data.schema.classes == ("u", "v")
     assert data.train.targets.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pa.array([Decimal("1.10"), Decimal("12345678901234567890.12")]), ("1.10", "12345678901234567890.12")),
+        (pa.array([2**64 - 1, 2**64 - 2], pa.uint64()), ("18446744073709551614", "18446744073709551615")),
+        (pa.array(["01", "1.0"]), ("1.0", "01")),
+        (pa.array([b"caf\xc3\xa9", b"b"]), ("b", "café")),
+        (pa.array([False, True]), ("False", "True")),
+        (pa.array([1.0, 2.0]), ("1", "2")),
+    ],
+)
+def test_labels_of_parquet_keep_every_digit(write, column, classes):
+    assert set(load(write(pa.table({"x": [1, 2], "t": column})), numbers=False).schema.classes) == set(classes)
+
+
+def test_dates_are_no_labels_and_are_named(write):
+    dates = pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)])
+    sentence = refused(write(pa.table({"x": [1, 2], "t": dates})))
+    assert ", row 1: expected labels that are text, numbers, or true and false, got datetime.datetime(2020" in sentence
 
 
 def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):
