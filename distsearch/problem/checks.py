@@ -19,8 +19,14 @@ def feature_names(raw: Raw, count: int) -> tuple[str, ...]:
     return raw.names or tuple(f"x{index}" for index in range(count))
 
 
-def feature_matrix(raw: Raw) -> NDArray[np.float32]:
-    """The features, (examples, features), all finite; images and the like are flattened. Raises DataError."""
+Features = NDArray[np.float32] | NDArray[np.float64]
+
+
+def feature_matrix(raw: Raw) -> Features:
+    """The features, (examples, features), all finite; images and the like are flattened. Raises DataError.
+
+    They are float32, or float64 where that might not hold them: to standardise times, say, takes all of their digits.
+    """
     features = np.asarray(raw.features)
     if features.dtype.kind == "O":
         try:
@@ -39,7 +45,9 @@ def feature_matrix(raw: Raw) -> NDArray[np.float32]:
             f"{raw.source}: expected at least one example with at least one feature, "
             f"got {len(features)} examples with {width} features; add some"
         )
-    return finite(raw, features.reshape(len(features), width), feature_names(raw, width))
+    features = features.reshape(len(features), width)
+    floats = finite(raw, features, feature_names(raw, width))
+    return floats if np.can_cast(features.dtype, np.float32) else np.ascontiguousarray(features, np.float64)
 
 
 def finite(raw: Raw, values: NDArray[Any], columns: Sequence[str]) -> NDArray[np.float32]:
@@ -52,6 +60,6 @@ def finite(raw: Raw, values: NDArray[Any], columns: Sequence[str]) -> NDArray[np
         raise DataError(
             f"{raw.source}, {raw.place(int(example))}: expected a finite number (below 3.4e38) in column "
             f"{quoted(columns[int(column)])}, got {float(values[example, column])}; "
-            "mend it or delete the example"
+            "fix it or remove the row"
         )
     return floats

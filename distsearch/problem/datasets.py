@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from distsearch.errors import DataError, unknown
 from distsearch.problem import generators
-from distsearch.problem.checks import feature_matrix, feature_names, finite
+from distsearch.problem.checks import Features, feature_matrix, feature_names, finite
 from distsearch.problem.labels import TEXT
 from distsearch.problem.raw import Columns, Raw, quoted
 from distsearch.problem.readers import read
@@ -143,13 +143,13 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     label_type = TEXT if labels is None else labels.type
     schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat)
 
-    features = _scaled(raw, features, schema)
-    train = Examples(_frozen(features[kept]), _frozen(targets[kept]))
+    scaled = _scaled(raw, features, schema)
+    train = Examples(_frozen(scaled[kept]), _frozen(targets[kept]))
     test = None
     if raw.test is not None:
         test = _examples(raw.test, schema)
     elif split is not None:
-        test = Examples(_frozen(features[split[1]]), _frozen(targets[split[1]]))
+        test = Examples(_frozen(scaled[split[1]]), _frozen(targets[split[1]]))
     notes = raw.notes + (() if labels is None else labels.notes())
     return Dataset(train, test, schema, _fingerprint(train, test, schema), notes)
 
@@ -183,20 +183,22 @@ def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]
         )
 
 
-def _moments(features: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each feature, as float32 values; the deviation of a constant feature is 1."""
-    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+def _moments(features: Features) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature, the mean as exact as the features are; the deviation of a constant is 1."""
+    mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
     deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
-    deviation[deviation == 0] = 1  # exactly 0 for constants: float64 adds equal float32 values without rounding
+    constant = features.min(axis=0) == features.max(axis=0)  # its mean may be rounded, and then it seems to deviate
+    mean[constant] = features[0, constant]
+    deviation[constant | (deviation == 0)] = 1
     return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
-def _scaled(raw: Raw, features: NDArray[np.float32], schema: Schema) -> NDArray[np.float32]:
+def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
     """The features by the schema's scale, (examples, features)."""
     if schema.mean is None:
-        return features
+        return features.astype(np.float32, copy=False)
     with np.errstate(over="ignore"):
-        scaled = features - np.array(schema.mean, np.float32)
+        scaled = np.subtract(features, schema.mean, dtype=np.float64).astype(np.float32)
         scaled /= np.array(schema.deviation, np.float32)
     return finite(raw, scaled, schema.features)
 

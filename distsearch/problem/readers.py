@@ -95,9 +95,7 @@ def _read_idx(path: str, columns: Columns) -> Raw:
                 f"{beside}: expected {len(images)} labels, one an image of {path}, got {targets.shape}; "
                 "take both files from the same place"
             )
-    features = images.astype(np.float32)
-    if images.dtype == np.uint8:
-        features /= _LARGEST_BYTE
+    features = images.astype(np.float32) / _LARGEST_BYTE if images.dtype == np.uint8 else images
     return Raw(path, features, targets, labels=True)
 
 

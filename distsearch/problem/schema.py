@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from distsearch.errors import DataError
 from distsearch.problem.labels import TEXT, is_type
 from distsearch.problem.raw import quoted
@@ -20,7 +18,7 @@ class Schema:
     target: str  # the target column's name; empty where there is none
     classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
     outputs: int  # classes, or target columns in regression
-    mean: tuple[float, ...] | None  # of the training features if they were standardised; float32 values
+    mean: tuple[float, ...] | None  # of the training features if they were standardised
     deviation: tuple[float, ...] | None
     label_type: str = TEXT  # see `labels`
     flat: bool = True  # targets came as (examples,), not as (examples, 1)
@@ -74,12 +72,11 @@ def _texts(value: object, least: int) -> bool:
 
 
 def _floats(value: object) -> bool:
-    """Whether the value is a list of finite numbers that float32 holds exactly."""
+    """Whether the value is a list of finite numbers."""
     if not isinstance(value, list | tuple) or any(isinstance(part, bool | str) for part in value):
         return False
     try:
-        with np.errstate(over="ignore"):
-            return all(math.isfinite(part) and float(np.float32(part)) == part for part in value)
+        return all(math.isfinite(part) for part in value)
     except (TypeError, OverflowError):
         return False
 
@@ -94,9 +91,9 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "label_type": ("a type of labels", lambda value: isinstance(value, str) and is_type(value)),
     "flat": ("true or false", lambda value: isinstance(value, bool)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
-    "mean": ("a list of float32 numbers, or null", lambda value: value is None or _floats(value)),
+    "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
     "deviation": (
-        "a list of float32 numbers above 0, or null",
+        "a list of numbers above 0, or null",
         lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
     ),
 }

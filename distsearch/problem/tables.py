@@ -75,7 +75,7 @@ def read_csv(path: str, columns: Columns, delimiter: str = ",") -> Raw:
         names = table.header(reader)
         features, target = _choose(path, names, columns)
         wanted = set(features)
-        kinds = ["f4" if index in wanted else "O" if index == target else "U1" for index in range(len(names))]
+        kinds = ["f8" if index in wanted else "O" if index == target else "U1" for index in range(len(names))]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # a header alone: `checks` says so
@@ -91,8 +91,8 @@ def read_csv(path: str, columns: Columns, delimiter: str = ",") -> Raw:
         wrong = table.misfit(names, features) if any("\n" in label for label in targets) else None
         if wrong:
             raise DataError(wrong)
-    numbers = [cells[field] for field in cells.dtype.names or () if field.startswith("f4")]
-    matrix = np.concatenate(numbers, axis=1)
+    numbers = [cells[field] for field in cells.dtype.names or () if field.startswith("f8")]
+    matrix = numbers[0] if len(numbers) == 1 else np.concatenate(numbers, axis=1)
     if features != sorted(features):
         matrix = matrix[:, np.argsort(np.argsort(features))]
     chosen = tuple(names[index] for index in features)
@@ -211,7 +211,7 @@ def read_parquet(path: str, columns: Columns) -> Raw:
         chosen = [names[index] for index in features]
         label = None if target is None else names[target]
         table = content.read(columns=chosen if label is None else [*chosen, label])
-        matrix = np.empty((table.num_rows, len(chosen)), np.float32)
+        matrix = np.empty((table.num_rows, len(chosen)))
         for index, name in enumerate(chosen):
             column = table.column(name)
             truth = arrow.types.is_boolean(column.type)
@@ -221,8 +221,7 @@ def read_parquet(path: str, columns: Columns) -> Raw:
                     f"{path}: expected numbers in column {quoted(name)}, got {column.type}; "
                     "write it as numbers, or leave the column out"
                 )
-            with np.errstate(over="ignore"):  # beyond float32: `checks` says where
-                matrix[:, index] = values
+            matrix[:, index] = values
         targets = None if label is None else _targets(table.column(label), arrow)
     return Raw(path, matrix, targets, tuple(chosen), label or "", place=lambda example: f"row {example + 1}")
 

@@ -15,8 +15,17 @@ def raw(targets, features=None, **others) -> Raw:
 def test_features_are_flattened_in_order():
     found = feature_matrix(raw([0, 1], features=np.arange(12).reshape(2, 2, 3)))
     assert found.tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
-    assert found.dtype == np.float32
     assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("?", "f4"), ("i1", "f4"), ("u2", "f4"), ("f2", "f4"), (">f4", "f4"), ("i4", "f8"), ("u8", "f8"), ("O", "f8")],
+)
+def test_features_that_float32_might_not_hold_stay_float64(given, kept):
+    found = feature_matrix(raw([0, 1], features=np.array([[0], [1]], given)))
+    assert found.dtype == np.dtype(kept)
+    assert found.tolist() == [[0], [1]]
 
 
 @pytest.mark.parametrize("features", [[[True], [False]], np.array([["1"], [0]], object), np.array([[1], [0]], ">i4")])

@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from distsearch.errors import DataError
 from distsearch.problem.datasets import Schema, features_from, from_arrays, load, read_examples, read_features
@@ -139,9 +141,50 @@ def test_the_scale_is_that_of_the_training_examples_alone():
 
 
 @pytest.mark.parametrize("count", [3, 7, 11])
-def test_rounding_makes_no_deviation_for_a_constant_feature(count):
-    features = np.full((count, 1), 0.1, np.float32)
-    assert from_arrays(features, np.arange(count), numbers=True, scale=True).schema.deviation == (1,)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_rounding_makes_no_deviation_for_a_constant_feature(count, kind):
+    data = from_arrays(np.full((count, 1), 0.1, kind), np.arange(count), numbers=True, scale=True)
+    assert data.schema.deviation == (1,)
+    assert not data.train.features.any()
+
+
+TIMES = 1_700_000_000 + np.arange(120)  # seconds since 1970, of which float32 makes two numbers
+
+
+@pytest.mark.parametrize("kind", ["arrays", "csv", "parquet", "npz"])
+def test_features_are_standardised_with_all_of_their_digits(tmp_path, kind):
+    labels = (np.arange(120) >= 60).astype(int)
+    path = str(tmp_path / f"data.{kind}")
+    if kind == "arrays":
+        data = from_arrays(TIMES[:, np.newaxis], labels, numbers=False, scale=True)
+    else:
+        if kind == "csv":
+            np.savetxt(path, np.stack([TIMES, labels], axis=1), "%d", delimiter=",", header="x,y", comments="")
+        elif kind == "parquet":
+            parquet.write_table(pa.table({"x": TIMES, "y": labels}), path)
+        else:
+            np.savez(path, X=TIMES[:, np.newaxis], y=labels)
+        data = load(path, numbers=False, scale=True)
+        assert read_features(path, data.schema).tobytes() == data.train.features.tobytes()
+    expected = (TIMES - TIMES.mean()) / TIMES.std()
+    assert data.train.features[:, 0] == pytest.approx(expected, rel=1e-6)
+    assert features_from(TIMES[:7, np.newaxis], data.schema)[:, 0] == pytest.approx(expected[:7], rel=1e-6)
+
+
+def test_float32_features_are_scaled_by_a_mean_that_float32_does_not_hold():
+    schema = from_arrays(TIMES[:, np.newaxis], TIMES, numbers=True, scale=True).schema
+    rounded = TIMES.astype(np.float32)
+    expected = (rounded.astype(float) - TIMES.mean()) / TIMES.std()
+    assert features_from(rounded[:, np.newaxis], schema)[:, 0] == pytest.approx(expected, rel=1e-6)
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=30))
+def test_float32_features_are_scaled_as_in_float32(values):
+    """What was standardised before float64 was minded comes out in the same bits."""
+    features = np.array(values, np.float32)[:, np.newaxis]
+    data = from_arrays(features, np.arange(len(values)), numbers=True, scale=True)
+    mean, deviation = (np.array(part, np.float32) for part in (data.schema.mean, data.schema.deviation))
+    assert data.train.features.tobytes() == ((features - mean) / deviation).tobytes()
 
 
 def test_a_deviation_that_vanishes_in_float32_is_one():

@@ -94,6 +94,7 @@ def test_every_type_but_bytes_is_read_as_it_is(write, code, kind):
     images = [[[1, -2], [3, 4]], [[5, 6], [7, -8]]]
     path = write(a_images=idx(images, code, kind), a_labels=idx([1, 0], code, kind))
     train = load(path, numbers=False).train
+    assert train.features.dtype == np.float32
     assert train.features.tolist() == [[1, -2, 3, 4], [5, 6, 7, -8]]
     assert train.targets.tolist() == [1, 0]
 
