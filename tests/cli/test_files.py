@@ -60,3 +60,33 @@ def test_a_missing_target_among_numbers_is_refused_with_its_line_and_column(tmp_
     line = labels(data).index("NA") + 2
     sentence = refused("run", "--data", data, "--workers", "0", cwd=tmp_path)
     assert f"line {line}: expected a target in column 'y', got 'NA'" in sentence
+
+
+def test_quotes_behind_spaces_are_no_part_of_labels_and_names(tmp_path):
+    data = table(
+        tmp_path / "data.csv", 'a, b, "y"\n', first, lambda x, y: f" {y:.3f}", lambda x, y: f' "{["no", "yes"][x > 0]}"'
+    )
+    result = json.loads(succeeded("run", "--data", data, "--target", "y", *SHORT, "--json", cwd=tmp_path).stdout)
+    assert set(predicted(tmp_path, data)) == {"no", "yes"}
+    assert result["accuracy"] > 0.9
+
+
+def test_true_and_false_are_learnt_from_as_1_and_0(tmp_path):
+    data = table(tmp_path / "data.csv", "a,b,y\n", first, lambda x, y: y > 0, lambda x, y: int(x > 0))
+    assert json.loads(succeeded("run", "--data", data, *SHORT, "--json", cwd=tmp_path).stdout)["accuracy"] > 0.9
+    assert len(predicted(tmp_path, data)) == 60
+
+
+def test_a_file_without_a_header_is_learnt_from_as_a_whole_and_that_is_said(tmp_path):
+    data = table(tmp_path / "data.csv", "", first, second, lambda x, y: ["no", "yes"][x > 0])
+    done = succeeded("run", "--data", data, *SHORT, "--json", cwd=tmp_path)
+    assert "its first line is an example like all others" in done.stderr
+    assert json.loads(succeeded("evaluate", "a", "--json", cwd=tmp_path).stdout)["train"]["examples"] == 60
+    assert len(predicted(tmp_path, data)) == 60
+
+
+def test_times_are_standardised_with_all_of_their_digits(tmp_path):
+    lines = "".join(f"{1_700_000_000 + second},{int(second >= 60)}\n" for second in range(120))
+    (tmp_path / "times.csv").write_text("time,y\n" + lines)
+    done = succeeded("run", "--data", "times.csv", "--scale", *SHORT, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["accuracy"] == 1.0
