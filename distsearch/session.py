@@ -52,7 +52,15 @@ class Session:
     advice: tuple[str, ...] = ()  # on the data
 
     def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
-        """Search until a limit is reached. The run's directory goes again if the workers cannot be started."""
+        """Search until a limit is reached. The run's directory is removed if the workers cannot start.
+
+        SettingError if there is a limit that no search reaches.
+        """
+        if self.config.stop.target_accuracy is not None and not self.objective.classes:
+            raise SettingError(
+                "stop.target_accuracy: expected classes to be learnt, but numbers and functions have no accuracy; "
+                "give a target loss instead"
+            )
         for sentence in filter(None, (*self.advice, self.why, self.strategy.chosen)):
             tell(sentence)
         manifest = Manifest(

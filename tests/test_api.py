@@ -157,6 +157,18 @@ def test_arrays_that_do_not_fit_are_refused(call, sentence):
         call()
 
 
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda **flags: distsearch.search([[1], [2]], [0.5, 1], loss="mean-absolute-error", **flags),
+        lambda **flags: distsearch.minimize(sphere, [0.0], **flags),
+    ],
+)
+def test_an_accuracy_to_reach_is_refused_where_there_is_none(search):
+    with pytest.raises(SettingError, match="target_accuracy: expected classes to be learnt"):
+        search(target_accuracy=0.9, workers=0, rounds=1)
+
+
 def test_an_unknown_setting_is_refused_with_those_there_are():
     with pytest.raises(SettingError, match="unknown setting 'lairs'.* expected one of adapt, ladder"):
         distsearch.search([[1], [2]], [0, 1], lairs=[3], workers=0)

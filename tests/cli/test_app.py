@@ -239,6 +239,7 @@ REFUSALS = {
     "sigma nan": (["--sigma", "nan"], "sigma: expected a finite number, got nan"),
     "population": (["--population", "1"], "population: expected a whole number >= 2, got 1"),
     "rounds": (["--rounds", "0"], "rounds: expected a whole number >= 1, got 0"),
+    "target accuracy": (["--target-accuracy", "90"], "target_accuracy: expected a number <= 1"),
     "seconds": (["--seconds", "-1"], "seconds: expected a number > 0"),
     "layers": (["--layers", "3,0"], "layers: expected a whole number >= 1"),
     "layers text": (["--layers", "many"], "expected whole numbers like 64,32, got 'many'"),

@@ -90,3 +90,21 @@ def test_times_are_standardised_with_all_of_their_digits(tmp_path):
     (tmp_path / "times.csv").write_text("time,y\n" + lines)
     done = succeeded("run", "--data", "times.csv", "--scale", *SHORT, "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["accuracy"] == 1.0
+
+
+def test_an_accuracy_to_reach_is_refused_where_numbers_are_learnt(tmp_path):
+    data = table(tmp_path / "price.csv", "a,b,price\n", first, second, lambda x, y: round(x + y, 3))
+    command = [
+        "--data",
+        data,
+        "--loss",
+        "mean-squared-error",
+        "--target-accuracy",
+        "0.9",
+        "--workers",
+        "0",
+        "--rounds",
+        "1",
+    ]
+    for start in (["run"], ["compare", "--strategies", "hill-climb,snes", "--seeds", "1"]):
+        assert "target_accuracy: expected classes to be learnt" in refused(*start, *command, cwd=tmp_path)
