@@ -53,7 +53,7 @@ class SearchResult(FunctionResult):
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """For X, (examples, features): labels of the type and spelling of y, or numbers; of the shape of y.
 
-        Raises DataError if the features are not as many as those trained on.
+        Columns of a data frame are found by their names. Raises DataError if features are missing or unknown.
         """
         return self.model.predict(datasets.features_from(X, self.model.schema))
 

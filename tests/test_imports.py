@@ -11,7 +11,7 @@ PACKAGE = Path(distsearch.__file__).parent
 
 BASE = {"errors", "settings"}
 PROBLEM = {"problem.checks", "problem.labels", "problem.raw", "problem.readers", "problem.tables", "problem.generators"}
-PROBLEM |= {"problem.csv_tables", "problem.schema", "problem.targets"}
+PROBLEM |= {"problem.csv_tables", "problem.frames", "problem.schema", "problem.targets"}
 
 # What each room may import of the package, and of what is outside of the standard library.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {

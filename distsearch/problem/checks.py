@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import DataError
-from distsearch.problem.raw import Raw, quoted
+from distsearch.problem.raw import Raw, quoted, unnamed
 
 
 def feature_names(raw: Raw, count: int) -> tuple[str, ...]:
     """The names of the features, or x0, x1, … where the source has none."""
-    return raw.names or tuple(f"x{index}" for index in range(count))
+    return raw.names or unnamed(count)
 
 
 Features = NDArray[np.float32] | NDArray[np.float64]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import DataError
-from distsearch.problem.raw import Columns, Raw, is_missing, quoted, reading, unpacked, value_in
+from distsearch.problem.raw import Columns, Raw, is_missing, quoted, reading, unnamed, unpacked, value_in
 from distsearch.problem.tables import choose
 
 LEAST_COUNTED = 4  # columns that are named 0, 1, 2, … and not an example of these values
@@ -153,7 +153,7 @@ class _File:
 def _layout(file: _File, columns: Columns) -> _Layout:
     """What the columns of a file are: named by its first line, or x0, x1, … if that is an example."""
     first = file.first()
-    numbered = [f"x{index}" for index in range(len(first))]
+    numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, columns)
     names = first if headed else numbered
     return _Layout(names, headed, *choose(file.path, names, columns))

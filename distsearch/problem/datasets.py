@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.errors import DataError, unknown
 from distsearch.problem import generators
 from distsearch.problem.checks import Features, feature_matrix, feature_names, finite
+from distsearch.problem.frames import from_frame, further_features, is_frame
 from distsearch.problem.labels import TEXT
 from distsearch.problem.raw import Columns, Raw, quoted
 from distsearch.problem.readers import read
@@ -89,14 +90,22 @@ def from_arrays(
 ) -> Dataset:
     """The data set of these arrays, which are copied: features (examples, features), targets (examples,).
 
-    Targets are labels; or with numbers, for a regression, also (examples, outputs). Raises DataError.
+    The columns of a frame are features by their names. Targets are labels; or with numbers, for a regression, also
+    (examples, outputs). Raises DataError.
     """
-    raw = Raw("the arrays", _copied("features", features), _copied("targets", targets))
+    copied = _copied("targets", targets)
+    if is_frame(features):
+        name = getattr(targets, "name", None)  # of pandas' and polars' series
+        raw = from_frame(features, copied, name if isinstance(name, str) else "")
+    else:
+        raw = Raw("the arrays", _copied("features", features), copied)
     return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
 
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
-    """The features of an array, (examples, features), which is copied. Raises DataError."""
+    """The features of an array, (examples, features), which is copied; of a frame, by their names. Raises DataError."""
+    if is_frame(features):
+        return _frozen(_features(further_features(features, schema), schema))
     return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
 
 

@@ -44,6 +44,11 @@ class Columns:
     targets: bool = True  # False: features alone; the file may be without targets
 
 
+def unnamed(count: int) -> tuple[str, ...]:
+    """What so many columns are called whose source has no names for them."""
+    return tuple(f"x{index}" for index in range(count))
+
+
 def number_in(text: str) -> float | None:
     """The number that a text writes (whole ones as int, so that long ones stay exact), or None."""
     if "_" in text or not text.isascii():  # Python reads 1_0 as 10, and the digits of every script

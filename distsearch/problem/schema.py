@@ -7,14 +7,14 @@ from typing import Any
 
 from distsearch.errors import DataError
 from distsearch.problem.labels import TEXT, is_type
-from distsearch.problem.raw import quoted
+from distsearch.problem.raw import quoted, unnamed
 
 
 @dataclass(frozen=True)
 class Schema:
     """Everything needed to read further data the way the training data was read."""
 
-    features: tuple[str, ...]  # column names; x0, x1, … where the source has none
+    features: tuple[str, ...]  # column names, or those of `unnamed`
     target: str  # the target column's name; empty where there is none
     classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
     outputs: int  # classes, or target columns in regression
@@ -27,6 +27,11 @@ class Schema:
         """The schema as JSON knows it; `from_json` gives it back."""
         document = asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
+
+    @property
+    def named(self) -> bool:
+        """Whether the source had names for its features."""
+        return self.features != unnamed(len(self.features))
 
     @property
     def learnt(self) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def choose(path: str, names: Sequence[str], columns: Columns) -> tuple[list[int]
     if columns.features is None:
         features = [index for index in range(len(names)) if index != target]
         if not features:
-            raise DataError(f"{path}: expected a feature beside the target, got only {quoted(names[0])}; add one")
+            there = f"only {quoted(names[0])}" if names else "no column at all"
+            raise DataError(f"{path}: expected a feature beside the target, got {there}; add one")
         return features, target
     for name in columns.features:
         if name not in place:
