@@ -128,6 +128,8 @@ def read_examples(path: str, schema: Schema, target: str = "") -> Examples:
 
 
 def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
+    if np.ma.is_masked(values):  # an array has no masks: it would have the values below them
+        raise DataError(f"expected {what} without masked values; fill them in or remove their rows")
     try:
         return np.array(values)
     except (TypeError, ValueError) as error:

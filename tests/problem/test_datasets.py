@@ -65,6 +65,8 @@ def test_numbers_are_the_targets_of_a_regression():
     [
         ([[1, 2], [3]], [0, 1], {}, "expected features that make an array, got others"),
         (FEATURES, [[0], [1, 2], [3], [4]], {}, "expected targets that make an array, got others"),
+        (np.ma.masked_greater(FEATURES, 6), LABELS, {}, "expected features without masked values"),
+        (FEATURES, np.ma.masked_equal([0, 1, 0, 2], 2), {}, "expected targets without masked values"),
         (FEATURES, [0, 1], {}, "expected one target an example, got 2 for 4 examples"),
         ([[1, 2]], [0], {}, "expected at least 2 examples to learn from, got 1"),
         (FEATURES, ["a"] * 4, {}, "expected at least 2 classes, but every label is 'a'"),
