@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ class FunctionResult:
     @property
     def loss(self) -> float:
         """The lowest loss; infinite if not one round was finished."""
-        return inf if self.summary.loss is None else self.summary.loss
+        return self.summary.loss
 
 
 @dataclass(frozen=True)
@@ -45,22 +44,18 @@ class SearchResult(FunctionResult):
     """What the search of a network's weights has found."""
 
     model: Model
-    label_type: np.dtype[Any] | None  # of the user's labels, if they were numbers
 
     @property
     def accuracy(self) -> float | None:
-        """The share of the training examples that is classified rightly; None in regression."""
+        """The share of the training examples whose label is predicted; None in regression."""
         return self.summary.accuracy
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """For X, (examples, features): labels, (examples,), of the type of y; or numbers, (examples, outputs).
+        """For X, (examples, features): labels of the type and spelling of y, or numbers; of the shape of y.
 
-        Raises DataError if the features are not as many as those trained on.
+        Columns of a data frame are found by their names. Raises DataError if features are missing or unknown.
         """
-        predicted = self.model.predict(datasets.features_from(X, self.model.schema))
-        if self.label_type is None:
-            return predicted
-        return predicted.astype(np.float64).astype(self.label_type)
+        return self.model.predict(datasets.features_from(X, self.model.schema))
 
 
 def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchResult:
@@ -74,14 +69,12 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
             test_share=config.data.test_share,
             seed=config.data.seed,
         )
-        if advice := session.advice_on(config, dataset):
-            LOG.warning(advice)
+        for sentence in session.advice_on(config, dataset):
+            LOG.warning(sentence)
         run, result = session.on_dataset(config, dataset).run(_unwatched, LOG.info)
         stored = StoredRun(run.path)
         model = Model.stored(stored)
-        kind = np.asarray(y).dtype
-        numeric = model.schema.classes is not None and kind.kind in "iuf"
-        return SearchResult(model.weights, list(stored.history()), result, model, kind if numeric else None)
+        return SearchResult(model.weights, list(stored.history()), result, model)
 
 
 def minimize(

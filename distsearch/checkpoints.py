@@ -1,6 +1,5 @@
 """A strategy's state as a safetensors file: arrays as tensors, the rest as JSON in its header. No pickle."""
 
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
@@ -14,6 +13,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from distsearch import documents
 from distsearch.errors import RunError
 
 D = TypeVar("D")
@@ -103,8 +103,8 @@ def flatten(state: Any, prefix: str = "") -> Content:
             scalars |= inner[1]
         elif isinstance(value, np.ndarray):
             tensors[name] = value
-        else:  # JSON has no infinity: before the first round the lowest loss is infinite
-            scalars[name] = repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+        else:
+            scalars[name] = documents.named(value)
     return tensors, scalars
 
 

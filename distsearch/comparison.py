@@ -107,8 +107,8 @@ def run(configs: Sequence[RunConfig], watching: Watching, tell: Tell) -> Iterato
     Ends early after one that was interrupted. Raises what the first of all strategies say, if they say the same.
     """
     dataset = session.read_data(configs[0])
-    if advice := session.advice_on(configs[0], dataset):
-        tell(advice)
+    for sentence in session.advice_on(configs[0], dataset):
+        tell(sentence)
     compared = len({each.strategy.name for each in configs})
     failures: list[DistsearchError] = []
     with _workers(configs[0], dataset):

@@ -67,7 +67,8 @@ class StopConfig(Settings, frozen=True):
     seconds: Annotated[float, about("time since the first round began", unit="seconds", above=0)] | None = None
     target_loss: Annotated[float, about("best loss at or below this")] | None = None
     target_accuracy: (
-        Annotated[float, about("accuracy at or above this, on the test split if there is one", above=0)] | None
+        Annotated[float, about("accuracy at or above this, on the test split if there is one", above=0, at_most=1)]
+        | None
     ) = None
     patience: (
         Annotated[

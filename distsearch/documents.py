@@ -1,4 +1,8 @@
-"""A run's JSON and TOML with a checksum in them, so that no changed bit goes unnoticed."""
+"""A run's JSON and TOML with a checksum in them, so that no changed bit goes unnoticed.
+
+JSON has no number for infinity and for what is not a number: in all that is written here and printed by `--json` they
+are the texts "inf", "-inf" and "nan". A null is something that is not there.
+"""
 
 import math
 from hashlib import blake2b
@@ -14,9 +18,34 @@ T = TypeVar("T")
 _COMMENT = "# checksum "
 
 
+def encode(document: Any) -> bytes:
+    """The document as strict JSON on one line, every number with a name or a text that `decode` reads."""
+    content = msgspec.json.encode(document)
+    if b"null" not in content:  # msgspec writes it for a number that JSON does not have; to look is cheap
+        return content
+    return msgspec.json.encode(named(msgspec.to_builtins(document)))
+
+
+def decode(content: bytes, kind: type[T]) -> T:
+    """The document that `encode` wrote. Raises msgspec.DecodeError or UnicodeDecodeError."""
+    return msgspec.json.decode(content, type=kind, strict=False)  # not strict: the text "inf" is a number
+
+
+def named(value: Any) -> Any:
+    """The value with the name of every number in it that JSON does not have: "inf", "-inf" or "nan"."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else repr(value)
+        case dict():
+            return {key: named(each) for key, each in value.items()}
+        case list() | tuple():
+            return [named(each) for each in value]
+    return value
+
+
 def sealed_json(document: msgspec.Struct) -> bytes:
     """The document as readable JSON, its checksum last."""
-    content = msgspec.to_builtins(document)
+    content = named(msgspec.to_builtins(document))
     return msgspec.json.format(msgspec.json.encode({**content, "checksum": _checksum_of(content)})) + b"\n"
 
 
@@ -30,7 +59,8 @@ def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
     try:
         content: dict[str, Any] = msgspec.json.decode(sealed, type=dict[str, Any])
         stated = content.pop("checksum", None)
-        document = msgspec.convert(content, kind)
+        there = {name: value for name, value in content.items() if value is not None}
+        document = msgspec.convert(there, kind, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
     if stated != _checksum_of(content):
@@ -59,11 +89,6 @@ def read_bytes(path: Path) -> bytes:
         raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
-
-
-def finite(number: float) -> float | None:
-    """The number, or None where JSON has none for it: if it is infinite or not a number."""
-    return number if math.isfinite(number) else None
 
 
 def _checksum_of(content: dict[str, Any]) -> str:

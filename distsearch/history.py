@@ -1,5 +1,6 @@
 """What happened in a run, round by round: a line of JSON each, and beside it every candidate's loss.
 
+A number that is infinite or not a number is a text in it, see `documents`.
 Both files are only ever appended to. Each line ends with a checksum of itself, its losses and all lines before it, so
 that a change anywhere shows; and from the losses the strategy comes to every later state again without trying a single
 candidate.
@@ -18,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.documents import finite
+from distsearch import documents
 from distsearch.errors import RunError
 from distsearch.strategies.base import State
 
@@ -27,6 +28,7 @@ HISTORY, LOSSES = "history.jsonl", "losses.bin"
 _CHECK = b',"check":"%08x"}\n'
 _CHECK_BYTES = len(_CHECK % 0)
 _LOSS = np.dtype("<f8")
+_NULL, _INFINITY = b":null", b':"inf"'  # the former is what format 1 wrote for every number that is not finite
 
 Losses = NDArray[np.float64]
 
@@ -45,7 +47,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     round: int
     candidates: int  # tried so far
     seconds: float  # since the search began
-    center_loss: float | None  # None if it is not finite, for which JSON has no number
+    center_loss: float
     best_loss: float
     accepted: bool
     sigma: float
@@ -63,7 +65,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             before.round,
             candidates,
             seconds,
-            finite(float(losses[0])),
+            float(losses[0]),
             after.best.loss,
             after.best is not before.best,
             before.sigma,
@@ -101,7 +103,6 @@ class HistoryWriter:
     """Appends rounds after a position; whatever stood behind it is cut off."""
 
     def __init__(self, folder: Path, start: Position) -> None:
-        self._encode = msgspec.json.Encoder().encode
         self._check = start.check
         self._files = [(folder / name).open("ab", buffering=0) for name in (LOSSES, HISTORY)]
         self._held = [bytearray(), bytearray()]
@@ -111,7 +112,7 @@ class HistoryWriter:
     def append(self, record: RoundRecord, losses: Losses) -> None:
         """Hold a round back until the next `flush`."""
         raw = losses.tobytes() if sys.byteorder == "little" else losses.astype(_LOSS).tobytes()
-        body = self._encode(record)
+        body = documents.encode(record)
         self._check = _checksum(self._check, raw, body)
         self._held[0] += raw
         self._held[1] += body[:-1] + _CHECK % self._check
@@ -159,13 +160,13 @@ def position(folder: Path, rounds: int) -> Position:
 
 
 def _entries(lines: BinaryIO, losses: BinaryIO) -> Iterator[Entry]:
-    decode = msgspec.json.Decoder(RoundRecord).decode
     size, end, candidates = os.fstat(losses.fileno()).st_size, BEGINNING, 0
     for number, line in enumerate(lines, start=1):
         if not line.endswith(b"\n"):
             return
+        older = _NULL in line
         try:
-            record = decode(line)
+            record = documents.decode(line.replace(_NULL, _INFINITY) if older else line, RoundRecord)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"line {number}: {error}") from None
         if not candidates <= record.candidates <= size // _LOSS.itemsize:
@@ -174,6 +175,8 @@ def _entries(lines: BinaryIO, losses: BinaryIO) -> Iterator[Entry]:
         check = _checksum(end.check, raw, line[:-_CHECK_BYTES] + b"}")
         if line[-_CHECK_BYTES:] != _CHECK % check:
             raise ValueError(f"line {number} or its losses in {LOSSES}: the checksum does not fit")
+        if older:
+            record = msgspec.structs.replace(record, center_loss=float(np.frombuffer(raw, _LOSS)[0]))
         end, candidates = Position(end.line_bytes + len(line), end.loss_bytes + len(raw), check), record.candidates
         yield Entry(record, np.frombuffer(raw, _LOSS).astype(np.float64, copy=False), end)
 

@@ -11,9 +11,11 @@ from distsearch.errors import RunError
 from distsearch.machine import one_thread
 from distsearch.problem import losses
 from distsearch.problem.batches import Batches, Split, with_ones
-from distsearch.problem.datasets import Examples, Schema
+from distsearch.problem.datasets import Examples
+from distsearch.problem.labels import labels_of
 from distsearch.problem.network import Network
 from distsearch.problem.objective import NetworkObjective
+from distsearch.problem.schema import Schema
 from distsearch.runs import StoredRun
 
 Array = NDArray[np.float32]
@@ -73,14 +75,16 @@ class Model:
         return np.concatenate(chunks)
 
     def predict(self, features: Array) -> NDArray[Any]:
-        """For scaled features, (examples, features): labels, (examples,) texts, or numbers, (examples, outputs)."""
+        """For scaled features, (examples, features): labels or numbers, of the type and shape of the training's."""
         outputs = self.outputs(features)
-        return outputs if self.schema.classes is None else np.array(self.schema.classes)[outputs.argmax(axis=1)]
+        if self.schema.classes is not None:
+            labels = labels_of(self.schema.classes, self.schema.label_type)[outputs.argmax(axis=1)]
+            return labels if self.schema.flat else labels[:, np.newaxis]
+        return outputs[:, 0] if self.schema.flat and self.schema.outputs == 1 else outputs
 
-    def probabilities(self, features: Array) -> Array | None:
-        """The softmax of the outputs, (examples, outputs); None unless it was trained by cross-entropy."""
+    def probabilities(self, outputs: Array) -> Array | None:
+        """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""
         if not isinstance(self._loss, losses.CrossEntropy):
             return None
-        outputs = self.outputs(features)
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)

@@ -16,13 +16,14 @@ def as_csv(model: Model, features: NDArray[np.float32]) -> str:
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    predicted = model.predict(features)
-    if model.schema.classes is None:
+    outputs, classes = model.outputs(features), model.schema.classes
+    if classes is None:
         writer.writerow([model.schema.target or f"y{number}" for number in range(model.schema.outputs)])
-        writer.writerows([f"{value:.9g}" for value in row] for row in predicted)
+        writer.writerows([f"{value:.9g}" for value in row] for row in outputs)
         return file.getvalue()
     header = model.schema.target or "label"
-    probabilities = model.probabilities(features)
+    predicted = [classes[number] for number in outputs.argmax(axis=1)]
+    probabilities = model.probabilities(outputs)
     if probabilities is None:
         writer.writerow([header])
         writer.writerows([label] for label in predicted)

@@ -7,6 +7,8 @@ losses.bin                the loss of every candidate of every round
 best.safetensors          the lowest-loss weights, the tensors of each layer
 checkpoint.safetensors    the strategy's state between two rounds
 result.json               how it ended; missing while the search runs
+
+In all of them a number that is infinite or not a number is the text "inf", "-inf" or "nan" (format 1 had null).
 """
 
 import fcntl
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from distsearch.history import Entry, HistoryWriter, RoundRecord
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
 
-FORMAT = 1
+FORMAT = 2
 FLUSH_SECONDS = 0.5
 SAVE_SECONDS = 5.0
 SAVE_SHARE = 0.01  # of a run's time that saving may cost
@@ -62,10 +65,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     candidates: int
     seconds: float
-    loss: float | None  # None if the search ended before its first round
-    accuracy: float | None
-    test_loss: float | None
-    test_accuracy: float | None
+    loss: float = inf  # as it is before the first round
+    accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
     best_round: int
     best_index: int
     non_finite: int = 0  # candidates whose loss was infinite or not a number
@@ -256,7 +259,7 @@ class StoredRun:
 def best_content(state: State, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
     """What the file of the best weights holds: the tensors, and where and with which loss they were found."""
     best = state.best
-    return {**named}, {"loss": documents.finite(best.loss), "round": best.round, "index": best.index}
+    return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
 
 
 def run_paths(folder: Path) -> list[Path]:

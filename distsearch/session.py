@@ -49,11 +49,19 @@ class Session:
     schema: dict[str, Any]  # of the data; empty without
     fingerprint: str
     why: str = ""  # its strategy was chosen, if it was
-    advice: str = ""  # on the data, if there is any
+    advice: tuple[str, ...] = ()  # on the data
 
     def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
-        """Search until a limit is reached. The run's directory goes again if the workers cannot be started."""
-        for sentence in filter(None, (self.advice, self.why, self.strategy.chosen)):
+        """Search until a limit is reached. The run's directory is removed if the workers cannot start.
+
+        SettingError if there is a limit that no search reaches.
+        """
+        if self.config.stop.target_accuracy is not None and not self.objective.classes:
+            raise SettingError(
+                "stop.target_accuracy: expected classes to be learnt, but numbers and functions have no accuracy; "
+                "give a target loss instead"
+            )
+        for sentence in filter(None, (*self.advice, self.why, self.strategy.chosen)):
             tell(sentence)
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -157,9 +165,10 @@ def read_data(config: RunConfig) -> Dataset:
     )
 
 
-def advice_on(config: RunConfig, dataset: Dataset) -> str:
-    """What is to be said of the data before a search with this configuration; empty if nothing is."""
-    return on_features(dataset, losses.create(config.network.loss))
+def advice_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
+    """Sentences on the data, to be said before a search with this configuration."""
+    on_scale = on_features(dataset, losses.create(config.network.loss))
+    return (*dataset.notes, on_scale) if on_scale else dataset.notes
 
 
 def on_dataset(config: RunConfig, dataset: Dataset) -> Session:

@@ -30,9 +30,10 @@ def about(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    at_most: float | None = None,
 ) -> Meta:
     """What is said of a setting and what it must keep to; `flag` names it on the command line if not its own name."""
-    bounds: Any = {"ge": at_least, "gt": above, "lt": below}
+    bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
     return Meta(description=text, extra={"unit": unit, "flag": flag}, **bounds)
 
 

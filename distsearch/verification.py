@@ -5,6 +5,7 @@ in the rounds that are asked for, all candidates are tried again as well.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from math import inf
 from random import SystemRandom
 from typing import Any, NamedTuple
 
@@ -13,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch import checkpoints, strategies
-from distsearch.documents import finite
+from distsearch.documents import named
 from distsearch.errors import RunError
 from distsearch.history import Entry, Measured, RoundRecord
 from distsearch.machine import one_thread
 from distsearch.model import network_for
-from distsearch.problem.datasets import Schema
 from distsearch.problem.objective import Measurement
+from distsearch.problem.schema import Schema
 from distsearch.resumption import own_session
 from distsearch.rounds import NOT_MEASURED, Outcome, Rounds, measure
 from distsearch.runs import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
@@ -175,7 +176,7 @@ def decided_otherwise(step: Step) -> list[str]:
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {getattr(recorded, name)}, but comes out "
         f"as {getattr(made, name)}"
         for name in _DECIDED
-        if getattr(made, name) != getattr(recorded, name)
+        if not _equal(getattr(made, name), getattr(recorded, name))
     ]
 
 
@@ -198,8 +199,13 @@ def _measured_otherwise(step: Step, strategy: Strategy, workers: Workers) -> lis
     return [
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {there}, but comes out as {here}"
         for name, there, here in zip(Measured._fields, measured, again, strict=True)
-        if there != here
+        if not _equal(there, here)
     ]
+
+
+def _equal(first: float | None, second: float | None) -> bool:
+    """Whether two records say the same; what is not a number is the same as itself."""
+    return first == second or (first != first and second != second)
 
 
 class _Kept:
@@ -209,6 +215,9 @@ class _Kept:
         path, self._network = replay.stored.path, replay.network
         names = [name for name in (BEST, CHECKPOINT, PREVIOUS) if name != PREVIOUS or (path / name).exists()]
         self._files = {name: checkpoints.read(path / name) for name in names}
+        best = self._files[BEST][1]
+        if best.get("loss", 0.0) is None:  # as format 1 wrote infinity
+            best["loss"] = named(inf)
         self._result = replay.stored.result
         self._found: list[str] = []
         self.compare(replay.start)
@@ -235,7 +244,7 @@ class _Kept:
         return [
             f"{RESULT}: {name} is recorded as {recorded[name]}, but comes out as {made[name]}"
             for name in recorded
-            if made[name] != recorded[name]
+            if made[name] != named(recorded[name])
         ]
 
     def _made(self, name: str, scalars: dict[str, Any], state: State) -> checkpoints.Content | None:
@@ -245,7 +254,7 @@ class _Kept:
         best = state.best
         if (scalars.get("round"), scalars.get("index")) != (best.round, best.index):
             return None
-        if (scalars.get("loss") is None) != (finite(best.loss) is None):  # the start, or the center of round 0
+        if (scalars.get("loss") == named(inf)) != (best.loss == inf):  # the start, or the center of round 0
             return None
         return best_content(state, self._network.named(best.weights))
 

@@ -5,7 +5,10 @@ import pytest
 from problems import sphere
 
 import distsearch
+from distsearch.config import NetworkConfig
 from distsearch.errors import DataError, ObjectiveError, SettingError
+from distsearch.model import Model
+from distsearch.problem.datasets import from_arrays
 from distsearch.randomness import Stream, noise
 from distsearch.runs import StoredRun
 from distsearch.strategies.base import State
@@ -51,6 +54,59 @@ def test_labels_may_be_texts(xor):
     assert result.predict(X).tolist() == names.tolist()
 
 
+def of_objects(*values) -> np.ndarray:
+    return np.array([*values, None], object)[:-1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array([False, True]),
+        np.array(["01", "1.0"]),
+        np.array(["1", "1.0"], object),
+        np.array([b"no", b"yes"]),
+        of_objects(7, 2**70),
+        of_objects(False, True),
+        np.array([2**64 - 1, 2**64 - 2], np.uint64),
+        np.array([-1, 1], np.int8),
+        np.array([0.1, 0.2], np.float32),
+        np.array([1.0, 2.0]),
+    ],
+    ids=lambda names: f"{names.dtype} {names[0]!r}",
+)
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_labels_come_back_as_they_came_and_as_often_right_as_reported(xor, names, shape):
+    X, y = xor[0], names[xor[1]].reshape(shape)
+    result = distsearch.search(X, y, layers=[8], rounds=100, workers=0, start="he", scale=True)
+    predicted = result.predict(X)
+    assert predicted.dtype == y.dtype
+    assert predicted.shape == y.shape
+    assert (predicted == y).mean() == result.accuracy > 0.7
+
+
+def test_where_classes_tie_the_accuracy_is_that_of_the_predictions(xor):
+    """All outputs of a network without weights are alike: the first class is predicted, and is right for half."""
+    dataset = from_arrays(*xor, numbers=False)
+    weights = np.zeros(3 * 3 + 2 * 4, np.float32)
+    for loss in ("cross-entropy", "classification-error"):
+        model = Model(NetworkConfig(loss=loss), dataset.schema, weights)
+        assert model.scores(dataset.train).accuracy == (model.predict(dataset.train.features) == xor[1]).mean() == 0.5
+    assert model.scores(dataset.train).loss == 1  # a tie is no hit
+
+
+@pytest.mark.parametrize("shape", [(50,), (50, 1), (25, 2)])
+def test_numbers_come_back_in_the_shape_of_the_targets(shape):
+    y = np.linspace(0, 1, 50).reshape(shape)
+    result = distsearch.search(np.ones((len(y), 3)), y, loss="mean-squared-error", rounds=2, workers=0)
+    assert result.predict(np.ones((7, 3))).shape == (7, *shape[1:])
+
+
+def test_labels_that_are_dates_are_refused_by_name():
+    dates = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
+    with pytest.raises(DataError, match=r"got datetime64\[D\]"):
+        distsearch.search([[1], [2]], dates, workers=0)
+
+
 def test_features_that_should_be_standardised_are_logged(xor, caplog):
     X, y = xor
     distsearch.search(1000 * X, y, rounds=1, workers=0)
@@ -67,7 +123,7 @@ def test_numbers_are_fitted_in_regression():
     y = 3 * X[:, 0] - 1
     result = distsearch.search(X, y, layers=[], loss="mean-squared-error", rounds=300, workers=0)
     assert result.accuracy is None
-    assert result.predict([[0.0], [1.0]]) == pytest.approx(np.array([[-1.0], [2.0]]), abs=0.01)
+    assert result.predict([[0.0], [1.0]]) == pytest.approx(np.array([-1.0, 2.0]), abs=0.01)
 
 
 def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
@@ -114,6 +170,18 @@ def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(t
 def test_arrays_that_do_not_fit_are_refused(call, sentence):
     with pytest.raises(DataError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda **flags: distsearch.search([[1], [2]], [0.5, 1], loss="mean-absolute-error", **flags),
+        lambda **flags: distsearch.minimize(sphere, [0.0], **flags),
+    ],
+)
+def test_an_accuracy_to_reach_is_refused_where_there_is_none(search):
+    with pytest.raises(SettingError, match="target_accuracy: expected classes to be learnt"):
+        search(target_accuracy=0.9, workers=0, rounds=1)
 
 
 def test_an_unknown_setting_is_refused_with_those_there_are():

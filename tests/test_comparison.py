@@ -41,7 +41,7 @@ def compared(folder, names, seeds=1, **flags) -> list[Search]:
     return list(comparison.run(configs, unwatched, lambda sentence: None))
 
 
-def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float | None = 0.5) -> Search:
+def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0.5) -> Search:
     result = Result(
         run="a",
         reason=reason,
@@ -153,7 +153,7 @@ def test_a_seed_that_misses_the_target_counts_as_endless():
 
 
 def test_an_interrupted_search_does_not_count_and_a_loss_that_is_not_finite_does():
-    searches = [ended("a", 0, "rounds", 1.0), ended("a", 1, "rounds", 1.0, None), ended("a", 2, INTERRUPTED, 1.0, 0.1)]
+    searches = [ended("a", 0, "rounds", 1.0), ended("a", 1, "rounds", 1.0, inf), ended("a", 2, INTERRUPTED, 1.0, 0.1)]
     (line,) = comparison.summary(searches, from_flags({}))
     assert line.searches == 2
     assert line.loss == Spread(inf, 0.5, inf)

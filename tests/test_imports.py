@@ -10,7 +10,8 @@ import distsearch
 PACKAGE = Path(distsearch.__file__).parent
 
 BASE = {"errors", "settings"}
-PROBLEM = {"problem.checks", "problem.raw", "problem.readers", "problem.tables", "problem.generators"}
+PROBLEM = {"problem.checks", "problem.labels", "problem.raw", "problem.readers", "problem.tables", "problem.generators"}
+PROBLEM |= {"problem.csv_tables", "problem.frames", "problem.schema", "problem.targets"}
 
 # What each room may import of the package, and of what is outside of the standard library.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
@@ -44,7 +45,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "problem.advice": ({"problem.datasets", "problem.losses", "problem.raw"}, {"numpy"}),
-    "problem.batches": ({"errors", "randomness", "problem.datasets"}, {"numpy"}),
+    "problem.batches": ({"errors", "randomness", "problem.datasets", "problem.schema"}, {"numpy"}),
+    "problem.labels": (set(), {"numpy"}),
+    "problem.targets": ({"errors", "problem.checks", "problem.labels", "problem.raw"}, {"numpy"}),
+    "problem.schema": ({"errors", "problem.labels", "problem.raw"}, {"numpy"}),
     "problem.nodes": ({"candidates", "randomness", "problem.batches", "problem.losses", "problem.network"}, {"numpy"}),
     "problem.*": ({"errors", "randomness"} | PROBLEM, {"numpy", "sklearn", "pyarrow"}),
     "workers.dispatch": (
@@ -76,7 +80,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers.private_ray": ({"errors"}, {"ray"}),
     "workers.ray_cluster": ({"errors", "machine", "workers.private_ray"}, {"ray"}),
     "workers.metrics": ({"history", "strategies.base", "workers.base"}, {"ray"}),
-    "checkpoints": ({"errors"}, {"numpy", "msgspec", "safetensors"}),
+    "checkpoints": ({"errors", "documents"}, {"numpy", "msgspec", "safetensors"}),
     "documents": ({"errors"}, {"msgspec"}),
     "history": ({"errors", "documents", "strategies.base"}, {"numpy", "msgspec"}),
     "runs": (BASE | {"config", "checkpoints", "documents", "history", "strategies.base"}, {"numpy", "msgspec"}),
@@ -91,7 +95,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "limits": ({"config", "history"}, set()),
     "model": (
         {"errors", "candidates", "config", "machine", "problem.losses", "problem.datasets", "problem.network"}
-        | {"problem.batches", "problem.objective", "runs"},
+        | {"problem.batches", "problem.labels", "problem.objective", "problem.schema", "runs"},
         {"numpy"},
     ),
     "predictions": ({"model"}, {"numpy"}),
@@ -118,7 +122,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec"},
     ),
     "verification": (
-        {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.datasets", "problem.objective"}
+        {"errors", "checkpoints", "documents", "history", "machine", "model", "problem.objective", "problem.schema"}
         | {"resumption", "rounds", "runs", "session", "strategies", "strategies.base", "workers.base"},
         {"numpy", "msgspec"},
     ),
@@ -135,7 +139,6 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "search.loop": (
         {
             "config",
-            "documents",
             "errors",
             "history",
             "interrupts",

@@ -43,7 +43,9 @@ def print_parts(*parts: "RenderableType") -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print a document as JSON, alone on stdout."""
+    """Print a document as strict JSON, alone on stdout."""
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(document)).decode())
+    from distsearch import documents
+
+    print(msgspec.json.format(documents.encode(document)).decode())

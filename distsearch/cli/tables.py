@@ -29,7 +29,7 @@ ROWS = 16
 def result_table(result: Result) -> Table:
     """How a run ended, a line a figure."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("best loss", _loss(result.loss), f"round {result.best_round}, candidate {result.best_index}")
+    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
     if result.accuracy is not None:
         table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
     if result.test_loss is not None:
@@ -57,7 +57,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
                 f"{row.round:,}",
                 f"{row.candidates:,}",
                 f"{row.seconds:.2f}",
-                _loss(row.center_loss),
+                f"{row.center_loss:.6g}",
                 f"{row.best_loss:.6g}",
                 f"{row.sigma:.3g}",
                 _percent(accuracy),
@@ -98,7 +98,7 @@ def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Tabl
         table.add_column(name, justify="right")
     for job, reached in jobs:
         status = job.status.lower() + (f" ({job.exit_code})" if job.exit_code else "")
-        progress = (f"{reached.rounds:,}", _loss(reached.loss)) if reached else ("", "")
+        progress = (f"{reached.rounds:,}", f"{reached.loss:.6g}") if reached else ("", "")
         table.add_row(job.id, status, job.run, *progress, f"{_duration(now - job.started)} ago")
     return table
 
@@ -184,7 +184,7 @@ def search_line(search: "Search") -> str:
         return f"{what}: {search.failure}"
     result = search.result
     cost = f"{result.candidates:,} candidates, {result.seconds:.2f} s"
-    return f"{what}: loss {_loss(result.loss)} after {cost} ({result.reason})"
+    return f"{what}: loss {result.loss:.6g} after {cost} ({result.reason})"
 
 
 def comparison_table(lines: "Sequence[Line]") -> Table:
@@ -234,7 +234,7 @@ def _run_cells(path: Path) -> tuple[str, ...]:
         *cells,
         f"{result.rounds:,}",
         f"{result.seconds:.1f}",
-        _loss(result.loss),
+        f"{result.loss:.6g}",
         _percent(result.accuracy),
         result.reason,
     )
@@ -246,10 +246,6 @@ def _picked(count: int) -> set[int]:
         return set(range(count))
     ratio = count ** (1 / (ROWS - 1))
     return {0, *(min(count - 1, round(ratio**power)) for power in range(ROWS))}
-
-
-def _loss(loss: float | None) -> str:
-    return "not finite" if loss is None else f"{loss:.6g}"
 
 
 def _percent(share: float | None) -> str:

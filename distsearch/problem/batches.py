@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import DataError
-from distsearch.problem.datasets import Examples, Schema
+from distsearch.problem.datasets import Examples
+from distsearch.problem.schema import Schema
 from distsearch.randomness import Stream, permutation
 
 Array = NDArray[np.float32]

@@ -5,10 +5,8 @@ Further data is read by the schema of the training data: the same columns, class
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,94 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from distsearch.errors import DataError, unknown
 from distsearch.problem import generators
-from distsearch.problem.checks import (
-    class_names,
-    class_numbers,
-    feature_matrix,
-    feature_names,
-    finite,
-    target_numbers,
-)
+from distsearch.problem.checks import Features, feature_matrix, feature_names, finite
+from distsearch.problem.frames import from_frame, further_features, is_frame
+from distsearch.problem.labels import TEXT
 from distsearch.problem.raw import Columns, Raw, quoted
 from distsearch.problem.readers import read
+from distsearch.problem.schema import Schema
+from distsearch.problem.targets import Labels, target_numbers
 from distsearch.randomness import Stream, permutation
-
-
-@dataclass(frozen=True)
-class Schema:
-    """Everything needed to read further data the way the training data was read."""
-
-    features: tuple[str, ...]  # column names; x0, x1, … where the source has none
-    target: str  # the target column's name; empty where there is none
-    classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
-    outputs: int  # classes, or target columns in regression
-    mean: tuple[float, ...] | None  # of the training features if they were standardised; float32 values
-    deviation: tuple[float, ...] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The schema as JSON knows it; `from_json` gives it back."""
-        document = asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Schema":
-        """The schema that `to_json` wrote. DataError if it is not one."""
-        names = [field.name for field in fields(cls)]
-        if not isinstance(document, Mapping) or set(document) != set(names):
-            came = ", ".join(map(str, document)) if isinstance(document, Mapping) else quoted(document)
-            raise DataError(f"data schema: expected the fields {', '.join(names)}, got {came or 'none'}")
-        for name, (expected, fits) in _FORMS.items():
-            if not fits(document[name]):
-                raise DataError(f"data schema: expected {name} to be {expected}, got {quoted(document[name])}")
-        parts: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
-        }
-        schema = cls(**parts)
-        lengths = {len(part) for part in (schema.mean, schema.deviation) if part is not None}
-        if lengths - {len(schema.features)} or (schema.mean is None) != (schema.deviation is None):
-            raise DataError(
-                f"data schema: expected a mean and a deviation for each of {len(schema.features)} features, "
-                "or for none; it is damaged, train again"
-            )
-        if schema.classes is not None and schema.outputs != len(schema.classes):
-            raise DataError(
-                f"data schema: expected an output for each of {len(schema.classes)} classes, "
-                f"got {schema.outputs}; it is damaged, train again"
-            )
-        return schema
-
-
-def _texts(value: object, least: int) -> bool:
-    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
-        return False
-    return least <= len(value) == len(set(value))
-
-
-def _floats(value: object) -> bool:
-    """Whether the value is a list of finite numbers that float32 holds exactly."""
-    if not isinstance(value, list | tuple) or any(isinstance(part, bool | str) for part in value):
-        return False
-    try:
-        with np.errstate(over="ignore"):
-            return all(math.isfinite(part) and float(np.float32(part)) == part for part in value)
-    except (TypeError, OverflowError):
-        return False
-
-
-_FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "features": ("a list of different names", lambda value: _texts(value, 1)),
-    "target": ("a name", lambda value: isinstance(value, str)),
-    "classes": (
-        "a list of at least 2 different labels, or null",
-        lambda value: value is None or _texts(value, 2),
-    ),
-    "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
-    "mean": ("a list of float32 numbers, or null", lambda value: value is None or _floats(value)),
-    "deviation": (
-        "a list of float32 numbers above 0, or null",
-        lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -123,6 +41,7 @@ class Dataset:
     test: Examples | None
     schema: Schema
     fingerprint: str  # sha256:… of all arrays as they are here, and of the schema
+    notes: tuple[str, ...] = ()  # sentences on how the data was read
 
 
 def load(
@@ -171,14 +90,22 @@ def from_arrays(
 ) -> Dataset:
     """The data set of these arrays, which are copied: features (examples, features), targets (examples,).
 
-    Targets are labels; or with numbers, for a regression, also (examples, outputs). Raises DataError.
+    The columns of a frame are features by their names. Targets are labels; or with numbers, for a regression, also
+    (examples, outputs). Raises DataError.
     """
-    raw = Raw("the arrays", _copied("features", features), _copied("targets", targets))
+    copied = _copied("targets", targets)
+    if is_frame(features):
+        name = getattr(targets, "name", None)  # of pandas' and polars' series
+        raw = from_frame(features, copied, name if isinstance(name, str) else "")
+    else:
+        raw = Raw("the arrays", _copied("features", features), copied)
     return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
 
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
-    """The features of an array, (examples, features), which is copied. Raises DataError."""
+    """The features of an array, (examples, features), which is copied; of a frame, by their names. Raises DataError."""
+    if is_frame(features):
+        return _frozen(_features(further_features(features, schema), schema))
     return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
 
 
@@ -201,6 +128,8 @@ def read_examples(path: str, schema: Schema, target: str = "") -> Examples:
 
 
 def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
+    if np.ma.is_masked(values):  # an array has no masks: it would have the values below them
+        raise DataError(f"expected {what} without masked values; fill them in or remove their rows")
     try:
         return np.array(values)
     except (TypeError, ValueError) as error:
@@ -211,12 +140,9 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     features = feature_matrix(raw)
     if len(features) < 2:
         raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some")
-    classes = None if numbers and not raw.labels else class_names(raw)
-    if classes is not None and len(classes) < 2:
-        raise DataError(
-            f"{raw.source}: expected at least 2 classes, but every label is {quoted(classes[0])}; add others"
-        )
-    targets: NDArray[Any] = target_numbers(raw) if classes is None else class_numbers(raw, classes)
+    labels = None if numbers and not raw.labels else Labels.of(raw)
+    classes = None if labels is None else labels.classes()
+    targets = target_numbers(raw) if labels is None or classes is None else labels.class_numbers(classes)
     split = _split(raw, test_share, seed)
     kept = slice(None) if split is None else split[0]
     if classes is not None:
@@ -224,16 +150,19 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     mean, deviation = _moments(features[kept]) if scale else (None, None)
     outputs = targets.shape[1] if classes is None else len(classes)
     names = feature_names(raw, features.shape[1])
-    schema = Schema(names, raw.target, classes, outputs, mean, deviation)
+    flat = raw.targets is not None and raw.targets.ndim == 1
+    label_type = TEXT if labels is None else labels.type
+    schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat)
 
-    features = _scaled(raw, features, schema)
-    train = Examples(_frozen(features[kept]), _frozen(targets[kept]))
+    scaled = _scaled(raw, features, schema)
+    train = Examples(_frozen(scaled[kept]), _frozen(targets[kept]))
     test = None
     if raw.test is not None:
         test = _examples(raw.test, schema)
     elif split is not None:
-        test = Examples(_frozen(features[split[1]]), _frozen(targets[split[1]]))
-    return Dataset(train, test, schema, _fingerprint(train, test, schema))
+        test = Examples(_frozen(scaled[split[1]]), _frozen(targets[split[1]]))
+    notes = raw.notes + (() if labels is None else labels.notes())
+    return Dataset(train, test, schema, _fingerprint(train, test, schema), notes)
 
 
 def _split(raw: Raw, test_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
@@ -265,20 +194,22 @@ def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]
         )
 
 
-def _moments(features: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each feature, as float32 values; the deviation of a constant feature is 1."""
-    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+def _moments(features: Features) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature, the mean as exact as the features are; the deviation of a constant is 1."""
+    mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
     deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
-    deviation[deviation == 0] = 1  # exactly 0 for constants: float64 adds equal float32 values without rounding
+    constant = features.min(axis=0) == features.max(axis=0)  # its mean may be rounded, and then it seems to deviate
+    mean[constant] = features[0, constant]
+    deviation[constant | (deviation == 0)] = 1
     return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
-def _scaled(raw: Raw, features: NDArray[np.float32], schema: Schema) -> NDArray[np.float32]:
+def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
     """The features by the schema's scale, (examples, features)."""
     if schema.mean is None:
-        return features
+        return features.astype(np.float32, copy=False)
     with np.errstate(over="ignore"):
-        scaled = features - np.array(schema.mean, np.float32)
+        scaled = np.subtract(features, schema.mean, dtype=np.float64).astype(np.float32)
         scaled /= np.array(schema.deviation, np.float32)
     return finite(raw, scaled, schema.features)
 
@@ -296,7 +227,7 @@ def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
 def _examples(raw: Raw, schema: Schema) -> Examples:
     """Further examples, as the training's were read."""
     features = _features(raw, schema)
-    targets = target_numbers(raw) if schema.classes is None else class_numbers(raw, schema.classes)
+    targets = target_numbers(raw) if schema.classes is None else Labels.of(raw).class_numbers(schema.classes)
     if schema.classes is None and targets.shape[1] != schema.outputs:
         raise DataError(f"{raw.source}: expected {schema.outputs} targets an example, got {targets.shape[1]}")
     return Examples(_frozen(features), _frozen(targets))
@@ -309,7 +240,7 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _fingerprint(train: Examples, test: Examples | None, schema: Schema) -> str:
-    digest = hashlib.sha256(json.dumps(schema.to_json(), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(schema.learnt, sort_keys=True).encode())
     for part in (train, test):
         for array in () if part is None else (part.features, part.targets):
             digest.update(f"{array.shape}{array.dtype.str}".encode())

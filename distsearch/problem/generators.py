@@ -20,7 +20,7 @@ def vertical(points: int, classes: int, seed: int) -> Raw:
     spread = _SPREAD * noise(seed, Stream.DATA, 0, 0, classes, 2 * points).reshape(classes, points, 2)
     centers = np.stack([np.arange(classes) / 3, np.full(classes, 0.5)], axis=1)  # (classes, 2)
     features = (centers[:, np.newaxis] + spread).reshape(-1, 2)
-    return Raw("vertical", features, np.repeat(np.arange(classes), points), labels=True)
+    return Raw("vertical", features.astype(np.float32), np.repeat(np.arange(classes), points), labels=True)
 
 
 def spiral(points: int, classes: int, seed: int) -> Raw:
@@ -30,7 +30,7 @@ def spiral(points: int, classes: int, seed: int) -> Raw:
     angle = starts + np.linspace(0, _TURN, points) + _WOBBLE * noise(seed, Stream.DATA, 0, 0, classes, points)
     x, y = radius * np.sin(_STRETCH * angle), radius * np.cos(_STRETCH * angle)  # (classes, points) each
     features = np.stack([x, y], axis=2).reshape(-1, 2)
-    return Raw("spiral", features, np.repeat(np.arange(classes), points), labels=True)
+    return Raw("spiral", features.astype(np.float32), np.repeat(np.arange(classes), points), labels=True)
 
 
 def bundled(name: str) -> Raw:

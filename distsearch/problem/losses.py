@@ -123,6 +123,15 @@ def hits(outputs: Array, targets: Array) -> Array:
     return np.add.reduce(are_hits(outputs, targets), axis=1, dtype=np.float32)
 
 
+def correct(outputs: Array, targets: Array) -> Array:
+    """The number of examples whose right class is predicted, (candidates,).
+
+    That is the first of the largest outputs. As a loss a tie counts as an error, see `hits`: it has not been decided.
+    """
+    predicted = outputs.argmax(axis=1)  # (candidates, examples)
+    return np.add.reduce(targets[predicted, np.arange(targets.shape[1])], axis=1, dtype=np.float32)
+
+
 def are_hits(outputs: Array, targets: Array) -> NDArray[np.bool_]:
     """Whether an example's right class is strictly above all others, (candidates, examples)."""
     # The right class's output is taken out (to −∞) before the maximum of the others, so that a tie is no hit.

@@ -76,6 +76,8 @@ class Objective(ABC):
     """What is searched."""
     nbytes: int
     """The size of its data, in bytes."""
+    classes = False
+    """Whether it is of classes, and so has an accuracy."""
     foreign = False
     """Whether it runs code of the user's, which may crash or hang: not in the driver, if there are workers."""
 
@@ -96,7 +98,7 @@ class Objective(ABC):
     """Parts of the data that weights are measured on one by one."""
 
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""
+        """The sums of losses and right predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
         return np.zeros((hi - lo, 2))
 
     def measurement(self, sums: Sums) -> Measurement:
@@ -144,7 +146,7 @@ class NetworkObjective(Objective):
         self.network = network
         self.loss = loss
         self.batches = batches
-        self._classes = classes
+        self.classes = classes
         self.space = space_of(network, loss, len(batches.train), batches.size)
         self._splits = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(split.nbytes for split in self._splits)
@@ -189,12 +191,12 @@ class NetworkObjective(Objective):
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and hits of the weights, (n,), over the parts lo to hi of the data, (hi - lo, 2)."""
+        """The sums of losses and right predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
         candidate, sums = Dense(weights[np.newaxis]), np.zeros((hi - lo, 2))
         for row, (split, chunk) in zip(sums, self._pieces[lo:hi], strict=True):
             outputs, targets = self.network.forward(candidate, split.inputs[:, chunk]), split.targets[:, chunk]
-            if self._classes:
-                row[1] = losses.hits(outputs, targets)[0]
+            if self.classes:
+                row[1] = losses.correct(outputs, targets)[0]
             row[0] = self.loss.total(outputs, targets)[0]
         return sums
 
@@ -203,8 +205,8 @@ class NetworkObjective(Objective):
         found: list[float | None] = []
         for split in self._splits:
             rows = [row for row, (piece, _) in zip(sums, self._pieces, strict=True) if piece is split]
-            loss, hits = sum(rows, np.zeros(2)) / len(split)
-            found += [float(loss), float(hits) if self._classes else None]
+            loss, correct = sum(rows, np.zeros(2)) / len(split)
+            found += [float(loss), float(correct) if self.classes else None]
         return Measurement(*found, *[None] * (4 - len(found)))
 
     def named(self, weights: Array) -> dict[str, Array]:

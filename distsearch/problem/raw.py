@@ -16,6 +16,8 @@ from distsearch.errors import DataError
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_SHOWN = 20  # of a list of names
 _LONGEST_WHOLE = 40  # characters; longer ones need not be exact, and may be too large for a float
+_MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
+_TRUTHS = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Raw:
     labels: bool = False  # the targets are classes whatever the loss
     place: Callable[[int], str] = "index {}".format  # where the user finds an example
     test: "Raw | None" = None  # the source's own test set
+    notes: tuple[str, ...] = ()  # sentences on how it was read
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Columns:
     targets: bool = True  # False: features alone; the file may be without targets
 
 
+def unnamed(count: int) -> tuple[str, ...]:
+    """What so many columns are called whose source has no names for them."""
+    return tuple(f"x{index}" for index in range(count))
+
+
 def number_in(text: str) -> float | None:
     """The number that a text writes (whole ones as int, so that long ones stay exact), or None."""
     if "_" in text or not text.isascii():  # Python reads 1_0 as 10, and the digits of every script
@@ -50,6 +58,17 @@ def number_in(text: str) -> float | None:
         return int(text) if whole else float(text)
     except ValueError:
         return None
+
+
+def value_in(text: str) -> float | None:
+    """The number that a text writes, or that of true and false, 1 and 0; None if it is another word."""
+    truth = _TRUTHS.get(text.strip().lower())
+    return number_in(text) if truth is None else truth
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text is one of those that stand for what is missing in a table."""
+    return text.strip().lower() in _MISSING
 
 
 def quoted(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Readers of data files: CSV and Parquet (in `tables`), NPZ and IDX. Each gives the same thing, `Raw`.
+"""Readers of data files: CSV (in `csv_tables`), Parquet (in `tables`), NPZ and IDX. Each gives the same thing, `Raw`.
 
 A format is told by the file's name; what has no known name must be IDX, which is told by its magic number.
 Nothing is ever unpickled.
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import DataError
+from distsearch.problem.csv_tables import read_csv
 from distsearch.problem.raw import Columns, Raw, listed, reading, unpacked
-from distsearch.problem.tables import read_csv, read_parquet
+from distsearch.problem.tables import read_parquet
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PARTS = ("train", "t10k")  # begin the names of a folder's IDX files
@@ -95,9 +96,7 @@ def _read_idx(path: str, columns: Columns) -> Raw:
                 f"{beside}: expected {len(images)} labels, one an image of {path}, got {targets.shape}; "
                 "take both files from the same place"
             )
-    features = images.astype(np.float32)
-    if images.dtype == np.uint8:
-        features /= _LARGEST_BYTE
+    features = images.astype(np.float32) / _LARGEST_BYTE if images.dtype == np.uint8 else images
     return Raw(path, features, targets, labels=True)
 
 

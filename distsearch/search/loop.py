@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from distsearch.config import RunConfig
-from distsearch.documents import finite
 from distsearch.history import RoundRecord
 from distsearch.interrupts import Interrupts
 from distsearch.limits import INTERRUPTED, Limits
@@ -88,7 +87,7 @@ def _result(name: str, reason: str, spent: Spent, state: State, objective: Objec
         rounds=state.round,
         candidates=spent.candidates,
         seconds=spent.seconds,
-        loss=finite(state.best.loss),
+        loss=state.best.loss,
         accuracy=measured.accuracy,
         test_loss=measured.test_loss,
         test_accuracy=measured.test_accuracy,

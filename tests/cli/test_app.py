@@ -16,49 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes import awaited, ray_workers
+from programs import ENVIRONMENT, refused, started, succeeded
 
 from distsearch import config, strategies
-
-ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-
-
-def distsearch(*arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "distsearch", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, **options)
-
-
-def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = distsearch(*arguments, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """The program, its streams open, while it runs."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "distsearch", *arguments],
-        cwd=cwd,
-        env=ENVIRONMENT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
 
 
 def rounds_in(history: Path) -> int:
     """The rounds that a run has written so far, which may not have begun."""
     return len(history.read_text().splitlines()) if history.exists() else 0
-
-
-def refused(*arguments: str, cwd: Path) -> str:
-    """The one sentence of a command that is refused with exit code 2, and that leaves nothing behind."""
-    before = sorted(cwd.rglob("*"))
-    done = distsearch(*arguments, cwd=cwd)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert sorted(cwd.rglob("*")) == before
-    return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +239,7 @@ REFUSALS = {
     "sigma nan": (["--sigma", "nan"], "sigma: expected a finite number, got nan"),
     "population": (["--population", "1"], "population: expected a whole number >= 2, got 1"),
     "rounds": (["--rounds", "0"], "rounds: expected a whole number >= 1, got 0"),
+    "target accuracy": (["--target-accuracy", "90"], "target_accuracy: expected a number <= 1"),
     "seconds": (["--seconds", "-1"], "seconds: expected a number > 0"),
     "layers": (["--layers", "3,0"], "layers: expected a whole number >= 1"),
     "layers text": (["--layers", "many"], "expected whole numbers like 64,32, got 'many'"),

@@ -5,6 +5,7 @@ import pytest
 
 from distsearch.errors import DataError
 from distsearch.problem.batches import Batches, Split
+from distsearch.randomness import Stream, permutation
 
 
 def split(examples: int) -> Split:
@@ -37,7 +38,11 @@ def test_what_fills_no_minibatch_waits_for_another_epoch():
     batches = Batches(split(10), 4)
     seen = np.concatenate([batches.of(number).inputs[0] for number in range(2)])
     assert len(set(seen)) == 8
-    assert batches.places(2).tolist() != batches.places(0).tolist()
+    assert [len(batches.places(number)) for number in range(6)] == [4] * 6
+    for epoch in range(3):  # each begins anew, with as many whole minibatches as there are
+        order = permutation(0, Stream.BATCHES, epoch, 10)
+        assert batches.places(2 * epoch).tolist() == order[:4].tolist()
+        assert batches.places(2 * epoch + 1).tolist() == order[4:8].tolist()
 
 
 def test_a_round_s_examples_depend_on_seed_and_round_alone():

@@ -45,10 +45,22 @@ def test_cross_entropy_agrees_with_the_plain_formula(classes, examples):
     assert total("cross-entropy", outputs, targets)[0] == pytest.approx(expected, rel=2e-6, abs=1e-6 * examples)
 
 
-def test_cross_entropy_of_huge_outputs_is_finite_and_right():
-    outputs = np.array([[[1e4], [0.0]]], np.float32)
-    assert total("cross-entropy", outputs, np.array([[0], [1]], np.float32))[0] == pytest.approx(1e4)
-    assert total("cross-entropy", outputs, np.array([[1], [0]], np.float32))[0] == 0
+@pytest.mark.parametrize("outputs", [[1e4, 0], [0, -1e4], [-1e4, -2e4]])
+def test_cross_entropy_of_huge_outputs_is_finite_and_right(outputs):
+    outputs = np.array(outputs, np.float32).reshape(1, 2, 1)
+    for targets, expected in (([0, 1], 1e4), ([1, 0], 0)):
+        one_hot = np.array(targets, np.float32)[:, np.newaxis]
+        assert total("cross-entropy", outputs, one_hot).tolist() == [expected]
+        assert losses.create("cross-entropy").each(outputs.copy(), one_hot).tolist() == [[expected]]
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_the_sum_over_the_examples_is_that_of_each(name):
+    outputs = noise(4, Stream.CANDIDATES, 0, 0, 3 * 5, 20).reshape(3, 5, 20)
+    targets = (np.arange(5)[:, np.newaxis] == np.arange(20) % 5).astype(np.float32)
+    each = losses.create(name).each(outputs.copy(), targets)
+    assert each.shape == (3, 20)
+    assert total(name, outputs, targets) == pytest.approx(each.sum(axis=1), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

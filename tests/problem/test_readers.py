@@ -86,7 +86,7 @@ def test_images_find_their_labels_beside_them(write, images, labels, packed, num
     )
     assert data.train.features[0, 1] == np.float32(0.2)
     assert data.train.targets.tolist() == [1, 0, 1]
-    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("3", "7"), 2, None, None)
+    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("3", "7"), 2, None, None, "|u1")
 
 
 @pytest.mark.parametrize(("code", "kind"), [(0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")])
@@ -94,6 +94,7 @@ def test_every_type_but_bytes_is_read_as_it_is(write, code, kind):
     images = [[[1, -2], [3, 4]], [[5, 6], [7, -8]]]
     path = write(a_images=idx(images, code, kind), a_labels=idx([1, 0], code, kind))
     train = load(path, numbers=False).train
+    assert train.features.dtype == np.float32
     assert train.features.tolist() == [[1, -2, 3, 4], [5, 6, 7, -8]]
     assert train.targets.tolist() == [1, 0]
 
@@ -161,7 +162,7 @@ def test_npz_with_x_and_y_is_read_as_it_is(write):
     data = load(path, numbers=False)
     assert data.train.features.tolist() == np.array(IMAGES).reshape(3, 4).tolist()
     assert data.train.targets.tolist() == [1, 0, 1]
-    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("a", "b"), 2, None, None)
+    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("a", "b"), 2, None, None, "<U1")
 
 
 def test_npz_targets_of_a_regression(write):

@@ -3,6 +3,7 @@ import gzip
 import io
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -90,7 +91,12 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
         ("\n\r\n", " is empty; expected a header line"),
         ("x,y,t\n", "expected at least one example with at least one feature, got 0 examples"),
         ("x,y,t\n1,2,a\n", "expected at least 2 examples to learn from, got 1"),
-        ("1,2,3\n4,5,6\n", "expected a header line with column names, got numbers (1, 2, 3…)"),
+        ("1,2,a\n3,4\n5,6,a\n", ", line 2: expected 3 columns as in the first line, got 2"),
+        ("x,y,t\n1,2,a\n3,NA,b\n", ", line 3: expected a number in column 'y', got 'NA'; fill it in"),
+        ("x,y,t\n1,True,a\n3,yes,b\n", ", line 3: expected a number in column 'y', got 'yes'; write it as"),
+        ("x,y,t\n1,2,0\n3,4,1\n5,6,N/A\n", ", line 4: expected a target in column 't', got 'N/A'; fill it in"),
+        ('x, y, t\n1, 2, "a\n3, 4, "b"\n', ", line 3: expected quotes in pairs"),
+        ('x, y, t\n1, 2, "a"\n3, 4, "b\n', ", line 3: expected quotes in pairs, got one that is never closed"),
         ("t\na\nb\n", "expected a feature beside the target, got only 't'"),
         ("x;t\n1;a\n", "expected columns separated by ',', got ';'"),
         ("x,x,t\n1,2,a\n", "expected every column name once, got 'x' twice"),
@@ -106,9 +112,9 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
         ),
         (
             "x,y,t\n1,2,a\n-1e39,4,b\n",
-            ", line 3: expected a finite number (below 3.4e38) in column 'x', got -inf",
+            ", line 3: expected a finite number (below 3.4e38) in column 'x', got -1e+39",
         ),
-        ("x,y,t\n1,2,a\n3,4,\n", ", line 3: expected a target, got ''"),
+        ("x,y,t\n1,2,a\n3,4,\n", ", line 3: expected a target in column 't', got ''"),
         ("x,y,t\n1,2,a\n3,4,a\n", "expected at least 2 classes, but every label is 'a'"),
         ('x,y,t\n1,2,"a\n3,4,b\n5,6,c\n', ", line 4: expected quotes in pairs"),
         ('x,y,t\n1,2,"a\nb"\n3,nan,c\n', ", line 4: expected a finite number"),
@@ -140,16 +146,16 @@ def test_a_csv_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(w
         ),
         (
             {"x": [1.0, 1e300], "t": ["a", "b"]},
-            ", row 2: expected a finite number (below 3.4e38) in column 'x', got inf",
+            ", row 2: expected a finite number (below 3.4e38) in column 'x', got 1e+300",
         ),
         ({"x": ["p", "q"], "t": ["a", "b"]}, "expected numbers in column 'x', got string"),
         ({"x": [[1, 2], [3, 4]], "t": ["a", "b"]}, "expected numbers in column 'x', got list"),
-        ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target, got None"),
+        ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target in column 't', got None"),
         (
             {"x": [1, 2], "t": [1, None]},
             ", row 2: expected a finite number (below 3.4e38) in column 't', got nan",
         ),
-        ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text or numbers"),
+        ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
         ({"t": ["a", "b"]}, "expected a feature beside the target, got only 't'"),
     ],
 )
@@ -177,6 +183,27 @@ def test_parquet_s_kinds_of_columns(write):
     assert data.train.features.tolist() == [[1, 1.25, 0.5], [0, 2.5, 1.5]]
     assert data.schema.classes == ("u", "v")
     assert data.train.targets.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pa.array([Decimal("1.10"), Decimal("12345678901234567890.12")]), ("1.10", "12345678901234567890.12")),
+        (pa.array([2**64 - 1, 2**64 - 2], pa.uint64()), ("18446744073709551614", "18446744073709551615")),
+        (pa.array(["01", "1.0"]), ("1.0", "01")),
+        (pa.array([b"caf\xc3\xa9", b"b"]), ("b", "café")),
+        (pa.array([False, True]), ("False", "True")),
+        (pa.array([1.0, 2.0]), ("1", "2")),
+    ],
+)
+def test_labels_of_parquet_keep_every_digit(write, column, classes):
+    assert set(load(write(pa.table({"x": [1, 2], "t": column})), numbers=False).schema.classes) == set(classes)
+
+
+def test_dates_are_no_labels_and_are_named(write):
+    dates = pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)])
+    sentence = refused(write(pa.table({"x": [1, 2], "t": dates})))
+    assert ", row 1: expected labels that are text, numbers, or true and false, got datetime.datetime(2020" in sentence
 
 
 def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):
