@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from distsearch.api import FunctionResult, SearchResult
+    from distsearch.api.functions import FunctionResult, SearchResult
 
 # The first import of a subpackage sets it as an attribute of its package; later ones do not. So search/, whose own
 # __init__ is empty, is imported before the function of its name is defined, and never hides it again.
@@ -34,9 +34,9 @@ def search(X: Any, y: Any, **settings: Any) -> "SearchResult":
 
     Raises a `distsearch.errors.DistsearchError` that says what to change.
     """
-    from distsearch import api
+    from distsearch.api import functions
 
-    return api.search(X, y, settings)
+    return functions.search(X, y, settings)
 
 
 def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "FunctionResult":
@@ -48,6 +48,6 @@ def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "
 
     Raises a `distsearch.errors.DistsearchError` that says what to change.
     """
-    from distsearch import api
+    from distsearch.api import functions
 
-    return api.minimize(function, start, settings)
+    return functions.minimize(function, start, settings)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from distsearch import strategies
-from distsearch.candidates import Space
-from distsearch.problem import datasets, losses
-from distsearch.problem.network import Network
-from distsearch.problem.objective import FunctionObjective, NetworkObjective, Objective
+from distsearch.candidates.base import Space
+from distsearch.data import datasets
+from distsearch.networks.network import Network
+from distsearch.objectives import losses
+from distsearch.objectives.base import FunctionObjective, NetworkObjective, Objective
 from distsearch.strategies.base import Answer, State, Strategy
 
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from distsearch import session
 from distsearch.config import from_flags
-from distsearch.runs import Result, StoredRun
+from distsearch.runs.directory import Result, StoredRun
+from distsearch.search import session
 
 
 def unwatched(row, state, workers) -> None:

@@ -15,10 +15,10 @@ from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json
 from distsearch.errors import RunError, UserError
 
 if TYPE_CHECKING:
-    from distsearch.model import Model, Scores
-    from distsearch.resumption import Resumption
-    from distsearch.runs import StoredRun
-    from distsearch.session import Session
+    from distsearch.objectives.model import Model, Scores
+    from distsearch.runs.directory import StoredRun
+    from distsearch.search.resumption import Resumption
+    from distsearch.search.session import Session
 
 DIFFERENT_EXIT_CODE = 1
 
@@ -80,7 +80,7 @@ def run(
     flags: dict[str, Any],
 ) -> None:
     """Search for a network's weights; without options, the course's example."""
-    from distsearch import session
+    from distsearch.search import session
 
     settings = _settings(config_file, flags)
     _search(session.prepare(settings), settings, verbose, json)
@@ -104,7 +104,7 @@ def resume(
     runs: RunsOption = "runs",
 ) -> None:
     """Go on with a run that was stopped or killed, or that has reached its limit."""
-    from distsearch.resumption import prepare_to_resume
+    from distsearch.search.resumption import prepare_to_resume
 
     stored = _stored(run, runs)
     if storage is None:
@@ -117,7 +117,7 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     """Run a search that is ready, and tell how it goes and how it ended."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
-    from distsearch.limits import INTERRUPTED
+    from distsearch.search.limits import INTERRUPTED
 
     objective = search.objective
     console = new_console(stderr=True)
@@ -140,7 +140,7 @@ def publish(
     runs: RunsOption = "runs",
 ) -> None:
     """Publish a run to shared storage as it is now."""
-    from distsearch.resumption import published
+    from distsearch.search.resumption import published
 
     say(f"{run} is published in {published(_stored(run, runs), storage, say)}")
 
@@ -155,9 +155,9 @@ def verify(
     runs: RunsOption = "runs",
 ) -> None:
     """Check that a run comes out again, bit for bit: its decisions all, its losses in a sample of its rounds."""
-    from distsearch import resumption, verification
     from distsearch.cli.progress import steps_shown
     from distsearch.cli.tables import verdict_lines
+    from distsearch.search import resumption, verification
 
     if rounds != "all" and not rounds.isdecimal():
         raise UserError(f"--rounds: expected a number or all, got {rounds!r}")
@@ -184,7 +184,7 @@ def replay(
     runs: RunsOption = "runs",
 ) -> None:
     """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
-    from distsearch.verification import replayed
+    from distsearch.search.verification import replayed
 
     write(to, replayed(_stored(run, runs), say))
     say(f"the best weights of {run}, made again from its seed and history, are in {to}")
@@ -215,7 +215,7 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
 def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
     """List the runs, the oldest first."""
     from distsearch.cli.tables import runs_table
-    from distsearch.runs import run_paths
+    from distsearch.runs.directory import run_paths
 
     paths = run_paths(Path(runs).expanduser())
     if json:
@@ -235,11 +235,11 @@ def evaluate(
 ) -> None:
     """Measure a run's best weights."""
     from distsearch.cli.tables import scores_table
-    from distsearch.model import Model
-    from distsearch.problem.datasets import read_examples
+    from distsearch.data.datasets import read_examples
+    from distsearch.search.resumption import stored_model
 
     stored = _stored(run, runs)
-    model = Model.stored(stored)
+    model = stored_model(stored)
     scores = {data: model.scores(read_examples(data, model.schema, target))} if data else _own(stored, model)
     if json:
         print_json({name: each._asdict() for name, each in scores.items()})
@@ -254,11 +254,11 @@ def predict(
     runs: RunsOption = "runs",
 ) -> None:
     """Predict with a run's best weights: a CSV line for each line of the file."""
-    from distsearch.model import Model
-    from distsearch.predictions import as_csv
-    from distsearch.problem.datasets import read_features
+    from distsearch.data.datasets import read_features
+    from distsearch.reports.predictions import as_csv
+    from distsearch.search.resumption import stored_model
 
-    model = Model.stored(_stored(run, runs))
+    model = stored_model(_stored(run, runs))
     text = as_csv(model, read_features(file, model.schema))
     if output is None:
         print(text, end="")
@@ -282,7 +282,7 @@ def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
 
 def _stored(run: str, runs: str) -> "StoredRun":
     """The run of that name in the folder `runs`, or at that path; one that lies in storage is brought to `runs`."""
-    from distsearch.runs import StoredRun, run_paths
+    from distsearch.runs.directory import StoredRun, run_paths
     from distsearch.storage import fetched, is_stored
 
     folder = Path(runs).expanduser()
@@ -307,7 +307,7 @@ def _storage_of(run: str) -> str | None:
 
 def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
     """The scores on the data that a run was trained on."""
-    from distsearch.resumption import read_own_data
+    from distsearch.search.resumption import read_own_data
 
     dataset = read_own_data(stored)
     scores = {"train": model.scores(dataset.train)}

@@ -13,9 +13,9 @@ from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json
 from distsearch.errors import UserError
 
 if TYPE_CHECKING:
-    from distsearch.comparison import Search
+    from distsearch.search.comparison import Search
     from distsearch.search.loop import Watch
-    from distsearch.session import Session
+    from distsearch.search.session import Session
 
 
 def list_strategies(
@@ -55,8 +55,8 @@ def compare(
 
     Without --rounds, --seconds or --patience each search takes 10 seconds at most.
     """
-    from distsearch import comparison
     from distsearch.cli.tables import comparison_table
+    from distsearch.search import comparison
 
     if output is not None and not output.parent.is_dir():
         raise UserError(f"cannot write {output}: {output.parent} is not a folder")

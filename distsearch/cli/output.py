@@ -46,6 +46,6 @@ def print_json(document: Any) -> None:
     """Print a document as strict JSON, alone on stdout."""
     import msgspec
 
-    from distsearch import documents
+    from distsearch.runs import documents
 
     print(msgspec.json.format(documents.encode(document)).decode())

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from distsearch.config import RunConfig
-from distsearch.history import RoundRecord
-from distsearch.limits import Limits
-from distsearch.problem.objective import Measurement
+from distsearch.objectives.base import Measurement
+from distsearch.runs.history import RoundRecord
+from distsearch.search.limits import Limits
 from distsearch.strategies.base import State
 
 REFRESH_SECONDS = 0.1

@@ -11,17 +11,17 @@ from rich.text import Text
 from distsearch.cli.options import shown
 from distsearch.config import RunConfig
 from distsearch.errors import UserError
-from distsearch.history import RoundRecord
-from distsearch.model import Scores
-from distsearch.runs import Result, StoredRun
+from distsearch.objectives.model import Scores
+from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.history import RoundRecord
 from distsearch.settings import declared
 from distsearch.strategies.base import Strategy
 
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
-    from distsearch.comparison import Line, Search, Spread
     from distsearch.jobs.cluster import Job
-    from distsearch.verification import Verdict
+    from distsearch.search.comparison import Line, Search, Spread
+    from distsearch.search.verification import Verdict
 
 ROWS = 16
 

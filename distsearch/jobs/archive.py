@@ -10,11 +10,11 @@ from base64 import b64decode, encodebytes
 from collections.abc import Iterator
 from pathlib import Path
 
-from distsearch.checkpoints import TEMPORARY
-from distsearch.documents import checksum
 from distsearch.errors import ClusterError, RunError
-from distsearch.history import HISTORY, LOSSES
-from distsearch.runs import StoredRun
+from distsearch.runs.checkpoints import TEMPORARY
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.documents import checksum
+from distsearch.runs.history import HISTORY, LOSSES
 
 BEGIN, END = "-----BEGIN DISTSEARCH RUN-----", "-----END DISTSEARCH RUN-----"
 MOST_BYTES = 250_000_000  # that a log should carry

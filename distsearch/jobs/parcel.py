@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from distsearch.data import generators
+from distsearch.data.datasets import is_built_in
+from distsearch.data.readers.files import files_read
 from distsearch.errors import DataError, UserError
 from distsearch.jobs.wheel import own_wheel, zipped
-from distsearch.problem import generators
-from distsearch.problem.datasets import is_built_in
-from distsearch.problem.readers import files_read
 
 MOST_BYTES = 100_000_000  # that Ray takes over HTTP, with room for the wheel
 WORKING_DIRECTORY = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}"  # which pip fills in, on each node

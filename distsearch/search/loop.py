@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from distsearch.config import RunConfig
-from distsearch.history import RoundRecord
-from distsearch.interrupts import Interrupts
-from distsearch.limits import INTERRUPTED, Limits
-from distsearch.problem.objective import Objective
-from distsearch.rounds import Rounds
-from distsearch.runs import Result, Run
+from distsearch.objectives.base import Objective
+from distsearch.runs.directory import Result, Run
+from distsearch.runs.history import RoundRecord
+from distsearch.search.interrupts import Interrupts
+from distsearch.search.limits import INTERRUPTED, Limits
+from distsearch.search.rounds import Rounds
 from distsearch.strategies.base import State, Strategy
 from distsearch.workers.base import Workers
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from distsearch import checkpoints
 from distsearch.errors import RunError, StorageError
-from distsearch.runs import CHECKPOINT, MANIFEST, RESULT, StoredRun, locked
+from distsearch.runs import checkpoints
+from distsearch.runs.directory import CHECKPOINT, MANIFEST, RESULT, StoredRun, locked
 from distsearch.storage.addresses import Address, stored_run
 from distsearch.storage.index import OBJECTS, Counted, Index, Part, identity, read_index
 from distsearch.storage.places import Place

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from distsearch import documents
 from distsearch.errors import RunError, StorageError
-from distsearch.runs import FORMAT, RESULT, Manifest
+from distsearch.runs import documents
+from distsearch.runs.directory import FORMAT, RESULT, Manifest
 from distsearch.storage.places import Place
 
 INDEX, OBJECTS = "index.json", "objects"

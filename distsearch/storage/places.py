@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from distsearch.checkpoints import TEMPORARY, write_chunks
 from distsearch.errors import StorageError
+from distsearch.runs.checkpoints import TEMPORARY, write_chunks
 
 CHUNK = 4 * 1024 * 1024  # bytes
 

@@ -10,10 +10,10 @@ from typing import Self
 
 import msgspec
 
-from distsearch import documents
 from distsearch.errors import OvertakenError, SettingError, StorageError
-from distsearch.history import HISTORY, LOSSES
-from distsearch.runs import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
+from distsearch.runs import documents
+from distsearch.runs.directory import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
+from distsearch.runs.history import HISTORY, LOSSES
 from distsearch.storage.addresses import Address
 from distsearch.storage.index import INDEX, OBJECTS, Counted, Files, Index, Part, checksum, kept_parts, read_index
 from distsearch.storage.places import CHUNK, Folder, Place

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distsearch.candidates import Space
+from distsearch.candidates.base import Space
 from distsearch.errors import SettingError, unknown
 from distsearch.settings import checked
 from distsearch.strategies.annealing import Annealing

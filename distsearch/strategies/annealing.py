@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Space
+from distsearch.candidates.base import Space
 from distsearch.randomness import Stream, uniform
 from distsearch.settings import about
 from distsearch.strategies.base import Best, State, Told

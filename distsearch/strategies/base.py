@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Candidates, Dense, Space
+from distsearch.candidates.base import Candidates, Dense, Space
 from distsearch.errors import ObjectiveError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import Settings, about

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense, Space
+from distsearch.candidates.base import Dense, Space
 from distsearch.errors import SettingError
 from distsearch.settings import about
 from distsearch.strategies.base import (

@@ -12,9 +12,9 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Candidates, Dense, Space
+from distsearch.candidates.base import Candidates, Dense, Space
+from distsearch.candidates.pairs import FullRank, LowRank, Pairs, Products, factors_of, factors_width, tiles
 from distsearch.errors import SettingError
-from distsearch.pairs import FullRank, LowRank, Pairs, Products, factors_of, factors_width, tiles
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
 from distsearch.strategies.base import Best, Objective, State, Told

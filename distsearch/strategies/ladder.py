@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates import Dense, Space
+from distsearch.candidates.base import Dense, Space
 from distsearch.settings import about
 from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told, lowest_of
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from distsearch.candidates import Dense
+from distsearch.candidates.base import Dense
 from distsearch.settings import about
 from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told
 

@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates import Space
-from distsearch.pairs import FullRank, Pairs, Products, tiles
+from distsearch.candidates.base import Space
+from distsearch.candidates.pairs import FullRank, Pairs, Products, tiles
 from distsearch.settings import about
 from distsearch.strategies.base import (
     LARGEST_SIGMA,

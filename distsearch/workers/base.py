@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import DistsearchError, ObjectiveError
-from distsearch.problem.objective import Measurement, Objective
+from distsearch.objectives.base import Measurement, Objective
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.strategies.sums import total
 from distsearch.workers.jobs import Job, Measuring, NoiseSum, Trial

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.problem.objective import Objective
+from distsearch.objectives.base import Objective
 from distsearch.strategies.base import Answer, State, Strategy, noise_ranges
 from distsearch.strategies.sums import Subtree
 

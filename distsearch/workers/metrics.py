@@ -2,7 +2,7 @@
 
 from ray.util.metrics import Gauge
 
-from distsearch.history import RoundRecord
+from distsearch.runs.history import RoundRecord
 from distsearch.workers.base import Workers
 
 SECONDS = 1.0  # between two times that the gauges are set

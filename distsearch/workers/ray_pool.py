@@ -18,7 +18,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from distsearch.errors import DistsearchError, WorkersError
 from distsearch.machine import description
-from distsearch.problem.objective import Objective
+from distsearch.objectives.base import Objective
 from distsearch.strategies.base import Strategy
 from distsearch.workers.base import Tell, Workers, raised
 from distsearch.workers.dispatch import Dispatcher

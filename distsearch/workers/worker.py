@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from distsearch.machine import description, use_one_thread
-from distsearch.problem.objective import Objective
+from distsearch.objectives.base import Objective
 from distsearch.strategies.base import Strategy
 from distsearch.workers.jobs import Job
 from distsearch.workers.parcels import unpacked

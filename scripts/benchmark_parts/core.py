@@ -6,10 +6,11 @@ import numpy as np
 from figures import MICRO, Figure, run_seconds
 from timing import Watch, in_turns, watch
 
-from distsearch.problem import datasets, losses
-from distsearch.problem.datasets import Dataset
-from distsearch.problem.network import Network
-from distsearch.problem.objective import NetworkObjective
+from distsearch.data import datasets
+from distsearch.data.datasets import Dataset
+from distsearch.networks.network import Network
+from distsearch.objectives import losses
+from distsearch.objectives.base import NetworkObjective
 from distsearch.strategies import create
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from figures import MICRO, Figure, run_seconds
 
-from distsearch import session
 from distsearch.config import from_flags
-from distsearch.runs import Run
+from distsearch.runs.directory import Run
+from distsearch.search import session
 from distsearch.workers.dispatch import Dispatcher
 from distsearch.workers.instructions import Policy, Send
 from distsearch.workers.jobs import Trial

@@ -3,8 +3,8 @@
 import tempfile
 from dataclasses import dataclass
 
-from distsearch import session
 from distsearch.config import from_flags
+from distsearch.search import session
 
 MICRO = 1e6
 

@@ -14,9 +14,9 @@ from figures import Figure
 from numpy.typing import NDArray
 from timing import in_turns, seconds
 
-from distsearch import session
 from distsearch.config import from_flags
-from distsearch.rounds import Rounds
+from distsearch.search import session
+from distsearch.search.rounds import Rounds
 from distsearch.workers.base import Workers
 from distsearch.workers.jobs import Job, Trial
 

@@ -42,9 +42,9 @@ def memory() -> Iterator[Figure]:
     code = """
 import resource, sys
 import numpy as np
-from distsearch import session
+from distsearch.search import session
 from distsearch.config import from_flags
-from distsearch.problem import datasets
+from distsearch.data import datasets
 X = np.random.default_rng(0).random((60_000, 784), dtype=np.float32)
 dataset = datasets.from_arrays(X, np.arange(60_000) % 10, numbers=False)
 del X

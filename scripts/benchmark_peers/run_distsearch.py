@@ -5,7 +5,7 @@ from typing import Any
 
 from tasks import Problem, Race
 
-from distsearch import session
+from distsearch.search import session
 
 
 def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) -> None:

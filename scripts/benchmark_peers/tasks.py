@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import session
 from distsearch.config import RunConfig, from_flags
-from distsearch.model import network_for
-from distsearch.problem.network import Network
+from distsearch.networks.network import Network
+from distsearch.objectives.model import network_for
+from distsearch.search import session
 
 Array = NDArray[np.float32]
 

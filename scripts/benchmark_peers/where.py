@@ -9,12 +9,12 @@ from typing import Any
 from run_distsearch import search
 from tasks import Problem, Race
 
-from distsearch import session
-from distsearch.problem import nodes
-from distsearch.problem.batches import Batches
-from distsearch.problem.losses import CrossEntropy
-from distsearch.problem.objective import NetworkObjective
-from distsearch.runs import Run
+from distsearch.objectives import nodes
+from distsearch.objectives.base import NetworkObjective
+from distsearch.objectives.batches import Batches
+from distsearch.objectives.losses import CrossEntropy
+from distsearch.runs.directory import Run
+from distsearch.search import session
 from distsearch.strategies import node_perturbation
 from distsearch.strategies.node_perturbation import NodePerturbation
 

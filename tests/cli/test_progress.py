@@ -7,7 +7,7 @@ from rich.console import Console
 
 from distsearch.cli.progress import Reporter, reached
 from distsearch.config import RunConfig
-from distsearch.history import RoundRecord
+from distsearch.runs.history import RoundRecord
 
 
 def record(number: int, loss: float, seconds: float) -> RoundRecord:

@@ -12,8 +12,8 @@ from searches import contents, search
 from distsearch.errors import ClusterError, RunError
 from distsearch.jobs import archive
 from distsearch.jobs.archive import packed, unpacked
-from distsearch.resumption import prepare_to_resume
-from distsearch.runs import StoredRun
+from distsearch.runs.directory import StoredRun
+from distsearch.search.resumption import prepare_to_resume
 
 
 @pytest.fixture(scope="module")

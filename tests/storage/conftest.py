@@ -11,7 +11,7 @@ import pytest
 from processes import awaited
 from storages import BUCKET, CREDENTIALS, asked, free_port
 
-from distsearch import runs
+from distsearch.runs import directory
 from distsearch.storage import Publisher
 
 NUMBERS = count()
@@ -49,8 +49,8 @@ def storage(request, tmp_path) -> str:
 def often(monkeypatch) -> None:
     """A checkpoint after every round; the disk is not waited for."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
-    monkeypatch.setattr(runs, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(runs, "SAVE_SHARE", float("inf"))
+    monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
 
 
 @pytest.fixture
@@ -64,5 +64,5 @@ def in_step(monkeypatch) -> None:
         wait([self._upload])
 
     monkeypatch.setattr(os, "fsync", lambda file: None)
-    monkeypatch.setattr(runs.Run, "save_is_due", property(lambda run: next(rounds) % 5 == 0))
+    monkeypatch.setattr(directory.Run, "save_is_due", property(lambda run: next(rounds) % 5 == 0))
     monkeypatch.setattr(Publisher, "offer", offer_and_wait)

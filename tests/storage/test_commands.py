@@ -12,10 +12,10 @@ from processes import bound_by_permissions
 from searches import contents, search
 from storages import CREDENTIALS, asked, environment, free_port, place, stored
 
-from distsearch import resumption, session
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError, StorageError
-from distsearch.runs import StoredRun
+from distsearch.runs.directory import StoredRun
+from distsearch.search import resumption, session
 from distsearch.storage import Address, Storage, fetched, object_stores
 from distsearch.storage.index import INDEX
 
@@ -46,7 +46,7 @@ def refused(*arguments: str, cwd: Path, server: str) -> str:
 
 
 PROGRAM = (  # checkpoints as often as can be, and rounds that leave time for several
-    "import time; from distsearch import runs; runs.SAVE_SECONDS = 0.0; runs.SAVE_SHARE = 1e9;"
+    "import time; from distsearch.runs import directory; directory.SAVE_SECONDS = 0.0; directory.SAVE_SHARE = 1e9;"
     "record = runs.Run.record; runs.Run.record = lambda *a: (time.sleep(0.004), record(*a))[1];"
     "from distsearch.__main__ import main; main()"
 )

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distsearch.documents import sealed_json
 from distsearch.errors import StorageError
-from distsearch.runs import FORMAT, Manifest
+from distsearch.runs.directory import FORMAT, Manifest
+from distsearch.runs.documents import sealed_json
 from distsearch.storage.index import INDEX, Counted, Index, Part, checksum, identity, kept_parts, read_index
 from distsearch.storage.places import Folder
 

@@ -12,10 +12,10 @@ from processes import awaited
 from searches import contents, search, unwatched
 from storages import place, stored, tree
 
-from distsearch import resumption, session
-from distsearch.documents import sealed_json
 from distsearch.errors import OvertakenError, RunError, SettingError, StorageError
-from distsearch.runs import StoredRun
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.documents import sealed_json
+from distsearch.search import resumption, session
 from distsearch.storage import Address, Publisher, fetched
 from distsearch.storage import publisher as publishing
 from distsearch.storage.index import INDEX, Index, read_index

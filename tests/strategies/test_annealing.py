@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from problems import create, told
 
-from distsearch.candidates import Space
+from distsearch.candidates.base import Space
 from distsearch.randomness import Stream, uniform
 from distsearch.strategies import create as created
 from distsearch.strategies.annealing import accepts

@@ -5,7 +5,7 @@ from searches import search
 
 import distsearch
 from distsearch import strategies
-from distsearch.candidates import Layer, Space
+from distsearch.candidates.base import Layer, Space
 
 NETWORK = (Layer(0, 2, 3), Layer(9, 3, 3))
 

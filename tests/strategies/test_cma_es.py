@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from problems import create, network_objective, told
 
-from distsearch.candidates import Space
+from distsearch.candidates.base import Space
 from distsearch.errors import SettingError
-from distsearch.problem.objective import FunctionObjective
+from distsearch.objectives.base import FunctionObjective
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import LARGEST_SIGMA, Answer

@@ -7,9 +7,9 @@ import pytest
 from problems import create, ellipsoid_objective, network_objective, sphere_objective, told
 
 from distsearch import strategies
-from distsearch.candidates import Dense, Space
-from distsearch.checkpoints import flatten, unflatten
+from distsearch.candidates.base import Dense, Space
 from distsearch.errors import ObjectiveError, SettingError
+from distsearch.runs.checkpoints import flatten, unflatten
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import Answer, Best, State, Strategy
 from distsearch.strategies.hill_climb import HillClimb

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
+from distsearch.candidates.pairs import LowRank
 from distsearch.errors import SettingError
-from distsearch.pairs import LowRank
 from distsearch.strategies.base import Answer
 from distsearch.strategies.ranks import by_rank
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
+from distsearch.data import datasets
 from distsearch.errors import SettingError
-from distsearch.problem import datasets, losses
-from distsearch.problem.network import Network
-from distsearch.problem.objective import NetworkObjective
+from distsearch.networks.network import Network
+from distsearch.objectives import losses
+from distsearch.objectives.base import NetworkObjective
 from distsearch.randomness import Stream, noise
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from problems import create, told
 
-from distsearch.candidates import Space
-from distsearch.problem.objective import FunctionObjective
+from distsearch.candidates.base import Space
+from distsearch.objectives.base import FunctionObjective
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import NOISE_RANGE, Answer

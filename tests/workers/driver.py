@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from problems import create, network_objective, told
 
-from distsearch.candidates import Dense
+from distsearch.candidates.base import Dense
 from distsearch.machine import one_thread
-from distsearch.problem.objective import Objective
+from distsearch.objectives.base import Objective
 from distsearch.workers.base import Workers
 from distsearch.workers.local import LocalWorkers
 

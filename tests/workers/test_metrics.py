@@ -8,7 +8,7 @@ import urllib.request
 
 from processes import awaited
 
-from distsearch.history import RoundRecord
+from distsearch.runs.history import RoundRecord
 from distsearch.workers import metrics
 from distsearch.workers.metrics import GAUGES, Gauges
 

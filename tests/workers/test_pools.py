@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere, told
 
-from distsearch.checkpoints import flatten
 from distsearch.errors import ObjectiveError, WorkersError
 from distsearch.machine import description, one_thread
-from distsearch.problem.objective import FunctionObjective
+from distsearch.objectives.base import FunctionObjective
+from distsearch.runs.checkpoints import flatten
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import losses_of
 from distsearch.workers.kinds import ALIKE, Kinds

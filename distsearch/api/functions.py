@@ -1,0 +1,110 @@
+"""What `distsearch.search` and `distsearch.minimize` do."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from distsearch import strategies
+from distsearch.config import RunConfig, Value, from_flags
+from distsearch.data import datasets
+from distsearch.errors import DataError
+from distsearch.objectives import losses
+from distsearch.objectives.base import FunctionObjective
+from distsearch.objectives.model import Model
+from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.history import RoundRecord
+from distsearch.search import session
+from distsearch.search.resumption import stored_model
+from distsearch.search.session import Session, with_strategy
+from distsearch.strategies.base import State
+
+LOG = logging.getLogger("distsearch")
+IN_MEMORY = "memory"  # stands in a run's configuration for the data's source
+
+
+@dataclass(frozen=True)
+class FunctionResult:
+    """What the search of a function's weights has found."""
+
+    weights: NDArray[np.float32]  # (n,), the lowest-loss weights
+    history: list[RoundRecord]
+    summary: Result
+
+    @property
+    def loss(self) -> float:
+        """The lowest loss; infinite if not one round was finished."""
+        return self.summary.loss
+
+
+@dataclass(frozen=True)
+class SearchResult(FunctionResult):
+    """What the search of a network's weights has found."""
+
+    model: Model
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the training examples whose label is predicted; None in regression."""
+        return self.summary.accuracy
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """For X, (examples, features): labels of the type and spelling of y, or numbers; of the shape of y.
+
+        Columns of a data frame are found by their names. Raises DataError if features are missing or unknown.
+        """
+        return self.model.predict(datasets.features_from(X, self.model.schema))
+
+
+def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchResult:
+    """See `distsearch.search`."""
+    with _run_folder(settings) as config:
+        dataset = datasets.from_arrays(
+            X,
+            y,
+            numbers=losses.create(config.network.loss).numbers,
+            scale=config.data.scale,
+            test_share=config.data.test_share,
+            seed=config.data.seed,
+        )
+        for sentence in session.advice_on(config, dataset):
+            LOG.warning(sentence)
+        run, result = session.on_dataset(config, dataset).run(_unwatched, LOG.info)
+        stored = StoredRun(run.path)
+        model = stored_model(stored)
+        return SearchResult(model.weights, list(stored.history()), result, model)
+
+
+def minimize(
+    function: Callable[[NDArray[np.float32]], float], start: ArrayLike, settings: Mapping[str, Value]
+) -> FunctionResult:
+    """See `distsearch.minimize`."""
+    weights = np.array(start, np.float32)
+    if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
+        raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
+    with _run_folder(settings) as config:
+        objective = FunctionObjective(function, weights.size)
+        config, _ = with_strategy(config, objective.space)
+        strategy = strategies.create(config.strategy.name, config.settings, objective.space)
+        run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, LOG.info)
+        stored = StoredRun(run.path)
+        return FunctionResult(stored.best()["weights"], list(stored.history()), result)
+
+
+@contextmanager
+def _run_folder(settings: Mapping[str, Value]) -> Iterator[RunConfig]:
+    """The configuration; its run is kept only if the settings say where."""
+    if "name" in settings or "runs" in settings:
+        yield from_flags({"data": IN_MEMORY, **settings})
+        return
+    with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
+        yield from_flags({"data": IN_MEMORY, **settings, "runs": folder})
+
+
+def _unwatched(row: RoundRecord, state: State, workers: int) -> None:
+    pass

@@ -1,0 +1,65 @@
+"""The checks that the features of every source go through: raw in, matrices of finite numbers out.
+
+Each error names the place as its source knows it: a line of a CSV file, a row of a Parquet file, an index.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.data.raw import Raw, quoted, unnamed
+from distsearch.errors import DataError
+
+
+def feature_names(raw: Raw, count: int) -> tuple[str, ...]:
+    """The names of the features, or x0, x1, … where the source has none."""
+    return raw.names or unnamed(count)
+
+
+Features = NDArray[np.float32] | NDArray[np.float64]
+
+
+def feature_matrix(raw: Raw) -> Features:
+    """The features, (examples, features), all finite; images and the like are flattened. Raises DataError.
+
+    They are float32, or float64 where that might not hold them: to standardise times, say, takes all of their digits.
+    """
+    features = np.asarray(raw.features)
+    if features.dtype.kind == "O":
+        try:
+            features = features.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{raw.source}: expected features that are numbers, got others: {error}") from None
+    if features.dtype.kind not in "biuf":
+        raise DataError(
+            f"{raw.source}: expected features that are numbers, got {features.dtype}; encode them as numbers"
+        )
+    if features.ndim < 2:
+        raise DataError(f"{raw.source}: expected features of shape (examples, features), got {features.shape}")
+    width = math.prod(features.shape[1:])
+    if not len(features) or not width:
+        raise DataError(
+            f"{raw.source}: expected at least one example with at least one feature, "
+            f"got {len(features)} examples with {width} features; add some"
+        )
+    features = features.reshape(len(features), width)
+    floats = finite(raw, features, feature_names(raw, width))
+    return floats if np.can_cast(features.dtype, np.float32) else np.ascontiguousarray(features, np.float64)
+
+
+def finite(raw: Raw, values: NDArray[Any], columns: Sequence[str]) -> NDArray[np.float32]:
+    """The values, (examples, columns), as float32. DataError with the place if one is not finite."""
+    with np.errstate(over="ignore"):
+        floats = np.ascontiguousarray(values, np.float32)
+    good = np.isfinite(floats)
+    if not good.all():
+        example, column = np.unravel_index(int(np.argmin(good)), good.shape)
+        raise DataError(
+            f"{raw.source}, {raw.place(int(example))}: expected a finite number (below 3.4e38) in column "
+            f"{quoted(columns[int(column)])}, got {float(values[example, column])}; "
+            "fix it or remove the row"
+        )
+    return floats

@@ -1,0 +1,1 @@
+"""Files of examples, each format read into the same `Raw`."""

@@ -1,0 +1,117 @@
+"""Tables, whose columns have names: which of them are wanted, and the reader of Parquet files. CSV is beside it."""
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.data.raw import Columns, Raw, listed, quoted, reading
+from distsearch.errors import DataError
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def choose(path: str, names: Sequence[str], columns: Columns) -> tuple[list[int], int | None]:
+    """Which of a table's columns are the features, in the wanted order, and which is the target."""
+    for index, name in enumerate(names):
+        if not name:
+            raise DataError(
+                f"{path}: expected a name for every column, but column {index + 1} has none; "
+                "name it, or write the table without its index"
+            )
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
+    place = {name: index for index, name in enumerate(names)}
+    target = _target(path, names, columns) if columns.targets else None
+    if columns.features is None:
+        features = [index for index in range(len(names)) if index != target]
+        if not features:
+            there = f"only {quoted(names[0])}" if names else "no column at all"
+            raise DataError(f"{path}: expected a feature beside the target, got {there}; add one")
+        return features, target
+    for name in columns.features:
+        if name not in place:
+            count = len(columns.features)
+            raise DataError(f"{path}: expected the {count} features that were trained on, but {lacks(name, names)}")
+    return [place[name] for name in columns.features], target
+
+
+def _target(path: str, names: Sequence[str], columns: Columns) -> int:
+    if columns.target:
+        if columns.target not in names:
+            raise DataError(f"{path}: expected a target column, but {lacks(columns.target, names)}")
+        if columns.target in (columns.features or ()):
+            raise DataError(
+                f"{path}: expected a target column, got {quoted(columns.target)}, which is a feature; "
+                "choose the column that the training chose"
+            )
+        return names.index(columns.target)
+    wanted = set(columns.features or ())
+    free = [index for index, name in enumerate(names) if name not in wanted]
+    if not free:
+        raise DataError(f"{path}: expected a target column beside the features, but there is none; add it")
+    return free[-1]
+
+
+def lacks(name: str, names: Sequence[str]) -> str:
+    """Words on a column that is not there, with the nearest and all others."""
+    near = get_close_matches(name, names, n=1)
+    hint = f" (did you mean {quoted(near[0])}?)" if near else ""
+    return f"there is no column {quoted(name)}{hint}; the columns are {listed(names)}"
+
+
+def read_parquet(path: str, columns: Columns) -> Raw:
+    """A Parquet table, by pyarrow. An empty cell becomes NaN or None."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise DataError(
+            f'{path} is read by pyarrow, which is not installed; type pip install "distsearch[parquet]"'
+        ) from None
+    with (
+        # On damaged bytes pyarrow raises almost anything.
+        reading(path, "a Parquet file", damage=(Exception,)),
+        open(path, "rb") as file,
+        parquet.ParquetFile(file) as content,
+    ):
+        names = [name for name in content.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)]
+        features, target = choose(path, names, columns)
+        chosen = [names[index] for index in features]
+        label = None if target is None else names[target]
+        table = content.read(columns=chosen if label is None else [*chosen, label])
+        matrix = np.empty((table.num_rows, len(chosen)))
+        for index, name in enumerate(chosen):
+            column = table.column(name)
+            truth = arrow.types.is_boolean(column.type)
+            values = _numbers(column.cast(arrow.int8()) if truth else column, arrow)
+            if values is None:
+                raise DataError(
+                    f"{path}: expected numbers in column {quoted(name)}, got {column.type}; "
+                    "write it as numbers, or leave the column out"
+                )
+            matrix[:, index] = values
+        targets = None if label is None else _targets(table.column(label), arrow)
+    return Raw(path, matrix, targets, tuple(chosen), label or "", place=lambda example: f"row {example + 1}")
+
+
+def _targets(column: Any, arrow: Any) -> NDArray[Any]:
+    """The column's values, (examples,), for targets: decimal numbers are text, as no float has their digits."""
+    if arrow.types.is_decimal(column.type):
+        column = column.cast(arrow.string())
+    numbers = _numbers(column, arrow)
+    return np.fromiter(column.to_pylist(), object, len(column)) if numbers is None else numbers
+
+
+def _numbers(column: Any, arrow: Any) -> NDArray[Any] | None:
+    """The column's values, (examples,), or None if they are not numbers. Booleans are labels, not numbers."""
+    kind = column.type
+    if arrow.types.is_decimal(kind):
+        return np.asarray(column.cast(arrow.float64()).to_numpy())
+    if arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
+        return np.asarray(column.to_numpy())
+    return None

@@ -1,0 +1,104 @@
+"""What further data is read by: the columns, labels and scale of the training data."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from distsearch.data.labels import TEXT, is_type
+from distsearch.data.raw import quoted, unnamed
+from distsearch.errors import DataError
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Everything needed to read further data the way the training data was read."""
+
+    features: tuple[str, ...]  # column names, or those of `unnamed`
+    target: str  # the target column's name; empty where there is none
+    classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
+    outputs: int  # classes, or target columns in regression
+    mean: tuple[float, ...] | None  # of the training features if they were standardised
+    deviation: tuple[float, ...] | None
+    label_type: str = TEXT  # see `labels`
+    flat: bool = True  # targets came as (examples,), not as (examples, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as JSON knows it; `from_json` gives it back."""
+        document = asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
+
+    @property
+    def named(self) -> bool:
+        """Whether the source had names for its features."""
+        return self.features != unnamed(len(self.features))
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What of it changes what is learnt: all but how predictions are given back."""
+        return {name: value for name, value in self.to_json().items() if name not in _NOT_IN_FORMAT_1}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Schema":
+        """The schema that `to_json` wrote, also in format 1. DataError if it is not one."""
+        names = [field.name for field in fields(cls)]
+        if not isinstance(document, Mapping) or {*_NOT_IN_FORMAT_1, *document} != set(names):
+            came = ", ".join(map(str, document)) if isinstance(document, Mapping) else quoted(document)
+            raise DataError(f"data schema: expected the fields {', '.join(names)}, got {came or 'none'}")
+        document = {**_NOT_IN_FORMAT_1, **document}
+        for name, (expected, fits) in _FORMS.items():
+            if not fits(document[name]):
+                raise DataError(f"data schema: expected {name} to be {expected}, got {quoted(document[name])}")
+        parts: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+        }
+        schema = cls(**parts)
+        lengths = {len(part) for part in (schema.mean, schema.deviation) if part is not None}
+        if lengths - {len(schema.features)} or (schema.mean is None) != (schema.deviation is None):
+            raise DataError(
+                f"data schema: expected a mean and a deviation for each of {len(schema.features)} features, "
+                "or for none; it is damaged, train again"
+            )
+        if schema.classes is not None and schema.outputs != len(schema.classes):
+            raise DataError(
+                f"data schema: expected an output for each of {len(schema.classes)} classes, "
+                f"got {schema.outputs}; it is damaged, train again"
+            )
+        return schema
+
+
+_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True}
+
+
+def _texts(value: object, least: int) -> bool:
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        return False
+    return least <= len(value) == len(set(value))
+
+
+def _floats(value: object) -> bool:
+    """Whether the value is a list of finite numbers."""
+    if not isinstance(value, list | tuple) or any(isinstance(part, bool | str) for part in value):
+        return False
+    try:
+        return all(math.isfinite(part) for part in value)
+    except (TypeError, OverflowError):
+        return False
+
+
+_FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "features": ("a list of different names", lambda value: _texts(value, 1)),
+    "target": ("a name", lambda value: isinstance(value, str)),
+    "classes": (
+        "a list of at least 2 different labels, or null",
+        lambda value: value is None or _texts(value, 2),
+    ),
+    "label_type": ("a type of labels", lambda value: isinstance(value, str) and is_type(value)),
+    "flat": ("true or false", lambda value: isinstance(value, bool)),
+    "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
+    "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
+    "deviation": (
+        "a list of numbers above 0, or null",
+        lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
+    ),
+}

@@ -1,0 +1,1 @@
+"""What is trained: networks, layer by layer."""

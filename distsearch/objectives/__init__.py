@@ -1,0 +1,1 @@
+"""What scores candidates: a network on data under a loss, or a function of the user's own."""

@@ -1,0 +1,100 @@
+"""Examples as the forward pass wants them, and which of them each round sees."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.data.datasets import Examples
+from distsearch.data.schema import Schema
+from distsearch.errors import DataError
+from distsearch.randomness import Stream, permutation
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples as the forward pass wants them: inputs (features + 1, examples), targets (outputs, examples)."""
+
+    inputs: Array
+    targets: Array
+
+    @classmethod
+    def of(cls, examples: Examples, schema: Schema) -> "Split":
+        """The examples with a row of ones below the features, and classes as a one among zeros."""
+        inputs = with_ones(examples.features)
+        if schema.classes is None:
+            return cls(inputs, np.ascontiguousarray(examples.targets.T))
+        targets = np.zeros((schema.outputs, inputs.shape[1]), np.float32)
+        targets[examples.targets, np.arange(inputs.shape[1])] = 1
+        return cls(inputs, targets)
+
+    @property
+    def nbytes(self) -> int:
+        """The size in bytes."""
+        return self.inputs.nbytes + self.targets.nbytes
+
+    def __len__(self) -> int:
+        return self.inputs.shape[1]
+
+    def by_examples(self) -> "Split":
+        """The same, but each example's inputs side by side in memory: to pick some out is then 14 times as fast."""
+        return Split(np.asfortranarray(self.inputs), np.asfortranarray(self.targets))
+
+    def at(self, places: NDArray[np.intp]) -> "Split":
+        """The examples at these places, in their order; this must be `by_examples`."""
+        return Split(self.inputs.T.take(places, axis=0).T, np.ascontiguousarray(self.targets.T.take(places, axis=0).T))
+
+
+class Batches:
+    """The examples of each round: all of them, or a minibatch from a permutation that is drawn anew every epoch.
+
+    Which ones a round sees is a pure function of (seed, round). What does not fill a last minibatch waits for another
+    epoch's permutation.
+    """
+
+    def __init__(self, train: Split, size: int | None = None, seed: int = 0) -> None:
+        if size is not None and size > len(train):
+            raise DataError(f"data.batch: expected at most {len(train)}, the training examples there are, got {size}")
+        self.size = size or len(train)
+        self.train = train.by_examples() if self.size < len(train) else train
+        self._seed = seed
+        self._order: tuple[int, NDArray[np.intp]] | None = None  # of the latest epoch
+        self._latest: tuple[int, Split] | None = None  # the latest round's
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_order": None, "_latest": None}
+
+    @property
+    def minibatch(self) -> bool:
+        """Whether a round sees only some of the examples."""
+        return self.size < len(self.train)
+
+    def of(self, round_number: int) -> Split:
+        """The examples of a round."""
+        if not self.minibatch:
+            return self.train
+        if self._latest is None or self._latest[0] != round_number:
+            self._latest = round_number, self.train.at(self.places(round_number))
+        return self._latest[1]
+
+    def some(self, round_number: int, examples: slice) -> Split:
+        """Some of the examples of a round, for those who want no more."""
+        if self.minibatch:
+            return self.train.at(self.places(round_number)[examples])
+        return Split(self.train.inputs[:, examples], self.train.targets[:, examples])
+
+    def places(self, round_number: int) -> NDArray[np.intp]:
+        """Where a round's examples stand among all, (size,)."""
+        epoch, number = divmod(round_number, len(self.train) // self.size)
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, permutation(self._seed, Stream.BATCHES, epoch, len(self.train))
+        return self._order[1][number * self.size : (number + 1) * self.size]
+
+
+def with_ones(features: Array) -> Array:
+    """Features, (examples, features), as the forward pass wants them: (features + 1, examples), the last row ones."""
+    inputs = np.ones((features.shape[1] + 1, len(features)), np.float32)
+    inputs[:-1] = features.T
+    return inputs

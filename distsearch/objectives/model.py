@@ -1,0 +1,82 @@
+"""A trained network: weights and how its data is read, ready to score and to predict."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates.base import Dense
+from distsearch.config import NetworkConfig
+from distsearch.data.datasets import Examples
+from distsearch.data.labels import labels_of
+from distsearch.data.schema import Schema
+from distsearch.machine import one_thread
+from distsearch.networks.network import Network
+from distsearch.objectives import losses
+from distsearch.objectives.base import NetworkObjective
+from distsearch.objectives.batches import Batches, Split, with_ones
+
+Array = NDArray[np.float32]
+
+CHUNK = 4096  # examples
+
+
+class Scores(NamedTuple):
+    """How a model does on examples; accuracy is None in regression."""
+
+    loss: float
+    accuracy: float | None
+    examples: int
+
+
+def network_for(config: NetworkConfig, schema: Schema) -> Network:
+    """The network that the configuration and the data call for."""
+    return Network(len(schema.features), config.layers, schema.outputs, config.activation)
+
+
+class Model:
+    """A network, its weights (n,), and the schema of its data."""
+
+    def __init__(self, config: NetworkConfig, schema: Schema, weights: Array) -> None:
+        self.schema = schema
+        self.weights = weights
+        self._network = network_for(config, schema)
+        self._loss = losses.create(config.loss)
+
+    @classmethod
+    def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
+        """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
+        return cls(config, schema, network_for(config, schema).flat(tensors))
+
+    def scores(self, examples: Examples) -> Scores:
+        """Loss and accuracy on examples; on those it was trained on, the loss is the recorded one to the bit."""
+        split = Split.of(examples, self.schema)
+        objective = NetworkObjective(self._network, self._loss, Batches(split), None, self.schema.classes is not None)
+        with one_thread():
+            measured = objective.measure(self.weights)
+        return Scores(measured.loss or 0.0, measured.accuracy, len(split))
+
+    def outputs(self, features: Array) -> Array:
+        """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
+        candidate = Dense(self.weights[np.newaxis])
+        chunks = []
+        with one_thread():
+            for start in range(0, len(features), CHUNK):
+                inputs = with_ones(features[start : start + CHUNK])
+                chunks.append(self._network.forward(candidate, inputs)[0].T.copy())
+        return np.concatenate(chunks)
+
+    def predict(self, features: Array) -> NDArray[Any]:
+        """For scaled features, (examples, features): labels or numbers, of the type and shape of the training's."""
+        outputs = self.outputs(features)
+        if self.schema.classes is not None:
+            labels = labels_of(self.schema.classes, self.schema.label_type)[outputs.argmax(axis=1)]
+            return labels if self.schema.flat else labels[:, np.newaxis]
+        return outputs[:, 0] if self.schema.flat and self.schema.outputs == 1 else outputs
+
+    def probabilities(self, outputs: Array) -> Array | None:
+        """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""
+        if not isinstance(self._loss, losses.CrossEntropy):
+            return None
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)

@@ -1,0 +1,139 @@
+"""A strategy's state as a safetensors file: arrays as tensors, the rest as JSON in its header. No pickle."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_type_hints
+
+import msgspec
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from distsearch.errors import RunError
+from distsearch.runs import documents
+
+D = TypeVar("D")
+Tensors = dict[str, NDArray[Any]]
+Content = tuple[Tensors, dict[str, Any]]
+"""Arrays and scalars, each by name."""
+
+TEMPORARY = ".temporary"  # ends the name of a file that is being written
+
+
+def write_whole(path: Path, content: bytes, previous: Path | None = None) -> None:
+    """Write a file whole or not at all, also when the power goes: a new file, synced, takes the old one's name.
+
+    The old one goes on under the name `previous`, if that is given.
+    """
+    write_chunks(path, (content,), previous)
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = None) -> None:
+    """As `write_whole`, what is to be written coming chunk by chunk. Nothing is left if the chunks break off."""
+    temporary = path.with_name(f"{path.name}{TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """What stands in the file's header beside the tensors' names and shapes."""
+
+    scalars: dict[str, Any]
+    checksum: str
+
+
+def encode(tensors: Tensors, scalars: dict[str, Any]) -> bytes:
+    """Tensors and scalars as the bytes of a safetensors file, with a checksum over both."""
+    header = msgspec.json.encode(_Header(scalars, _checksum(tensors, scalars)))
+    # One entry: safetensors writes several in an order that differs from process to process.
+    return safetensors.numpy.save(tensors, {"distsearch": header.decode()})
+
+
+def read(path: Path) -> Content:
+    """What `encode` wrote to a file. RunError if it is missing or damaged, be it by a single bit."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+            metadata = file.metadata() or {}
+        header = msgspec.json.decode(metadata["distsearch"], type=_Header)
+        if header.checksum != _checksum(tensors, header.scalars):
+            raise ValueError("its checksum does not fit its content")
+    except FileNotFoundError:
+        raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
+    except (SafetensorError, OSError, KeyError, msgspec.DecodeError, ValueError, TypeError) as error:
+        raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
+    return tensors, header.scalars
+
+
+def _checksum(tensors: Tensors, scalars: dict[str, Any]) -> str:
+    digest = blake2b(msgspec.json.encode(scalars), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
+
+
+def flatten(state: Any, prefix: str = "") -> Content:
+    """The arrays and the scalars of a dataclass, by their dotted names."""
+    tensors: Tensors = {}
+    scalars: dict[str, Any] = {}
+    for field in fields(state):
+        name, value = f"{prefix}{field.name}", getattr(state, field.name)
+        if is_dataclass(value):
+            inner = flatten(value, f"{name}.")
+            tensors |= inner[0]
+            scalars |= inner[1]
+        elif isinstance(value, np.ndarray):
+            tensors[name] = value
+        else:
+            scalars[name] = documents.named(value)
+    return tensors, scalars
+
+
+def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: str = "") -> D:
+    """The dataclass that `flatten` took apart, its arrays read-only. RunError if anything is missing or too much."""
+    expected = set(_names(kind, prefix))
+    if not prefix and expected != {*tensors, *scalars}:
+        odd = sorted(expected ^ {*tensors, *scalars})
+        raise RunError(f"the checkpoint is another strategy's: {', '.join(odd)} not expected in it or missing")
+    values: dict[str, Any] = {}
+    for field, hint in _fields(kind):
+        name = f"{prefix}{field}"
+        if is_dataclass(hint):
+            values[field] = unflatten(cast(type[Any], hint), tensors, scalars, f"{name}.")
+        elif name in tensors:
+            values[field] = tensors[name]
+            values[field].flags.writeable = False
+        else:
+            values[field] = float(scalars[name]) if hint is float else scalars[name]
+    return kind(**values)
+
+
+def _fields(kind: Any) -> list[tuple[str, Any]]:
+    hints = get_type_hints(kind)
+    return [(field.name, hints[field.name]) for field in fields(kind)]
+
+
+def _names(kind: Any, prefix: str) -> list[str]:
+    names: list[str] = []
+    for field, hint in _fields(kind):
+        names += _names(hint, f"{prefix}{field}.") if is_dataclass(hint) else [f"{prefix}{field}"]
+    return names

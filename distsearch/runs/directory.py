@@ -1,0 +1,341 @@
+"""A run's directory: written by the search, read by everything else.
+
+config.toml               the resolved configuration; `run --config` accepts it
+manifest.json             what made the run: versions, processors, data fingerprint and schema
+history.jsonl             a line a round, only ever appended to
+losses.bin                the loss of every candidate of every round
+best.safetensors          the lowest-loss weights, the tensors of each layer
+checkpoint.safetensors    the strategy's state between two rounds
+result.json               how it ended; missing while the search runs
+
+In all of them a number that is infinite or not a number is the text "inf", "-inf" or "nan" (format 1 had null).
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import count
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch import config
+from distsearch.config import RunConfig
+from distsearch.errors import RunError, SettingError
+from distsearch.runs import checkpoints, documents, history
+from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
+from distsearch.settings import Settings
+from distsearch.strategies.base import State
+
+FORMAT = 2
+FLUSH_SECONDS = 0.5
+SAVE_SECONDS = 5.0
+SAVE_SHARE = 0.01  # of a run's time that saving may cost
+
+CONFIG, MANIFEST = "config.toml", "manifest.json"
+BEST, RESULT = "best.safetensors", "result.json"
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What made a run."""
+
+    program: str = "distsearch"
+    format: int = FORMAT
+    created: str
+    machine: dict[str, str]
+    weights: int
+    examples: int  # to be trained on
+    fingerprint: str  # of the data
+    data: dict[str, Any]  # the data's schema, to read further data alike
+    workers: tuple[dict[str, str], ...] = ()  # one of each kind of machine that has computed, this one apart
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended; losses and accuracies are those of its best weights."""
+
+    run: str
+    reason: str
+    rounds: int
+    candidates: int
+    seconds: float
+    loss: float = inf  # as it is before the first round
+    accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    best_round: int
+    best_index: int
+    non_finite: int = 0  # candidates whose loss was infinite or not a number
+
+
+class Run:
+    """A run directory that is being written, by one process at a time."""
+
+    def __init__(self, path: Path, manifest: Manifest, rounds: int = 0) -> None:
+        self.path = path
+        self._manifest = manifest
+        self._lock = locked(path)
+        try:
+            self._history = HistoryWriter(path, history.position(path, rounds))
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._flushed = 0.0
+        self._next_save = time.perf_counter() + SAVE_SECONDS
+        self._closed = False
+        self.after_save: Callable[[int], None] | None = None  # is told the rounds that are saved
+
+    @classmethod
+    def create(
+        cls,
+        settings: RunConfig,
+        strategy_settings: Settings,
+        manifest: Manifest,
+        taken: Callable[[str], bool] | None = None,
+    ) -> "Run":
+        """A new directory, under a name that is not `taken` elsewhere.
+
+        RunError if there is one of that name or if the folder cannot be written.
+        """
+        folder = Path(settings.output.directory)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = _claim(folder, settings, taken)
+            run = cls(path, manifest)
+            run._describe(settings, strategy_settings)
+            run._introduce(manifest)
+            return run
+        except OSError as error:
+            raise RunError(
+                f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs"
+            ) from None
+
+    @classmethod
+    def reopen(cls, stored: "StoredRun", rounds: int, settings: RunConfig, strategy_settings: Settings) -> "Run":
+        """The directory of a run that goes on after so many rounds, its history cut back to them.
+
+        RunError if another process is writing to it, or if it cannot be written.
+        """
+        path = stored.path
+        with _writing(path):
+            run = cls(path, stored.manifest, rounds)
+            for left in path.glob(f"*{checkpoints.TEMPORARY}"):
+                left.unlink()
+            (path / RESULT).unlink(missing_ok=True)
+            run._describe(settings, strategy_settings)
+        return run
+
+    def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
+        text = config.to_toml(settings, strategy_settings)
+        checkpoints.write_whole(self.path / CONFIG, documents.sealed_toml(text))
+
+    def _introduce(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        checkpoints.write_whole(self.path / MANIFEST, documents.sealed_json(manifest))
+
+    def record(self, row: RoundRecord, losses: NDArray[np.float64]) -> None:
+        """Append a round and the losses of its candidates, (candidates,), to the history."""
+        self._history.append(row, losses)
+        if row.seconds - self._flushed > FLUSH_SECONDS:
+            with _writing(self.path):
+                self._history.flush()
+            self._flushed = row.seconds
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether it is time to save again: so seldom that saving stays a small share of the run."""
+        return time.perf_counter() > self._next_save
+
+    def save(
+        self, state: State, named: dict[str, NDArray[np.float32]], machines: tuple[dict[str, str], ...] = ()
+    ) -> None:
+        """Write the history so far, the best weights (by their tensors' names), the checkpoint, and new machines."""
+        began = time.perf_counter()
+        with _writing(self.path):
+            self._history.sync()  # a checkpoint must never be ahead of the history
+            checkpoints.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
+            content = checkpoints.encode(*checkpoints.flatten(state))
+            checkpoints.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
+            if new := [each for each in machines if each not in self._manifest.workers]:
+                self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
+        ended = time.perf_counter()
+        self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
+        if self.after_save is not None:
+            self.after_save(state.round)
+
+    def finish(self, result: Result) -> None:
+        """Write how the run ended."""
+        with _writing(self.path):
+            checkpoints.write_whole(self.path / RESULT, documents.sealed_json(result))
+
+    def close(self) -> None:
+        """Write what is still held back and let go of the directory."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with _writing(self.path):
+                self._history.flush()
+        finally:
+            self._history.close()
+            os.close(self._lock)
+
+
+class StoredRun:
+    """A run directory that is read. Each part is read when it is asked for; RunError says what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise RunError(f"expected a run's directory, but {path} is not one: `distsearch list` shows the runs")
+        if not (path / MANIFEST).exists():
+            raise RunError(f"{path} is not a run of distsearch: it has no {MANIFEST}")
+        self.path = path
+        self.manifest = _manifest(path)
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved configuration."""
+        documents.check_toml(self.path / CONFIG)
+        try:
+            return config.from_sections(config.read_toml(self.path / CONFIG))
+        except SettingError as error:
+            raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
+
+    @property
+    def result(self) -> Result | None:
+        """How the run ended; None if it has not."""
+        path = self.path / RESULT
+        return documents.read_json(path, Result) if path.exists() else None
+
+    def entries(self) -> Iterator[Entry]:
+        """The rounds in their order, with their losses. RunError names what is damaged."""
+        rounds = 0
+        for entry in history.entries(self.path):
+            rounds += 1
+            yield entry
+        if (result := self.result) is not None and result.rounds != rounds:
+            raise RunError(f"the history of {self.path} is damaged: it has {rounds} rounds, the result {result.rounds}")
+
+    def history(self) -> Iterator[RoundRecord]:
+        """The rounds' records in their order."""
+        return (entry.record for entry in self.entries())
+
+    def best(self) -> dict[str, NDArray[Any]]:
+        """The tensors of the best weights."""
+        return checkpoints.read(self.path / BEST)[0]
+
+    @property
+    def rounds(self) -> int:
+        """The rounds that the checkpoint has behind it."""
+        return int(checkpoints.read(self.path / CHECKPOINT)[1]["round"])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While entered, nobody writes to the directory. RunError if somebody is."""
+        lock = locked(self.path)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def state(self, kind: type[State], tell: Callable[[str], None]) -> State:
+        """The state in the checkpoint, or, if that is damaged, in the one before, which is told."""
+        try:
+            return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
+        except RunError as error:
+            if not (self.path / PREVIOUS).exists():
+                raise
+            state = checkpoints.unflatten(kind, *checkpoints.read(self.path / PREVIOUS))
+            tell(f"{error}: going on from the checkpoint before it, at round {state.round}")
+            return state
+
+
+def best_content(state: State, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
+    """What the file of the best weights holds: the tensors, and where and with which loss they were found."""
+    best = state.best
+    return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
+
+
+def run_paths(folder: Path) -> list[Path]:
+    """The runs' directories in a folder, the oldest first; other directories are passed over."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if (path / MANIFEST).exists() and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
+
+
+def _claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
+    """Make the run's directory, under its name or under the first free one."""
+    if settings.output.name:
+        path = folder / settings.output.name
+        if path.parent != folder or settings.output.name in (".", ".."):
+            raise RunError(f"expected a plain name for the run, got {settings.output.name!r}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise RunError(f"{path} is already there: choose another --name, or remove it first") from None
+        return path
+    stem = f"{Path(settings.data.source).name.split('.')[0] or 'data'}-{settings.strategy.name}"
+    for number in count(1):
+        path = folder / f"{stem}-{number}"
+        if taken is not None and taken(path.name):
+            continue
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError  # count() does not end
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """RunError instead of what the system says when a run cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write to the run {path} ({error.strerror}): its last checkpoint is whole; make room or mend it, "
+            "then go on with `distsearch resume`"
+        ) from None
+
+
+def locked(path: Path) -> int:
+    """A lock on the directory, which the system lets go of with the process. RunError if another has it."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise RunError(f"{path} is being written by another process: wait for it to end, or stop it") from None
+    return folder
+
+
+class _Kind(msgspec.Struct):
+    """What tells whose document it is, and which format's."""
+
+    program: str
+    format: int
+
+
+def _manifest(path: Path) -> Manifest:
+    """The manifest, once it is clear that this program can read it."""
+    try:
+        kind = msgspec.json.decode(documents.read_bytes(path / MANIFEST), type=_Kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path / MANIFEST} is damaged or not distsearch's: {error}") from None
+    if kind.program != "distsearch":
+        raise RunError(f"{path} is not a run of distsearch but of {kind.program}")
+    if kind.format > FORMAT:
+        raise RunError(
+            f"{path} was written by a newer distsearch (format {kind.format}, this one reads up to {FORMAT}): "
+            "upgrade distsearch"
+        )
+    return documents.read_json(path / MANIFEST, Manifest)

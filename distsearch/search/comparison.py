@@ -1,0 +1,247 @@
+"""Several strategies side by side: the same problem, start weights and budget, over several seeds."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import inf
+from statistics import median
+from typing import Any
+
+from msgspec import Struct, structs
+
+from distsearch import strategies
+from distsearch.config import RunConfig, StrategyConfig
+from distsearch.data.datasets import Dataset
+from distsearch.errors import DistsearchError, SettingError
+from distsearch.runs.directory import Result
+from distsearch.search import session
+from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
+from distsearch.search.loop import Watch
+from distsearch.search.session import Session
+from distsearch.settings import declared
+from distsearch.workers.base import Tell
+
+DEFAULT_SECONDS = 10.0  # of each search, where nothing else ends it
+
+Watching = Callable[[Session], AbstractContextManager[Watch]]
+"""Gives what watches a search that is about to begin."""
+
+
+class Search(Struct, frozen=True):
+    """One search: how it ended, or why it could not be made."""
+
+    strategy: str
+    seed: int
+    result: Result | None = None
+    failure: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was ended by the user."""
+        return self.result is not None and self.result.reason == INTERRUPTED
+
+    @property
+    def reached(self) -> bool:
+        """Whether it has come to its target."""
+        return self.result is not None and self.result.reason in (TARGET_LOSS, TARGET_ACCURACY)
+
+
+class Spread(Struct, frozen=True):
+    """Median and range over the seeds; infinite where a search has not got there."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> "Spread | None":
+        """The spread of the values, None among them counting as infinite; None if there are none at all."""
+        numbers = [inf if value is None else float(value) for value in values]
+        return cls(median(numbers), min(numbers), max(numbers)) if numbers else None
+
+
+class Line(Struct, frozen=True):
+    """What a strategy has come to over all seeds."""
+
+    strategy: str
+    searches: int
+    reached: int | None  # searches that have come to the target; None if there is none
+    candidates: Spread | None  # to the target; in all, if there is none
+    seconds: Spread | None  # likewise
+    loss: Spread | None
+    accuracy: Spread | None
+    test_accuracy: Spread | None
+    failure: str
+
+
+def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunConfig]:
+    """A configuration for each search, seed after seed, each of them with all strategies in turn.
+
+    A setting goes to those strategies that have it. SettingError if none of them has it, or if its value fits none.
+    """
+    if not names:
+        raise SettingError(f"expected strategies to compare: some of {', '.join(strategies.STRATEGIES)}")
+    names = list(dict.fromkeys(names))
+    own = {name: _own(settings.settings, name) for name in names}
+    for setting in settings.settings:
+        if not any(setting in given for given in own.values()):
+            raise SettingError(_unknown(setting, names))
+    settings = _ended(settings)
+    first = settings.strategy.seed
+    return [
+        structs.replace(
+            settings,
+            strategy=StrategyConfig(name=name, seed=seed),
+            settings=own[name],
+            output=structs.replace(settings.output, name=_run_name(settings, name, seed)),
+        )
+        for seed in range(first, first + seeds)
+        for name in names
+    ]
+
+
+def run(configs: Sequence[RunConfig], watching: Watching, tell: Tell) -> Iterator[Search]:
+    """Search after search, in the folder of runs that the configurations name. One that fails says why.
+
+    Ends early after one that was interrupted. Raises what the first of all strategies say, if they say the same.
+    """
+    dataset = session.read_data(configs[0])
+    for sentence in session.advice_on(configs[0], dataset):
+        tell(sentence)
+    compared = len({each.strategy.name for each in configs})
+    failures: list[DistsearchError] = []
+    with _workers(configs[0], dataset):
+        for number, each in enumerate(configs, start=1):
+            try:
+                search = _searched(each, dataset, watching, tell)
+            except DistsearchError as error:
+                failures.append(error)
+                search = Search(each.strategy.name, each.strategy.seed, failure=str(error))
+            yield search
+            if search.interrupted:
+                return
+            if number == len(failures) == compared and len({str(error) for error in failures}) == 1:
+                raise failures[0]
+
+
+@contextmanager
+def kept(settings: RunConfig, keep: bool) -> Iterator[RunConfig]:
+    """The configuration with a folder for the runs: its own if they are to be kept, else one that goes again."""
+    if keep:
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
+        yield structs.replace(settings, output=structs.replace(settings.output, directory=folder))
+
+
+def summary(searches: Iterable[Search], settings: RunConfig) -> list[Line]:
+    """A line for each strategy, from its searches; those that were interrupted do not count."""
+    by_strategy: dict[str, list[Search]] = {}
+    for search in searches:
+        if not search.interrupted:
+            by_strategy.setdefault(search.strategy, []).append(search)
+    return [_line(name, own, has_target(settings)) for name, own in by_strategy.items()]
+
+
+def has_target(settings: RunConfig) -> bool:
+    """Whether the searches are to come to a loss or an accuracy."""
+    return settings.stop.target_loss is not None or settings.stop.target_accuracy is not None
+
+
+def as_csv(lines: Sequence[Line]) -> str:
+    """The lines as CSV, three columns for each spread; empty where there is nothing, or no end."""
+    text = io.StringIO()
+    rows = [_flat(line) for line in lines]
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _searched(settings: RunConfig, dataset: Dataset, watching: Watching, tell: Tell) -> Search:
+    prepared = session.on_dataset(settings, dataset)
+    with watching(prepared) as watch:
+        _, result = prepared.run(watch, tell)
+    return Search(settings.strategy.name, settings.strategy.seed, result)
+
+
+def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[None]:
+    """Ray, started once for all searches, if they are to run on it."""
+    count = settings.workers.count
+    if count == 0:
+        return nullcontext()
+    from distsearch.workers.ray_cluster import connected  # takes half a second to import
+
+    parts = [part for part in (dataset.train, dataset.test) if part is not None]
+    return connected(count, sum(part.features.nbytes + part.targets.nbytes for part in parts))
+
+
+def _line(name: str, searches: Sequence[Search], target: bool) -> Line:
+    results = [search.result for search in searches if search.result is not None]
+    failures = [search.failure for search in searches if search.failure]
+    there = [_cost(search, target) for search in searches] if results else []
+    return Line(
+        strategy=name,
+        searches=len(searches),
+        reached=sum(search.reached for search in searches) if target else None,
+        candidates=Spread.of(candidates for candidates, _ in there),
+        seconds=Spread.of(seconds for _, seconds in there),
+        loss=Spread.of(result.loss for result in results),
+        accuracy=Spread.of(result.accuracy for result in results if result.accuracy is not None),
+        test_accuracy=Spread.of(result.test_accuracy for result in results if result.test_accuracy is not None),
+        failure=_failure_text(failures, len(searches)),
+    )
+
+
+def _cost(search: Search, target: bool) -> tuple[float | None, float | None]:
+    """The candidates and seconds to the target, where there is one, or in all; None if it was not reached."""
+    if search.result is None or (target and not search.reached):
+        return None, None
+    return search.result.candidates, search.result.seconds
+
+
+def _failure_text(failures: Sequence[str], searches: int) -> str:
+    if not failures or len(failures) == searches:
+        return failures[0] if failures else ""
+    return f"{len(failures)} of {searches} failed: {failures[0]}"
+
+
+def _own(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Those of the given settings that a strategy has."""
+    has = {setting.name for setting in declared(strategies.find(name).Settings)}
+    return {setting: value for setting, value in given.items() if setting in has}
+
+
+def _unknown(setting: str, names: Sequence[str]) -> str:
+    having = [name for name in strategies.STRATEGIES if _own({setting: None}, name)]
+    compared = f"none of {', '.join(names)} has the setting {setting!r}"
+    if having:
+        return f"{compared}: it belongs to {', '.join(having)}"
+    known = {each.name: None for name in names for each in declared(strategies.find(name).Settings)}
+    return f"{compared}: they have {', '.join(known)}"
+
+
+def _ended(settings: RunConfig) -> RunConfig:
+    """The configuration with a limit that every search comes to, be the target out of reach."""
+    stop = settings.stop
+    if stop.rounds is not None or stop.seconds is not None or stop.patience is not None:
+        return settings
+    return structs.replace(settings, stop=structs.replace(stop, seconds=DEFAULT_SECONDS))
+
+
+def _run_name(settings: RunConfig, strategy: str, seed: int) -> str:
+    name = settings.output.name
+    return f"{name}-{strategy}-{seed}" if name else ""
+
+
+def _flat(line: Line) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in structs.asdict(line).items():
+        if name in ("strategy", "searches", "reached", "failure"):
+            flat[name] = value
+        else:
+            parts = structs.asdict(value) if value else dict.fromkeys(Spread.__struct_fields__, inf)
+            flat |= {f"{name}_{part}": "" if number == inf else number for part, number in parts.items()}
+    return flat

@@ -1,0 +1,130 @@
+"""A stored run in use again: on its own data it goes on, is published, or is verified."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from msgspec import structs
+
+from distsearch.config import RunConfig
+from distsearch.data.datasets import Dataset
+from distsearch.data.schema import Schema
+from distsearch.errors import RunError
+from distsearch.machine import description
+from distsearch.objectives.base import Objective
+from distsearch.objectives.model import Model
+from distsearch.runs.directory import Result, Run, StoredRun
+from distsearch.runs.history import RoundRecord
+from distsearch.search.limits import Limits
+from distsearch.search.loop import Watch
+from distsearch.search.session import Session, on_dataset, publisher_of, read_data, with_storage
+from distsearch.storage import Publisher
+from distsearch.strategies.base import State
+from distsearch.workers.base import Tell
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A stored run that is ready to go on: everything is checked, and nothing is written yet."""
+
+    session: Session
+    stored: StoredRun
+    state: State
+    done: list[RoundRecord]
+    publisher: Publisher | None = None
+
+    @property
+    def objective(self) -> Objective:
+        """What its candidates are scored on."""
+        return self.session.objective
+
+    def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
+        """Go on from the last checkpoint, to the bytes that the run would have come to without a stop."""
+        run = Run.reopen(self.stored, len(self.done), self.session.config, self.session.strategy.settings)
+        return run, self.session.go_on(run, self.state, self.done, watch, tell, self.publisher)
+
+
+def prepare_to_resume(
+    stored: StoredRun,
+    rounds: int | None,
+    seconds: float | None,
+    workers: int | None,
+    force: bool,
+    tell: Tell,
+    storage: str | None = None,
+) -> Resumption:
+    """The resumption of a run, with so many more rounds or seconds, other workers or storage, where they are given.
+
+    Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
+    otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS. StorageError if it is
+    to be published where another run has its name or where it has got further.
+    """
+    if not force and (other := other_machine(stored)):
+        raise RunError(f"{other}; --force goes on all the same")
+    session = own_session(stored, stored.config.workers.count if workers is None else workers)
+    state = stored.state(session.strategy.state_type, tell)
+    done = list(islice(stored.history(), state.round))
+    if len(done) < state.round:
+        raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
+    config = with_storage(_extended(session.config, done, rounds, seconds), storage)
+    if (reached := Limits(config.stop, done).already) and stored.result is not None:
+        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
+    session = replace(session, config=config)
+    if publisher := publisher_of(config, stored.path, stored.manifest, state.round, tell):
+        publisher.check()
+    return Resumption(session, stored, state, done, publisher)
+
+
+def published(stored: StoredRun, storage: str | None, tell: Tell) -> str:
+    """Where a run has been published: in the storage given, or in its own.
+
+    RunError if it names none, or if another process is writing to it; StorageError if it cannot be published.
+    """
+    config = with_storage(stored.config, storage)
+    publisher = publisher_of(config, stored.path, stored.manifest, stored.rounds, tell)
+    if publisher is None:
+        raise RunError(f"{stored.path} names no storage: give it one with --storage")
+    with stored.held(), publisher:
+        return config.output.storage
+
+
+def stored_model(stored: StoredRun) -> Model:
+    """The model that a run has found so far. RunError if its files do not fit together."""
+    try:
+        return Model.of_tensors(stored.config.network, Schema.from_json(stored.manifest.data), stored.best())
+    except (KeyError, ValueError) as error:
+        raise RunError(f"the best weights of {stored.path} are not those of its network: {error}") from None
+
+
+def other_machine(stored: StoredRun) -> str:
+    """The sentence for a run whose bits may come out otherwise here; empty if they will not."""
+    here = description()
+    for name in ("distsearch", "numpy", "blas"):
+        there = stored.manifest.machine.get(name)
+        if there != here[name]:
+            return f"{stored.path} was made with {name} {there}, and this is {here[name]}: bits may come out otherwise"
+    return ""
+
+
+def own_session(stored: StoredRun, workers: int | None) -> Session:
+    """The session of a stored run, on its own data. RunError if that has changed since."""
+    crew = structs.replace(stored.config.workers, count=workers)
+    return on_dataset(structs.replace(stored.config, workers=crew), read_own_data(stored))
+
+
+def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None) -> RunConfig:
+    """The configuration with so many more rounds and seconds than are done."""
+    stop, spent = config.stop, done[-1].seconds if done else 0.0
+    if rounds is not None:
+        stop = structs.replace(stop, rounds=len(done) + rounds)
+    if seconds is not None:
+        stop = structs.replace(stop, seconds=spent + seconds)
+    return structs.replace(config, stop=stop)
+
+
+def read_own_data(stored: StoredRun) -> Dataset:
+    """The data that a run was trained on. RunError if it has changed since."""
+    dataset = read_data(stored.config)
+    if dataset.fingerprint != stored.manifest.fingerprint:
+        raise RunError(f"{stored.config.data.source} is not the data that {stored.path} was trained on any more")
+    return dataset

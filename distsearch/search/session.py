@@ -1,0 +1,237 @@
+"""One search from its configuration to its result: puts the rooms together."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from distsearch import strategies
+from distsearch.candidates.base import Space
+from distsearch.config import RunConfig
+from distsearch.data import datasets
+from distsearch.data.advice import on_features
+from distsearch.data.datasets import Dataset
+from distsearch.errors import SettingError
+from distsearch.machine import description, one_thread
+from distsearch.networks.network import Network
+from distsearch.objectives import losses
+from distsearch.objectives.base import NetworkObjective, Objective, space_of
+from distsearch.objectives.model import network_for
+from distsearch.runs.directory import CHECKPOINT, Manifest, Result, Run
+from distsearch.runs.history import RoundRecord
+from distsearch.search.limits import Limits
+from distsearch.search.loop import Spent, Watch, search
+from distsearch.storage import Address, Publisher, Storage, identity
+from distsearch.strategies.base import State, Strategy
+from distsearch.workers.base import Tell, Workers
+from distsearch.workers.local import LocalWorkers
+
+MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
+MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
+SHORT_ROUND = 1_000_000  # multiplications
+
+
+@dataclass(frozen=True)
+class Session:
+    """A search that is ready to begin: every setting is checked, the data is read, and nothing is written yet."""
+
+    config: RunConfig
+    strategy: Strategy
+    objective: Objective
+    start: NDArray[np.float32]  # (n,), the first weights
+    schema: dict[str, Any]  # of the data; empty without
+    fingerprint: str
+    why: str = ""  # its strategy was chosen, if it was
+    advice: tuple[str, ...] = ()  # on the data
+
+    def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
+        """Search until a limit is reached. The run's directory is removed if the workers cannot start.
+
+        SettingError if there is a limit that no search reaches.
+        """
+        if self.config.stop.target_accuracy is not None and not self.objective.classes:
+            raise SettingError(
+                "stop.target_accuracy: expected classes to be learnt, but numbers and functions have no accuracy; "
+                "give a target loss instead"
+            )
+        for sentence in filter(None, (*self.advice, self.why, self.strategy.chosen)):
+            tell(sentence)
+        manifest = Manifest(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=description(),
+            weights=self.objective.space.weights_count,
+            examples=self.objective.space.examples,
+            fingerprint=self.fingerprint,
+            data=self.schema,
+        )
+        if storage := storage_of(self.config):
+            storage.check(self.config.output.name)
+        run = Run.create(self.config, self.strategy.settings, manifest, storage.has if storage else None)
+        try:
+            publisher = publisher_of(self.config, run.path, manifest, 0, tell)
+            state = self.strategy.init(self.start, self.config.strategy.seed)
+            return run, self.go_on(run, state, (), watch, tell, publisher)
+        except BaseException:
+            if not (run.path / CHECKPOINT).exists():  # the search has not begun
+                shutil.rmtree(run.path)
+            raise
+
+    def go_on(
+        self,
+        run: Run,
+        state: State,
+        done: Sequence[RoundRecord],
+        watch: Watch,
+        tell: Tell,
+        publisher: Publisher | None = None,
+    ) -> Result:
+        """Search on from a state and the rounds that led to it; the run is published and closed at the end."""
+        spent, limits = Spent.of(done), Limits(self.config.stop, done)
+        if publisher is not None:
+            run.after_save = publisher.offer
+        try:
+            with publisher or nullcontext(), self.workers(tell) as workers, one_thread():
+                watch = _shown_on_cluster(run.path.name, workers, watch)
+                return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
+        finally:
+            run.close()
+
+    def workers(self, tell: Tell) -> Workers:
+        """The workers that the configuration asks for."""
+        count = self.config.workers.count
+        if count == 0:
+            return LocalWorkers(self.strategy, self.objective)
+        from distsearch.workers.ray_pool import RayPool  # takes half a second to import
+
+        return RayPool(self.strategy, self.objective, count, tell)
+
+
+def storage_of(config: RunConfig) -> Storage | None:
+    """Where a run is to be published; None if nowhere. SettingError if that is among the runs themselves."""
+    if not config.output.storage:
+        return None
+    address = Address.parse(config.output.storage)
+    if not address.scheme and Path(address.path).resolve() == Path(config.output.directory).resolve():
+        raise SettingError(f"--storage: expected another folder than that of the runs, got {config.output.storage!r}")
+    return Storage(address)
+
+
+def publisher_of(config: RunConfig, path: Path, manifest: Manifest, rounds: int, tell: Tell) -> Publisher | None:
+    """What publishes a run that has come so many rounds far; None if it is to be published nowhere."""
+    storage = storage_of(config)
+    return Publisher(storage, path, identity(manifest, config.strategy.seed), rounds, tell) if storage else None
+
+
+def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
+    """The same watch, which on a cluster shows the run in the cluster's metrics as well."""
+    if not workers.on_cluster:
+        return watch
+    from distsearch.workers.metrics import Gauges  # imports Ray
+
+    gauges = Gauges(run, workers)
+
+    def both(row: RoundRecord, state: State, count: int) -> None:
+        watch(row, state, count)
+        gauges.show(row)
+
+    return both
+
+
+def prepare(config: RunConfig) -> Session:
+    """The session of a configuration, its data read from where it says. Raises a UserError for what does not fit."""
+    dataset = read_data(config)
+    return replace(on_dataset(config, dataset), advice=advice_on(config, dataset))
+
+
+def read_data(config: RunConfig) -> Dataset:
+    """The data set that a configuration names. Raises a UserError for what does not fit."""
+    data = config.data
+    return datasets.load(
+        data.source,
+        numbers=losses.create(config.network.loss).numbers,
+        target=data.target,
+        scale=data.scale,
+        test_share=data.test_share,
+        points=data.points,
+        classes=data.classes,
+        seed=data.seed,
+    )
+
+
+def advice_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
+    """Sentences on the data, to be said before a search with this configuration."""
+    on_scale = on_features(dataset, losses.create(config.network.loss).flat)
+    return (*dataset.notes, on_scale) if on_scale else dataset.notes
+
+
+def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
+    """The session of a configuration on a data set that is already there. What it leaves open is chosen."""
+    network = network_for(config.network, dataset.schema)
+    examples = len(dataset.train.features)
+    config, why = with_strategy(config, space_for(config, network, examples))
+    config = with_storage(_with_batch(config, examples))
+    space = space_for(config, network, examples)
+    strategy = strategies.create(config.strategy.name, config.settings, space)
+    objective = NetworkObjective.of(
+        dataset, network, losses.create(config.network.loss), config.data.batch, config.strategy.seed
+    )
+    return Session(
+        _with_measuring(config, strategy),
+        strategy,
+        objective,
+        network.start(config.network.start, config.strategy.seed),
+        dataset.schema.to_json(),
+        dataset.fingerprint,
+        why,
+    )
+
+
+def with_strategy(config: RunConfig, space: Space) -> tuple[RunConfig, str]:
+    """The configuration with a strategy by name, and a sentence on why it was chosen, if it was left open (auto)."""
+    if config.strategy.name != strategies.AUTO:
+        return config, ""
+    name, why = strategies.choose(space)
+    return structs.replace(config, strategy=structs.replace(config.strategy, name=name)), f"strategy {name}: {why}"
+
+
+def with_storage(config: RunConfig, storage: str | None = None) -> RunConfig:
+    """The configuration with another storage, if it is given; as an address that means the same from every folder."""
+    text = config.output.storage if storage is None else storage
+    canonical = str(Address.parse(text)) if text else ""
+    return structs.replace(config, output=structs.replace(config.output, storage=canonical))
+
+
+def _with_batch(config: RunConfig, examples: int) -> RunConfig:
+    """The configuration with the batch that its strategy prefers for so many examples, where it says none."""
+    preferred = strategies.find(config.strategy.name).batch
+    if config.data.batch is not None or preferred is None or 2 * preferred > examples:
+        return config
+    return structs.replace(config, data=structs.replace(config.data, batch=preferred))
+
+
+def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
+    """The configuration with when to measure, where it does not say: so seldom that it costs little time."""
+    if config.output.measure_every is not None:
+        return config
+    space, first = strategy.space, config.output.measure_first
+    if strategy.chosen_by_measuring:
+        rounds = space.examples / (strategy.passes * space.batch)  # that take as long as a measurement
+        every, first = ceil(rounds / MEASURING_SHARE), first or ceil(2 * rounds)
+    else:
+        short = strategy.passes * space.batch * space.weights_count < SHORT_ROUND
+        every = SHORT_EVERY if short else MEASURED_EVERY
+    return structs.replace(config, output=structs.replace(config.output, measure_every=every, measure_first=first))
+
+
+def space_for(config: RunConfig, network: Network, examples: int) -> Space:
+    """What a configuration searches with such a network on so many examples."""
+    loss, rounds = losses.create(config.network.loss), Limits(config.stop).rounds
+    return space_of(network, loss, examples, config.data.batch or examples, rounds)

@@ -1,0 +1,273 @@
+"""Does a run hold what it promises? Its states are made again from the seed and the recorded losses.
+
+The strategy's own `tell` makes them, so that every recorded decision is taken again without trying a candidate; and
+in the rounds that are asked for, all candidates are tried again as well.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from math import inf
+from random import SystemRandom
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch import strategies
+from distsearch.data.schema import Schema
+from distsearch.errors import RunError
+from distsearch.machine import one_thread
+from distsearch.objectives.base import Measurement
+from distsearch.objectives.model import network_for
+from distsearch.runs import checkpoints
+from distsearch.runs.directory import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
+from distsearch.runs.documents import named
+from distsearch.runs.history import Entry, Measured, RoundRecord
+from distsearch.search.resumption import own_session
+from distsearch.search.rounds import NOT_MEASURED, Outcome, Rounds, measure
+from distsearch.search.session import Session, space_for
+from distsearch.strategies.base import Answer, State, Strategy, losses_of
+from distsearch.workers.base import Tell, Workers
+
+_GIVEN = {"candidates", "seconds"}  # of a record: how many losses there are is checked with the losses themselves
+_DECIDED = [name for name in RoundRecord.__struct_fields__ if name not in _GIVEN]
+
+Losses = NDArray[np.float64]
+
+
+class Step(NamedTuple):
+    """A round made again: the state before it, what was recorded, what comes out, and the state after it."""
+
+    before: State
+    entry: Entry
+    outcome: Outcome
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a verification has found; without differences everything came out bit for bit."""
+
+    run: str
+    rounds: int  # whose decisions were taken again
+    tried: list[int]  # rounds whose candidates were tried again
+    differences: list[str]
+
+
+def sample(rounds: int, count: int) -> set[int]:
+    """So many of the rounds, the first and the last among them; others every time, so that no round is safe."""
+    ends = {0, rounds - 1} if rounds else set()
+    between = range(1, rounds - 1)
+    return ends | set(SystemRandom().sample(between, min(len(between), max(0, count - len(ends)))))
+
+
+class Replay:
+    """A run made again from its records: from configuration, manifest and history.
+
+    A strategy whose answers carry sums, which are not recorded, has to try every round again.
+    """
+
+    def __init__(self, stored: StoredRun) -> None:
+        if not stored.manifest.data:
+            raise RunError(f"{stored.path} was started from Python: its first weights are not recorded")
+        config = stored.config
+        self.stored = stored
+        self.network = network_for(config.network, Schema.from_json(stored.manifest.data))
+        space = space_for(config, self.network, stored.manifest.examples)
+        self.strategy = strategies.create(config.strategy.name, config.settings, space)
+        first = self.network.start(config.network.start, config.strategy.seed)
+        self.start = self.strategy.init(first, config.strategy.seed)
+
+    def steps(self, workers: Workers | None = None) -> Iterator[Step]:
+        """The rounds in their order; workers are only asked what is not recorded.
+
+        RunError if a round has not the losses that its state calls for.
+        """
+        recorded = _Recorded(self.strategy, workers)
+        output = self.stored.config.output
+        rounds = Rounds(self.strategy, recorded, output.measure_every or 1, output.measure_first)
+        state = self.start
+        for entry in self.stored.entries():
+            expected = self.strategy.units(state)
+            if len(entry.losses) != expected:
+                raise RunError(
+                    f"{self.stored.path}, round {state.round}: expected {expected} losses, found {len(entry.losses)}"
+                )
+            recorded.entry = entry
+            outcome = rounds.run(state)
+            yield Step(state, entry, outcome)
+            state = outcome.after
+
+    def best_file(self, workers: Workers | None = None) -> bytes:
+        """The file of the best weights. RunError if a recorded decision comes out otherwise."""
+        state = self.start
+        for step in self.steps(workers):
+            for difference in decided_otherwise(step):
+                raise RunError(f"{self.stored.path}, {difference}")
+            state = step.outcome.after
+        return checkpoints.encode(*best_content(state, self.network.named(state.best.weights)))
+
+
+def replayed(stored: StoredRun, tell: Tell) -> bytes:
+    """The file of a run's best weights, made again; the data is only read if not all that counts is recorded."""
+    replay = Replay(stored)
+    if not replay.strategy.sums:
+        return replay.best_file()
+    with own_session(stored, 0).workers(tell) as workers, one_thread():
+        return replay.best_file(workers)
+
+
+class _Recorded:
+    """Answers what a run has recorded, as if workers had found it again."""
+
+    entry: Entry
+
+    def __init__(self, strategy: Strategy, workers: Workers | None) -> None:
+        self._strategy = strategy
+        self._workers = workers
+
+    def evaluate(self, state: State) -> list[Answer]:
+        if not self._strategy.sums:
+            return [Answer(self.entry.losses)]
+        if self._workers is None:
+            raise AssertionError(f"{self._strategy.name} needs workers")
+        return self._workers.evaluate(state)
+
+    def measure(self, weights: NDArray[np.float32]) -> Measurement:
+        record = self.entry.record
+        if self._strategy.chosen_by_measuring and record.train_loss is None:
+            raise RunError(f"round {record.round}: expected a train loss in its record")
+        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
+
+    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._strategy.weighted_noise(state, coefficients)
+
+
+def verify(
+    replay: Replay, session: Session, chosen: Collection[int], watch: Callable[[int], None], tell: Tell
+) -> Verdict:
+    """Take all decisions of a run again, and try the candidates of the chosen rounds again.
+
+    session is the run's own, on its own data. watch is shown every round. RunError if a file is damaged.
+    """
+    differences: list[str] = []
+    tried: list[int] = []
+    rounds = 0
+    kept = _Kept(replay)
+    with session.workers(tell) as workers, one_thread():
+        for step in replay.steps(workers):
+            number = step.before.round
+            differences += decided_otherwise(step)
+            if number in chosen or replay.strategy.sums:
+                tried.append(number)
+                losses = step.outcome.losses if replay.strategy.sums else losses_of(workers.evaluate(step.before))
+                differences += _scored_otherwise(number, step.entry.losses, losses)
+                differences += _measured_otherwise(step, replay.strategy, workers)
+            kept.compare(step.outcome.after)
+            rounds += 1
+            watch(number)
+    return Verdict(replay.stored.path.name, rounds, tried, differences + kept.differences())
+
+
+def decided_otherwise(step: Step) -> list[str]:
+    """Where the record of a round is not what its losses lead to: a sentence each."""
+    entry, outcome, recorded = step.entry, step.outcome, step.entry.record
+    made = RoundRecord.of(
+        step.before, outcome.after, entry.losses, recorded.candidates, recorded.seconds, outcome.measured
+    )
+    return [
+        f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {getattr(recorded, name)}, but comes out "
+        f"as {getattr(made, name)}"
+        for name in _DECIDED
+        if not _equal(getattr(made, name), getattr(recorded, name))
+    ]
+
+
+def _scored_otherwise(number: int, recorded: Losses, losses: Losses) -> list[str]:
+    others = np.flatnonzero(recorded.view(np.uint64) != losses.view(np.uint64))
+    if not len(others):
+        return []
+    first = int(others[0])
+    return [
+        f"round {number}: {len(others)} of {len(losses)} losses come out otherwise, the first that of candidate "
+        f"{first}: recorded as {recorded[first]!r}, now {losses[first]!r}"
+    ]
+
+
+def _measured_otherwise(step: Step, strategy: Strategy, workers: Workers) -> list[str]:
+    measured = step.outcome.measured
+    if measured == NOT_MEASURED:
+        return []
+    again = measure(strategy, workers, step.outcome.after)
+    return [
+        f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {there}, but comes out as {here}"
+        for name, there, here in zip(Measured._fields, measured, again, strict=True)
+        if not _equal(there, here)
+    ]
+
+
+def _equal(first: float | None, second: float | None) -> bool:
+    """Whether two records say the same; what is not a number is the same as itself."""
+    return first == second or (first != first and second != second)
+
+
+class _Kept:
+    """The files with weights in them, each to be compared with the state that it must hold."""
+
+    def __init__(self, replay: Replay) -> None:
+        path, self._network = replay.stored.path, replay.network
+        names = [name for name in (BEST, CHECKPOINT, PREVIOUS) if name != PREVIOUS or (path / name).exists()]
+        self._files = {name: checkpoints.read(path / name) for name in names}
+        best = self._files[BEST][1]
+        if best.get("loss", 0.0) is None:  # as format 1 wrote infinity
+            best["loss"] = named(inf)
+        self._result = replay.stored.result
+        self._found: list[str] = []
+        self.compare(replay.start)
+
+    def compare(self, state: State) -> None:
+        """Compare the files that are of this state."""
+        self._last = state
+        for name, stored in [*self._files.items()]:
+            made = self._made(name, stored[1], state)
+            if made is not None:
+                del self._files[name]
+                self._found += [f"{name}: {part} is not that of round {state.round}" for part in _others(stored, made)]
+
+    def differences(self) -> list[str]:
+        """A sentence for each part that is another, and for each file whose state has not come up."""
+        missing = [f"{name} is of a state that the history does not come to" for name in self._files]
+        return self._found + missing + self._ended_otherwise()
+
+    def _ended_otherwise(self) -> list[str]:
+        if self._result is None:
+            return []
+        result, made = self._result, best_content(self._last, {})[1]
+        recorded = {"loss": result.loss, "round": result.best_round, "index": result.best_index}
+        return [
+            f"{RESULT}: {name} is recorded as {recorded[name]}, but comes out as {made[name]}"
+            for name in recorded
+            if made[name] != named(recorded[name])
+        ]
+
+    def _made(self, name: str, scalars: dict[str, Any], state: State) -> checkpoints.Content | None:
+        """What the file must contain if it is of this state."""
+        if name != BEST:
+            return checkpoints.flatten(state) if scalars.get("round") == state.round else None
+        best = state.best
+        if (scalars.get("round"), scalars.get("index")) != (best.round, best.index):
+            return None
+        if (scalars.get("loss") == named(inf)) != (best.loss == inf):  # the start, or the center of round 0
+            return None
+        return best_content(state, self._network.named(best.weights))
+
+
+def _others(stored: checkpoints.Content, made: checkpoints.Content) -> list[str]:
+    """The names of what is not the same in both."""
+    names = {*stored[0], *made[0]} | {*stored[1], *made[1]}
+    return sorted(name for name in names if not _same(stored, made, name))
+
+
+def _same(stored: checkpoints.Content, made: checkpoints.Content, name: str) -> bool:
+    first, second = stored[0].get(name), made[0].get(name)
+    if first is None or second is None:
+        return first is second and name in stored[1] and stored[1][name] == made[1].get(name)
+    return (first.dtype, first.shape, first.tobytes()) == (second.dtype, second.shape, second.tobytes())

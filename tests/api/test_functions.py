@@ -1,0 +1,195 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from problems import sphere
+
+import distsearch
+from distsearch.config import NetworkConfig
+from distsearch.data.datasets import from_arrays
+from distsearch.errors import DataError, ObjectiveError, SettingError
+from distsearch.objectives.model import Model
+from distsearch.randomness import Stream, noise
+from distsearch.runs.directory import StoredRun
+from distsearch.strategies.base import State
+
+
+@pytest.fixture
+def xor():
+    """Four clouds of points in the corners of a square, the diagonal ones of one class."""
+    corners = np.arange(200) % 4
+    features = np.stack([corners & 1, corners >> 1], axis=1) + 0.1 * noise(5, Stream.DATA, 0, 0, 200, 2)
+    return features, (corners & 1) ^ (corners >> 1)
+
+
+def test_a_network_is_searched_and_predicts(xor):
+    X, y = xor
+    result = distsearch.search(X, y, layers=[8], strategy="hill-climb", rounds=400, workers=0, start="he")
+    assert result.accuracy == 1.0
+    predicted = result.predict(X.tolist())
+    assert predicted.dtype == y.dtype
+    assert predicted.tolist() == y.tolist()
+    assert len(result.history) == 400
+    assert result.history[-1].best_loss == result.loss
+    assert result.weights.shape == (8 * 3 + 2 * 9,)
+
+
+def test_threads_predict_with_one_result(xor):
+    X, y = xor
+    result = distsearch.search(X, y, layers=[64], rounds=20, workers=0, start="he")
+    inputs = [X, 10 * X, -X, X[::-1]]
+    expected = [result.predict(each).tolist() for each in inputs]
+
+    def differences(number: int) -> int:
+        return sum(result.predict(inputs[number]).tolist() != expected[number] for _ in range(200))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(differences, range(4))) == [0, 0, 0, 0]
+
+
+def test_labels_may_be_texts(xor):
+    X, y = xor
+    names = np.array(["same", "different"])[y]
+    result = distsearch.search(X, names, layers=[8], rounds=400, workers=0, start="he", scale=True)
+    assert result.predict(X).tolist() == names.tolist()
+
+
+def of_objects(*values) -> np.ndarray:
+    return np.array([*values, None], object)[:-1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array([False, True]),
+        np.array(["01", "1.0"]),
+        np.array(["1", "1.0"], object),
+        np.array([b"no", b"yes"]),
+        of_objects(7, 2**70),
+        of_objects(False, True),
+        np.array([2**64 - 1, 2**64 - 2], np.uint64),
+        np.array([-1, 1], np.int8),
+        np.array([0.1, 0.2], np.float32),
+        np.array([1.0, 2.0]),
+    ],
+    ids=lambda names: f"{names.dtype} {names[0]!r}",
+)
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_labels_come_back_as_they_came_and_as_often_right_as_reported(xor, names, shape):
+    X, y = xor[0], names[xor[1]].reshape(shape)
+    result = distsearch.search(X, y, layers=[8], rounds=100, workers=0, start="he", scale=True)
+    predicted = result.predict(X)
+    assert predicted.dtype == y.dtype
+    assert predicted.shape == y.shape
+    assert (predicted == y).mean() == result.accuracy > 0.7
+
+
+def test_where_classes_tie_the_accuracy_is_that_of_the_predictions(xor):
+    """All outputs of a network without weights are alike: the first class is predicted, and is right for half."""
+    dataset = from_arrays(*xor, numbers=False)
+    weights = np.zeros(3 * 3 + 2 * 4, np.float32)
+    for loss in ("cross-entropy", "classification-error"):
+        model = Model(NetworkConfig(loss=loss), dataset.schema, weights)
+        assert model.scores(dataset.train).accuracy == (model.predict(dataset.train.features) == xor[1]).mean() == 0.5
+    assert model.scores(dataset.train).loss == 1  # a tie is no hit
+
+
+@pytest.mark.parametrize("shape", [(50,), (50, 1), (25, 2)])
+def test_numbers_come_back_in_the_shape_of_the_targets(shape):
+    y = np.linspace(0, 1, 50).reshape(shape)
+    result = distsearch.search(np.ones((len(y), 3)), y, loss="mean-squared-error", rounds=2, workers=0)
+    assert result.predict(np.ones((7, 3))).shape == (7, *shape[1:])
+
+
+def test_labels_that_are_dates_are_refused_by_name():
+    dates = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
+    with pytest.raises(DataError, match=r"got datetime64\[D\]"):
+        distsearch.search([[1], [2]], dates, workers=0)
+
+
+def test_features_that_should_be_standardised_are_logged(xor, caplog):
+    X, y = xor
+    distsearch.search(1000 * X, y, rounds=1, workers=0)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("distsearch", "WARNING")
+    assert "--scale" in record.getMessage()
+    caplog.clear()
+    distsearch.search(1000 * X, y, rounds=1, workers=0, scale=True)
+    assert caplog.records == []
+
+
+def test_numbers_are_fitted_in_regression():
+    X = np.linspace(-1, 1, 50)[:, np.newaxis]
+    y = 3 * X[:, 0] - 1
+    result = distsearch.search(X, y, layers=[], loss="mean-squared-error", rounds=300, workers=0)
+    assert result.accuracy is None
+    assert result.predict([[0.0], [1.0]]) == pytest.approx(np.array([-1.0, 2.0]), abs=0.01)
+
+
+def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
+    X, y = xor
+    alone, pool = (distsearch.search(X, y, layers=[8], rounds=20, workers=workers, start="he") for workers in (0, 2))
+    assert pool.weights.tobytes() == alone.weights.tobytes()
+
+
+def test_a_function_is_minimized():
+    result = distsearch.minimize(sphere, np.zeros(5), rounds=300, workers=0)
+    assert result.loss < 1e-4
+    assert result.weights == pytest.approx(np.ones(5), abs=0.02)
+
+
+def test_a_step_that_has_no_gradient_is_no_obstacle():
+    result = distsearch.minimize(lambda w: float(np.abs(np.round(w * 4)).sum()), [2, -3, 1], rounds=300, workers=0)
+    assert result.loss == 0
+
+
+def test_a_run_is_kept_where_it_is_told_and_nowhere_else(tmp_path, monkeypatch, xor):
+    monkeypatch.chdir(tmp_path)
+    distsearch.search(*xor, rounds=3, workers=0)
+    assert not list(tmp_path.iterdir())
+    result = distsearch.search(*xor, rounds=3, workers=0, name="kept", runs="here")
+    assert list(StoredRun(tmp_path / "here" / "kept").history()) == result.history
+
+
+def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(tmp_path):
+    with pytest.raises(ObjectiveError, match="none of the 32 candidates has a finite loss"):
+        distsearch.minimize(lambda weights: float("nan"), [1.0, 2.0], workers=0, name="nan", runs=str(tmp_path))
+    assert StoredRun(tmp_path / "nan").state(State, print).center.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: distsearch.search([[1], [2]], [0, 0], workers=0), "2 classes"),
+        (lambda: distsearch.search([[1], [float("nan")]], [0, 1], workers=0), "finite|NaN|nan"),
+        (lambda: distsearch.search([[1], [2]], [0, 1, 2], workers=0), "3"),
+        (lambda: distsearch.minimize(sphere, [[1.0]], workers=0), "expected start to be finite weights"),
+        (lambda: distsearch.minimize(sphere, [], workers=0), "expected start to be finite weights"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(call, sentence):
+    with pytest.raises(DataError, match=sentence):
+        call()
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda **flags: distsearch.search([[1], [2]], [0.5, 1], loss="mean-absolute-error", **flags),
+        lambda **flags: distsearch.minimize(sphere, [0.0], **flags),
+    ],
+)
+def test_an_accuracy_to_reach_is_refused_where_there_is_none(search):
+    with pytest.raises(SettingError, match="target_accuracy: expected classes to be learnt"):
+        search(target_accuracy=0.9, workers=0, rounds=1)
+
+
+def test_an_unknown_setting_is_refused_with_those_there_are():
+    with pytest.raises(SettingError, match="unknown setting 'lairs'.* expected one of adapt, ladder"):
+        distsearch.search([[1], [2]], [0, 1], lairs=[3], workers=0)
+
+
+def test_features_that_differ_from_those_trained_on_are_refused(xor):
+    result = distsearch.search(*xor, rounds=2, workers=0)
+    with pytest.raises(DataError, match="expected the 2 features that were trained on, got 3"):
+        result.predict([[1, 2, 3]])

@@ -1,0 +1,138 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from problems import create, network_objective
+
+from distsearch.candidates.base import Dense
+from distsearch.candidates.pairs import FullRank, LowRank, Pairs, Products, tiles
+from distsearch.objectives.base import NetworkObjective
+from distsearch.strategies.base import State, Strategy
+
+
+def spread(pairs: Pairs, steps: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """What becomes of the steps of the pairs that these units need; they lie where there is room for them."""
+    out = np.full((len(pairs), *middle.shape), np.nan, np.float32)
+    room = pairs.minus(out)
+    room[:] = steps[pairs.first : pairs.last]
+    pairs.spread(middle, room, out)
+    return out
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4)])
+@pytest.mark.parametrize("lo", range(8))
+@pytest.mark.parametrize("count", range(1, 8))
+def test_any_run_of_units_gets_the_center_and_plus_and_minus_of_its_steps(shape, lo, count):
+    random = np.random.default_rng(0)
+    steps, middle = random.normal(size=(8, *shape)).astype("f"), random.normal(size=shape).astype("f")
+    whole = [middle]
+    for step in steps:
+        whole += [middle + step, middle - step]
+    assert spread(Pairs(lo, lo + count), steps, middle).tolist() == [each.tolist() for each in whole[lo : lo + count]]
+
+
+@pytest.mark.parametrize(("lo", "hi", "first", "last"), [(0, 1, 0, 0), (5, 9, 2, 4), (4, 5, 1, 2), (0, 3, 0, 1)])
+def test_no_step_is_needed_that_nobody_takes(lo, hi, first, last):
+    assert (Pairs(lo, hi).first, Pairs(lo, hi).last) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("units", "size", "apart", "expected"),
+    [
+        (17, 64, False, [0, 17]),
+        (17, 4, False, [0, 5, 9, 13, 17]),
+        (17, 4, True, [0, 1, 5, 9, 13, 17]),
+        (7, 1, False, [0, 3, 5, 7]),
+        (17, 5, False, [0, 5, 9, 13, 17]),
+        (3, 8, True, [0, 1, 3]),
+    ],
+)
+def test_no_tile_parts_a_pair(units, size, apart, expected):
+    assert tiles(units, size, apart) == expected
+
+
+def asked(chosen: dict, hidden: tuple[int, ...] = (16, 12)) -> tuple[NetworkObjective, Strategy, State]:
+    objective = network_objective("digits", hidden)
+    strategy = create(chosen.pop("strategy", "evolution-strategy"), chosen, objective)
+    return objective, strategy, strategy.init(objective.network.start("he", 0), 0)
+
+
+CHOSEN = [
+    {"strategy": "snes", "sigma": 0.3, "population": 9},
+    *({"population": 8, "rank": rank, "sigma": 0.3} for rank in (0, 1, 2, 5)),
+]
+
+
+@pytest.mark.parametrize("chosen", CHOSEN, ids=["snes", "dense", "rank 1", "rank 2", "rank 5"])
+@pytest.mark.parametrize("hidden", [(), (16, 12)])
+@pytest.mark.parametrize(("lo", "hi"), [(1, 9), (0, 9), (2, 7), (3, 4), (1, 3)])
+def test_their_losses_are_those_of_the_same_candidates_made_dense(chosen, hidden, lo, hi):
+    objective, strategy, state = asked({**chosen}, hidden)
+    candidates = strategy.ask(state, lo, hi)
+    weights = candidates.dense()
+    assert weights.shape == (hi - lo, objective.space.weights_count)
+    assert objective.losses(candidates, 0) == pytest.approx(objective.losses(Dense(weights), 0), rel=2e-5)
+
+
+@pytest.mark.parametrize("hidden", [(), (16, 12)])
+@pytest.mark.parametrize("chosen", [{"strategy": "snes"}, {"rank": 0}], ids=["snes", "dense"])
+def test_the_center_among_its_pairs_has_the_loss_that_it_has_by_itself(chosen, hidden):
+    objective, strategy, state = asked({**chosen}, hidden)
+    among = objective.losses(strategy.ask(state, 0, 9), 0)[0]
+    assert among == objective.losses(Dense(state.center[np.newaxis]), 0)[0] == objective.measure(state.center).loss
+
+
+def test_low_rank_noise_is_not_made_dense():
+    _, dense, state = asked({"rank": 0})
+    _, low, _ = asked({"rank": 2})
+    assert (type(dense.ask(state, 1, 5)), type(low.ask(state, 1, 5))) == (FullRank, LowRank)
+
+
+def test_a_layer_s_step_has_the_rank_and_the_deviation_that_were_asked_for():
+    objective, strategy, state = asked({"population": 8, "rank": 2, "sigma": 0.3}, (64,))
+    steps = strategy.ask(state, 1, 9).dense() - state.center
+    layer = objective.network.layers[0]
+    matrices = [layer.matrix(step) for step in steps]
+    assert [np.linalg.matrix_rank(matrix, tol=1e-3) for matrix in matrices] == [2] * 8
+    assert np.std(matrices) == pytest.approx(0.3, rel=0.1)
+    assert steps[0] == pytest.approx(-steps[1], abs=1e-6)
+    assert abs(np.corrcoef(steps[0], steps[2])[0, 1]) < 0.2
+
+
+def test_the_first_layer_s_product_is_made_once_for_a_center_and_its_inputs():
+    objective = network_objective("digits", (8,))
+    center, other_center = objective.network.start("he", 0), objective.network.start("he", 1)
+    products, layer = Products(), objective.network.layers[0]
+    inputs = objective.batches.train.inputs
+    first = products.of(center, layer, inputs[:, :100])
+    assert products.of(center, layer, inputs[:, :100]) is first
+    other = products.of(center, layer, inputs[:, 100:200])
+    assert other == pytest.approx(layer.matrix(center) @ inputs[:, 100:200], rel=1e-5, abs=1e-6)
+    assert products.of(center, layer, inputs[:, :100]) is first
+    after = products.of(other_center, layer, inputs[:, :100])
+    assert after == pytest.approx(layer.matrix(other_center) @ inputs[:, :100], rel=1e-5, abs=1e-6)
+
+
+def test_products_of_a_center_are_not_taken_for_those_of_another_thread_s():
+    objective = network_objective("digits", (8,))
+    center, other = objective.network.start("he", 0), objective.network.start("he", 1)
+    products, layer = Products(), objective.network.layers[0]
+    inputs = objective.batches.train.inputs
+
+    class Overtaken:
+        """The layer, whose product is asked for by another thread while this one is about to make its own."""
+
+        def matrix(self, weights: np.ndarray) -> np.ndarray:
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(products.of, other, layer, inputs).result()
+            return layer.matrix(weights)
+
+    assert products.of(center, Overtaken(), inputs).tobytes() == Products().of(center, layer, inputs).tobytes()
+    assert products.of(other, layer, inputs).tobytes() == Products().of(other, layer, inputs).tobytes()
+
+
+def test_products_are_not_sent_along():
+    objective, strategy, state = asked({})
+    objective.losses(strategy.ask(state, 0, 9), 0)
+    assert len(pickle.dumps(strategy)) < 10_000

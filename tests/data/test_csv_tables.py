@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from distsearch.data.datasets import load, read_examples, read_features
+from distsearch.data.raw import Columns
+from distsearch.data.readers.files import read
+from distsearch.data.schema import Schema
+from distsearch.errors import DataError
+
+SCHEMA = Schema(("x", "y"), "t", ("a", "b"), 2, None, None)
+in_one_folder = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: str, name: str = "data.csv") -> str:
+        (tmp_path / name).write_text(content)
+        return str(tmp_path / name)
+
+    return write
+
+
+def refused(path: str) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path, numbers=False)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'x, y, "t"\n1, 2, "b"\n3, 4, "a"\n',
+        ' x , y , "t" \n 1 , "2" , "b" \n 3 , 4 , a \n',
+        '"x", "s, s", "y", "t"\n1, "p, q", 2, "b"\n"3", "p", "4", "a"\n',
+    ],
+)
+def test_quotes_behind_spaces_are_no_part_of_the_text(write, content):
+    examples = read_examples(write(content), SCHEMA)
+    assert examples.features.tolist() == [[1, 2], [3, 4]]
+    assert examples.targets.tolist() == [1, 0]
+
+
+def test_a_label_in_quotes_keeps_its_commas_spaces_and_quotes(write):
+    path = write('x, t\n1, "a, ""b"", c"\n2, """d"""\n3,plain\n')
+    assert load(path, numbers=False).schema.classes == ('"d"', 'a, "b", c', "plain")
+
+
+def test_true_and_false_are_1_and_0_among_the_features(write):
+    path = write("x,y,t\n0.5,True,b\n-1,FALSE,a\ntrue, 0.25 ,b\n")
+    data = load(path, numbers=False)
+    assert data.train.features.tolist() == [[0.5, 1], [-1, 0], [1, 0.25]]
+    assert read_features(path, data.schema).tolist() == data.train.features.tolist()
+
+
+@given(rows=st.lists(st.tuples(st.floats(width=32, allow_nan=False), st.floats(-1e6, 1e6)), min_size=1, max_size=9))
+@in_one_folder
+def test_both_ways_of_reading_give_the_same_bits(tmp_path: Path, rows):
+    """A column of true and false is read by Python, without it by NumPy."""
+    path, others = tmp_path / "data.csv", tmp_path / "others.csv"
+    path.write_text("x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in rows))
+    others.write_text("x,y,z\n" + "".join(f"{x!r},{y!r},True\n" for x, y in rows))
+    two = Columns(("x", "y"), targets=False)
+    three = Columns(("x", "y", "z"), targets=False)
+    assert read(str(path), two).features.tobytes() == read(str(others), three).features[:, :2].tobytes()
+
+
+# Without a header
+
+HEADLESS = "5.0,3.2,setosa\n6.1,2.8,virginica\n4.9,3.1,setosa\n6.3,3.3,virginica\n"
+
+
+def test_a_first_line_of_numbers_is_an_example_and_that_is_said(write):
+    path = write(HEADLESS)
+    data = load(path, numbers=False)
+    assert data.train.features.tolist() == np.float32([[5, 3.2], [6.1, 2.8], [4.9, 3.1], [6.3, 3.3]]).tolist()
+    assert data.train.targets.tolist() == [0, 1, 0, 1]
+    assert data.schema == Schema(("x0", "x1"), "x2", ("setosa", "virginica"), 2, None, None)
+    (note,) = data.notes
+    assert note == (
+        f"{path} begins with numbers, not with column names: its first line is an example like all others, and its "
+        "columns are called x0 to x2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "examples"),
+    [
+        ("1,2,3\n4,5,6\n", {}, 2),
+        ("1,2,3\n4,5,6\n", {"numbers": True}, 2),
+        ("1,5.0,0.2\n2,6.1,0.3\n1,4.9,0.2\n", {"target": "x0"}, 3),
+        ("True,2,a\nFalse,5,b\n1,2,a\n", {}, 3),
+        ("\n0.5,1\n0.25,0\n", {}, 2),
+        ("0,1,2\n3,4,5\n", {}, 2),
+        ('"5.0", 3.2, "setosa"\n6.1, 2.8, "virginica"\n4.9, 3.1, "setosa"\n', {}, 3),
+        ("x,y,t\n1,2,a\n3,4,b\n", {}, 2),
+        ("x,2,t\n1,2,a\n3,4,b\n", {}, 2),
+        ("0,1,2,3\n5,6,7,8\n9,10,11,12\n", {}, 2),  # what pandas calls columns without names
+        ("0,1,2,label\n5,6,7,a\n9,10,11,b\n", {}, 2),
+        ("2019,2020,grown\n5,6,yes\n9,10,no\n", {}, 2),  # no label is called grown
+    ],
+)
+def test_whether_the_first_line_is_an_example(write, content, settings, examples):
+    data = load(write(content), **{"numbers": False, **settings})
+    assert len(data.train.features) == examples
+    assert bool(data.notes) == (examples == len(content.strip().splitlines()))
+
+
+def test_further_examples_may_come_without_a_header_as_those_of_the_training_did(write):
+    schema = load(write(HEADLESS), numbers=False).schema
+    further = write("5.0,3.2\n6.1,2.8\n", "further.csv")
+    assert read_features(further, schema).tolist() == np.float32([[5, 3.2], [6.1, 2.8]]).tolist()
+    assert read_features(write(HEADLESS), schema).shape == (4, 2)
+    assert read_examples(write(HEADLESS), schema).targets.tolist() == [0, 1, 0, 1]
+    assert read_features(write("x1,x0\n3.2,5.0\n"), schema).tolist() == np.float32([[5, 3.2]]).tolist()
+    with pytest.raises(DataError, match="there is no column 'x0'.*; the columns are 'a', 'b'"):
+        read_features(write("a,b\n5.0,3.2\n"), schema)
+
+
+def test_the_line_of_an_example_is_right_without_a_header(write):
+    assert ", line 2: expected a finite number" in refused(write("1,2,a\n1,nan,a\n2,3,b\n"))
+    assert ", line 3: expected a target in column 'x2', got 'NA'" in refused(write("1,2,0\n1,3,1\n2,3,NA\n"))

@@ -1,0 +1,283 @@
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from distsearch.data.datasets import Schema, features_from, from_arrays, load, read_examples, read_features
+from distsearch.errors import DataError
+from distsearch.randomness import Stream, noise, permutation
+
+FEATURES = [[1, 10], [2, 10], [3, 10], [6, 10]]
+LABELS = ["b", "a", "b", "a"]
+SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
+
+
+# Arrays
+
+
+@pytest.mark.parametrize(
+    "features", [FEATURES, np.array(FEATURES, np.uint8), np.array(FEATURES, ">f8"), tuple(FEATURES)]
+)
+@pytest.mark.parametrize("labels", [LABELS, np.array(LABELS), np.array(LABELS, object)])
+def test_arrays_of_any_kind(features, labels):
+    data = from_arrays(features, labels, numbers=False)
+    assert data.train.features.dtype == np.float32
+    assert data.train.features.tolist() == FEATURES
+    assert data.train.targets.dtype == np.int64
+    assert data.train.targets.tolist() == [1, 0, 1, 0]
+    assert data.test is None
+    assert data.schema.classes == ("a", "b")
+    assert data.schema.features == ("x0", "x1")
+
+
+def test_columns_in_fortran_s_order_become_contiguous():
+    data = from_arrays(np.asfortranarray(FEATURES, np.float32), LABELS, numbers=False)
+    assert data.train.features.flags.c_contiguous
+    assert data.train.features.tolist() == FEATURES
+
+
+def test_arrays_are_copied_and_then_read_only():
+    features, targets = np.array(FEATURES, np.float32), np.array([[1], [2], [3], [4]], np.float32)
+    data = from_arrays(features, targets, numbers=True)
+    features[0, 0] = targets[0, 0] = 99  # the user's stay writable
+    assert data.train.features[0, 0] == data.train.targets[0, 0] == 1
+    for array in (data.train.features, data.train.targets, features_from(features, data.schema)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 0
+
+
+def test_numbers_are_the_targets_of_a_regression():
+    data = from_arrays(FEATURES, [1, 2, 3, 4.5], numbers=True)
+    assert data.train.targets.dtype == np.float32
+    assert data.train.targets.tolist() == [[1], [2], [3], [4.5]]
+    assert data.schema == Schema(("x0", "x1"), "", None, 1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("features", "targets", "settings", "sentence"),
+    [
+        ([[1, 2], [3]], [0, 1], {}, "expected features that make an array, got others"),
+        (FEATURES, [[0], [1, 2], [3], [4]], {}, "expected targets that make an array, got others"),
+        (np.ma.masked_greater(FEATURES, 6), LABELS, {}, "expected features without masked values"),
+        (FEATURES, np.ma.masked_equal([0, 1, 0, 2], 2), {}, "expected targets without masked values"),
+        (FEATURES, [0, 1], {}, "expected one target an example, got 2 for 4 examples"),
+        ([[1, 2]], [0], {}, "expected at least 2 examples to learn from, got 1"),
+        (FEATURES, ["a"] * 4, {}, "expected at least 2 classes, but every label is 'a'"),
+        (FEATURES, LABELS, {"numbers": True}, "index 0: expected a target that is a number, got 'b'"),
+        (FEATURES, LABELS, {"test_share": 0.1}, "0.1, which is 0 of 4; type one from 0.25 to 0.75"),
+        (FEATURES, LABELS, {"test_share": 0.9}, "0.9, which is 4 of 4; type one from 0.25 to 0.75"),
+        (FEATURES, LABELS, {"test_share": 1.0}, "expected a test share from 0 to below 1, got 1.0"),
+        (FEATURES, LABELS, {"test_share": -0.5}, "expected a test share from 0 to below 1, got -0.5"),
+        (FEATURES, LABELS, {"test_share": math.nan}, "expected a test share from 0 to below 1, got nan"),
+    ],
+)
+def test_arrays_that_cannot_be_used(features, targets, settings, sentence):
+    with pytest.raises(DataError) as caught:
+        from_arrays(features, targets, **{"numbers": False, **settings})
+    assert sentence in str(caught.value)
+
+
+# Split
+
+
+@given(count=st.integers(4, 60), share=st.floats(0.3, 0.7), seed=st.integers(0, 2**64 - 1))
+def test_a_split_is_a_partition_by_the_seed_in_the_source_s_order(count, share, seed):
+    ids = np.arange(count, dtype=np.float32)
+    data = from_arrays(ids[:, np.newaxis], 2 * ids, numbers=True, test_share=share, seed=seed)
+    train, test = data.train.features[:, 0].tolist(), data.test.features[:, 0].tolist()
+    assert len(test) == round(share * count)
+    assert set(test) == set(permutation(seed, Stream.SPLIT, 0, count)[: len(test)].tolist())
+    assert sorted(train + test) == ids.tolist()
+    assert (train, test) == (sorted(train), sorted(test))
+    assert data.train.targets[:, 0].tolist() == [2 * number for number in train]
+    assert data.test.targets[:, 0].tolist() == [2 * number for number in test]
+
+
+def test_every_class_must_be_trained_on():
+    labels = ["rare"] + ["a", "b"] * 10
+    features = np.arange(21)[:, np.newaxis]
+    for seed in range(20):
+        tested = 0 in permutation(seed, Stream.SPLIT, 0, 21)[:10]
+        if tested:
+            with pytest.raises(DataError, match="every class .* all of 'rare' .* --test-share or another --data-seed"):
+                from_arrays(features, labels, numbers=False, test_share=10 / 21, seed=seed)
+        else:
+            data = from_arrays(features, labels, numbers=False, test_share=10 / 21, seed=seed)
+            assert data.schema.classes == ("a", "b", "rare")
+
+
+def test_a_source_with_a_test_set_of_its_own_is_not_split(tmp_path):
+    path = str(tmp_path / "a.npz")
+    np.savez(path, x_train=FEATURES, y_train=LABELS, x_test=FEATURES, y_test=LABELS)
+    with pytest.raises(DataError, match=r"brings its own test set; leave the test share at 0, got 0\.5"):
+        load(path, numbers=False, test_share=0.5)
+
+
+# Scale
+
+
+def test_the_scale_by_hand():
+    data = from_arrays(FEATURES, LABELS, numbers=False, scale=True)
+    deviation = math.sqrt((4 + 1 + 0 + 9) / 4)
+    assert data.schema.mean == (3, 10)
+    assert data.schema.deviation == (float(np.float32(deviation)), 1)  # a constant feature is not scaled
+    assert data.train.features[:, 0] == pytest.approx(np.array([-2, -1, 0, 3]) / deviation)
+    assert data.train.features[:, 1].tolist() == [0, 0, 0, 0]
+
+
+def test_the_scale_is_that_of_the_training_examples_alone():
+    features = np.arange(40, dtype=np.float32).reshape(20, 2) ** 2
+    data = from_arrays(features, np.arange(20), numbers=True, scale=True, test_share=0.5, seed=3)
+    order = permutation(3, Stream.SPLIT, 0, 20)
+    train, test = features[np.sort(order[10:])].astype(float), features[np.sort(order[:10])].astype(float)
+    assert data.train.features.mean(axis=0) == pytest.approx([0, 0], abs=1e-6)
+    assert data.train.features.std(axis=0) == pytest.approx([1, 1], rel=1e-6)
+    assert data.test.features == pytest.approx((test - train.mean(axis=0)) / train.std(axis=0), rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [3, 7, 11])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_rounding_makes_no_deviation_for_a_constant_feature(count, kind):
+    data = from_arrays(np.full((count, 1), 0.1, kind), np.arange(count), numbers=True, scale=True)
+    assert data.schema.deviation == (1,)
+    assert not data.train.features.any()
+
+
+TIMES = 1_700_000_000 + np.arange(120)  # seconds since 1970, of which float32 makes two numbers
+
+
+@pytest.mark.parametrize("kind", ["arrays", "csv", "parquet", "npz"])
+def test_features_are_standardised_with_all_of_their_digits(tmp_path, kind):
+    labels = (np.arange(120) >= 60).astype(int)
+    path = str(tmp_path / f"data.{kind}")
+    if kind == "arrays":
+        data = from_arrays(TIMES[:, np.newaxis], labels, numbers=False, scale=True)
+    else:
+        if kind == "csv":
+            np.savetxt(path, np.stack([TIMES, labels], axis=1), "%d", delimiter=",", header="x,y", comments="")
+        elif kind == "parquet":
+            parquet.write_table(pa.table({"x": TIMES, "y": labels}), path)
+        else:
+            np.savez(path, X=TIMES[:, np.newaxis], y=labels)
+        data = load(path, numbers=False, scale=True)
+        assert read_features(path, data.schema).tobytes() == data.train.features.tobytes()
+    expected = (TIMES - TIMES.mean()) / TIMES.std()
+    assert data.train.features[:, 0] == pytest.approx(expected, rel=1e-6)
+    assert features_from(TIMES[:7, np.newaxis], data.schema)[:, 0] == pytest.approx(expected[:7], rel=1e-6)
+
+
+def test_float32_features_are_scaled_by_a_mean_that_float32_does_not_hold():
+    schema = from_arrays(TIMES[:, np.newaxis], TIMES, numbers=True, scale=True).schema
+    rounded = TIMES.astype(np.float32)
+    expected = (rounded.astype(float) - TIMES.mean()) / TIMES.std()
+    assert features_from(rounded[:, np.newaxis], schema)[:, 0] == pytest.approx(expected, rel=1e-6)
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=30))
+def test_float32_features_are_scaled_as_in_float32(values):
+    """What was standardised before float64 was minded comes out in the same bits."""
+    features = np.array(values, np.float32)[:, np.newaxis]
+    data = from_arrays(features, np.arange(len(values)), numbers=True, scale=True)
+    mean, deviation = (np.array(part, np.float32) for part in (data.schema.mean, data.schema.deviation))
+    assert data.train.features.tobytes() == ((features - mean) / deviation).tobytes()
+
+
+def test_a_deviation_that_vanishes_in_float32_is_one():
+    schema = from_arrays([[0], [1e-45]] + [[0]] * 9, np.arange(11), numbers=True, scale=True).schema
+    assert schema.deviation == (1,)
+
+
+def test_a_feature_that_scaling_makes_infinite_is_named():
+    with pytest.raises(DataError, match=r"index 1: expected a finite number .* in column 'x0', got inf"):
+        features_from([[0], [1e38]], Schema(("x0",), "", None, 1, (0.0,), (float(np.float32(1e-20)),)))
+
+
+def test_further_data_is_scaled_by_the_schema(tmp_path):
+    path = tmp_path / "more.csv"
+    path.write_text("x,t,y\n6,b,10\n0,a,12\n")
+    expected = [[2, 0], [-2, 2]]
+    assert read_features(str(path), SCALED).tolist() == expected
+    assert read_examples(str(path), SCALED).features.tolist() == expected
+    assert features_from([[6, 10], [0, 12]], SCALED).tolist() == expected
+
+
+def test_training_data_that_is_read_again_is_the_same_to_the_bit(tmp_path):
+    path = str(tmp_path / "data.csv")
+    rows = noise(0, Stream.DATA, 0, 0, 50, 3)
+    np.savetxt(path, rows, delimiter=",", header="x,y,t", comments="")
+    data = load(path, numbers=True, scale=True)
+    schema = Schema.from_json(json.loads(json.dumps(data.schema.to_json())))
+    assert read_features(path, schema).tobytes() == data.train.features.tobytes()
+    assert read_examples(path, schema).targets.tobytes() == data.train.targets.tobytes()
+
+
+def test_further_targets_of_a_regression_must_be_as_many(tmp_path):
+    path = str(tmp_path / "a.npz")
+    np.savez(path, X=[[1], [2]], y=[[1, 2], [3, 4]])
+    with pytest.raises(DataError, match="expected 1 targets an example, got 2"):
+        read_examples(path, Schema(("x0",), "", None, 1, None, None))
+
+
+# Fingerprint
+
+
+def test_the_fingerprint_is_of_everything_that_is_learnt_from():
+    def fingerprint(features=FEATURES, targets=LABELS, **settings) -> str:
+        return from_arrays(features, targets, **{"numbers": False, **settings}).fingerprint
+
+    assert fingerprint() == fingerprint(np.array(FEATURES, np.float64))
+    assert fingerprint().startswith("sha256:")
+    assert len(fingerprint()) == len("sha256:") + 64
+    assert fingerprint() == fingerprint(targets=np.array(LABELS, object))  # other labels, the same classes
+    assert fingerprint() == fingerprint(targets=np.array(LABELS)[:, np.newaxis])
+    others = [
+        fingerprint(),
+        fingerprint([[1, 10], [2, 10], [3, 10], [6, 10.000001]]),
+        fingerprint(np.reshape(FEATURES, (4, 2, 1))[:, ::-1]),
+        fingerprint(targets=["b", "a", "a", "b"]),
+        fingerprint(targets=["b", "A", "b", "A"]),  # the same numbers, another schema
+        fingerprint(targets=[1, 0, 1, 0], numbers=True),
+        fingerprint(scale=True),
+        fingerprint(test_share=0.5, seed=0),
+    ]
+    assert len(set(others)) == len(others)
+
+
+# Sources
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("spirals", "unknown data set 'spirals': did you mean 'spiral'?"),
+        ("xyz", "expected one of breast-cancer, digits, iris, spiral, vertical, wine, or the path of a file"),
+        ("spiral.csv", "expected a data file, but spiral.csv does not exist"),
+        ("data/spiral", "expected a data file, but data/spiral does not exist"),
+        ("", "unknown data set ''"),
+    ],
+)
+def test_unknown_sources(source, sentence):
+    with pytest.raises(DataError) as caught:
+        load(source, numbers=False)
+    assert sentence in str(caught.value)
+
+
+def test_a_target_is_chosen_in_tables_alone():
+    with pytest.raises(DataError, match="vertical has no columns to choose the target 't' from; leave the target out"):
+        load("vertical", numbers=False, target="t")
+
+
+def test_importing_is_cheap():
+    code = (
+        "import sys, distsearch.data.datasets\n"
+        "print(sorted({'sklearn', 'scipy', 'pyarrow', 'pandas', 'ray', 'distsearch.config'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

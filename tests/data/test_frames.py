@@ -1,0 +1,135 @@
+"""Data frames of pandas, polars and Arrow: columns by their names."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import distsearch
+from distsearch.data.datasets import features_from, from_arrays
+from distsearch.data.schema import Schema
+from distsearch.errors import DataError
+from distsearch.randomness import Stream, noise
+
+KINDS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "arrow": pa.table}
+COLUMNS = {"a": [1.5, 2.5], "b": [3, 4], "c": [True, False]}
+LABELS = ["u", "v"]
+
+
+@pytest.fixture(params=KINDS)
+def frame(request):
+    return KINDS[request.param]
+
+
+def schema_of(columns, **others) -> Schema:
+    return from_arrays(columns, LABELS, numbers=False, **others).schema
+
+
+def refused(call) -> str:
+    with pytest.raises(DataError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_frame_s_columns_are_features_by_their_names(frame):
+    data = from_arrays(frame(COLUMNS), LABELS, numbers=False)
+    assert data.schema.features == ("a", "b", "c")
+    assert data.train.features.tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
+
+
+def test_further_columns_are_found_in_any_order(frame):
+    schema = schema_of(frame(COLUMNS))
+    turned = frame({name: COLUMNS[name] for name in ("c", "a", "b")})
+    assert features_from(turned, schema).tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
+    assert features_from([[1.5, 3, 1]], schema).tolist() == [[1.5, 3, 1]]  # an array has an order alone
+
+
+def test_missing_and_unknown_columns_are_named(frame):
+    schema = schema_of(frame(COLUMNS))
+    without = frame({"a": [1], "bb": [2], "c": [3]})
+    sentence = refused(lambda: features_from(without, schema))
+    assert "there is no column 'b' (did you mean 'bb'?); the columns are 'a', 'bb', 'c'" in sentence
+    sentence = refused(lambda: features_from(frame({**COLUMNS, "d": [5, 6]}), schema))
+    assert "expected only the 3 features that were trained on, got 'd' as well" in sentence
+
+
+def test_the_target_may_stand_beside_the_features():
+    series = pd.Series(LABELS, name="kind")
+    for target in (series, pl.Series("kind", LABELS)):
+        schema = from_arrays(pd.DataFrame(COLUMNS), target, numbers=False).schema
+        assert schema.target == "kind"
+        assert features_from(pd.DataFrame({"kind": LABELS, **COLUMNS}), schema).shape == (2, 3)
+
+
+def test_a_frame_for_what_was_trained_on_without_names_is_taken_as_it_comes(frame):
+    schema = schema_of(np.ones((2, 3)))
+    assert features_from(frame(COLUMNS), schema).tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
+    named_so = frame({"x2": [3], "x0": [1], "x1": [2]})
+    assert features_from(named_so, schema).tolist() == [[1, 2, 3]]
+    assert "expected the 3 features that were trained on, got 2" in refused(
+        lambda: features_from(frame({"a": [1], "b": [2]}), schema)
+    )
+
+
+def test_names_that_are_no_text(tmp_path):
+    turned = pd.DataFrame([[1, 2]], columns=[1, 0])
+    schema = schema_of(pd.DataFrame([[1, 2], [3, 4]]))
+    assert schema.features == ("0", "1")
+    assert features_from(turned, schema).tolist() == [[2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (pd.DataFrame({"a": [1, 2], "city": ["p", "q"]}), "index 0: expected a number in column 'city', got 'p'"),
+        (pl.DataFrame({"a": [1, 2], "city": ["p", "q"]}), "index 0: expected a number in column 'city', got 'p'"),
+        (pd.DataFrame({"a": pd.Categorical(["p", "q"])}), "index 0: expected a number in column 'a', got 'p'"),
+        (pd.DataFrame({"a": pd.to_datetime(["2020", "2021"])}), "expected numbers in column 'a', got datetime64"),
+        (
+            pd.DataFrame({"a": pd.array([1, None], "Int64")}),
+            "index 1: expected a finite number .* in column 'a', got nan",
+        ),
+        (pd.DataFrame({"a": pd.array([True, None], "boolean")}), "index 1: expected a number in column 'a', got <NA>"),
+        (pl.DataFrame({"a": [1, None]}), "index 1: expected a finite number .* in column 'a', got nan"),
+        (pl.DataFrame({"a": [True, None]}), "index 1: expected a number in column 'a', got None"),
+        (pl.DataFrame({"a": [[1, 2], [3]]}), "index 0: expected a number in column 'a', got"),
+        (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), "expected every column name once, got 'a' twice"),
+        (pd.DataFrame(index=[0, 1]), "expected a feature beside the target, got no column at all"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_named(frame, sentence):
+    with pytest.raises(DataError, match=f"^the frame(: |, ){sentence}"):
+        from_arrays(frame, LABELS, numbers=False)
+
+
+def test_kinds_of_numbers():
+    frame = pd.DataFrame({"a": pd.array([1, 2], "Int64"), "b": pd.array([True, False], "boolean"), "c": ["1.5", "2"]})
+    assert from_arrays(frame, LABELS, numbers=False).train.features.tolist() == [[1, 1, 1.5], [2, 0, 2]]
+
+
+TARGETS = {
+    "category": lambda names, values: pd.Series(pd.Categorical(names)),
+    "category of numbers": lambda names, values: pd.Series(pd.Categorical(values + 5)),
+    "string": lambda names, values: pd.Series(names),
+    "Int64": lambda names, values: pd.Series(pd.array(values, "Int64")),
+    "boolean": lambda names, values: pd.Series(pd.array(values == 1, "boolean")),
+    "frame": lambda names, values: pd.DataFrame({"y": names}),
+    "polars": lambda names, values: pl.Series(names),
+    "polars enum": lambda names, values: pl.Series(names.tolist(), dtype=pl.Enum(["yes", "no"])),
+    "polars boolean": lambda names, values: pl.Series(values == 1),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_labels_of_a_frame_come_back_as_they_came(target):
+    X = noise(1, Stream.DATA, 0, 0, 80, 2)
+    values = (X[:, 0] > 0).astype(int)
+    y = target(np.array(["no", "yes"])[values], values)
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    result = distsearch.search(frame, y, layers=[], rounds=60, workers=0)
+    predicted = result.predict(frame[["b", "a"]])
+    assert predicted.dtype == np.array(y).dtype
+    assert predicted.shape == np.shape(y)
+    assert (predicted == np.array(y)).mean() == result.accuracy > 0.9

@@ -1,0 +1,68 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from distsearch.data.schema import Schema
+from distsearch.errors import DataError
+
+SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
+
+
+def test_a_schema_of_format_1_is_read():
+    """It did not say what type labels are of: they were texts of a file, or nobody could ask for them again."""
+    document = SCALED.to_json()
+    del document["label_type"], document["flat"]
+    assert document == SCALED.learnt
+    assert Schema.from_json(document) == SCALED
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        SCALED,
+        Schema(("x",), "", None, 3, None, None),
+        Schema(("é", "y"), "t", ("0", "1", "2"), 3, (float(np.float32(0.1)), -0.5), (1.0, 0.5), "<i8", False),
+    ],
+)
+def test_a_schema_survives_json(schema):
+    assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"features": []}, "expected features to be a list of different names, got []"),
+        ({"features": "xy"}, "expected features to be a list of different names, got 'xy'"),
+        ({"features": ["x", "x"]}, "expected features to be a list of different names, got ['x', 'x']"),
+        ({"features": ["x", 1]}, "expected features to be a list of different names"),
+        ({"target": None}, "expected target to be a name, got None"),
+        ({"classes": ["a"]}, "expected classes to be a list of at least 2 different labels, or null, got ['a']"),
+        ({"classes": [0, 1]}, "expected classes to be"),
+        ({"outputs": 0}, "expected outputs to be a whole number above 0, got 0"),
+        ({"outputs": True}, "expected outputs to be a whole number above 0, got True"),
+        ({"outputs": 3}, "expected an output for each of 2 classes, got 3"),
+        ({"mean": [1.0]}, "expected a mean and a deviation for each of 2 features, or for none"),
+        ({"mean": None}, "expected a mean and a deviation for each of 2 features, or for none"),
+        ({"mean": [math.nan, 1.0]}, "expected mean to be a list of numbers, or null, got [nan, 1.0]"),
+        ({"mean": [10**400, 1.0]}, "expected mean to be a list of numbers"),
+        ({"mean": ["1", 1.0]}, "expected mean to be a list of numbers"),
+        ({"mean": [[1.0], 1.0]}, "expected mean to be a list of numbers"),
+        ({"deviation": [0.0, 1.0]}, "expected deviation to be a list of numbers above 0, or null"),
+        ({"label_type": "O"}, "expected label_type to be a type of labels, got 'O'"),
+        ({"label_type": 8}, "expected label_type to be a type of labels, got 8"),
+        ({"flat": 1}, "expected flat to be true or false, got 1"),
+        ({"more": 1}, "expected the fields features, target, classes, outputs, mean, deviation, label_type, flat, got"),
+    ],
+)
+def test_a_schema_that_is_damaged(changes, sentence):
+    with pytest.raises(DataError) as caught:
+        Schema.from_json(SCALED.to_json() | changes)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [{}, [], None, {"features": ["x"]}])
+def test_what_is_no_schema_at_all(document):
+    with pytest.raises(DataError, match="data schema: expected the fields features, target"):
+        Schema.from_json(document)

@@ -1,0 +1,339 @@
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from distsearch.data.datasets import Schema, load, read_examples, read_features
+from distsearch.data.raw import Columns
+from distsearch.data.readers.files import read
+from distsearch.errors import DataError
+
+SCHEMA = Schema(("x", "y"), "t", ("a", "b"), 2, None, None)
+in_one_folder = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: str | bytes | pa.Table, name: str = "") -> str:
+        path = tmp_path / (name or ("data.parquet" if isinstance(content, pa.Table) else "data.csv"))
+        if isinstance(content, pa.Table):
+            parquet.write_table(content, path)
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def refused(path: str, **settings) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path, **{"numbers": False, **settings})
+    sentence = str(caught.value)
+    assert path in sentence
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("x,y,t\n1,2.5,b\n-3,4e1,a\n", "plain.csv"),
+        ("\ufeffx,y,t\r\n1,2.5,b\r\n\r\n-3,4e1,a", "excel.CSV"),
+        ('\n"x", y ,t\n" 1","2.5",b \n-3, 4e1 ,"a"\n\n', "spaces.csv"),
+        ("x\ty\tt\n1\t2.5\tb\n-3\t4e1\ta\n", "tabs.tsv"),
+        (gzip.compress(b"x,y,t\n1,2.5,b\n-3,4e1,a\n", mtime=0), "packed.csv.gz"),
+        (gzip.compress(b"x\ty\tt\n1\t2.5\tb\n-3\t4e1\ta\n", mtime=0), "packed.tsv.gz"),
+        ("x,y,t\n1,2.5,b\n-3,4e1,a\n", "unpacked_by_the_browser.csv.gz"),
+        (pa.table({"x": [1, -3], "y": [2.5, 40.0], "t": ["b", "a"]}), "table.parquet"),
+    ],
+)
+def test_a_table_however_it_is_written(write, content, name):
+    data = load(write(content, name), numbers=False)
+    assert data.schema == SCHEMA
+    assert data.train.features.tolist() == [[1, 2.5], [-3, 40]]
+    assert data.train.targets.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("target", ["t", "s", "u"])
+def test_the_target_may_be_any_column(write, target):
+    path = write("t,s,u\n1,2,3\n4,5,6\n")
+    data = load(path, numbers=True, target=target)
+    column = "tsu".index(target)
+    assert data.schema == Schema(tuple("tsu".replace(target, "")), target, None, 1, None, None)
+    assert data.train.targets.tolist() == [[1 + column], [4 + column]]
+    assert data.train.features.tolist() == np.delete([[1, 2, 3], [4, 5, 6]], column, axis=1).tolist()
+
+
+def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
+    numbers = np.linspace(0, 1, 7, dtype=np.float32).astype(float).tolist()
+    flags = [True, False, True, True, False, False, True]
+    text = "x,t\n" + "".join(f"{number!r},{flag}\n" for number, flag in zip(numbers, flags, strict=True))
+    from_csv = load(write(text), numbers=False)
+    assert from_csv.schema.classes == ("False", "True")
+    assert from_csv.fingerprint == load(write(pa.table({"x": numbers, "t": flags})), numbers=False).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", " is empty; expected a header line"),
+        ("\n\r\n", " is empty; expected a header line"),
+        ("x,y,t\n", "expected at least one example with at least one feature, got 0 examples"),
+        ("x,y,t\n1,2,a\n", "expected at least 2 examples to learn from, got 1"),
+        ("1,2,a\n3,4\n5,6,a\n", ", line 2: expected 3 columns as in the first line, got 2"),
+        ("x,y,t\n1,2,a\n3,NA,b\n", ", line 3: expected a number in column 'y', got 'NA'; fill it in"),
+        ("x,y,t\n1,True,a\n3,yes,b\n", ", line 3: expected a number in column 'y', got 'yes'; write it as"),
+        ("x,y,t\n1,2,0\n3,4,1\n5,6,N/A\n", ", line 4: expected a target in column 't', got 'N/A'; fill it in"),
+        ('x, y, t\n1, 2, "a\n3, 4, "b"\n', ", line 3: expected quotes in pairs"),
+        ('x, y, t\n1, 2, "a"\n3, 4, "b\n', ", line 3: expected quotes in pairs, got one that is never closed"),
+        ("t\na\nb\n", "expected a feature beside the target, got only 't'"),
+        ("x;t\n1;a\n", "expected columns separated by ',', got ';'"),
+        ("x,x,t\n1,2,a\n", "expected every column name once, got 'x' twice"),
+        ("x,,t\n1,2,a\n", "expected a name for every column, but column 2 has none"),
+        ("x,y,t\n1,2,a\n\n3,4\n", ", line 4: expected 3 columns as in the header, got 2"),
+        ("x,y,t\n1,2,a\n3,4,b,\n", ", line 3: expected 3 columns as in the header, got 4"),
+        ("x,y,t\n1,2,a\n3,,b\n", ", line 3: expected a number in column 'y', got nothing"),
+        ("x,y,t\n1,2,a\n3,four,b\n", ", line 3: expected a number in column 'y', got 'four'"),
+        ("x,y,t\n1,2,a\n3,1_0,b\n", ", line 3: expected a number in column 'y', got '1_0'"),
+        (
+            "x,y,t\n1,2,a\n3,nan,b\n",
+            ", line 3: expected a finite number (below 3.4e38) in column 'y', got nan",
+        ),
+        (
+            "x,y,t\n1,2,a\n-1e39,4,b\n",
+            ", line 3: expected a finite number (below 3.4e38) in column 'x', got -1e+39",
+        ),
+        ("x,y,t\n1,2,a\n3,4,\n", ", line 3: expected a target in column 't', got ''"),
+        ("x,y,t\n1,2,a\n3,4,a\n", "expected at least 2 classes, but every label is 'a'"),
+        ('x,y,t\n1,2,"a\n3,4,b\n5,6,c\n', ", line 4: expected quotes in pairs"),
+        ('x,y,t\n1,2,"a\nb"\n3,nan,c\n', ", line 4: expected a finite number"),
+        ("x,y,t\r1,2,a\r3,nan,c\r", ", line 3: expected a finite number"),
+        (
+            "x,y,t\n1,2,é\n3,4,b\n".encode("latin-1"),
+            ", line 2: expected text in UTF-8, got the byte 0xe9; save it",
+        ),
+        ("x,y,t\n1,2,a\n".encode("utf-16"), ", line 1: expected text in UTF-8, got the byte 0xff"),
+        (b"\x89PNG\r\n\x1a\n\0\0", ", line 1: expected text in UTF-8, got the byte 0x89"),
+        ("x" * 200_000, "to be a table of text, but it is not, or it is damaged: field larger than field limit"),
+        (b"\0" * 9, " to be a table of text, but it is not: it holds zero bytes"),
+        (
+            gzip.compress(b"x,y,t\n" + b"1,2,a\n3,4,b\n" * 99, mtime=0)[:-9],
+            "to be a table of text, but it is not, or it is damaged",
+        ),
+    ],
+)
+def test_a_csv_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(write, content, sentence):
+    assert sentence in refused(write(content))
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"x": [1, None], "t": ["a", "b"]},
+            ", row 2: expected a finite number (below 3.4e38) in column 'x', got nan",
+        ),
+        (
+            {"x": [1.0, 1e300], "t": ["a", "b"]},
+            ", row 2: expected a finite number (below 3.4e38) in column 'x', got 1e+300",
+        ),
+        ({"x": ["p", "q"], "t": ["a", "b"]}, "expected numbers in column 'x', got string"),
+        ({"x": [[1, 2], [3, 4]], "t": ["a", "b"]}, "expected numbers in column 'x', got list"),
+        ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target in column 't', got None"),
+        (
+            {"x": [1, 2], "t": [1, None]},
+            ", row 2: expected a finite number (below 3.4e38) in column 't', got nan",
+        ),
+        ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
+        ({"t": ["a", "b"]}, "expected a feature beside the target, got only 't'"),
+    ],
+)
+def test_a_parquet_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(write, columns, sentence):
+    assert sentence in refused(write(pa.table(columns)))
+
+
+def test_column_names_that_stand_twice_in_parquet(write):
+    twice = pa.table([pa.array([1, 2])] * 3, names=["x", "x", "t"])
+    assert "expected every column name once, got 'x' twice" in refused(write(twice))
+
+
+def test_parquet_s_kinds_of_columns(write):
+    table = pa.table(
+        {
+            "petal.length": pa.array([True, False]),  # a dot is no path
+            "petal": pa.array([Decimal("1.25"), Decimal("2.50")]),
+            "half": pa.array(np.array([0.5, 1.5], np.float16)),
+            "t": pa.array(["v", "u"]).dictionary_encode(),
+            "__index_level_0__": [7, 8],  # pandas' index is no data
+        }
+    )
+    data = load(write(table), numbers=False)
+    assert data.schema.features == ("petal.length", "petal", "half")
+    assert data.train.features.tolist() == [[1, 1.25, 0.5], [0, 2.5, 1.5]]
+    assert data.schema.classes == ("u", "v")
+    assert data.train.targets.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pa.array([Decimal("1.10"), Decimal("12345678901234567890.12")]), ("1.10", "12345678901234567890.12")),
+        (pa.array([2**64 - 1, 2**64 - 2], pa.uint64()), ("18446744073709551614", "18446744073709551615")),
+        (pa.array(["01", "1.0"]), ("1.0", "01")),
+        (pa.array([b"caf\xc3\xa9", b"b"]), ("b", "café")),
+        (pa.array([False, True]), ("False", "True")),
+        (pa.array([1.0, 2.0]), ("1", "2")),
+    ],
+)
+def test_labels_of_parquet_keep_every_digit(write, column, classes):
+    assert set(load(write(pa.table({"x": [1, 2], "t": column})), numbers=False).schema.classes) == set(classes)
+
+
+def test_dates_are_no_labels_and_are_named(write):
+    dates = pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)])
+    sentence = refused(write(pa.table({"x": [1, 2], "t": dates})))
+    assert ", row 1: expected labels that are text, numbers, or true and false, got datetime.datetime(2020" in sentence
+
+
+def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):
+    path = write(pa.table({"x": [1, 2], "t": ["a", "b"]}))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert 'pip install "distsearch[parquet]"' in refused(path)
+
+
+@pytest.mark.parametrize("content", ["x,species\n1,a\n2,b\n", pa.table({"x": [1, 2], "species": ["a", "b"]})])
+def test_a_missing_target_column_is_told_with_the_nearest_and_the_others(write, content):
+    sentence = refused(write(content), target="speces")
+    assert "no column 'speces' (did you mean 'species'?); the columns are 'x', 'species'" in sentence
+    assert "for regression" not in refused(write(content), numbers=True)
+    assert "got 'a'; to learn classes add --loss cross-entropy" in refused(write(content), numbers=True)
+
+
+def test_of_many_columns_twenty_are_listed(write):
+    names = [f"c{index}" for index in range(30)]
+    path = write(",".join(names) + "\n" + ",".join("1" * 30) + "\n")
+    assert refused(path, target="zz").endswith("'c18', 'c19' and 10 more")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_further_data_is_read_by_the_names_of_the_columns(write, kind):
+    columns = {"id": ["p", "q"], "y": [2, 4], "t": ["b", "a"], "x": [1, 3]}
+    text = "id,y,t,x\n" + "".join(",".join(map(str, row)) + "\n" for row in zip(*columns.values(), strict=True))
+    path = write(text if kind == "csv" else pa.table(columns))
+    assert read_features(path, SCHEMA).tolist() == [[1, 2], [3, 4]]
+    assert read_examples(path, SCHEMA).targets.tolist() == [1, 0]
+    assert read_examples(path, SCHEMA).features.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_features_come_in_the_order_of_the_training(write, kind):
+    three = Schema(("z", "x", "y"), "", None, 1, None, None)
+    path = write("x,y,z\n1,2,3\n" if kind == "csv" else pa.table({"x": [1], "y": [2], "z": [3]}))
+    assert read_features(path, three).tolist() == [[3, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "sentence"),
+    [
+        (
+            "x,t\n1,a\n",
+            "",
+            "the 2 features that were trained on, but there is no column 'y'; the columns are 'x', 't'",
+        ),
+        ("x,y\n1,2\n", "", "expected a target column, but there is no column 't'"),
+        ("x,y,t\n1,2,c\n", "", ", line 2: expected a label that was trained on ('a', 'b'), got 'c'"),
+        ("x,y,t\n1,2,a\n", "y", "expected a target column, got 'y', which is a feature"),
+        ("x,y,t\n", "", "expected at least one example"),
+    ],
+)
+def test_examples_that_do_not_fit_the_training(write, content, target, sentence):
+    path = write(content)
+    with pytest.raises(DataError) as caught:
+        read_examples(path, SCHEMA, target)
+    assert sentence in str(caught.value)
+
+
+def test_a_target_that_has_no_name_is_the_last_column_that_is_no_feature(write):
+    unnamed = Schema(("x", "y"), "", ("a", "b"), 2, None, None)
+    path = write("x,s,t,y\n1,u,b,2\n")
+    assert read_examples(path, unnamed).targets.tolist() == [1]
+    with pytest.raises(DataError, match="expected a target column beside the features, but there is none"):
+        read_examples(write("x,y\n1,2\n"), unnamed)
+
+
+cells = st.floats(width=32, allow_nan=False, allow_infinity=False)
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(str.strip).filter(bool)
+words = words.filter(lambda word: "\r" not in word and "\0" not in word)
+
+
+@given(rows=st.lists(st.tuples(cells, words, cells), min_size=1), dialect=st.sampled_from(["excel", "unix"]))
+@in_one_folder
+def test_what_the_csv_module_writes_is_read_back(tmp_path: Path, rows, dialect):
+    text = io.StringIO()
+    writer = csv.writer(text, dialect=dialect)
+    writer.writerow(["x", "t", "y"])
+    writer.writerows(rows)
+    path = tmp_path / "data.csv"
+    path.write_bytes(text.getvalue().encode())
+    raw = read(str(path), Columns(target="t"))
+    assert raw.features.tolist() == [[x, y] for x, _, y in rows]
+    assert raw.targets.tolist() == [word for _, word, _ in rows]
+    assert raw.names == ("x", "y")
+
+
+@given(
+    gaps=st.lists(st.integers(0, 3), min_size=1, max_size=8),
+    newlines=st.lists(st.integers(0, 2), min_size=8, max_size=8),
+)
+@in_one_folder
+def test_lines_are_counted_over_empty_lines_and_labels_of_several_lines(tmp_path: Path, gaps, newlines):
+    text = "x,t\n"
+    for index, gap in enumerate(gaps):
+        text += "\n" * gap + f'{index},"a{newlines[index] * chr(10)}b"\n'
+    line = text.count("\n") + 1
+    path = tmp_path / "data.csv"
+    path.write_text(text + "nan,c\n1,d\n")
+    with pytest.raises(DataError, match=rf", line {line}: expected a finite number"):
+        load(str(path), numbers=False)
+    path.write_text(text + "1,c\n1,d,e\n")
+    with pytest.raises(DataError, match=rf", line {line + 1}: expected 2 columns"):
+        load(str(path), numbers=False)
+
+
+pieces = st.sampled_from(
+    ["1", "-2e1", ",", "\n", "\r", '"', "a", " ", "\t", ";", "\0", "é", "\u2028", "x,t\n", "1,b\n"]
+)
+
+
+@given(text=st.lists(pieces, max_size=30).map("".join), name=st.sampled_from(["data.csv", "data.tsv"]))
+@in_one_folder
+def test_no_text_makes_anything_but_a_data_error(tmp_path: Path, text, name):
+    path = tmp_path / name
+    path.write_bytes(b"x,y,t\n" + text.encode())
+    schema = Schema(("x",), "", ("a", "b"), 2, None, None)
+    sentences = [
+        told(lambda: load(str(path), numbers=False)),
+        told(lambda: load(str(path), numbers=True, target="x")),
+        told(lambda: read_features(str(path), schema)),
+    ]
+    assert not any("\n" in sentence for sentence in sentences)
+
+
+def told(reading: Callable[[], object]) -> str:
+    """The sentence of the error; empty if there is none."""
+    try:
+        reading()
+    except DataError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,148 @@
+"""Damaged, foreign and locked runs: one sentence, exit code 2, and nothing is changed."""
+
+import shutil
+import tempfile
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processes import bound_by_permissions
+from searches import search
+
+from distsearch.cli.app import application
+from distsearch.errors import UserError
+from distsearch.runs import directory
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.documents import sealed_json
+
+ROUNDS = 40
+FILES = [
+    "best.safetensors",
+    "checkpoint.safetensors",
+    "config.toml",
+    "history.jsonl",
+    "losses.bin",
+    "manifest.json",
+    "previous.safetensors",
+    "result.json",
+]
+COMMANDS = ["show", "evaluate", "verify", "replay"]  # that change nothing
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A finished run with a checkpoint before the last."""
+    folder = tmp_path_factory.mktemp("damage")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directory, "SAVE_SECONDS", 0.0)
+        patch.setattr(directory, "SAVE_SHARE", float("inf"))
+        path = search(folder, name="whole", rounds=ROUNDS, test_share=0.2)[0].path
+    assert sorted(file.name for file in path.iterdir()) == FILES
+    return path
+
+
+@pytest.fixture(scope="module")
+def printed(whole) -> dict[str, str]:
+    """What each command prints of the undamaged run."""
+    return {command: outcome(command, whole)[0] for command in COMMANDS}
+
+
+@pytest.fixture(scope="module")
+def gone_on(whole, tmp_path_factory) -> bytes:
+    """The losses of the undamaged run that has gone on."""
+    path = shutil.copytree(whole, tmp_path_factory.mktemp("on") / "whole")
+    assert outcome("resume", path) == ("", "")
+    return (path / "losses.bin").read_bytes()
+
+
+def outcome(command: str, path: Path) -> tuple[str, str]:
+    """What a command prints, and its error, if any."""
+    arguments = {
+        "replay": ["--to", str(path.parent / "weights.safetensors")],
+        "verify": ["--rounds", "all"],
+        "resume": ["--rounds", "5", "--workers", "0"],
+    }
+    out, error = StringIO(), StringIO()
+    try:
+        with redirect_stdout(out), redirect_stderr(error):
+            application([command])([command, str(path), *arguments.get(command, [])], standalone_mode=False)
+    except UserError as error:
+        assert error.exit_code == 2
+        return "", str(error)
+    return out.getvalue(), ""
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "resume"])
+@given(name=st.sampled_from(FILES), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_a_damaged_file_is_named_or_does_no_harm(whole, printed, gone_on, command, name, place, bit, cut):
+    with tempfile.TemporaryDirectory() as folder:
+        path = shutil.copytree(whole, Path(folder) / "whole")
+        content = bytearray((path / name).read_bytes())
+        position = int(place * len(content))
+        if cut:
+            del content[position:]
+        else:
+            content[position] ^= 1 << bit
+        (path / name).write_bytes(content)
+        before = {file: file.read_bytes() for file in path.iterdir()}
+        text, error = outcome(command, path)
+        if command == "resume" and not error:
+            assert gone_on.startswith((path / "losses.bin").read_bytes())
+            assert StoredRun(path).result.rounds >= ROUNDS
+            return
+        assert {file: file.read_bytes() for file in path.iterdir()} == before
+        if error:
+            assert "\n" not in error
+        else:
+            assert text == printed[command]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "resume"])
+@pytest.mark.parametrize("content", [{}, {"manifest.json": b"{}"}, {"manifest.json": b'{"name": "another program"}'}])
+def test_an_empty_folder_and_another_program_s_are_refused(tmp_path, command, content):
+    path = tmp_path / "folder"
+    path.mkdir()
+    for name, text in content.items():
+        (path / name).write_bytes(text)
+    assert "is not a run of distsearch" in outcome(command, path)[1] or "not distsearch's" in outcome(command, path)[1]
+    assert sorted(file.name for file in path.iterdir()) == sorted(content)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "resume"])
+def test_a_newer_format_is_refused(tmp_path, whole, command):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    manifest = msgspec.structs.replace(StoredRun(path).manifest, format=directory.FORMAT + 1)
+    (path / "manifest.json").write_bytes(sealed_json(manifest))
+    assert "was written by a newer distsearch" in outcome(command, path)[1]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "resume"])
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_run_that_may_not_be_entered_is_refused_in_a_sentence(tmp_path, whole, command, mode):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    path.chmod(mode)
+    extra = {"replay": ["--to", "/dev/null"], "resume": ["--rounds", "5", "--workers", "0"]}
+    done = bound_by_permissions(command, str(path), *extra.get(command, []))
+    path.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert "ermission denied" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(file.name for file in path.iterdir()) == FILES
+
+
+def test_a_run_that_may_not_be_written_is_not_gone_on_with(tmp_path, whole):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    for file in path.iterdir():
+        file.chmod(0o444)
+    path.chmod(0o555)
+    done = bound_by_permissions("resume", str(path), "--rounds", "5", "--workers", "0")
+    assert done.returncode == 2, done.stderr
+    assert "cannot write to the run" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert bound_by_permissions("verify", str(path)).returncode == 0
+    path.chmod(0o755)

@@ -1,0 +1,134 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from problems import create
+
+from distsearch.config import from_flags
+from distsearch.errors import RunError
+from distsearch.runs.directory import Manifest, Result, Run, StoredRun, run_paths
+from distsearch.runs.history import RoundRecord
+from distsearch.strategies.base import State
+
+MANIFEST = Manifest(
+    created="2026-01-01", machine={"numpy": "2"}, weights=3, examples=9, fingerprint="sha256:0", data={}
+)
+STRATEGY = create("hill-climb", {})
+LOSSES = np.arange(32.0)
+STATE = STRATEGY.init(np.array([1, 2, 3], np.float32), 0)
+
+RESULT = Result(
+    run="a", reason="rounds", rounds=1, candidates=32, seconds=1.5, loss=0.1, accuracy=0.9,
+    test_loss=None, test_accuracy=None, best_round=0, best_index=7,
+)  # fmt: skip
+
+
+def record(number: int) -> RoundRecord:
+    return RoundRecord(number, 32 * (number + 1), 0.1 * number, 2.0, 1.0 / 3, True, 0.05)
+
+
+@pytest.fixture
+def new_run(tmp_path):
+    made = []
+
+    def make(**flags) -> Run:
+        made.append(Run.create(from_flags({"runs": str(tmp_path / "runs"), **flags}), STRATEGY.settings, MANIFEST))
+        return made[-1]
+
+    yield make
+    for run in made:
+        run.close()
+
+
+def test_what_is_written_is_read_back(new_run):
+    run = new_run(sigma=0.25, layers=[4, 5])
+    rows = [record(number) for number in range(20)]
+    for row in rows:
+        run.record(row, LOSSES)
+    run.save(STATE, {"weights": STATE.center})
+    run.close()
+    stored = StoredRun(run.path)
+    assert list(stored.history()) == rows
+    assert stored.manifest == MANIFEST
+    assert stored.config.network.layers == (4, 5)
+    assert stored.best()["weights"].tolist() == [1, 2, 3]
+    assert stored.state(State, print).center.tolist() == [1, 2, 3]
+    assert stored.result is None
+
+
+def test_a_result_is_read_back(new_run):
+    run = new_run()
+    run.finish(RESULT)
+    run.close()
+    assert StoredRun(run.path).result == RESULT
+
+
+def test_names_are_made_up_and_never_used_twice(new_run):
+    names = [new_run(data="data/my.table.csv").path.name for _ in range(3)]
+    assert names == ["my-hill-climb-1", "my-hill-climb-2", "my-hill-climb-3"]
+
+
+def test_a_run_that_is_there_is_never_overwritten(new_run):
+    path = new_run(name="first").path
+    before = {file: file.read_bytes() for file in path.iterdir()}
+    with pytest.raises(RunError, match="first is already there: choose another --name"):
+        new_run(name="first")
+    assert {file: file.read_bytes() for file in path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "/absolute"])
+def test_a_name_that_leads_elsewhere_is_refused(new_run, tmp_path, name):
+    with pytest.raises(RunError, match="expected a plain name"):
+        new_run(name=name)
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write to the folder .*choose another with --runs"):
+        Run.create(from_flags({"runs": str(tmp_path / "file" / "runs")}), STRATEGY.settings, MANIFEST)
+
+
+def test_a_history_that_ends_before_the_result_is_named(new_run):
+    run = new_run()
+    for number in range(3):
+        run.record(record(number), LOSSES)
+    run.finish(RESULT)
+    run.close()
+    with pytest.raises(RunError, match="the history of .* is damaged: it has 3 rounds, the result 1"):
+        list(StoredRun(run.path).history())
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "is not a run of distsearch: it has no manifest.json"),
+        ("{", "damaged or not distsearch's"),
+        ('{"name": "another program\'s manifest"}', "damaged or not distsearch's"),
+        ({"program": "other"}, "not a run of distsearch but of other"),
+        ({"format": 99}, "written by a newer distsearch"),
+    ],
+)
+def test_a_foreign_directory_is_refused(tmp_path, content, sentence):
+    import msgspec
+
+    if isinstance(content, dict):
+        content = json.dumps({**msgspec.to_builtins(MANIFEST), **content})
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(RunError, match=sentence):
+        StoredRun(tmp_path)
+
+
+def test_a_missing_directory_is_refused(tmp_path):
+    with pytest.raises(RunError, match="expected a run's directory"):
+        StoredRun(tmp_path / "none")
+
+
+def test_runs_are_listed_by_age_and_others_passed_over(new_run, tmp_path):
+    first, second = new_run(name="b").path, new_run(name="a").path
+    os.utime(first / "manifest.json", (1, 1))
+    (tmp_path / "runs" / "other").mkdir()
+    assert run_paths(tmp_path / "runs") == [first, second]
+    assert run_paths(tmp_path / "nowhere") == []

@@ -1,0 +1,133 @@
+"""The race against other libraries, as far as it runs without them."""
+
+import csv
+import io
+import sys
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from distsearch.candidates.base import Dense
+from distsearch.search import session
+
+FOLDER = Path(__file__).parents[2] / "scripts" / "benchmark_peers"
+
+
+@pytest.fixture
+def race(monkeypatch):
+    """The modules of the race, importable while a test runs."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    names = {path.stem for path in FOLDER.glob("*.py")}
+    import entries
+    import outcomes
+    import report
+    import run_distsearch
+    import tasks
+
+    yield {"entries": entries, "outcomes": outcomes, "report": report, "ours": run_distsearch, "tasks": tasks}
+    for name in names & set(sys.modules) - {"__main__"}:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.parametrize("name", ["chapter", "spiral", "digits"])
+def test_the_peers_are_scored_with_our_own_loss_from_our_own_start(race, name):
+    task = race["tasks"].TASKS[name]
+    problem = race["tasks"].Problem.of(task, "", 3)
+    prepared = session.prepare(task.config("", seed=3))
+    assert problem.start.tobytes() == prepared.start.tobytes()
+    assert problem.x.tobytes() == session.read_data(prepared.config).train.features.tobytes()
+    weights = prepared.start + 0.1 * np.random.default_rng(0).standard_normal((5, len(prepared.start)), np.float32)
+    expected = prepared.objective.losses(Dense(weights), 0)
+    assert problem.losses(weights) == pytest.approx(expected, rel=1e-5)
+    assert problem.losses_on_all_cores(weights) == pytest.approx(expected, rel=1e-5)
+    accuracy = prepared.objective.measure(weights[0])
+    measured = accuracy.accuracy if accuracy.test_accuracy is None else accuracy.test_accuracy
+    assert problem.test_accuracy(weights[0]) == pytest.approx(measured)
+
+
+def test_our_search_gets_to_the_target_and_its_trajectory_is_kept(race):
+    tasks = race["tasks"]
+    problem = tasks.Problem.of(tasks.TASKS["chapter"], "", 0)
+    own = tasks.Race(problem, 20)
+    race["ours"].search(problem, {"strategy": "hill-climb", "workers": 0}, own, "")
+    assert own.reached == pytest.approx(own.points[-1][0])
+    assert own.final <= 0.205
+    assert own.points[-1][1] == 32 * len(own.points)
+
+
+def test_the_clock_stands_while_something_is_measured_and_a_false_loss_is_found_out(race):
+    tasks = race["tasks"]
+    problem = tasks.Problem.of(tasks.TASKS["chapter"], "", 0)
+    own = tasks.Race(problem, 20)
+    own.begin()
+    before = own.seconds
+    with own.standing():
+        problem.losses(np.repeat(problem.start[np.newaxis], 200, axis=0))
+    assert own.seconds - before < own._stood
+    assert not own.told(1, 1.0, lambda: problem.start)
+    with pytest.raises(AssertionError, match="a loss of 0.1 was told, and it is 1.09"):
+        own.told(2, 0.1, lambda: problem.start)
+
+
+def test_every_entry_has_a_task_and_a_file_that_runs_it(race):
+    for entry in race["entries"].entries():
+        assert entry.task in race["tasks"].TASKS
+        assert (FOLDER / f"run_{entry.kind}.py").exists()
+    assert {entry.task for entry in race["entries"].entries() if entry.ours} == set(race["tasks"].TASKS)
+
+
+@pytest.fixture
+def lines(race):
+    """Lines of two searches of ours, and of two of a peer of which one got to the target in 4 s."""
+    entries, outcomes, task = race["entries"], race["outcomes"], race["tasks"].TASKS["digits"]
+    machine = outcomes.Machine(flops=1e9, exponentials=1e9)
+
+    def line(kind, *seconds):
+        entry = entries.Entry("digits", kind, kind, {"workers": 0} if kind == "distsearch" else {})
+        searches = [
+            outcomes.Outcome(entry, seed, each, 0.05, [[0.5, 100, 1.0]], [[0.5, 100], [1.5, 600]], 1_000_000, 0)
+            for seed, each in enumerate(seconds)
+        ]
+        return outcomes.line(task, searches, machine)
+
+    return [line("distsearch", 0.5, 0.7, 0.9), line("evosax", 4.0, None, 3.0)]
+
+
+def test_a_line_has_the_median_and_a_target_that_was_missed_has_no_end(lines):
+    ours, peer = lines
+    assert (ours.seconds, ours.fastest, ours.slowest, ours.reached) == (0.7, 0.5, 0.9, 3)
+    assert (peer.seconds, peer.slowest, peer.reached) == (4.0, inf, 2)
+    assert ours.microseconds == pytest.approx(2000)
+    assert ours.share == pytest.approx(0.5)  # 1000 µs would do on one core
+    assert peer.share == pytest.approx(0.25)  # 500 µs on two
+
+
+def test_the_verdict_takes_the_best_of_both(race, lines):
+    verdict = race["outcomes"].verdict(lines[0].task, lines)
+    assert verdict.ratio == pytest.approx(0.7 / 4.0)
+    assert verdict.text == "met"
+    assert race["outcomes"].verdict(lines[0].task, lines[:1]).text == ""
+
+
+def test_tables_and_files(race, lines, tmp_path):
+    report = race["report"]
+    console = Console(width=180, file=io.StringIO())
+    verdicts = [race["outcomes"].verdict(lines[0].task, lines)]
+    console.print(*report.tables(lines), report.verdicts_table(verdicts))
+    text = console.file.getvalue()
+    assert "2 of 3" in text
+    assert "0.7 s, distsearch" in text
+    report.write_lines(tmp_path / "peers.csv", lines)
+    rows = list(csv.DictReader((tmp_path / "peers.csv").read_text().splitlines()))
+    assert [row["slowest"] for row in rows] == ["0.9", ""]
+
+
+def test_a_long_trajectory_is_thinned_to_its_ends_and_equal_ratios(race):
+    points = [[0.001 * number, number, 1.0] for number in range(1, 10_001)]
+    kept = race["report"].thinned(points)
+    assert kept[0] == points[0]
+    assert kept[-1] == points[-1]
+    assert 100 < len(kept) <= 401

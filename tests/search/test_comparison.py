@@ -1,0 +1,181 @@
+import csv
+import io
+from contextlib import contextmanager
+from math import inf
+
+import pytest
+
+from distsearch import strategies
+from distsearch.config import from_flags
+from distsearch.errors import SettingError
+from distsearch.runs.directory import Result, run_paths
+from distsearch.search import comparison
+from distsearch.search.comparison import Search, Spread
+from distsearch.search.limits import INTERRUPTED, TARGET_LOSS
+from distsearch.strategies.hill_climb import HillClimb
+
+
+class Demanding(HillClimb):
+    """A strategy that fits no problem."""
+
+    name = "demanding"
+    summary = "refuses everything"
+
+    @classmethod
+    def resolved(cls, settings, space):
+        raise SettingError(f"demanding: expected at most 5 weights, got {space.weights_count}")
+
+
+@pytest.fixture
+def demanding(monkeypatch):
+    monkeypatch.setitem(strategies.STRATEGIES, "demanding", Demanding)
+
+
+@contextmanager
+def unwatched(session):
+    yield lambda row, state, workers: None
+
+
+def compared(folder, names, seeds=1, **flags) -> list[Search]:
+    settings = from_flags({"workers": 0, "rounds": 5, "runs": str(folder), **flags})
+    configs = comparison.planned(settings, names, seeds)
+    return list(comparison.run(configs, unwatched, lambda sentence: None))
+
+
+def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0.5) -> Search:
+    result = Result(
+        run="a",
+        reason=reason,
+        rounds=1,
+        candidates=int(100 * seconds),
+        seconds=seconds,
+        loss=loss,
+        accuracy=0.9,
+        test_loss=None,
+        test_accuracy=None,
+        best_round=0,
+        best_index=0,
+    )
+    return Search(strategy, seed, result)
+
+
+def test_every_strategy_gets_every_seed_and_the_same_budget(tmp_path):
+    searches = compared(tmp_path, ["hill-climb", "random-search"], seeds=3, seed=7)
+    assert [(each.strategy, each.seed) for each in searches] == [
+        (name, seed) for seed in (7, 8, 9) for name in ("hill-climb", "random-search")
+    ]
+    assert {each.result.rounds for each in searches} == {5}
+    assert len({each.result.loss for each in searches}) == 6
+
+
+def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path):
+    said = []
+    settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "data": "wine"})
+    configs = comparison.planned(settings, ["hill-climb", "random-search"], 2)
+    assert len(list(comparison.run(configs, unwatched, said.append))) == 4
+    assert ["--scale" in sentence for sentence in said].count(True) == 1
+
+
+def test_a_search_is_the_same_as_one_of_its_own(tmp_path):
+    from searches import search
+
+    _, alone = search(tmp_path / "alone", rounds=5, seed=3, strategy="hill-climb", ladder=2)
+    found = compared(tmp_path, ["random-search", "hill-climb"], seed=3, ladder=2)
+    assert found[1].result.loss == alone.loss
+
+
+def test_a_setting_goes_to_the_strategies_that_have_it():
+    settings = from_flags({"ladder": 2, "population": 8})
+    climb, pick = comparison.planned(settings, ["hill-climb", "random-search"], 1)
+    assert climb.settings == {"ladder": 2, "population": 8}
+    assert pick.settings == {"population": 8}
+
+
+def test_a_setting_that_none_has_is_named_with_who_has_it():
+    with pytest.raises(SettingError, match="none of random-search has the setting 'ladder': it belongs to .*hill-cl"):
+        comparison.planned(from_flags({"ladder": 2}), ["random-search"], 1)
+    with pytest.raises(SettingError, match="'lader': they have sigma, population, adapt, ladder"):
+        comparison.planned(from_flags({"lader": 2}), ["hill-climb"], 1)
+
+
+def test_an_unknown_strategy_is_refused_before_anything_is_searched():
+    with pytest.raises(SettingError, match="did you mean 'hill-climb'"):
+        comparison.planned(from_flags({}), ["random-search", "hill-clim"], 1)
+    with pytest.raises(SettingError, match="expected strategies to compare"):
+        comparison.planned(from_flags({}), [], 1)
+
+
+def test_every_search_comes_to_an_end_although_its_target_is_out_of_reach():
+    assert comparison.planned(from_flags({"target_loss": 0.0}), ["hill-climb"], 1)[0].stop.seconds == 10
+    assert comparison.planned(from_flags({"rounds": 3}), ["hill-climb"], 1)[0].stop.seconds is None
+    assert comparison.planned(from_flags({"patience": 3}), ["hill-climb"], 1)[0].stop.seconds is None
+
+
+def test_a_search_that_fails_is_a_line_that_says_why(tmp_path, demanding):
+    searches = compared(tmp_path, ["demanding", "hill-climb"], seeds=2)
+    bad, good = comparison.summary(searches, from_flags({}))
+    assert bad.failure == "demanding: expected at most 5 weights, got 21"
+    assert (bad.searches, bad.loss, bad.seconds) == (2, None, None)
+    assert good.failure == ""
+    assert good.loss.highest < 1.1
+
+
+def test_what_fails_for_all_alike_is_an_error(tmp_path):
+    with pytest.raises(SettingError, match="unknown activation 'rleu'"):
+        compared(tmp_path, ["hill-climb", "random-search"], seeds=3, activation="rleu")
+    assert run_paths(tmp_path) == []
+
+
+def test_runs_are_kept_only_where_they_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for keep in (False, True):
+        with comparison.kept(from_flags({"workers": 0, "rounds": 2, "name": "mine"}), keep) as settings:
+            configs = comparison.planned(settings, ["hill-climb", "random-search"], 1)
+            assert len(list(comparison.run(configs, unwatched, lambda sentence: None))) == 2
+        names = sorted(path.name for path in run_paths(tmp_path / "runs"))
+        assert names == (["mine-hill-climb-0", "mine-random-search-0"] if keep else [])
+
+
+def test_one_ray_serves_all_searches_and_the_losses_are_those_of_this_process(tmp_path, ray_with_three_cpus):
+    names = ["hill-climb", "random-search"]
+    alone, pool = (compared(tmp_path, names, seeds=2, workers=workers) for workers in (0, 2))
+    assert [each.result.loss for each in pool] == [each.result.loss for each in alone]
+
+
+def test_a_seed_that_misses_the_target_counts_as_endless():
+    searches = [ended("a", 0, TARGET_LOSS, 1.0), ended("a", 1, "seconds", 9.0), ended("a", 2, TARGET_LOSS, 3.0)]
+    (line,) = comparison.summary(searches, from_flags({"target_loss": 0.5}))
+    assert line.reached == 2
+    assert line.seconds == Spread(3.0, 1.0, inf)
+    assert line.candidates == Spread(300, 100, inf)
+    (line,) = comparison.summary(searches, from_flags({}))
+    assert line.reached is None
+    assert line.seconds == Spread(3.0, 1.0, 9.0)
+
+
+def test_an_interrupted_search_does_not_count_and_a_loss_that_is_not_finite_does():
+    searches = [ended("a", 0, "rounds", 1.0), ended("a", 1, "rounds", 1.0, inf), ended("a", 2, INTERRUPTED, 1.0, 0.1)]
+    (line,) = comparison.summary(searches, from_flags({}))
+    assert line.searches == 2
+    assert line.loss == Spread(inf, 0.5, inf)
+    assert line.test_accuracy is None
+
+
+def test_a_failure_of_some_seeds_says_how_many():
+    searches = [ended("a", 0, "rounds", 1.0), Search("a", 1, failure="all workers are lost")]
+    (line,) = comparison.summary(searches, from_flags({}))
+    assert line.failure == "1 of 2 failed: all workers are lost"
+
+
+def test_the_csv_has_a_line_a_strategy_and_nothing_where_there_is_no_end():
+    searches = [ended("a", 0, TARGET_LOSS, 1.0), ended("b", 0, "seconds", 9.0)]
+    text = comparison.as_csv(comparison.summary(searches, from_flags({"target_loss": 0.5})))
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["strategy"], first["reached"], first["seconds_median"], first["loss_lowest"]) == (
+        "a",
+        "1",
+        "1.0",
+        "0.5",
+    )
+    assert (second["reached"], second["seconds_median"], second["seconds_highest"]) == ("0", "", "")
+    assert second["test_accuracy_median"] == ""

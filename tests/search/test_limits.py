@@ -1,0 +1,49 @@
+import pytest
+
+from distsearch.config import StopConfig
+from distsearch.runs.history import RoundRecord
+from distsearch.search.limits import Limits
+
+
+def row(number: int = 0, loss: float = 1.0, seconds: float = 0.0, accuracy=None, test_accuracy=None) -> RoundRecord:
+    return RoundRecord(number, 0, seconds, loss, loss, False, 0.1, accuracy, test_accuracy)
+
+
+@pytest.mark.parametrize(
+    ("stop", "before", "at", "reason"),
+    [
+        (StopConfig(), row(998), row(999), "rounds"),
+        (StopConfig(rounds=3), row(1), row(2), "rounds"),
+        (StopConfig(seconds=2.0), row(5000, seconds=1.9), row(5001, seconds=2.0), "seconds"),
+        (StopConfig(target_loss=0.0), row(5000, 0.1), row(5001, 0.0), "target loss"),
+        (
+            StopConfig(target_accuracy=0.9),
+            row(5000, accuracy=0.89),
+            row(5001, accuracy=0.9),
+            "target accuracy",
+        ),
+        (
+            StopConfig(target_accuracy=0.9),
+            row(0, accuracy=0.95, test_accuracy=0.8),
+            row(1, accuracy=0.8, test_accuracy=0.9),
+            "target accuracy",
+        ),
+        (StopConfig(target_accuracy=0.9), row(0), row(1, accuracy=1.0), "target accuracy"),
+    ],
+)
+def test_a_limit_is_reached_exactly_there(stop, before, at, reason):
+    limits = Limits(stop)
+    assert limits.reached(before) == ""
+    assert limits.reached(at) == reason
+
+
+def test_patience_ends_when_the_loss_has_not_fallen_by_a_thousandth():
+    limits = Limits(StopConfig(patience=3))
+    losses = [1.0, 0.9, 0.8999, 0.8998, 0.8, 0.7999, 0.7998, 0.7997]
+    reasons = [limits.reached(row(number, loss)) for number, loss in enumerate(losses)]
+    assert reasons == [""] * 7 + ["patience"]
+
+
+def test_slow_but_steady_progress_is_not_out_of_patience():
+    limits = Limits(StopConfig(patience=3))
+    assert not any(limits.reached(row(number, 1 - 0.0004 * number)) for number in range(100))

@@ -1,0 +1,243 @@
+"""A run that is stopped, killed or damaged and goes on comes to the bytes of the run that never was."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from searches import contents, search, unwatched
+
+from distsearch.config import from_flags
+from distsearch.errors import RunError
+from distsearch.runs import checkpoints, directory
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.documents import sealed_json
+from distsearch.search import resumption, session
+
+
+def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
+    return search(folder, watch, name=name, **flags)[0].path
+
+
+def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None) -> None:
+    tell = (told if told is not None else []).append
+    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(unwatched, tell)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> dict[str, object]:
+    """The contents of a run of 200 rounds that was never stopped."""
+    return contents(run(tmp_path_factory.mktemp("whole"), "whole", rounds=200))
+
+
+@pytest.mark.parametrize("after", [1, 9, 10, 137, 199])
+def test_a_finished_run_goes_on(tmp_path, whole, after):
+    path = run(tmp_path, "part", rounds=after)
+    resume(path, rounds=200 - after)
+    assert contents(path) == whole
+    assert StoredRun(path).result.rounds == 200
+    assert StoredRun(path).result.candidates == 200 * 32
+
+
+@pytest.mark.parametrize("limit", [{"rounds": 30}, {"target_loss": 0.9}])
+def test_a_run_that_was_killed_before_its_result_was_written_is_given_it(tmp_path, limit):
+    path = run(tmp_path, "killed", **limit)
+    expected, result = contents(path), StoredRun(path).result
+    (path / "result.json").unlink()
+    resume(path)
+    assert contents(path) == expected
+    assert StoredRun(path).result == result
+    with pytest.raises(RunError, match="has reached its limit"):
+        resume(path)
+
+
+SCHEDULES = {
+    "plateaus": {"schedule": "plateau", "sigma_schedule": "plateau", "rate": 0.5, "plateau_rounds": 7},
+    "cosines": {"schedule": "cosine", "sigma_schedule": "cosine", "horizon": 90},
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("batch", [150, 40])
+@pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
+def test_a_run_goes_on_in_the_middle_of_its_schedule(tmp_path, strategy, batch, schedule):
+    flags = {"data": "iris", "layers": [4], "start": "he", "strategy": strategy, "batch": batch, "measure_every": 5}
+    flags |= SCHEDULES[schedule]
+    expected = run(tmp_path, "whole", rounds=100, **flags)
+    path = run(tmp_path, "part", rounds=63, **flags)
+    resume(path, rounds=37)
+    assert contents(path) == contents(expected)
+    scalars = checkpoints.read(path / "checkpoint.safetensors")[1]
+    assert scalars["sigma"] < StoredRun(path).config.settings["sigma"]
+    assert (scalars["plateau.count"] > 2) == (schedule == "plateaus")
+
+
+def test_an_interrupted_run_goes_on_to_its_own_limit(tmp_path, whole):
+    def watch(row, state, workers):
+        if row.round == 50:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    path = run(tmp_path, "part", watch, rounds=200)
+    assert StoredRun(path).result.reason == "interrupted"
+    resume(path)
+    assert contents(path) == whole
+
+
+def test_other_workers_go_on_to_the_same_bytes(tmp_path, whole, ray_with_three_cpus):
+    path = run(tmp_path, "part", rounds=80)
+    resume(path, rounds=60, workers=3)
+    resume(path, rounds=60, workers=0)
+    assert contents(path) == whole
+
+
+def test_a_driver_killed_at_many_points_comes_to_the_same_bytes(tmp_path, whole, monkeypatch):
+    """Each kill -9 comes somewhere else: while it searches, writes history, or writes a checkpoint."""
+    program = (
+        "from distsearch.runs import directory;"
+        "directory.SAVE_SECONDS = directory.SAVE_SHARE = 0.002; directory.FLUSH_SECONDS = 0.001;"
+        "directory.SAVE_SHARE = 1e9; from distsearch.__main__ import main; main()"
+    )
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+
+    path = tmp_path / "runs" / "a"
+    process = start("run", "--workers", "0", "--rounds", "200", "--name", "a")
+    kills = 0
+    for number in range(40):
+        until = time.monotonic() + 30
+        before = checkpoint_time(path)
+        while checkpoint_time(path) == before and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.0005)
+        time.sleep(0.0017 * (number % 7))
+        if process.poll() is None:
+            kills += 1
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        if (path / "result.json").exists():
+            break
+        process = start("resume", "a")
+    if process.poll() is None:
+        process.wait(timeout=60)
+        process.stderr.close()
+    assert kills >= 3
+    if not (path / "result.json").exists():
+        resume(path)
+    assert contents(path) == whole
+    assert not list(path.glob(f"*{checkpoints.TEMPORARY}"))
+
+
+def checkpoint_time(path: Path) -> int:
+    try:
+        return (path / "checkpoint.safetensors").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, whole, monkeypatch, damage):
+    monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
+    path = run(tmp_path, "part", rounds=100)
+    newest = path / "checkpoint.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[-2] ^= 4
+    if damage == "gone":
+        newest.unlink()
+    else:
+        newest.write_bytes(content[:-7] if damage == "cut" else content)
+    told: list[str] = []
+    resume(path, rounds=101, told=told)
+    assert "going on from the checkpoint before it, at round" in told[0]
+    assert contents(path)["history"][:200] == whole["history"]
+
+
+def test_a_full_disk_ends_the_search_and_what_was_kept_goes_on(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
+    written = checkpoints.write_whole
+
+    def full(path, content, previous=None):
+        if path.name == "checkpoint.safetensors" and full.left == 0:
+            raise OSError(28, "No space left on device")
+        full.left -= path.name == "checkpoint.safetensors"
+        written(path, content, previous)
+
+    full.left = 30
+    monkeypatch.setattr(checkpoints, "write_whole", full)
+    with pytest.raises(RunError, match="No space left on device.*last checkpoint is whole"):
+        run(tmp_path, "part", rounds=200)
+    monkeypatch.setattr(checkpoints, "write_whole", written)
+    path = tmp_path / "part"
+    resume(path)
+    assert contents(path) == whole
+
+
+def test_two_drivers_on_one_run_are_refused_and_a_dead_one_is_no_obstacle(tmp_path):
+    held: list[str] = []
+
+    def watch(row, state, workers):
+        if row.round == 5:
+            stored = StoredRun(tmp_path / "a")
+            with pytest.raises(RunError, match="is being written by another process"):
+                directory.Run.reopen(stored, 0, stored.config, prepared.strategy.settings)
+            held.append("refused")
+
+    prepared = session.prepare(from_flags({"runs": str(tmp_path), "workers": 0, "name": "a", "rounds": 20}))
+    path = prepared.run(watch, held.append)[0].path
+    assert held == ["refused"]
+    resume(path, rounds=5)
+    assert StoredRun(path).result.rounds == 25
+
+
+def test_a_run_that_has_reached_its_limit_is_told_what_to_type(tmp_path):
+    path = run(tmp_path, "a", rounds=5)
+    before = {file: file.read_bytes() for file in path.iterdir()}
+    with pytest.raises(RunError, match="has reached its limit .rounds.: give it more --rounds or --seconds"):
+        resume(path)
+    assert {file: file.read_bytes() for file in path.iterdir()} == before
+
+
+def test_other_data_and_other_versions_are_refused(tmp_path):
+    table = tmp_path / "a.csv"
+    table.write_text("x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(20)))
+    path = run(tmp_path, "a", data=str(table), rounds=5)
+    table.write_text(table.read_text().replace("7,", "8,"))
+    with pytest.raises(RunError, match="is not the data that .* was trained on any more"):
+        resume(path, rounds=5)
+    table.write_text(table.read_text().replace("8,1", "7,1"))
+    manifest = StoredRun(path).manifest
+    older = msgspec.structs.replace(manifest, machine={**manifest.machine, "numpy": "1.0"})
+    (path / "manifest.json").write_bytes(sealed_json(older))
+    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force goes on all the same"):
+        resume(path, rounds=5)
+    resume(path, rounds=5, force=True)
+    assert StoredRun(path).result.rounds == 10
+
+
+@pytest.mark.parametrize("file", ["checkpoint.safetensors", "history.jsonl", "config.toml", "manifest.json"])
+def test_a_run_with_a_missing_file_is_refused_and_left_alone(tmp_path, file):
+    path = run(tmp_path, "a", rounds=5)
+    (path / file).unlink()
+    (path / "previous.safetensors").unlink(missing_ok=True)
+    shutil.copytree(path, tmp_path / "before")
+    with pytest.raises(RunError, match=file):
+        resume(path, rounds=5)
+    assert sorted(each.name for each in path.iterdir()) == sorted(each.name for each in (tmp_path / "before").iterdir())
+
+
+def test_patience_counts_the_rounds_before_the_stop(tmp_path):
+    whole = run(tmp_path, "whole", patience=40)
+    part = run(tmp_path, "part", patience=40, rounds=StoredRun(whole).result.rounds - 20)
+    settings = StoredRun(part).config
+    resume(part, rounds=10_000)
+    assert settings.stop.patience == 40
+    assert StoredRun(part).result.rounds == StoredRun(whole).result.rounds

@@ -1,0 +1,186 @@
+"""Whole searches through session and search, without and with Ray."""
+
+import os
+import signal
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from searches import contents, search
+
+from distsearch import strategies
+from distsearch.config import from_flags
+from distsearch.errors import SettingError, UserError, WorkersError
+from distsearch.search import session
+from distsearch.search.resumption import stored_model
+
+
+def test_the_chapter_s_example_is_solved(tmp_path):
+    stored, result = search(tmp_path)
+    assert result.reason == "rounds"
+    assert result.rounds == 1000
+    assert result.loss <= 0.205
+    assert result.accuracy >= 0.93
+    assert len(list(stored.history())) == 1000
+
+
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"data": "vertical", "rounds": 60},
+        {"data": "digits", "layers": [16], "rounds": 12, "test_share": 0.2},
+        {
+            "data": "spiral",
+            "layers": [8, 8],
+            "rounds": 20,
+            "activation": "step",
+            "loss": "classification-error",
+        },
+    ],
+    ids=["vertical", "digits", "spiral"],
+)
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpus, strategy, flags):
+    expected = contents(search(tmp_path, strategy=strategy, **flags)[0].path)
+    for workers in (1, 2, 3):
+        assert contents(search(tmp_path, strategy=strategy, **{**flags, "workers": workers})[0].path) == expected
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {},
+        {"data": "digits", "layers": [32], "rounds": 20},
+        {"data": "wine", "scale": True},
+        {"data": "digits", "layers": [32], "rounds": 20, "strategy": "snes"},
+        *(
+            {"data": "digits", "layers": [32], "rounds": 20, "strategy": "evolution-strategy", "rank": r}
+            for r in (0, 2)
+        ),
+    ],
+    ids=["vertical", "digits", "wine", "snes", "dense pairs", "low-rank pairs"],
+)
+def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flags):
+    stored, result = search(tmp_path, **flags)
+    history = list(stored.history())
+    scores = stored_model(stored).scores(session.read_data(stored.config).train)
+    assert scores.loss == result.loss == history[-1].best_loss
+    assert scores.accuracy == result.accuracy
+    assert min(row.best_loss for row in history) == result.loss
+    assert result.loss < history[0].center_loss
+
+
+@pytest.mark.parametrize(
+    ("flags", "every"),
+    [
+        ({}, 50),  # a round takes less than a millisecond
+        ({"data": "digits", "layers": [32]}, 10),
+        ({"data": "digits", "layers": [32], "batch": 256, "population": 32}, 5),  # 1797 / (0.05 · 32 · 256)
+        ({"measure_every": 3}, 3),
+    ],
+)
+def test_measuring_costs_little_beside_the_rounds(flags, every):
+    assert session.prepare(from_flags(flags)).config.output.measure_every == every
+
+
+def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
+    seen = []
+    stored, _ = search(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
+    assert [row for row, _ in seen] == list(stored.history())
+    assert {workers for _, workers in seen} == {0}
+    measured = [row.round for row in stored.history() if row.accuracy is not None]
+    assert measured == [6, 13, 20, 27]
+
+
+def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_often(tmp_path):
+    flags = {"data": "digits", "layers": [4], "strategy": "evolution-strategy", "population": 8, "batch": 32}
+    stored, _ = search(tmp_path, rounds=270, measure_every=130, measure_first=15, **flags)
+    measured = [row.round + 1 for row in stored.history() if row.train_loss is not None]
+    assert measured == [1, 15, 30, 60, 130, 260]
+    stored, _ = search(tmp_path, rounds=30, measure_every=13, **flags)
+    assert [row.round + 1 for row in stored.history() if row.train_loss is not None] == [1, 13, 26]
+    chosen = search(tmp_path, rounds=1, **flags)[0].config.output  # measuring takes 1797 / (8 · 32) rounds
+    assert (chosen.measure_every, chosen.measure_first) == (141, 15)
+
+
+def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
+    states = []
+    stored, _ = search(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
+    kept = stored.state(type(states[-1]), print)
+    assert kept.round == 25
+    assert kept.sigma == states[-1].sigma
+    assert kept.center.tobytes() == states[-1].center.tobytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
+    def watch(row, state, workers):
+        if row.round == 20:
+            os.kill(os.getpid(), number)
+
+    stored, result = search(tmp_path, watch, seconds=60)
+    assert result.reason == "interrupted"
+    assert result.rounds == 21
+    assert len(list(stored.history())) == 21
+    assert stored_model(stored).scores(session.read_data(stored.config).train).loss == result.loss
+
+
+def test_a_signal_in_mid_round_gives_up_the_round(tmp_path, ray_with_three_cpus):
+    def watch(row, state, workers):
+        if row.round == 3:
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    stored, result = search(tmp_path, watch, data="digits", layers=[256], population=200, seconds=60, workers=2)
+    assert result.reason == "interrupted"
+    assert result.rounds == len(list(stored.history())) >= 4
+
+
+def test_nothing_is_written_before_every_setting_is_checked(tmp_path):
+    for flags in (
+        {"strategy": "hill"}, {"sigma": -1.0}, {"loss": "los"}, {"activation": "x"}, {"start": "x"}, {"data": "x"},
+        {"test_share": 0.999999}, {"rounds": 0}, {"unheard_of": 3},
+    ):  # fmt: skip
+        with pytest.raises(UserError):
+            search(tmp_path / "runs", **flags)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(self, tell):
+        raise WorkersError("no cores")
+
+    monkeypatch.setattr(session.Session, "workers", refuse)
+    with pytest.raises(WorkersError, match="no cores"):
+        search(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.sampled_from(["relu", "tanh", "sigmoid", "step"]),
+    st.lists(st.integers(1, 9), max_size=3),
+    st.sampled_from(["cross-entropy", "mean-squared-error", "mean-absolute-error", "classification-error"]),
+    st.sampled_from(["course", "he", "glorot"]),
+    st.booleans(),
+)
+def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, layers, loss, start, scale):
+    folder = tmp_path_factory.mktemp("runs")
+    flags = {"activation": activation, "layers": layers, "loss": loss, "start": start, "scale": scale}
+    stored, result = search(folder, data="iris", rounds=15, test_share=0.2, **flags)
+    history = list(stored.history())
+    assert result.loss <= history[0].center_loss
+    assert result.test_loss >= 0
+    assert 0 <= result.test_accuracy <= 1
+
+
+@pytest.mark.parametrize(("limit", "horizon"), [({"rounds": 70}, 70), ({}, 1000)])
+def test_a_cosine_spans_the_rounds_that_there_are_to_be(limit, horizon):
+    flags = {"data": "iris", "strategy": "evolution-strategy", "schedule": "cosine", **limit}
+    assert session.prepare(from_flags(flags)).strategy.settings.horizon == horizon
+
+
+def test_a_cosine_cannot_span_seconds():
+    flags = {"data": "iris", "strategy": "evolution-strategy", "sigma_schedule": "cosine", "seconds": 1.0}
+    with pytest.raises(SettingError, match="give --rounds or --horizon, or take the schedule plateau"):
+        session.prepare(from_flags(flags))

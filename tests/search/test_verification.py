@@ -1,0 +1,202 @@
+"""A run comes out again from its records, bit for bit; whatever is changed in it is found and named."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from searches import search
+
+from distsearch import strategies
+from distsearch.errors import RunError
+from distsearch.runs import checkpoints, documents
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.history import BEGINNING, HistoryWriter
+from distsearch.search import resumption
+from distsearch.search.verification import Replay, Verdict, replayed, sample, verify
+from distsearch.strategies.descent import DescentState
+
+ROUNDS = 30
+
+
+def made(folder: Path, **flags) -> Path:
+    return search(folder, **{"rounds": ROUNDS, "measure_every": 5, **flags})[0].path
+
+
+def verdict(path: Path, workers: int = 0, chosen=range(1000)) -> Verdict:
+    stored = StoredRun(path)
+    return verify(Replay(stored), resumption.own_session(stored, workers), chosen, lambda number: None, print)
+
+
+def rewrite_history(path: Path, change) -> None:
+    """As one would who also knows how to make the checksums fit."""
+    entries = [change(entry.record, entry.losses.copy()) for entry in StoredRun(path).entries()]
+    writer = HistoryWriter(path, BEGINNING)
+    for record, losses in entries:
+        writer.append(record, losses)
+    writer.flush()
+    writer.close()
+
+
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+def test_a_run_comes_out_again(tmp_path, strategy):
+    path = made(tmp_path, strategy=strategy, data="iris", test_share=0.2, layers=[4])
+    assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
+
+
+@pytest.mark.parametrize("batch", [150, 40])
+def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
+    flags = {"schedule": "plateau", "sigma_schedule": "plateau", "plateau_rounds": 5, "rate": 0.5, "batch": batch}
+    path = made(tmp_path, strategy="evolution-strategy", data="iris", layers=[4], **flags)
+    assert StoredRun(path).state(DescentState, print).plateau.count > 0
+    assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
+
+
+def test_a_run_comes_out_again_on_ray(tmp_path, ray_with_three_cpus):
+    path = made(tmp_path, data="digits", layers=[64, 32], population=64, rounds=3)
+    assert verdict(path, workers=2) == Verdict(path.name, 3, [0, 1, 2], [])
+
+
+def test_a_run_that_went_on_comes_out_again(tmp_path):
+    path = made(tmp_path)
+    resumption.prepare_to_resume(StoredRun(path), 10, None, 0, False, print).run(lambda *told: None, print)
+    assert verdict(path, chosen={3, 35}) == Verdict(path.name, 40, [3, 35], [])
+
+
+@pytest.mark.parametrize("strategy", [name for name, each in strategies.STRATEGIES.items() if not each.sums])
+def test_the_best_weights_come_out_of_the_seed_and_the_history_alone(tmp_path, strategy):
+    table = tmp_path / "a.csv"
+    table.write_text("x,y\n" + "".join(f"{number},{number // 10}\n" for number in range(20)))
+    path = made(tmp_path, strategy=strategy, data=str(table), scale=True)
+    stored = (path / "best.safetensors").read_bytes()
+    for name in (table, path / "best.safetensors", path / "checkpoint.safetensors"):
+        name.unlink()
+    assert Replay(StoredRun(path)).best_file() == stored
+
+
+def test_where_sums_are_not_recorded_the_best_weights_come_out_of_the_data_as_well(tmp_path):
+    path = made(tmp_path, strategy="node-perturbation", data="digits", batch=64)
+    assert replayed(StoredRun(path), print) == (path / "best.safetensors").read_bytes()
+
+
+def test_a_changed_loss_is_found_in_the_rounds_that_are_tried_again(tmp_path):
+    path = made(tmp_path)
+
+    def change(record, losses):
+        if record.round == 7:
+            losses[losses.argmax()] += 1e-9
+        return record, losses
+
+    rewrite_history(path, change)
+    (difference,) = verdict(path).differences
+    assert difference.startswith("round 7: 1 of 32 losses come out otherwise, the first that of candidate ")
+    assert verdict(path, chosen={1, 2}).differences == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("best_loss", 1e-6, "round 7: best loss is recorded as 1e-06, but comes out as "),
+        ("accepted", None, "round 7: accepted is recorded as "),
+        ("sigma", 0.123, "round 7: sigma is recorded as 0.123, but comes out as "),
+        ("center_loss", 0.5, "round 7: center loss is recorded as 0.5, but comes out as "),
+        ("non_finite", 3, "round 7: non finite is recorded as 3, but comes out as 0"),
+        ("round", 9, "round 7: round is recorded as 9, but comes out as 7"),
+    ],
+)
+def test_a_changed_decision_is_found_without_trying_a_candidate(tmp_path, field, value, sentence):
+    path = made(tmp_path)
+
+    def change(record, losses):
+        if record.round == 7:
+            record = msgspec.structs.replace(record, **{field: not record.accepted if value is None else value})
+        return record, losses
+
+    rewrite_history(path, change)
+    (difference,) = verdict(path, chosen=()).differences
+    assert difference.startswith(sentence)
+    if field != "round":
+        with pytest.raises(RunError, match="round 7"):
+            Replay(StoredRun(path)).best_file()
+
+
+def test_a_changed_accuracy_is_found(tmp_path):
+    path = made(tmp_path)
+
+    def change(record, losses):
+        return (msgspec.structs.replace(record, accuracy=1.0) if record.round == 14 else record), losses
+
+    rewrite_history(path, change)
+    (difference,) = verdict(path).differences
+    assert difference.startswith("round 14: accuracy is recorded as 1.0, but comes out as 0.")
+
+
+@pytest.mark.parametrize(
+    ("file", "tensor", "sentence"),
+    [
+        ("best.safetensors", "dense1.weights", "best.safetensors: dense1.weights is not that of round "),
+        ("checkpoint.safetensors", "center", "checkpoint.safetensors: center is not that of round 30"),
+        ("checkpoint.safetensors", "best.weights", "checkpoint.safetensors: best.weights is not that of round 30"),
+    ],
+)
+def test_changed_weights_are_found(tmp_path, file, tensor, sentence):
+    path = made(tmp_path)
+    tensors, scalars = checkpoints.read(path / file)
+    tensors[tensor] = np.nextafter(tensors[tensor], np.float32(9))
+    (path / file).write_bytes(checkpoints.encode(tensors, scalars))
+    (difference,) = verdict(path, chosen=()).differences
+    assert difference.startswith(sentence)
+
+
+def test_weights_of_a_state_that_never_was_are_found(tmp_path):
+    path = made(tmp_path)
+    tensors, scalars = checkpoints.read(path / "best.safetensors")
+    (path / "best.safetensors").write_bytes(checkpoints.encode(tensors, {**scalars, "index": 1000}))
+    assert verdict(path, chosen=()).differences == ["best.safetensors is of a state that the history does not come to"]
+
+
+def test_a_changed_result_is_found(tmp_path):
+    path = made(tmp_path)
+    result = msgspec.structs.replace(StoredRun(path).result, loss=0.0)
+    (path / "result.json").write_bytes(documents.sealed_json(result))
+    (difference,) = verdict(path, chosen=()).differences
+    assert difference.startswith("result.json: loss is recorded as 0.0, but comes out as ")
+
+
+def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
+    """OpenBLAS is told to use the kernels of an older processor, which round otherwise."""
+    program = (
+        "from searches import search; from pathlib import Path;"
+        "search(Path('.'), name='a', data='digits', layers=[64, 32], rounds=4)"
+    )
+    places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": os.pathsep.join(places)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    stored = StoredRun(tmp_path / "a")
+    if not resumption.other_machine(stored):
+        pytest.skip("NumPy's BLAS here has one kernel only")
+    assert "was made with blas" in resumption.other_machine(stored)
+    differences = verdict(tmp_path / "a").differences
+    assert differences
+    assert all(re.match(r"round \d: \d+ of 32 losses come out otherwise, the first ", each) for each in differences)
+
+
+def test_a_run_from_python_cannot_be_made_again(tmp_path):
+    import distsearch
+
+    distsearch.minimize(lambda weights: float(weights @ weights), np.ones(3), name="a", runs=str(tmp_path), rounds=3)
+    with pytest.raises(RunError, match="was started from Python: its first weights are not recorded"):
+        Replay(StoredRun(tmp_path / "a"))
+
+
+@pytest.mark.parametrize(("rounds", "count", "size"), [(0, 5, 0), (1, 5, 1), (2, 0, 2), (100, 16, 16), (10, 16, 10)])
+def test_a_sample_has_both_ends(rounds, count, size):
+    drawn = sample(rounds, count)
+    assert len(drawn) == size
+    assert drawn <= set(range(rounds))
+    if rounds:
+        assert {0, rounds - 1} <= drawn
