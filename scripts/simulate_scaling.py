@@ -25,11 +25,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "workers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "workers" / "dispatch"))
 
 from simulator import Costs, Simulation, Swept
 
-from distsearch.workers.instructions import Policy
+from distsearch.workers.dispatch.instructions import Policy
 
 LARGEST_INLINE = 100_000  # bytes of a state that travels with each call
 SHARD_BYTES = 16  # lo and hi

@@ -12,7 +12,7 @@ for name in ("RAY_ADDRESS", "DISTSEARCH_RUNS"):
 @pytest.fixture(scope="session")
 def ray_with_three_cpus() -> Iterator[None]:
     """A private Ray on this machine that lets three workers run, however many cores there are."""
-    from distsearch.workers import ray_cluster
+    from distsearch.workers.ray import cluster as ray_cluster
 
     ray_cluster.start(3, 200 * 1024 * 1024)
     yield

@@ -172,7 +172,7 @@ def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[No
     count = settings.workers.count
     if count == 0:
         return nullcontext()
-    from distsearch.workers.ray_cluster import connected  # takes half a second to import
+    from distsearch.workers.ray.cluster import connected  # takes half a second to import
 
     parts = [part for part in (dataset.train, dataset.test) if part is not None]
     return connected(count, sum(part.features.nbytes + part.targets.nbytes for part in parts))

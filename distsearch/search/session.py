@@ -109,7 +109,7 @@ class Session:
         count = self.config.workers.count
         if count == 0:
             return LocalWorkers(self.strategy, self.objective)
-        from distsearch.workers.ray_pool import RayPool  # takes half a second to import
+        from distsearch.workers.ray.pool import RayPool  # takes half a second to import
 
         return RayPool(self.strategy, self.objective, count, tell)
 
@@ -134,7 +134,7 @@ def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
     """The same watch, which on a cluster shows the run in the cluster's metrics as well."""
     if not workers.on_cluster:
         return watch
-    from distsearch.workers.metrics import Gauges  # imports Ray
+    from distsearch.workers.ray.metrics import Gauges  # imports Ray
 
     gauges = Gauges(run, workers)
 

@@ -13,7 +13,7 @@ from distsearch.machine import description, use_one_thread
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import Strategy
 from distsearch.workers.jobs import Job
-from distsearch.workers.parcels import unpacked
+from distsearch.workers.ray.parcels import unpacked
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 

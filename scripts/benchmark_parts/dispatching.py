@@ -10,10 +10,10 @@ from figures import MICRO, Figure, run_seconds
 from distsearch.config import from_flags
 from distsearch.runs.directory import Run
 from distsearch.search import session
-from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import Policy, Send
+from distsearch.workers.dispatch.dispatcher import Dispatcher
+from distsearch.workers.dispatch.instructions import Policy, Send
 from distsearch.workers.jobs import Trial
-from distsearch.workers.parcels import packed
+from distsearch.workers.ray.parcels import packed
 
 
 def dispatching() -> Iterator[Figure]:

@@ -23,8 +23,8 @@ from distsearch.workers.jobs import Job, Trial
 
 def ray_scaling() -> Iterator[Figure]:
     """Two Ray workers against one, in turns."""
-    from distsearch.workers.ray_cluster import connected
-    from distsearch.workers.ray_pool import RayPool
+    from distsearch.workers.ray.cluster import connected
+    from distsearch.workers.ray.pool import RayPool
 
     prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
     state = prepared.strategy.init(prepared.start, 0)
@@ -48,7 +48,7 @@ def ray_scaling() -> Iterator[Figure]:
 
 def idleness() -> Iterator[Figure]:
     """What two Ray workers wait in rounds of low-rank noise: while the driver decides, and in all."""
-    from distsearch.workers.ray_pool import RayPool
+    from distsearch.workers.ray.pool import RayPool
 
     flags = {"data": "digits", "layers": [512], "strategy": "evolution-strategy", "rank": 1, "population": 512}
     prepared = session.prepare(from_flags(flags))
@@ -125,7 +125,7 @@ def recovery() -> Iterator[Figure]:
     """What a killed worker costs: kill -9 in mid-round, with a round of half a second."""
     import ray
 
-    from distsearch.workers.ray_pool import RayPool
+    from distsearch.workers.ray.pool import RayPool
 
     prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 2048}))
     state = prepared.strategy.init(prepared.start, 0)

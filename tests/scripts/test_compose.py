@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distsearch.workers.metrics import GAUGES
+from distsearch.workers.ray.metrics import GAUGES
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "scripts" / "monitoring"

@@ -173,7 +173,7 @@ def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
         "from searches import search; from pathlib import Path;"
         "search(Path('.'), name='a', data='digits', layers=[64, 32], rounds=4)"
     )
-    places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": os.pathsep.join(places)}
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
     stored = StoredRun(tmp_path / "a")

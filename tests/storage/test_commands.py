@@ -47,7 +47,7 @@ def refused(*arguments: str, cwd: Path, server: str) -> str:
 
 PROGRAM = (  # checkpoints as often as can be, and rounds that leave time for several
     "import time; from distsearch.runs import directory; directory.SAVE_SECONDS = 0.0; directory.SAVE_SHARE = 1e9;"
-    "record = runs.Run.record; runs.Run.record = lambda *a: (time.sleep(0.004), record(*a))[1];"
+    "record = directory.Run.record; directory.Run.record = lambda *a: (time.sleep(0.004), record(*a))[1];"
     "from distsearch.__main__ import main; main()"
 )
 

@@ -65,7 +65,7 @@ def main(folder: Path, workers: str, rounds: int) -> None:
         if workers == "0":
             pool: Workers = LocalWorkers(strategy, objective)
         else:
-            from distsearch.workers.ray_pool import RayPool
+            from distsearch.workers.ray.pool import RayPool
 
             count = None if workers == "all" else int(workers)
             pool = RayPool(strategy, objective, count, lambda sentence: print("said", sentence, flush=True))

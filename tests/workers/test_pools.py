@@ -19,8 +19,8 @@ from distsearch.objectives.base import FunctionObjective
 from distsearch.runs.checkpoints import flatten
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import losses_of
-from distsearch.workers.kinds import ALIKE, Kinds
 from distsearch.workers.local import LocalWorkers
+from distsearch.workers.ray.kinds import ALIKE, MachineKinds
 
 POOLS = ["local", "ray-1", "ray-2", "ray-3"]
 
@@ -31,7 +31,7 @@ def opened(pool: str, strategy, objective, tell=lambda sentence: None):
         with LocalWorkers(strategy, objective) as workers, one_thread():
             yield workers
         return
-    from distsearch.workers.ray_pool import RayPool
+    from distsearch.workers.ray.pool import RayPool
 
     with RayPool(strategy, objective, int(pool[-1]), tell) as workers:
         yield workers
@@ -165,7 +165,7 @@ def test_a_large_state_goes_down_as_well_as_a_small_one(pool):
 
 
 def test_a_function_that_workers_cannot_load_ends_the_search_at_once(ray_with_three_cpus):
-    from distsearch.workers.ray_pool import RayPool
+    from distsearch.workers.ray.pool import RayPool
 
     strategy = create("hill-climb", {})
     with pytest.raises(WorkersError, match="a worker could not start: .*No module named 'problems'"):
@@ -187,7 +187,7 @@ def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_th
 
 def test_more_workers_than_this_machine_has_cores_are_refused():
     program = (
-        "from distsearch.workers.ray_pool import RayPool; from problems import create, sphere_objective;"
+        "from distsearch.workers.ray.pool import RayPool; from problems import create, sphere_objective;"
         "RayPool(create('hill-climb', {}), sphere_objective(), 1000, print)"
     )
     done = subprocess.run(
@@ -197,7 +197,7 @@ def test_more_workers_than_this_machine_has_cores_are_refused():
 
 
 def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray_with_three_cpus, monkeypatch):
-    from distsearch.workers import ray_pool
+    from distsearch.workers.ray import pool as ray_pool
 
     monkeypatch.setattr(ray_pool, "QUIET_START", 0.2)
     strategy, objective = create("hill-climb", {}), network_objective()
@@ -224,7 +224,7 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])
 def test_a_cluster_that_cannot_be_joined_is_named_at_once(monkeypatch, address):
-    from distsearch.workers.ray_cluster import connect
+    from distsearch.workers.ray.cluster import connect
 
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(
@@ -249,7 +249,7 @@ def test_the_machines_of_the_workers_are_told_once_for_each_kind(pool):
 
 def test_a_worker_that_is_not_like_the_driver_is_told_of_once():
     driver = {"processor": "A", "blas": "openblas 1 X", "numpy": "2.4", "host": "here", "node": "0"}
-    kinds = Kinds(driver)
+    kinds = MachineKinds(driver)
     assert kinds.add({**driver, "host": "there"}) == ""
     told = kinds.add({**driver, "processor": "B", "host": "elsewhere", "node": "1"})
     assert "a worker on elsewhere has B with openblas 1 X and NumPy 2.4, the driver on here A with" in told

@@ -1,7 +1,7 @@
 """When a shard is slow or late, who does it instead, and when the worker is given up."""
 
-from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Send, StartWorker, Stop
+from distsearch.workers.dispatch.dispatcher import Dispatcher
+from distsearch.workers.dispatch.instructions import Accept, GiveUp, Instruction, Policy, Send, StartWorker, Stop
 
 from .events import finish, measured, opened, sent
 

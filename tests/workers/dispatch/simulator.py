@@ -16,8 +16,8 @@ from time import perf_counter
 from typing import Any
 
 from distsearch.errors import DistsearchError
-from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import (
+from distsearch.workers.dispatch.dispatcher import Dispatcher
+from distsearch.workers.dispatch.instructions import (
     Accept,
     GiveUp,
     Instruction,

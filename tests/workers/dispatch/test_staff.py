@@ -3,8 +3,8 @@
 import pytest
 
 from distsearch.errors import SettingError, WorkersError
-from distsearch.workers.instructions import Policy, Say, StartWorker, Stop
-from distsearch.workers.staff import RestartBudget
+from distsearch.workers.dispatch.instructions import Policy, Say, StartWorker, Stop
+from distsearch.workers.dispatch.staff import RestartBudget
 
 from .events import loss, opened, sent
 from .simulator import Costs, Fault, Simulation

@@ -7,7 +7,7 @@ ALIKE = ("processor", "blas", "numpy")
 PLACE = ("host", "node")
 
 
-class Kinds:
+class MachineKinds:
     """The kinds of machine seen so far, each with the first place where it was found."""
 
     def __init__(self, driver: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil, inf
 
-from distsearch.workers.instructions import Policy, Shard
+from distsearch.workers.dispatch.instructions import Policy, Shard
 
 
 class Pace:

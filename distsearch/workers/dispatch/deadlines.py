@@ -3,8 +3,8 @@
 from heapq import heappop, heappush
 from math import inf
 
-from distsearch.workers.instructions import Policy
-from distsearch.workers.sweep import Piece
+from distsearch.workers.dispatch.instructions import Policy
+from distsearch.workers.dispatch.sweep import Piece
 
 
 class Worker:

@@ -1,9 +1,9 @@
 """Which workers have room for another piece, the idle first, and of equals the one heard of last."""
 
-from distsearch.workers.deadlines import Worker
+from distsearch.workers.dispatch.deadlines import Worker
 
 
-class Room:
+class Capacity:
     """The workers by how many pieces they have, as far as they can take more."""
 
     def __init__(self, in_flight: int) -> None:

@@ -5,9 +5,9 @@ from itertools import accumulate, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import Accept, Policy, Say, Send
-from distsearch.workers.sweep import Pace
+from distsearch.workers.dispatch.dispatcher import Dispatcher
+from distsearch.workers.dispatch.instructions import Accept, Policy, Say, Send
+from distsearch.workers.dispatch.sweep import Pace
 
 from .events import finish, loss, measured, opened, sent
 from .simulator import Costs, Simulation

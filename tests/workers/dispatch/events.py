@@ -1,7 +1,7 @@
 """Events for a dispatcher by hand: what several of its tests begin with."""
 
-from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import Instruction, Policy, Send, Shard, StartWorker
+from distsearch.workers.dispatch.dispatcher import Dispatcher
+from distsearch.workers.dispatch.instructions import Instruction, Policy, Send, Shard, StartWorker
 
 
 def loss(sweep: int, unit: int) -> float:

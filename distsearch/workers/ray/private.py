@@ -2,7 +2,7 @@
 
 Left to itself, Ray on Linux replaces 127.0.0.1 by the machine's external address, listens on every interface, and
 writes its token, where it asks for one, to a file that everyone may read. What is done about it rests on Ray's
-internals: pyproject.toml admits the versions on which tests/workers/test_private_ray.py has passed.
+internals: pyproject.toml admits the versions on which tests/workers/ray/test_private.py has passed.
 """
 
 import os

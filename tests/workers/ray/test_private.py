@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 from processes import Process, alive, awaited, descendants, ray_workers
 
-from distsearch.workers.private_ray import LOOPBACK_ONLY
+from distsearch.workers.ray.private import LOOPBACK_ONLY
 
 STRANGER = """
 import sys, ray
@@ -153,15 +153,24 @@ def test_who_has_the_token_is_let_in(running):
     assert done.stdout == "ran 7\n", done.stderr
 
 
+def environment(process: Process) -> bytes:
+    """The environment of a process; empty once it has ended."""
+    try:
+        return Path(f"/proc/{process.pid}/environ").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def test_the_token_is_the_users_alone_and_stands_nowhere_else(running):
     token = running.token()
     secret = token.read_text()
     assert len(bytes.fromhex(secret)) == 32
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
-    for process in running.family():
-        assert secret not in process.command
-        assert secret.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes()
+    family = running.family()
+    environments = {each.pid: environment(each) for each in family}
+    assert str(token).encode() in b"".join(environments.values())
+    assert [each for each in family if secret in each.command or secret.encode() in environments[each.pid]] == []
     commands = " ".join(each.command for each in running.family()).split()
     logs = Path(next(word for word in commands if word.startswith("--log_dir=")).partition("=")[2])
     written = [path for path in logs.rglob("*") if path.is_file()]
@@ -182,20 +191,20 @@ def test_afterwards_everything_is_as_before_and_the_token_gone():
         """
 import os, pathlib, ray
 from ray._raylet import AuthenticationTokenLoader
-from distsearch.workers import ray_cluster
+from distsearch.workers.ray import cluster
 
 inside = {}
 ray.init = lambda **options: inside.update(os.environ)
 ray.shutdown = lambda: None
 ray.util.get_node_ip_address = lambda: "127.0.0.1"
 environment, prints = dict(os.environ), ray._private.worker.print_to_stdstream
-ray_cluster.start(1, 0)
+cluster.start(1, 0)
 assert dict(os.environ) == environment
 assert ray._private.worker.print_to_stdstream is not prints
 assert "RAY_AUTH_TOKEN" not in inside
 token = pathlib.Path(inside["RAY_AUTH_TOKEN_PATH"])
 assert token.exists()
-ray_cluster.disconnect()
+cluster.disconnect()
 assert not token.parent.exists()
 assert ray._private.worker.print_to_stdstream is prints
 assert AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)  # that of the environment
@@ -209,14 +218,14 @@ def test_a_ray_beyond_loopback_is_ended_and_refused():
         """
 import ray
 from distsearch.errors import WorkersError
-from distsearch.workers import ray_cluster
+from distsearch.workers.ray import cluster
 
 ended = []
 ray.init = lambda **options: None
 ray.shutdown = lambda: ended.append(True)
 ray.util.get_node_ip_address = lambda: "192.0.2.2"
 try:
-    ray_cluster.start(1, 0)
+    cluster.start(1, 0)
 except WorkersError as error:
     assert "would listen on 192.0.2.2" in str(error)
 else:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from math import inf
 
 from distsearch.errors import DistsearchError, ObjectiveError, WorkersError
-from distsearch.workers.deadlines import Deadlines, Worker
-from distsearch.workers.instructions import Accept, GiveUp, Instruction, Policy, Send, Shard, Stop
-from distsearch.workers.room import Room
-from distsearch.workers.staff import Staff, Wait
-from distsearch.workers.sweep import Pace, Piece, Sweep
+from distsearch.workers.dispatch.capacity import Capacity
+from distsearch.workers.dispatch.deadlines import Deadlines, Worker
+from distsearch.workers.dispatch.instructions import Accept, GiveUp, Instruction, Policy, Send, Shard, Stop
+from distsearch.workers.dispatch.staff import Staff, Wait
+from distsearch.workers.dispatch.sweep import Pace, Piece, Sweep
 
 
 def _is_stop(instruction: Instruction) -> bool:
@@ -37,7 +37,7 @@ class Dispatcher:
         self._staff = Staff(policy)
         self._deadlines = Deadlines(policy)
         self._workers: dict[int, Worker] = {}
-        self._room = Room(policy.in_flight)
+        self._capacity = Capacity(policy.in_flight)
         self._paces: dict[str, Pace] = {}
         self._sweep = Sweep(0, (), Pace(), policy)
         self._sweeps = 0
@@ -181,26 +181,26 @@ class Dispatcher:
 
     def _feed(self, worker: Worker, now: float, out: list[Instruction]) -> None:
         """Fill up one worker that has just answered or joined."""
-        self._room.remove(worker)
+        self._capacity.remove(worker)
         pieces, room = worker.pieces, 0 if worker.slow else self._policy.in_flight
         while len(pieces) < room and (piece := self._sweep.take(pieces, self._sharers)):
             self._send(worker, piece, now, out)
-        self._room.add(worker)
+        self._capacity.add(worker)
         if not pieces and self._sweep.can_share:
             self._share_at = now  # not at once: the answers of others may be ready
 
     def _fill(self, now: float, out: list[Instruction]) -> None:
         """Hand what there is to all workers with room, first to the idle, so that it is spread evenly."""
-        for level in self._room.levels:
+        for level in self._capacity.levels:
             passed = []
-            while self._sweep.has_work and (worker := self._room.take(level)):
+            while self._sweep.has_work and (worker := self._capacity.take(level)):
                 if (piece := self._sweep.take(worker.pieces, self._sharers)) is None:
                     passed.append(worker)  # it already has all that there is
                 else:
                     self._send(worker, piece, now, out)
-                    self._room.add(worker)
+                    self._capacity.add(worker)
             for worker in passed:
-                self._room.add(worker)
+                self._capacity.add(worker)
 
     def _held(self, number: int, shard: Shard) -> tuple[Worker, Piece] | None:
         if (worker := self._workers.get(number)) is not None:
@@ -238,7 +238,7 @@ class Dispatcher:
     def _note_slow(self, worker: Worker, now: float) -> None:
         """The piece takes long but is not late yet: idle workers, if there are any, try it as well."""
         worker.slow = True
-        self._room.remove(worker)
+        self._capacity.remove(worker)
         for piece in worker.pieces:
             piece.slows += 1
             self._sweep.note_slow(worker.pieces, piece)
@@ -251,11 +251,11 @@ class Dispatcher:
     def _share(self, now: float, out: list[Instruction]) -> None:
         """Nothing is left to be sent: let idle workers repeat what others have not begun or are slow with."""
         self._share_at = inf
-        while not self._sweep.has_work and (worker := self._room.take(0)):
+        while not self._sweep.has_work and (worker := self._capacity.take(0)):
             piece = self._sweep.share()
             if piece is not None:
                 self._send(worker, piece, now, out)
-            self._room.add(worker)
+            self._capacity.add(worker)
             if piece is None:
                 return
 
@@ -294,7 +294,7 @@ class Dispatcher:
     def _remove(self, worker: Worker, reason: str, now: float, out: list[Instruction]) -> None:
         """Take back all that the worker had, the piece that it ran first, and start another in its place."""
         del self._workers[worker.number]
-        self._room.remove(worker)
+        self._capacity.remove(worker)
         self._forget_slow(worker)
         self._wait.last_loss = reason
         pieces = worker.pieces.copy()

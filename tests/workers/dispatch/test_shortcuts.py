@@ -1,6 +1,6 @@
 """When the driver does a sweep by itself."""
 
-from distsearch.workers.shortcuts import LATEST, LONGEST, RECHECK, Shortcut
+from distsearch.workers.dispatch.shortcuts import LATEST, LONGEST, RECHECK, Shortcut
 
 MOST = LATEST // 2 + 1  # of the latest: their median
 

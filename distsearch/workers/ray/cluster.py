@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 
 from distsearch.errors import SettingError, WorkersError
 from distsearch.machine import cores
-from distsearch.workers.private_ray import PrivateRay
+from distsearch.workers.ray.private import PrivateRay
 
 ADDRESS = "RAY_ADDRESS"  # set inside every job
 KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head

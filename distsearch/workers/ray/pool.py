@@ -21,8 +21,8 @@ from distsearch.machine import description
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import Strategy
 from distsearch.workers.base import Tell, Workers, raised
-from distsearch.workers.dispatch import Dispatcher
-from distsearch.workers.instructions import (
+from distsearch.workers.dispatch.dispatcher import Dispatcher
+from distsearch.workers.dispatch.instructions import (
     Accept,
     GiveUp,
     Instruction,
@@ -33,18 +33,11 @@ from distsearch.workers.instructions import (
     StartWorker,
     Stop,
 )
+from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.jobs import Job
-from distsearch.workers.kinds import Kinds
-from distsearch.workers.parcels import packed
-from distsearch.workers.ray_cluster import (
-    connect,
-    cpus_of_cluster,
-    disconnect,
-    error_lines,
-    free_cpus,
-    joins_cluster,
-)
-from distsearch.workers.shortcuts import Shortcut
+from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus, joins_cluster
+from distsearch.workers.ray.kinds import MachineKinds
+from distsearch.workers.ray.parcels import packed
 from distsearch.workers.worker import Worker
 
 LONGEST_WAIT = 1.0  # seconds
@@ -75,7 +68,7 @@ class RayPool(Workers):
         super().__init__(strategy, objective)
         self._workers: dict[int, Any] = {}
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
-        self._kinds = Kinds(description() | {"host": platform.node()})
+        self._kinds = MachineKinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self.worked = 0.0  # seconds that workers have spent on what was accepted
         self._jobs = 0  # that there were

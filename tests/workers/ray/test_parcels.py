@@ -8,7 +8,7 @@ from problems import create, network_objective
 from distsearch.machine import one_thread
 from distsearch.strategies.base import frozen
 from distsearch.workers.jobs import NoiseSum, Trial
-from distsearch.workers.parcels import INLINE_BYTES, packed, unpacked
+from distsearch.workers.ray.parcels import INLINE_BYTES, packed, unpacked
 
 LARGE = INLINE_BYTES // 4 + 1
 
@@ -48,7 +48,7 @@ def test_large_arrays_keep_their_places():
 def test_arrays_that_stay_are_put_into_the_object_store_once(ray_with_three_cpus, monkeypatch):
     import ray
 
-    from distsearch.workers.ray_pool import RayPool
+    from distsearch.workers.ray.pool import RayPool
 
     objective = network_objective("digits", (3,))
     strategy = create("cma-es", {}, objective)

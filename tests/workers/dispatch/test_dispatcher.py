@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distsearch.errors import ObjectiveError, WorkersError
-from distsearch.workers.instructions import Accept, Policy, Send
+from distsearch.workers.dispatch.instructions import Accept, Policy, Send
 
 from .events import loss, measured, opened, sent
 from .simulator import Costs, Fault, Simulation

@@ -9,10 +9,10 @@ import urllib.request
 from processes import awaited
 
 from distsearch.runs.history import RoundRecord
-from distsearch.workers import metrics
-from distsearch.workers.metrics import GAUGES, Gauges
+from distsearch.workers.ray import metrics
+from distsearch.workers.ray.metrics import GAUGES, Gauges
 
-from .searching import cluster
+from ..searching import cluster
 
 SEARCH = ("--data", "digits", "--layers", "16", "--name", "shown", "--seconds", "1000", "--population", "64")
 OFTEN = {"metrics_report_interval_ms": 500}

@@ -3,7 +3,7 @@
 from math import inf
 
 from distsearch.errors import WorkersError
-from distsearch.workers.instructions import Instruction, Policy, Say, StartWorker, Stop
+from distsearch.workers.dispatch.instructions import Instruction, Policy, Say, StartWorker, Stop
 
 SLOWEST_START = 15.0  # seconds; whoever is missing longer is not just starting
 

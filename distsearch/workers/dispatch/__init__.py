@@ -1,0 +1,1 @@
+"""Which worker does what, when, and what if it does not: decided here, carried out elsewhere."""
