@@ -26,6 +26,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies.sums": (set(), {"numpy"}),
     "strategies.ranks": (set(), {"numpy"}),
     "strategies.schedules": (set(), set()),
+    "strategies.restarts": ({"randomness"}, {"numpy"}),
+    "strategies.cma_constants": (set(), {"numpy"}),
+    "strategies.cma_es": (
+        BASE | {"candidates", "strategies.base", "strategies.cma_constants", "strategies.ranks", "strategies.restarts"},
+        {"numpy", "msgspec"},
+    ),
     "strategies.optimizers": (BASE | {"strategies.base", "strategies.schedules"}, {"numpy", "msgspec"}),
     "strategies.descent": ({"strategies.base", "strategies.optimizers", "strategies.schedules"}, {"numpy"}),
     "strategies.base": (BASE | {"candidates", "randomness", "strategies.sums"}, {"numpy", "msgspec"}),
