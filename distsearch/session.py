@@ -173,11 +173,12 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
     objective = NetworkObjective.of(
         dataset, network, losses.create(config.network.loss), config.data.batch, config.strategy.seed
     )
+    start = network.start(config.network.start, config.strategy.seed)
     return Session(
-        _with_measuring(config, strategy),
+        _with_measuring(config, strategy, start),
         strategy,
         objective,
-        network.start(config.network.start, config.strategy.seed),
+        start,
         dataset.schema.to_json(),
         dataset.fingerprint,
         why,
@@ -207,16 +208,20 @@ def _with_batch(config: RunConfig, examples: int) -> RunConfig:
     return structs.replace(config, data=structs.replace(config.data, batch=preferred))
 
 
-def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
-    """The configuration with when to measure, where it does not say: so seldom that it costs little time."""
+def _with_measuring(config: RunConfig, strategy: Strategy, start: NDArray[np.float32]) -> RunConfig:
+    """The configuration with when to measure, where it does not say: so seldom that it costs little time.
+
+    start is the first weights, (n,).
+    """
     if config.output.measure_every is not None:
         return config
     space, first = strategy.space, config.output.measure_first
+    passes = strategy.passes(strategy.init(start, config.strategy.seed))
     if strategy.chosen_by_measuring:
-        rounds = space.examples / (strategy.passes * space.batch)  # that take as long as a measurement
+        rounds = space.examples / (passes * space.batch)  # that take as long as a measurement
         every, first = ceil(rounds / MEASURING_SHARE), first or ceil(2 * rounds)
     else:
-        short = strategy.passes * space.batch * space.weights_count < SHORT_ROUND
+        short = passes * space.batch * space.weights_count < SHORT_ROUND
         every = SHORT_EVERY if short else MEASURED_EVERY
     return structs.replace(config, output=structs.replace(config.output, measure_every=every, measure_first=first))
 

@@ -99,8 +99,8 @@ def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_
     assert measured == [1, 15, 30, 60, 130, 260]
     stored, _ = search(tmp_path, rounds=30, measure_every=13, **flags)
     assert [row.round + 1 for row in stored.history() if row.train_loss is not None] == [1, 13, 26]
-    chosen = search(tmp_path, rounds=1, **flags)[0].config.output  # measuring takes 1797 / (8 · 32) rounds
-    assert (chosen.measure_every, chosen.measure_first) == (141, 15)
+    chosen = search(tmp_path, rounds=1, **flags)[0].config.output  # measuring takes 1797 / (9 · 32) rounds
+    assert (chosen.measure_every, chosen.measure_first) == (125, 13)
 
 
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):

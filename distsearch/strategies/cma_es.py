@@ -46,7 +46,7 @@ class CmaEsSettings(PopulationSettings, frozen=True):
         Annotated[
             int,
             about(
-                "candidates tried each round, the center among them; if not set, 5 + 3 ln n for n weights",
+                "candidates evaluated per round, the center among them; if not set, 5 + 3 ln n for n weights",
                 unit="candidates",
                 at_least=2,
             ),

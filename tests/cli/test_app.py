@@ -119,7 +119,8 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         for name in strategy.Settings.__struct_fields__:
             assert f"--{name.replace('_', '-')}" in text
     for words in (
-        "[candidates; default: hill-climb, random-search, annealing: 32; snes: 17; cma-es: chosen; ",
+        "[candidates; default: hill-climb, random-search, annealing: 32; snes: 17; cma-es: chosen; "
+        "evolution-strategy: 65]",
         "hill-climb, annealing",
         "[seconds]",
         "default: cross-entropy",
