@@ -40,7 +40,7 @@ def test_a_finished_run_goes_on(tmp_path, whole, after):
     resume(path, rounds=200 - after)
     assert contents(path) == whole
     assert StoredRun(path).result.rounds == 200
-    assert StoredRun(path).result.candidates == 200 * 32
+    assert StoredRun(path).result.candidates == StoredRun(path).result.passes == 200 * 32
 
 
 @pytest.mark.parametrize("limit", [{"rounds": 30}, {"target_loss": 0.9}])

@@ -83,6 +83,23 @@ def test_measuring_costs_little_beside_the_rounds(flags, every):
     assert session.prepare(from_flags(flags)).config.output.measure_every == every
 
 
+@pytest.mark.parametrize(
+    ("flags", "per_round"),
+    [
+        ({}, 32),
+        ({"batch": 30}, 32 * 30 / 150),
+        ({"strategy": "evolution-strategy", "batch": 30}, 65 * 30 / 150),
+        ({"strategy": "node-perturbation"}, 4 + (5 + 3) * 60 * 3 / 43),
+        ({"strategy": "node-perturbation", "batch": 30}, (4 + (5 + 3) * 60 * 3 / 43) * 30 / 150),
+    ],
+)
+def test_what_a_search_has_cost_is_counted_in_passes_over_all_training_examples(tmp_path, flags, per_round):
+    stored, result = search(tmp_path, data="iris", layers=[5], rounds=4, **flags)
+    history = list(stored.history())
+    assert [row.passes for row in history] == pytest.approx([per_round * count for count in (1, 2, 3, 4)])
+    assert result.passes == history[-1].passes
+
+
 def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
     seen = []
     stored, _ = search(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
