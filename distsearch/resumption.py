@@ -9,7 +9,6 @@ from msgspec import structs
 from distsearch.config import RunConfig
 from distsearch.errors import RunError
 from distsearch.history import RoundRecord
-from distsearch.limits import Limits
 from distsearch.machine import description
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.objective import Objective
@@ -65,9 +64,9 @@ def prepare_to_resume(
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
     config = with_storage(_extended(session.config, done, rounds, seconds), storage)
-    if (reached := Limits(config.stop, done).already) and stored.result is not None:
-        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
     session = replace(session, config=config)
+    if (reached := session.limits(done).already) and stored.result is not None:
+        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
     if publisher := publisher_of(config, stored.path, stored.manifest, state.round, tell):
         publisher.check()
     return Resumption(session, stored, state, done, publisher)

@@ -85,7 +85,7 @@ class Session:
         publisher: Publisher | None = None,
     ) -> Result:
         """Search on from a state and the rounds that led to it; the run is published and closed at the end."""
-        spent, limits = Spent.of(done), Limits(self.config.stop, done)
+        spent, limits = Spent.of(done), self.limits(done)
         if publisher is not None:
             run.after_save = publisher.offer
         try:
@@ -94,6 +94,10 @@ class Session:
                 return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
         finally:
             run.close()
+
+    def limits(self, done: Sequence[RoundRecord] = ()) -> Limits:
+        """When the search ends, after the rounds that are done."""
+        return Limits(self.config.stop, done, by_measuring=self.strategy.chosen_by_measuring)
 
     def workers(self, tell: Tell) -> Workers:
         """The workers that the configuration asks for."""

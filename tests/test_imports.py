@@ -108,7 +108,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "msgspec"},
     ),
     "resumption": (
-        {"errors", "config", "history", "limits", "machine", "problem.datasets", "problem.objective", "runs", "search"}
+        {"errors", "config", "history", "machine", "problem.datasets", "problem.objective", "runs", "search"}
         | {"session", "storage", "strategies.base", "workers.base"},
         {"msgspec"},
     ),

@@ -232,10 +232,14 @@ def test_a_run_with_a_missing_file_is_refused_and_left_alone(tmp_path, file):
     assert sorted(each.name for each in path.iterdir()) == sorted(each.name for each in (tmp_path / "before").iterdir())
 
 
-def test_patience_counts_the_rounds_before_the_stop(tmp_path):
-    whole = run(tmp_path, "whole", patience=40)
-    part = run(tmp_path, "part", patience=40, rounds=StoredRun(whole).result.rounds - 20)
-    settings = StoredRun(part).config
+@pytest.mark.parametrize(
+    "flags",
+    [{"patience": 40}, {"patience": 4, "strategy": "node-perturbation", "rate": 0.5, "batch": 64, "measure_every": 6}],
+    ids=["rounds", "measurements"],
+)
+def test_patience_counts_what_came_before_the_stop(tmp_path, flags):
+    whole = run(tmp_path, "whole", **flags)
+    part = run(tmp_path, "part", **flags, rounds=StoredRun(whole).result.rounds - 15)
     resume(part, rounds=10_000)
-    assert settings.stop.patience == 40
-    assert StoredRun(part).result.rounds == StoredRun(whole).result.rounds
+    assert StoredRun(whole).result.reason == StoredRun(part).result.reason == "patience"
+    assert StoredRun(part).result.rounds == StoredRun(whole).result.rounds > 20

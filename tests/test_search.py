@@ -120,6 +120,15 @@ def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_
     assert (chosen.measure_every, chosen.measure_first) == (125, 13)
 
 
+def test_patience_waits_for_measurements_where_only_they_tell(tmp_path):
+    flags = {"data": "digits", "layers": [16], "scale": True, "strategy": "node-perturbation", "batch": 64}
+    stored, result = search(tmp_path, patience=3, rounds=400, measure_every=20, measure_first=20, **flags)
+    measured = [row.best_loss for row in stored.history() if row.train_loss is not None]
+    assert result.accuracy > 0.97
+    assert len(measured) > 10
+    assert (result.reason == "patience") == (measured[-4] * (1 - 1e-3) <= measured[-1])
+
+
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
     states = []
     stored, _ = search(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
