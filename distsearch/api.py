@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch import session, strategies
+from distsearch import session
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.errors import DataError
 from distsearch.history import RoundRecord
 from distsearch.model import Model
 from distsearch.problem import datasets, losses
-from distsearch.problem.objective import FunctionObjective
 from distsearch.runs import Result, StoredRun
-from distsearch.session import Session, with_strategy
 from distsearch.strategies.base import State
 
 LOG = logging.getLogger("distsearch")
@@ -92,10 +90,7 @@ def minimize(
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
     with _run_folder(settings) as config:
-        objective = FunctionObjective(function, weights.size)
-        config, _ = with_strategy(config, objective.space)
-        strategy = strategies.create(config.strategy.name, config.settings, objective.space)
-        run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, LOG.info)
+        run, result = session.on_function(config, function, weights).run(_unwatched, LOG.info)
         stored = StoredRun(run.path)
         return FunctionResult(stored.best()["weights"], list(stored.history()), result)
 

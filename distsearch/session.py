@@ -1,7 +1,7 @@
 """One search from its configuration to its result: puts the rooms together."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from distsearch.problem import datasets, losses
 from distsearch.problem.advice import on_features
 from distsearch.problem.datasets import Dataset
 from distsearch.problem.network import Network
-from distsearch.problem.objective import NetworkObjective, Objective, space_of
+from distsearch.problem.objective import FunctionObjective, NetworkObjective, Objective, space_of
 from distsearch.runs import CHECKPOINT, Manifest, Result, Run
 from distsearch.search import Spent, Watch, search
 from distsearch.storage import Address, Publisher, Storage, identity
@@ -187,6 +187,18 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
         dataset.fingerprint,
         why,
     )
+
+
+def on_function(
+    config: RunConfig, function: Callable[[NDArray[np.float32]], float], start: NDArray[np.float32]
+) -> Session:
+    """The session of a configuration that minimises a function of weights, (n,), from the first ones."""
+    objective = FunctionObjective(function, start.size)
+    space = replace(objective.space, rounds=Limits(config.stop).rounds)
+    config, why = with_strategy(config, space)
+    config = with_storage(config)
+    strategy = strategies.create(config.strategy.name, config.settings, space)
+    return Session(config, strategy, objective, start, {}, "", why)
 
 
 def with_strategy(config: RunConfig, space: Space) -> tuple[RunConfig, str]:

@@ -113,8 +113,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec"},
     ),
     "api": (
-        {"errors", "config", "history", "model", "problem", "problem.datasets", "problem.losses", "problem.objective"}
-        | {"runs", "session", "strategies", "strategies.base"},
+        {"errors", "config", "history", "model", "problem", "problem.datasets", "problem.losses", "runs", "session"}
+        | {"strategies.base"},
         {"numpy"},
     ),
     "comparison": (
