@@ -23,9 +23,9 @@ def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
     return search(folder, watch, name=name, **flags)[0].path
 
 
-def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None) -> None:
+def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None, watch=unwatched) -> None:
     tell = (told if told is not None else []).append
-    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(unwatched, tell)
+    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(watch, tell)
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +230,50 @@ def test_a_run_with_a_missing_file_is_refused_and_left_alone(tmp_path, file):
     with pytest.raises(RunError, match=file):
         resume(path, rounds=5)
     assert sorted(each.name for each in path.iterdir()) == sorted(each.name for each in (tmp_path / "before").iterdir())
+
+
+class Clock:
+    """A second passes after each round, and none otherwise."""
+
+    now = 100.0
+
+    def __call__(self, row, state, workers) -> None:
+        self.now += 1
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
+    return clock
+
+
+def seconds_of(path: Path) -> list[float]:
+    return [row.seconds for row in StoredRun(path).history()]
+
+
+def test_seconds_go_on_where_they_stopped_and_the_time_between_does_not_count(tmp_path, clock):
+    path = run(tmp_path, "a", clock, rounds=4)
+    assert seconds_of(path) == [0, 1, 2, 3]
+    clock.now += 1000
+    resume(path, rounds=3, watch=clock)
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5]
+    assert StoredRun(path).result.seconds == 5
+
+
+def test_a_limit_of_seconds_counts_those_before_the_stop(tmp_path, clock):
+    path = run(tmp_path, "a", clock, rounds=4, seconds=6)
+    resume(path, rounds=100, watch=clock)
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5, 6]
+    assert StoredRun(path).result.reason == "seconds"
+
+
+def test_more_seconds_are_as_many_more(tmp_path, clock):
+    path = run(tmp_path, "a", clock, seconds=3)
+    assert seconds_of(path) == [0, 1, 2, 3]
+    resume(path, seconds=2, watch=clock)
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5]
+    assert (StoredRun(path).config.stop.seconds, StoredRun(path).result.reason) == (5, "seconds")
 
 
 @pytest.mark.parametrize(
