@@ -74,6 +74,7 @@ def test_the_constants_are_those_of_the_tutorial():
     assert c.c_sigma == pytest.approx(5.1673 / 18.1673, abs=1e-4)
     assert c.c_1 == pytest.approx(2 / (11.3**2 + 3.1673), abs=1e-6)
     assert c.chi == pytest.approx(np.sqrt(10) * (1 - 1 / 40 + 1 / 2100), abs=1e-3)
+    assert constants(1000, 24).gap == 7  # 1 / (10 n (c_1 + c_μ)) = 1 / (10⁴ · (1.995e-6 + 1.0794e-5)) = 7.8
     # Negative weights make the decay of C zero where they may: eq. 50.
     assert c.c_1 + c.c_mu * c.weights.sum() == pytest.approx(0, abs=1e-12)
 
@@ -152,6 +153,16 @@ def test_a_search_that_stagnates_starts_again_with_twice_the_population_but_in_a
     for space, expected in ((Space(10), [7, 13, 25, 49]), (Space(10, NETWORK, 30, 30), [7, 13, 21, 21])):
         strategy = created("cma-es", {"population": 7}, space)
         assert populations(strategy, strategy.init(start, 0), 1200)[:4] == expected
+
+
+def test_small_attempts_begin_with_small_steps():
+    strategy = create("cma-es", {"population": 7, "restarts": "bipop"})
+    state = strategy.init(np.zeros(10, np.float32), 0)
+    small = replace(state.attempt, large=101, spent_large=10_000, began=1)
+    after = told(strategy, replace(state, round=10, mean=np.full(10, np.nan), attempt=small), [Answer(np.arange(7.0))])
+    assert after.attempt.small
+    assert 0.01 <= after.attempt.sigma < 1
+    assert after.sigma == strategy.settings.sigma * after.attempt.sigma
 
 
 def test_the_population_never_becomes_larger_than_memory_allows():

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
+from distsearch.candidates import Layer, Space
 from distsearch.errors import SettingError
 from distsearch.pairs import LowRank
+from distsearch.strategies import create as created
 from distsearch.strategies.base import Answer
 from distsearch.strategies.ranks import by_rank
 
@@ -37,6 +39,17 @@ def test_the_rank_is_chosen_by_the_size_of_the_network():
     assert wide.settings.rank == 1
     state = wide.init(np.zeros(wide.space.weights_count, np.float32), 0)
     assert isinstance(wide.ask(state, 1, 5), LowRank)
+
+
+@pytest.mark.parametrize(("inputs", "rank"), [(98, 0), (99, 1)])
+def test_noise_is_of_low_rank_from_a_thousand_weights_on(inputs, rank):
+    layer = Layer(0, inputs, 10)
+    assert created("evolution-strategy", {}, Space(layer.stop, (layer,), 30, 30)).settings.rank == rank
+
+
+@pytest.mark.parametrize(("weights", "rate"), [(10, 0.05), (2500, 0.03), (10**6, 0.005)])
+def test_the_learning_rate_falls_with_the_number_of_weights_within_bounds(weights, rate):
+    assert created("evolution-strategy", {}, Space(weights)).settings.rate == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("rank", [0, 1])

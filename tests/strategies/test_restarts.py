@@ -39,6 +39,13 @@ def test_medians_are_compared_so_that_one_lucky_round_is_none():
     assert after_rounds(losses)[1] == [WINDOW]
 
 
+def test_the_first_and_the_last_three_tenths_of_the_window_are_compared():
+    """By halves the first 75 rounds, of which 52 are low, would be better than the last."""
+    lowest = [1.0] * 23 + [0.1] * 52 + [2.0] * 30 + [0.9] * 46
+    assert len(lowest) == WINDOW + 1
+    assert after_rounds([(each, 3.0 - number / 100) for number, each in enumerate(lowest)])[1] == []
+
+
 def test_a_long_attempt_is_judged_by_its_latest_fifth():
     attempt, over = after_rounds([(1000.0 - number, 2000.0 - number) for number in range(1000)])
     assert over == []
