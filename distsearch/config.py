@@ -73,7 +73,12 @@ class StopConfig(Settings, frozen=True):
     patience: (
         Annotated[
             int,
-            about("rounds in which the best loss has not fallen by a thousandth", unit="rounds", at_least=1),
+            about(
+                "rounds in which the best loss has not fallen by a thousandth; "
+                "with --batch, and for node-perturbation, measurements",
+                unit="rounds",
+                at_least=1,
+            ),
         ]
         | None
     ) = None

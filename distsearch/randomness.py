@@ -30,6 +30,7 @@ class Stream(IntEnum):
     BATCHES = 4
     SIGNS = 5
     ACCEPTANCE = 6
+    RESTARTS = 7
 
 
 @cache
@@ -90,6 +91,6 @@ def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArra
     return np.argsort(_generator.words(seed, stream, round_number, 0, count), kind="stable")
 
 
-def uniform(seed: int, stream: int, round_number: int) -> float:
-    """A number in [0, 1) with 53 random bits, from the same counter: one for a round."""
-    return float(_generator.words(seed, stream, round_number, 0, 1)[0] >> np.uint64(11)) / 2**53
+def uniform(seed: int, stream: int, round_number: int, index: int = 0) -> float:
+    """A number in [0, 1) with 53 random bits, from the same counter: any number of them for a round, by index."""
+    return float(_generator.words(seed, stream, round_number, index, 1)[0] >> np.uint64(11)) / 2**53

@@ -132,7 +132,7 @@ def first_round(cluster: Cluster) -> str:
 def metrics(cluster: Cluster) -> str:
     """What Prometheus would read."""
     read = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
-    names = ("best_loss", "rounds", "candidates_per_second", "workers_alive", "shards_retried")
+    names = ("best_loss", "rounds", "passes_per_second", "workers_alive", "shards_retried")
 
     def shown() -> bool:
         text = cluster.compose.inside("head", "python", "-c", read)

@@ -47,7 +47,17 @@ DOORS = {"__init__": {"api", "search"}, "__main__": {"cli", "errors"}}
 
 # The dispatcher decides, and imports nothing that acts.
 PURE = "workers.dispatch."
-SHARED_BY_STRATEGIES = {"base", "descent", "ladder", "optimizers", "ranks", "schedules", "sums"}
+SHARED_BY_STRATEGIES = {
+    "base",
+    "cma_constants",
+    "descent",
+    "ladder",
+    "optimizers",
+    "ranks",
+    "restarts",
+    "schedules",
+    "sums",
+}
 
 
 def modules() -> dict[str, Path]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distsearch.randomness import Stream, noise, permutation
+from distsearch.randomness import Stream, noise, permutation, uniform
 
 
 @given(
@@ -69,3 +69,14 @@ def test_a_permutation_holds_every_number_once_and_depends_on_the_round():
     first, second = permutation(0, Stream.SPLIT, 0, 100), permutation(0, Stream.SPLIT, 1, 100)
     assert sorted(first) == list(range(100))
     assert first.tolist() != second.tolist()
+
+
+def test_uniform_numbers_are_spread_evenly_and_depend_on_seed_round_and_index():
+    rounds = np.array([uniform(0, Stream.ACCEPTANCE, number) for number in range(2000)])
+    indices = np.array([uniform(0, Stream.ACCEPTANCE, 0, index) for index in range(2000)])
+    for drawn in (rounds, indices):
+        assert 0 <= drawn.min() < 0.01 < 0.99 < drawn.max() < 1
+        assert drawn.mean() == pytest.approx(0.5, abs=4 * np.sqrt(1 / 12 / 2000))
+    assert rounds[0] == indices[0]
+    assert not np.isin(rounds[1:], indices).any()
+    assert uniform(1, Stream.ACCEPTANCE, 0) != rounds[0]

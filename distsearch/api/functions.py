@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch import strategies
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.data import datasets
 from distsearch.errors import DataError
 from distsearch.objectives import losses
-from distsearch.objectives.base import FunctionObjective
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search import session
 from distsearch.search.resumption import stored_model
-from distsearch.search.session import Session, with_strategy
 from distsearch.strategies.base import State
 
 LOG = logging.getLogger("distsearch")
@@ -88,10 +85,7 @@ def minimize(
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
     with _run_folder(settings) as config:
-        objective = FunctionObjective(function, weights.size)
-        config, _ = with_strategy(config, objective.space)
-        strategy = strategies.create(config.strategy.name, config.settings, objective.space)
-        run, result = Session(config, strategy, objective, weights, {}, "").run(_unwatched, LOG.info)
+        run, result = session.on_function(config, function, weights).run(_unwatched, LOG.info)
         stored = StoredRun(run.path)
         return FunctionResult(stored.best()["weights"], list(stored.history()), result)
 

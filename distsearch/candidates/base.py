@@ -39,6 +39,11 @@ class Space:
     steps: bool = False  # whether activations jump
 
     @property
+    def share(self) -> float:
+        """The share of the examples that a round sees; 1 for a function."""
+        return self.batch / self.examples if self.examples else 1.0
+
+    @property
     def minibatch(self) -> bool:
         """Whether every round sees other examples."""
         return self.batch < self.examples

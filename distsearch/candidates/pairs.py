@@ -76,6 +76,11 @@ def tiles(units: int, size: int, center_apart: bool = False) -> Sequence[int]:
     return [0, *range(1 if center_apart else 1 + whole, units, whole), units]
 
 
+def whole_pairs(population: int) -> int:
+    """The population, rounded up to a center and whole pairs."""
+    return population + (population + 1) % 2
+
+
 class Products:
     """What the first layer of a center makes of its inputs: made once, and shared by all candidates around it."""
 

@@ -36,7 +36,7 @@ class Reporter:
         self._test = False
         self._due = 0.0
         self._latest: tuple[RoundRecord, int] | None = None  # a round that was not shown, with its workers
-        self._shown = (0, 0.0)  # candidates and seconds when it was last shown
+        self._shown = (0.0, 0.0)  # passes and seconds when it was last shown
         self._bar = _bar(console) if console.is_terminal else None
 
     def __call__(self, row: RoundRecord, state: State, workers: int) -> None:
@@ -69,8 +69,8 @@ class Reporter:
             self._show(*self._latest)
 
     def _show(self, row: RoundRecord, workers: int) -> None:
-        candidates, seconds = self._shown
-        rate = (row.candidates - candidates) / max(row.seconds - seconds, 1e-9)
+        passes, seconds = self._shown
+        rate = (row.passes - passes) / max(row.seconds - seconds, 1e-9)
         text = self._line(row, rate, workers)
         self._latest = None
         if self._bar:
@@ -83,7 +83,7 @@ class Reporter:
             if row.round == 0:
                 return
             self.say(text)
-        self._shown = row.candidates, row.seconds
+        self._shown = row.passes, row.seconds
 
     def _line(self, row: RoundRecord, rate: float, workers: int) -> str:
         parts = [_reached(row)]
@@ -91,7 +91,7 @@ class Reporter:
             parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
         if row.non_finite:
             parts.append(f"{row.non_finite} not finite")
-        parts += [f"step {row.sigma:.2g}", f"{short(rate)} candidates/s", workers_text(workers)]
+        parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]
         return " · ".join(parts)
 
     def _share(self, row: RoundRecord) -> float:

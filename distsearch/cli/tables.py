@@ -1,6 +1,6 @@
 """The tables that `run`, `show`, `list` and `evaluate` print."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,8 @@ def result_table(result: Result) -> Table:
     if result.test_loss is not None:
         accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
-    table.add_row("tried", f"{result.candidates:,}", f"candidates in {result.rounds:,} rounds, {result.seconds:.2f} s")
+    cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"
+    table.add_row("passes", _passes(result.passes), cost)
     if result.non_finite:
         table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or not a number")
     table.add_row("ended by", result.reason, "")
@@ -45,7 +46,7 @@ def result_table(result: Result) -> Table:
 def history_table(rows: Sequence[RoundRecord]) -> Table:
     """The history, at most ROWS of its rounds, denser at its beginning, where most happens."""
     table = Table(box=None, pad_edge=False)
-    for name in ("round", "candidates", "seconds", "center loss", "best loss", "step", "accuracy", "test"):
+    for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test"):
         table.add_column(name, justify="right")
     accuracy = test = None
     picked = _picked(len(rows))
@@ -55,7 +56,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
         if number in picked:
             table.add_row(
                 f"{row.round:,}",
-                f"{row.candidates:,}",
+                _passes(row.passes),
                 f"{row.seconds:.2f}",
                 f"{row.center_loss:.6g}",
                 f"{row.best_loss:.6g}",
@@ -183,7 +184,7 @@ def search_line(search: "Search") -> str:
     if search.result is None:
         return f"{what}: {search.failure}"
     result = search.result
-    cost = f"{result.candidates:,} candidates, {result.seconds:.2f} s"
+    cost = f"{_passes(result.passes)} passes, {result.seconds:.2f} s"
     return f"{what}: loss {result.loss:.6g} after {cost} ({result.reason})"
 
 
@@ -193,7 +194,7 @@ def comparison_table(lines: "Sequence[Line]") -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
     target = any(line.reached is not None for line in lines)
-    cost = [f"{what} to target" if target else what for what in ("candidates", "seconds")]
+    cost = [f"{what} to target" if target else what for what in ("passes", "seconds")]
     for name in (*(["reached"] if target else []), *cost, "loss", "test accuracy" if test else "accuracy"):
         table.add_column(name, justify="right", min_width=8)
     if any(line.failure for line in lines):
@@ -202,21 +203,21 @@ def comparison_table(lines: "Sequence[Line]") -> Table:
         table.add_row(
             line.strategy,
             *([f"{line.reached} of {line.searches}"] if target else []),
-            _spread(line.candidates, "{:,.0f}"),
-            _spread(line.seconds, "{:,.3g}"),
-            _spread(line.loss, "{:.3g}"),
-            _spread(line.test_accuracy if test else line.accuracy, "{:.1%}"),
+            _spread(line.passes, _passes),
+            _spread(line.seconds, "{:,.3g}".format),
+            _spread(line.loss, "{:.3g}".format),
+            _spread(line.test_accuracy if test else line.accuracy, "{:.1%}".format),
             line.failure,
         )
     return table
 
 
-def _spread(spread: "Spread | None", form: str) -> str:
+def _spread(spread: "Spread | None", form: Callable[[float], str]) -> str:
     """The median, and the range behind it if there is one."""
     if spread is None:
         return ""
     middle, lowest, highest = (
-        "–" if isinf(number) else form.format(number) for number in (spread.median, spread.lowest, spread.highest)
+        "–" if isinf(number) else form(number) for number in (spread.median, spread.lowest, spread.highest)
     )
     return middle if lowest == highest else f"{middle} ({lowest}…{highest})"
 
@@ -246,6 +247,11 @@ def _picked(count: int) -> set[int]:
         return set(range(count))
     ratio = count ** (1 / (ROWS - 1))
     return {0, *(min(count - 1, round(ratio**power)) for power in range(ROWS))}
+
+
+def _passes(passes: float) -> str:
+    """Forward passes over all training examples: of minibatches, parts of one."""
+    return f"{passes:,.0f}" if passes >= 100 or passes == int(passes) else f"{passes:.3g}"
 
 
 def _percent(share: float | None) -> str:

@@ -64,7 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     reason: str
     rounds: int
-    candidates: int
+    candidates: int  # losses: of candidates, or of the units that a strategy has in their place
     seconds: float
     loss: float = inf  # as it is before the first round
     accuracy: float | None = None
@@ -73,6 +73,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     best_round: int
     best_index: int
     non_finite: int = 0  # candidates whose loss was infinite or not a number
+    passes: float = 0.0  # forward passes over all training examples, or calls of a function
 
 
 class Run:

@@ -45,7 +45,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the history. What is measured stands only in the rounds in which it was."""
 
     round: int
-    candidates: int  # tried so far
+    candidates: int  # losses so far: of candidates, or of the units that a strategy has in their place
     seconds: float  # since the search began
     center_loss: float
     best_loss: float
@@ -55,12 +55,21 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     test_accuracy: float | None = None
     train_loss: float | None = None  # with minibatches: on all training examples
     non_finite: int = 0  # candidates of the round whose loss is infinite or not a number
+    passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
 
     @classmethod
     def of(
-        cls, before: State, after: State, losses: Losses, candidates: int, seconds: float, measured: Measured
+        cls,
+        before: State,
+        after: State,
+        losses: Losses,
+        measured: Measured,
+        *,
+        candidates: int,
+        passes: float,
+        seconds: float,
     ) -> "RoundRecord":
-        """The record of a round that led from one state to another; `candidates` and `seconds` include it."""
+        """The record of a round that led from one state to another, which what is counted so far includes."""
         return cls(
             before.round,
             candidates,
@@ -71,6 +80,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             before.sigma,
             *measured,
             non_finite=_non_finite(losses),
+            passes=passes,
         )
 
 

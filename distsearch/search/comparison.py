@@ -68,7 +68,7 @@ class Line(Struct, frozen=True):
     strategy: str
     searches: int
     reached: int | None  # searches that have come to the target; None if there is none
-    candidates: Spread | None  # to the target; in all, if there is none
+    passes: Spread | None  # over all training examples, to the target; in all, if there is none
     seconds: Spread | None  # likewise
     loss: Spread | None
     accuracy: Spread | None
@@ -186,7 +186,7 @@ def _line(name: str, searches: Sequence[Search], target: bool) -> Line:
         strategy=name,
         searches=len(searches),
         reached=sum(search.reached for search in searches) if target else None,
-        candidates=Spread.of(candidates for candidates, _ in there),
+        passes=Spread.of(passes for passes, _ in there),
         seconds=Spread.of(seconds for _, seconds in there),
         loss=Spread.of(result.loss for result in results),
         accuracy=Spread.of(result.accuracy for result in results if result.accuracy is not None),
@@ -196,10 +196,10 @@ def _line(name: str, searches: Sequence[Search], target: bool) -> Line:
 
 
 def _cost(search: Search, target: bool) -> tuple[float | None, float | None]:
-    """The candidates and seconds to the target, where there is one, or in all; None if it was not reached."""
+    """The forward passes and seconds to the target, where there is one, or in all; None if it was not reached."""
     if search.result is None or (target and not search.reached):
         return None, None
-    return search.result.candidates, search.result.seconds
+    return search.result.passes, search.result.seconds
 
 
 def _failure_text(failures: Sequence[str], searches: int) -> str:

@@ -12,16 +12,20 @@ PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as a
 
 
 class Limits:
-    """The limits of one search, asked after each of its rounds; `done` are the rounds before it goes on."""
+    """The limits of one search, asked after each of its rounds; `done` are the rounds before it goes on.
 
-    def __init__(self, stop: StopConfig, done: Iterable[RoundRecord] = ()) -> None:
+    Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them.
+    """
+
+    def __init__(self, stop: StopConfig, done: Iterable[RoundRecord] = (), *, by_measuring: bool = False) -> None:
         self._stop = stop
+        self._by_measuring = by_measuring
         unlimited = not any(
             (stop.seconds, stop.target_loss is not None, stop.target_accuracy, stop.patience, stop.rounds)
         )
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self._lowest = float("inf")
-        self._improved = -1
+        self._in_vain = 0  # rounds, or measurements, since the best loss has fallen
         self.already = ""
         for row in done:
             self.already = self.reached(row)
@@ -30,7 +34,9 @@ class Limits:
         """The limit that this round has reached, or nothing."""
         stop = self._stop
         if row.best_loss < self._lowest - PATIENCE_SHARE * abs(row.best_loss):
-            self._lowest, self._improved = row.best_loss, row.round
+            self._lowest, self._in_vain = row.best_loss, 0
+        elif row.train_loss is not None or not self._by_measuring:
+            self._in_vain += 1
         accuracy = row.accuracy if row.test_accuracy is None else row.test_accuracy
         if stop.target_loss is not None and row.best_loss <= stop.target_loss:
             return TARGET_LOSS
@@ -40,6 +46,6 @@ class Limits:
             return ROUNDS
         if stop.seconds is not None and row.seconds >= stop.seconds:
             return SECONDS
-        if stop.patience is not None and row.round - self._improved >= stop.patience:
+        if stop.patience is not None and self._in_vain >= stop.patience:
             return PATIENCE
         return ""

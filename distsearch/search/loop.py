@@ -19,18 +19,23 @@ Watch = Callable[[RoundRecord, State, int], None]
 
 
 class Spent(NamedTuple):
-    """What the rounds so far have cost: candidates, those of them without a finite loss, and seconds."""
+    """What the rounds so far have cost.
+
+    These are losses, those of them that are not finite, forward passes over all training examples, and seconds.
+    """
 
     candidates: int
     non_finite: int
+    passes: float
     seconds: float
 
     @classmethod
     def of(cls, done: Sequence[RoundRecord]) -> "Spent":
         """The sum of the rounds that are done."""
         if not done:
-            return cls(0, 0, 0.0)
-        return cls(done[-1].candidates, sum(row.non_finite for row in done), done[-1].seconds)
+            return cls(0, 0, 0.0, 0.0)
+        last = done[-1]
+        return cls(last.candidates, sum(row.non_finite for row in done), last.passes, last.seconds)
 
 
 def search(
@@ -64,9 +69,16 @@ def search(
                     reason = INTERRUPTED
                     break
                 before, state = state, outcome.after
-                candidates, seconds = spent.candidates + len(outcome.losses), time.perf_counter() - began
-                row = RoundRecord.of(before, state, outcome.losses, candidates, seconds, outcome.measured)
-                spent = Spent(candidates, spent.non_finite + row.non_finite, seconds)
+                row = RoundRecord.of(
+                    before,
+                    state,
+                    outcome.losses,
+                    outcome.measured,
+                    candidates=spent.candidates + len(outcome.losses),
+                    passes=spent.passes + strategy.passes(before) * strategy.space.share,
+                    seconds=time.perf_counter() - began,
+                )
+                spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
                 run.record(row, outcome.losses)
                 watch(row, state, workers.count)
                 reason = limits.reached(row)
@@ -86,6 +98,7 @@ def _result(name: str, reason: str, spent: Spent, state: State, objective: Objec
         reason=reason,
         rounds=state.round,
         candidates=spent.candidates,
+        passes=spent.passes,
         seconds=spent.seconds,
         loss=state.best.loss,
         accuracy=measured.accuracy,

@@ -15,7 +15,6 @@ from distsearch.objectives.base import Objective
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result, Run, StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.search.limits import Limits
 from distsearch.search.loop import Watch
 from distsearch.search.session import Session, on_dataset, publisher_of, read_data, with_storage
 from distsearch.storage import Publisher
@@ -67,9 +66,9 @@ def prepare_to_resume(
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
     config = with_storage(_extended(session.config, done, rounds, seconds), storage)
-    if (reached := Limits(config.stop, done).already) and stored.result is not None:
-        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
     session = replace(session, config=config)
+    if (reached := session.limits(done).already) and stored.result is not None:
+        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
     if publisher := publisher_of(config, stored.path, stored.manifest, state.round, tell):
         publisher.check()
     return Resumption(session, stored, state, done, publisher)

@@ -1,7 +1,7 @@
 """One search from its configuration to its result: puts the rooms together."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from distsearch.errors import SettingError
 from distsearch.machine import description, one_thread
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import NetworkObjective, Objective, space_of
+from distsearch.objectives.base import FunctionObjective, NetworkObjective, Objective, space_of
 from distsearch.objectives.model import network_for
 from distsearch.runs.directory import CHECKPOINT, Manifest, Result, Run
 from distsearch.runs.history import RoundRecord
@@ -94,7 +94,7 @@ class Session:
         publisher: Publisher | None = None,
     ) -> Result:
         """Search on from a state and the rounds that led to it; the run is published and closed at the end."""
-        spent, limits = Spent.of(done), Limits(self.config.stop, done)
+        spent, limits = Spent.of(done), self.limits(done)
         if publisher is not None:
             run.after_save = publisher.offer
         try:
@@ -103,6 +103,10 @@ class Session:
                 return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
         finally:
             run.close()
+
+    def limits(self, done: Sequence[RoundRecord] = ()) -> Limits:
+        """When the search ends, after the rounds that are done."""
+        return Limits(self.config.stop, done, by_measuring=self.strategy.chosen_by_measuring)
 
     def workers(self, tell: Tell) -> Workers:
         """The workers that the configuration asks for."""
@@ -183,15 +187,28 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
     objective = NetworkObjective.of(
         dataset, network, losses.create(config.network.loss), config.data.batch, config.strategy.seed
     )
+    start = network.start(config.network.start, config.strategy.seed)
     return Session(
-        _with_measuring(config, strategy),
+        _with_measuring(config, strategy, start),
         strategy,
         objective,
-        network.start(config.network.start, config.strategy.seed),
+        start,
         dataset.schema.to_json(),
         dataset.fingerprint,
         why,
     )
+
+
+def on_function(
+    config: RunConfig, function: Callable[[NDArray[np.float32]], float], start: NDArray[np.float32]
+) -> Session:
+    """The session of a configuration that minimises a function of weights, (n,), from the first ones."""
+    objective = FunctionObjective(function, start.size)
+    space = replace(objective.space, rounds=Limits(config.stop).rounds)
+    config, why = with_strategy(config, space)
+    config = with_storage(config)
+    strategy = strategies.create(config.strategy.name, config.settings, space)
+    return Session(config, strategy, objective, start, {}, "", why)
 
 
 def with_strategy(config: RunConfig, space: Space) -> tuple[RunConfig, str]:
@@ -217,16 +234,20 @@ def _with_batch(config: RunConfig, examples: int) -> RunConfig:
     return structs.replace(config, data=structs.replace(config.data, batch=preferred))
 
 
-def _with_measuring(config: RunConfig, strategy: Strategy) -> RunConfig:
-    """The configuration with when to measure, where it does not say: so seldom that it costs little time."""
+def _with_measuring(config: RunConfig, strategy: Strategy, start: NDArray[np.float32]) -> RunConfig:
+    """The configuration with when to measure, where it does not say: so seldom that it costs little time.
+
+    start is the first weights, (n,).
+    """
     if config.output.measure_every is not None:
         return config
     space, first = strategy.space, config.output.measure_first
+    passes = strategy.passes(strategy.init(start, config.strategy.seed))
     if strategy.chosen_by_measuring:
-        rounds = space.examples / (strategy.passes * space.batch)  # that take as long as a measurement
+        rounds = space.examples / (passes * space.batch)  # that take as long as a measurement
         every, first = ceil(rounds / MEASURING_SHARE), first or ceil(2 * rounds)
     else:
-        short = strategy.passes * space.batch * space.weights_count < SHORT_ROUND
+        short = passes * space.batch * space.weights_count < SHORT_ROUND
         every = SHORT_EVERY if short else MEASURED_EVERY
     return structs.replace(config, output=structs.replace(config.output, measure_every=every, measure_first=first))
 

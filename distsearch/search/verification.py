@@ -29,7 +29,7 @@ from distsearch.search.session import Session, space_for
 from distsearch.strategies.base import Answer, State, Strategy, losses_of
 from distsearch.workers.base import Tell, Workers
 
-_GIVEN = {"candidates", "seconds"}  # of a record: how many losses there are is checked with the losses themselves
+_GIVEN = {"candidates", "passes", "seconds"}  # what a round has cost; its losses are counted where they are read
 _DECIDED = [name for name in RoundRecord.__struct_fields__ if name not in _GIVEN]
 
 Losses = NDArray[np.float64]
@@ -171,7 +171,13 @@ def decided_otherwise(step: Step) -> list[str]:
     """Where the record of a round is not what its losses lead to: a sentence each."""
     entry, outcome, recorded = step.entry, step.outcome, step.entry.record
     made = RoundRecord.of(
-        step.before, outcome.after, entry.losses, recorded.candidates, recorded.seconds, outcome.measured
+        step.before,
+        outcome.after,
+        entry.losses,
+        outcome.measured,
+        candidates=recorded.candidates,
+        passes=recorded.passes,
+        seconds=recorded.seconds,
     )
     return [
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {getattr(recorded, name)}, but comes out "

@@ -129,7 +129,9 @@ class StrategySettings(Settings, frozen=True):
 class PopulationSettings(StrategySettings, frozen=True):
     """The settings of every strategy whose units are candidates."""
 
-    population: Annotated[int, about("candidates tried each round", unit="candidates", at_least=2)] = 32
+    population: Annotated[
+        int, about("candidates evaluated per round, the center among them", unit="candidates", at_least=2)
+    ] = 32
 
 
 NO_TILE = (None, 0, None)
@@ -243,10 +245,9 @@ class Strategy(ABC):
         """Whether the best is chosen by `measured`: on a minibatch a low loss may be luck."""
         return self.sums or self.space.minibatch
 
-    @property
-    def passes(self) -> float:
-        """Forward passes over a round's examples that the round costs."""
-        return float(self.settings.population)
+    def passes(self, state: State) -> float:
+        """Forward passes over the round's examples that the round costs: one for each candidate."""
+        return float(self.units(state))
 
     def tell(self, state: State, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> State:
         """The next round's state, from answers in index order. ObjectiveError if no loss is finite.

@@ -13,7 +13,16 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Dense, Space
-from distsearch.candidates.pairs import FullRank, LowRank, Pairs, Products, factors_of, factors_width, tiles
+from distsearch.candidates.pairs import (
+    FullRank,
+    LowRank,
+    Pairs,
+    Products,
+    factors_of,
+    factors_width,
+    tiles,
+    whole_pairs,
+)
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
@@ -31,8 +40,13 @@ class EvolutionStrategySettings(OptimizerSettings, frozen=True):
     """The settings of evolution-strategy."""
 
     population: Annotated[
-        int, about("candidates around the center; an odd number is rounded up to whole pairs", at_least=2)
-    ] = 64
+        int,
+        about(
+            "candidates evaluated per round: the center and mirrored pairs, so an even number is rounded up",
+            unit="candidates",
+            at_least=2,
+        ),
+    ] = 65
     rank: (
         Annotated[int, about("rank of each layer's noise; 0: dense; if not set, by the layers' shapes", at_least=0)]
         | None
@@ -56,13 +70,7 @@ class EvolutionStrategy(Descent):
     def resolved(cls, settings: Any, space: Space) -> Any:
         """Whole pairs, the rank, the learning rate and the horizon."""
         chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
-        return structs.replace(
-            chosen, rank=_rank(settings.rank, space), population=settings.population + settings.population % 2
-        )
-
-    def units(self, state: State) -> int:
-        """The center and the population."""
-        return 1 + int(self.settings.population)
+        return structs.replace(chosen, rank=_rank(settings.rank, space), population=whole_pairs(settings.population))
 
     def tiles(self, state: State, objective: Objective) -> Sequence[int]:
         """Whole pairs, the center with the first of them; by itself where they are low-rank."""

@@ -101,9 +101,8 @@ class NodePerturbation(Descent):
         """A slice is computed by itself."""
         return range(self.units(state) + 1)
 
-    @property
-    def passes(self) -> float:
-        """What a round costs, in forward passes over its examples."""
+    def passes(self, state: State) -> float:
+        """What the round costs, in forward passes over its examples that would take as long."""
         layers = self.space.layers
         moved = 0.0
         for number, layer in enumerate(layers):

@@ -15,7 +15,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Space
-from distsearch.candidates.pairs import FullRank, Pairs, Products, tiles
+from distsearch.candidates.pairs import FullRank, Pairs, Products, tiles, whole_pairs
 from distsearch.settings import about
 from distsearch.strategies.base import (
     LARGEST_SIGMA,
@@ -44,7 +44,7 @@ class SnesSettings(PopulationSettings, frozen=True):
     population: Annotated[
         int,
         about(
-            "candidates tried each round: the center and mirrored pairs, so an even number is rounded up",
+            "candidates evaluated per round: the center and mirrored pairs, so an even number is rounded up",
             unit="candidates",
             at_least=2,
         ),
@@ -88,9 +88,8 @@ class Snes(Strategy):
     @classmethod
     def resolved(cls, settings: Any, space: Space) -> Any:
         """The settings with a population of whole pairs beside the center, and a step size."""
-        population = settings.population + (settings.population + 1) % 2
         sigma = settings.sigma or 3 / math.sqrt(space.weights_count)
-        return structs.replace(settings, population=population, sigma=sigma)
+        return structs.replace(settings, population=whole_pairs(settings.population), sigma=sigma)
 
     def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
         """One step size for all."""

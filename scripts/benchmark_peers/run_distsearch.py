@@ -23,14 +23,14 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         config = task.config(folder, **{name: value for name, value in flags.items() if value is not None})
         prepared = session.prepare(config)
         race.seen = prepared.strategy.space.batch
-        passes = prepared.strategy.passes
+        share = prepared.strategy.space.share  # the others count passes over a batch
         rows: list[Any] = []
         _, result = prepared.run(lambda row, state, workers: rows.append(row), lambda sentence: None)
-    race.pace = [(row.seconds, passes * (row.round + 1)) for row in (rows[0], rows[-1])]
+    race.pace = [(row.seconds, row.passes / share) for row in (rows[0], rows[-1])]
     for row in rows:
         value = row.best_loss if task.accuracy is None else row.test_accuracy
         if value is not None:
-            race.points.append((row.seconds, passes * (row.round + 1), value))
+            race.points.append((row.seconds, row.passes / share, value))
     race.final = result.loss if task.accuracy is None else result.test_accuracy
     if result.reason.startswith("target"):
         race.reached = result.seconds

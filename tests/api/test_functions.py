@@ -138,6 +138,32 @@ def test_a_function_is_minimized():
     assert result.weights == pytest.approx(np.ones(5), abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("settings", "horizon"),
+    [
+        ({"strategy": "evolution-strategy", "schedule": "cosine", "rounds": 7}, 7),
+        ({"strategy": "evolution-strategy", "schedule": "cosine"}, 1000),
+        ({"strategy": "annealing", "rounds": 7}, 7),
+        ({"strategy": "annealing", "seconds": 1e-6}, 1000),
+    ],
+)
+def test_what_falls_over_the_rounds_falls_over_those_of_the_function_s_search(tmp_path, settings, horizon):
+    distsearch.minimize(sphere, np.zeros(5), workers=0, name="a", runs=str(tmp_path), **settings)
+    assert StoredRun(tmp_path / "a").config.settings["horizon"] == horizon
+
+
+def test_why_a_strategy_was_chosen_is_logged_for_a_function_as_well(caplog):
+    caplog.set_level("INFO", "distsearch")
+    distsearch.minimize(sphere, np.zeros(5), workers=0, strategy="auto", rounds=1)
+    assert "strategy cma-es: a function of 5 weights" in caplog.text
+
+
+def test_a_function_s_run_keeps_its_storage_as_an_address_that_means_the_same_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    distsearch.minimize(sphere, np.zeros(5), workers=0, rounds=1, name="a", runs="runs", storage="kept")
+    assert StoredRun(tmp_path / "runs" / "a").config.output.storage == str(tmp_path / "kept")
+
+
 def test_a_step_that_has_no_gradient_is_no_obstacle():
     result = distsearch.minimize(lambda w: float(np.abs(np.round(w * 4)).sum()), [2, -3, 1], rounds=300, workers=0)
     assert result.loss == 0

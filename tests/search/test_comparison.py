@@ -9,7 +9,7 @@ from distsearch import strategies
 from distsearch.config import from_flags
 from distsearch.errors import SettingError
 from distsearch.runs.directory import Result, run_paths
-from distsearch.search import comparison
+from distsearch.search import comparison, session
 from distsearch.search.comparison import Search, Spread
 from distsearch.search.limits import INTERRUPTED, TARGET_LOSS
 from distsearch.strategies.hill_climb import HillClimb
@@ -47,7 +47,8 @@ def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0
         run="a",
         reason=reason,
         rounds=1,
-        candidates=int(100 * seconds),
+        candidates=7,
+        passes=100 * seconds,
         seconds=seconds,
         loss=loss,
         accuracy=0.9,
@@ -147,10 +148,22 @@ def test_a_seed_that_misses_the_target_counts_as_endless():
     (line,) = comparison.summary(searches, from_flags({"target_loss": 0.5}))
     assert line.reached == 2
     assert line.seconds == Spread(3.0, 1.0, inf)
-    assert line.candidates == Spread(300, 100, inf)
+    assert line.passes == Spread(300, 100, inf)
     (line,) = comparison.summary(searches, from_flags({}))
     assert line.reached is None
     assert line.seconds == Spread(3.0, 1.0, 9.0)
+
+
+def test_all_strategies_are_counted_in_the_same_unit(tmp_path):
+    """Slices of a minibatch are no candidates on all examples."""
+    names = ["hill-climb", "node-perturbation"]
+    searches = compared(tmp_path, names, data="digits", layers=[4])
+    climb, nodes = comparison.summary(searches, from_flags({}))
+    assert climb.passes.median == 5 * 32
+    config = session.prepare(from_flags({"data": "digits", "layers": [4], "strategy": "node-perturbation"}))
+    assert config.strategy.space.batch == 256
+    of_a_round = config.strategy.passes(config.strategy.init(config.start, 0))
+    assert nodes.passes.median == pytest.approx(5 * of_a_round * 256 / 1797)
 
 
 def test_an_interrupted_search_does_not_count_and_a_loss_that_is_not_finite_does():

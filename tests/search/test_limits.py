@@ -1,4 +1,5 @@
 import pytest
+from msgspec import structs
 
 from distsearch.config import StopConfig
 from distsearch.runs.history import RoundRecord
@@ -42,6 +43,17 @@ def test_patience_ends_when_the_loss_has_not_fallen_by_a_thousandth():
     losses = [1.0, 0.9, 0.8999, 0.8998, 0.8, 0.7999, 0.7998, 0.7997]
     reasons = [limits.reached(row(number, loss)) for number, loss in enumerate(losses)]
     assert reasons == [""] * 7 + ["patience"]
+
+
+def test_where_the_best_is_chosen_by_measuring_patience_counts_measurements():
+    limits = Limits(StopConfig(patience=2), by_measuring=True)
+    measured = {0: 1.0, 10: 0.5, 20: 0.6, 30: 0.4, 50: 0.4, 70: 0.45}
+    lowest, reasons = 1.0, []
+    for number in range(71):
+        lowest = min(lowest, measured.get(number, 1.0))
+        each = row(number, lowest)
+        reasons.append(limits.reached(structs.replace(each, train_loss=measured.get(number))))
+    assert reasons == [""] * 70 + ["patience"]
 
 
 def test_slow_but_steady_progress_is_not_out_of_patience():

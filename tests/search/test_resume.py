@@ -24,9 +24,9 @@ def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
     return search(folder, watch, name=name, **flags)[0].path
 
 
-def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None) -> None:
+def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None, watch=unwatched) -> None:
     tell = (told if told is not None else []).append
-    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(unwatched, tell)
+    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(watch, tell)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_a_finished_run_goes_on(tmp_path, whole, after):
     resume(path, rounds=200 - after)
     assert contents(path) == whole
     assert StoredRun(path).result.rounds == 200
-    assert StoredRun(path).result.candidates == 200 * 32
+    assert StoredRun(path).result.candidates == StoredRun(path).result.passes == 200 * 32
 
 
 @pytest.mark.parametrize("limit", [{"rounds": 30}, {"target_loss": 0.9}])
@@ -234,10 +234,58 @@ def test_a_run_with_a_missing_file_is_refused_and_left_alone(tmp_path, file):
     assert sorted(each.name for each in path.iterdir()) == sorted(each.name for each in (tmp_path / "before").iterdir())
 
 
-def test_patience_counts_the_rounds_before_the_stop(tmp_path):
-    whole = run(tmp_path, "whole", patience=40)
-    part = run(tmp_path, "part", patience=40, rounds=StoredRun(whole).result.rounds - 20)
-    settings = StoredRun(part).config
+class Clock:
+    """A second passes after each round, and none otherwise."""
+
+    now = 100.0
+
+    def __call__(self, row, state, workers) -> None:
+        self.now += 1
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
+    return clock
+
+
+def seconds_of(path: Path) -> list[float]:
+    return [row.seconds for row in StoredRun(path).history()]
+
+
+def test_seconds_go_on_where_they_stopped_and_the_time_between_does_not_count(tmp_path, clock):
+    path = run(tmp_path, "a", clock, rounds=4)
+    assert seconds_of(path) == [0, 1, 2, 3]
+    clock.now += 1000
+    resume(path, rounds=3, watch=clock)
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5]
+    assert StoredRun(path).result.seconds == 5
+
+
+def test_a_limit_of_seconds_counts_those_before_the_stop(tmp_path, clock):
+    path = run(tmp_path, "a", clock, rounds=4, seconds=6)
+    resume(path, rounds=100, watch=clock)
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5, 6]
+    assert StoredRun(path).result.reason == "seconds"
+
+
+def test_more_seconds_are_as_many_more(tmp_path, clock):
+    path = run(tmp_path, "a", clock, seconds=3)
+    assert seconds_of(path) == [0, 1, 2, 3]
+    resume(path, seconds=2, watch=clock)
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5]
+    assert (StoredRun(path).config.stop.seconds, StoredRun(path).result.reason) == (5, "seconds")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [{"patience": 40}, {"patience": 4, "strategy": "node-perturbation", "rate": 0.5, "batch": 64, "measure_every": 6}],
+    ids=["rounds", "measurements"],
+)
+def test_patience_counts_what_came_before_the_stop(tmp_path, flags):
+    whole = run(tmp_path, "whole", **flags)
+    part = run(tmp_path, "part", **flags, rounds=StoredRun(whole).result.rounds - 15)
     resume(part, rounds=10_000)
-    assert settings.stop.patience == 40
-    assert StoredRun(part).result.rounds == StoredRun(whole).result.rounds
+    assert StoredRun(whole).result.reason == StoredRun(part).result.reason == "patience"
+    assert StoredRun(part).result.rounds == StoredRun(whole).result.rounds > 20

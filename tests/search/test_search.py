@@ -84,6 +84,23 @@ def test_measuring_costs_little_beside_the_rounds(flags, every):
     assert session.prepare(from_flags(flags)).config.output.measure_every == every
 
 
+@pytest.mark.parametrize(
+    ("flags", "per_round"),
+    [
+        ({}, 32),
+        ({"batch": 30}, 32 * 30 / 150),
+        ({"strategy": "evolution-strategy", "batch": 30}, 65 * 30 / 150),
+        ({"strategy": "node-perturbation"}, 4 + (5 + 3) * 60 * 3 / 43),
+        ({"strategy": "node-perturbation", "batch": 30}, (4 + (5 + 3) * 60 * 3 / 43) * 30 / 150),
+    ],
+)
+def test_what_a_search_has_cost_is_counted_in_passes_over_all_training_examples(tmp_path, flags, per_round):
+    stored, result = search(tmp_path, data="iris", layers=[5], rounds=4, **flags)
+    history = list(stored.history())
+    assert [row.passes for row in history] == pytest.approx([per_round * count for count in (1, 2, 3, 4)])
+    assert result.passes == history[-1].passes
+
+
 def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
     seen = []
     stored, _ = search(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
@@ -100,8 +117,17 @@ def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_
     assert measured == [1, 15, 30, 60, 130, 260]
     stored, _ = search(tmp_path, rounds=30, measure_every=13, **flags)
     assert [row.round + 1 for row in stored.history() if row.train_loss is not None] == [1, 13, 26]
-    chosen = search(tmp_path, rounds=1, **flags)[0].config.output  # measuring takes 1797 / (8 · 32) rounds
-    assert (chosen.measure_every, chosen.measure_first) == (141, 15)
+    chosen = search(tmp_path, rounds=1, **flags)[0].config.output  # measuring takes 1797 / (9 · 32) rounds
+    assert (chosen.measure_every, chosen.measure_first) == (125, 13)
+
+
+def test_patience_waits_for_measurements_where_only_they_tell(tmp_path):
+    flags = {"data": "digits", "layers": [16], "scale": True, "strategy": "node-perturbation", "batch": 64}
+    stored, result = search(tmp_path, patience=3, rounds=400, measure_every=20, measure_first=20, **flags)
+    measured = [row.best_loss for row in stored.history() if row.train_loss is not None]
+    assert result.accuracy > 0.97
+    assert len(measured) > 10
+    assert (result.reason == "patience") == (measured[-4] * (1 - 1e-3) <= measured[-1])
 
 
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):

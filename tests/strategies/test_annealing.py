@@ -54,6 +54,13 @@ def test_the_step_grows_where_many_losses_are_within_a_temperature_of_the_center
     assert (told(strategy, state_of(strategy), [WORSE]).sigma > strategy.settings.sigma) == grows
 
 
+def test_the_share_of_steps_that_are_to_succeed_can_be_set():
+    """One of three is within a temperature of 1.5."""
+    strategy = create("annealing", {"population": 4, "temperature": 1.5, "wanted": 0.5, "sigma": 0.2})
+    after = told(strategy, state_of(strategy), [WORSE])
+    assert after.sigma == pytest.approx(0.2 * math.exp(0.3 * (1 / 3 - 0.5)))
+
+
 def test_what_is_accepted_is_the_lowest_of_the_others_and_the_best_stays():
     strategy = create("annealing", {"population": 4, "temperature": 1e9})
     before = state_of(strategy)

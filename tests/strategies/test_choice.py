@@ -42,14 +42,14 @@ def test_a_function_is_minimised_by_what_auto_chooses():
 
 
 def test_settings_that_were_not_taken_as_given_are_told():
-    told = create("evolution-strategy", {"population": 5}, network_objective("iris", (8,))).chosen
+    told = create("evolution-strategy", {"population": 6}, network_objective("iris", (8,))).chosen
     assert told.startswith("evolution-strategy has chosen ")
-    assert "population 6 instead of 5" in told
+    assert "population 7 instead of 6" in told
     assert "rank 0" in told
     assert create("hill-climb", {"population": 5}).chosen == ""
 
 
-@pytest.mark.parametrize(("name", "odd", "whole"), [("evolution-strategy", 10001, 10002), ("snes", 10002, 10003)])
-def test_a_population_that_is_not_of_whole_pairs_is_rounded_up_and_that_is_said(name, odd, whole):
-    assert f"population {whole} instead of {odd}" in create(name, {"population": odd}).chosen
+@pytest.mark.parametrize(("name", "even", "whole"), [("evolution-strategy", 10002, 10003), ("snes", 10002, 10003)])
+def test_a_population_that_is_not_of_whole_pairs_is_rounded_up_and_that_is_said(name, even, whole):
+    assert f"population {whole} instead of {even}" in create(name, {"population": even}).chosen
     assert "population" not in create(name, {"population": whole}).chosen

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from problems import create, network_objective, told
 
-from distsearch.candidates.base import Space
+from distsearch.candidates.base import Layer, Space
 from distsearch.errors import SettingError
 from distsearch.objectives.base import FunctionObjective
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import LARGEST_SIGMA, Answer
-from distsearch.strategies.cma_es import MOST_WEIGHTS, constants, most
+from distsearch.strategies.cma_constants import constants
+from distsearch.strategies.cma_es import LARGEST_NOISE, MOST_WEIGHTS, most
+
+NETWORK = (Layer(0, 4, 2),)  # ten weights
 
 
 def search(strategy, objective, rounds: int, state=None):
@@ -44,10 +47,9 @@ def test_it_goes_the_way_of_the_reference(n, population):
     reference.adapt_sigma.initialize(reference)
     reference.adapt_sigma.cs = constants(n, count).c_sigma  # by the tutorial; its own has 3 in place of 5
     reference.adapt_sigma.damps = constants(n, count).d_sigma
-    for number in range(60):
+    for _ in range(60):
         reference.ask(count)  # it does not take solutions before it was asked for some
-        z = noise(1, Stream.CANDIDATES, number, 1, count + 1, n).astype(np.float64)
-        solutions = state.mean + state.sigma * (z * state.scales) @ state.basis.T.astype(np.float64)
+        solutions = strategy.ask(state, 1, count + 1).dense().astype(np.float64)
         losses = np.array([objective.function(each) for each in solutions])
         reference.tell(list(solutions), list(losses), check_points=False)
         state = told(strategy, state, [Answer(np.concatenate([[0.0], losses]))])
@@ -72,6 +74,7 @@ def test_the_constants_are_those_of_the_tutorial():
     assert c.c_sigma == pytest.approx(5.1673 / 18.1673, abs=1e-4)
     assert c.c_1 == pytest.approx(2 / (11.3**2 + 3.1673), abs=1e-6)
     assert c.chi == pytest.approx(np.sqrt(10) * (1 - 1 / 40 + 1 / 2100), abs=1e-3)
+    assert constants(1000, 24).gap == 7  # 1 / (10 n (c_1 + c_μ)) = 1 / (10⁴ · (1.995e-6 + 1.0794e-5)) = 7.8
     # Negative weights make the decay of C zero where they may: eq. 50.
     assert c.c_1 + c.c_mu * c.weights.sum() == pytest.approx(0, abs=1e-12)
 
@@ -81,10 +84,22 @@ def test_the_population_follows_the_number_of_weights(n, population):
     assert created("cma-es", {}, Space(n)).settings.population == population
 
 
-@pytest.mark.parametrize("population", [4, most(10) + 1])
-def test_a_population_that_would_not_work_is_refused(population):
-    with pytest.raises(SettingError, match=f"expected 5 to 21 for 10 weights .*, got {population}"):
-        create("cma-es", {"population": population})
+@pytest.mark.parametrize(
+    ("space", "population", "sentence"),
+    [
+        (Space(10), 4, "expected 5 to 1677722 for 10 weights, got 4"),
+        (Space(10), 30_000_000_000, "expected 5 to 1677722 for 10 weights, got 30000000000"),
+        (Space(10, NETWORK, 30, 30), 22, "expected 5 to 21 for 10 weights .with more than 2n it diverges .*, got 22"),
+    ],
+)
+def test_a_population_that_would_not_work_is_refused(space, population, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        created("cma-es", {"population": population}, space)
+
+
+def test_an_unknown_kind_of_restarts_is_refused_with_the_nearest():
+    with pytest.raises(SettingError, match="unknown kind of restarts 'bipo': did you mean 'bipop'"):
+        create("cma-es", {"restarts": "bipo"})
 
 
 def test_too_many_weights_are_refused_before_memory_is_taken():
@@ -119,33 +134,99 @@ def test_workers_get_what_they_need_and_no_more():
     assert sent.best.weights.size == 0
 
 
-def test_stagnation_starts_again_with_twice_the_population_up_to_a_bound():
-    strategy = create("cma-es", {"population": 7})
-    state = first = strategy.init(np.arange(10, dtype=np.float32), 0)
-    populations = [7]
-    losses = np.random.default_rng(0)
-    for _ in range(4 * constants(10, 6).patience):
-        state = told(strategy, state, [Answer(losses.uniform(1, 2, state.population))])
-        if state.began == state.round:
-            populations.append(state.population)
+def populations(strategy, state, rounds: int) -> list[int]:
+    """Those of the attempts that are made while no loss ever falls; each begins as the first did."""
+    first, found, losses = state, [state.attempt.population], np.random.default_rng(0)
+    for _ in range(rounds):
+        state = told(strategy, state, [Answer(losses.uniform(1, 2, strategy.units(state)))])
+        if state.attempt.began == state.round:
+            found.append(state.attempt.population)
             assert state.center.tobytes() == first.center.tobytes()
-            assert (state.sigma, state.lowest) == (first.sigma, np.inf)
             assert state.covariance.tobytes() == first.covariance.tobytes()
+            assert state.sigma == first.sigma * state.attempt.sigma
             assert state.best.loss < 1.1
-    assert populations[:4] == [7, 13, 21, 21]
+    return found
+
+
+def test_a_search_that_stagnates_starts_again_with_twice_the_population_but_in_a_network_no_more_than_2n():
+    start = np.arange(10, dtype=np.float32)
+    for space, expected in ((Space(10), [7, 13, 25, 49]), (Space(10, NETWORK, 30, 30), [7, 13, 21, 21])):
+        strategy = created("cma-es", {"population": 7}, space)
+        assert populations(strategy, strategy.init(start, 0), 1200)[:4] == expected
+
+
+def test_small_attempts_begin_with_small_steps():
+    strategy = create("cma-es", {"population": 7, "restarts": "bipop"})
+    state = strategy.init(np.zeros(10, np.float32), 0)
+    small = replace(state.attempt, large=101, spent_large=10_000, began=1)
+    after = told(strategy, replace(state, round=10, mean=np.full(10, np.nan), attempt=small), [Answer(np.arange(7.0))])
+    assert after.attempt.small
+    assert 0.01 <= after.attempt.sigma < 1
+    assert after.sigma == strategy.settings.sigma * after.attempt.sigma
+
+
+def test_the_population_never_becomes_larger_than_memory_allows():
+    strategy = created("cma-es", {}, Space(2000))
+    assert strategy.init(np.zeros(2000, np.float32), 0).attempt.largest * 2000 <= LARGEST_NOISE + 2000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_restarts_find_the_lowest_of_many_minima(seed):
+    """Rastrigin's function; with a population that stays small the second and third are not there in time."""
+
+    def rastrigin(weights: np.ndarray) -> float:
+        wide = weights.astype(np.float64)
+        return float(np.sum(wide**2 + 10 * (1 - np.cos(2 * np.pi * wide))))
+
+    objective = FunctionObjective(rastrigin, 3)
+    strategy = create("cma-es", {"sigma": 2.0}, objective)
+    state, tried = strategy.init(np.array([2.2, 1.3, -2.7], np.float32), seed), 0
+    while state.best.loss > 1e-8 and tried < 16_000:
+        tried += strategy.units(state)
+        state = search(strategy, objective, 1, state)
+    assert state.best.loss <= 1e-8
+
+
+def test_a_constant_that_is_added_to_a_loss_changes_nothing():
+    """The loss falls from 500 and a little to 500: by far less than a thousandth at the end."""
+    bare = rotated_ellipsoid(5, 1e6)
+    raised = FunctionObjective(lambda weights: bare.function(weights) + 500, 5)
+    strategy = create("cma-es", {"sigma": 2.0}, bare)
+    state = search(strategy, raised, 230)
+    assert state.attempt.began == 0
+    assert state.best.loss - 500 < 1e-8
+
+
+def test_what_is_learnt_from_is_what_was_tried():
+    """Around 1000 float32 has steps of 6e-5: what is drawn and what is tried are not the same."""
+    strategy = create("cma-es", {"sigma": 1e-4})
+    state = strategy.init(np.full(10, 1000, np.float32), 0)
+    losses = np.arange(11.0)
+    after = told(strategy, state, [Answer(losses)])
+    weights = np.maximum(constants(10, 10).weights, 0)
+    assert after.mean == pytest.approx(weights @ strategy.ask(state, 1, 11).dense().astype(np.float64), abs=1e-9)
+
+
+def test_candidates_that_rounding_makes_the_center_do_no_harm():
+    strategy = created("cma-es", {"sigma": 2e-5}, Space(1))
+    state = strategy.init(np.full(1, 1000, np.float32), 0)
+    assert not (strategy.ask(state, 0, 5).dense() - 1000).any()
+    after = told(strategy, state, [Answer(np.arange(5.0))])
+    assert after.attempt.began == 0
+    assert np.isfinite(after.covariance).all()
 
 
 def test_a_loss_that_falls_is_no_stagnation_nor_is_any_on_a_minibatch_or_where_that_is_not_wanted():
     for strategy, fall in (
         (create("cma-es", {}), 0.99),
-        (create("cma-es", {"restart": False}), 1.0),
+        (create("cma-es", {"restarts": "none"}), 1.0),
         (created("cma-es", {}, Space(10, examples=100, batch=10)), 1.0),
     ):
         state = strategy.init(np.zeros(10, np.float32), 0)
         losses = np.random.default_rng(0)
         for number in range(400):
-            state = told(strategy, state, [Answer(fall**number * losses.uniform(1, 1.001, state.population))])
-        assert (state.began, state.population) == (0, strategy.settings.population)
+            state = told(strategy, state, [Answer(fall**number * losses.uniform(1, 1.001, strategy.units(state)))])
+        assert (state.attempt.began, strategy.units(state)) == (0, strategy.settings.population)
 
 
 @pytest.mark.parametrize(
@@ -164,15 +245,22 @@ def test_a_distribution_of_no_use_is_started_again(broken):
     strategy = create("cma-es", {})
     state = replace(strategy.init(np.ones(10, np.float32), 0), **{"decomposed": -100, **broken})
     after = told(strategy, state, [Answer(np.arange(11.0))])
-    assert after.began == after.round == 1
-    assert (after.sigma, after.population) == (strategy.settings.sigma, 21)
-    assert np.isfinite(strategy.ask(after, 0, after.population).dense()).all()
+    assert after.attempt.began == after.round == 1
+    assert after.sigma == strategy.settings.sigma
+    assert np.isfinite(strategy.ask(after, 0, strategy.units(after)).dense()).all()
+
+
+@pytest.mark.parametrize(("sigma", "population"), [(1e-14, 21), (10 * LARGEST_SIGMA, 11)])
+def test_a_distribution_that_has_become_too_wide_does_not_get_a_larger_population(sigma, population):
+    strategy = create("cma-es", {})
+    state = replace(strategy.init(np.ones(10, np.float32), 0), sigma=sigma)
+    assert strategy.units(told(strategy, state, [Answer(np.arange(11.0))])) == population
 
 
 def test_flat_directions_of_a_large_population_stay_finite():
     """With λ ≥ n a plain version diverges on a relu network, most of whose directions are flat."""
     objective = network_objective()
-    strategy = create("cma-es", {"population": most(21), "restart": False}, objective)
+    strategy = create("cma-es", {"population": most(objective.space), "restarts": "none"}, objective)
     state = search(strategy, objective, 400)
     assert np.isfinite(state.covariance).all()
     assert state.sigma * np.sqrt(np.diag(state.covariance).max()) < LARGEST_SIGMA

@@ -262,6 +262,24 @@ def test_settings_that_do_not_fit_are_named(name, objective, settings, sentence)
 
 
 @pytest.mark.parametrize("name", OF_CANDIDATES)
+@pytest.mark.parametrize("population", [None, 20, 21])
+def test_the_population_is_the_number_of_candidates_that_are_evaluated_and_a_pass_each(name, objective, population):
+    """One of them is the center; those that come in pairs are rounded up to whole ones."""
+    strategy = create(name, {} if population is None else {"population": population}, objective)
+    state, evaluated, losses = first(strategy, objective), 0, objective.losses
+
+    def counted(candidates, round_number):
+        nonlocal evaluated
+        evaluated += len(candidates)
+        return losses(candidates, round_number)
+
+    objective.losses = counted
+    strategy.work(state, objective, 0, strategy.units(state))
+    assert evaluated == strategy.units(state) == strategy.settings.population == strategy.passes(state)
+    assert population is None or evaluated == population + (strategy.mirrored and population % 2 == 0)
+
+
+@pytest.mark.parametrize("name", OF_CANDIDATES)
 def test_a_population_of_one_is_refused(name, objective):
     with pytest.raises(SettingError, match="population: expected a whole number >= 2, got 1"):
         create(name, {"population": 1}, objective)

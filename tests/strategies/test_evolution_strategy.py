@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
+from distsearch.candidates.base import Layer, Space
 from distsearch.candidates.pairs import LowRank
 from distsearch.errors import SettingError
+from distsearch.strategies import create as created
 from distsearch.strategies.base import Answer
 from distsearch.strategies.ranks import by_rank
 
@@ -12,7 +14,7 @@ from distsearch.strategies.ranks import by_rank
 def test_the_gradient_is_the_sum_of_the_noise_weighted_by_ranks(rank):
     """Plain momentum's first step is a tenth of rate times gradient: it shows the gradient."""
     objective = network_objective("iris", (8,))
-    chosen = {"population": 40, "rank": rank, "sigma": 0.2, "optimizer": "momentum", "rate": 10.0}
+    chosen = {"population": 41, "rank": rank, "sigma": 0.2, "optimizer": "momentum", "rate": 10.0}
     strategy = create("evolution-strategy", chosen, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
     losses = np.random.default_rng(0).normal(size=41)
@@ -22,8 +24,8 @@ def test_the_gradient_is_the_sum_of_the_noise_weighted_by_ranks(rank):
     assert state.center - after.center == pytest.approx(gradient, abs=2e-5)
 
 
-def test_pairs_are_mirrored_and_odd_populations_rounded_up():
-    strategy = create("evolution-strategy", {"population": 5})
+def test_pairs_are_mirrored_around_the_center():
+    strategy = create("evolution-strategy", {"population": 7})
     state = strategy.init(np.ones(10, np.float32), 0)
     assert strategy.units(state) == 7
     steps = strategy.ask(state, 0, 7).dense() - state.center
@@ -39,10 +41,21 @@ def test_the_rank_is_chosen_by_the_size_of_the_network():
     assert isinstance(wide.ask(state, 1, 5), LowRank)
 
 
+@pytest.mark.parametrize(("inputs", "rank"), [(98, 0), (99, 1)])
+def test_noise_is_of_low_rank_from_a_thousand_weights_on(inputs, rank):
+    layer = Layer(0, inputs, 10)
+    assert created("evolution-strategy", {}, Space(layer.stop, (layer,), 30, 30)).settings.rank == rank
+
+
+@pytest.mark.parametrize(("weights", "rate"), [(10, 0.05), (2500, 0.03), (10**6, 0.005)])
+def test_the_learning_rate_falls_with_the_number_of_weights_within_bounds(weights, rate):
+    assert created("evolution-strategy", {}, Space(weights)).settings.rate == pytest.approx(rate)
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_low_rank_pairs_leave_the_center_to_itself(rank):
     objective = network_objective("digits", (32,))
-    strategy = create("evolution-strategy", {"population": 200, "rank": rank}, objective)
+    strategy = create("evolution-strategy", {"population": 201, "rank": rank}, objective)
     tiles = strategy.tiles(strategy.init(objective.network.start("he", 0), 0), objective)
     assert (tiles[1] == 1) == (rank > 0)
     assert all(at % 2 for at in tiles[1:])

@@ -1,9 +1,13 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from problems import create, told
 
 from distsearch.randomness import Stream, noise
-from distsearch.strategies.base import Answer
+from distsearch.strategies.base import LARGEST_SIGMA, Answer
+from distsearch.strategies.ladder import SMALLEST_SIGMA
 
 
 def state_of(strategy, weights_count: int = 5):
@@ -62,11 +66,19 @@ def test_where_only_the_center_has_a_finite_loss_it_stays(loss):
     assert told(strategy, state, [Answer(np.array([3.0, loss, loss, loss]))]).center is state.center
 
 
-@pytest.mark.parametrize(("better", "grows"), [(0, False), (1, False), (2, True), (10, True)])
-def test_the_step_grows_when_more_than_a_tenth_succeed_and_shrinks_when_fewer_do(better, grows):
-    strategy = create("hill-climb", {"population": 16})
+@pytest.mark.parametrize("better", [0, 1, 2, 10])
+@pytest.mark.parametrize("loss", [1.0, 1.5])
+def test_the_step_follows_the_share_of_losses_that_are_no_higher_than_the_center_s(better, loss):
+    """It grows where more than a tenth of the others are."""
+    strategy = create("hill-climb", {"population": 16, "sigma": 0.2})
     losses = np.full(16, 2.0)
-    losses[0], losses[1 : 1 + better] = 1.5, 1.0
+    losses[0], losses[1 : 1 + better] = 1.5, loss
     sigma = told(strategy, state_of(strategy), [Answer(losses)]).sigma
-    assert (sigma > strategy.settings.sigma) == grows
-    assert sigma != strategy.settings.sigma
+    assert sigma == pytest.approx(0.2 * math.exp(0.3 * (better / 15 - 0.1)))
+
+
+@pytest.mark.parametrize(("bound", "others"), [(SMALLEST_SIGMA, 2.0), (LARGEST_SIGMA, 1.0)])
+def test_the_step_stays_within_bounds(bound, others):
+    strategy = create("hill-climb", {"population": 4})
+    state = replace(state_of(strategy), sigma=bound)
+    assert told(strategy, state, [Answer(np.array([1.5, others, others, others]))]).sigma == bound

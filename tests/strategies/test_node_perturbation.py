@@ -41,6 +41,11 @@ def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, b
     assert left[0] < 0.7 * left[1]
 
 
+def passes_of_a_round(objective, **settings) -> float:
+    strategy = create("node-perturbation", settings, objective)
+    return strategy.passes(strategy.init(objective.network.start("he", 0), 0))
+
+
 @pytest.mark.parametrize(
     ("hidden", "passes"),
     [
@@ -51,14 +56,14 @@ def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, b
 )
 def test_a_round_costs_more_the_more_there_is_above_a_node(hidden, passes):
     objective = network_objective("iris", hidden)
-    assert create("node-perturbation", {}, objective).passes == pytest.approx(passes)
+    assert passes_of_a_round(objective) == pytest.approx(passes)
 
 
 def test_a_round_costs_less_in_groups():
     objective = network_objective("iris", (5,))
     cost = 60 * 3 / (5 * 5 + 3 * 6)
     for groups, moved in ((4, 3 + 3), (3, 3 + 3), (2, 2 + 2), (1, 1 + 1)):  # 5 nodes two by two are 3 groups
-        assert create("node-perturbation", {"groups": groups}, objective).passes == pytest.approx(4.0 + moved * cost)
+        assert passes_of_a_round(objective, groups=groups) == pytest.approx(4.0 + moved * cost)
 
 
 def test_a_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
@@ -70,6 +75,22 @@ def test_a_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
     assert [part[:2] for part in answer.sums] == [(1, 0), (0, 2)]
     whole = objective.losses(strategy.ask(state, 0, 1), 0)[0]
     assert np.average(answer.losses, weights=[128, 128, 44]) == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_step_goes_against_the_mean_gradient_of_the_examples_of_the_round():
+    objective = network_objective("digits", (8,), batch=300)
+    chosen = {"optimizer": "momentum", "rate": 1.0}
+    strategy = create("node-perturbation", chosen, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    answer = strategy.work(state, objective, 0, 3)
+    gradient = sum(part.vector.astype(np.float64) for part in answer.sums) / 300
+    assert told(strategy, state, [answer]).center == pytest.approx(state.center - 0.1 * gradient, abs=1e-6)
+
+
+@pytest.mark.parametrize(("hidden", "rate"), [((32,), 259**-0.5), ((), 0.1)])
+def test_the_learning_rate_falls_with_the_number_of_weights(hidden, rate):
+    objective = network_objective("iris", hidden)
+    assert create("node-perturbation", {}, objective).settings.rate == pytest.approx(rate)
 
 
 def test_what_is_measured_and_kept_is_the_mean_of_the_centers():
@@ -85,7 +106,7 @@ def test_what_is_measured_and_kept_is_the_mean_of_the_centers():
     measured = strategy.measured(state, 0.25)
     assert measured.best.weights.tobytes() == strategy.proposed(state).tobytes()
     assert (measured.best.loss, measured.best.round) == (0.25, 5)
-    assert strategy.measured(measured, 0.3) is measured
+    assert strategy.measured(measured, 0.3) is strategy.measured(measured, 0.25) is measured
 
 
 def test_what_goes_to_the_workers_is_the_center_alone():

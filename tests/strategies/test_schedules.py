@@ -22,6 +22,7 @@ def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandt
 
 def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too():
     assert Plateau(-5.0, 0).seen(-5.1, 9, 3) == Plateau(-5.1, 9)
+    assert Plateau(-5.0, 0).seen(-5.004, 9, 3) == Plateau(-5.0, 9, 1)
     assert Plateau(-5.0, 0).seen(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
     assert Plateau().seen(-math.inf, 2, 3) == Plateau()
     assert Plateau().seen(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
@@ -54,6 +55,25 @@ def test_on_a_plateau_the_next_step_is_the_shorter_and_the_noise_the_smaller():
     assert (usual_next.sigma, shorter_next.sigma) == (0.2, 0.05)
     noise = [strategy.ask(state, 1, 3).dense() for strategy, state in ((constant, usual_next), (plateau, shorter_next))]
     assert noise[1][0] - noise[1][1] == pytest.approx(0.25 * (noise[0][0] - noise[0][1]), abs=1e-6)
+
+
+def test_a_cosine_is_that_of_the_round_whose_step_is_taken_and_whose_noise_is_drawn():
+    chosen = {"optimizer": "momentum", "rate": 100.0, "sigma": 0.2, "horizon": 4}
+    constant, steps, noise = (
+        create("evolution-strategy", {**chosen, **settings})
+        for settings in ({}, {"schedule": "cosine"}, {"sigma_schedule": "cosine"})
+    )
+    start = np.zeros(10, np.float32)
+    usual, shorter = (after(each, each.init(start, 0), [3.0]) for each in (constant, steps))
+    assert shorter.center.tobytes() == usual.center.tobytes()  # in round 0 it is 1
+    change = after(steps, shorter, [3.0]).center - shorter.center
+    assert change == pytest.approx(cosine(1, 4) * (after(constant, usual, [3.0]).center - usual.center), abs=1e-5)
+    assert np.abs(change).max() > 1e-2
+    state, sigmas = noise.init(start, 0), []
+    for _ in range(4):
+        sigmas.append(state.sigma)
+        state = after(noise, state, [3.0])
+    assert sigmas == pytest.approx([0.2 * cosine(number, 4) for number in range(4)])
 
 
 def test_while_the_loss_falls_nothing_else_does():

@@ -9,8 +9,8 @@ from distsearch.candidates.base import Space
 from distsearch.objectives.base import FunctionObjective
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
-from distsearch.strategies.base import NOISE_RANGE, Answer
-from distsearch.strategies.snes import utilities
+from distsearch.strategies.base import LARGEST_SIGMA, NOISE_RANGE, Answer
+from distsearch.strategies.snes import SMALLEST_SIGMA, utilities
 from distsearch.strategies.sums import joined, total
 
 
@@ -86,9 +86,20 @@ def test_losses_that_are_all_equal_move_nothing():
     assert after.sigmas == pytest.approx(state.sigmas, rel=1e-6)
 
 
-def test_step_sizes_stay_within_bounds():
+@pytest.mark.parametrize(("bound", "best"), [(SMALLEST_SIGMA, np.argmin), (LARGEST_SIGMA, np.argmax)])
+def test_step_sizes_stay_within_bounds(bound, best):
+    """The lowest losses are those of the pair with the smallest steps, or with the largest."""
     strategy, state = stretched()
-    for _ in range(3000):
-        state = told(strategy, state, [Answer(np.where(np.arange(9) > 2, 2.0, 1.0))])
-    assert np.isfinite(state.center).all()
-    assert (state.sigmas > 0).all()
+    state = replace(state, sigmas=np.full(5, bound, np.float32))
+    lengths = np.square(strategy.noise(state, 0, 4)).sum(axis=1)
+    losses = np.full(9, 2.0)
+    losses[1 + 2 * best(lengths) :][:2] = 1.0
+    after = told(strategy, state, [Answer(losses)])
+    assert after.sigmas.min() * (1 + 1e-6) >= SMALLEST_SIGMA
+    assert after.sigmas.max() <= LARGEST_SIGMA
+    assert (after.sigmas == np.float32(bound)).any()
+
+
+def test_the_first_step_is_of_one_length_in_any_network():
+    assert created("snes", {}, Space(100)).settings.sigma == pytest.approx(0.3)
+    assert created("snes", {"sigma": 0.7}, Space(100)).settings.sigma == 0.7

@@ -10,7 +10,7 @@ SECONDS = 1.0  # between two times that the gauges are set
 GAUGES = {
     "best_loss": "The lowest loss so far.",
     "rounds": "Rounds that are done.",
-    "candidates_per_second": "Candidates tried a second, lately.",
+    "passes_per_second": "Forward passes over all training examples per second, lately.",
     "workers_alive": "Workers that try candidates.",
     "shards_retried": "Shards sent a second time, because the first worker was lost or slow.",
 }
@@ -25,18 +25,18 @@ class Gauges:
         self._gauges = {name: Gauge(f"distsearch_{name}", text, ("run",)) for name, text in GAUGES.items()}
         for gauge in self._gauges.values():
             gauge.set_default_tags({"run": run})
-        self._shown = 0, 0.0  # candidates and seconds when they were last set
+        self._shown = 0.0, 0.0  # passes and seconds when they were last set
 
     def show(self, row: RoundRecord) -> None:
         """Set them to how it is after a round, at most once a second."""
-        candidates, seconds = row.candidates - self._shown[0], row.seconds - self._shown[1]
+        passes, seconds = row.passes - self._shown[0], row.seconds - self._shown[1]
         if seconds < SECONDS:
             return
-        self._shown = row.candidates, row.seconds
+        self._shown = row.passes, row.seconds
         figures = {
             "best_loss": row.best_loss,
             "rounds": row.round + 1,
-            "candidates_per_second": candidates / seconds,
+            "passes_per_second": passes / seconds,
             "workers_alive": self._workers.count,
             "shards_retried": self._workers.retried,
         }

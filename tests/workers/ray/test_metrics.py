@@ -37,8 +37,8 @@ class Crew:
     count, retried = 3, 2
 
 
-def row(number: int, candidates: int, seconds: float, best_loss: float) -> RoundRecord:
-    return RoundRecord(number, candidates, seconds, best_loss, best_loss, accepted=True, sigma=0.1)
+def row(number: int, passes: float, seconds: float, best_loss: float) -> RoundRecord:
+    return RoundRecord(number, 7, seconds, best_loss, best_loss, accepted=True, sigma=0.1, passes=passes)
 
 
 def test_the_gauges_are_set_at_most_once_a_second(monkeypatch):
@@ -47,7 +47,7 @@ def test_the_gauges_are_set_at_most_once_a_second(monkeypatch):
     gauges = Gauges("shown", Crew())
     for each in (row(0, 10, 0.9, 4.0), row(1, 30, 2.0, 3.0), row(2, 40, 2.9, 2.0), row(3, 90, 4.0, 1.0)):
         gauges.show(each)
-    names = ("best_loss", "rounds", "candidates_per_second", "workers_alive", "shards_retried")
+    names = ("best_loss", "rounds", "passes_per_second", "workers_alive", "shards_retried")
     expected = [(3.0, 2, 15.0, 3, 2), (1.0, 4, 30.0, 3, 2)]
     assert NotedGauge.noted == [pair for values in expected for pair in zip(names, values, strict=True)]
 
@@ -78,5 +78,5 @@ def test_the_gauges_of_a_run_are_where_prometheus_reads_them(tmp_path):
     assert search.returncode == 130, said
     assert later["workers_alive"] == 1
     assert later["best_loss"] <= first["best_loss"] < 3
-    assert later["candidates_per_second"] > 0
+    assert later["passes_per_second"] > 0
     assert later["shards_retried"] >= 0

@@ -1,0 +1,126 @@
+"""Attempts of cma-es: when one has stagnated, and with how many candidates and what step size the next begins.
+
+IPOP doubles the population with every restart (Auger and Hansen 2005, doi 10.1109/CEC.2005.1554902). BIPOP does so as
+well, but spends as many candidates again on small attempts with small steps (Hansen 2009, doi 10.1145/1570256.1570333).
+When to restart: Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772, appendix B.3.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.randomness import Stream, uniform
+
+RESTARTS = ("ipop", "bipop", "none")
+
+LONGEST_WINDOW, WINDOW_SHARE = 20_000, 0.2  # rounds; share of the attempt's rounds
+COMPARED = 0.3  # share of the window at either end
+CHECKED_EVERY = 10  # rounds: medians take longer than all else in a round of few weights
+ROUNDING = 1e-13  # share of a loss by which equal losses may differ
+
+Losses = NDArray[np.float64]
+
+NO_ROUNDS: Losses = np.empty((0, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What lies between two starts: how it began, how its losses go, and what the attempts before it have cost."""
+
+    began: int  # its first round
+    population: int  # candidates per round, the center among them
+    sigma: float  # its first step size, as a share of the setting
+    small: bool  # whether it is one of BIPOP's small ones
+    end: int  # the round before which a small one ends
+    large: int  # population of the latest attempt that is not small
+    largest: int  # population that is not to be exceeded
+    spent_large: int  # candidates of all restarts before it that were not small
+    spent_small: int  # candidates of all that were
+    record: Losses  # (rounds, 2), the lowest and the median loss of each of its latest rounds
+
+    @classmethod
+    def first(cls, population: int, largest: int) -> "Attempt":
+        """The attempt that a search begins with."""
+        return cls(0, population, 1.0, False, 0, population, largest, 0, 0, NO_ROUNDS)
+
+    def seen(self, losses: Losses, round_number: int, n: int) -> "Attempt":
+        """The attempt after another round, whose losses are (candidates,), in a search of n weights."""
+        rounds = round_number + 1 - self.began
+        window = max(_shortest_window(n, self.population), min(LONGEST_WINDOW, int(WINDOW_SHARE * rounds)))
+        rising = np.sort(np.where(np.isfinite(losses), losses, np.inf))
+        record = np.concatenate([self.record[1 - window :], [[rising[0], rising[len(rising) // 2]]]])
+        record.flags.writeable = False
+        return replace(self, record=record)
+
+    def is_over(self, losses: Losses, round_number: int, n: int) -> bool:
+        """Whether it is to end after a round with these losses, (candidates,).
+
+        On minibatches, where no round is recorded, for losses of different rounds do not compare, only small ones do.
+        """
+        if self.small and round_number + 1 >= self.end:
+            return True
+        return len(self.record) > 0 and (self._is_flat(losses, n) or self._stagnates(round_number, n))
+
+    def _is_flat(self, losses: Losses, n: int) -> bool:
+        """Whether losses differ by their rounding alone: those of this round, (candidates,), and the lowest of late.
+
+        The tutorial's TolFun, but relative, so that losses may be of any size.
+        """
+        margin = ROUNDING * abs(float(self.record[-1, 0]))
+        if not losses.max() - losses.min() <= margin:
+            return False
+        rounds = 10 + math.ceil(30 * n / (self.population - 1))
+        late = self.record[-rounds:, 0]
+        return len(late) == rounds and bool(late.max() - late.min() <= margin)
+
+    def _stagnates(self, round_number: int, n: int) -> bool:
+        """Whether neither the lowest losses nor the median ones have fallen over the window: Stagnation."""
+        count = len(self.record)
+        if count < _shortest_window(n, self.population) or (round_number - self.began) % CHECKED_EVERY:
+            return False
+        part = int(COMPARED * count)
+        before, after = np.median(self.record[:part], axis=0), np.median(self.record[-part:], axis=0)  # (2,) each
+        return bool((after >= before).all())
+
+
+def following(attempt: Attempt, restarts: str, first: int, seed: int, round_number: int, diverged: bool) -> Attempt:
+    """The attempt that begins in this round after one that has ended; `first` is the population of the first of all.
+
+    A large population diverges where directions are flat, as in a network: then none will be as large again.
+    """
+    spent = attempt.population * (round_number - attempt.began)
+    after = replace(
+        attempt,
+        began=round_number,
+        sigma=1.0,
+        small=False,
+        spent_large=attempt.spent_large + (0 if attempt.small or attempt.began == 0 else spent),
+        spent_small=attempt.spent_small + (spent if attempt.small else 0),
+        record=NO_ROUNDS,
+    )
+    if restarts == "none":
+        return after
+    if diverged and not attempt.small:
+        after = replace(after, largest=max(first, (attempt.large + 1) // 2))
+    if restarts == "bipop" and after.spent_small < after.spent_large:
+        return _small(after, first, seed)
+    population = min(2 * attempt.large - 1, after.largest)
+    return replace(after, population=population, large=population)
+
+
+def _small(after: Attempt, first: int, seed: int) -> Attempt:
+    """A small attempt: λ from the first one to half the large one, for at most half of what the large ones have cost.
+
+    λ = λ₁ (λ_large / 2λ₁)^(u²) and σ = σ₁ 10^(−2v), with u and v uniform in [0, 1).
+    """
+    u, v = (uniform(seed, Stream.RESTARTS, after.began, index) for index in (0, 1))
+    others = int((first - 1) * max(1.0, (after.large - 1) / (2 * (first - 1))) ** u**2)
+    rounds = max(1, after.spent_large // (2 * (others + 1)))
+    return replace(after, population=others + 1, sigma=10 ** (-2 * v), small=True, end=after.began + rounds)
+
+
+def _shortest_window(n: int, population: int) -> int:
+    """The fewest rounds over which losses may stagnate."""
+    return 120 + 30 * n // (population - 1)
