@@ -69,16 +69,26 @@ def checked(settings: type[S], values: Mapping[str, Any], where: str) -> S:
     for name, value in values.items():
         if name not in known:
             raise SettingError(f"{where}: {unknown('setting', name, known)}")
-        _check_finite(f"{where}.{name}", value)
+        _check_value(f"{where}.{name}", value)
     try:
         return msgspec.convert(dict(values), settings)
     except msgspec.ValidationError as error:
         raise SettingError(_sentence(str(error), values, known, where)) from None
 
 
-def _check_finite(name: str, value: object) -> None:
+def _check_value(name: str, value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingError(f"{name}: expected a finite number, got {value}")
+    if isinstance(value, str) and not _is_text(value):
+        raise SettingError(f"{name}: expected UTF-8 text without NUL, got {value!r}")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a file can hold the text and a file can bear it as its name."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:  # bytes of the command line that are no text stand in it as lone surrogates
+        return False
 
 
 def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from distsearch.config import from_flags
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.search import session
+from distsearch.search.interrupts import Interrupts
 
 
 def unwatched(row, state, workers) -> None:
@@ -19,7 +20,8 @@ def untold(sentence: str) -> None:
 def search(folder: Path, watch=unwatched, tell=untold, **flags) -> tuple[StoredRun, Result]:
     """Search in a folder of runs, in this process unless the flags say otherwise."""
     prepared = session.prepare(from_flags({"runs": str(folder), "workers": 0, **flags}))
-    run, result = prepared.run(watch, tell)
+    with Interrupts() as interrupts:
+        run, result = prepared.run(watch, tell, interrupts)
     return StoredRun(run.path), result
 
 

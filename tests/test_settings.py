@@ -12,6 +12,7 @@ class Example(Settings):
     limit: Annotated[float, about("at most", above=0)] | None = None
     widths: Annotated[tuple[int, ...], about("how wide")] = (3,)
     on: Annotated[bool, about("whether")] = True
+    name: Annotated[str, about("of what")] = ""
 
 
 def test_values_are_converted_and_the_rest_is_default():
@@ -32,6 +33,8 @@ def test_values_are_converted_and_the_rest_is_default():
         ({"limit": float("inf")}, "example.limit: expected a finite number, got inf"),
         ({"limit": 0}, "example.limit: expected a number > 0.0, got 0"),
         ({"on": 1}, "example.on: expected true or false, got 1"),
+        ({"name": "n\udcff"}, r"example.name: expected UTF-8 text without NUL, got 'n\\udcff'"),
+        ({"name": "n\0"}, r"example.name: expected UTF-8 text without NUL, got 'n\\x00'"),
         ({"widths": ["a"]}, "example.widths: expected a whole number, got "),
         ({"cuont": 3}, "example: unknown setting 'cuont': did you mean 'count'"),
     ],

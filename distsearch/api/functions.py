@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.data import datasets
+from distsearch.data.datasets import Dataset
 from distsearch.errors import DataError
 from distsearch.objectives import losses
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search import session
+from distsearch.search.interrupts import passed_on
 from distsearch.search.resumption import stored_model
 from distsearch.strategies.base import State
 
@@ -60,18 +62,11 @@ class SearchResult(FunctionResult):
 
 def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchResult:
     """See `distsearch.search`."""
-    with _run_folder(settings) as config:
-        dataset = datasets.from_arrays(
-            X,
-            y,
-            numbers=losses.create(config.network.loss).numbers,
-            scale=config.data.scale,
-            test_share=config.data.test_share,
-            seed=config.data.seed,
-        )
+    with passed_on() as interrupts, _run_folder(settings) as config:
+        dataset = interrupts.begin(_dataset, X, y, config)
         for sentence in session.advice_on(config, dataset):
             LOG.warning(sentence)
-        run, result = session.on_dataset(config, dataset).run(_unwatched, LOG.info)
+        run, result = session.on_dataset(config, dataset).run(_unwatched, LOG.info, interrupts)
         stored = StoredRun(run.path)
         model = stored_model(stored)
         return SearchResult(model.weights, list(stored.history()), result, model)
@@ -84,10 +79,21 @@ def minimize(
     weights = np.array(start, np.float32)
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
-    with _run_folder(settings) as config:
-        run, result = session.on_function(config, function, weights).run(_unwatched, LOG.info)
+    with passed_on() as interrupts, _run_folder(settings) as config:
+        run, result = session.on_function(config, function, weights).run(_unwatched, LOG.info, interrupts)
         stored = StoredRun(run.path)
         return FunctionResult(stored.best()["weights"], list(stored.history()), result)
+
+
+def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig) -> Dataset:
+    return datasets.from_arrays(
+        X,
+        y,
+        numbers=losses.create(config.network.loss).numbers,
+        scale=config.data.scale,
+        test_share=config.data.test_share,
+        seed=config.data.seed,
+    )
 
 
 @contextmanager

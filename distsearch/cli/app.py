@@ -117,14 +117,15 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     """Run a search that is ready, and tell how it goes and how it ended."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
+    from distsearch.search.interrupts import Interrupts
     from distsearch.search.limits import INTERRUPTED
 
     objective = search.objective
     console = new_console(stderr=True)
     weights = f"({objective.space.weights_count:,} weights)"
     console.print(settings_line(settings), weights, highlight=False, soft_wrap=True)
-    with Reporter(console, settings, verbose, objective.measure) as reporter:
-        directory, result = search.run(reporter, reporter.say)
+    with Interrupts() as interrupts, Reporter(console, settings, verbose, objective.measure) as reporter:
+        directory, result = search.run(reporter, reporter.say, interrupts)
     console.print(result_table(result))
     places = [str(directory.path), *filter(None, [settings.output.storage])]
     console.print(f"kept in {' and in '.join(places)}", highlight=False, soft_wrap=True)

@@ -71,7 +71,7 @@ def compare(
         print_parts(comparison_table(lines))
     if output is not None:
         write(output, comparison.as_csv(lines).encode())
-    if any(search.interrupted for search in searches):
+    if len(searches) < len(configs) or searches[-1].interrupted:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from distsearch import config, strategies
 from distsearch.cli.options import given_settings
 from distsearch.errors import UserError
-from distsearch.jobs.archive import is_plain
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Search
+from distsearch.runs.claims import is_plain
 
 COMMANDS = ("run", "resume")
 

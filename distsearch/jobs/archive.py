@@ -12,6 +12,7 @@ from pathlib import Path
 
 from distsearch.errors import ClusterError, RunError
 from distsearch.runs.checkpoints import TEMPORARY
+from distsearch.runs.claims import is_plain
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import checksum
 from distsearch.runs.history import HISTORY, LOSSES
@@ -54,11 +55,6 @@ def unpacked(text: str, target: Path) -> None:
             raise
     except OSError as error:
         raise RunError(f"cannot write {target}: {error.strerror}") from None
-
-
-def is_plain(name: str) -> bool:
-    """Whether this is a name in a folder, and leads nowhere else."""
-    return Path(name).name == name and name not in ("", "..")
 
 
 def _snapshot(run: Path) -> dict[str, bytes]:

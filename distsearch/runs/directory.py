@@ -11,13 +11,12 @@ result.json               how it ended; missing while the search runs
 In all of them a number that is infinite or not a number is the text "inf", "-inf" or "nan" (format 1 had null).
 """
 
-import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
-from itertools import count
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from distsearch import config
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, history
+from distsearch.runs.claims import claim, is_plain, locked
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
@@ -82,12 +82,10 @@ class Run:
     def __init__(self, path: Path, manifest: Manifest, rounds: int = 0) -> None:
         self.path = path
         self._manifest = manifest
-        self._lock = locked(path)
-        try:
-            self._history = HistoryWriter(path, history.position(path, rounds))
-        except BaseException:
-            os.close(self._lock)
-            raise
+        with ExitStack() as opened:
+            opened.callback(os.close, locked(path))
+            self._history = opened.enter_context(closing(HistoryWriter(path, history.position(path, rounds))))
+            self._opened = opened.pop_all()
         self._flushed = 0.0
         self._next_save = time.perf_counter() + SAVE_SECONDS
         self._closed = False
@@ -101,17 +99,20 @@ class Run:
         manifest: Manifest,
         taken: Callable[[str], bool] | None = None,
     ) -> "Run":
-        """A new directory, under a name that is not `taken` elsewhere.
+        """A new directory, under a name that is not `taken` elsewhere; none if anything fails.
 
         RunError if there is one of that name or if the folder cannot be written.
         """
         folder = Path(settings.output.directory)
+        name = settings.output.name
+        if name and not is_plain(name):
+            raise RunError(f"expected a plain name for the run, got {name!r}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path = _claim(folder, settings, taken)
-            run = cls(path, manifest)
-            run._describe(settings, strategy_settings)
-            run._introduce(manifest)
+            path = claim(folder, settings, taken)
+            with removed_unless_begun(path), cls._opened_at(path, manifest) as run:
+                run._describe(settings, strategy_settings)
+                run._introduce(manifest)
             return run
         except OSError as error:
             raise RunError(
@@ -125,13 +126,22 @@ class Run:
         RunError if another process is writing to it, or if it cannot be written.
         """
         path = stored.path
-        with _writing(path):
-            run = cls(path, stored.manifest, rounds)
+        with _writing(path), cls._opened_at(path, stored.manifest, rounds) as run:
             for left in path.glob(f"*{checkpoints.TEMPORARY}"):
                 left.unlink()
             (path / RESULT).unlink(missing_ok=True)
             run._describe(settings, strategy_settings)
         return run
+
+    @classmethod
+    @contextmanager
+    def _opened_at(cls, path: Path, manifest: Manifest, rounds: int = 0) -> Iterator["Run"]:
+        """The run in a directory, which is let go of if what is done with it here fails."""
+        run = cls(path, manifest, rounds)
+        with ExitStack() as failed:
+            failed.push(run._opened)
+            yield run
+            failed.pop_all()
 
     def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
         text = config.to_toml(settings, strategy_settings)
@@ -181,12 +191,8 @@ class Run:
         if self._closed:
             return
         self._closed = True
-        try:
-            with _writing(self.path):
-                self._history.flush()
-        finally:
-            self._history.close()
-            os.close(self._lock)
+        with self._opened, _writing(self.path):
+            self._history.flush()
 
 
 class StoredRun:
@@ -272,28 +278,15 @@ def run_paths(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
 
 
-def _claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
-    """Make the run's directory, under its name or under the first free one."""
-    if settings.output.name:
-        path = folder / settings.output.name
-        if path.parent != folder or settings.output.name in (".", ".."):
-            raise RunError(f"expected a plain name for the run, got {settings.output.name!r}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            raise RunError(f"{path} is already there: choose another --name, or remove it first") from None
-        return path
-    stem = f"{Path(settings.data.source).name.split('.')[0] or 'data'}-{settings.strategy.name}"
-    for number in count(1):
-        path = folder / f"{stem}-{number}"
-        if taken is not None and taken(path.name):
-            continue
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError  # count() does not end
+@contextmanager
+def removed_unless_begun(path: Path) -> Iterator[None]:
+    """While entered, a run's directory is removed by whatever fails before its first checkpoint."""
+    try:
+        yield
+    except BaseException:
+        if not (path / CHECKPOINT).exists():
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 @contextmanager
@@ -302,21 +295,10 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
-            f"cannot write to the run {path} ({error.strerror}): its last checkpoint is whole; make room or mend it, "
-            "then go on with `distsearch resume`"
-        ) from None
-
-
-def locked(path: Path) -> int:
-    """A lock on the directory, which the system lets go of with the process. RunError if another has it."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise RunError(f"{path} is being written by another process: wait for it to end, or stop it") from None
-    return folder
+        remedy = "make room, or choose another folder with --runs"
+        if (path / CHECKPOINT).exists():
+            remedy = "its last checkpoint is whole; make room or mend it, then go on with `distsearch resume`"
+        raise RunError(f"cannot write to the run {path} ({error.strerror}): {remedy}") from None
 
 
 class _Kind(msgspec.Struct):

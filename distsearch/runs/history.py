@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -114,10 +115,13 @@ class HistoryWriter:
 
     def __init__(self, folder: Path, start: Position) -> None:
         self._check = start.check
-        self._files = [(folder / name).open("ab", buffering=0) for name in (LOSSES, HISTORY)]
         self._held = [bytearray(), bytearray()]
-        for file, length in zip(self._files, (start.loss_bytes, start.line_bytes), strict=True):
-            file.truncate(length)
+        with ExitStack() as opened:
+            paths = (folder / LOSSES, folder / HISTORY)
+            self._files = [opened.enter_context(path.open("ab", buffering=0)) for path in paths]
+            for file, length in zip(self._files, (start.loss_bytes, start.line_bytes), strict=True):
+                file.truncate(length)
+            self._opened = opened.pop_all()
 
     def append(self, record: RoundRecord, losses: Losses) -> None:
         """Hold a round back until the next `flush`."""
@@ -141,8 +145,7 @@ class HistoryWriter:
 
     def close(self) -> None:
         """Close the files; what is held back is lost."""
-        for file in self._files:
-            file.close()
+        self._opened.close()
 
 
 def entries(folder: Path) -> Iterator[Entry]:

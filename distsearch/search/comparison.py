@@ -17,6 +17,7 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.runs.directory import Result
 from distsearch.search import session
+from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.loop import Watch
 from distsearch.search.session import Session
@@ -112,15 +113,15 @@ def run(configs: Sequence[RunConfig], watching: Watching, tell: Tell) -> Iterato
         tell(sentence)
     compared = len({each.strategy.name for each in configs})
     failures: list[DistsearchError] = []
-    with _workers(configs[0], dataset):
+    with _workers(configs[0], dataset), Interrupts() as interrupts:
         for number, each in enumerate(configs, start=1):
             try:
-                search = _searched(each, dataset, watching, tell)
+                search = _searched(each, dataset, watching, tell, interrupts)
             except DistsearchError as error:
                 failures.append(error)
                 search = Search(each.strategy.name, each.strategy.seed, failure=str(error))
             yield search
-            if search.interrupted:
+            if interrupts.came:
                 return
             if number == len(failures) == compared and len({str(error) for error in failures}) == 1:
                 raise failures[0]
@@ -160,10 +161,10 @@ def as_csv(lines: Sequence[Line]) -> str:
     return text.getvalue()
 
 
-def _searched(settings: RunConfig, dataset: Dataset, watching: Watching, tell: Tell) -> Search:
+def _searched(settings: RunConfig, dataset: Dataset, watching: Watching, tell: Tell, interrupts: Interrupts) -> Search:
     prepared = session.on_dataset(settings, dataset)
     with watching(prepared) as watch:
-        _, result = prepared.run(watch, tell)
+        _, result = prepared.run(watch, tell, interrupts)
     return Search(settings.strategy.name, settings.strategy.seed, result)
 
 

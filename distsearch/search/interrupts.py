@@ -2,7 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,53 +13,83 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Interrupted(BaseException):
-    """Raised out of the round in hand. Not an Exception: nobody in between may swallow it."""
+    """Raised out of the action in hand. Not an Exception: nobody in between may swallow it."""
 
 
 class Interrupts:
-    """While entered, the first signal ends the action in hand and sets `came`; a second one ends the program.
+    """While entered, the first signal is noted and ends the action in hand; later ones go where they went before.
 
-    Outside of the main thread signals cannot be caught, and none are.
+    Between actions nothing is broken off. Outside of the main thread signals cannot be caught, and none are.
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.came: int | None = None  # the number of the first signal
         self._in_action = False
         self._previous: dict[int, Any] = {}
 
     def during(self, action: Callable[..., T], *arguments: Any) -> T | None:
         """What the action returns, or None if a signal came first."""
         try:
-            self._in_action = True
-            if self.came:
-                return None
-            return action(*arguments)
+            return self._act(action, *arguments)
         except _Interrupted:
             return None
+
+    def begin(self, action: Callable[..., T], *arguments: Any) -> T:
+        """What the action returns, without which there is nothing to go on with: KeyboardInterrupt if a signal came."""
+        try:
+            return self._act(action, *arguments)
+        except _Interrupted:
+            raise KeyboardInterrupt from None
+
+    def _act(self, action: Callable[..., T], *arguments: Any) -> T:
+        try:
+            self._in_action = True
+            if self.came:
+                raise _Interrupted
+            return action(*arguments)
         except SystemError as error:  # C code that had just done its work when the signal came: Ray's wait is such
             match error.__cause__:
-                case _Interrupted():
-                    return None
-                case KeyboardInterrupt() as second:
-                    raise second from None
+                case _Interrupted() | KeyboardInterrupt() as cause:
+                    raise cause from None
             raise
         finally:
             self._in_action = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+            # One that was not set from Python could not be set again.
+            self._previous = {number: handler for number, handler in handlers.items() if handler is not None}
+            for number in self._previous:
+                signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._let_go()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.came:
-            raise KeyboardInterrupt
-        self.came = True
+            self._let_go()
+            signal.raise_signal(number)
+            return
+        self.came = number
         if self._in_action:
             raise _Interrupted
+
+    def _let_go(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def passed_on() -> Iterator[Interrupts]:
+    """Interrupts whose signal goes, at the end, to whoever would have had it at once: for code that others call."""
+    interrupts = Interrupts()
+    try:
+        with interrupts:
+            yield interrupts
+    finally:
+        if interrupts.came:
+            signal.raise_signal(interrupts.came)

@@ -48,6 +48,7 @@ def search(
     limits: Limits,
     spent: Spent,
     watch: Watch,
+    interrupts: Interrupts,
 ) -> Result:
     """Round after round until a limit is reached; SIGINT or SIGTERM give up the round in hand and end it.
 
@@ -61,33 +62,32 @@ def search(
     rounds = Rounds(strategy, workers, config.output.measure_every or 1, config.output.measure_first)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.perf_counter() - spent.seconds
-    with Interrupts() as interrupts:
-        try:
-            while not reason:
-                outcome = interrupts.during(rounds.run, state)
-                if outcome is None:
-                    reason = INTERRUPTED
-                    break
-                before, state = state, outcome.after
-                row = RoundRecord.of(
-                    before,
-                    state,
-                    outcome.losses,
-                    outcome.measured,
-                    candidates=spent.candidates + len(outcome.losses),
-                    passes=spent.passes + strategy.passes(before) * strategy.space.share,
-                    seconds=time.perf_counter() - began,
-                )
-                spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
-                run.record(row, outcome.losses)
-                watch(row, state, workers.count)
-                reason = limits.reached(row)
-                if run.save_is_due:
-                    save()
-        finally:
-            save()
-        result = _result(run.path.name, reason, spent, state, objective)
-        run.finish(result)
+    try:
+        while not reason:
+            outcome = interrupts.during(rounds.run, state)
+            if outcome is None:
+                reason = INTERRUPTED
+                break
+            before, state = state, outcome.after
+            row = RoundRecord.of(
+                before,
+                state,
+                outcome.losses,
+                outcome.measured,
+                candidates=spent.candidates + len(outcome.losses),
+                passes=spent.passes + strategy.passes(before) * strategy.space.share,
+                seconds=time.perf_counter() - began,
+            )
+            spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
+            run.record(row, outcome.losses)
+            watch(row, state, workers.count)
+            reason = limits.reached(row)
+            if run.save_is_due:
+                save()
+    finally:
+        save()
+    result = _result(run.path.name, reason, spent, state, objective)
+    run.finish(result)
     return result
 
 

@@ -1,6 +1,7 @@
 """A stored run in use again: on its own data it goes on, is published, or is verified."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -15,6 +16,7 @@ from distsearch.objectives.base import Objective
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result, Run, StoredRun
 from distsearch.runs.history import RoundRecord
+from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Watch
 from distsearch.search.session import Session, on_dataset, publisher_of, read_data, with_storage
 from distsearch.storage import Publisher
@@ -37,10 +39,12 @@ class Resumption:
         """What its candidates are scored on."""
         return self.session.objective
 
-    def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
+    def run(self, watch: Watch, tell: Tell, interrupts: Interrupts | None = None) -> tuple[Run, Result]:
         """Go on from the last checkpoint, to the bytes that the run would have come to without a stop."""
         run = Run.reopen(self.stored, len(self.done), self.session.config, self.session.strategy.settings)
-        return run, self.session.go_on(run, self.state, self.done, watch, tell, self.publisher)
+        with closing(run):
+            interrupts = interrupts or Interrupts()
+            return run, self.session.go_on(run, self.state, self.done, watch, tell, interrupts, self.publisher)
 
 
 def prepare_to_resume(

@@ -1,8 +1,7 @@
 """One search from its configuration to its result: puts the rooms together."""
 
-import shutil
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -25,8 +24,9 @@ from distsearch.networks.network import Network
 from distsearch.objectives import losses
 from distsearch.objectives.base import FunctionObjective, NetworkObjective, Objective, space_of
 from distsearch.objectives.model import network_for
-from distsearch.runs.directory import CHECKPOINT, Manifest, Result, Run
+from distsearch.runs.directory import Manifest, Result, Run, removed_unless_begun
 from distsearch.runs.history import RoundRecord
+from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import Limits
 from distsearch.search.loop import Spent, Watch, search
 from distsearch.storage import Address, Publisher, Storage, identity
@@ -52,9 +52,10 @@ class Session:
     why: str = ""  # its strategy was chosen, if it was
     advice: tuple[str, ...] = ()  # on the data
 
-    def run(self, watch: Watch, tell: Tell) -> tuple[Run, Result]:
+    def run(self, watch: Watch, tell: Tell, interrupts: Interrupts | None = None) -> tuple[Run, Result]:
         """Search until a limit is reached. The run's directory is removed if the workers cannot start.
 
+        Without interrupts, signals are left to others. KeyboardInterrupt if one comes before the workers are there;
         SettingError if there is a limit that no search reaches.
         """
         if self.config.stop.target_accuracy is not None and not self.objective.classes:
@@ -75,14 +76,10 @@ class Session:
         if storage := storage_of(self.config):
             storage.check(self.config.output.name)
         run = Run.create(self.config, self.strategy.settings, manifest, storage.has if storage else None)
-        try:
+        with removed_unless_begun(run.path), closing(run):
             publisher = publisher_of(self.config, run.path, manifest, 0, tell)
             state = self.strategy.init(self.start, self.config.strategy.seed)
-            return run, self.go_on(run, state, (), watch, tell, publisher)
-        except BaseException:
-            if not (run.path / CHECKPOINT).exists():  # the search has not begun
-                shutil.rmtree(run.path)
-            raise
+            return run, self.go_on(run, state, (), watch, tell, interrupts or Interrupts(), publisher)
 
     def go_on(
         self,
@@ -91,18 +88,21 @@ class Session:
         done: Sequence[RoundRecord],
         watch: Watch,
         tell: Tell,
+        interrupts: Interrupts,
         publisher: Publisher | None = None,
     ) -> Result:
-        """Search on from a state and the rounds that led to it; the run is published and closed at the end."""
+        """Search on from a state and the rounds that led to it; the run is published at the end."""
         spent, limits = Spent.of(done), self.limits(done)
-        if publisher is not None:
-            run.after_save = publisher.offer
-        try:
-            with publisher or nullcontext(), self.workers(tell) as workers, one_thread():
-                watch = _shown_on_cluster(run.path.name, workers, watch)
-                return search(self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch)
-        finally:
-            run.close()
+        with ExitStack() as opened:
+            if publisher is not None:
+                run.after_save = publisher.offer
+                interrupts.begin(opened.enter_context, publisher)
+            workers = opened.enter_context(interrupts.begin(self.workers, tell))
+            opened.enter_context(one_thread())
+            watch = _shown_on_cluster(run.path.name, workers, watch)
+            return search(
+                self.config, self.strategy, self.objective, workers, run, state, limits, spent, watch, interrupts
+            )
 
     def limits(self, done: Sequence[RoundRecord] = ()) -> Limits:
         """When the search ends, after the rounds that are done."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from distsearch.errors import RunError, StorageError
 from distsearch.runs import checkpoints
-from distsearch.runs.directory import CHECKPOINT, MANIFEST, RESULT, StoredRun, locked
+from distsearch.runs.claims import locked
+from distsearch.runs.directory import CHECKPOINT, MANIFEST, RESULT, StoredRun
 from distsearch.storage.addresses import Address, stored_run
 from distsearch.storage.index import OBJECTS, Counted, Index, Part, identity, read_index
 from distsearch.storage.places import Place

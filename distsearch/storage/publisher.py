@@ -171,10 +171,11 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Publish what there is at the end. StorageError if that fails; then the run is whole here."""
+        broken_off = kind is not None and not issubclass(kind, Exception)  # by a signal
         try:
             if kind is None:
                 self._publish_last()
-            elif issubclass(kind, Exception) and not issubclass(kind, OvertakenError):
+            elif not issubclass(kind, OvertakenError) and not (broken_off and self._begun):
                 self._save_what_can_be()
         finally:
             self._uploads.shutdown(wait=False)
@@ -191,14 +192,18 @@ class Publisher:
             ) from None
 
     def _save_what_can_be(self) -> None:
-        """What is there when the search has failed; what stands for a run that never began goes again."""
+        """What is there when the search has failed; what stands for a run that never began is removed."""
         try:
-            if (self._folder / CHECKPOINT).exists():
+            if self._begun:
                 self._publish_last()
             else:
                 self._uploads.submit(self._withdraw).result()
         except StorageError as error:
             self._tell(str(error))
+
+    @property
+    def _begun(self) -> bool:
+        return (self._folder / CHECKPOINT).exists()
 
     def _withdraw(self) -> None:
         index = self._current()

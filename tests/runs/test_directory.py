@@ -1,5 +1,10 @@
+import errno
+import fcntl
 import json
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -7,6 +12,8 @@ from problems import create
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError
+from distsearch.runs import checkpoints
+from distsearch.runs.claims import locked
 from distsearch.runs.directory import Manifest, Result, Run, StoredRun, run_paths
 from distsearch.runs.history import RoundRecord
 from distsearch.strategies.base import State
@@ -81,7 +88,73 @@ def test_a_run_that_is_there_is_never_overwritten(new_run):
 def test_a_name_that_leads_elsewhere_is_refused(new_run, tmp_path, name):
     with pytest.raises(RunError, match="expected a plain name"):
         new_run(name=name)
+    assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """While entered, no file can grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def descriptors() -> set[str]:
+    """The descriptors that this process has open, and what they are open on."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one of the list itself
+            found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
+    return found
+
+
+def test_a_run_that_cannot_be_written_leaves_nothing(new_run, tmp_path):
+    before = descriptors()
+    with (
+        full_disk(),
+        pytest.raises(RunError, match=r"cannot write to the folder .* \(File too large\): choose another"),
+    ):
+        new_run(name="first")
     assert not list((tmp_path / "runs").iterdir())
+    assert descriptors() == before
+    new_run(name="first")
+
+
+def test_a_run_that_fails_in_any_way_while_it_is_made_leaves_nothing(new_run, tmp_path, monkeypatch):
+    def broken_off(*arguments):
+        raise KeyboardInterrupt
+
+    before = descriptors()
+    monkeypatch.setattr(checkpoints, "write_whole", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        new_run(name="first")
+    assert not list((tmp_path / "runs").iterdir())
+    assert descriptors() == before
+
+
+def test_a_directory_that_cannot_be_locked_is_not_held_open(tmp_path, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    before = descriptors()
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match="No locks available"):
+        locked(tmp_path)
+    assert descriptors() == before
+
+
+def test_a_run_that_cannot_be_reopened_is_let_go_of(new_run):
+    run = new_run(name="first")
+    run.save(STATE, {"weights": STATE.center})
+    run.close()
+    stored, before = StoredRun(run.path), descriptors()
+    with full_disk(), pytest.raises(RunError, match="cannot write to the run .*: its last checkpoint is whole"):
+        Run.reopen(stored, 0, stored.config, STRATEGY.settings)
+    assert descriptors() == before
+    Run.reopen(stored, 0, stored.config, STRATEGY.settings).close()
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -1,10 +1,11 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from distsearch.search.interrupts import Interrupts
+from distsearch.search.interrupts import Interrupts, passed_on
 
 
 def signalled(number: int) -> str:
@@ -19,8 +20,10 @@ def test_a_signal_ends_the_action_in_hand_and_all_later_ones(number):
     with Interrupts() as interrupts:
         assert interrupts.during(lambda: "done") == "done"
         assert interrupts.during(signalled, number) is None
-        assert interrupts.came
+        assert interrupts.came == number
         assert interrupts.during(lambda: "done") is None
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.begin(lambda: "done")
     assert signal.getsignal(number) is before
 
 
@@ -33,12 +36,53 @@ def test_between_actions_a_signal_breaks_nothing_off():
     assert interrupts.came
 
 
-def test_a_second_signal_ends_the_program():
-    with Interrupts(), pytest.raises(KeyboardInterrupt):  # noqa: PT012  (the second of two)
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
+def test_what_has_to_begin_is_broken_off_by_a_signal():
+    with Interrupts() as interrupts:
+        assert interrupts.begin(lambda: "done") == "done"
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.begin(signalled, signal.SIGTERM)
+
+
+@pytest.fixture
+def heard() -> Iterator[list[int]]:
+    """The signals that a handler of the program's own has been given."""
+    numbers: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: numbers.append(number))
+    yield numbers
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_from_the_second_on_signals_go_where_they_went_before(heard):
+    with Interrupts():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+    assert heard == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_code_that_is_called_passes_a_signal_on_at_its_end(heard):
+    with passed_on() as interrupts:
+        assert interrupts.during(signalled, signal.SIGTERM) is None
+        assert heard == []
+    assert heard == [signal.SIGTERM]
+    with passed_on():
+        pass
+    assert heard == [signal.SIGTERM]
+
+
+def test_a_handler_that_was_not_set_from_python_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", {signal.SIGINT: signal.SIG_DFL}.get)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert not interrupts.came
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_errors_of_the_action_pass_through():
@@ -63,7 +107,7 @@ def test_a_signal_at_the_end_of_a_call_into_c_is_one_all_the_same():
 
 def test_a_second_signal_at_the_end_of_a_call_into_c_ends_the_program():
     def twice() -> None:
-        interrupts.came = True
+        interrupts.came = signal.SIGINT
         as_c_code_does()
 
     with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):

@@ -182,6 +182,33 @@ def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_signal_while_a_search_is_made_leaves_nothing_as_soon_as_its_workers_are_to_start(tmp_path):
+    told: list[str] = []
+
+    def tell(sentence):
+        if not told:
+            os.kill(os.getpid(), signal.SIGTERM)
+        told.append(sentence)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "runs", tell=tell, strategy="auto", storage=str(tmp_path / "storage"))
+    assert told
+    assert not list((tmp_path / "runs").iterdir())
+    assert not [path for path in (tmp_path / "storage").rglob("*") if path.is_file()]
+
+
+def test_a_signal_while_workers_start_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(self, tell):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(session.Session, "workers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "runs", storage=str(tmp_path / "storage"))
+    assert not list((tmp_path / "runs").iterdir())
+    assert not [path for path in (tmp_path / "storage").rglob("*") if path.is_file()]
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     st.sampled_from(["relu", "tanh", "sigmoid", "step"]),

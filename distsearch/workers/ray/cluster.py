@@ -2,11 +2,10 @@
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread, current_thread, main_thread
+from threading import Thread
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -95,15 +94,16 @@ def _knock(address: str) -> None:
 
 def _init(**options: Any) -> None:
     """ray.init, but SIGTERM stays the application's: Ray's own handler would end it with varying exit codes."""
-    handler = signal.getsignal(signal.SIGTERM)
-    ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
-    ray._private.worker.print_to_stdstream = _unsaid
-    if current_thread() is main_thread():
-        signal.signal(signal.SIGTERM, handler)
+    takes_over, ray._private.utils.set_sigterm_handler = ray._private.utils.set_sigterm_handler, _left_undone
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+    finally:
+        ray._private.utils.set_sigterm_handler = takes_over
+    ray._private.worker.print_to_stdstream = _left_undone
 
 
-def _unsaid(*_: Any, **__: Any) -> None:
-    """In place of what prints Ray's own words on stdout, many lines for a lost worker: the pool says so in one."""
+def _left_undone(*_: Any, **__: Any) -> None:
+    """In place of what Ray would do of its own accord, such as to print many lines on stdout for a lost worker."""
 
 
 def _end() -> None:
@@ -120,25 +120,7 @@ def disconnect(wait: bool = True) -> None:
     ending = Thread(target=_end, name="ray-shutdown", daemon=True)
     ending.start()
     if wait:
-        with _ended_by_signals():
-            ending.join()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Whoever does not want to wait for Ray any longer ends the program at once: all is kept by now.
-
-    It is the system that does it, for Ray holds Python's lock for seconds.
-    """
-    if current_thread() is not main_thread():
-        yield
-        return
-    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        ending.join()
 
 
 def cpus_of_cluster() -> int:

@@ -1,0 +1,84 @@
+"""SIGINT and SIGTERM in a program that calls searches: what is done is kept, then they are the program's again."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from problems import sphere
+
+import distsearch
+from distsearch.runs.directory import StoredRun
+
+
+def interrupting(number: int, calls: int):
+    """A function that sends its process a signal once it has been called so many times."""
+    count = 0
+
+    def loss(weights: np.ndarray) -> float:
+        nonlocal count
+        count += 1
+        if count == calls:
+            os.kill(os.getpid(), number)
+        return sphere(weights)
+
+    return loss
+
+
+def test_ctrl_c_saves_the_run_and_is_raised_again(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        distsearch.minimize(
+            interrupting(signal.SIGINT, 200), [0.0], seconds=60, workers=0, name="a", runs=str(tmp_path)
+        )
+    result = StoredRun(tmp_path / "a").result
+    assert result.reason == "interrupted"
+    assert result.rounds == 6  # of 32 candidates
+
+
+def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
+    from distsearch.api import functions
+
+    monkeypatch.setattr(functions, "_unwatched", lambda row, *_: row.round == 3 and os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        distsearch.search([[0.0], [1.0]], [0, 1], seconds=60, workers=0, name="a", runs=str(tmp_path))
+    assert StoredRun(tmp_path / "a").result.rounds == 4
+
+
+def test_a_handler_of_the_program_s_own_is_called_and_the_result_returned():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        result = distsearch.minimize(interrupting(signal.SIGTERM, 200), [0.0], seconds=60, workers=0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+    assert result.summary.reason == "interrupted"
+    assert len(result.history) == 6
+
+
+LOOP = """
+import tempfile, sys, distsearch
+tempfile.tempdir = "temporary"
+for number in range(1000):
+    distsearch.minimize(lambda weights: float((weights**2).sum()), [1.0], rounds=20, workers=0)
+    if number == 2:
+        print("third", flush=True)
+    if number >= 2:
+        distsearch.minimize(lambda weights: float((weights**2).sum()), [1.0], seconds=60, workers=0, name="a")
+"""
+
+
+@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "")])
+def test_a_script_of_many_searches_ends_as_if_there_were_none(tmp_path, number, ending):
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOOP], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout.readline() == "third\n"
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == -number
+    assert told.strip().rpartition("\n")[2] == ending
+    assert not list((tmp_path / "temporary").iterdir())
