@@ -3,13 +3,21 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import typer
+
+from distsearch.cli import streams
 from distsearch.cli.app import application
-from distsearch.cli.output import INTERRUPTED_EXIT_CODE
+from distsearch.cli.faults import report
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
+
+# The errors of Typer itself, whose own base class has a public name in none of its versions.
+_CommandLineError: Any = typer.BadParameter.__mro__[2]
 
 
 class _Ending:
@@ -30,20 +38,33 @@ def main() -> None:
     ending = _Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ending)
-    try:
-        application(sys.argv[1:2])()
-    except DistsearchError as error:
-        print(f"distsearch: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:  # what no room has a better sentence for, such as a folder that may not be entered
-        print(f"distsearch: cannot use {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
-        sys.exit(UserError.exit_code)
-    except KeyboardInterrupt:
+    streams.prepare()
+    code = _exit_code(sys.argv[1:])
+    if code == INTERRUPTED_EXIT_CODE:
         _leave()
-    except SystemExit as ended:  # how every command ends
-        if ended.code == INTERRUPTED_EXIT_CODE:
-            _leave()
-        raise
+    sys.exit(code)
+
+
+def _exit_code(arguments: Sequence[str]) -> int:
+    """The exit code of a command line, whose error, if any, has been printed."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except DistsearchError as error:
+        return _refused(str(error), error.exit_code)
+    except _CommandLineError as error:
+        return _refused(_about_the_command_line(error))
+    except MemoryError:
+        return _refused("there is not enough memory for this: try a smaller network, --batch or --population")
+    except OSError as error:  # what no room has a better sentence for, such as a folder that may not be entered
+        if error.strerror is None:
+            return report(error)
+        return _refused(f"cannot use {error.filename or 'a file'}: {error.strerror}")
+    except KeyboardInterrupt:
+        return INTERRUPTED_EXIT_CODE
+    except Exception as error:  # noqa: BLE001  (whatever is left is a fault of this program)
+        return report(error)
+    return code
 
 
 def _leave() -> NoReturn:
@@ -52,6 +73,27 @@ def _leave() -> NoReturn:
         with suppress(OSError):  # nobody may be reading any more
             stream.flush()
     os._exit(INTERRUPTED_EXIT_CODE)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(application(arguments[:1]))
+    try:
+        with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code if arguments else UserError.exit_code
+    return 0
+
+
+def _refused(sentence: str, code: int = UserError.exit_code) -> int:
+    say(f"distsearch: {sentence}")
+    return code
+
+
+def _about_the_command_line(error: Any) -> str:
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "distsearch"
+    message = error.format_message().rstrip(".")
+    return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows what there is"
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from distsearch.errors import SettingError, unknown
+from distsearch.errors import SettingError, brief, unknown
 from distsearch.settings import Declared, Settings, about, checked, declared
 
 DEFAULT_ROUNDS = 1000
+MOST_BYTES = 1_000_000  # of a configuration
 
 Value = bool | int | float | str | list[int] | None
 
@@ -25,6 +26,7 @@ class DataConfig(Settings, frozen=True):
             "vertical or spiral (built in); digits, iris, wine or breast-cancer (with scikit-learn); "
             "or a CSV, Parquet, NPZ or IDX file, or a folder of IDX files",
             flag="data",
+            path=True,
         ),
     ] = "vertical"
     target: Annotated[str, about("target column of a table; its last column if empty")] = ""
@@ -104,9 +106,13 @@ class OutputConfig(Settings, frozen=True):
     """What is kept."""
 
     name: Annotated[str, about("name of the run; made up if empty")] = ""
-    directory: Annotated[str, about("folder that holds the runs", flag="runs")] = "runs"
+    directory: Annotated[str, about("folder that holds the runs", flag="runs", path=True)] = "runs"
     storage: Annotated[
-        str, about("folder or URI (s3://bucket/prefix, gs://…) to which checkpoints and results are published as well")
+        str,
+        about(
+            "folder or URI (s3://bucket/prefix, gs://…) to which checkpoints and results are published as well",
+            path=True,
+        ),
     ] = ""
     measure_every: (
         Annotated[
@@ -171,13 +177,9 @@ def from_sections(sections: Mapping[str, Any]) -> RunConfig:
         if section not in known:
             raise SettingError(unknown("section", section, known))
         if not isinstance(values, Mapping):
-            raise SettingError(f"{section}: expected a section [{section}], got the value {values!r}")
+            raise SettingError(f"{section}: expected a section [{section}], got the value {brief(values)}")
         groups[section] = checked(SECTIONS[section], values, section) if section in SECTIONS else dict(values)
-    config = RunConfig(**groups)
-    for section, seed in (("strategy", config.strategy.seed), ("data", config.data.seed)):
-        if seed >= 2**64:
-            raise SettingError(f"{section}.seed: expected a whole number below 2**64, got {seed}")
-    return config
+    return RunConfig(**groups)
 
 
 def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> RunConfig:
@@ -196,21 +198,37 @@ def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None
 def read_toml(path: Path) -> dict[str, Any]:
     """The sections of a TOML file; SettingError with the line if it is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SettingError(f"{path} is not a configuration: expected at most {MOST_BYTES // 10**6} MB, got more")
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise SettingError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise SettingError(f"{path} is not a configuration: its brackets are nested too deeply") from None
+    except ValueError as error:  # also of a whole number with thousands of digits
         raise SettingError(f"{path} is not TOML: {error}") from None
 
 
-def to_toml(config: RunConfig, strategy_settings: Settings) -> str:
-    """The configuration as commented TOML that `from_sections` reads back to the same; unset settings as comments."""
+def to_toml(config: RunConfig, strategy_settings: Settings | None) -> str:
+    """The configuration as commented TOML that `from_sections` reads back to the same; unset settings as comments.
+
+    Without the checked settings of a strategy, which is then still to be chosen, those that are given stand there.
+    """
     lines: list[str] = []
     for section in SECTIONS:
         lines += _section(section, getattr(config, section))
         if section == "strategy":
-            lines += _section("settings", strategy_settings, f"The settings of {config.strategy.name}.")
+            lines += _own_section(config, strategy_settings)
     return "\n".join(lines)
+
+
+def _own_section(config: RunConfig, settings: Settings | None) -> list[str]:
+    if settings is not None:
+        return _section("settings", settings, f"The settings of {config.strategy.name}.")
+    given = [f"{name} = {_toml_value(value)}" for name, value in config.settings.items()]
+    return ["# The settings of the strategy that will be chosen.", "[settings]", *given, ""]
 
 
 def _section(name: str, group: Settings, text: str | None = None) -> list[str]:

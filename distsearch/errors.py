@@ -4,6 +4,7 @@ DistsearchError
 ├── UserError            exit code 2   something given by the user cannot be used
 │   ├── SettingError                   a setting is unknown, out of range or of the wrong type
 │   ├── DataError                      a data set cannot be read or used
+│   ├── TooLargeError                  something would take more memory than there is
 │   ├── RunError                       a run directory is missing, foreign, damaged or already there
 │   └── StorageError                   shared storage cannot be reached or used, or what lies there is damaged
 │       └── OvertakenError             another driver has gone on with the run
@@ -14,6 +15,8 @@ DistsearchError
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_LONGEST_SHOWN = 60  # characters of a value that came
 
 
 class DistsearchError(Exception):
@@ -34,6 +37,10 @@ class SettingError(UserError):
 
 class DataError(UserError):
     """A data set cannot be read or used."""
+
+
+class TooLargeError(UserError):
+    """Something would take more memory than there is."""
 
 
 class RunError(UserError):
@@ -66,9 +73,18 @@ class ObjectiveError(DistsearchError):
     exit_code = 4
 
 
+def brief(value: object) -> str:
+    """A value as errors show it: on one line, and not too long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}…"
+
+
 def unknown(what: str, came: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not among the known ones, with the nearest one suggested."""
     names = sorted(known)
     near = [name for name in names if came and name.startswith(came)] or get_close_matches(came, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {came!r}: {hint}expected one of {', '.join(names)}"
+    return f"unknown {what} {brief(came)}: {hint}expected one of {', '.join(names)}"

@@ -5,6 +5,7 @@ The command line, the commented TOML and the README's table are all read off the
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -13,9 +14,12 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
-from distsearch.errors import SettingError, unknown
+from distsearch.errors import SettingError, brief, unknown
+from distsearch.paths import expanded, not_encodable
 
 S = TypeVar("S", bound="Settings")
+
+LARGEST_WHOLE = 2**64  # that JSON's and TOML's readers take
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,14 +31,18 @@ def about(
     *,
     unit: str = "",
     flag: str = "",
+    path: bool = False,
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
     at_most: float | None = None,
 ) -> Meta:
-    """What is said of a setting and what it must keep to; `flag` names it on the command line if not its own name."""
+    """What is said of a setting and what it must keep to; `flag` names it on the command line if not its own name.
+
+    A `path` may begin with `~`.
+    """
     bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
-    return Meta(description=text, extra={"unit": unit, "flag": flag}, **bounds)
+    return Meta(description=text, extra={"unit": unit, "flag": flag, "path": path}, **bounds)
 
 
 class Declared(Struct, frozen=True):
@@ -66,29 +74,58 @@ def declared(settings: type[Settings]) -> Iterator[Declared]:
 def checked(settings: type[S], values: Mapping[str, Any], where: str) -> S:
     """The group made of `values`, or SettingError with what was expected and what came. `where` names the group."""
     known = {field.name: field for field in msgspec.structs.fields(settings)}
+    taken: dict[str, object] = {}
     for name, value in values.items():
         if name not in known:
             raise SettingError(f"{where}: {unknown('setting', name, known)}")
-        _check_value(f"{where}.{name}", value)
+        taken[name] = _taken(known[name], value)
+        _check(f"{where}.{name}", taken[name])
     try:
-        return msgspec.convert(dict(values), settings)
+        return msgspec.convert(taken, settings)
     except msgspec.ValidationError as error:
-        raise SettingError(_sentence(str(error), values, known, where)) from None
+        raise SettingError(_sentence(str(error), taken, known, where)) from None
 
 
-def _check_value(name: str, value: object) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
+def replaced(group: S, where: str, **changes: Any) -> S:
+    """The group with other values, checked like all; `where` names it."""
+    return checked(type(group), {**msgspec.structs.asdict(group), **changes}, where)
+
+
+def _taken(field: FieldInfo, value: object) -> object:
+    """The value in plain Python, be it NumPy's, a path, or a single number where several may stand."""
+    plain = _builtin(value)
+    if get_origin(_plain(field.type)) is tuple and isinstance(plain, int | float):
+        return [plain]
+    if isinstance(plain, str) and (_meta(field.type).extra or {})["path"]:
+        return expanded(plain)
+    return plain
+
+
+def _builtin(value: object) -> object:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, list | tuple | range):
+        return [_builtin(part) for part in value]
+    to_list = getattr(value, "tolist", None)  # of NumPy's arrays, and of its scalars, which become numbers
+    return to_list() if callable(to_list) else value
+
+
+def _check(name: str, value: object) -> None:
+    """SettingError if the value cannot be written to a file and read again."""
+    if isinstance(value, list):
+        for part in value:
+            _check(name, part)
+    elif isinstance(value, float) and not math.isfinite(value):
         raise SettingError(f"{name}: expected a finite number, got {value}")
-    if isinstance(value, str) and not _is_text(value):
-        raise SettingError(f"{name}: expected UTF-8 text without NUL, got {value!r}")
-
-
-def _is_text(value: str) -> bool:
-    """Whether a file can hold the text and a file can bear it as its name."""
-    try:
-        return b"\0" not in value.encode()
-    except UnicodeEncodeError:  # bytes of the command line that are no text stand in it as lone surrogates
-        return False
+    elif isinstance(value, int) and abs(value) >= LARGEST_WHOLE:
+        raise SettingError(f"{name}: expected a whole number below 2**64, got {brief(value)}")
+    elif isinstance(value, str):
+        if "\0" in value:
+            raise SettingError(f"{name}: expected a text, got {brief(value)}: leave out the zero bytes")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise SettingError(f"{name}: expected a text, got {brief(value)}: {not_encodable()}") from None
 
 
 def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str) -> str:
@@ -103,10 +140,11 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
         ("float", "a number"),
         ("str", "a text"),
         ("bool", "true or false"),
+        ("array", "a list"),
     ):
         expected = re.sub(rf"\b{internal}\b", word, expected)
     default = known[name].default
-    return f"{where}.{name}: {expected}, got {values[name]!r} (the default is {default!r})"
+    return f"{where}.{name}: {expected}, got {brief(values[name])} (the default is {default!r})"
 
 
 def _meta(annotation: Any) -> Meta:

@@ -65,9 +65,9 @@ def awaited(condition: Callable[[], T], seconds: float = 60.0) -> T:
     return outcome
 
 
-def bound_by_permissions(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program so that permissions bind it, also where the tests run as root, who may read and write all."""
-    command = [sys.executable, "-m", "distsearch", *map(str, arguments)]
+def bound_by_permissions(*arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:
+    """Run distsearch, or Python's `program`, so that permissions bind it, also where the tests run as root."""
+    command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
     drop = _drop_privileges if os.geteuid() == 0 else None
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", preexec_fn=drop)
 

@@ -4,17 +4,24 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+SHORT = ("--workers", "0", "--rounds", "3")
 
 
-def distsearch(*arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "distsearch", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, **options)
+def ran(*arguments: str | Path, cwd: Path, program: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """The program's end; `program` is Python to run instead, `variables` are added to its environment."""
+    command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
+    environment = {**ENVIRONMENT, **options.pop("variables", {})}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, text=True, encoding="utf-8", timeout=120, **{**streams, **options}
+    )
 
 
 def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = distsearch(*arguments, cwd=cwd)
+    done = ran(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -31,12 +38,13 @@ def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def refused(*arguments: str, cwd: Path) -> str:
-    """The one sentence of a command that is refused with exit code 2, and that leaves nothing behind."""
-    before = sorted(cwd.rglob("*"))
-    done = distsearch(*arguments, cwd=cwd)
-    assert done.returncode == 2, done.stderr
+def refused(*arguments: str | Path, cwd: Path, code: int = 2, **options: Any) -> str:
+    """The last sentence of a command that is refused, without the program's name, and that leaves nothing behind."""
+    before = sorted(os.walk(cwd))
+    done = ran(*arguments, cwd=cwd, **options)
+    lines = done.stderr.splitlines()
+    assert done.returncode == code, done.stderr
     assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert sorted(cwd.rglob("*")) == before
-    return done.stderr
+    assert [line.startswith("distsearch: ") for line in lines] == [False] * (len(lines) - 1) + [True], done.stderr
+    assert sorted(os.walk(cwd)) == before
+    return lines[-1].removeprefix("distsearch: ")

@@ -1,4 +1,5 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -43,7 +44,7 @@ def test_flags_override_a_file_and_leave_the_rest_of_it():
 
 @example('\x7f\x01"\\\n', [], None, 0)
 @given(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(lambda text: text[:1] != "~"),
     st.lists(st.integers(1, 99), max_size=3),
     st.none() | st.floats(1e-9, 1e9),
     st.integers(0, 2**64 - 1),
@@ -79,6 +80,11 @@ def test_the_toml_names_and_explains_every_setting():
         ("[data\n", "not TOML: .*line 1"),
         ("[strategy]\nseed = 18446744073709551616", "strategy.seed: expected"),
         ("[network]\nlayers = [4, 0]", "network.layers: expected a whole number >= 1"),
+        ("a = " + "[" * 5000, "is not a configuration: its brackets are nested too deeply"),
+        (f"[strategy]\nseed = {'9' * 5000}", "is not TOML: Exceeds the limit"),
+        ('[output]\nname = "a\\u0000b"', r"output.name: expected a text, got 'a\\x00b'"),
+        ('[data]\nsource = "~nobody-of-this-name/a.csv"', "there is no home ~nobody-of-this-name"),
+        ("# " + "x" * 1_000_000, "is not a configuration: expected at most 1 MB, got more"),
         ("[stop]\nrounds = 0", "stop.rounds: expected a whole number >= 1, got 0"),
     ],
 )
@@ -87,6 +93,28 @@ def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, content, 
     path.write_text(content)
     with pytest.raises(SettingError, match=sentence):
         from_sections(read_toml(path))
+
+
+def test_a_file_without_an_end_is_refused():
+    with pytest.raises(SettingError, match="/dev/zero is not a configuration: expected at most 1 MB"):
+        read_toml(Path("/dev/zero"))
+
+
+def test_a_home_is_expanded_in_every_setting_that_is_a_path(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    made = from_sections({"data": {"source": "~/a.csv"}, "output": {"directory": Path("~/runs"), "storage": "~/there"}})
+    assert (made.data.source, made.output.directory, made.output.storage) == (
+        "/home/me/a.csv",
+        "/home/me/runs",
+        "/home/me/there",
+    )
+    assert from_flags({"storage": "s3://bucket/~"}).output.storage == "s3://bucket/~"
+
+
+def test_the_strategy_may_still_be_open_with_some_settings_given():
+    made = from_flags({"strategy": "auto", "sigma": 0.25})
+    text = to_toml(made, None)
+    assert from_sections(tomllib.loads(text)) == made
 
 
 def test_a_missing_or_binary_file_is_refused(tmp_path):

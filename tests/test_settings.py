@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pytest
 
 from distsearch.errors import SettingError
-from distsearch.settings import Settings, about, checked, declared
+from distsearch.settings import Settings, about, checked, declared, replaced
 
 
 class Example(Settings):
@@ -12,13 +14,48 @@ class Example(Settings):
     limit: Annotated[float, about("at most", above=0)] | None = None
     widths: Annotated[tuple[int, ...], about("how wide")] = (3,)
     on: Annotated[bool, about("whether")] = True
-    name: Annotated[str, about("of what")] = ""
+    name: Annotated[str, about("who")] = ""
+    folder: Annotated[str, about("where", path=True)] = ""
 
 
 def test_values_are_converted_and_the_rest_is_default():
     assert checked(Example, {"share": 0.25, "widths": [4, 5], "limit": 3}, "example") == Example(
         share=0.25, widths=(4, 5), limit=3.0
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"count": np.int64(3)}, {"count": 3}),
+        ({"share": np.float32(0.25)}, {"share": 0.25}),
+        ({"limit": np.array(2.0)}, {"limit": 2.0}),
+        ({"on": np.False_}, {"on": False}),
+        ({"name": np.str_("me")}, {"name": "me"}),
+        ({"widths": 64}, {"widths": (64,)}),
+        ({"widths": np.int32(64)}, {"widths": (64,)}),
+        ({"widths": np.array([64, 32])}, {"widths": (64, 32)}),
+        ({"widths": [np.int64(64), 32]}, {"widths": (64, 32)}),
+        ({"widths": range(1, 3)}, {"widths": (1, 2)}),
+        ({"folder": Path("a/b")}, {"folder": "a/b"}),
+        ({"folder": Path("~/b")}, {"folder": "/home/me/b"}),
+        ({"folder": "~/b"}, {"folder": "/home/me/b"}),
+        ({"folder": "./b"}, {"folder": "./b"}),
+        ({"name": "~/b"}, {"name": "~/b"}),
+    ],
+)
+def test_what_python_and_numpy_have_is_taken(monkeypatch, given, taken):
+    monkeypatch.setenv("HOME", "/home/me")
+    made = checked(Example, given, "example")
+    assert made == Example(**taken)
+    for name in given:
+        assert type(getattr(made, name)) is type(getattr(Example(**taken), name))
+
+
+def test_what_is_changed_is_checked_as_well():
+    assert replaced(Example(count=3), "example", share=0.75) == Example(count=3, share=0.75)
+    with pytest.raises(SettingError, match="example.limit: expected a finite number, got inf"):
+        replaced(Example(), "example", limit=float("inf"))
 
 
 @pytest.mark.parametrize(
@@ -33,9 +70,18 @@ def test_values_are_converted_and_the_rest_is_default():
         ({"limit": float("inf")}, "example.limit: expected a finite number, got inf"),
         ({"limit": 0}, "example.limit: expected a number > 0.0, got 0"),
         ({"on": 1}, "example.on: expected true or false, got 1"),
-        ({"name": "n\udcff"}, r"example.name: expected UTF-8 text without NUL, got 'n\\udcff'"),
-        ({"name": "n\0"}, r"example.name: expected UTF-8 text without NUL, got 'n\\x00'"),
+        ({"name": "n\udcff"}, r"example.name: expected a text, got 'n\\udcff': write it in UTF-8"),
+        ({"name": "n\0"}, r"example.name: expected a text, got 'n\\x00': leave out the zero bytes"),
         ({"widths": ["a"]}, "example.widths: expected a whole number, got "),
+        ({"count": 2**64}, "example.count: expected a whole number below 2\\*\\*64, got 18446744073709551616"),
+        ({"count": 10**5000}, "example.count: .*below 2\\*\\*64, got a number of thousands of digits"),
+        ({"widths": [3, -(2**64)]}, "example.widths: expected a whole number below 2\\*\\*64"),
+        ({"widths": True}, "example.widths: expected a whole number"),
+        ({"name": "a\0"}, r"example.name: expected a text, got 'a\\x00': leave out the zero bytes"),
+        ({"name": b"me"}, "example.name: expected a text, got b'me'"),
+        ({"folder": "~nobody-of-this-name"}, "there is no home ~nobody-of-this-name"),
+        ({"count": "many" * 1000}, "example.count: expected a whole number, got 'many.{1,60}…"),
+        ({"widths": "64,32"}, r"example.widths: expected a list, got '64,32' \(the default is \(3,\)\)"),
         ({"cuont": 3}, "example: unknown setting 'cuont': did you mean 'count'"),
     ],
 )

@@ -10,9 +10,27 @@ import typer
 from distsearch import __version__, config
 from distsearch.cli import cluster
 from distsearch.cli.comparisons import compare, list_strategies
-from distsearch.cli.options import RUNS_VARIABLE, ConfigOption, JsonOption, RunArgument, RunsOption, with_options
-from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json, print_parts, say, write
-from distsearch.errors import RunError, UserError
+from distsearch.cli.options import (
+    FILE,
+    RUNS_VARIABLE,
+    ConfigOption,
+    JsonOption,
+    RunArgument,
+    RunsOption,
+    with_options,
+)
+from distsearch.cli.output import (
+    INTERRUPTED_EXIT_CODE,
+    check_output,
+    new_console,
+    print_json,
+    print_parts,
+    print_text,
+    say,
+    write,
+)
+from distsearch.errors import RunError, UserError, brief
+from distsearch.paths import as_path, expanded
 
 if TYPE_CHECKING:
     from distsearch.objectives.model import Model, Scores
@@ -30,7 +48,6 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     """The command line for these first arguments: the strategies' options are only read where they are needed."""
     app = typer.Typer(
         help="Train neural networks without gradients, on every core and every machine you have.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
@@ -60,7 +77,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"distsearch {__version__}")
+        print_text(f"distsearch {__version__}\n")
         raise typer.Exit
 
 
@@ -123,12 +140,12 @@ def _search(search: "Session | Resumption", settings: config.RunConfig, verbose:
     objective = search.objective
     console = new_console(stderr=True)
     weights = f"({objective.space.weights_count:,} weights)"
-    console.print(settings_line(settings), weights, highlight=False, soft_wrap=True)
+    console.print(settings_line(settings), weights, soft_wrap=True)
     with Interrupts() as interrupts, Reporter(console, settings, verbose, objective.measure) as reporter:
         directory, result = search.run(reporter, reporter.say, interrupts)
     console.print(result_table(result))
     places = [str(directory.path), *filter(None, [settings.output.storage])]
-    console.print(f"kept in {' and in '.join(places)}", highlight=False, soft_wrap=True)
+    console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
     if json:
         print_json(result)
     if result.reason == INTERRUPTED:
@@ -161,12 +178,14 @@ def verify(
     from distsearch.search import resumption, verification
 
     if rounds != "all" and not rounds.isdecimal():
-        raise UserError(f"--rounds: expected a number or all, got {rounds!r}")
+        raise UserError(f"--rounds: expected a number or all, got {brief(rounds)}")
     stored = _stored(run, runs)
     if other := resumption.other_machine(stored):
         say(other)
     recorded = sum(1 for _ in stored.history())
-    chosen = range(recorded) if rounds == "all" else verification.sample(recorded, int(rounds))
+    digits = rounds.lstrip("0") or "0"  # Python reads no number of 5,000 digits
+    every = rounds == "all" or len(digits) > len(str(recorded))
+    chosen = range(recorded) if every else verification.sample(recorded, int(digits))
     with steps_shown(new_console(stderr=True), "verifying", recorded) as watch:
         verdict = verification.verify(
             verification.Replay(stored), resumption.own_session(stored, workers), chosen, watch, say
@@ -181,12 +200,13 @@ def verify(
 
 def replay(
     run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", metavar="FILE")],
+    to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", **FILE)],
     runs: RunsOption = "runs",
 ) -> None:
     """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
     from distsearch.search.verification import replayed
 
+    check_output(to)
     write(to, replayed(_stored(run, runs), say))
     say(f"the best weights of {run}, made again from its seed and history, are in {to}")
 
@@ -218,13 +238,13 @@ def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
     from distsearch.cli.tables import runs_table
     from distsearch.runs.directory import run_paths
 
-    paths = run_paths(Path(runs).expanduser())
+    paths = run_paths(as_path(runs))
     if json:
         print_json([{"run": path.name, "path": str(path)} for path in paths])
     elif paths:
         print_parts(runs_table(paths))
     else:
-        new_console(stderr=True).print(f"no runs in {runs}: `distsearch run` makes one", highlight=False)
+        say(f"no runs in {runs}: `distsearch run` makes one")
 
 
 def evaluate(
@@ -241,6 +261,7 @@ def evaluate(
 
     stored = _stored(run, runs)
     model = stored_model(stored)
+    data = expanded(data)
     scores = {data: model.scores(read_examples(data, model.schema, target))} if data else _own(stored, model)
     if json:
         print_json({name: each._asdict() for name, each in scores.items()})
@@ -251,7 +272,7 @@ def evaluate(
 def predict(
     run: RunArgument,
     file: Annotated[str, typer.Argument(help="CSV, Parquet, NPZ or IDX file with the features.", metavar="FILE")],
-    output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", metavar="FILE")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", **FILE)] = None,
     runs: RunsOption = "runs",
 ) -> None:
     """Predict with a run's best weights: a CSV line for each line of the file."""
@@ -259,12 +280,14 @@ def predict(
     from distsearch.reports.predictions import as_csv
     from distsearch.search.resumption import stored_model
 
+    if output is not None:
+        check_output(output)
     model = stored_model(_stored(run, runs))
-    text = as_csv(model, read_features(file, model.schema))
+    text = as_csv(model, read_features(expanded(file), model.schema))
     if output is None:
-        print(text, end="")
-        return
-    write(output, text.encode())
+        print_text(text)
+    else:
+        write(output, text.encode())
 
 
 def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> None:
@@ -272,12 +295,14 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
     from distsearch import strategies
 
     settings = _settings(config_file, flags)
-    print(config.to_toml(settings, strategies.settings_of(settings.strategy.name, settings.settings)), end="")
+    name = settings.strategy.name
+    own = None if name == strategies.AUTO else strategies.settings_of(name, settings.settings)
+    print_text(config.to_toml(settings, own))
 
 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
-    if RUNS_VARIABLE in os.environ:
-        flags = {"runs": str(Path(os.environ[RUNS_VARIABLE]).expanduser()), **flags}
+    if os.environ.get(RUNS_VARIABLE):
+        flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
     return config.from_flags(flags, config.read_toml(file) if file else None)
 
 
@@ -286,17 +311,19 @@ def _stored(run: str, runs: str) -> "StoredRun":
     from distsearch.runs.directory import StoredRun, run_paths
     from distsearch.storage import fetched, is_stored
 
-    folder = Path(runs).expanduser()
+    folder = as_path(runs)
     if is_stored(run):
         return StoredRun(fetched(run, folder))
-    places = [Path(run), folder / run]
+    places = [as_path(run), folder / run]
     for place in reversed(places):
         if place.is_dir():
             return StoredRun(place)
     from distsearch.errors import unknown
 
     names = [path.name for path in run_paths(folder)]
-    raise RunError(unknown("run", run, names) if names else f"expected a run, got {run!r}: there are none in {runs}")
+    raise RunError(
+        unknown("run", run, names) if names else f"expected a run, got {brief(run)}: there are none in {runs}"
+    )
 
 
 def _storage_of(run: str) -> str | None:

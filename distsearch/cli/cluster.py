@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distsearch.cli.options import RUNS_VARIABLE, JsonOption, RunArgument, RunsOption
-from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, say
+from distsearch.cli.options import FILE, RUNS_VARIABLE, JsonOption, RunArgument, RunsOption
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, print_text, say
 from distsearch.errors import ClusterError, RunError, UserError
+from distsearch.paths import as_path
 
 if TYPE_CHECKING:
     from distsearch.jobs.cluster import Cluster, Job
@@ -28,8 +29,8 @@ TokenOption = Annotated[
     typer.Option(
         "--token-file",
         help="File with the cluster's token; RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.",
-        metavar="FILE",
         show_default=False,
+        **FILE,
     ),
 ]
 JobArgument = Annotated[str, typer.Argument(help="A job's id, or its run's name.", metavar="JOB")]
@@ -45,7 +46,7 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or print its id alone.")] = True,
     job: Annotated[str, typer.Option(help="Id of the job; after its run if not given.", metavar="ID")] = "",
     add: Annotated[
-        list[Path] | None, typer.Option("--add", help="A file to send along besides those named.", metavar="FILE")
+        list[Path] | None, typer.Option("--add", help="A file to send along besides those named.", **FILE)
     ] = None,
     files: Annotated[
         bool, typer.Option("--files/--no-files", help="Send data that is here, or take its path for the cluster's.")
@@ -70,9 +71,9 @@ def submit(
         return
     sent = survived(cluster, sent)
     if sent.ended and sent.status != "SUCCEEDED":
-        print(cluster.log(sent.id), end="")
+        print_text(cluster.log(sent.id))
         _end_as(sent)
-    print(sent.id)
+    print_text(f"{sent.id}\n")
 
 
 def list_jobs(address: AddressOption = "", token_file: TokenOption = None, json: JsonOption = False) -> None:
@@ -102,7 +103,7 @@ def logs(
     if follow:
         _follow(cluster, found.id)
     else:
-        print(cluster.log(found.id), end="")
+        print_text(cluster.log(found.id))
 
 
 def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption = None) -> None:
@@ -127,8 +128,9 @@ def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption 
 def fetch(
     job: JobArgument,
     to: Annotated[
-        str, typer.Option("--to", help="Folder to bring it to.", envvar=RUNS_VARIABLE, metavar="FOLDER")
-    ] = "runs",
+        Path,
+        typer.Option("--to", help="Folder to bring it to.", envvar=RUNS_VARIABLE, parser=as_path, metavar="FOLDER"),
+    ] = Path("runs"),
     address: AddressOption = "",
     token_file: TokenOption = None,
 ) -> None:
@@ -139,7 +141,7 @@ def fetch(
     found = cluster.find(job)
     if not found.run:
         raise UserError(f"job {found.id} was not sent by `distsearch submit`, so that its run is not known")
-    path = bring(cluster, found, Path(to).expanduser())
+    path = bring(cluster, found, to)
     say(f"fetched {path}" + ("" if found.ended else ", as far as it was; its job goes on"))
 
 
@@ -147,10 +149,10 @@ def export(run: RunArgument, runs: RunsOption = "runs") -> None:
     """Print a run's directory as text, for `fetch`."""
     from distsearch.jobs.archive import packed
 
-    path = Path(runs).expanduser() / run
+    path = as_path(runs) / run
     if not path.is_dir():
         raise RunError(f"{path} is not there")
-    print(packed(path), end="", flush=True)
+    print_text(packed(path))
 
 
 def _cluster(address: str, token_file: Path | None) -> "Cluster":
@@ -173,7 +175,7 @@ def _follow(cluster: "Cluster", job: str) -> None:
     from distsearch.jobs.following import followed
 
     try:
-        done = followed(cluster, job, lambda text: print(text, end="", flush=True))
+        done = followed(cluster, job, print_text)
     except KeyboardInterrupt:
         say(
             f"\njob {job} goes on: `distsearch logs {job} --follow` follows it, "

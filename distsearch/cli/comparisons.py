@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
-from distsearch.cli.options import ConfigOption, JsonOption
-from distsearch.cli.output import INTERRUPTED_EXIT_CODE, new_console, print_json, print_parts, say, write
-from distsearch.errors import UserError
+from distsearch.cli.options import FILE, ConfigOption, JsonOption
+from distsearch.cli.output import INTERRUPTED_EXIT_CODE, check_output, new_console, print_json, print_parts, say, write
 
 if TYPE_CHECKING:
     from distsearch.search.comparison import Search
@@ -44,9 +43,7 @@ def compare(
     *,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas between.", metavar="A,B,C")],
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each, with as many seeds from --seed on.")] = 5,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="CSV file to write the table to.", metavar="FILE")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="CSV file to write the table to.", **FILE)] = None,
     config_file: ConfigOption = None,
     json: JsonOption = False,
     flags: dict[str, Any],
@@ -56,14 +53,16 @@ def compare(
     Without --rounds, --seconds or --patience each search takes 10 seconds at most.
     """
     from distsearch.cli.tables import comparison_table
-    from distsearch.search import comparison
+    from distsearch.search import comparison, session
 
-    if output is not None and not output.parent.is_dir():
-        raise UserError(f"cannot write {output}: {output.parent} is not a folder")
+    if output is not None:
+        check_output(output)
     given = config.from_flags(flags, config.read_toml(config_file) if config_file else None)
+    dataset = session.read_data(given)
+    names = comparison.chosen(given, filter(None, strategies.split(",")), dataset, say)
     with comparison.kept(given, "runs" in flags or "name" in flags) as settings:
-        configs = comparison.planned(settings, [name for name in strategies.split(",") if name], seeds)
-        searches = list(_told(comparison.run(configs, _watched, say), len(configs)))
+        configs = comparison.planned(settings, names, seeds)
+        searches = list(_told(comparison.run(configs, dataset, _watched, say), len(configs)))
     lines = comparison.summary(searches, settings)
     if json:
         print_json({"strategies": lines, "searches": searches})

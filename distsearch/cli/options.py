@@ -9,7 +9,8 @@ import typer
 
 from distsearch import config
 from distsearch.config import Value
-from distsearch.errors import SettingError
+from distsearch.errors import SettingError, brief
+from distsearch.paths import as_path
 from distsearch.settings import Declared, declared
 
 PANELS = {
@@ -28,10 +29,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout."
 RunArgument = Annotated[
     str, typer.Argument(help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN")
 ]
-RunsOption = Annotated[str, typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE)]
+FILE: dict[str, Any] = {"parser": as_path, "metavar": "FILE"}
+"""What every option has that takes a file."""
+RunsOption = Annotated[
+    str,  # a path of the cluster's where it is `submit` that reads it
+    typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE, metavar="FOLDER"),
+]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="TOML file with settings; options override it.", metavar="FILE"),
+    typer.Option("--config", help="TOML file with settings; options override it.", **FILE),
 ]
 
 
@@ -130,4 +136,4 @@ def _numbers(name: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")] if text.strip() else []
     except ValueError:
-        raise SettingError(f"--{name}: expected whole numbers like 64,32, got {text!r}") from None
+        raise SettingError(f"--{name}: expected whole numbers like 64,32, got {brief(text)}") from None

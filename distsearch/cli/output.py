@@ -1,45 +1,65 @@
 """What every command prints and writes with; Rich is imported inside, so that --help is instant."""
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distsearch.cli import streams
+from distsearch.control_characters import escaped, escaped_in_json
 from distsearch.errors import UserError
+from distsearch.runs import files
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
+
+    from distsearch.cli.console import PlainConsole
 
 INTERRUPTED_EXIT_CODE = 130
-PIPED_WIDTH = 120  # characters; nothing is cut that goes into a file
+
+
+def check_output(path: Path) -> None:
+    """UserError if a file cannot be written there, before any work is done for it."""
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; add the name of a file")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: {path.parent} is not a folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: permission denied")
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that the user asked for. UserError if that cannot be."""
+    """Write a file that the user asked for, whole or not at all. UserError if that cannot be."""
     try:
-        path.write_bytes(content)
+        files.write_output(path, content)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
-def new_console(stderr: bool = False) -> "Console":
-    """A console on stdout or stderr, wide where it is not a terminal."""
-    from rich.console import Console
+def new_console(stderr: bool = False) -> "PlainConsole":
+    """A console on stdout or stderr."""
+    from distsearch.cli.console import PlainConsole
 
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console.width = max(console.width, PIPED_WIDTH)
-    return console
+    return PlainConsole(stderr)
 
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr."""
-    new_console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
+    sys.stderr.write(f"{escaped(sentence)}\n")
+    sys.stderr.flush()
 
 
 def print_parts(*parts: "RenderableType") -> None:
     """Print texts and tables on stdout."""
     console = new_console()
     for part in parts:
-        console.print(part, highlight=False)
+        console.print(part)
+
+
+def print_text(text: str) -> None:
+    """Print data on stdout, as it is written to a file; on a terminal with control characters as escapes."""
+    streams.put(text, sys.stdout)
 
 
 def print_json(document: Any) -> None:
@@ -48,4 +68,8 @@ def print_json(document: Any) -> None:
 
     from distsearch.runs import documents
 
-    print(msgspec.json.format(documents.encode(document)).decode())
+    try:
+        text = msgspec.json.format(documents.encode(document)).decode()
+    except UnicodeEncodeError:  # bytes of a file's name that are not UTF-8
+        text = json.dumps(documents.named(msgspec.to_builtins(document)), indent=2)
+    print_text(f"{escaped_in_json(text)}\n")

@@ -52,7 +52,7 @@ class Reporter:
 
     def say(self, sentence: str) -> None:
         """Print a line; the bar stays below it."""
-        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(sentence, soft_wrap=True)
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -161,8 +161,7 @@ def _improvement(row: RoundRecord, measured: Measurement) -> str:
 
 
 def _bar(console: Console) -> Progress:
-    bar = Progress(
-        BarColumn(bar_width=20), TextColumn("{task.fields[text]}"), console=console, auto_refresh=False, transient=True
-    )
+    columns = BarColumn(bar_width=20), TextColumn("{task.fields[text]}", markup=False)
+    bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
     bar.add_task("", total=1.0, text="starting")
     return bar

@@ -10,7 +10,7 @@ from distsearch.cli.options import given_settings
 from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Search
-from distsearch.runs.claims import is_plain
+from distsearch.runs import names
 
 COMMANDS = ("run", "resume")
 
@@ -32,8 +32,7 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
         strategies.settings_of(settings.strategy.name, settings.settings)
     source, data = data_files(settings.data.source) if files else (settings.data.source, {})
     run = settings.output.name or _made_up(settings)
-    if not is_plain(run):
-        raise UserError(f"expected a plain name for the run, got {run!r}")
+    names.check(run)
     line = _with(arguments, "--name", run)
     if source != settings.data.source:
         line = _with(line, "--data", source)
@@ -75,8 +74,7 @@ def _extras(source: str, *places: str) -> str:
 
 def _made_up(settings: config.RunConfig) -> str:
     """A name that no other run has, for the cluster's own would not be known here."""
-    stem = Path(settings.data.source).name.split(".")[0] or "data"
-    return f"{stem}-{settings.strategy.name}-{secrets.token_hex(3)}"
+    return f"{names.stem(settings.data.source, settings.strategy.name)}-{secrets.token_hex(3)}"
 
 
 def _folder(runs: str) -> str:

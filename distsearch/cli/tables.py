@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
-from rich.text import Text
 
 from distsearch.cli.options import shown
 from distsearch.config import RunConfig
@@ -165,7 +164,7 @@ def settings_table(strategy: type[Strategy]) -> Table:
     for setting in declared(strategy.Settings):
         unit = f" [{setting.unit}]" if setting.unit else ""
         default = "chosen" if setting.default is None else shown(setting.default)
-        table.add_row(f"--{setting.flag}", default, Text(setting.text + unit))
+        table.add_row(f"--{setting.flag}", default, setting.text + unit)
     return table
 
 

@@ -24,6 +24,8 @@ from distsearch.data.targets import Labels, target_numbers
 from distsearch.errors import DataError, unknown
 from distsearch.randomness import Stream, permutation
 
+MANY_CLASSES = 1000  # so many of them take more than an example or two each
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -142,6 +144,11 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
         raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some")
     labels = None if numbers and not raw.labels else Labels.of(raw)
     classes = None if labels is None else labels.classes()
+    if classes is not None and len(classes) > max(MANY_CLASSES, len(features) / 2):
+        raise DataError(
+            f"{raw.source}: expected labels that repeat, but {len(features):,} examples have {len(classes):,} "
+            "different ones; choose another --target, or to learn numbers add --loss mean-squared-error"
+        )
     targets = target_numbers(raw) if labels is None or classes is None else labels.class_numbers(classes)
     split = _split(raw, test_share, seed)
     kept = slice(None) if split is None else split[0]

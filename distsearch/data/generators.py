@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from distsearch import memory
 from distsearch.data.raw import Raw
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, noise
 
+DRAWN_BYTES = 100  # of an example while it is drawn
 _SPREAD = 0.1  # deviation of vertical's points
 _TURN = 4  # angle that an arm of the spiral sweeps, before it is stretched
 _STRETCH = 2.5
@@ -56,4 +58,8 @@ NAMES = (*DRAWN, *BUNDLED)
 
 def generate(name: str, points: int, classes: int, seed: int) -> Raw:
     """The built-in data set of this name; points (examples a class), classes and seed are for drawn ones."""
-    return DRAWN[name](points, classes, seed) if name in DRAWN else bundled(name)
+    if name not in DRAWN:
+        return bundled(name)
+    what = f"{name} with {points:,} points in each of {classes:,} classes"
+    memory.require(what, points * classes * DRAWN_BYTES, "choose fewer --points or --classes")
+    return DRAWN[name](points, classes, seed)

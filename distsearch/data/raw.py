@@ -1,6 +1,5 @@
 """What every reader and generator gives, before any check, and how files are opened for reading."""
 
-import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,9 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.errors import DataError
+from distsearch import memory
+from distsearch.data.unpacking import Unpacked
+from distsearch.errors import DataError, TooLargeError, brief
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_SHOWN = 20  # of a list of names
@@ -73,8 +74,7 @@ def is_missing(text: str) -> bool:
 
 def quoted(value: object) -> str:
     """A value as errors show it."""
-    shown = repr(value.item() if isinstance(value, np.generic) else value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}…"
+    return brief(value.item() if isinstance(value, np.generic) else value)
 
 
 def listed(values: Sequence[object]) -> str:
@@ -83,11 +83,23 @@ def listed(values: Sequence[object]) -> str:
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
 
 
-def unpacked(path: str) -> IO[bytes]:
-    """The open file, unpacked if it is gzip by its magic (browsers unpack and keep the name)."""
+@contextmanager
+def unpacked(path: str) -> Iterator[IO[bytes]]:
+    """The open file, unpacked if it is gzip by its magic (browsers unpack and keep the name).
+
+    DataError if it is larger than memory, or unpacks to more.
+    """
+    there = memory.available()
     with open(path, "rb") as file:
-        packed = file.read(2) == _GZIP_MAGIC
-    return cast(IO[bytes], gzip.open(path)) if packed else open(path, "rb")
+        if file.read(2) != _GZIP_MAGIC:
+            file.seek(0)
+            memory.require(f"{path}", os.fstat(file.fileno()).st_size, "split it, and train on a part of it")
+            yield file
+            return
+        file.seek(0)
+        refusal = DataError(f"{path} unpacks to more than the {memory.in_words(there)} of memory that there are")
+        with Unpacked(file, there, refusal) as whole:
+            yield cast(IO[bytes], whole)
 
 
 @contextmanager
@@ -98,6 +110,8 @@ def reading(path: str, kind: str, damage: tuple[type[Exception], ...] = ()) -> I
         yield
     except DataError:
         raise
+    except TooLargeError as error:
+        raise DataError(str(error)) from None
     except MemoryError:
         raise DataError(f"cannot read {path}: it needs more memory than there is") from None
     except damaged as error:

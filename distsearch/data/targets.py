@@ -186,7 +186,7 @@ def _different(raw: Raw, targets: NDArray[Any]) -> tuple[list[Label], NDArray[np
     table: dict[Any, int] = {}
     try:
         which = np.fromiter((table.setdefault(value, len(table)) for value in targets.tolist()), np.intp, len(targets))
-    except TypeError as error:
+    except (TypeError, ValueError, SystemError) as error:  # the last two of numbers that are no characters
         raise DataError(f"{raw.source}: {_EXPECTED}, got others: {error}") from None
     for index, value in enumerate(table):
         _check_label(raw, which, index, value)
@@ -199,7 +199,7 @@ _EXPECTED = "expected labels that are text, numbers, or true and false"
 def _check_label(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> None:
     """DataError if a value is no label: if it is not there, or is of a type that is not known."""
     if isinstance(value, str | bytes):
-        if not value.strip():
+        if not value.strip() or _is_cut(value):
             raise _missing(raw, which, index, value)
     elif type(value).__name__ in _ABSENT or value != value:
         raise _missing(raw, which, index, value)
@@ -208,6 +208,11 @@ def _check_label(raw: Raw, which: NDArray[np.intp], index: int, value: object) -
             f"{raw.source}, {_first(raw, which, index)}: {_EXPECTED}, got {quoted(value)}, a {type(value).__name__}; "
             "make text or numbers of them"
         )
+
+
+def _is_cut(label: str | bytes) -> bool:
+    """Whether a text has half of a character, which no file can hold."""
+    return isinstance(label, str) and label.encode(errors="replace").decode() != label
 
 
 def _missing(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> DataError:

@@ -1,6 +1,7 @@
 """Where a Ray cluster is and how to be let in: the address of its dashboard, and a token."""
 
 import json
+import os
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from distsearch.errors import ClusterError, UserError
+from distsearch.paths import as_path
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
@@ -103,16 +105,15 @@ def _token(file: Path | None, environment: Mapping[str, str]) -> str:
     if path is None and (token := environment.get("RAY_AUTH_TOKEN", "").strip()):
         return _checked(token, "RAY_AUTH_TOKEN")
     if path is None and (named := environment.get("RAY_AUTH_TOKEN_PATH")):
-        path = Path(named)
+        path = as_path(named)
     if path is None:
-        path, needed = Path("~/.ray/auth_token"), False
+        path, needed = Path(os.path.expanduser("~/.ray/auth_token")), False
     try:
-        path = path.expanduser()
         return _checked(path.read_text(encoding="utf-8").strip(), str(path))
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except OSError as error:
         if not needed:
             return ""
-        raise UserError(f"cannot read the token in {path}: {getattr(error, 'strerror', error)}") from None
+        raise UserError(f"cannot read the token in {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} holds no token: expected a line of text") from None
 

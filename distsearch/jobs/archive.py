@@ -2,24 +2,28 @@
 
 import io
 import os
-import secrets
-import shutil
 import tarfile
 import time
 from base64 import b64decode, encodebytes
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from distsearch.errors import ClusterError, RunError
-from distsearch.runs.checkpoints import TEMPORARY
-from distsearch.runs.claims import is_plain
-from distsearch.runs.directory import StoredRun
+from distsearch.data.unpacking import Unpacked
+from distsearch.errors import ClusterError, RunError, brief
+from distsearch.memory import in_words
 from distsearch.runs.documents import checksum
-from distsearch.runs.history import HISTORY, LOSSES
+from distsearch.runs.files import TEMPORARY, write_chunks
+from distsearch.runs.layout import APPENDED
+from distsearch.runs.names import is_plain
+from distsearch.runs.receiving import received
 
 BEGIN, END = "-----BEGIN DISTSEARCH RUN-----", "-----END DISTSEARCH RUN-----"
 MOST_BYTES = 250_000_000  # that a log should carry
-APPENDED = (HISTORY, LOSSES)  # read last, in this order: no line of the history is then without its losses
+MOST_UNPACKED = 20 * MOST_BYTES
+LATEST = 2**33  # seconds since 1970, in the year 2242
+CHUNK = 1 << 20  # bytes
 TRIES = 20
 PAUSE_SECONDS = 0.2
 
@@ -41,18 +45,11 @@ def unpacked(text: str, target: Path) -> None:
     Raises ClusterError if the text has come through damaged, RunError if the directory cannot be written.
     """
     content = _content(text)
-    temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
-        temporary.mkdir(parents=True)
-        try:
-            _extract(content, temporary)
-            StoredRun(temporary)
-            if target.exists():
-                raise RunError(f"{target} is already there: choose another folder with --to, or remove it first")
-            temporary.rename(target)
-        except BaseException:
-            shutil.rmtree(temporary)
-            raise
+        with received(target, update=False) as folder:
+            for member, chunks in _members(content):
+                write_chunks(folder / member.name, chunks)
+                os.utime(folder / member.name, (member.mtime, member.mtime))
     except OSError as error:
         raise RunError(f"cannot write {target}: {error.strerror}") from None
 
@@ -106,20 +103,36 @@ def _content(text: str) -> bytes:
     return content
 
 
-def _extract(content: bytes, folder: Path) -> None:
-    for name, member, modified in _members(content):
-        (folder / name).write_bytes(member)
-        os.utime(folder / name, (modified, modified))
-
-
-def _members(content: bytes) -> Iterator[tuple[str, bytes, float]]:
+def _members(content: bytes) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
     """The files of an archive: plain ones only, without folders, so that nothing can be written elsewhere."""
+    most = in_words(MOST_UNPACKED)
+    too_large = ClusterError(f"the cluster has sent a run of more than {most}, which no run packs so small")
+    unpacked = Unpacked(io.BytesIO(content), MOST_UNPACKED, too_large)
+    with _unpacking(), tarfile.open(fileobj=unpacked, mode="r:") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isreg() else None
+            if file is None or not is_plain(member.name) or not 0 <= member.mtime < LATEST:
+                raise ClusterError(f"the cluster has sent {brief(member.name)}, which is no file of a run")
+            if not 0 <= member.size <= MOST_UNPACKED:
+                raise too_large
+            yield member, _chunks(file)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while True:
+        with _unpacking():
+            chunk = file.read(CHUNK)
+        if not chunk:
+            return
+        yield chunk
+
+
+@contextmanager
+def _unpacking() -> Iterator[None]:
+    """ClusterError for all that damaged bytes make tarfile and gzip raise, which is almost anything."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isreg() else None
-                if file is None or not is_plain(member.name):
-                    raise ClusterError(f"the cluster has sent {member.name!r}, which is no file of a run")
-                yield member.name, file.read(), member.mtime
-    except (tarfile.TarError, EOFError) as error:
-        raise ClusterError(f"the run has come through damaged: {error}") from None
+        yield
+    except ClusterError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise ClusterError(f"the run has come through damaged ({brief(str(error))}): fetch it once more") from None

@@ -16,7 +16,7 @@ from distsearch.jobs.archive import unpacked
 from distsearch.jobs.cluster import EXPORT, KIND, SEARCH, Cluster, Job
 from distsearch.jobs.following import NOT_FOUND, begun, ended
 from distsearch.jobs.parcel import Files, read_files, runtime_environment
-from distsearch.runs.claims import is_plain
+from distsearch.runs.names import is_plain
 
 KEPT_IN = "~/distsearch-runs"
 """Where a cluster keeps its runs if its own DISTSEARCH_RUNS does not say otherwise."""

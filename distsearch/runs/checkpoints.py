@@ -1,7 +1,5 @@
 """A strategy's state as a safetensors file: arrays as tensors, the rest as JSON in its header. No pickle."""
 
-import os
-from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,42 +13,12 @@ from safetensors import SafetensorError, safe_open
 
 from distsearch.errors import RunError
 from distsearch.runs import documents
+from distsearch.runs.documents import UNREADABLE
 
 D = TypeVar("D")
 Tensors = dict[str, NDArray[Any]]
 Content = tuple[Tensors, dict[str, Any]]
 """Arrays and scalars, each by name."""
-
-TEMPORARY = ".temporary"  # ends the name of a file that is being written
-
-
-def write_whole(path: Path, content: bytes, previous: Path | None = None) -> None:
-    """Write a file whole or not at all, also when the power goes: a new file, synced, takes the old one's name.
-
-    The old one goes on under the name `previous`, if that is given.
-    """
-    write_chunks(path, (content,), previous)
-
-
-def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = None) -> None:
-    """As `write_whole`, what is to be written coming chunk by chunk. Nothing is left if the chunks break off."""
-    temporary = path.with_name(f"{path.name}{TEMPORARY}")
-    try:
-        with temporary.open("wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        if previous is not None and path.exists():
-            path.replace(previous)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -78,7 +46,7 @@ def read(path: Path) -> Content:
             raise ValueError("its checksum does not fit its content")
     except FileNotFoundError:
         raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
-    except (SafetensorError, OSError, KeyError, msgspec.DecodeError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, *UNREADABLE) as error:
         raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
     return tensors, header.scalars
 

@@ -8,11 +8,7 @@ from pathlib import Path
 
 from distsearch.config import RunConfig
 from distsearch.errors import RunError
-
-
-def is_plain(name: str) -> bool:
-    """Whether this is a name in a folder, and leads nowhere else."""
-    return Path(name).name == name and name not in ("", "..")
+from distsearch.runs import names
 
 
 def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
@@ -24,7 +20,7 @@ def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None
         except FileExistsError:
             raise RunError(f"{path} is already there: choose another --name, or remove it first") from None
         return path
-    stem = f"{Path(settings.data.source).name.split('.')[0] or 'data'}-{settings.strategy.name}"
+    stem = names.stem(settings.data.source, settings.strategy.name)
     for number in count(1):
         path = folder / f"{stem}-{number}"
         if taken is not None and taken(path.name):

@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from distsearch import config
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
-from distsearch.runs import checkpoints, documents, history
-from distsearch.runs.claims import claim, is_plain, locked
+from distsearch.runs import checkpoints, documents, files, history, names
+from distsearch.runs.claims import claim, locked
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
+from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
 
@@ -38,10 +39,6 @@ FORMAT = 2
 FLUSH_SECONDS = 0.5
 SAVE_SECONDS = 5.0
 SAVE_SHARE = 0.01  # of a run's time that saving may cost
-
-CONFIG, MANIFEST = "config.toml", "manifest.json"
-BEST, RESULT = "best.safetensors", "result.json"
-CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,12 +98,11 @@ class Run:
     ) -> "Run":
         """A new directory, under a name that is not `taken` elsewhere; none if anything fails.
 
-        RunError if there is one of that name or if the folder cannot be written.
+        RunError, and no directory, if there is one of that name, if the name is not plain or the folder not writable.
         """
-        folder = Path(settings.output.directory)
-        name = settings.output.name
-        if name and not is_plain(name):
-            raise RunError(f"expected a plain name for the run, got {name!r}")
+        folder, name = Path(settings.output.directory), settings.output.name
+        if name:
+            names.check(name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = claim(folder, settings, taken)
@@ -127,7 +123,7 @@ class Run:
         """
         path = stored.path
         with _writing(path), cls._opened_at(path, stored.manifest, rounds) as run:
-            for left in path.glob(f"*{checkpoints.TEMPORARY}"):
+            for left in path.glob(f"*{files.TEMPORARY}"):
                 left.unlink()
             (path / RESULT).unlink(missing_ok=True)
             run._describe(settings, strategy_settings)
@@ -145,11 +141,11 @@ class Run:
 
     def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
         text = config.to_toml(settings, strategy_settings)
-        checkpoints.write_whole(self.path / CONFIG, documents.sealed_toml(text))
+        files.write_whole(self.path / CONFIG, documents.sealed_toml(text))
 
     def _introduce(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        checkpoints.write_whole(self.path / MANIFEST, documents.sealed_json(manifest))
+        files.write_whole(self.path / MANIFEST, documents.sealed_json(manifest))
 
     def record(self, row: RoundRecord, losses: NDArray[np.float64]) -> None:
         """Append a round and the losses of its candidates, (candidates,), to the history."""
@@ -171,9 +167,9 @@ class Run:
         began = time.perf_counter()
         with _writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
-            checkpoints.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
+            files.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
             content = checkpoints.encode(*checkpoints.flatten(state))
-            checkpoints.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
+            files.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
             if new := [each for each in machines if each not in self._manifest.workers]:
                 self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
         ended = time.perf_counter()
@@ -184,7 +180,7 @@ class Run:
     def finish(self, result: Result) -> None:
         """Write how the run ended."""
         with _writing(self.path):
-            checkpoints.write_whole(self.path / RESULT, documents.sealed_json(result))
+            files.write_whole(self.path / RESULT, documents.sealed_json(result))
 
     def close(self) -> None:
         """Write what is still held back and let go of the directory."""
@@ -295,9 +291,10 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "make room, or choose another folder with --runs"
-        if (path / CHECKPOINT).exists():
+        if os.path.exists(path / CHECKPOINT):  # unlike Path.exists, also where that may not be known
             remedy = "its last checkpoint is whole; make room or mend it, then go on with `distsearch resume`"
+        else:
+            remedy = "its search has not begun; make room, or choose another folder with --runs"
         raise RunError(f"cannot write to the run {path} ({error.strerror}): {remedy}") from None
 
 
@@ -312,7 +309,7 @@ def _manifest(path: Path) -> Manifest:
     """The manifest, once it is clear that this program can read it."""
     try:
         kind = msgspec.json.decode(documents.read_bytes(path / MANIFEST), type=_Kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except documents.UNREADABLE as error:
         raise RunError(f"{path / MANIFEST} is damaged or not distsearch's: {error}") from None
     if kind.program != "distsearch":
         raise RunError(f"{path} is not a run of distsearch but of {kind.program}")

@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 _COMMENT = "# checksum "
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises of bytes that are not the JSON that is expected."""
+
 
 def encode(document: Any) -> bytes:
     """The document as strict JSON on one line, every number with a name or a text that `decode` reads."""
@@ -61,7 +64,7 @@ def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
         stated = content.pop("checksum", None)
         there = {name: value for name, value in content.items() if value is not None}
         document = msgspec.convert(there, kind, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
     if stated != _checksum_of(content):
         raise RunError(f"{path} has been changed since it was written: its checksum does not fit")

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from distsearch.errors import RunError
 from distsearch.runs import documents
+from distsearch.runs.documents import UNREADABLE
+from distsearch.runs.layout import HISTORY, LOSSES
 from distsearch.strategies.base import State
-
-HISTORY, LOSSES = "history.jsonl", "losses.bin"
 
 _CHECK = b',"check":"%08x"}\n'
 _CHECK_BYTES = len(_CHECK % 0)
@@ -180,7 +180,7 @@ def _entries(lines: BinaryIO, losses: BinaryIO) -> Iterator[Entry]:
         older = _NULL in line
         try:
             record = documents.decode(line.replace(_NULL, _INFINITY) if older else line, RoundRecord)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise ValueError(f"line {number}: {error}") from None
         if not candidates <= record.candidates <= size // _LOSS.itemsize:
             raise ValueError(f"line {number}: expected its losses in {LOSSES}, which ends before")

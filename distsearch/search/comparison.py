@@ -11,20 +11,22 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from distsearch import strategies
+from distsearch import memory, strategies
 from distsearch.config import RunConfig, StrategyConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
+from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
 from distsearch.search import session
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.loop import Watch
 from distsearch.search.session import Session
-from distsearch.settings import declared
+from distsearch.settings import LARGEST_WHOLE, declared
 from distsearch.workers.base import Tell
 
 DEFAULT_SECONDS = 10.0  # of each search, where nothing else ends it
+PLAN_BYTES = 500  # of one search that is planned
 
 Watching = Callable[[Session], AbstractContextManager[Watch]]
 """Gives what watches a search that is about to begin."""
@@ -77,6 +79,18 @@ class Line(Struct, frozen=True):
     failure: str
 
 
+def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset, tell: Tell) -> list[str]:
+    """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
+    found: dict[str, None] = {}
+    for name in names:
+        if name == strategies.AUTO:
+            network = network_for(settings.network, dataset.schema)
+            name, why = strategies.choose(session.space_for(settings, network, len(dataset.train.features)))
+            tell(f"strategy {name}: {why}")
+        found[strategies.find(name).name] = None
+    return list(found)
+
+
 def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunConfig]:
     """A configuration for each search, seed after seed, each of them with all strategies in turn.
 
@@ -84,13 +98,17 @@ def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunCo
     """
     if not names:
         raise SettingError(f"expected strategies to compare: some of {', '.join(strategies.STRATEGIES)}")
-    names = list(dict.fromkeys(names))
     own = {name: _own(settings.settings, name) for name in names}
     for setting in settings.settings:
         if not any(setting in given for given in own.values()):
             raise SettingError(_unknown(setting, names))
     settings = _ended(settings)
     first = settings.strategy.seed
+    if first + seeds > LARGEST_WHOLE:
+        raise SettingError(
+            f"--seeds: expected seeds below 2**64, got {seeds} from --seed {first} on: give a smaller one"
+        )
+    memory.require(f"a plan of {seeds:,} seeds", seeds * len(names) * PLAN_BYTES, "give fewer --seeds")
     return [
         structs.replace(
             settings,
@@ -103,12 +121,11 @@ def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunCo
     ]
 
 
-def run(configs: Sequence[RunConfig], watching: Watching, tell: Tell) -> Iterator[Search]:
+def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, tell: Tell) -> Iterator[Search]:
     """Search after search, in the folder of runs that the configurations name. One that fails says why.
 
     Ends early after one that was interrupted. Raises what the first of all strategies say, if they say the same.
     """
-    dataset = session.read_data(configs[0])
     for sentence in session.advice_on(configs[0], dataset):
         tell(sentence)
     compared = len({each.strategy.name for each in configs})

@@ -14,11 +14,13 @@ from distsearch.errors import RunError
 from distsearch.machine import description
 from distsearch.objectives.base import Objective
 from distsearch.objectives.model import Model
+from distsearch.runs import names
 from distsearch.runs.directory import Result, Run, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Watch
 from distsearch.search.session import Session, on_dataset, publisher_of, read_data, with_storage
+from distsearch.settings import replaced
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
 from distsearch.workers.base import Tell
@@ -64,6 +66,7 @@ def prepare_to_resume(
     """
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force goes on all the same")
+    names.check(stored.path.resolve().name)
     session = own_session(stored, stored.config.workers.count if workers is None else workers)
     state = stored.state(session.strategy.state_type, tell)
     done = list(islice(stored.history(), state.round))
@@ -111,18 +114,18 @@ def other_machine(stored: StoredRun) -> str:
 
 def own_session(stored: StoredRun, workers: int | None) -> Session:
     """The session of a stored run, on its own data. RunError if that has changed since."""
-    crew = structs.replace(stored.config.workers, count=workers)
+    crew = replaced(stored.config.workers, "workers", count=workers)
     return on_dataset(structs.replace(stored.config, workers=crew), read_own_data(stored))
 
 
 def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None) -> RunConfig:
-    """The configuration with so many more rounds and seconds than are done."""
-    stop, spent = config.stop, done[-1].seconds if done else 0.0
+    """The configuration with so many more rounds and seconds than are done. SettingError if none can be."""
+    more: dict[str, float] = {}
     if rounds is not None:
-        stop = structs.replace(stop, rounds=len(done) + rounds)
+        more["rounds"] = len(done) + rounds
     if seconds is not None:
-        stop = structs.replace(stop, seconds=spent + seconds)
-    return structs.replace(config, stop=stop)
+        more["seconds"] = (done[-1].seconds if done else 0.0) + seconds
+    return structs.replace(config, stop=replaced(config.stop, "stop", **more))
 
 
 def read_own_data(stored: StoredRun) -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch import strategies
+from distsearch import memory, strategies
 from distsearch.candidates.base import Space
 from distsearch.config import RunConfig
 from distsearch.data import datasets
@@ -22,8 +22,9 @@ from distsearch.errors import SettingError
 from distsearch.machine import description, one_thread
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import FunctionObjective, NetworkObjective, Objective, space_of
+from distsearch.objectives.base import SMALLEST_CHUNK, FunctionObjective, NetworkObjective, Objective, space_of
 from distsearch.objectives.model import network_for
+from distsearch.runs import names
 from distsearch.runs.directory import Manifest, Result, Run, removed_unless_begun
 from distsearch.runs.history import RoundRecord
 from distsearch.search.interrupts import Interrupts
@@ -37,6 +38,8 @@ from distsearch.workers.local import LocalWorkers
 MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
 MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
 SHORT_ROUND = 1_000_000  # multiplications
+WEIGHT_BYTES = 32  # of the first, the center's and the best ones, a candidate's, its noise, and what is written
+ACTIVATION_BYTES = 8  # with the zeros that it is compared with
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ def _shown_on_cluster(run: str, workers: Workers, watch: Watch) -> Watch:
 
 def prepare(config: RunConfig) -> Session:
     """The session of a configuration, its data read from where it says. Raises a UserError for what does not fit."""
+    if config.output.name:
+        names.check(config.output.name)
     dataset = read_data(config)
     return replace(on_dataset(config, dataset), advice=advice_on(config, dataset))
 
@@ -184,6 +189,7 @@ def on_dataset(config: RunConfig, dataset: Dataset) -> Session:
     config = with_storage(_with_batch(config, examples))
     space = space_for(config, network, examples)
     strategy = strategies.create(config.strategy.name, config.settings, space)
+    _require_memory(config, network, dataset)
     objective = NetworkObjective.of(
         dataset, network, losses.create(config.network.loss), config.data.batch, config.strategy.seed
     )
@@ -209,6 +215,23 @@ def on_function(
     config = with_storage(config)
     strategy = strategies.create(config.strategy.name, config.settings, space)
     return Session(config, strategy, objective, start, {}, "", why)
+
+
+def _require_memory(config: RunConfig, network: Network, dataset: Dataset) -> None:
+    """TooLargeError if the examples, the weights or the activations would take more memory than there is."""
+    schema = dataset.schema
+    count = sum(len(part.features) for part in (dataset.train, dataset.test) if part is not None)
+    width = len(schema.features) + 1 + schema.outputs
+    copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
+    what = f"{count:,} examples of {len(schema.features):,} features and {schema.outputs:,} "
+    if schema.classes is None:
+        what, instead = f"{what}targets", "take fewer of them"
+    else:
+        what, instead = f"{what}classes", "merge classes, or learn numbers with --loss mean-squared-error"
+    memory.require(what, count * width * 4 * copies, instead)
+    batch = config.data.batch or len(dataset.train.features)
+    size = network.weights_count * WEIGHT_BYTES + network.neurons * min(batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
+    memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
 
 
 def with_strategy(config: RunConfig, space: Space) -> tuple[RunConfig, str]:

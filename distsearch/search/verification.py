@@ -20,9 +20,10 @@ from distsearch.machine import one_thread
 from distsearch.objectives.base import Measurement
 from distsearch.objectives.model import network_for
 from distsearch.runs import checkpoints
-from distsearch.runs.directory import BEST, CHECKPOINT, PREVIOUS, RESULT, StoredRun, best_content
+from distsearch.runs.directory import StoredRun, best_content
 from distsearch.runs.documents import named
 from distsearch.runs.history import Entry, Measured, RoundRecord
+from distsearch.runs.layout import BEST, CHECKPOINT, PREVIOUS, RESULT
 from distsearch.search.resumption import own_session
 from distsearch.search.rounds import NOT_MEASURED, Outcome, Rounds, measure
 from distsearch.search.session import Session, space_for

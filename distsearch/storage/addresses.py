@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from distsearch.errors import SettingError, StorageError, unknown
+from distsearch.paths import as_path
 from distsearch.storage.index import INDEX
 
 OPTIONS = {
@@ -25,7 +26,7 @@ class Address(NamedTuple):
     def parse(cls, text: str) -> "Address":
         """The address that a user has typed, a folder's made absolute. SettingError if it is none that can be used."""
         if "://" not in text:
-            return cls("", str(Path(text).absolute()))
+            return cls("", str(as_path(text).absolute()))
         try:
             parts = urlsplit(text)
         except ValueError as error:
@@ -74,7 +75,7 @@ class Address(NamedTuple):
 
 def is_stored(run: str) -> bool:
     """Whether a run is named by where it lies in storage."""
-    return "://" in run or (Path(run) / INDEX).exists()
+    return "://" in run or (as_path(run) / INDEX).exists()
 
 
 def stored_run(text: str) -> Address:

@@ -1,19 +1,17 @@
 """Bringing a stored run here: whole and checked, or not at all."""
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from distsearch.errors import RunError, StorageError
-from distsearch.runs import checkpoints
-from distsearch.runs.claims import locked
-from distsearch.runs.directory import CHECKPOINT, MANIFEST, RESULT, StoredRun
+from distsearch.runs import files, names
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.layout import APPENDED, CHECKPOINT, RESULT
+from distsearch.runs.receiving import received
 from distsearch.storage.addresses import Address, stored_run
 from distsearch.storage.index import OBJECTS, Counted, Index, Part, identity, read_index
 from distsearch.storage.places import Place
-from distsearch.storage.publisher import APPENDED, PUBLISHED, Storage
+from distsearch.storage.publisher import PUBLISHED, Storage
 
 ATTEMPTS = 3  # a run that is being searched may take away what is being read
 
@@ -25,13 +23,13 @@ def fetched(run: str, folder: Path) -> Path:
     if the folder has another run of that name; then nothing here is changed.
     """
     address = stored_run(run)
+    names.check(address.name)
     place = Storage(address.parent).run_at(address.name)
     target = folder / address.name
     index = _index(place, address)
     if target.exists() and not _is_behind(target, index, address):
         return target
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         _fetch(place, address, index, target)
     except OSError as error:
         raise RunError(f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs") from None
@@ -62,7 +60,7 @@ def _is_behind(target: Path, index: Index, address: Address) -> bool:
 
 
 def _fetch(place: Place, address: Address, index: Index, target: Path) -> None:
-    with _scratch(target) as scratch:
+    with received(target, update=True) as scratch:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _download(place, index, scratch)
@@ -72,43 +70,12 @@ def _fetch(place: Place, address: Address, index: Index, target: Path) -> None:
                 if newer == index or attempt == ATTEMPTS:
                     raise StorageError(f"{address} is damaged: {error.args[0]} is missing") from None
                 index = newer
-        _put(scratch, target)
-
-
-@contextmanager
-def _scratch(target: Path) -> Iterator[Path]:
-    """An empty directory beside the target, for this process alone; gone at the end."""
-    scratch = target.with_name(f".{target.name}.fetching")
-    scratch.mkdir(exist_ok=True)
-    lock = locked(scratch)
-    try:
-        for left in scratch.iterdir():
-            left.unlink()
-        yield scratch
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    finally:
-        os.close(lock)
-
-
-def _put(scratch: Path, target: Path) -> None:
-    """Let a directory take the target's place, in which nobody may be writing."""
-    if not target.exists():
-        scratch.rename(target)
-        return
-    with StoredRun(target).held():
-        before = target.with_name(f".{target.name}.before")
-        shutil.rmtree(before, ignore_errors=True)
-        target.rename(before)
-        scratch.rename(target)
-        shutil.rmtree(before)
 
 
 def _download(place: Place, index: Index, folder: Path) -> None:
-    """Write all files of a run, the manifest last: without it a directory is no run."""
-    for name in sorted(index.files, key=MANIFEST.__eq__):
-        checkpoints.write_chunks(folder / name, _content(place, index.files[name]))
+    """Write all files of a run."""
+    for name in index.files:
+        files.write_chunks(folder / name, _content(place, index.files[name]))
     for name in APPENDED:
         (folder / name).touch()
 

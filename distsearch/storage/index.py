@@ -13,7 +13,8 @@ import msgspec
 
 from distsearch.errors import RunError, StorageError
 from distsearch.runs import documents
-from distsearch.runs.directory import FORMAT, RESULT, Manifest
+from distsearch.runs.directory import FORMAT, Manifest
+from distsearch.runs.layout import RESULT
 from distsearch.storage.places import Place
 
 INDEX, OBJECTS = "index.json", "objects"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from distsearch.errors import StorageError
-from distsearch.runs.checkpoints import TEMPORARY, write_chunks
+from distsearch.runs.files import TEMPORARY, write_chunks
 
 CHUNK = 4 * 1024 * 1024  # bytes
 

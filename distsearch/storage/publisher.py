@@ -12,15 +12,13 @@ import msgspec
 
 from distsearch.errors import OvertakenError, SettingError, StorageError
 from distsearch.runs import documents
-from distsearch.runs.directory import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
-from distsearch.runs.history import HISTORY, LOSSES
+from distsearch.runs.layout import APPENDED, CHECKPOINT, PREVIOUS, WHOLE
 from distsearch.storage.addresses import Address
 from distsearch.storage.index import INDEX, OBJECTS, Counted, Files, Index, Part, checksum, kept_parts, read_index
 from distsearch.storage.places import CHUNK, Folder, Place
 
-APPENDED = (HISTORY, LOSSES)
-WHOLE = (CONFIG, MANIFEST, BEST, CHECKPOINT, RESULT)
-PUBLISHED = {*APPENDED, *WHOLE, PREVIOUS}
+PUBLISHED = {*APPENDED, *WHOLE}
+SENT = tuple(name for name in WHOLE if name != PREVIOUS)  # the one before is in storage already
 
 
 class Storage:
@@ -62,7 +60,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         """The snapshot of a directory whose checkpoint has so many rounds behind it."""
         return cls(
             rounds,
-            {name: documents.read_bytes(folder / name) for name in WHOLE if (folder / name).exists()},
+            {name: documents.read_bytes(folder / name) for name in SENT if (folder / name).exists()},
             {name: (folder / name).stat().st_size for name in APPENDED},
         )
 

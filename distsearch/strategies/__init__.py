@@ -49,6 +49,8 @@ def choose(space: Space) -> tuple[str, str]:
 
 def find(name: str) -> type[Strategy]:
     """The strategy of that name; SettingError if there is none."""
+    if name == AUTO:
+        raise SettingError(f"auto is not a strategy but chooses one: expected one of {', '.join(STRATEGIES)}")
     if name not in STRATEGIES:
         raise SettingError(unknown("strategy", name, [*STRATEGIES, AUTO]))
     return STRATEGIES[name]

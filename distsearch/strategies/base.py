@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from distsearch import memory
 from distsearch.candidates.base import Candidates, Dense, Space
 from distsearch.errors import ObjectiveError
 from distsearch.randomness import Stream, noise
@@ -25,6 +26,7 @@ F = TypeVar("F", np.float32, np.float64)
 
 LARGEST_SIGMA = 1e6  # keeps candidates far from overflow
 NOISE_RANGE = 16  # noise vectors that are summed together
+CANDIDATE_BYTES = 64  # of a round's losses, their order and their tiles
 
 
 class Objective(Protocol):
@@ -155,6 +157,8 @@ class Strategy(ABC):
 
     def __init__(self, settings: Any, space: Space) -> None:
         self.settings: Any = self.resolved(settings, space)
+        if count := getattr(self.settings, "population", 0):
+            memory.require(f"a round of {count:,} candidates", count * CANDIDATE_BYTES, "choose a smaller population")
         self.space = space
         self._given = settings
         self._latest: tuple[State | None, int, Candidates | None] = NO_TILE

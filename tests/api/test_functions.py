@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from distsearch.data.datasets import from_arrays
 from distsearch.errors import DataError, ObjectiveError, SettingError
 from distsearch.objectives.model import Model
 from distsearch.randomness import Stream, noise
-from distsearch.runs.directory import StoredRun
+from distsearch.runs.directory import StoredRun, run_paths
 from distsearch.strategies.base import State
 
 
@@ -175,6 +176,18 @@ def test_a_run_is_kept_where_it_is_told_and_nowhere_else(tmp_path, monkeypatch, 
     assert not list(tmp_path.iterdir())
     result = distsearch.search(*xor, rounds=3, workers=0, name="kept", runs="here")
     assert list(StoredRun(tmp_path / "here" / "kept").history()) == result.history
+
+
+def test_settings_may_be_numpy_s_and_paths(tmp_path, monkeypatch, xor):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plain = distsearch.search(*xor, layers=[4], seed=3, rounds=5, sigma=0.25, workers=0)
+    given = {"seed": np.int64(3), "rounds": np.uint8(5), "sigma": np.float32(0.25), "workers": np.int32(0)}
+    for layers, runs in ((4, Path("~/a")), (np.array([4]), tmp_path / "b"), ((np.int8(4),), str(tmp_path / "c"))):
+        result = distsearch.search(*xor, layers=layers, runs=runs, **given)
+        assert result.weights.tobytes() == plain.weights.tobytes()
+    runs = [path for folder in "abc" for path in run_paths(tmp_path / folder)]
+    assert len(runs) == 3
+    assert all(StoredRun(path).config.network.layers == (4,) for path in runs)
 
 
 def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(tmp_path):

@@ -53,6 +53,31 @@ def test_compare_prints_and_saves_a_table_and_leaves_no_runs(tmp_path):
     assert rows["random-search"]["seconds_median"] == ""
 
 
+def test_auto_is_compared_as_what_it_chooses(tmp_path):
+    flags = ["--workers", "0", "--rounds", "3", "--seeds", "1", "--sigma", "0.3", "--ladder", "2", "--json"]
+    done = distsearch("compare", "--strategies", "hill-climb,auto", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [each["strategy"] for each in json.loads(done.stdout)["strategies"]] == ["hill-climb", "node-perturbation"]
+    assert "strategy node-perturbation: a network of 21 weights" in done.stderr
+
+
+def test_a_configuration_may_leave_the_strategy_open(tmp_path):
+    done = distsearch("config", "--strategy", "auto", "--sigma", "0.3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "search.toml").write_text(done.stdout)
+    flags = ["--config", "search.toml", "--workers", "0", "--rounds", "3", "--name", "a"]
+    assert distsearch("run", *flags, cwd=tmp_path).returncode == 0
+    kept = (tmp_path / "runs" / "a" / "config.toml").read_text()
+    assert 'name = "node-perturbation"' in kept
+    assert "sigma = 0.3" in kept
+
+
+def test_auto_has_nothing_to_describe(tmp_path):
+    done = distsearch("strategies", "auto", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("distsearch: auto is not a strategy but chooses one: expected one of hill-climb, ")
+
+
 def test_compare_as_json_has_every_search(tmp_path):
     flags = ["--workers", "0", "--rounds", "3", "--seeds", "2", "--test-share", "0.2", "--json", "--runs", "kept"]
     done = distsearch("compare", "--strategies", "hill-climb", *flags, cwd=tmp_path)

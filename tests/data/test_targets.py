@@ -67,6 +67,8 @@ def test_numbers_that_cannot_be_labels_are_refused_with_both_ways_out():
         (["a", " ", "b"], "index 1: expected a target in column 'y', got ' '"),
         (np.array(["a", "b", None], object), "index 2: expected a target in column 'y', got None"),
         (np.array(["a", float("nan")], object), "index 1: expected a target in column 'y', got nan"),
+        (np.array(["a", "b\ud800"]), r"index 1: expected a target in column 'y', got 'b\\ud800'"),
+        (np.array([0x110000, 0x61], np.uint32).view("U1"), "expected labels that are text, .*, got others"),
         (["1", "0", "NA", "0"], "index 2: expected a target in column 'y', got 'NA'; fill it in"),
         (["True", "false", "n/a"], "index 2: expected a target in column 'y', got 'n/a'"),
         *[(["0.5", text], f"index 1: expected a target in column 'y', got {text!r}") for text in ("null", "NaN")],

@@ -2,11 +2,14 @@
 
 import io
 import tarfile
+import tempfile
 from base64 import encodebytes
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from searches import contents, search
 
 from distsearch.errors import ClusterError, RunError
@@ -22,6 +25,11 @@ def run(tmp_path_factory) -> Path:
     return stored.path
 
 
+@pytest.fixture(scope="module")
+def packed_bytes(run) -> bytes:
+    return archive._content(packed(run))
+
+
 def armoured(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> str:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as tar:
@@ -29,8 +37,22 @@ def armoured(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> str:
             member = tarfile.TarInfo(name)
             member.size, member.type, member.linkname = len(content), kind, "/etc/passwd"
             tar.addfile(member, io.BytesIO(content))
-    digest = blake2b(target.getvalue(), digest_size=16).hexdigest()
-    return f"{archive.BEGIN}\n{digest}\n{encodebytes(target.getvalue()).decode()}{archive.END}\n"
+    return armoured_bytes(target.getvalue())
+
+
+def armoured_bytes(content: bytes) -> str:
+    digest = blake2b(content, digest_size=16).hexdigest()
+    return f"{archive.BEGIN}\n{digest}\n{encodebytes(content).decode()}{archive.END}\n"
+
+
+def odd(name: str = "manifest.json", content: bytes = b"{}", headers: dict[str, str] | None = None) -> str:
+    """An archive of one file, with what its extended header says of it."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo(name)
+        member.size, member.pax_headers = len(content), headers or {}
+        tar.addfile(member, io.BytesIO(content))
+    return armoured_bytes(target.getvalue())
 
 
 def test_a_run_comes_back_byte_by_byte_whatever_is_printed_around_it(run, tmp_path):
@@ -63,6 +85,49 @@ def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_left(tmp_path, na
 def test_what_is_no_plain_file_is_refused(tmp_path, kind):
     with pytest.raises(ClusterError, match="is no file of a run"):
         unpacked(armoured(("manifest.json", b""), kind=kind), tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *({"mtime": value} for value in ("nan", "1e300", "inf", "-1e300", "-1")),
+        *({"size": value} for value in ("999999999999", "-5")),
+        *({"path": value} for value in ("a\0b", "a\x1b[31m", "../outside", "a" * 300)),
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "999999999999"},
+        {"GNU.sparse.map": "0,999999999999", "GNU.sparse.size": "999999999999"},
+    ],
+    ids=repr,
+)
+def test_odd_headers_are_refused_in_a_sentence(tmp_path, headers):
+    with pytest.raises(ClusterError, match=r"^the (run has come through damaged|cluster has sent) [^\n\x1b\0]*$"):
+        unpacked(odd(headers=headers), tmp_path / "one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_unpacks_to_more_than_a_run_has_is_refused_before_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_UNPACKED", 1_000_000)
+    for text in (odd(content=bytes(2_000_000)), armoured(*[(f"file-{number}", bytes(300_000)) for number in range(5)])):
+        with pytest.raises(ClusterError, match="the cluster has sent a run of more than 1 MB"):
+            unpacked(text, tmp_path / "one")
+        assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255), cut=st.booleans())
+def test_mutated_bytes_make_nothing_but_a_sentence(packed_bytes, place, change, cut):
+    """The checksum fits: so might what a hostile cluster sends."""
+    content = bytearray(packed_bytes)
+    position = int(place * len(content))
+    if cut:
+        del content[position:]
+    else:
+        content[position] ^= change
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            unpacked(armoured_bytes(bytes(content)), Path(folder) / "one")
+        except (ClusterError, RunError) as error:
+            assert "\n" not in str(error)
+            assert list(Path(folder).iterdir()) == []
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Damaged, foreign and locked runs: one sentence, exit code 2, and nothing is changed."""
 
 import shutil
+import struct
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -119,6 +120,34 @@ def test_a_newer_format_is_refused(tmp_path, whole, command):
     manifest = msgspec.structs.replace(StoredRun(path).manifest, format=directory.FORMAT + 1)
     (path / "manifest.json").write_bytes(sealed_json(manifest))
     assert "was written by a newer distsearch" in outcome(command, path)[1]
+
+
+READERS = {
+    "manifest.json": [*COMMANDS, "resume"],
+    "result.json": ["show", "verify", "replay"],
+    "history.jsonl": ["show", "verify", "replay", "resume"],
+    "checkpoint.safetensors": ["verify", "resume"],
+}
+"""Which commands read a file."""
+
+
+@pytest.mark.parametrize(("name", "command"), [(name, each) for name, readers in READERS.items() for each in readers])
+def test_nesting_without_an_end_is_damage(tmp_path, whole, command, name):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    deep = b'{"deep":' + b"[" * 100_000
+    if name == "checkpoint.safetensors":
+        header = msgspec.json.encode({"__metadata__": {"distsearch": deep.decode()}})
+        deep = struct.pack("<Q", len(header)) + header
+        (path / "previous.safetensors").write_bytes(deep)
+    (path / name).write_bytes(deep + b"\n")
+    assert "damaged" in outcome(command, path)[1]
+
+
+@pytest.mark.parametrize("rounds", ["9" * 5000, "0" * 5000 + "9", "40", "41"])
+def test_any_number_of_rounds_can_be_verified(whole, rounds):
+    done = bound_by_permissions("verify", str(whole), "--rounds", rounds)
+    assert done.returncode == 0, done.stderr
+    assert f"all candidates of {min(ROUNDS, int(rounds[-3:]))} of them tried again: identical" in done.stdout
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])

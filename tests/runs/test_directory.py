@@ -12,7 +12,7 @@ from problems import create
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError
-from distsearch.runs import checkpoints
+from distsearch.runs import files
 from distsearch.runs.claims import locked
 from distsearch.runs.directory import Manifest, Result, Run, StoredRun, run_paths
 from distsearch.runs.history import RoundRecord
@@ -128,7 +128,7 @@ def test_a_run_that_fails_in_any_way_while_it_is_made_leaves_nothing(new_run, tm
         raise KeyboardInterrupt
 
     before = descriptors()
-    monkeypatch.setattr(checkpoints, "write_whole", broken_off)
+    monkeypatch.setattr(files, "write_whole", broken_off)
     with pytest.raises(KeyboardInterrupt):
         new_run(name="first")
     assert not list((tmp_path / "runs").iterdir())

@@ -39,7 +39,7 @@ def unwatched(session):
 def compared(folder, names, seeds=1, **flags) -> list[Search]:
     settings = from_flags({"workers": 0, "rounds": 5, "runs": str(folder), **flags})
     configs = comparison.planned(settings, names, seeds)
-    return list(comparison.run(configs, unwatched, lambda sentence: None))
+    return list(comparison.run(configs, session.read_data(settings), unwatched, lambda sentence: None))
 
 
 def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0.5) -> Search:
@@ -73,7 +73,7 @@ def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path):
     said = []
     settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "data": "wine"})
     configs = comparison.planned(settings, ["hill-climb", "random-search"], 2)
-    assert len(list(comparison.run(configs, unwatched, said.append))) == 4
+    assert len(list(comparison.run(configs, session.read_data(settings), unwatched, said.append))) == 4
     assert ["--scale" in sentence for sentence in said].count(True) == 1
 
 
@@ -97,6 +97,19 @@ def test_a_setting_that_none_has_is_named_with_who_has_it():
         comparison.planned(from_flags({"ladder": 2}), ["random-search"], 1)
     with pytest.raises(SettingError, match="'lader': they have sigma, population, adapt, ladder"):
         comparison.planned(from_flags({"lader": 2}), ["hill-climb"], 1)
+
+
+def test_auto_stands_for_the_strategy_that_suits_the_data_which_is_compared_once():
+    said: list[str] = []
+    settings = from_flags({"strategy": "random-search"})
+    dataset = session.read_data(settings)
+    names = ["auto", "hill-climb", "node-perturbation", "hill-climb"]
+    assert comparison.chosen(settings, names, dataset, said.append) == ["node-perturbation", "hill-climb"]
+    assert said == ["strategy node-perturbation: a network of 21 weights, each example of which can try its own nodes"]
+    counted = from_flags({"loss": "classification-error"})
+    assert comparison.chosen(counted, ["auto"], dataset, said.append) == ["hill-climb"]
+    with pytest.raises(SettingError, match="unknown strategy 'aut': did you mean 'auto'"):
+        comparison.chosen(settings, ["aut"], dataset, said.append)
 
 
 def test_an_unknown_strategy_is_refused_before_anything_is_searched():
@@ -132,7 +145,8 @@ def test_runs_are_kept_only_where_they_are_asked_for(tmp_path, monkeypatch):
     for keep in (False, True):
         with comparison.kept(from_flags({"workers": 0, "rounds": 2, "name": "mine"}), keep) as settings:
             configs = comparison.planned(settings, ["hill-climb", "random-search"], 1)
-            assert len(list(comparison.run(configs, unwatched, lambda sentence: None))) == 2
+            searches = comparison.run(configs, session.read_data(settings), unwatched, lambda sentence: None)
+            assert len(list(searches)) == 2
         names = sorted(path.name for path in run_paths(tmp_path / "runs"))
         assert names == (["mine-hill-climb-0", "mine-random-search-0"] if keep else [])
 

@@ -13,8 +13,8 @@ import pytest
 from searches import contents, search, unwatched
 
 from distsearch.config import from_flags
-from distsearch.errors import RunError
-from distsearch.runs import checkpoints, directory
+from distsearch.errors import RunError, SettingError
+from distsearch.runs import checkpoints, directory, files
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import sealed_json
 from distsearch.search import resumption, session
@@ -132,7 +132,7 @@ def test_a_driver_killed_at_many_points_comes_to_the_same_bytes(tmp_path, whole,
     if not (path / "result.json").exists():
         resume(path)
     assert contents(path) == whole
-    assert not list(path.glob(f"*{checkpoints.TEMPORARY}"))
+    assert not list(path.glob(f"*{files.TEMPORARY}"))
 
 
 def checkpoint_time(path: Path) -> int:
@@ -163,7 +163,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
 def test_a_full_disk_ends_the_search_and_what_was_kept_goes_on(tmp_path, whole, monkeypatch):
     monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
-    written = checkpoints.write_whole
+    written = files.write_whole
 
     def full(path, content, previous=None):
         if path.name == "checkpoint.safetensors" and full.left == 0:
@@ -172,10 +172,10 @@ def test_a_full_disk_ends_the_search_and_what_was_kept_goes_on(tmp_path, whole, 
         written(path, content, previous)
 
     full.left = 30
-    monkeypatch.setattr(checkpoints, "write_whole", full)
+    monkeypatch.setattr(files, "write_whole", full)
     with pytest.raises(RunError, match="No space left on device.*last checkpoint is whole"):
         run(tmp_path, "part", rounds=200)
-    monkeypatch.setattr(checkpoints, "write_whole", written)
+    monkeypatch.setattr(files, "write_whole", written)
     path = tmp_path / "part"
     resume(path)
     assert contents(path) == whole
@@ -289,3 +289,21 @@ def test_patience_counts_what_came_before_the_stop(tmp_path, flags):
     resume(part, rounds=10_000)
     assert StoredRun(whole).result.reason == StoredRun(part).result.reason == "patience"
     assert StoredRun(part).result.rounds == StoredRun(whole).result.rounds > 20
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"rounds": 2**64}, "stop.rounds: expected a whole number below 2"),
+        ({"seconds": float("inf")}, "stop.seconds: expected a finite number, got inf"),
+        ({"rounds": 1, "workers": 2**64}, "workers.count: expected a whole number below 2"),
+    ],
+)
+def test_a_run_is_not_told_to_go_on_by_what_its_configuration_could_not_hold(tmp_path, more, sentence):
+    path = run(tmp_path, "part", rounds=5)
+    before = (path / "config.toml").read_bytes()
+    with pytest.raises(SettingError, match=sentence):
+        resumption.prepare_to_resume(
+            StoredRun(path), more.get("rounds"), more.get("seconds"), more.get("workers"), False, print
+        )
+    assert (path / "config.toml").read_bytes() == before

@@ -26,6 +26,9 @@ from distsearch.errors import DataError
 LEAST_COUNTED = 4  # columns that are named 0, 1, 2, … and not an example of these values
 
 
+LONGEST_LINE = 32_000_000  # characters; a name or a number takes many times as much memory
+
+
 @dataclass(frozen=True)
 class _Layout:
     """What the columns of a file are."""
@@ -99,13 +102,20 @@ class _File:
     delimiter: str
 
     @contextmanager
-    def text(self) -> Iterator[io.TextIOWrapper]:
-        """The text, open at its beginning."""
+    def text(self) -> Iterator[Iterator[str]]:
+        """The lines of the text, from its beginning."""
         with reading(self.path, "a table of text", (csv.Error,)), unpacked(self.path) as file:
             try:
-                yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+                with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+                    yield self._lines(text)
             except UnicodeDecodeError:
                 raise DataError(f"{self.path}{self._undecodable()}; save it as UTF-8") from None
+
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
+        while line := text.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"expected {self.path} to be a table of text, but it has a line without an end")
+            yield line
 
     def rows(self, lines: Iterable[str], *, strict: bool = False) -> Any:
         """A csv.reader of the lines. If strict, it raises csv.Error for text behind a closing quote, spaces as well."""

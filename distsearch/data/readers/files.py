@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch import memory
 from distsearch.data.raw import Columns, Raw, listed, reading, unpacked
 from distsearch.data.readers.csv_tables import read_csv
 from distsearch.data.readers.tables import read_parquet
@@ -23,6 +25,7 @@ from distsearch.errors import DataError
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PARTS = ("train", "t10k")  # begin the names of a folder's IDX files
+ARRAY_COPIES = 2  # as it is, and as float32
 _LARGEST_BYTE = np.float32(255)
 
 
@@ -67,19 +70,27 @@ def _read_npz(path: str, columns: Columns) -> Raw:
     return replace(train, test=test)
 
 
-def _npz_part(path: str, content: Mapping[str, object], names: Mapping[str, str], part: str, columns: Columns) -> Raw:
+def _npz_part(path: str, content: np.lib.npyio.NpzFile, names: Mapping[str, str], part: str, columns: Columns) -> Raw:
     arrays = []
     for name in (f"x{part}", f"y{part}") if columns.targets else (f"x{part}",):
         if name not in names:
             raise DataError(
                 f"{path}: expected arrays X and y, or x_train, y_train, x_test and y_test, got {listed(list(content))}"
             )
+        _require_memory(path, content, names[name])
         array = content[names[name]]
         if not isinstance(array, np.ndarray):  # NumPy answers bytes if the array's own magic is damaged
             raise DataError(f"{path}: expected {names[name]} to be an array, but it is damaged; write the file again")
         arrays.append(array)
     source = f"{path} (x_test)" if part == "_test" else path
     return Raw(source, arrays[0], arrays[1] if columns.targets else None)
+
+
+def _require_memory(path: str, content: np.lib.npyio.NpzFile, name: str) -> None:
+    """TooLargeError if an array is larger than memory, going by its size in the archive: NumPy reads no more of it."""
+    members = content.zip.infolist() if content.zip else []
+    size = max((member.file_size for member in members if member.filename in (name, f"{name}.npy")), default=0)
+    memory.require(f"the array {name} of {path}", ARRAY_COPIES * size, "train on a part of it")
 
 
 def _read_idx(path: str, columns: Columns) -> Raw:
@@ -139,23 +150,31 @@ def _labels_beside(images: str) -> str:
 def _idx_array(path: str) -> NDArray[np.generic]:
     """The array of an IDX file: two zero bytes, type, number of dimensions, their sizes, values."""
     with reading(path, "an IDX file"), unpacked(path) as file:
-        content = file.read()
-    zeros, kind, dimensions = struct.unpack(">HBB", content[:4]) if len(content) >= 4 else (0, 0, 0)
-    start = 4 + 4 * dimensions
-    if zeros or kind not in _IDX_TYPES or not 1 <= dimensions <= 32 or len(content) < start:
+        shape, dtype = _idx_head(path, file)
+        size = math.prod(shape) * dtype.itemsize
+        memory.require(f"{path} of the shape {shape}", size * (1 + 4 // dtype.itemsize), "train on a part of it")
+        content = file.read(size + 1)
+    if len(content) != size or not size:
+        head = 4 + 4 * len(shape)
+        came = f"{head + len(content)}{' or more' if len(content) > size else ''}"
+        raise DataError(
+            f"{path}: expected {head + size} bytes for the shape {shape} in its head, got {came}; "
+            "the file is damaged or cut short, fetch it again"
+        )
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _idx_head(path: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and the type of an IDX file's values, which come next. DataError if it does not begin as one does."""
+    start = file.read(4)
+    zeros, kind, dimensions = struct.unpack(">HBB", start) if len(start) == 4 else (0, 0, 0)
+    sizes = file.read(4 * dimensions)
+    if zeros or kind not in _IDX_TYPES or not 1 <= dimensions <= 32 or len(sizes) < 4 * dimensions:
         raise DataError(
             f"expected a .csv, .tsv, .parquet, .npz or IDX file, but {path} has none of these names, "
             "and does not begin as IDX does"
         )
-    shape = struct.unpack(f">{dimensions}I", content[4:start])
-    dtype = np.dtype(_IDX_TYPES[kind])
-    expected = start + math.prod(shape) * dtype.itemsize
-    if len(content) != expected or expected == start:
-        raise DataError(
-            f"{path}: expected {expected} bytes for the shape {shape} in its head, got {len(content)}; "
-            "the file is damaged or cut short, fetch it again"
-        )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return struct.unpack(f">{dimensions}I", sizes), np.dtype(_IDX_TYPES[kind])
 
 
 _READERS: dict[str, Callable[[str, Columns], Raw]] = {

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch import memory
 from distsearch.data.raw import Columns, Raw, listed, quoted, reading
 from distsearch.errors import DataError
 
+FEATURE_BYTES = 16  # of a number as Arrow has it, and as a float
+TEXT_BYTES = 100  # of a label as Arrow has it, and as Python has it
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -83,17 +86,13 @@ def read_parquet(path: str, columns: Columns) -> Raw:
         features, target = choose(path, names, columns)
         chosen = [names[index] for index in features]
         label = None if target is None else names[target]
+        _check_columns(path, content, chosen, label, arrow)
         table = content.read(columns=chosen if label is None else [*chosen, label])
         matrix = np.empty((table.num_rows, len(chosen)))
         for index, name in enumerate(chosen):
             column = table.column(name)
             truth = arrow.types.is_boolean(column.type)
             values = _numbers(column.cast(arrow.int8()) if truth else column, arrow)
-            if values is None:
-                raise DataError(
-                    f"{path}: expected numbers in column {quoted(name)}, got {column.type}; "
-                    "write it as numbers, or leave the column out"
-                )
             matrix[:, index] = values
         targets = None if label is None else _targets(table.column(label), arrow)
     return Raw(path, matrix, targets, tuple(chosen), label or "", place=lambda example: f"row {example + 1}")
@@ -105,6 +104,31 @@ def _targets(column: Any, arrow: Any) -> NDArray[Any]:
         column = column.cast(arrow.string())
     numbers = _numbers(column, arrow)
     return np.fromiter(column.to_pylist(), object, len(column)) if numbers is None else numbers
+
+
+def _check_columns(path: str, content: Any, features: Sequence[str], label: str | None, arrow: Any) -> None:
+    """DataError if columns are not what they should be, TooLargeError if they would take more memory than there is."""
+    schema, rows = content.schema_arrow, content.metadata.num_rows
+    for name in features:
+        kind = schema.field(name).type
+        if not (arrow.types.is_boolean(kind) or _is_numeric(kind, arrow)):
+            raise DataError(
+                f"{path}: expected numbers in column {quoted(name)}, got {kind}; "
+                "write it as numbers, or leave the column out"
+            )
+    size = FEATURE_BYTES * len(features)
+    if label is not None:
+        kind = schema.field(label).type
+        if arrow.types.is_nested(kind):
+            expected = f"labels that are text, numbers, or true and false in column {quoted(label)}"
+            raise DataError(f"{path}: expected {expected}, got {kind}")
+        size += FEATURE_BYTES if _is_numeric(kind, arrow) else TEXT_BYTES
+    memory.require(f"{path} with {rows:,} rows", rows * size, "train on a part of it")
+
+
+def _is_numeric(kind: Any, arrow: Any) -> bool:
+    types = arrow.types
+    return bool(types.is_decimal(kind) or types.is_integer(kind) or types.is_floating(kind))
 
 
 def _numbers(column: Any, arrow: Any) -> NDArray[Any] | None:

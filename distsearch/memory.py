@@ -1,0 +1,61 @@
+"""What would take more memory than there is, is refused before the memory is taken."""
+
+import os
+import resource
+from pathlib import Path
+
+from distsearch.errors import TooLargeError
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB", "RB", "QB")
+_CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # of the older cgroups
+)
+
+
+def require(what: str, size: int, instead: str) -> None:
+    """Raise TooLargeError if something would take more bytes than there are; `instead` says what to do about it."""
+    there = available()
+    if size > there:
+        raise TooLargeError(f"{what} would take {in_words(size)} of memory, and there are {in_words(there)}: {instead}")
+
+
+def available() -> int:
+    """The bytes that this process may still take: of the machine, in its container, under `ulimit -v`."""
+    return max(0, min(_of_the_machine(), _of_the_container(), _of_the_process()))
+
+
+def in_words(size: int) -> str:
+    """A number of bytes in a unit that leaves few digits."""
+    number, unit = float(size), 0
+    while number >= 1000 and unit < len(_UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.3g} {_UNITS[unit]}"
+
+
+def _of_the_machine() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # not Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _of_the_container() -> int:
+    for path in _CONTAINER_LIMITS:
+        try:
+            return int(path.read_text(encoding="ascii"))
+        except (OSError, ValueError):  # there is none, or it is "max"
+            continue
+    return _of_the_machine()
+
+
+def _of_the_process() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return _of_the_machine()
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return limit
+    return limit - pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,67 @@
+"""Faults of the program's own have an exit code of their own, a file with the traceback and a sentence."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from programs import SHORT, ran
+
+from distsearch.cli import faults
+
+
+def failing(error: str) -> str:
+    """Python that runs the program with an error in every command's first step."""
+    return (
+        "from distsearch.cli import app\n"
+        f"def fail(*arguments, **options): raise {error}\n"
+        "app._stored = app._settings = fail\n"
+        "from distsearch.__main__ import main; main()"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "KeyError('a \\x1b[31m')",
+        "RecursionError('deep')",
+        "EOFError()",
+        "BrokenPipeError('x')",
+        "AssertionError('y' * 999)",
+    ],
+)
+@pytest.mark.parametrize("command", [("verify", "a"), ("run", *SHORT)])
+def test_a_fault_is_told_from_a_difference_and_kept_in_a_file(tmp_path, error, command):
+    done = ran(*command, cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
+    assert done.returncode == faults.EXIT_CODE == 70
+    found = re.fullmatch(
+        r"distsearch: a fault of its own has ended it \((.{1,120})\): please report it with the file (.*)\n",
+        done.stderr,
+    )
+    assert found, done.stderr
+    assert found[1].startswith(error.partition("(")[0])
+    assert "\x1b" not in done.stderr
+    path = Path(found[2])
+    assert path.parent == tmp_path
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "in fail" in text
+    assert f"distsearch {command[0]}" in text
+    assert "Python 3." in text
+
+
+def test_where_there_is_no_room_for_the_file_the_traceback_is_printed(tmp_path):
+    program = "import tempfile\ntempfile.tempdir = '/dev/full'\n" + failing("KeyError('a')")
+    done = ran("verify", "a", cwd=tmp_path, program=program)
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+    assert done.stderr.endswith("please report it with the lines above\n")
+
+
+def test_an_error_of_the_system_without_a_better_sentence_is_not_a_fault(tmp_path):
+    error = "PermissionError(13, 'Permission denied', 'a\\x1b[31m')"
+    done = ran("verify", "a", cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (2, "distsearch: cannot use a\\x1b[31m: Permission denied\n")
+    assert os.listdir(tmp_path) == []

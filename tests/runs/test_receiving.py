@@ -1,0 +1,142 @@
+"""A run from elsewhere takes its name whole, or not at all, wherever the program is killed."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from searches import contents, search
+
+from distsearch.errors import RunError
+from distsearch.runs import receiving
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.receiving import received
+from distsearch.search.resumption import prepare_to_resume
+
+ROUNDS = 60
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory) -> dict[str, Path]:
+    """A run after 20 and after 40 rounds, the first still going on, and whole."""
+    folder = tmp_path_factory.mktemp("versions")
+    found = {}
+
+    def watch(row, state, workers):
+        if row.round in (20, 40):
+            found[str(row.round)] = shutil.copytree(folder / "run", folder / str(row.round))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("distsearch.runs.directory.SAVE_SECONDS", 0.0)
+        patch.setattr("distsearch.runs.directory.SAVE_SHARE", float("inf"))
+        found["whole"] = search(folder, watch, name="run", rounds=ROUNDS)[0].path
+    return found
+
+
+def fill(scratch: Path, version: Path) -> None:
+    for path in version.iterdir():
+        shutil.copy(path, scratch / path.name)
+
+
+def receive(target: Path, version: Path, update: bool = True) -> None:
+    with received(target, update=update) as scratch:
+        fill(scratch, version)
+
+
+def gone_on(path: Path) -> dict[str, object]:
+    """The contents once the run has reached its limit."""
+    resumption = prepare_to_resume(StoredRun(path), None, None, None, False, lambda sentence: None)
+    resumption.run(lambda row, state, workers: None, lambda sentence: None)
+    return contents(path)
+
+
+class Killed(BaseException):
+    """What ends a program between two steps."""
+
+
+@pytest.mark.parametrize("version", ["20", "40"])
+@pytest.mark.parametrize("steps", range(8))
+def test_killed_after_any_step_of_an_update_the_run_goes_on_to_the_same_bytes(
+    tmp_path, versions, monkeypatch, version, steps
+):
+    target = shutil.copytree(versions["20"], tmp_path / "run")
+    replace, done = Path.replace, []
+
+    def replacing(path: Path, to: Path) -> Path:
+        if len(done) == steps:
+            raise Killed
+        done.append(to.name)
+        return replace(path, to)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    try:
+        receive(target, versions[version])
+    except Killed:
+        assert len(done) == steps
+    monkeypatch.undo()
+    assert gone_on(target) == contents(versions["whole"])
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_killed_in_an_update_beyond_its_end_a_run_can_be_read(tmp_path, monkeypatch, steps):
+    """Its result is that of fewer rounds than its history will have."""
+    target = search(tmp_path, name="run", rounds=20)[0].path
+    longer = shutil.copytree(target, tmp_path / "longer")
+    prepare_to_resume(StoredRun(longer), 20, None, None, False, print).run(lambda *seen: None, lambda sentence: None)
+    (longer / "result.json").unlink()
+    replace, done = Path.replace, []
+
+    def replacing(path: Path, to: Path) -> Path:
+        if len(done) == steps:
+            raise Killed
+        done.append(to.name)
+        return replace(path, to)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    with suppress(Killed):
+        receive(target, longer)
+    monkeypatch.undo()
+    assert len(list(StoredRun(target).history())) in (20, 40)
+
+
+def test_an_update_brings_a_run_to_the_version_received(tmp_path, versions):
+    target = shutil.copytree(versions["20"], tmp_path / "run")
+    receive(target, versions["whole"])
+    assert contents(target) == contents(versions["whole"])
+    assert StoredRun(target).result == StoredRun(versions["whole"]).result
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_breaks_off_changes_nothing(tmp_path, versions, there):
+    target = tmp_path / "run"
+    if there:
+        shutil.copytree(versions["20"], target)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with suppress(Killed), received(target, update=True) as scratch:
+        (scratch / "manifest.json").write_bytes(b"half a")
+        raise Killed
+    with pytest.raises(RunError, match="it has no manifest"), received(target, update=True):
+        pass
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == (["run"] if there else [])
+
+
+def test_what_a_killed_program_has_left_is_made_use_of(tmp_path, versions):
+    (tmp_path / ".run.fetching").mkdir()
+    (tmp_path / ".run.fetching" / "half.temporary").write_bytes(b"half")
+    receive(tmp_path / "run", versions["whole"], update=False)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(
+        path.name for path in versions["whole"].iterdir()
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_that_is_not_to_be_updated_or_is_being_written_stays(tmp_path, versions):
+    target = shutil.copytree(versions["20"], tmp_path / "run")
+    with pytest.raises(RunError, match="is already there"):
+        receive(target, versions["40"], update=False)
+    with StoredRun(target).held(), pytest.raises(RunError, match="is being written by another process"):
+        receive(target, versions["40"])
+    assert contents(target) == contents(versions["20"])
+    assert receiving.WHOLE[-1] == "result.json"

@@ -1,0 +1,44 @@
+"""What a user has written, made a path."""
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from distsearch.errors import SettingError
+from distsearch.paths import as_path, expanded
+
+
+def test_a_home_stands_for_its_folder_and_all_else_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    me = pwd.getpwuid(os.getuid())
+    assert expanded("~") == "/home/me"
+    assert expanded("~/runs") == expanded(Path("~/runs")) == "/home/me/runs"
+    assert expanded(f"~{me.pw_name}/runs") == f"{me.pw_dir}/runs"
+    for text in ("runs", "./vertical", "a//b", "a/~", "", "s3://bucket/~", "./~nobody-of-this-name"):
+        assert expanded(text) == text
+    assert as_path("~/a/../b") == Path("/home/me/a/../b")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("~nobody-of-this-name/x", "there is no home ~nobody-of-this-name; write ./~nobody-of-this-name/x if the name"),
+        ("a\0b", r"got 'a\\x00b': leave out the zero bytes"),
+        ("a\ud800b", r"got 'a\\ud800b': write it in UTF-8"),
+    ],
+)
+def test_what_can_be_no_path_is_refused(text, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        expanded(text)
+
+
+def test_without_a_home_it_is_refused(monkeypatch):
+    def nobody(number: int):
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(SettingError, match="there is no home ~; write ./~/x"):
+        expanded("~/x")
