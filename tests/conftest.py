@@ -1,10 +1,13 @@
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters that tests start themselves are on loopback too
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a shell that runs the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in ("RAY_ADDRESS", "DISTSEARCH_RUNS"):
     os.environ.pop(name, None)
 
