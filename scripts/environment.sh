@@ -2,13 +2,14 @@
 # Sourced by the scripts beside it. `need all` (what a run needs) or `need test` (that, and what the tests need)
 # makes .venv in the repository root and keeps it up to date; when nothing is to be done, that costs milliseconds.
 # What locks/all.txt and locks/test.txt pin is installed as they say; other needs have no lock and get the newest.
-# A script with needs of its own sets venv_name, and the duration of its installation in words, before.
+# A script with needs of its own sets venv_name, and the duration of its installation in words, before; `locks` to another
+# folder where the locks shall not count; and keep_old=no where a changed pyproject.toml shall make the environment anew.
 # Written for bash 3.2, which is the bash of macOS.
 
 root=$(CDPATH='' cd -P -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 venv_name=${venv_name:-.venv}
 venv=$root/$venv_name
-locks=$root/scripts/locks
+locks=${locks:-$root/scripts/locks}
 stamp=$venv/installed       # what the finished environment was made from and for; absent while it is being changed
 unfinished=$venv/unfinished # there from the first change to the last: found later, the environment is made anew
 log=$venv/install.log
@@ -94,6 +95,8 @@ install() { # all | test
     why="$venv_name is not a working environment of Python 3.11 or newer"
   elif [ "$made_for" = all ] && [ "$1" = test ]; then
     message="adding to $venv_name what the tests need ..."
+  elif [ -f "$stamp" ] && [ "${keep_old-}" = no ]; then
+    why='pyproject.toml has changed'
   elif [ -f "$stamp" ]; then
     message='pyproject.toml or the lock of the packages has changed: installing again ...'
   fi

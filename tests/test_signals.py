@@ -14,6 +14,8 @@ import pytest
 from processes import alive, awaited, descendants
 from searches import contents
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 250
 SETTINGS = ("--data", "digits", "--layers", "16", "--population", "64", "--verbose")
 LONGEST = 3.0  # seconds from the signal to the end

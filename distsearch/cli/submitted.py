@@ -26,7 +26,8 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
         run, storage = values["run"], values.get("storage") or ""
         extras = _extras("", run, storage)
         return Search(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
-    file, flags = values.get("config_file"), given_settings(values)
+    flags = given_settings(values)
+    file = Path(values["config_file"]) if "config_file" in values else None  # not every typer has made a path of it
     settings = config.from_flags(flags, config.read_toml(file) if file else None)
     if settings.strategy.name != strategies.AUTO:
         strategies.settings_of(settings.strategy.name, settings.settings)

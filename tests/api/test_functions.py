@@ -127,6 +127,7 @@ def test_numbers_are_fitted_in_regression():
     assert result.predict([[0.0], [1.0]]) == pytest.approx(np.array([-1.0, 2.0]), abs=0.01)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
     X, y = xor
     alone, pool = (distsearch.search(X, y, layers=[8], rounds=20, workers=workers, start="he") for workers in (0, 2))

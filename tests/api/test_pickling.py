@@ -10,6 +10,8 @@ import pytest
 
 import distsearch
 
+pytestmark = pytest.mark.slow
+
 
 def output(program: str, folder: Path) -> str:
     """What a script prints; its functions are those of __main__."""

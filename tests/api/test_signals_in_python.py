@@ -12,6 +12,8 @@ from problems import sphere
 import distsearch
 from distsearch.runs.directory import StoredRun
 
+pytestmark = pytest.mark.slow
+
 
 def interrupting(number: int, calls: int):
     """A function that sends its process a signal once it has been called so many times."""

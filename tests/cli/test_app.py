@@ -39,6 +39,7 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
     done = succeeded("run", "--json", cwd=tmp_path)
     result = json.loads(done.stdout)
@@ -212,6 +213,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
     assert "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_result_s_alone(tmp_path):
     flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
     process = started("run", "--seconds", "100", *flags, cwd=tmp_path)

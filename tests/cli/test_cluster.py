@@ -14,6 +14,8 @@ from clusters import Cluster, free_ports
 from processes import awaited
 from searches import contents, search
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = [sys.executable, "-m", "distsearch"]
 TABLE = "a,b,level\n" + "".join(f"{x % 7},{x % 5},{'low' if x % 7 < 3 else 'high'}\n" for x in range(60))
 

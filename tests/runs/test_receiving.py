@@ -13,6 +13,8 @@ from distsearch.runs.directory import StoredRun
 from distsearch.runs.receiving import received
 from distsearch.search.resumption import prepare_to_resume
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 60
 
 

@@ -151,6 +151,7 @@ def test_runs_are_kept_only_where_they_are_asked_for(tmp_path, monkeypatch):
         assert names == (["mine-hill-climb-0", "mine-random-search-0"] if keep else [])
 
 
+@pytest.mark.slow
 def test_one_ray_serves_all_searches_and_the_losses_are_those_of_this_process(tmp_path, ray_with_three_cpus):
     names = ["hill-climb", "random-search"]
     alone, pool = (compared(tmp_path, names, seeds=2, workers=workers) for workers in (0, 2))

@@ -88,6 +88,7 @@ def test_an_interrupted_run_goes_on_to_its_own_limit(tmp_path, whole):
     assert contents(path) == whole
 
 
+@pytest.mark.slow
 def test_other_workers_go_on_to_the_same_bytes(tmp_path, whole, ray_with_three_cpus):
     path = run(tmp_path, "part", rounds=80)
     resume(path, rounds=60, workers=3)
@@ -95,6 +96,7 @@ def test_other_workers_go_on_to_the_same_bytes(tmp_path, whole, ray_with_three_c
     assert contents(path) == whole
 
 
+@pytest.mark.slow
 def test_a_driver_killed_at_many_points_comes_to_the_same_bytes(tmp_path, whole, monkeypatch):
     """Each kill -9 comes somewhere else: while it searches, writes history, or writes a checkpoint."""
     program = (

@@ -41,6 +41,7 @@ def test_the_chapter_s_example_is_solved(tmp_path):
     ],
     ids=["vertical", "digits", "spiral"],
 )
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpus, strategy, flags):
     expected = contents(search(tmp_path, strategy=strategy, **flags)[0].path)
     for workers in (1, 2, 3):
@@ -152,6 +153,7 @@ def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
     assert stored_model(stored).scores(session.read_data(stored.config).train).loss == result.loss
 
 
+@pytest.mark.slow
 def test_a_signal_in_mid_round_gives_up_the_round(tmp_path, ray_with_three_cpus):
     def watch(row, state, workers):
         if row.round == 3:

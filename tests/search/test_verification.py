@@ -56,6 +56,7 @@ def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
 
 
+@pytest.mark.slow
 def test_a_run_comes_out_again_on_ray(tmp_path, ray_with_three_cpus):
     path = made(tmp_path, data="digits", layers=[64, 32], population=64, rounds=3)
     assert verdict(path, workers=2) == Verdict(path.name, 3, [0, 1, 2], [])
@@ -188,7 +189,8 @@ def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
 def test_a_run_from_python_cannot_be_made_again(tmp_path):
     import distsearch
 
-    distsearch.minimize(lambda weights: float(weights @ weights), np.ones(3), name="a", runs=str(tmp_path), rounds=3)
+    settings = {"name": "a", "runs": str(tmp_path), "rounds": 3, "workers": 0}
+    distsearch.minimize(lambda weights: float(weights @ weights), np.ones(3), **settings)
     with pytest.raises(RunError, match="was started from Python: its first weights are not recorded"):
         Replay(StoredRun(tmp_path / "a"))
 

@@ -69,6 +69,7 @@ def published(there) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_a_driver_killed_while_it_publishes_is_resumed_from_storage_to_the_same_bytes(tmp_path, storage, s3_server):
     """Each kill -9 comes somewhere else, and each time all that the driver had on its disk goes with it."""
     whole = contents(search(tmp_path / "whole", rounds=ROUNDS)[0].path)
@@ -119,6 +120,7 @@ def test_commands_take_runs_in_storage(tmp_path, s3_storage, s3_server):
     assert StoredRun(fetched(stored(s3_storage), tmp_path / "elsewhere")).rounds == 25
 
 
+@pytest.mark.slow
 def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_whole(tmp_path):
     port = free_port()
     server = f"127.0.0.1:{port}"

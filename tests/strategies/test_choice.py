@@ -34,6 +34,7 @@ def test_a_run_keeps_what_auto_has_chosen(tmp_path):
     assert stored.path.name == "iris-node-perturbation-1"
 
 
+@pytest.mark.slow
 def test_a_function_is_minimised_by_what_auto_chooses():
     result = distsearch.minimize(
         lambda weights: float(((weights - 3) ** 2).sum()), np.zeros(4), strategy="auto", rounds=80

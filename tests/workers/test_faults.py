@@ -12,6 +12,8 @@ from processes import alive, awaited, descendants, ray_workers
 
 from .searching import NODE, cluster, driver, raylet, undisturbed
 
+pytestmark = pytest.mark.slow
+
 
 def test_workers_killed_in_mid_round_many_times(tmp_path):
     killed = 0

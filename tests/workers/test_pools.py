@@ -22,6 +22,8 @@ from distsearch.strategies.base import losses_of
 from distsearch.workers.local import LocalWorkers
 from distsearch.workers.ray.kinds import ALIKE, MachineKinds
 
+pytestmark = pytest.mark.slow
+
 POOLS = ["local", "ray-1", "ray-2", "ray-3"]
 
 

@@ -1,8 +1,11 @@
 """Several searches on one cluster: each takes what is free, and more as it comes free."""
 
+import pytest
 from processes import ray_workers
 
 from .searching import NODE, cluster, driver, raylet, undisturbed
+
+pytestmark = pytest.mark.slow
 
 
 def test_searches_share_a_cluster_and_take_over_what_others_let_go_of(tmp_path):

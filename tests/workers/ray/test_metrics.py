@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
 from processes import awaited
 
 from distsearch.runs.history import RoundRecord
@@ -52,6 +53,7 @@ def test_the_gauges_are_set_at_most_once_a_second(monkeypatch):
     assert NotedGauge.noted == [pair for values in expected for pair in zip(names, values, strict=True)]
 
 
+@pytest.mark.slow
 def test_the_gauges_of_a_run_are_where_prometheus_reads_them(tmp_path):
     with cluster(_system_config=OFTEN) as nodes:
         url = f"http://127.0.0.1:{nodes.head_node.metrics_export_port}/metrics"

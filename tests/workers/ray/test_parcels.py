@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from problems import create, network_objective
 
 from distsearch.machine import one_thread
@@ -45,6 +46,7 @@ def test_large_arrays_keep_their_places():
     assert job.state.center is state.center
 
 
+@pytest.mark.slow
 def test_arrays_that_stay_are_put_into_the_object_store_once(ray_with_three_cpus, monkeypatch):
     import ray
 

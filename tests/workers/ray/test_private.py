@@ -15,6 +15,8 @@ from processes import Process, alive, awaited, descendants, ray_workers
 
 from distsearch.workers.ray.private import LOOPBACK_ONLY
 
+pytestmark = pytest.mark.slow
+
 STRANGER = """
 import sys, ray
 ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
