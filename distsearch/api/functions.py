@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.config import RunConfig, Value, from_flags
+from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
-from distsearch.errors import DataError
+from distsearch.errors import DataError, SettingError
 from distsearch.objectives import losses
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result, StoredRun
@@ -24,6 +24,7 @@ from distsearch.search.resumption import stored_model
 from distsearch.strategies.base import State
 
 LOG = logging.getLogger("distsearch")
+GIVEN_AS_ARRAYS = {"source", "target", "points", "classes"}  # settings of the data that X and y stand for
 IN_MEMORY = "memory"  # stands in a run's configuration for the data's source
 
 
@@ -62,6 +63,8 @@ class SearchResult(FunctionResult):
 
 def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchResult:
     """See `distsearch.search`."""
+    idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
+    _refuse(settings, idle, "distsearch.search learns from X and y")
     with passed_on() as interrupts, _run_folder(settings) as config:
         dataset = interrupts.begin(_dataset, X, y, config)
         for sentence in session.advice_on(config, dataset):
@@ -76,6 +79,8 @@ def minimize(
     function: Callable[[NDArray[np.float32]], float], start: ArrayLike, settings: Mapping[str, Value]
 ) -> FunctionResult:
     """See `distsearch.minimize`."""
+    idle = {setting.flag for section, setting in options() if section in ("data", "network")}
+    _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
     weights = np.array(start, np.float32)
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
@@ -83,6 +88,13 @@ def minimize(
         run, result = session.on_function(config, function, weights).run(_unwatched, LOG.info, interrupts)
         stored = StoredRun(run.path)
         return FunctionResult(stored.best()["weights"], list(stored.history()), result)
+
+
+def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
+    """SettingError for the first of the settings that would do nothing."""
+    for name in settings:
+        if name.replace("_", "-") in idle:
+            raise SettingError(f"{name}: would do nothing here, for {why}: leave it out")
 
 
 def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig) -> Dataset:

@@ -233,3 +233,15 @@ def test_features_that_differ_from_those_trained_on_are_refused(xor):
     result = distsearch.search(*xor, rounds=2, workers=0)
     with pytest.raises(DataError, match="expected the 2 features that were trained on, got 3"):
         result.predict([[1, 2, 3]])
+
+
+@pytest.mark.parametrize("name", ["layers", "loss", "activation", "scale", "batch", "data", "test_share"])
+def test_a_function_is_not_given_settings_of_networks_and_data(name):
+    with pytest.raises(SettingError, match=rf"^{name}: would do nothing .* neither data nor a network"):
+        distsearch.minimize(lambda weights: 0.0, [1.0], **{name: "nonsense"})
+
+
+@pytest.mark.parametrize("name", ["data", "target", "points", "classes"])
+def test_data_is_not_named_where_it_is_given(name):
+    with pytest.raises(SettingError, match=rf"^{name}: would do nothing here, .* learns from X and y: leave"):
+        distsearch.search([[0.0], [1.0]], [0, 1], **{name: "iris"})
