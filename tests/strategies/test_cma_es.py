@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -36,7 +37,9 @@ def rotated_ellipsoid(weights_count: int, condition: float) -> FunctionObjective
 @pytest.mark.parametrize(("n", "population"), [(6, 12), (10, None), (30, 41)])
 def test_it_goes_the_way_of_the_reference(n, population):
     """The same steps and losses, told to the `cma` package: mean, sigma, paths and covariance are the same."""
-    cma = pytest.importorskip("cma", reason="the reference, `pip install cma`, is not there")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no matplotlib
+        import cma
     objective = rotated_ellipsoid(n, 1e4)
     strategy = created("cma-es", {"population": population, "sigma": 0.5}, objective.space)
     state = strategy.init(np.linspace(-1, 1, n, dtype=np.float32), 1)
