@@ -33,6 +33,7 @@ attempt() { # name of the step, command
 
 trap 'finish $?' EXIT
 need test
+unset PIP_CONSTRAINT PIP_BUILD_CONSTRAINT UV_CONSTRAINT UV_BUILD_CONSTRAINT # what tests install is not constrained
 trap 'exit 130' INT
 say "$label: testing in $venv_name ..."
 cd "$root"
