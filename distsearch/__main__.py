@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from distsearch.cli import streams
+from distsearch.cli import logs, streams
 from distsearch.cli.app import application
 from distsearch.cli.faults import report
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
@@ -39,6 +39,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ending)
     streams.prepare()
+    logs.prepare()
     code = _exit_code(sys.argv[1:])
     if code == INTERRUPTED_EXIT_CODE:
         _leave()
@@ -76,7 +77,7 @@ def _leave() -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    command = typer.main.get_command(application(arguments[:1]))
+    command = typer.main.get_command(application(arguments))
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)

@@ -29,6 +29,9 @@ class DataConfig(Settings, frozen=True):
             path=True,
         ),
     ] = "vertical"
+    reader: Annotated[
+        str, about("reader of the file: csv, tsv, parquet, npz or idx, or one of your own; by the file's name if empty")
+    ] = ""
     target: Annotated[str, about("target column of a table; its last column if empty")] = ""
     scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0

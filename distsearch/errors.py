@@ -13,8 +13,10 @@ DistsearchError
 └── ObjectiveError       exit code 4   the objective failed, or answered nothing finite
 """
 
+import pickle
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 _LONGEST_SHOWN = 60  # characters of a value that came
 
@@ -68,9 +70,27 @@ class ClusterError(DistsearchError):
 
 
 class ObjectiveError(DistsearchError):
-    """The objective failed, or answered nothing finite."""
+    """The objective failed, or answered nothing finite. Its cause, if any, travels with it between processes."""
 
     exit_code = 4
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _objective_error, (str(self), _picklable(self.__cause__))
+
+
+def _objective_error(message: str, cause: BaseException | None) -> ObjectiveError:
+    error = ObjectiveError(message)
+    error.__cause__ = cause
+    return error
+
+
+def _picklable(error: BaseException | None) -> BaseException | None:
+    """The error, or None if it cannot travel."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  (our own bytes)
+    except Exception:  # noqa: BLE001  (an exception's class may do anything)
+        return None
+    return error
 
 
 def brief(value: object) -> str:

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
 from distsearch.errors import SettingError, brief, unknown
-from distsearch.paths import expanded, not_encodable
+from distsearch.text import expanded, not_encodable
 
 S = TypeVar("S", bound="Settings")
 

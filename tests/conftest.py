@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a shell 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in ("RAY_ADDRESS", "DISTSEARCH_RUNS"):
     os.environ.pop(name, None)
+
+
+class _Listening(logging.Handler):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The sentences that the library says to its user."""
+    log, listening = logging.getLogger("distsearch"), _Listening()
+    level = log.level
+    log.addHandler(listening)
+    log.setLevel(logging.INFO)
+    yield listening.said
+    log.removeHandler(listening)
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

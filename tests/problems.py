@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from distsearch import strategies
-from distsearch.candidates.base import Space
 from distsearch.data import datasets
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import FunctionObjective, NetworkObjective, Objective
-from distsearch.strategies.base import Answer, State, Strategy
+from distsearch.objectives.base import Objective, Task
+from distsearch.objectives.function import FunctionObjective
+from distsearch.objectives.network import NetworkObjective, task_of
+from distsearch.strategies.base import Answer, AnyStrategy, State
 
 
 def network_objective(
@@ -45,11 +46,20 @@ def ellipsoid_objective(weights_count: int = 10) -> FunctionObjective:
     return FunctionObjective(ellipsoid, weights_count)
 
 
-def create(name: str, settings: Mapping[str, Any], objective: Objective | None = None) -> Strategy:
+def task_for(objective: Objective) -> Task:
+    """What is searched on an objective, in a number of rounds that is not known."""
+    if isinstance(objective, NetworkObjective):
+        batches = objective.batches
+        return task_of(objective.network, objective.loss, len(batches.train), batches.size)
+    assert isinstance(objective, FunctionObjective)
+    return Task(objective.weights_count)
+
+
+def create(name: str, settings: Mapping[str, Any], objective: Objective | None = None) -> AnyStrategy:
     """The strategy for what an objective searches."""
-    return strategies.create(name, settings, objective.space if objective else Space(10))
+    return strategies.create(name, settings, task_for(objective) if objective else Task(10))
 
 
-def told(strategy: Strategy, state: State, answers: Sequence[Answer]) -> State:
+def told(strategy: AnyStrategy, state: State, answers: Sequence[Answer]) -> State:
     """The next state; sums over noise are made here."""
     return strategy.tell(state, answers, partial(strategy.weighted_noise, state))

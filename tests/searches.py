@@ -1,28 +1,43 @@
 """Whole searches, and what must be the same in two of them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from distsearch.config import from_flags
 from distsearch.runs.directory import Result, StoredRun
-from distsearch.search import session
+from distsearch.search import resumption, session
+from distsearch.search.assembly import assemble
 from distsearch.search.interrupts import Interrupts
+from distsearch.search.observers import Observer, Round
 
 
 def unwatched(row, state, workers) -> None:
     pass
 
 
-def untold(sentence: str) -> None:
-    pass
+class Watching(Observer):
+    """Calls a function with every round's record, the state after it, and the number of workers."""
+
+    def __init__(self, watch: Callable[..., object]) -> None:
+        self._watch = watch
+
+    def round(self, done: Round) -> None:
+        self._watch(done.record, done.after, done.workers)
 
 
-def search(folder: Path, watch=unwatched, tell=untold, **flags) -> tuple[StoredRun, Result]:
+def search(folder: Path, watch=unwatched, **flags) -> tuple[StoredRun, Result]:
     """Search in a folder of runs, in this process unless the flags say otherwise."""
-    prepared = session.prepare(from_flags({"runs": str(folder), "workers": 0, **flags}))
+    assembly = assemble(from_flags({"runs": str(folder), "workers": 0, **flags}))
     with Interrupts() as interrupts:
-        run, result = prepared.run(watch, tell, interrupts)
-    return StoredRun(run.path), result
+        result, _, path = session.run(assembly, [Watching(watch)], interrupts)
+    return StoredRun(path), result
+
+
+def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, watch=unwatched, storage=None) -> None:
+    """Resume the run in a directory."""
+    ready = resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, storage)
+    ready.run([Watching(watch)])
 
 
 def contents(path: Path) -> dict[str, object]:

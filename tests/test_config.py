@@ -16,7 +16,7 @@ def own_settings(settings: RunConfig):
 
 def test_every_setting_has_a_flag_of_its_own_and_a_text():
     flags = [setting.flag for _, setting in config.options()]
-    own = [name for kind in strategies.STRATEGIES.values() for name in kind.Settings.__struct_fields__]
+    own = [name for kind in strategies.STRATEGIES.own.values() for name in kind.Settings.__struct_fields__]
     assert len(flags) == len(set(flags))
     assert not {flag.replace("-", "_") for flag in flags} & set(own)
     assert all(setting.text for _, setting in config.options())

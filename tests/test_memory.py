@@ -15,7 +15,8 @@ import pytest
 from distsearch import memory
 from distsearch.config import from_flags
 from distsearch.errors import DataError, SettingError, TooLargeError, UserError
-from distsearch.search import comparison, session
+from distsearch.search import comparison
+from distsearch.search.assembly import assemble, read_data
 
 LITTLE = 2_000_000  # bytes
 
@@ -76,7 +77,7 @@ def test_no_more_is_there_than_the_machine_the_container_and_the_process_may_tak
 )
 def test_a_setting_beyond_all_machines_is_refused(tmp_path, flags, sentence):
     with pytest.raises(UserError, match=sentence):
-        session.prepare(from_flags({"workers": 0, "runs": str(tmp_path), **flags}))
+        assemble(from_flags({"workers": 0, "runs": str(tmp_path), **flags}))
 
 
 def test_too_many_seeds_are_refused(little):
@@ -89,7 +90,7 @@ def test_too_many_seeds_are_refused(little):
 
 def refused(path: Path, **flags) -> str:
     with pytest.raises(DataError) as caught:
-        session.read_data(from_flags({"data": str(path), **flags}))
+        read_data(from_flags({"data": str(path), **flags}))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -100,7 +101,7 @@ def test_classes_that_would_each_take_a_row_of_the_targets_are_refused(tmp_path,
     config = from_flags({"data": str(tmp_path / "names.csv"), "workers": 0})
     sentence = "1,600 examples of 2 features and 800 classes would take 5.14 MB of memory, .*: merge classes"
     with pytest.raises(TooLargeError, match=sentence):
-        session.prepare(config)
+        assemble(config)
 
 
 def test_labels_that_hardly_repeat_are_no_classes(tmp_path):

@@ -1,13 +1,12 @@
 """What `distsearch.search` and `distsearch.minimize` do."""
 
-import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.config import RunConfig, Value, from_flags, options
@@ -16,16 +15,16 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import DataError, SettingError
 from distsearch.objectives import losses
 from distsearch.objectives.model import Model
-from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search import session
-from distsearch.search.interrupts import passed_on
-from distsearch.search.resumption import stored_model
-from distsearch.strategies.base import State
+from distsearch.search.assembly import Assembly, assemble, assemble_function
+from distsearch.search.foreign_code import IN_MEMORY
+from distsearch.search.interrupts import Interrupts, passed_on
+from distsearch.search.loop import Found
+from distsearch.search.observers import History
 
-LOG = logging.getLogger("distsearch")
 GIVEN_AS_ARRAYS = {"source", "target", "points", "classes"}  # settings of the data that X and y stand for
-IN_MEMORY = "memory"  # stands in a run's configuration for the data's source
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,12 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
     """See `distsearch.search`."""
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
-    with passed_on() as interrupts, _run_folder(settings) as config:
+    config = _config(settings)
+    with passed_on() as interrupts:
         dataset = interrupts.begin(_dataset, X, y, config)
-        for sentence in session.advice_on(config, dataset):
-            LOG.warning(sentence)
-        run, result = session.on_dataset(config, dataset).run(_unwatched, LOG.info, interrupts)
-        stored = StoredRun(run.path)
-        model = stored_model(stored)
-        return SearchResult(model.weights, list(stored.history()), result, model)
+        found, history = _found(assemble(config, dataset), settings, interrupts)
+    model = Model(config.network, dataset.schema, found.state.best.weights)
+    return SearchResult(model.weights, history, found.result, model)
 
 
 def minimize(
@@ -84,10 +81,29 @@ def minimize(
     weights = np.array(start, np.float32)
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
-    with passed_on() as interrupts, _run_folder(settings) as config:
-        run, result = session.on_function(config, function, weights).run(_unwatched, LOG.info, interrupts)
-        stored = StoredRun(run.path)
-        return FunctionResult(stored.best()["weights"], list(stored.history()), result)
+    with passed_on() as interrupts:
+        assembly = assemble_function(_config(settings), function, weights)
+        found, history = _found(assembly, settings, interrupts)
+    return FunctionResult(found.state.best.weights, history, found.result)
+
+
+def _config(settings: Mapping[str, Value]) -> RunConfig:
+    return from_flags({"data": IN_MEMORY, **settings})
+
+
+def _found(
+    assembly: Assembly, settings: Mapping[str, Value], interrupts: Interrupts
+) -> tuple[Found, list[RoundRecord]]:
+    """The end of a search, and its rounds; it is kept on disk only if its settings say where."""
+    history = History()
+    if "name" in settings or "runs" in settings:
+        return session.run(assembly, [history], interrupts), history.records
+    output = assembly.config.output
+    if not output.storage:
+        return session.run_unrecorded(assembly, [history], interrupts), history.records
+    with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
+        here = structs.replace(assembly.config, output=structs.replace(output, directory=folder))
+        return session.run(assembly.configured(here), [history], interrupts), history.records
 
 
 def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
@@ -106,17 +122,3 @@ def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig) -> Dataset:
         test_share=config.data.test_share,
         seed=config.data.seed,
     )
-
-
-@contextmanager
-def _run_folder(settings: Mapping[str, Value]) -> Iterator[RunConfig]:
-    """The configuration; its run is kept only if the settings say where."""
-    if "name" in settings or "runs" in settings:
-        yield from_flags({"data": IN_MEMORY, **settings})
-        return
-    with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
-        yield from_flags({"data": IN_MEMORY, **settings, "runs": folder})
-
-
-def _unwatched(row: RoundRecord, state: State, workers: int) -> None:
-    pass

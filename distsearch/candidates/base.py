@@ -1,52 +1,32 @@
-"""What is searched, and what a strategy asks to be tried: weights for every candidate, applied a layer at a time."""
+"""What a strategy asks to be evaluated: weights for every candidate, applied one block at a time."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.candidates.blocks import Block
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Where a dense layer stands in the flat weights: (outputs, inputs + 1), the biases as the last column."""
-
-    start: int
-    inputs: int
-    outputs: int
-
-    @property
-    def stop(self) -> int:
-        """The first index behind the layer."""
-        return self.start + self.outputs * (self.inputs + 1)
-
-    def matrix(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The layer's part of the flat weights, (n,), as (outputs, inputs + 1): a view."""
-        return weights[self.start : self.stop].reshape(self.outputs, self.inputs + 1)
+Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
-    """What is searched: n weights, the layers that they make up, and how much of the data a round sees."""
+class Shared:
+    """Inputs that are the same for every candidate, (columns, examples), so that products with them can be shared.
 
-    weights_count: int
-    layers: tuple[Layer, ...] = ()  # none where a function of the user's own is searched
-    examples: int = 0  # to be learnt from
-    batch: int = 0  # of these, how many a round is scored on
-    flat: bool = False  # whether the loss is flat between steps, as 0-1 error is
-    rounds: int | None = None  # how many there are to be, if that is known
-    numbers: bool = False  # whether the loss compares numbers
-    steps: bool = False  # whether activations jump
+    The object itself, not its content, identifies them: the same chunk of examples must be the same object.
+    """
 
-    @property
-    def share(self) -> float:
-        """The share of the examples that a round sees; 1 for a function."""
-        return self.batch / self.examples if self.examples else 1.0
+    __slots__ = ("array",)
 
-    @property
-    def minibatch(self) -> bool:
-        """Whether every round sees other examples."""
-        return self.batch < self.examples
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+
+class Tiling(NamedTuple):
+    """How much is computed together: enough to be fast, and little enough to stay in the processor's cache."""
+
+    candidates: int  # per tile
+    examples: int  # per chunk
 
 
 class Candidates(Protocol):
@@ -54,15 +34,20 @@ class Candidates(Protocol):
 
     def __len__(self) -> int: ...
 
-    def dense(self) -> NDArray[np.float32]:
+    @classmethod
+    def tiling(cls, dense: Tiling) -> Tiling:
+        """The tiling that suits candidates of this kind, where `dense` suits whole sets of weights."""
+        ...
+
+    def dense(self) -> Array:
         """The weights of every candidate, (candidates, n)."""
         ...
 
-    def apply(self, layer: Layer, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Apply each candidate's layer to its inputs.
+    def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
+        """Multiply each candidate's block by its inputs: out, (candidates, rows, examples).
 
-        inputs is (inputs + 1, examples), shared, or (candidates, inputs + 1, examples); its last row is ones, so
-        that the bias rides in the product. out is (candidates, outputs, examples).
+        inputs are shared, or (candidates, columns, examples). Their last row is ones where the block's last column
+        holds biases.
         """
         ...
 
@@ -72,20 +57,24 @@ class Dense:
 
     __slots__ = ("weights",)
 
-    def __init__(self, weights: NDArray[np.float32]) -> None:
+    def __init__(self, weights: Array) -> None:
         self.weights = weights
 
     def __len__(self) -> int:
         return len(self.weights)
 
-    def dense(self) -> NDArray[np.float32]:
+    @classmethod
+    def tiling(cls, dense: Tiling) -> Tiling:
+        """The tiling that suits them."""
+        return dense
+
+    def dense(self) -> Array:
         """The weights of every candidate, (candidates, n)."""
         return self.weights
 
-    def apply(self, layer: Layer, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Apply each candidate's layer, a matrix product of its own.
+    def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
+        """Multiply each candidate's block by its inputs, one matrix product per candidate.
 
-        Stacking them into one would change the last bits with their number.
+        Stacking them into one product would change the last bits with their number.
         """
-        matrices = self.weights[:, layer.start : layer.stop]
-        np.matmul(matrices.reshape(len(self.weights), layer.outputs, layer.inputs + 1), inputs, out=out)
+        np.matmul(block.matrices(self.weights), inputs.array if isinstance(inputs, Shared) else inputs, out=out)

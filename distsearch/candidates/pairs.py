@@ -1,7 +1,7 @@
-"""Mirrored pairs: candidates around a center, two and two at opposite ends of one step.
+"""Mirrored pairs: candidates around a center, two at a time, at opposite ends of one step.
 
-What the center's first layer makes of the data is the same for all of them, and what a step's makes of it is the same,
-but for the sign, for both of a pair. So the first layer costs a pair one product instead of two.
+All candidates share the center's product with shared inputs, and the two of a pair share their step's product up to
+sign. So a block that is applied to shared inputs, such as a first layer, costs a pair one product instead of two.
 """
 
 from abc import ABC, abstractmethod
@@ -11,14 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.base import Layer
+from distsearch.candidates.base import Shared, Tiling
+from distsearch.candidates.blocks import Block
 
 Array = NDArray[np.float32]
+
+LOW_RANK_TILING = Tiling(32, 256)
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Units in a row, lo to hi: unit 0 is the center; units 2p + 1 and 2p + 2 are plus and minus the step of pair p."""
+    """The units lo to hi: unit 0 is the center; units 2p + 1 and 2p + 2 are plus and minus the step of pair p."""
 
     lo: int
     hi: int
@@ -33,13 +36,13 @@ class Pairs:
 
     @property
     def last(self) -> int:
-        """The pair behind the last whose step they need."""
+        """One past the last pair whose step they need."""
         return self.hi // 2
 
     def spread(self, middle: Array, steps: Array, out: Array) -> None:
         """Fill out, (units, …), with middle ± each unit's step; middle is (…), steps are (pairs, …).
 
-        Where whole pairs are asked for, steps may lie at the places of their minus in out, see `minus`.
+        For whole pairs, steps may lie in out itself, at the places that `minus` gives.
         """
         if not self._whole:
             np.add(middle, self._signed(steps), out=out)
@@ -51,7 +54,7 @@ class Pairs:
         np.subtract(middle, steps, out=out[1::2])
 
     def minus(self, out: Array) -> Array:
-        """Where in out, (units, …), there is room for the steps, (pairs, …), until they are spread."""
+        """Where in out, (units, …), the steps, (pairs, …), can be kept until they are spread."""
         if self._whole:
             return out[1 + (self.lo == 0) :: 2]
         return np.empty((self.last - self.first, *out.shape[1:]), np.float32)
@@ -71,7 +74,10 @@ class Pairs:
 
 
 def tiles(units: int, size: int, center_apart: bool = False) -> Sequence[int]:
-    """The boundaries of tiles of whole pairs, at most `size` candidates each; the center with the first, or apart."""
+    """The boundaries of tiles of whole pairs, at most `size` candidates each.
+
+    The center is in the first tile, or by itself.
+    """
     whole = max(2, size - size % 2)
     return [0, *range(1 if center_apart else 1 + whole, units, whole), units]
 
@@ -82,70 +88,74 @@ def whole_pairs(population: int) -> int:
 
 
 class Products:
-    """What the first layer of a center makes of its inputs: made once, and shared by all candidates around it."""
+    """The center's products with shared inputs: each made once, for all candidates around that center."""
 
     def __init__(self) -> None:
-        # The center, and by address and shape its inputs with their products: as one, to be read and replaced at once,
-        # for other threads may have other centers.
-        self._latest: tuple[Array | None, dict[tuple[int, ...], tuple[Array, Array]]] = None, {}
+        # The center and its products, by their inputs and the block's start: one value, read and replaced at once,
+        # because other threads may have other centers.
+        self._latest: tuple[Array | None, dict[tuple[Shared, int], Array]] = None, {}
 
     def __reduce__(self) -> tuple[type["Products"], tuple[()]]:
         return Products, ()
 
-    def of(self, center: Array, layer: Layer, inputs: Array) -> Array:
-        """The center's layer applied to inputs, (inputs + 1, examples): (outputs, examples)."""
+    def of(self, center: Array, block: Block, inputs: Shared) -> Array:
+        """The center's block times inputs, (columns, examples): (rows, examples)."""
         known, kept = self._latest
         if center is not known:
             _, kept = self._latest = center, {}
-        key = (inputs.ctypes.data, *inputs.shape)
-        if key not in kept:  # the inputs are kept as well, so that nothing else can take their address
-            kept[key] = inputs, np.matmul(layer.matrix(center)[np.newaxis], inputs)[0]  # as a candidate's is made
-        return kept[key][1]
+        key = inputs, block.start
+        if key not in kept:
+            kept[key] = np.matmul(block.matrix(center)[np.newaxis], inputs.array)[0]  # as a candidate's is computed
+        return kept[key]
 
 
 class Mirrored(ABC):
-    """Candidates around a center: layer i of each is Wᵢ, or Wᵢ ± Sᵢ, S being the step of its pair."""
+    """Candidates around a center: block i of each is Wᵢ, or Wᵢ ± Sᵢ, S being the step of its pair."""
 
-    __slots__ = ("_center", "_layers", "_matrices", "_pairs", "_products")
+    __slots__ = ("_blocks", "_center", "_matrices", "_pairs", "_products")
 
-    def __init__(self, pairs: Pairs, center: Array, products: Products, layers: tuple[Layer, ...]) -> None:
+    def __init__(self, pairs: Pairs, center: Array, products: Products, blocks: tuple[Block, ...]) -> None:
         self._pairs = pairs
         self._center = center
         self._products = products
-        self._layers = layers
-        self._matrices: dict[Layer, Array] = {}  # of layers that are not applied apart
+        self._blocks = blocks
+        self._matrices: dict[int, Array] = {}  # by the block's start, of blocks with inputs of each candidate's own
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    @abstractmethod
-    def _steps_of(self, layer: Layer) -> Array:
-        """The layer's step of every pair, (pairs, outputs, inputs + 1)."""
+    @classmethod
+    def tiling(cls, dense: Tiling) -> Tiling:
+        """The tiling that suits them."""
+        return dense
 
     @abstractmethod
-    def _apply_steps(self, layer: Layer, inputs: Array, out: Array) -> None:
-        """Apply the layer's step of every pair to inputs, (inputs + 1, examples); out is (pairs, outputs, examples)."""
+    def _steps_of(self, block: Block) -> Array:
+        """The block's step of every pair, (pairs, rows, columns)."""
+
+    @abstractmethod
+    def _apply_steps(self, block: Block, inputs: Array, out: Array) -> None:
+        """Multiply the block's step of every pair by inputs, (columns, examples): out, (pairs, rows, examples)."""
 
     def dense(self) -> Array:
         """The weights of every candidate, (candidates, n)."""
-        return np.concatenate([self._matrix(layer).reshape(len(self), -1) for layer in self._layers], axis=1)
+        return np.concatenate([self._matrix(block).reshape(len(self), -1) for block in self._blocks], axis=1)
 
-    def apply(self, layer: Layer, inputs: Array, out: Array) -> None:
-        """Apply each candidate's layer; where all have the same inputs, the center's and the steps apart."""
-        if inputs.ndim == 2:
+    def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
+        """Multiply each candidate's block by its inputs; with shared inputs, the center's and the steps apart."""
+        if isinstance(inputs, Shared):
             steps = self._pairs.minus(out)
-            self._apply_steps(layer, inputs, steps)
-            self._pairs.spread(self._products.of(self._center, layer, inputs), steps, out)
+            self._apply_steps(block, inputs.array, steps)
+            self._pairs.spread(self._products.of(self._center, block, inputs), steps, out)
             return
-        # Every candidate has inputs of its own, so nothing is to be shared.
-        if layer not in self._matrices:  # the examples come chunk by chunk
-            self._matrices[layer] = self._matrix(layer)
-        np.matmul(self._matrices[layer], inputs, out=out)
+        if block.start not in self._matrices:  # the examples come chunk by chunk
+            self._matrices[block.start] = self._matrix(block)
+        np.matmul(self._matrices[block.start], inputs, out=out)
 
-    def _matrix(self, layer: Layer) -> Array:
-        """The layer of every candidate, (candidates, outputs, inputs + 1)."""
-        matrices = np.empty((len(self), layer.outputs, layer.inputs + 1), np.float32)
-        self._pairs.spread(layer.matrix(self._center), self._steps_of(layer), matrices)
+    def _matrix(self, block: Block) -> Array:
+        """The block of every candidate, (candidates, rows, columns)."""
+        matrices = np.empty((len(self), block.rows, block.columns), np.float32)
+        self._pairs.spread(block.matrix(self._center), self._steps_of(block), matrices)
         return matrices
 
 
@@ -155,9 +165,9 @@ class FullRank(Mirrored):
     __slots__ = ("_steps",)
 
     def __init__(
-        self, pairs: Pairs, center: Array, products: Products, layers: tuple[Layer, ...], steps: Array
+        self, pairs: Pairs, center: Array, products: Products, blocks: tuple[Block, ...], steps: Array
     ) -> None:
-        super().__init__(pairs, center, products, layers)
+        super().__init__(pairs, center, products, blocks)
         self._steps = steps
 
     def dense(self) -> Array:
@@ -166,19 +176,19 @@ class FullRank(Mirrored):
         self._pairs.spread(self._center, self._steps, weights)
         return weights
 
-    def _steps_of(self, layer: Layer) -> Array:
-        return self._steps[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)
+    def _steps_of(self, block: Block) -> Array:
+        return block.matrices(self._steps)
 
-    def _apply_steps(self, layer: Layer, inputs: Array, out: Array) -> None:
-        np.matmul(self._steps_of(layer), inputs, out=out)
+    def _apply_steps(self, block: Block, inputs: Array, out: Array) -> None:
+        np.matmul(self._steps_of(block), inputs, out=out)
 
 
 class LowRank(Mirrored):
-    """Mirrored pairs by steps σ/√r · A Bᵀ in every layer.
+    """Mirrored pairs by steps σ/√r · A Bᵀ in every block.
 
-    A is (outputs, r) and B (inputs + 1, r), both standard normal (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652).
-    The first layer costs a pair r vectors instead of a matrix. factors are those of the pairs,
-    (pairs, Σ r (outputs + inputs + 1)).
+    A is (rows, r) and B (columns, r), both standard normal (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652). With shared
+    inputs a block costs a pair r vectors instead of a matrix. factors are those of the pairs,
+    (pairs, Σ r (rows + columns)).
     """
 
     __slots__ = ("_factors", "_rank", "_scale")
@@ -188,43 +198,48 @@ class LowRank(Mirrored):
         pairs: Pairs,
         center: Array,
         products: Products,
-        layers: tuple[Layer, ...],
+        blocks: tuple[Block, ...],
         factors: Array,
         rank: int,
         sigma: float,
     ) -> None:
-        super().__init__(pairs, center, products, layers)
+        super().__init__(pairs, center, products, blocks)
         self._factors = factors
         self._rank = rank
         self._scale = np.float32(sigma / np.sqrt(rank))
 
-    def _steps_of(self, layer: Layer) -> Array:
-        left, right = self._of(layer)
+    @classmethod
+    def tiling(cls, dense: Tiling) -> Tiling:
+        """Many pairs and few examples: their first layer is one product for all of them."""
+        return LOW_RANK_TILING
+
+    def _steps_of(self, block: Block) -> Array:
+        left, right = self._of(block)
         return np.matmul(left, right)
 
-    def _apply_steps(self, layer: Layer, inputs: Array, out: Array) -> None:
-        left, right = self._of(layer)
+    def _apply_steps(self, block: Block, inputs: Array, out: Array) -> None:
+        left, right = self._of(block)
         projected = np.matmul(right.reshape(-1, right.shape[2]), inputs).reshape(len(right), self._rank, -1)
         if self._rank == 1:
             np.multiply(left, projected, out=out)
         else:
             np.matmul(left, projected, out=out)
 
-    def _of(self, layer: Layer) -> tuple[Array, Array]:
-        """σ/√r · A, (pairs, outputs, r), and Bᵀ, (pairs, r, inputs + 1)."""
-        left, right = factors_of(self._factors, self._layers, layer, self._rank)
+    def _of(self, block: Block) -> tuple[Array, Array]:
+        """σ/√r · A, (pairs, rows, r), and Bᵀ, (pairs, r, columns)."""
+        left, right = factors_of(self._factors, self._blocks, block, self._rank)
         return left * self._scale, right
 
 
-def factors_width(layers: tuple[Layer, ...], rank: int) -> int:
+def factors_width(blocks: tuple[Block, ...], rank: int) -> int:
     """The numbers that make up the factors of one pair."""
-    return sum(rank * (layer.outputs + layer.inputs + 1) for layer in layers)
+    return sum(rank * (block.rows + block.columns) for block in blocks)
 
 
-def factors_of(factors: Array, layers: tuple[Layer, ...], layer: Layer, rank: int) -> tuple[Array, Array]:
-    """A layer's A, (pairs, outputs, r), and Bᵀ, (pairs, r, inputs + 1), in the factors of some pairs."""
-    start = factors_width(layers[: layers.index(layer)], rank)
-    middle = start + rank * layer.outputs
-    stop = middle + rank * (layer.inputs + 1)
-    left = factors[:, start:middle].reshape(-1, layer.outputs, rank)
-    return left, factors[:, middle:stop].reshape(-1, rank, layer.inputs + 1)
+def factors_of(factors: Array, blocks: tuple[Block, ...], block: Block, rank: int) -> tuple[Array, Array]:
+    """A block's A, (pairs, rows, r), and Bᵀ, (pairs, r, columns), in the factors of some pairs."""
+    start = factors_width(blocks[: blocks.index(block)], rank)
+    middle = start + rank * block.rows
+    stop = middle + rank * block.columns
+    left = factors[:, start:middle].reshape(-1, block.rows, rank)
+    return left, factors[:, middle:stop].reshape(-1, rank, block.columns)

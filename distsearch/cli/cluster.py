@@ -10,7 +10,7 @@ import typer
 from distsearch.cli.options import FILE, RUNS_VARIABLE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, print_text, say
 from distsearch.errors import ClusterError, RunError, UserError
-from distsearch.paths import as_path
+from distsearch.text import as_path
 
 if TYPE_CHECKING:
     from distsearch.jobs.cluster import Cluster, Job
@@ -61,7 +61,7 @@ def submit(
     cluster = _cluster(address, token_file)
     _compare_versions(cluster)
     try:
-        sent = send(cluster, search, job, say)
+        sent = send(cluster, search, job)
     except KeyboardInterrupt:
         say("\ninterrupted: `distsearch jobs` shows whether the job is there already")
         raise typer.Exit(INTERRUPTED_EXIT_CODE) from None

@@ -12,9 +12,9 @@ from distsearch.cli.options import FILE, ConfigOption, JsonOption
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, check_output, new_console, print_json, print_parts, say, write
 
 if TYPE_CHECKING:
-    from distsearch.search.comparison import Search
-    from distsearch.search.loop import Watch
-    from distsearch.search.session import Session
+    from distsearch.search.assembly import Assembly
+    from distsearch.search.comparison import Contestant
+    from distsearch.search.observers import Observer
 
 
 def list_strategies(
@@ -29,7 +29,7 @@ def list_strategies(
     from distsearch import strategies
     from distsearch.cli.tables import settings_table, strategies_table, strategy_document
 
-    chosen = [strategies.find(name) for name in names] if names else list(strategies.STRATEGIES.values())
+    chosen = [strategies.find(name) for name in names] if names else [each for _, each in strategies.STRATEGIES.items()]
     if json:
         print_json([strategy_document(strategy) for strategy in chosen])
         return
@@ -53,17 +53,17 @@ def compare(
     Without --rounds, --seconds or --patience each search takes 10 seconds at most.
     """
     from distsearch.cli.tables import comparison_table
-    from distsearch.search import comparison, session
+    from distsearch.search import assembly, comparison
 
     if output is not None:
         check_output(output)
     given = config.from_flags(flags, config.read_toml(config_file) if config_file else None)
-    dataset = session.read_data(given)
-    names = comparison.chosen(given, filter(None, strategies.split(",")), dataset, say)
-    with comparison.kept(given, "runs" in flags or "name" in flags) as settings:
-        configs = comparison.planned(settings, names, seeds)
-        searches = list(_told(comparison.run(configs, dataset, _watched, say), len(configs)))
-    lines = comparison.summary(searches, settings)
+    dataset = assembly.read_data(given)
+    names = comparison.chosen(given, filter(None, strategies.split(",")), dataset)
+    configs = comparison.planned(given, names, seeds)
+    keep = "runs" in flags or "name" in flags
+    searches = list(_told(comparison.run(configs, dataset, _watched, keep), len(configs)))
+    lines = comparison.summary(searches, given)
     if json:
         print_json({"strategies": lines, "searches": searches})
     else:
@@ -74,8 +74,8 @@ def compare(
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 
-def _told(searches: "Iterator[Search]", count: int) -> "Iterator[Search]":
-    """The searches, each told when it has ended."""
+def _told(searches: "Iterator[Contestant]", count: int) -> "Iterator[Contestant]":
+    """The searches, each reported when it has ended."""
     from distsearch.cli.tables import search_line
 
     for number, search in enumerate(searches, start=1):
@@ -84,13 +84,14 @@ def _told(searches: "Iterator[Search]", count: int) -> "Iterator[Search]":
 
 
 @contextmanager
-def _watched(session: "Session") -> "Iterator[Watch]":
+def _watched(assembly: "Assembly") -> "Iterator[Observer]":
     """A bar on a terminal; elsewhere only the line at a search's end."""
     from distsearch.cli.progress import Reporter
+    from distsearch.search.observers import Observer
 
     console = new_console(stderr=True)
     if not console.is_terminal:
-        yield lambda row, state, workers: None
+        yield Observer()
         return
-    with Reporter(console, session.config, False, session.objective.measure) as reporter:
+    with Reporter(console, assembly.config, False, assembly.objective.measure) as reporter:
         yield reporter

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from distsearch.control_characters import escaped
+from distsearch.text import escaped
 
 PIPED_WIDTH = 120  # characters; nothing is cut that goes into a file
 

@@ -1,7 +1,7 @@
 """The options of `run`, read off the declared settings: name, type, default, unit and help stand there alone."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -10,8 +10,8 @@ import typer
 from distsearch import config
 from distsearch.config import Value
 from distsearch.errors import SettingError, brief
-from distsearch.paths import as_path
 from distsearch.settings import Declared, declared
+from distsearch.text import as_path
 
 PANELS = {
     "data": "Data",
@@ -41,21 +41,25 @@ ConfigOption = Annotated[
 ]
 
 
-def with_options(command: Callable[..., None], strategies: bool, without: Collection[str] = ()) -> Callable[..., None]:
+def with_options(
+    command: Callable[..., None], strategies: bool, own_strategy: str = "", without: Collection[str] = ()
+) -> Callable[..., None]:
     """The command with an option for every setting but those `without`.
 
     Those that were given are handed to it as the mapping `flags`. The strategies' own settings are among the options if
-    `strategies`; reading them imports NumPy.
+    `strategies`, those of a strategy of the user's too; reading them imports NumPy.
     """
-    own = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
-    settings = [(setting, panel) for setting, panel in _settings(strategies) if setting.flag not in without]
+    parameters = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
+    settings = [
+        (setting, panel) for setting, panel in _settings(strategies, own_strategy) if setting.flag not in without
+    ]
     options = [_option(setting, panel) for setting, panel in settings]
-    names = {each.name for each in own}
+    names = {each.name for each in parameters}
 
     def wrapped(**values: Any) -> None:
         command(**{name: values[name] for name in names}, flags=given_settings(values))
 
-    signature = inspect.Signature([*own, *options])
+    signature = inspect.Signature([*parameters, *options])
     wrapped.__signature__ = signature  # type: ignore[attr-defined]  # how Typer learns of the options
     wrapped.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
@@ -64,21 +68,32 @@ def with_options(command: Callable[..., None], strategies: bool, without: Collec
 
 def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that were given among the values of such a command, by the names of their options."""
-    settings = {setting.flag.replace("-", "_"): setting for setting, _ in _settings(strategies=True)}
+    strategy = values.get("strategy") or ""
+    settings = {setting.flag.replace("-", "_"): setting for setting, _ in _settings(strategies=True, own=strategy)}
     given = {name: value for name, value in values.items() if name in settings and value is not None}
     return {name: _numbers(name, value) if _is_list(settings[name]) else value for name, value in given.items()}
 
 
-def _settings(strategies: bool) -> Iterator[tuple[Declared, str]]:
-    """Every setting with the panel that it stands in."""
+def strategy_in(arguments: Sequence[str]) -> str:
+    """The strategy that a command line names, before it is parsed; empty if none."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--strategy":
+            return following
+        if word.startswith("--strategy="):
+            return word.partition("=")[2]
+    return ""
+
+
+def _settings(strategies: bool, own: str = "") -> Iterator[tuple[Declared, str]]:
+    """Every setting with the panel that it stands in; `own` may name a strategy of the user's."""
     for section, setting in config.options():
         yield setting, PANELS[section]
         if setting.flag == "strategy" and strategies:
-            for own in _of_strategies():
-                yield own, PANELS["strategy"]
+            for of_strategies in _of_strategies(own):
+                yield of_strategies, PANELS["strategy"]
 
 
-def _of_strategies() -> Iterator[Declared]:
+def _of_strategies(own: str) -> Iterator[Declared]:
     """The strategies' settings, those of one name as one, its default by strategy where they differ.
 
     What a strategy chooses itself if it is not set (None) has no default to be named.
@@ -86,7 +101,8 @@ def _of_strategies() -> Iterator[Declared]:
     from distsearch.strategies import STRATEGIES
 
     by_name: dict[str, dict[str, Declared]] = {}
-    for name, strategy in STRATEGIES.items():
+    found = [*STRATEGIES.items(), *([(own, STRATEGIES.find(own))] if ":" in own else [])]
+    for name, strategy in found:
         for setting in declared(strategy.Settings):
             by_name.setdefault(setting.name, {})[name] = setting
     for having in by_name.values():

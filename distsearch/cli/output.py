@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distsearch.cli import streams
-from distsearch.control_characters import escaped, escaped_in_json
 from distsearch.errors import UserError
 from distsearch.runs import files
+from distsearch.text import escaped, escaped_in_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from distsearch.cli.logs import shown_by
 from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
-from distsearch.strategies.base import State
+from distsearch.search.observers import Observer, Round
 
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
 
 
-class Reporter:
-    """Watches a search and tells the user, on stderr."""
+class Reporter(Observer):
+    """Shows the user how a search goes, on stderr."""
 
     def __init__(
         self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
@@ -38,17 +39,19 @@ class Reporter:
         self._latest: tuple[RoundRecord, int] | None = None  # a round that was not shown, with its workers
         self._shown = (0.0, 0.0)  # passes and seconds when it was last shown
         self._bar = _bar(console) if console.is_terminal else None
+        self._shown_by = shown_by(self.say)
 
-    def __call__(self, row: RoundRecord, state: State, workers: int) -> None:
+    def round(self, done: Round) -> None:
         """Show a round, if it is time to."""
+        row = done.record
         if row.accuracy is not None:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
         if self._measure and row.accepted:
-            self.say(_improvement(row, self._measure(state.best.weights)))
-        self._latest = row, workers
+            self.say(_improvement(row, self._measure(done.after.best.weights)))
+        self._latest = row, done.workers
         if row.seconds >= self._due:
-            self._show(row, workers)
+            self._show(row, done.workers)
 
     def say(self, sentence: str) -> None:
         """Print a line; the bar stays below it."""
@@ -58,11 +61,13 @@ class Reporter:
         if self._bar:
             self._bar.start()
             self._console.show_cursor(True)  # a program that is ended by a signal could not bring it back
+        self._shown_by.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._shown_by.__exit__(kind, error, trace)
         if self._bar:
             self._bar.stop()
         elif self._latest:

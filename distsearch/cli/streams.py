@@ -6,7 +6,7 @@ import select
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
 
-from distsearch.control_characters import escaped
+from distsearch.text import escaped
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -9,13 +9,13 @@ from distsearch import config, strategies
 from distsearch.cli.options import given_settings
 from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
-from distsearch.jobs.submission import Search
+from distsearch.jobs.submission import Submission
 from distsearch.runs import names
 
 COMMANDS = ("run", "resume")
 
 
-def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files: bool) -> Search:
+def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files: bool) -> Submission:
     """The search that a command line asks for; its data travels if it is here and `files`. root: the context of it all.
 
     Raises what the command itself would say of an unknown option or of a value that does not fit.
@@ -25,13 +25,14 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     if name == "resume":
         run, storage = values["run"], values.get("storage") or ""
         extras = _extras("", run, storage)
-        return Search(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
+        return Submission(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     flags = given_settings(values)
     file = Path(values["config_file"]) if "config_file" in values else None  # not every typer has made a path of it
     settings = config.from_flags(flags, config.read_toml(file) if file else None)
     if settings.strategy.name != strategies.AUTO:
         strategies.settings_of(settings.strategy.name, settings.settings)
-    source, data = data_files(settings.data.source) if files else (settings.data.source, {})
+    source, data = data_files(settings.data.source, settings.data.reader) if files else (settings.data.source, {})
+    data = {**data, **_own_modules(settings)}
     run = settings.output.name or _made_up(settings)
     names.check(run)
     line = _with(arguments, "--name", run)
@@ -42,7 +43,7 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     if file:
         settings_file = {f"settings/{file.name}": file}
         line = _with(line, "--config", f"settings/{file.name}")
-    return Search(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras)
+    return Submission(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras)
 
 
 def _parsed(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -65,6 +66,20 @@ def _with(arguments: Sequence[str], option: str, value: str) -> list[str]:
         elif not word.startswith(f"{option}="):
             line.append(word)
     return [*line, option, value]
+
+
+def _own_modules(settings: config.RunConfig) -> Files:
+    """The files here of the modules that the settings name as `module:attribute`: the cluster does not have them."""
+    from distsearch.search.foreign_code import modules
+
+    paths = (Path(*module.split(".")) for module in modules(settings))
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.with_suffix(".py").is_file():
+            found |= {str(path.with_suffix(".py")): path.with_suffix(".py")}
+        elif path.is_dir():
+            found |= {str(each): each for each in sorted(path.rglob("*.py"))}
+    return found
 
 
 def _extras(source: str, *places: str) -> str:

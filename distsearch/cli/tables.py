@@ -14,12 +14,12 @@ from distsearch.objectives.model import Scores
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.settings import declared
-from distsearch.strategies.base import Strategy
+from distsearch.strategies.base import AnyStrategy
 
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
     from distsearch.jobs.cluster import Job
-    from distsearch.search.comparison import Line, Search, Spread
+    from distsearch.search.comparison import Contestant, Line, Spread
     from distsearch.search.verification import Verdict
 
 ROWS = 16
@@ -126,7 +126,7 @@ def _duration(seconds: float) -> str:
 
 def verdict_lines(verdict: "Verdict") -> list[str]:
     """What a verification has found, the first ROWS differences at most."""
-    what = f"{verdict.rounds:,} rounds decided again, all candidates of {len(verdict.tried):,} of them tried again"
+    what = f"{verdict.rounds:,} rounds decided again, all candidates of {len(verdict.tried):,} of them evaluated again"
     if not verdict.differences:
         return [f"{verdict.run}: {what}: identical"]
     more = len(verdict.differences) - ROWS
@@ -145,7 +145,7 @@ def scores_table(scores: dict[str, Scores]) -> Table:
     return table
 
 
-def strategies_table(strategies: Iterable[type[Strategy]]) -> Table:
+def strategies_table(strategies: Iterable[type[AnyStrategy]]) -> Table:
     """A line a strategy: what it does, and when to use it."""
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
@@ -156,7 +156,7 @@ def strategies_table(strategies: Iterable[type[Strategy]]) -> Table:
     return table
 
 
-def settings_table(strategy: type[Strategy]) -> Table:
+def settings_table(strategy: type[AnyStrategy]) -> Table:
     """The settings of a strategy, as they were declared."""
     table = Table(box=None, pad_edge=False)
     for name in ("option", "default", "meaning"):
@@ -168,7 +168,7 @@ def settings_table(strategy: type[Strategy]) -> Table:
     return table
 
 
-def strategy_document(strategy: type[Strategy]) -> dict[str, Any]:
+def strategy_document(strategy: type[AnyStrategy]) -> dict[str, Any]:
     """A strategy and its settings, for JSON."""
     settings = [
         {"name": each.name, "default": each.default, "meaning": each.text, "unit": each.unit}
@@ -177,7 +177,7 @@ def strategy_document(strategy: type[Strategy]) -> dict[str, Any]:
     return {"name": strategy.name, "summary": strategy.summary, "when": strategy.when, "settings": settings}
 
 
-def search_line(search: "Search") -> str:
+def search_line(search: "Contestant") -> str:
     """How one search of a comparison ended."""
     what = f"{search.strategy}, seed {search.seed}"
     if search.result is None:

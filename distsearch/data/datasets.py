@@ -17,8 +17,8 @@ from distsearch.data import generators
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite
 from distsearch.data.frames import from_frame, further_features, is_frame
 from distsearch.data.labels import TEXT
-from distsearch.data.raw import Columns, Raw, quoted
-from distsearch.data.readers.files import read
+from distsearch.data.raw import Raw, Selection, quoted
+from distsearch.data.readers import read
 from distsearch.data.schema import Schema
 from distsearch.data.targets import Labels, target_numbers
 from distsearch.errors import DataError, unknown
@@ -50,6 +50,7 @@ def load(
     source: str,
     *,
     numbers: bool,
+    reader: str = "",
     target: str = "",
     scale: bool = False,
     test_share: float = 0.0,
@@ -59,14 +60,15 @@ def load(
 ) -> Dataset:
     """The data set of this name, file or folder.
 
-    numbers says that the loss is of a regression, so that the targets of files stay numbers. target is a
+    numbers says that the loss is of a regression, so that the targets of files stay numbers. reader names that of the
+    file, if it is not to be chosen by the file's name. target is a
     table's target column (its last if empty); points (examples a class) and classes are for vertical and
     spiral, seed is for them and for the split. Raises DataError.
     """
     if is_built_in(source):
         raw = generators.generate(source, points, classes, seed)
     else:
-        raw = read(source, Columns(target=target))
+        raw = read(source, Selection(target=target), reader)
     if target and target != raw.target:
         raise DataError(f"{source} has no columns to choose the target {target!r} from; leave the target out")
     return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
@@ -111,21 +113,21 @@ def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
     return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
 
 
-def read_features(path: str, schema: Schema) -> NDArray[np.float32]:
+def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.float32]:
     """The features of a file, (examples, features); of its test set if it has one.
 
     A target column may be there or not. Raises DataError.
     """
-    raw = read(path, Columns(schema.features, targets=False))
+    raw = read(path, Selection(schema.features, targets=False), reader)
     return _frozen(_features(raw.test or raw, schema))
 
 
-def read_examples(path: str, schema: Schema, target: str = "") -> Examples:
+def read_examples(path: str, schema: Schema, target: str = "", reader: str = "") -> Examples:
     """The examples of a file whose labels were all trained on; of its test set if it has one.
 
     target is a table's target column, that of the training if empty. Raises DataError.
     """
-    raw = read(path, Columns(schema.features, target or schema.target))
+    raw = read(path, Selection(schema.features, target or schema.target), reader)
     return _examples(raw.test or raw, schema)
 
 

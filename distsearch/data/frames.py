@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Columns, Raw, listed, quoted
-from distsearch.data.readers.tables import choose
+from distsearch.data.raw import Raw, Selection, listed, quoted
+from distsearch.data.readers.columns import choose
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 
@@ -23,7 +23,7 @@ def from_frame(frame: Any, targets: NDArray[Any], target: str) -> Raw:
     """The examples of a frame, whose columns are the features. DataError names one that is not of numbers."""
     keys = _keys(frame)
     names = [str(key) for key in keys]
-    choose(SOURCE, names, Columns(targets=False))
+    choose(SOURCE, names, Selection(targets=False))
     return Raw(SOURCE, _matrix(frame, keys), targets, tuple(names), target)
 
 
@@ -36,7 +36,7 @@ def further_features(frame: Any, schema: Schema) -> Raw:
     names = [str(key) for key in keys]
     if not schema.named and set(names) != set(schema.features):
         return Raw(SOURCE, _matrix(frame, keys), None)
-    chosen, _ = choose(SOURCE, names, Columns(schema.features, targets=False))
+    chosen, _ = choose(SOURCE, names, Selection(schema.features, targets=False))
     known = {*schema.features, schema.target}
     if unknown := [name for name in names if name not in known]:
         raise DataError(

@@ -37,7 +37,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Columns:
+class Selection:
     """What is wanted of a file; only `targets` matters where columns have no names."""
 
     features: tuple[str, ...] | None = None  # None: every column but the target

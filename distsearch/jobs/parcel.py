@@ -8,7 +8,7 @@ from typing import Any
 
 from distsearch.data import generators
 from distsearch.data.datasets import is_built_in
-from distsearch.data.readers.files import files_read
+from distsearch.data.readers import files_read
 from distsearch.errors import DataError, UserError
 from distsearch.jobs.wheel import own_wheel, zipped
 
@@ -19,7 +19,7 @@ Files = Mapping[str, Path]
 """Files that travel: where they lie in the job's working directory, and where they lie here."""
 
 
-def data_files(source: str) -> tuple[str, Files]:
+def data_files(source: str, reader: str = "") -> tuple[str, Files]:
     """How a job names a data set, and the files of it that travel: none if it is built in or not here.
 
     Raises DataError if the source is neither the name of a data set nor a path.
@@ -28,7 +28,7 @@ def data_files(source: str) -> tuple[str, Files]:
         return source, {}
     name = job_path(source)
     folder = Path(name) if os.path.isdir(source) else Path(name).parent
-    return name, {(folder / Path(path).name).as_posix(): Path(path) for path in files_read(source)}
+    return name, {(folder / Path(path).name).as_posix(): Path(path) for path in files_read(source, reader)}
 
 
 def job_path(path: str) -> str:

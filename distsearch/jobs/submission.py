@@ -1,10 +1,11 @@
 """A command line of distsearch on its way to a cluster, and the run that it makes on its way back."""
 
 import json
+import logging
 import re
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -23,11 +24,11 @@ KEPT_IN = "~/distsearch-runs"
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 
-Tell = Callable[[str], None]
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Search:
+class Submission:
     """A search to be sent: its command line, its run's name, and what has to travel with it."""
 
     arguments: Sequence[str]  # `run` or `resume` and what follows
@@ -43,7 +44,7 @@ class Search:
         return self.arguments[0] == "resume"
 
 
-def submit(cluster: Cluster, search: Search, job: str, tell: Tell) -> Job:
+def submit(cluster: Cluster, search: Submission, job: str) -> Job:
     """Send a search as a job of this id, or of one after its run if empty; the job as soon as it runs or has ended.
 
     Where the cluster has no distsearch, this one is sent along. UserError if the id is taken or cannot be one.
@@ -60,13 +61,13 @@ def submit(cluster: Cluster, search: Search, job: str, tell: Tell) -> Job:
     contents = read_files({**search.files, **search.settings})
     wanted = job or _NOT_IN_IDS.sub("-", search.run)
     if not any("extras" in each.metadata for each in jobs):
-        sent = _sent(cluster, search, _free(wanted, taken), contents, None, tell)
+        sent = _sent(cluster, search, _free(wanted, taken), contents, None)
         if sent.exit_code != NOT_FOUND:
             return sent
         cluster.delete(sent.id)
         taken.add(sent.id)
-        tell("the cluster has no distsearch: sending this one along")
-    return _sent(cluster, search, _free(wanted, taken), contents, search.extras, tell)
+        LOG.info("the cluster has no distsearch: sending this one along")
+    return _sent(cluster, search, _free(wanted, taken), contents, search.extras)
 
 
 def fetch(cluster: Cluster, job: Job, folder: Path) -> Path:
@@ -101,9 +102,7 @@ def command(arguments: Sequence[str]) -> str:
     return f'DISTSEARCH_RUNS="${{DISTSEARCH_RUNS:-{KEPT_IN}}}" {shlex.join(["distsearch", *arguments])}'
 
 
-def _sent(
-    cluster: Cluster, search: Search, job: str, contents: Mapping[str, bytes], extras: str | None, tell: Tell
-) -> Job:
+def _sent(cluster: Cluster, search: Submission, job: str, contents: Mapping[str, bytes], extras: str | None) -> Job:
     metadata = {KIND: SEARCH, "run": search.run}
     if search.runs:
         metadata["runs"] = search.runs
@@ -115,10 +114,10 @@ def _sent(
         environment = runtime_environment(contents, extras, Path(parcel))
         cluster.submit(job, command(search.arguments), metadata, environment)
     what = "is installing distsearch, which takes a while the first time" if extras is not None else "is busy"
-    return begun(cluster, job, lambda: tell(f"job {job} has not begun yet: the cluster {what}"))
+    return begun(cluster, job, lambda: LOG.info(f"job {job} has not begun yet: the cluster {what}"))
 
 
-def _going_on(search: Search, earlier: Sequence[Mapping[str, str]]) -> Search:
+def _going_on(search: Submission, earlier: Sequence[Mapping[str, str]]) -> Submission:
     """The search with what the jobs before it had: the folder of the runs, and data that their folders took away."""
     known = {name: value for metadata in earlier for name, value in metadata.items()}
     if not search.runs and "runs" in known:

@@ -1,10 +1,11 @@
 """Examples as the forward pass wants them, and which of them each round sees."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.candidates.base import Shared
 from distsearch.data.datasets import Examples
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
@@ -13,15 +14,26 @@ from distsearch.randomness import Stream, permutation
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Examples as the forward pass wants them: inputs (features + 1, examples), targets (outputs, examples)."""
+class Chunk(NamedTuple):
+    """A run of examples: inputs (features + 1, examples), the same for all candidates; targets (outputs, examples)."""
 
-    inputs: Array
+    inputs: Shared
     targets: Array
 
+
+class Columns:
+    """Examples as the forward pass takes them: inputs (features + 1, examples), targets (outputs, examples)."""
+
+    def __init__(self, inputs: Array, targets: Array) -> None:
+        self.inputs = inputs
+        self.targets = targets
+        self._chunks: dict[tuple[int, int], Chunk] = {}
+
+    def __reduce__(self) -> tuple[type["Columns"], tuple[Array, Array]]:
+        return Columns, (self.inputs, self.targets)
+
     @classmethod
-    def of(cls, examples: Examples, schema: Schema) -> "Split":
+    def of(cls, examples: Examples, schema: Schema) -> "Columns":
         """The examples with a row of ones below the features, and classes as a one among zeros."""
         inputs = with_ones(examples.features)
         if schema.classes is None:
@@ -38,30 +50,40 @@ class Split:
     def __len__(self) -> int:
         return self.inputs.shape[1]
 
-    def by_examples(self) -> "Split":
-        """The same, but each example's inputs side by side in memory: to pick some out is then 14 times as fast."""
-        return Split(np.asfortranarray(self.inputs), np.asfortranarray(self.targets))
+    def chunk(self, start: int, size: int) -> Chunk:
+        """So many of the examples from `start` on, or fewer at the end; the same object each time."""
+        chunk = self._chunks.get((start, size))
+        if chunk is None:
+            some = slice(start, start + size)
+            chunk = Chunk(Shared(self.inputs[:, some]), self.targets[:, some])
+            chunk = self._chunks.setdefault((start, size), chunk)
+        return chunk
 
-    def at(self, places: NDArray[np.intp]) -> "Split":
+    def by_examples(self) -> "Columns":
+        """The same, but each example's inputs side by side in memory: picking some out is then 14 times as fast."""
+        return Columns(np.asfortranarray(self.inputs), np.asfortranarray(self.targets))
+
+    def at(self, places: NDArray[np.intp]) -> "Columns":
         """The examples at these places, in their order; this must be `by_examples`."""
-        return Split(self.inputs.T.take(places, axis=0).T, np.ascontiguousarray(self.targets.T.take(places, axis=0).T))
+        inputs = self.inputs.T.take(places, axis=0).T
+        return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T))
 
 
 class Batches:
-    """The examples of each round: all of them, or a minibatch from a permutation that is drawn anew every epoch.
+    """The examples of each round: all of them, or a minibatch from a permutation that is drawn anew in every epoch.
 
     Which ones a round sees is a pure function of (seed, round). What does not fill a last minibatch waits for another
     epoch's permutation.
     """
 
-    def __init__(self, train: Split, size: int | None = None, seed: int = 0) -> None:
+    def __init__(self, train: Columns, size: int | None = None, seed: int = 0) -> None:
         if size is not None and size > len(train):
             raise DataError(f"data.batch: expected at most {len(train)}, the training examples there are, got {size}")
         self.size = size or len(train)
         self.train = train.by_examples() if self.size < len(train) else train
         self._seed = seed
         self._order: tuple[int, NDArray[np.intp]] | None = None  # of the latest epoch
-        self._latest: tuple[int, Split] | None = None  # the latest round's
+        self._latest: tuple[int, Columns] | None = None  # the latest round's
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_order": None, "_latest": None}
@@ -71,7 +93,7 @@ class Batches:
         """Whether a round sees only some of the examples."""
         return self.size < len(self.train)
 
-    def of(self, round_number: int) -> Split:
+    def of(self, round_number: int) -> Columns:
         """The examples of a round."""
         if not self.minibatch:
             return self.train
@@ -79,11 +101,11 @@ class Batches:
             self._latest = round_number, self.train.at(self.places(round_number))
         return self._latest[1]
 
-    def some(self, round_number: int, examples: slice) -> Split:
+    def some(self, round_number: int, examples: slice) -> Columns:
         """Some of the examples of a round, for those who want no more."""
         if self.minibatch:
             return self.train.at(self.places(round_number)[examples])
-        return Split(self.train.inputs[:, examples], self.train.targets[:, examples])
+        return Columns(self.train.inputs[:, examples], self.train.targets[:, examples])
 
     def places(self, round_number: int) -> NDArray[np.intp]:
         """Where a round's examples stand among all, (size,)."""

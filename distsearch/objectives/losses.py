@@ -7,12 +7,13 @@ what each output adds to it is laid out with the outputs inside, and so summed i
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from inspect import isabstract
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.errors import SettingError, unknown
+from distsearch.registry import Registry
 
 Array = NDArray[np.float32]
 
@@ -103,19 +104,24 @@ class MeanAbsoluteError(Loss):
         return np.add.reduce(sums, axis=1) / np.float32(outputs.shape[1])
 
 
-LOSSES: dict[str, type[Loss]] = {
+def _is_loss(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, Loss) and not isabstract(found)
+
+
+_OURS: dict[str, type[Loss]] = {
     "cross-entropy": CrossEntropy,
     "mean-squared-error": MeanSquaredError,
     "mean-absolute-error": MeanAbsoluteError,
     "classification-error": ClassificationError,
 }
+LOSSES: Registry[type[Loss]] = Registry(
+    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss"
+)
 
 
 def create(name: str) -> Loss:
     """The loss of that name; SettingError if there is none."""
-    if name not in LOSSES:
-        raise SettingError(unknown("loss", name, LOSSES))
-    return LOSSES[name]()
+    return LOSSES.find(name)()
 
 
 def hits(outputs: Array, targets: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.base import Dense
+from distsearch.candidates.base import Dense, Shared
 from distsearch.config import NetworkConfig
 from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
@@ -13,8 +13,8 @@ from distsearch.data.schema import Schema
 from distsearch.machine import one_thread
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import NetworkObjective
-from distsearch.objectives.batches import Batches, Split, with_ones
+from distsearch.objectives.batches import Batches, Columns, with_ones
+from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
 
@@ -50,11 +50,11 @@ class Model:
 
     def scores(self, examples: Examples) -> Scores:
         """Loss and accuracy on examples; on those it was trained on, the loss is the recorded one to the bit."""
-        split = Split.of(examples, self.schema)
-        objective = NetworkObjective(self._network, self._loss, Batches(split), None, self.schema.classes is not None)
+        columns = Columns.of(examples, self.schema)
+        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, self.schema.classes is not None)
         with one_thread():
             measured = objective.measure(self.weights)
-        return Scores(measured.loss or 0.0, measured.accuracy, len(split))
+        return Scores(measured.loss or 0.0, measured.accuracy, len(columns))
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
@@ -62,7 +62,7 @@ class Model:
         chunks = []
         with one_thread():
             for start in range(0, len(features), CHUNK):
-                inputs = with_ones(features[start : start + CHUNK])
+                inputs = Shared(with_ones(features[start : start + CHUNK]))
                 chunks.append(self._network.forward(candidate, inputs)[0].T.copy())
         return np.concatenate(chunks)
 

@@ -11,6 +11,7 @@ result.json               how it ended; missing while the search runs
 In all of them a number that is infinite or not a number is the text "inf", "-inf" or "nan" (format 1 had null).
 """
 
+import logging
 import os
 import shutil
 import time
@@ -19,7 +20,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -34,6 +35,10 @@ from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=State)
 
 FORMAT = 2
 FLUSH_SECONDS = 0.5
@@ -53,6 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str  # of the data
     data: dict[str, Any]  # the data's schema, to read further data alike
     workers: tuple[dict[str, str], ...] = ()  # one of each kind of machine that has computed, this one apart
+    code: tuple[dict[str, str], ...] = ()  # of other packages and the user's own: where it came from, and its hash
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +92,6 @@ class Run:
         self._flushed = 0.0
         self._next_save = time.perf_counter() + SAVE_SECONDS
         self._closed = False
-        self.after_save: Callable[[int], None] | None = None  # is told the rounds that are saved
 
     @classmethod
     def create(
@@ -174,8 +179,6 @@ class Run:
                 self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
         ended = time.perf_counter()
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
-        if self.after_save is not None:
-            self.after_save(state.round)
 
     def finish(self, result: Result) -> None:
         """Write how the run ended."""
@@ -210,6 +213,11 @@ class StoredRun:
             return config.from_sections(config.read_toml(self.path / CONFIG))
         except SettingError as error:
             raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
+
+    def reader_for(self, path: str) -> str:
+        """The reader of the training's file, if it was chosen and a further file is named alike; else empty."""
+        data = self.config.data
+        return data.reader if Path(path).suffix == Path(data.source).suffix else ""
 
     @property
     def result(self) -> Result | None:
@@ -248,15 +256,15 @@ class StoredRun:
         finally:
             os.close(lock)
 
-    def state(self, kind: type[State], tell: Callable[[str], None]) -> State:
-        """The state in the checkpoint, or, if that is damaged, in the one before, which is told."""
+    def state(self, kind: type[T]) -> T:
+        """The state in the checkpoint, or, if that is damaged, in the one before, with a warning."""
         try:
             return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
         except RunError as error:
             if not (self.path / PREVIOUS).exists():
                 raise
             state = checkpoints.unflatten(kind, *checkpoints.read(self.path / PREVIOUS))
-            tell(f"{error}: going on from the checkpoint before it, at round {state.round}")
+            LOG.warning(f"{error}: continuing from the checkpoint before it, at round {state.round}")
             return state
 
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from distsearch.control_characters import escaped
 from distsearch.errors import RunError, brief
+from distsearch.text import escaped
 
 MOST_BYTES = 200  # file systems take 255, and what is made beside a run has a longer name
 _LONGEST_STEM = 40  # characters

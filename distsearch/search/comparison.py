@@ -2,9 +2,10 @@
 
 import csv
 import io
-import tempfile
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from math import inf
 from statistics import median
 from typing import Any
@@ -17,22 +18,23 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
-from distsearch.search import session
+from distsearch.search import assembly, session
+from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
-from distsearch.search.loop import Watch
-from distsearch.search.session import Session
+from distsearch.search.observers import Observer
 from distsearch.settings import LARGEST_WHOLE, declared
-from distsearch.workers.base import Tell
 
 DEFAULT_SECONDS = 10.0  # of each search, where nothing else ends it
 PLAN_BYTES = 500  # of one search that is planned
 
-Watching = Callable[[Session], AbstractContextManager[Watch]]
-"""Gives what watches a search that is about to begin."""
+LOG = logging.getLogger(__name__)
+
+Watching = Callable[[Assembly], AbstractContextManager[Observer]]
+"""Gives the observer of a search that is about to begin."""
 
 
-class Search(Struct, frozen=True):
+class Contestant(Struct, frozen=True):
     """One search: how it ended, or why it could not be made."""
 
     strategy: str
@@ -79,14 +81,14 @@ class Line(Struct, frozen=True):
     failure: str
 
 
-def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset, tell: Tell) -> list[str]:
+def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:
     """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
     found: dict[str, None] = {}
     for name in names:
         if name == strategies.AUTO:
             network = network_for(settings.network, dataset.schema)
-            name, why = strategies.choose(session.space_for(settings, network, len(dataset.train.features)))
-            tell(f"strategy {name}: {why}")
+            name, why = strategies.choose(assembly.network_task(settings, network, len(dataset.train.features)))
+            LOG.info(f"strategy {name}: {why}")
         found[strategies.find(name).name] = None
     return list(found)
 
@@ -97,7 +99,7 @@ def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunCo
     A setting goes to those strategies that have it. SettingError if none of them has it, or if its value fits none.
     """
     if not names:
-        raise SettingError(f"expected strategies to compare: some of {', '.join(strategies.STRATEGIES)}")
+        raise SettingError(f"expected strategies to compare: some of {', '.join(strategies.STRATEGIES.names())}")
     own = {name: _own(settings.settings, name) for name in names}
     for setting in settings.settings:
         if not any(setting in given for given in own.values()):
@@ -121,22 +123,23 @@ def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunCo
     ]
 
 
-def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, tell: Tell) -> Iterator[Search]:
-    """Search after search, in the folder of runs that the configurations name. One that fails says why.
+def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, keep: bool) -> Iterator[Contestant]:
+    """Search after search; if they are kept, in the folder of runs that the configurations name.
 
-    Ends early after one that was interrupted. Raises what the first of all strategies say, if they say the same.
+    One that fails says why. Ends early after one that was interrupted. If the first search of every strategy fails for
+    the same reason, that is raised.
     """
-    for sentence in session.advice_on(configs[0], dataset):
-        tell(sentence)
+    for note in assembly.notes_on(configs[0], dataset):
+        LOG.warning(note)
     compared = len({each.strategy.name for each in configs})
     failures: list[DistsearchError] = []
     with _workers(configs[0], dataset), Interrupts() as interrupts:
         for number, each in enumerate(configs, start=1):
             try:
-                search = _searched(each, dataset, watching, tell, interrupts)
+                search = _searched(each, dataset, watching, keep, interrupts)
             except DistsearchError as error:
                 failures.append(error)
-                search = Search(each.strategy.name, each.strategy.seed, failure=str(error))
+                search = Contestant(each.strategy.name, each.strategy.seed, failure=str(error))
             yield search
             if interrupts.came:
                 return
@@ -144,19 +147,9 @@ def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, tell
                 raise failures[0]
 
 
-@contextmanager
-def kept(settings: RunConfig, keep: bool) -> Iterator[RunConfig]:
-    """The configuration with a folder for the runs: its own if they are to be kept, else one that goes again."""
-    if keep:
-        yield settings
-        return
-    with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
-        yield structs.replace(settings, output=structs.replace(settings.output, directory=folder))
-
-
-def summary(searches: Iterable[Search], settings: RunConfig) -> list[Line]:
+def summary(searches: Iterable[Contestant], settings: RunConfig) -> list[Line]:
     """A line for each strategy, from its searches; those that were interrupted do not count."""
-    by_strategy: dict[str, list[Search]] = {}
+    by_strategy: dict[str, list[Contestant]] = {}
     for search in searches:
         if not search.interrupted:
             by_strategy.setdefault(search.strategy, []).append(search)
@@ -178,11 +171,14 @@ def as_csv(lines: Sequence[Line]) -> str:
     return text.getvalue()
 
 
-def _searched(settings: RunConfig, dataset: Dataset, watching: Watching, tell: Tell, interrupts: Interrupts) -> Search:
-    prepared = session.on_dataset(settings, dataset)
-    with watching(prepared) as watch:
-        _, result = prepared.run(watch, tell, interrupts)
-    return Search(settings.strategy.name, settings.strategy.seed, result)
+def _searched(
+    settings: RunConfig, dataset: Dataset, watching: Watching, keep: bool, interrupts: Interrupts
+) -> Contestant:
+    prepared = replace(assembly.assemble(settings, dataset), notes=())
+    with watching(prepared) as observer:
+        run_one = session.run if keep else session.run_unrecorded
+        result = run_one(prepared, [observer], interrupts).result
+    return Contestant(settings.strategy.name, settings.strategy.seed, result)
 
 
 def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[None]:
@@ -196,7 +192,7 @@ def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[No
     return connected(count, sum(part.features.nbytes + part.targets.nbytes for part in parts))
 
 
-def _line(name: str, searches: Sequence[Search], target: bool) -> Line:
+def _line(name: str, searches: Sequence[Contestant], target: bool) -> Line:
     results = [search.result for search in searches if search.result is not None]
     failures = [search.failure for search in searches if search.failure]
     there = [_cost(search, target) for search in searches] if results else []
@@ -213,7 +209,7 @@ def _line(name: str, searches: Sequence[Search], target: bool) -> Line:
     )
 
 
-def _cost(search: Search, target: bool) -> tuple[float | None, float | None]:
+def _cost(search: Contestant, target: bool) -> tuple[float | None, float | None]:
     """The forward passes and seconds to the target, where there is one, or in all; None if it was not reached."""
     if search.result is None or (target and not search.reached):
         return None, None
@@ -233,7 +229,7 @@ def _own(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _unknown(setting: str, names: Sequence[str]) -> str:
-    having = [name for name in strategies.STRATEGIES if _own({setting: None}, name)]
+    having = [name for name in strategies.STRATEGIES.names() if _own({setting: None}, name)]
     compared = f"none of {', '.join(names)} has the setting {setting!r}"
     if having:
         return f"{compared}: it belongs to {', '.join(having)}"

@@ -1,100 +1,92 @@
-"""The loop: workers try a round's candidates, the strategy makes the next state, the run's directory keeps it."""
+"""The loop: workers evaluate a round's candidates, the strategy makes the next state, observers hear of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from distsearch.config import RunConfig
-from distsearch.objectives.base import Objective
-from distsearch.runs.directory import Result, Run
+from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
+from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.limits import INTERRUPTED, Limits
+from distsearch.search.limits import INTERRUPTED
+from distsearch.search.observers import Observer, Round
 from distsearch.search.rounds import Rounds
-from distsearch.strategies.base import State, Strategy
-from distsearch.workers.base import Workers
-
-Watch = Callable[[RoundRecord, State, int], None]
-"""Is shown every round, the state after it, and the number of workers."""
+from distsearch.strategies.base import State
+from distsearch.workers.base import Pool
 
 
 class Spent(NamedTuple):
-    """What the rounds so far have cost.
+    """What the rounds so far have cost."""
 
-    These are losses, those of them that are not finite, forward passes over all training examples, and seconds.
-    """
-
-    candidates: int
-    non_finite: int
-    passes: float
+    candidates: int  # losses
+    non_finite: int  # those of them that are not finite
+    passes: float  # forward passes over all training examples
     seconds: float
 
     @classmethod
     def of(cls, done: Sequence[RoundRecord]) -> "Spent":
-        """The sum of the rounds that are done."""
+        """The sum over the rounds that are done."""
         if not done:
             return cls(0, 0, 0.0, 0.0)
         last = done[-1]
         return cls(last.candidates, sum(row.non_finite for row in done), last.passes, last.seconds)
 
 
+class Found(NamedTuple):
+    """How a search has ended, the state that it has come to, and the run's directory, if it is kept."""
+
+    result: Result
+    state: State
+    path: Path | None = None
+
+
 def search(
-    config: RunConfig,
-    strategy: Strategy,
-    objective: Objective,
-    workers: Workers,
-    run: Run,
+    assembly: Assembly,
+    pool: Pool,
     state: State,
-    limits: Limits,
-    spent: Spent,
-    watch: Watch,
+    done: Sequence[RoundRecord],
+    observer: Observer,
     interrupts: Interrupts,
-) -> Result:
-    """Round after round until a limit is reached; SIGINT or SIGTERM give up the round in hand and end it.
+    run: str = "",
+) -> Found:
+    """Round after round until a limit is reached, from a state that the rounds `done` have led to.
 
-    spent is what came before, in a run that goes on.
+    SIGINT and SIGTERM abandon the current round and end the search. `run` is its name, if it is kept.
     """
-
-    def save() -> None:
-        run.save(state, objective.named(state.best.weights), workers.machines)
-
-    save()  # from here on, whatever happens, it can be resumed
-    rounds = Rounds(strategy, workers, config.output.measure_every or 1, config.output.measure_first)
+    strategy, limits, spent = assembly.strategy, assembly.limits(done), Spent.of(done)
+    observer.started(state)
+    output = assembly.config.output
+    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.perf_counter() - spent.seconds
-    try:
-        while not reason:
-            outcome = interrupts.during(rounds.run, state)
-            if outcome is None:
-                reason = INTERRUPTED
-                break
-            before, state = state, outcome.after
-            row = RoundRecord.of(
-                before,
-                state,
-                outcome.losses,
-                outcome.measured,
-                candidates=spent.candidates + len(outcome.losses),
-                passes=spent.passes + strategy.passes(before) * strategy.space.share,
-                seconds=time.perf_counter() - began,
-            )
-            spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
-            run.record(row, outcome.losses)
-            watch(row, state, workers.count)
-            reason = limits.reached(row)
-            if run.save_is_due:
-                save()
-    finally:
-        save()
-    result = _result(run.path.name, reason, spent, state, objective)
-    run.finish(result)
-    return result
+    while not reason:
+        outcome = interrupts.during(rounds.run, state)
+        if outcome is None:
+            reason = INTERRUPTED
+            break
+        before, state = state, outcome.after
+        row = RoundRecord.of(
+            before,
+            state,
+            outcome.losses,
+            outcome.measured,
+            candidates=spent.candidates + len(outcome.losses),
+            passes=spent.passes + strategy.passes(before) * assembly.task.share,
+            seconds=time.perf_counter() - began,
+        )
+        spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
+        observer.round(Round(row, outcome.losses, state, pool.count))
+        reason = limits.reached(row)
+    result = _result(run, assembly, reason, spent, state)
+    observer.ended(result)
+    return Found(result, state)
 
 
-def _result(name: str, reason: str, spent: Spent, state: State, objective: Objective) -> Result:
-    measured = objective.measure(state.best.weights)
+def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: State) -> Result:
+    measured = assembly.objective.measure(state.best.weights)
     return Result(
-        run=name,
+        run=run,
         reason=reason,
         rounds=state.round,
         candidates=spent.candidates,

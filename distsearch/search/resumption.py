@@ -1,8 +1,8 @@
-"""A stored run in use again: on its own data it goes on, is published, or is verified."""
+"""A stored run in use again: on its own data it continues, is published, or is verified."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from msgspec import structs
@@ -12,41 +12,37 @@ from distsearch.data.datasets import Dataset
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import description
-from distsearch.objectives.base import Objective
 from distsearch.objectives.model import Model
 from distsearch.runs import names
-from distsearch.runs.directory import Result, Run, StoredRun
+from distsearch.runs.directory import Run, StoredRun
 from distsearch.runs.history import RoundRecord
+from distsearch.search.assembly import Assembly, assemble, read_data, with_storage
+from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.loop import Watch
-from distsearch.search.session import Session, on_dataset, publisher_of, read_data, with_storage
+from distsearch.search.loop import Found
+from distsearch.search.observers import Observer
+from distsearch.search.session import go_on, publisher_of
 from distsearch.settings import replaced
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
-from distsearch.workers.base import Tell
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A stored run that is ready to go on: everything is checked, and nothing is written yet."""
+    """A stored run that is ready to continue: everything is checked, and nothing is written yet."""
 
-    session: Session
+    assembly: Assembly
     stored: StoredRun
     state: State
     done: list[RoundRecord]
     publisher: Publisher | None = None
 
-    @property
-    def objective(self) -> Objective:
-        """What its candidates are scored on."""
-        return self.session.objective
-
-    def run(self, watch: Watch, tell: Tell, interrupts: Interrupts | None = None) -> tuple[Run, Result]:
-        """Go on from the last checkpoint, to the bytes that the run would have come to without a stop."""
-        run = Run.reopen(self.stored, len(self.done), self.session.config, self.session.strategy.settings)
+    def run(self, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
+        """Continue from the last checkpoint, to the bytes that the run would have come to without a stop."""
+        run = Run.reopen(self.stored, len(self.done), self.assembly.config, self.assembly.strategy.settings)
         with closing(run):
             interrupts = interrupts or Interrupts()
-            return run, self.session.go_on(run, self.state, self.done, watch, tell, interrupts, self.publisher)
+            return go_on(self.assembly, run, self.state, self.done, observers, interrupts, self.publisher)
 
 
 def prepare_to_resume(
@@ -55,7 +51,6 @@ def prepare_to_resume(
     seconds: float | None,
     workers: int | None,
     force: bool,
-    tell: Tell,
     storage: str | None = None,
 ) -> Resumption:
     """The resumption of a run, with so many more rounds or seconds, other workers or storage, where they are given.
@@ -65,29 +60,29 @@ def prepare_to_resume(
     to be published where another run has its name or where it has got further.
     """
     if not force and (other := other_machine(stored)):
-        raise RunError(f"{other}; --force goes on all the same")
+        raise RunError(f"{other}; --force continues all the same")
     names.check(stored.path.resolve().name)
-    session = own_session(stored, stored.config.workers.count if workers is None else workers)
-    state = stored.state(session.strategy.state_type, tell)
+    assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers)
+    state = stored.state(assembly.strategy.state_type)
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
-    config = with_storage(_extended(session.config, done, rounds, seconds), storage)
-    session = replace(session, config=config)
-    if (reached := session.limits(done).already) and stored.result is not None:
+    config = with_storage(_extended(assembly.config, done, rounds, seconds), storage)
+    assembly = assembly.configured(config)
+    if (reached := assembly.limits(done).already) and stored.result is not None:
         raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
-    if publisher := publisher_of(config, stored.path, stored.manifest, state.round, tell):
+    if publisher := publisher_of(config, stored.path, stored.manifest, state.round):
         publisher.check()
-    return Resumption(session, stored, state, done, publisher)
+    return Resumption(assembly, stored, state, done, publisher)
 
 
-def published(stored: StoredRun, storage: str | None, tell: Tell) -> str:
-    """Where a run has been published: in the storage given, or in its own.
+def publish(stored: StoredRun, storage: str | None) -> str:
+    """Publish a run in the storage given, or in its own, and return which.
 
     RunError if it names none, or if another process is writing to it; StorageError if it cannot be published.
     """
     config = with_storage(stored.config, storage)
-    publisher = publisher_of(config, stored.path, stored.manifest, stored.rounds, tell)
+    publisher = publisher_of(config, stored.path, stored.manifest, stored.rounds)
     if publisher is None:
         raise RunError(f"{stored.path} names no storage: give it one with --storage")
     with stored.held(), publisher:
@@ -109,13 +104,15 @@ def other_machine(stored: StoredRun) -> str:
         there = stored.manifest.machine.get(name)
         if there != here[name]:
             return f"{stored.path} was made with {name} {there}, and this is {here[name]}: bits may come out otherwise"
+    if changed := changed_since(stored.manifest.code, stored.config):
+        return f"{stored.path}: {changed}: bits may come out otherwise"
     return ""
 
 
-def own_session(stored: StoredRun, workers: int | None) -> Session:
-    """The session of a stored run, on its own data. RunError if that has changed since."""
+def own_assembly(stored: StoredRun, workers: int | None) -> Assembly:
+    """The assembly of a stored run, on its own data. RunError if that has changed since."""
     crew = replaced(stored.config.workers, "workers", count=workers)
-    return on_dataset(structs.replace(stored.config, workers=crew), read_own_data(stored))
+    return assemble(structs.replace(stored.config, workers=crew), read_own_data(stored))
 
 
 def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None) -> RunConfig:

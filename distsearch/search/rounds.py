@@ -1,4 +1,4 @@
-"""One round: candidates are tried, the strategy is told, and now and then its weights are measured."""
+"""One round: candidates are evaluated, the strategy is told, and now and then its weights are measured."""
 
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from distsearch.objectives.base import Measurement
 from distsearch.runs.history import Measured
-from distsearch.strategies.base import Answer, Best, State, Strategy, losses_of
+from distsearch.strategies.base import Answer, AnyStrategy, Best, State, losses_of
 
 NOT_MEASURED = Measured()
 
 
 class Outcome(NamedTuple):
-    """What came of a round: the losses, (units,), the state after it, and what was measured, if anything."""
+    """The results of a round: the losses, (units,), the state after it, and what was measured, if anything."""
 
     losses: NDArray[np.float64]
     after: State
@@ -38,13 +38,13 @@ class Answering(Protocol):
 
 
 class Rounds:
-    """Runs rounds, and measures every so many of them: the best weights' accuracy, if they are not those of last time.
+    """Runs rounds, and measures every so many of them: the best weights' accuracy, if they have changed.
 
-    With minibatches it measures the weights that the search stands for, on all examples; by that the best is chosen,
-    and so it begins with round 1, goes on with round `first`, and doubles from there until it is every so many.
+    With minibatches it measures the weights that the search stands for, on all examples. The best are chosen by that,
+    so it begins with round 1, continues with round `first`, and doubles from there until it is every so many.
     """
 
-    def __init__(self, strategy: Strategy, workers: Answering, every: int, first: int | None = None) -> None:
+    def __init__(self, strategy: AnyStrategy, workers: Answering, every: int, first: int | None = None) -> None:
         self._strategy = strategy
         self._workers = workers
         self._every = every
@@ -53,7 +53,7 @@ class Rounds:
         self._measured = NOT_MEASURED
 
     def run(self, state: State) -> Outcome:
-        """One round: try, tell, and now and then measure."""
+        """One round: evaluate, tell, and now and then measure."""
         answers = self._workers.evaluate(state)
         after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
         if not self._is_due(after):
@@ -83,7 +83,7 @@ def _early(every: int, first: int | None) -> list[int]:
     return rounds
 
 
-def measure(strategy: Strategy, workers: Answering, state: State) -> Measured:
+def measure(strategy: AnyStrategy, workers: Answering, state: State) -> Measured:
     """Accuracy of a state's best weights; or, where those are chosen by it, of the proposed ones, and their loss."""
     if strategy.chosen_by_measuring:
         found = workers.measure(strategy.proposed(state))

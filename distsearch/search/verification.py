@@ -1,7 +1,7 @@
 """Does a run hold what it promises? Its states are made again from the seed and the recorded losses.
 
-The strategy's own `tell` makes them, so that every recorded decision is taken again without trying a candidate; and
-in the rounds that are asked for, all candidates are tried again as well.
+The strategy's own `tell` makes them, so that every recorded decision is taken again without evaluating a candidate; and
+in the rounds that are asked for, all candidates are evaluated again as well.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -13,22 +13,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import strategies
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import one_thread
 from distsearch.objectives.base import Measurement
-from distsearch.objectives.model import network_for
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import StoredRun, best_content
 from distsearch.runs.documents import named
 from distsearch.runs.history import Entry, Measured, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, PREVIOUS, RESULT
-from distsearch.search.resumption import own_session
+from distsearch.search.assembly import Assembly, plan_network
+from distsearch.search.resumption import own_assembly
 from distsearch.search.rounds import NOT_MEASURED, Outcome, Rounds, measure
-from distsearch.search.session import Session, space_for
-from distsearch.strategies.base import Answer, State, Strategy, losses_of
-from distsearch.workers.base import Tell, Workers
+from distsearch.strategies.base import Answer, AnyStrategy, State, losses_of
+from distsearch.workers.base import Pool
 
 _GIVEN = {"candidates", "passes", "seconds"}  # what a round has cost; its losses are counted where they are read
 _DECIDED = [name for name in RoundRecord.__struct_fields__ if name not in _GIVEN]
@@ -49,7 +47,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     run: str
     rounds: int  # whose decisions were taken again
-    tried: list[int]  # rounds whose candidates were tried again
+    tried: list[int]  # rounds whose candidates were evaluated again
     differences: list[str]
 
 
@@ -69,25 +67,20 @@ class Replay:
     def __init__(self, stored: StoredRun) -> None:
         if not stored.manifest.data:
             raise RunError(f"{stored.path} was started from Python: its first weights are not recorded")
-        config = stored.config
         self.stored = stored
-        self.network = network_for(config.network, Schema.from_json(stored.manifest.data))
-        space = space_for(config, self.network, stored.manifest.examples)
-        self.strategy = strategies.create(config.strategy.name, config.settings, space)
-        first = self.network.start(config.network.start, config.strategy.seed)
-        self.start = self.strategy.init(first, config.strategy.seed)
+        self.plan = plan_network(stored.config, Schema.from_json(stored.manifest.data), stored.manifest.examples)
 
-    def steps(self, workers: Workers | None = None) -> Iterator[Step]:
-        """The rounds in their order; workers are only asked what is not recorded.
+    def steps(self, pool: Pool | None = None) -> Iterator[Step]:
+        """The rounds in their order; the workers are only asked for what is not recorded.
 
         RunError if a round has not the losses that its state calls for.
         """
-        recorded = _Recorded(self.strategy, workers)
-        output = self.stored.config.output
-        rounds = Rounds(self.strategy, recorded, output.measure_every or 1, output.measure_first)
-        state = self.start
+        strategy, output = self.plan.strategy, self.plan.config.output
+        recorded = _Recorded(strategy, pool)
+        rounds = Rounds(strategy, recorded, output.measure_every or 1, output.measure_first)
+        state = self.plan.first
         for entry in self.stored.entries():
-            expected = self.strategy.units(state)
+            expected = strategy.units(state)
             if len(entry.losses) != expected:
                 raise RunError(
                     f"{self.stored.path}, round {state.round}: expected {expected} losses, found {len(entry.losses)}"
@@ -97,23 +90,23 @@ class Replay:
             yield Step(state, entry, outcome)
             state = outcome.after
 
-    def best_file(self, workers: Workers | None = None) -> bytes:
+    def best_file(self, pool: Pool | None = None) -> bytes:
         """The file of the best weights. RunError if a recorded decision comes out otherwise."""
-        state = self.start
-        for step in self.steps(workers):
+        state = self.plan.first
+        for step in self.steps(pool):
             for difference in decided_otherwise(step):
                 raise RunError(f"{self.stored.path}, {difference}")
             state = step.outcome.after
-        return checkpoints.encode(*best_content(state, self.network.named(state.best.weights)))
+        return checkpoints.encode(*best_content(state, self.plan.named(state.best.weights)))
 
 
-def replayed(stored: StoredRun, tell: Tell) -> bytes:
-    """The file of a run's best weights, made again; the data is only read if not all that counts is recorded."""
-    replay = Replay(stored)
-    if not replay.strategy.sums:
-        return replay.best_file()
-    with own_session(stored, 0).workers(tell) as workers, one_thread():
-        return replay.best_file(workers)
+def replay(stored: StoredRun) -> bytes:
+    """Make the file of a run's best weights again; the data is only read if not all that counts is recorded."""
+    again = Replay(stored)
+    if not again.plan.strategy.sums:
+        return again.best_file()
+    with own_assembly(stored, 0).pool() as pool, one_thread():
+        return again.best_file(pool)
 
 
 class _Recorded:
@@ -121,16 +114,16 @@ class _Recorded:
 
     entry: Entry
 
-    def __init__(self, strategy: Strategy, workers: Workers | None) -> None:
+    def __init__(self, strategy: AnyStrategy, pool: Pool | None) -> None:
         self._strategy = strategy
-        self._workers = workers
+        self._pool = pool
 
     def evaluate(self, state: State) -> list[Answer]:
         if not self._strategy.sums:
             return [Answer(self.entry.losses)]
-        if self._workers is None:
+        if self._pool is None:
             raise AssertionError(f"{self._strategy.name} needs workers")
-        return self._workers.evaluate(state)
+        return self._pool.evaluate(state)
 
     def measure(self, weights: NDArray[np.float32]) -> Measurement:
         record = self.entry.record
@@ -142,29 +135,28 @@ class _Recorded:
         return self._strategy.weighted_noise(state, coefficients)
 
 
-def verify(
-    replay: Replay, session: Session, chosen: Collection[int], watch: Callable[[int], None], tell: Tell
-) -> Verdict:
-    """Take all decisions of a run again, and try the candidates of the chosen rounds again.
+def verify(replay: Replay, assembly: Assembly, chosen: Collection[int], progress: Callable[[int], None]) -> Verdict:
+    """Take all decisions of a run again, and evaluate the candidates of the chosen rounds again.
 
-    session is the run's own, on its own data. watch is shown every round. RunError if a file is damaged.
+    assembly is the run's own, on its own data. progress hears of every round. RunError if a file is damaged.
     """
     differences: list[str] = []
     tried: list[int] = []
     rounds = 0
     kept = _Kept(replay)
-    with session.workers(tell) as workers, one_thread():
-        for step in replay.steps(workers):
+    strategy = replay.plan.strategy
+    with assembly.pool() as pool, one_thread():
+        for step in replay.steps(pool):
             number = step.before.round
             differences += decided_otherwise(step)
-            if number in chosen or replay.strategy.sums:
+            if number in chosen or strategy.sums:
                 tried.append(number)
-                losses = step.outcome.losses if replay.strategy.sums else losses_of(workers.evaluate(step.before))
+                losses = step.outcome.losses if strategy.sums else losses_of(pool.evaluate(step.before))
                 differences += _scored_otherwise(number, step.entry.losses, losses)
-                differences += _measured_otherwise(step, replay.strategy, workers)
+                differences += _measured_otherwise(step, strategy, pool)
             kept.compare(step.outcome.after)
             rounds += 1
-            watch(number)
+            progress(number)
     return Verdict(replay.stored.path.name, rounds, tried, differences + kept.differences())
 
 
@@ -199,11 +191,11 @@ def _scored_otherwise(number: int, recorded: Losses, losses: Losses) -> list[str
     ]
 
 
-def _measured_otherwise(step: Step, strategy: Strategy, workers: Workers) -> list[str]:
+def _measured_otherwise(step: Step, strategy: AnyStrategy, pool: Pool) -> list[str]:
     measured = step.outcome.measured
     if measured == NOT_MEASURED:
         return []
-    again = measure(strategy, workers, step.outcome.after)
+    again = measure(strategy, pool, step.outcome.after)
     return [
         f"round {step.before.round}: {name.replace('_', ' ')} is recorded as {there}, but comes out as {here}"
         for name, there, here in zip(Measured._fields, measured, again, strict=True)
@@ -220,7 +212,7 @@ class _Kept:
     """The files with weights in them, each to be compared with the state that it must hold."""
 
     def __init__(self, replay: Replay) -> None:
-        path, self._network = replay.stored.path, replay.network
+        path, self._plan = replay.stored.path, replay.plan
         names = [name for name in (BEST, CHECKPOINT, PREVIOUS) if name != PREVIOUS or (path / name).exists()]
         self._files = {name: checkpoints.read(path / name) for name in names}
         best = self._files[BEST][1]
@@ -228,7 +220,7 @@ class _Kept:
             best["loss"] = named(inf)
         self._result = replay.stored.result
         self._found: list[str] = []
-        self.compare(replay.start)
+        self.compare(replay.plan.first)
 
     def compare(self, state: State) -> None:
         """Compare the files that are of this state."""
@@ -264,7 +256,7 @@ class _Kept:
             return None
         if (scalars.get("loss") == named(inf)) != (best.loss == inf):  # the start, or the center of round 0
             return None
-        return best_content(state, self._network.named(best.weights))
+        return best_content(state, self._plan.named(best.weights))
 
 
 def _others(stored: checkpoints.Content, made: checkpoints.Content) -> list[str]:

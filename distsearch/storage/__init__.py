@@ -1,8 +1,8 @@
 """Shared storage: what a run has done, kept in a folder or an object store as well, so that it can go on elsewhere."""
 
 from distsearch.storage.addresses import Address, is_stored
-from distsearch.storage.fetching import fetched
+from distsearch.storage.fetching import fetch
 from distsearch.storage.index import identity
 from distsearch.storage.publisher import Publisher, Storage
 
-__all__ = ["Address", "Publisher", "Storage", "fetched", "identity", "is_stored"]
+__all__ = ["Address", "Publisher", "Storage", "fetch", "identity", "is_stored"]

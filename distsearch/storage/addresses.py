@@ -5,8 +5,8 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from distsearch.errors import SettingError, StorageError, unknown
-from distsearch.paths import as_path
 from distsearch.storage.index import INDEX
+from distsearch.text import as_path
 
 OPTIONS = {
     "s3": ("anonymous", "endpoint_override", "region", "scheme"),

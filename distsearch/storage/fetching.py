@@ -16,7 +16,7 @@ from distsearch.storage.publisher import PUBLISHED, Storage
 ATTEMPTS = 3  # a run that is being searched may take away what is being read
 
 
-def fetched(run: str, folder: Path) -> Path:
+def fetch(run: str, folder: Path) -> Path:
     """The directory, in a folder of runs, of the run that lies at an address in storage, as far as it is there.
 
     It is brought there unless it is there already and not behind. StorageError if it is not in storage or damaged, or

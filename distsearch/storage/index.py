@@ -96,8 +96,10 @@ def read_index(place: Place) -> Index | None:
 
 def identity(manifest: Manifest, seed: int) -> str:
     """What tells a run from any other: a checksum of what made it, the machines of its workers apart."""
-    made: Any = msgspec.structs.replace(manifest, workers=()), seed
-    return checksum([msgspec.json.encode(made, order="deterministic")])
+    made: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(manifest, workers=()))
+    if not made["code"]:  # as in the manifests of 0.1
+        del made["code"]
+    return checksum([msgspec.json.encode((made, seed), order="deterministic")])
 
 
 def checksum(chunks: Iterable[bytes]) -> str:

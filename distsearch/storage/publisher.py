@@ -1,7 +1,8 @@
 """Publishing a run while it is searched: in the background, so that the search never waits for it."""
 
+import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,8 @@ from distsearch.runs.layout import APPENDED, CHECKPOINT, PREVIOUS, WHOLE
 from distsearch.storage.addresses import Address
 from distsearch.storage.index import INDEX, OBJECTS, Counted, Files, Index, Part, checksum, kept_parts, read_index
 from distsearch.storage.places import CHUNK, Folder, Place
+
+LOG = logging.getLogger(__name__)
 
 PUBLISHED = {*APPENDED, *WHOLE}
 SENT = tuple(name for name in WHOLE if name != PREVIOUS)  # the one before is in storage already
@@ -77,13 +80,12 @@ class Publisher:
     both are of the same run, which comes to the same bytes wherever it is gone on with.
     """
 
-    def __init__(self, storage: Storage, folder: Path, identity: str, rounds: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, storage: Storage, folder: Path, identity: str, rounds: int) -> None:
         self._place = storage.run_at(folder.name)
         self._uri = str(storage.address.child(folder.name))
         self._folder = folder
         self._identity = identity
         self._rounds = rounds
-        self._tell = tell
         self._owner = secrets.token_hex(8)
         self._files: Files = {}  # published, and the same as here
         self._present: set[str] = set()  # objects that are there, as far as is known
@@ -143,7 +145,7 @@ class Publisher:
     def offer(self, rounds: int) -> None:
         """Begin to publish the checkpoint that has just been written, unless one is still on its way.
 
-        OvertakenError if another driver has gone on with the run. Any other failure is told, and the next is tried.
+        OvertakenError if another driver has continued the run. Any other failure is a warning, and the next is tried.
         """
         self._rounds = rounds
         if self._upload is not None:
@@ -160,7 +162,7 @@ class Publisher:
             raise
         except StorageError as error:
             if not self._failing:
-                self._tell(f"{error}: the search goes on, and each checkpoint tries again")
+                LOG.warning(f"{error}: the search continues, and each checkpoint tries again")
             self._failing = True
         else:
             self._failing = False
@@ -197,7 +199,7 @@ class Publisher:
             else:
                 self._uploads.submit(self._withdraw).result()
         except StorageError as error:
-            self._tell(str(error))
+            LOG.warning(str(error))
 
     @property
     def _begun(self) -> bool:

@@ -1,22 +1,21 @@
-"""Simulated annealing: random adjustment that may also go uphill, the less the lower the temperature.
+"""Simulated annealing: random adjustment that may also go uphill, less often as the temperature falls.
 
 Kirkpatrick, Gelatt and Vecchi 1983, "Optimization by simulated annealing", doi 10.1126/science.220.4598.671, with the
-acceptance of Metropolis et al. 1953 and, as in Corana et al. 1987 (doi 10.1145/29380.29864), a step size that follows
-how many steps would be accepted. What is put to the test is the best of a round.
+acceptance rule of Metropolis et al. 1953 and, as in Corana et al. 1987 (doi 10.1145/29380.29864), a step size that
+follows how many steps would be accepted. The rule is applied to the best candidate of a round.
 """
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
-from distsearch.candidates.base import Space
+from distsearch.objectives.base import Task
 from distsearch.randomness import Stream, uniform
 from distsearch.settings import about
-from distsearch.strategies.base import Best, State, Told
+from distsearch.strategies.base import Array, Best, Losses, RoundResult, State, decided, frozen
 from distsearch.strategies.ladder import SUCCESSES_WANTED, LadderSettings, LadderStrategy, lowest_of_others, no_worse
 
 DEFAULT_HORIZON = 1000
@@ -63,7 +62,7 @@ class AnnealingState(State):
     first_temperature: float
 
 
-class Annealing(LadderStrategy):
+class Annealing(LadderStrategy[AnnealingSettings, AnnealingState]):
     """Candidates are the center plus σ·2^j·z; the lowest-loss one is accepted if lower, or else by chance."""
 
     name = "annealing"
@@ -73,22 +72,24 @@ class Annealing(LadderStrategy):
     state_type = AnnealingState
 
     @classmethod
-    def resolved(cls, settings: Any, space: Space) -> Any:
+    def resolved(cls, settings: AnnealingSettings, task: Task) -> AnnealingSettings:
         """The settings with a horizon."""
         if settings.horizon is not None:
             return settings
-        return structs.replace(settings, horizon=space.rounds or DEFAULT_HORIZON)
+        return structs.replace(settings, horizon=task.rounds or DEFAULT_HORIZON)
 
-    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """The temperature, if it is given."""
-        return {"first_temperature": self.settings.temperature or 0.0}
+    def init(self, weights: Array, seed: int) -> AnnealingState:
+        """The state before the first round, with the temperature if it is given."""
+        start = frozen(weights)
+        temperature = self.settings.temperature or 0.0
+        return AnnealingState(seed, 0, start, self.settings.sigma, Best.unknown(start), temperature)
 
-    def advance(self, state: AnnealingState, told: Told, best: Best) -> AnnealingState:  # type: ignore[override]
+    def advance(self, state: AnnealingState, result: RoundResult, best: Best) -> AnnealingState:
         """Accept the lowest loss of the others if it is no higher than the center's, or with e^{−Δ/T}; or revert."""
-        losses = told.losses
+        losses = result.losses
         first = state.first_temperature or SPREAD_SHARE * _spread(losses)
         temperature = self.temperature(first, state.round)
-        lowest = lowest_of_others(told)
+        lowest = lowest_of_others(result)
         chance = uniform(state.seed, Stream.ACCEPTANCE, state.round)
         moves = accepts(float(losses[0]), float(losses[lowest]), temperature, chance)
         return replace(
@@ -101,8 +102,9 @@ class Annealing(LadderStrategy):
         )
 
     def temperature(self, first: float, round_number: int) -> float:
-        """The temperature of a round: geometric, T = T₀·cooling^(round / horizon), and so on behind the horizon."""
-        return float(first * self.settings.cooling ** (round_number / self.settings.horizon))
+        """The temperature of a round: geometric, T = T₀·cooling^(round / horizon), also beyond the horizon."""
+        horizon = decided(self.settings.horizon)
+        return float(first * self.settings.cooling ** (round_number / horizon))
 
 
 def accepts(before: float, after: float, temperature: float, chance: float) -> bool:
@@ -112,6 +114,6 @@ def accepts(before: float, after: float, temperature: float, chance: float) -> b
     return math.isfinite(after) and temperature > 0 and chance < math.exp((before - after) / temperature)
 
 
-def _spread(losses: NDArray[np.float64]) -> float:
+def _spread(losses: Losses) -> float:
     """The standard deviation of the finite losses."""
     return float(losses[np.isfinite(losses)].std())

@@ -1,7 +1,8 @@
-"""What every strategy is: from a state it asks for candidates, and from their losses it makes the next state.
+"""What every strategy is: from a state it asks for work, and from the answers it makes the next state.
 
-A strategy itself is constant (its settings); all that changes is in the state, which is frozen. `ask` and `work`
-run on workers, `tell` on the driver; all are pure functions of their arguments.
+A strategy itself is constant (its settings); all that changes is in the state, which is frozen. `work` runs on workers,
+`tell` on the driver; both are pure functions of their arguments. Strategies whose units are candidates derive from
+`PopulationStrategy`.
 """
 
 import math
@@ -9,70 +10,40 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch import memory
-from distsearch.candidates.base import Candidates, Dense, Space
 from distsearch.errors import ObjectiveError
+from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, noise
-from distsearch.settings import Settings, about
+from distsearch.settings import Settings
 from distsearch.strategies.sums import Subtree, joined, total
 
-F = TypeVar("F", np.float32, np.float64)
+Array = NDArray[np.float32]
+Losses = NDArray[np.float64]
 
 LARGEST_SIGMA = 1e6  # keeps candidates far from overflow
 NOISE_RANGE = 16  # noise vectors that are summed together
-CANDIDATE_BYTES = 64  # of a round's losses, their order and their tiles
 
-
-class Objective(Protocol):
-    """What maps candidates to losses."""
-
-    tile: int
-    """Candidates that are computed together."""
-    low_rank_tile: int
-    """The same, if they are low-rank."""
-
-    def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
-        """The loss of each candidate, (candidates,)."""
-        ...
-
-    def node_gradients(
-        self,
-        weights: NDArray[np.float32],
-        round_number: int,
-        examples: slice,
-        signs: NDArray[np.float32],
-        sigma: float,
-        groups: int,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,).
-
-        These are estimated by moving nodes by ±σ; signs are (nodes, examples).
-        """
-        ...
+NOTHING = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
     """The lowest-loss weights seen so far, (n,), and the round and index that produced them."""
 
-    weights: NDArray[np.float32]
+    weights: Array
     loss: float
     round: int
     index: int
 
     @classmethod
-    def unknown(cls, start: NDArray[np.float32]) -> "Best":
+    def unknown(cls, start: Array) -> "Best":
         """Before the first round: the first weights, (n,), whose loss nobody knows."""
         return cls(start, math.inf, 0, 0)
-
-
-NOTHING = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,94 +52,69 @@ class State:
 
     seed: int
     round: int
-    center: NDArray[np.float32]  # (n,); candidate 0 of the round
+    center: Array  # (n,); candidate 0 of the round
     sigma: float  # step size
     best: Best
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of some units of a round in a row: their losses, (units,), and sums of vectors, if asked for."""
+    """Results of a contiguous range of units: their losses, (units,), and sums of vectors, where there are any."""
 
-    losses: NDArray[np.float64]
+    losses: Losses
     sums: tuple[Subtree, ...] = ()
 
 
-WeightedNoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,); or another sum, see `_noise_sum`."""
+WeightedNoise = Callable[[Array], Array]
+"""Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,); or another sum, see `Strategy.noise_sum`."""
 
 
-class Told(NamedTuple):
-    """All that came of a round: losses, (units,), in index order, and the index of the lowest, which is finite.
+class RoundResult(NamedTuple):
+    """Results of a whole round: losses, (units,), in index order, and the index of the lowest, which is finite.
 
-    With them come their answers' sums, and the noise of the round, to be summed.
+    With them come the answers' sums, and the noise of the round, to be summed.
     """
 
-    losses: NDArray[np.float64]
+    losses: Losses
     lowest: int
     answers: Sequence[Answer]
     weighted_noise: WeightedNoise
 
-    def total(self) -> NDArray[np.float32]:
+    def total(self) -> Array:
         """The sum of the vectors of all units."""
         return total(part for answer in self.answers for part in answer.sums)
 
 
-def losses_of(answers: Iterable[Answer]) -> NDArray[np.float64]:
-    """All losses of a round, (units,), from its answers in index order."""
-    parts = [answer.losses for answer in answers]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+S = TypeVar("S", bound=Settings)
+T = TypeVar("T", bound=State)
 
 
-class StrategySettings(Settings, frozen=True):
-    """The settings that every strategy has."""
+class Strategy(ABC, Generic[S, T]):
+    """A search algorithm with settings of type S and states of type T.
 
-    sigma: Annotated[float, about("step size: the deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)] = (
-        0.05
-    )
-
-
-class PopulationSettings(StrategySettings, frozen=True):
-    """The settings of every strategy whose units are candidates."""
-
-    population: Annotated[
-        int, about("candidates evaluated per round, the center among them", unit="candidates", at_least=2)
-    ] = 32
-
-
-NO_TILE = (None, 0, None)
-
-
-class Strategy(ABC):
-    """A search algorithm. A subclass fills in `ask` and `advance`; the books (round, best) are kept here."""
+    A subclass fills in `init`, `units`, `boundaries`, `work` and `advance`; the books (round, best) are kept here.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     when: ClassVar[str] = ""
     """When to use it."""
-    Settings: ClassVar[type[StrategySettings]] = PopulationSettings
+    Settings: ClassVar[type[Settings]]
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False
     """Whether its answers carry sums beside the losses."""
-    mirrored: ClassVar[bool] = False
-    """Whether candidates are mirrored pairs: in a network these share products, so that their last bits are others."""
     batch: ClassVar[int | None] = None
-    """Examples that a round sees if the user does not say; None: all."""
+    """Examples per round if the user does not say; None: all."""
 
-    def __init__(self, settings: Any, space: Space) -> None:
-        self.settings: Any = self.resolved(settings, space)
-        if count := getattr(self.settings, "population", 0):
-            memory.require(f"a round of {count:,} candidates", count * CANDIDATE_BYTES, "choose a smaller population")
-        self.space = space
+    def __init__(self, settings: S, task: Task) -> None:
+        """SettingError if the settings cannot fit the task."""
+        self.settings = self.resolved(settings, task)
+        self.task = task
         self._given = settings
-        self._latest: tuple[State | None, int, Candidates | None] = NO_TILE
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_latest": NO_TILE}
 
     @classmethod
-    def resolved(cls, settings: Any, space: Space) -> Any:
-        """The settings with what was left open chosen to fit the space. SettingError if they cannot fit it."""
+    def resolved(cls, settings: S, task: Task) -> S:
+        """The settings with what was left open chosen to fit the task. SettingError if they cannot fit it."""
         return settings
 
     @property
@@ -178,82 +124,65 @@ class Strategy(ABC):
         texts = [_taken(name, taken[name], given[name]) for name in taken if taken[name] != given[name]]
         return f"{self.name} has chosen {', '.join(texts)}" if texts else ""
 
-    def init(self, weights: NDArray[np.float32], seed: int) -> State:
+    @abstractmethod
+    def init(self, weights: Array, seed: int) -> T:
         """The state before the first round, centred on `weights`, (n,)."""
-        start = frozen(weights)
-        return self.state_type(seed, 0, start, self.settings.sigma, Best.unknown(start), **self.beginning(start))
 
-    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """What the strategy's own kind of state begins with beside, by name; start is the first weights, (n,)."""
-        return {}
+    @abstractmethod
+    def units(self, state: T) -> int:
+        """The number of units that the round is divided into."""
 
-    def units(self, state: State) -> int:
-        """The number of units that the round is divided into: the population, unless a strategy says otherwise."""
-        population: int = self.settings.population
-        return population
+    @abstractmethod
+    def boundaries(self, state: T, objective: Objective) -> Sequence[int]:
+        """The boundaries of tiles, rising, from 0 to the number of units: where a round may be divided among workers.
 
-    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
-        """Where the units of a round may be parted, rising, from 0 to their number.
-
-        Those between two boundaries are computed together, wherever that is.
+        The units between two boundaries are computed together, wherever that is.
         """
-        units = self.units(state)
-        return [*range(0, units, objective.tile), units]
 
-    def outgoing(self, state: Any) -> Any:
+    @abstractmethod
+    def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
+        """Evaluate the units lo to hi, both boundaries of tiles."""
+
+    def outgoing(self, state: T) -> T:
         """The state as workers need it: without the best weights, which cost as much to send as the center."""
         return replace(state, best=replace(state.best, weights=NOTHING))
 
-    @abstractmethod
-    def ask(self, state: State, lo: int, hi: int) -> Candidates:
-        """The candidates lo to hi of the round; candidate 0 is the center."""
+    def noise(self, state: T, lo: int, hi: int) -> Array:
+        """The noise vectors lo to hi of the round, (hi - lo, n)."""
+        return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
 
-    def work(self, state: State, objective: Objective, lo: int, hi: int) -> Answer:
-        """Try the units lo to hi, both boundaries of tiles, so that no more than a tile of candidates is ever held."""
-        boundaries = [at for at in self.tiles(state, objective) if lo <= at <= hi]
-        losses = []
-        for tile in pairwise(boundaries):
-            candidates = self.ask(state, *tile)
-            losses.append(objective.losses(candidates, state.round))
-            self._latest = state, tile[0], candidates
-        return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
-
-    def noise_sums(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> tuple[Subtree, ...]:
-        """Σ cᵢ zᵢ over the ranges lo to hi of the round's noise, of NOISE_RANGE vectors each, added up where they can.
-
-        A mirrored pair of candidates has one noise; coefficients, (noises,), are those of all.
-        """
-        ends = [min(number * NOISE_RANGE, len(coefficients)) for number in range(lo, hi + 1)]
-        return joined(
-            Subtree(0, number, self._noise_sum(state, coefficients[first:last], first, last))
-            for number, (first, last) in enumerate(pairwise(ends), start=lo)
-        )
-
-    def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Σ cᵢ zᵢ over all of the round's noise, (n,), from coefficients, (noises,)."""
-        return total(self.noise_sums(state, coefficients, 0, noise_ranges(coefficients)))
-
-    def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
+    def noise_sum(self, state: T, coefficients: Array, lo: int, hi: int) -> Array:
         """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,).
 
-        A strategy that needs another sum over noise makes it here: see snes.
+        A strategy that needs another sum over its noise makes it here: see snes.
         """
         return coefficients @ self.noise(state, lo, hi)
 
-    def noise(self, state: State, lo: int, hi: int) -> NDArray[np.float32]:
-        """The noise vectors lo to hi of the round, (hi - lo, n)."""
-        return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
+    def noise_sums(self, state: T, coefficients: Array, lo: int, hi: int) -> tuple[Subtree, ...]:
+        """The sums over the ranges lo to hi of the round's noise, of NOISE_RANGE vectors each, added where they can be.
+
+        A mirrored pair of candidates has one noise vector; coefficients, (noises,), are those of all.
+        """
+        ends = [min(number * NOISE_RANGE, len(coefficients)) for number in range(lo, hi + 1)]
+        return joined(
+            Subtree(0, number, self.noise_sum(state, coefficients[first:last], first, last))
+            for number, (first, last) in enumerate(pairwise(ends), start=lo)
+        )
+
+    def weighted_noise(self, state: T, coefficients: Array) -> Array:
+        """Σ cᵢ zᵢ over all of the round's noise, (n,), from coefficients, (noises,)."""
+        return total(self.noise_sums(state, coefficients, 0, noise_ranges(coefficients)))
 
     @property
     def chosen_by_measuring(self) -> bool:
         """Whether the best is chosen by `measured`: on a minibatch a low loss may be luck."""
-        return self.sums or self.space.minibatch
+        return self.sums or self.task.minibatch
 
-    def passes(self, state: State) -> float:
-        """Forward passes over the round's examples that the round costs: one for each candidate."""
+    def passes(self, state: T) -> float:
+        """Forward passes over the round's examples that the round costs: one per unit."""
         return float(self.units(state))
 
-    def tell(self, state: State, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> State:
+    def tell(self, state: T, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> T:
         """The next round's state, from answers in index order. ObjectiveError if no loss is finite.
 
         weighted_noise gives Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
@@ -265,56 +194,57 @@ class Strategy(ABC):
                 f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
                 "try a smaller --sigma, or --scale if the features are large"
             )
-        best = state.best if self.chosen_by_measuring else self._best(state, losses, lowest)
-        return self.advance(state, Told(losses, lowest, answers, weighted_noise), best)
+        best = state.best if self.chosen_by_measuring else self.best(state, losses, lowest)
+        return self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)
+
+    def best(self, state: T, losses: Losses, lowest: int) -> Best:
+        """The best of all rounds with this one, whose losses are (units,), where it is not chosen by measuring."""
+        return state.best
 
     @abstractmethod
-    def advance(self, state: State, told: Told, best: Best) -> State:
-        """The next round's state, given what came of this one, and the best of all rounds with this one."""
+    def advance(self, state: T, result: RoundResult, best: Best) -> T:
+        """The next round's state, from the results of this one, and the best of all rounds with this one."""
 
-    def proposed(self, state: State) -> NDArray[np.float32]:
+    def proposed(self, state: T) -> Array:
         """The weights, (n,), that the search stands for at this point: its center."""
         return state.center
 
-    def measured(self, state: State, loss: float) -> State:
+    def measured(self, state: T, loss: float) -> T:
         """The state once the loss of the proposed weights on all training examples is known."""
         if not loss < state.best.loss:
             return state
         return replace(state, best=Best(frozen(self.proposed(state)), loss, state.round, 0))
 
-    def weights_of(self, state: State, index: int) -> NDArray[np.float32]:
-        """The weights, (n,), of one candidate of the round."""
-        if index == 0:
-            return state.center
-        asked, lo, candidates = self._latest  # the candidate may still be there: to make one anew costs a tenth of all
-        if asked is state and isinstance(candidates, Dense) and lo <= index < lo + len(candidates):
-            return frozen(candidates.weights[index - lo])
-        return frozen(self.ask(state, index, index + 1).dense()[0])
 
-    def _best(self, state: State, losses: NDArray[np.float64], lowest: int) -> Best:
-        """The best of all rounds with this one; of mirrored pairs only the center's loss is a loss to the bit."""
-        index = 0 if self.mirrored and self.space.layers else lowest
-        loss = float(losses[index])
-        return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
+AnyStrategy = Strategy[Any, Any]
+
+
+def losses_of(answers: Iterable[Answer]) -> Losses:
+    """All losses of a round, (units,), from its answers in index order."""
+    parts = [answer.losses for answer in answers]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _taken(name: str, value: object, given: object) -> str:
-    """The words for a setting that was chosen; one that was given as well is named, for it could not be kept to."""
+    """The words for a setting that was chosen; if it was given as well, both values are named."""
     shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
     return f"{name} {shown}" if given is None else f"{name} {shown} instead of {given}"
 
 
-def noise_ranges(coefficients: NDArray[np.float32]) -> int:
-    """The number of ranges that noise vectors with so many coefficients, (noises,), are summed in."""
+def noise_ranges(coefficients: Array) -> int:
+    """The number of ranges in which noise vectors with so many coefficients, (noises,), are summed."""
     return -(-len(coefficients) // NOISE_RANGE)
 
 
-def lowest_of(losses: NDArray[np.float64]) -> int:
+def lowest_of(losses: Losses) -> int:
     """The index of the lowest finite loss; any if none is finite."""
     index = int(losses.argmin())
     if math.isfinite(losses[index]):  # argmin stops at a NaN
         return index
     return int(np.where(np.isfinite(losses), losses, np.inf).argmin())
+
+
+F = TypeVar("F", np.float32, np.float64)
 
 
 def frozen(weights: NDArray[F]) -> NDArray[F]:
@@ -323,3 +253,13 @@ def frozen(weights: NDArray[F]) -> NDArray[F]:
         weights = weights.copy()
         weights.flags.writeable = False
     return weights
+
+
+V = TypeVar("V")
+
+
+def decided(value: V | None) -> V:
+    """The value of a setting that `Strategy.resolved` has chosen where it was left open."""
+    if value is None:
+        raise AssertionError("a setting that was left open has not been chosen")
+    return value

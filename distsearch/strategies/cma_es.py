@@ -8,26 +8,28 @@ The candidates of a round are made again on the driver, so that no weights ever 
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.candidates.base import Dense, Space
+from distsearch.candidates.base import Dense
 from distsearch.errors import SettingError, unknown
-from distsearch.settings import about
+from distsearch.objectives.base import Task
+from distsearch.settings import Settings, about
 from distsearch.strategies.base import (
     LARGEST_SIGMA,
     NOTHING,
     Best,
-    PopulationSettings,
+    Losses,
+    RoundResult,
     State,
-    Strategy,
-    Told,
+    decided,
     frozen,
 )
 from distsearch.strategies.cma_constants import constants
+from distsearch.strategies.population import PopulationStrategy
 from distsearch.strategies.ranks import by_rank
 from distsearch.strategies.restarts import NO_ROUNDS, RESTARTS, Attempt, following
 
@@ -39,7 +41,7 @@ LARGEST_NOISE = 1 << 24  # numbers that a round draws: 128 MB as float64
 Array = NDArray[np.float64]
 
 
-class CmaEsSettings(PopulationSettings, frozen=True):
+class CmaEsSettings(Settings, frozen=True):
     """The settings of cma-es."""
 
     population: (
@@ -52,7 +54,7 @@ class CmaEsSettings(PopulationSettings, frozen=True):
             ),
         ]
         | None
-    ) = None  # type: ignore[assignment]  # an int once it is resolved
+    ) = None
     sigma: (
         Annotated[
             float,
@@ -63,7 +65,7 @@ class CmaEsSettings(PopulationSettings, frozen=True):
             ),
         ]
         | None
-    ) = None  # type: ignore[assignment]  # a float once it is resolved
+    ) = None
     restarts: Annotated[
         str,
         about(
@@ -92,7 +94,7 @@ class CmaEsState(State):
     attempt: Attempt
 
 
-class CmaEs(Strategy):
+class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
     """Candidates are the mean + σBDz; mean, σ and C = BD²Bᵀ follow the order of the losses."""
 
     name = "cma-es"
@@ -102,9 +104,9 @@ class CmaEs(Strategy):
     state_type = CmaEsState
 
     @classmethod
-    def resolved(cls, settings: Any, space: Space) -> Any:
+    def resolved(cls, settings: CmaEsSettings, task: Task) -> CmaEsSettings:
         """The settings with a population. SettingError if there are too many weights for a covariance."""
-        n = space.weights_count
+        n = task.weights_count
         if n > MOST_WEIGHTS:
             raise SettingError(
                 f"cma-es learns a covariance of n × n numbers: expected at most {MOST_WEIGHTS} weights, got {n}; "
@@ -113,24 +115,26 @@ class CmaEs(Strategy):
         if settings.restarts not in RESTARTS:
             raise SettingError(unknown("kind of restarts", settings.restarts, RESTARTS))
         population = 5 + int(3 * math.log(n)) if settings.population is None else settings.population
-        largest = most(space)
+        largest = most(task)
         if not SMALLEST_POPULATION <= population <= largest:
-            why = " (with more than 2n it diverges along flat directions)" if space.layers else ""
+            why = " (with more than 2n it diverges along flat directions)" if task.blocks else ""
             raise SettingError(
                 f"cma-es.population: expected {SMALLEST_POPULATION} to {largest} for {n} weights{why}, got {population}"
             )
         return structs.replace(settings, population=population, sigma=settings.sigma or 3 / math.sqrt(n))
 
-    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """A round distribution around the first weights."""
-        attempt = Attempt.first(self.settings.population, most(self.space))
-        return {"start": start, "attempt": attempt, **_distribution(start, 0)}
+    def init(self, weights: NDArray[np.float32], seed: int) -> CmaEsState:
+        """The state before the first round: an isotropic distribution around the first weights."""
+        start, sigma = frozen(weights), decided(self.settings.sigma)
+        attempt = Attempt.first(decided(self.settings.population), most(self.task))
+        distribution = _isotropic(start, 0)._asdict()
+        return CmaEsState(seed, 0, start, sigma, Best.unknown(start), start=start, attempt=attempt, **distribution)
 
-    def units(self, state: CmaEsState) -> int:  # type: ignore[override]
+    def units(self, state: CmaEsState) -> int:
         """The population, which restarts change."""
         return state.attempt.population
 
-    def outgoing(self, state: Any) -> Any:
+    def outgoing(self, state: CmaEsState) -> CmaEsState:
         """The state as workers need it: of what was learnt, B and D alone."""
         nothing = np.empty(0)
         return replace(
@@ -143,7 +147,7 @@ class CmaEs(Strategy):
             attempt=replace(state.attempt, record=NO_ROUNDS),
         )
 
-    def ask(self, state: CmaEsState, lo: int, hi: int) -> Dense:  # type: ignore[override]
+    def ask(self, state: CmaEsState, lo: int, hi: int) -> Dense:
         """The center, then the center + σBDz, (hi - lo, n)."""
         drawn = self.noise(state, lo, hi)
         # A product for each candidate: stacking them into one would change the last bits with their number.
@@ -154,15 +158,15 @@ class CmaEs(Strategy):
         weights += state.center
         return Dense(weights)
 
-    def advance(self, state: CmaEsState, told: Told, best: Best) -> CmaEsState:  # type: ignore[override]
+    def advance(self, state: CmaEsState, result: RoundResult, best: Best) -> CmaEsState:
         """Move the distribution to where the low losses are, or start again if it has stagnated or left all bounds."""
         with np.errstate(all="ignore"):  # what overflows is started again
-            moved = self._move(state, told.losses[1:])
+            moved = self._move(state, result.losses[1:])
             diverged, useless = _is_divergent(moved), self._is_narrow(moved) or _is_degenerate(moved)
         attempt, n = state.attempt, state.center.size
-        if not self.space.minibatch:  # there losses of different rounds do not compare
-            attempt = attempt.seen(told.losses, state.round, n)
-        stagnates = self.settings.restarts != "none" and attempt.is_over(told.losses, state.round, n)
+        if not self.task.minibatch:  # there losses of different rounds do not compare
+            attempt = attempt.seen(result.losses, state.round, n)
+        stagnates = self.settings.restarts != "none" and attempt.is_over(result.losses, state.round, n)
         if diverged or useless or stagnates:
             return self._restart(state, best, diverged)
         return replace(moved, best=best, attempt=attempt)
@@ -170,20 +174,19 @@ class CmaEs(Strategy):
     def _restart(self, state: CmaEsState, best: Best, diverged: bool) -> CmaEsState:
         """The state after this one, started again from the first weights."""
         number = state.round + 1
-        attempt = following(
-            state.attempt, self.settings.restarts, self.settings.population, state.seed, number, diverged
-        )
+        first = decided(self.settings.population)
+        attempt = following(state.attempt, self.settings.restarts, first, state.seed, number, diverged)
         return replace(
             state,
             round=number,
             center=state.start,
-            sigma=self.settings.sigma * attempt.sigma,
+            sigma=decided(self.settings.sigma) * attempt.sigma,
             best=best,
             attempt=attempt,
-            **_distribution(state.start, number),
+            **_isotropic(state.start, number)._asdict(),
         )
 
-    def _move(self, state: CmaEsState, losses: Array) -> CmaEsState:
+    def _move(self, state: CmaEsState, losses: Losses) -> CmaEsState:
         """The distribution after the losses of the candidates beside the center, (λ,)."""
         n, count = state.center.size, len(losses)
         c = constants(n, count)
@@ -230,28 +233,40 @@ class CmaEs(Strategy):
     def _is_narrow(self, state: CmaEsState) -> bool:
         """Whether float32 weights do not move any more, or too little to matter (NoEffectCoord and TolX of B.3)."""
         deviations = state.sigma * np.sqrt(np.diag(state.covariance))  # (n,)
-        return bool((deviations <= 1e-8 * np.abs(state.mean) + 1e-12 * self.settings.sigma).all())
+        return bool((deviations <= 1e-8 * np.abs(state.mean) + 1e-12 * decided(self.settings.sigma)).all())
 
 
-def most(space: Space) -> int:
+def most(task: Task) -> int:
     """The largest population: where directions are flat, as in a network, it diverges with more than 2n."""
-    n = space.weights_count
-    return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if space.layers else LARGEST_NOISE // n)
+    n = task.weights_count
+    return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if task.blocks else LARGEST_NOISE // n)
 
 
-def _distribution(start: NDArray[np.float32], round_number: int) -> dict[str, Any]:
-    """What is known of the distribution when it starts around these weights, (n,), in that round."""
+class _Distribution(NamedTuple):
+    """The fields of the state that say where candidates are drawn."""
+
+    mean: Array
+    covariance: Array
+    basis: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    decomposed: int
+    path_sigma: Array
+    path: Array
+
+
+def _isotropic(start: NDArray[np.float32], round_number: int) -> _Distribution:
+    """The distribution that starts around these weights, (n,), in that round."""
     n = start.size
     zeros = frozen(np.zeros(n))
-    return {
-        "mean": frozen(start.astype(np.float64)),
-        "covariance": frozen(np.eye(n)),
-        "basis": frozen(np.eye(n, dtype=np.float32)),
-        "scales": frozen(np.ones(n, np.float32)),
-        "decomposed": round_number,
-        "path_sigma": zeros,
-        "path": zeros,
-    }
+    return _Distribution(
+        mean=frozen(start.astype(np.float64)),
+        covariance=frozen(np.eye(n)),
+        basis=frozen(np.eye(n, dtype=np.float32)),
+        scales=frozen(np.ones(n, np.float32)),
+        decomposed=round_number,
+        path_sigma=zeros,
+        path=zeros,
+    )
 
 
 def _is_divergent(state: CmaEsState) -> bool:

@@ -1,14 +1,64 @@
-"""What strategies share that estimate a gradient and let an optimiser follow it."""
+"""How a strategy follows a gradient that it has estimated: an optimiser, and schedules of its rate and step size."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import structs
 
-from distsearch.strategies.base import NOTHING, Best, State, Strategy
-from distsearch.strategies.optimizers import Moments, sigma_of, step
-from distsearch.strategies.schedules import Plateau
+from distsearch.errors import SettingError, unknown
+from distsearch.settings import Settings, about
+from distsearch.strategies.base import NOTHING, Array, Best, State, decided
+from distsearch.strategies.optimizers import OPTIMIZERS, Moments
+from distsearch.strategies.schedules import SCHEDULES, AtPlateaus, Constant, Cosine, Plateau, Schedule
+
+SMALLEST_SIGMA_SHARE = 0.1  # smaller steps drown in the rounding of the losses
+
+
+class DescentSettings(Settings, frozen=True):
+    """How estimated gradients become steps."""
+
+    optimizer: Annotated[str, about("adam or momentum")] = "adam"
+    rate: Annotated[float, about("learning rate; if not set, by the number of weights", above=0)] | None = None
+    schedule: Annotated[
+        str,
+        about("learning rate: constant, cosine (to zero over the horizon) or plateau (falls where the loss does not)"),
+    ] = "constant"
+    sigma_schedule: Annotated[str, about("step size: constant, cosine or plateau as well, down to a tenth at most")] = (
+        "constant"
+    )
+    horizon: (
+        Annotated[int, about("rounds of the cosine; as many as there are to be if not set", unit="rounds", at_least=1)]
+        | None
+    ) = None
+    plateau_rounds: Annotated[
+        int, about("rounds without a lower loss of the center that make a plateau", unit="rounds", at_least=1)
+    ] = 100
+    plateau_factor: Annotated[
+        float, about("share of the rate or the step size that a plateau leaves", above=0, below=1)
+    ] = 0.5
+    decay: Annotated[float, about("share of the learning rate by which weights shrink per round", at_least=0)] = 0.0
+
+
+D = TypeVar("D", bound=DescentSettings)
+
+
+def resolved(settings: D, rate: float, rounds: int | None) -> D:
+    """The settings with rate and horizon chosen, where they were left open. SettingError for what is unknown."""
+    for word, value, known in (
+        ("optimizer", settings.optimizer, OPTIMIZERS),
+        ("schedule", settings.schedule, SCHEDULES),
+        ("sigma schedule", settings.sigma_schedule, SCHEDULES),
+    ):
+        if value not in known:
+            raise SettingError(unknown(word, value, known))
+    horizon = settings.horizon if settings.horizon is not None else rounds
+    if "cosine" in (settings.schedule, settings.sigma_schedule) and horizon is None:
+        raise SettingError(
+            "a cosine has to know how many rounds there are to be: give --rounds or --horizon, or take the "
+            "schedule plateau (seconds do not tell: the same seed would not give the same weights again)"
+        )
+    return structs.replace(settings, rate=rate if settings.rate is None else settings.rate, horizon=horizon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,40 +69,65 @@ class DescentState(State):
     plateau: Plateau
 
 
-class Descent(Strategy):
-    """A subclass estimates the gradient; its settings are an optimiser's."""
+T = TypeVar("T", bound=DescentState)
 
-    state_type: ClassVar[type[State]] = DescentState
 
-    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """Moments of nothing, and no loss yet."""
-        return {"moments": Moments.zero(start.size), "plateau": Plateau()}
+class Descent:
+    """Follows gradients, by settings that are resolved; sigma is the first step size."""
 
-    def outgoing(self, state: Any) -> Any:
-        """Without the best weights and the moments."""
-        return replace(super().outgoing(state), moments=Moments(NOTHING, NOTHING))
+    def __init__(self, settings: DescentSettings, sigma: float) -> None:
+        self._optimizer = OPTIMIZERS[settings.optimizer]
+        self._rate = decided(settings.rate)
+        self._sigma = sigma
+        self._decay = settings.decay
+        self._schedules = _schedule(settings.schedule, settings), _schedule(settings.sigma_schedule, settings)
+        self._plateau_rounds = settings.plateau_rounds
 
-    def descended(self, state: Any, gradient: NDArray[np.float32], loss: float, best: Best) -> Any:
-        """The next round's state: a step against the gradient, (n,), from a center of that loss."""
-        if not self.chosen_by_measuring:
-            state = self._after(state, loss)
-        plateaus = state.plateau.count
-        center, moments = step(self.settings, state.moments, state.center, gradient, state.round, plateaus)
-        sigma = sigma_of(self.settings, state.round + 1, plateaus)
+    def rate(self, round_number: int, plateaus: int = 0) -> float:
+        """The learning rate of a round after so many plateaus."""
+        return self._rate * self._schedules[0].share(round_number, plateaus)
+
+    def sigma(self, round_number: int, plateaus: int = 0) -> float:
+        """The step size of a round after so many plateaus."""
+        return self._sigma * max(self._schedules[1].share(round_number, plateaus), SMALLEST_SIGMA_SHARE)
+
+    def step(self, state: T, gradient: Array, best: Best) -> T:
+        """The next round's state: a step against the gradient of the loss, (n,), with decoupled weight decay.
+
+        Loshchilov and Hutter 2019, arXiv 1711.05101.
+        """
+        rate = self.rate(state.round, state.plateau.count)
+        change, moments = self._optimizer.change(state.moments, gradient, rate, state.round + 1)
+        if self._decay:
+            change += np.float32(rate * self._decay) * state.center
+        center = np.subtract(state.center, change, out=change)
+        center.flags.writeable = False
+        sigma = self.sigma(state.round + 1, state.plateau.count)
         return replace(state, round=state.round + 1, center=center, sigma=sigma, best=best, moments=moments)
 
-    def measured(self, state: Any, loss: float) -> Any:
-        """The state once the loss of the proposed weights on all training examples is known.
+    def seen(self, state: T, loss: float) -> T:
+        """The state once the loss of its center is known, which may make a plateau."""
+        if not any(isinstance(schedule, AtPlateaus) for schedule in self._schedules):
+            return state
+        return replace(state, plateau=state.plateau.seen(loss, state.round, self._plateau_rounds))
 
-        On minibatches it alone tells of plateaus: the losses of different rounds do not compare.
-        """
-        after = self._after(super().measured(state, loss), loss)
+    def measured(self, state: T, loss: float) -> T:
+        """As `seen`, for a loss that is known between two rounds: the next step size follows."""
+        after = self.seen(state, loss)
         if after.plateau is state.plateau:
             return after
-        return replace(after, sigma=sigma_of(self.settings, after.round, after.plateau.count))
+        return replace(after, sigma=self.sigma(after.round, after.plateau.count))
 
-    def _after(self, state: Any, loss: float) -> Any:
-        """The state with this loss of its center taken into account, where a schedule asks for it."""
-        if "plateau" not in self.settings.schedules:
-            return state
-        return replace(state, plateau=state.plateau.seen(loss, state.round, self.settings.plateau_rounds))
+
+def outgoing(state: T) -> T:
+    """The state without the moments, which workers do not need."""
+    return replace(state, moments=Moments(NOTHING, NOTHING))
+
+
+def _schedule(name: str, settings: DescentSettings) -> Schedule:
+    match name:
+        case "cosine":
+            return Cosine(settings.horizon or 1)
+        case "plateau":
+            return AtPlateaus(settings.plateau_factor)
+    return Constant()

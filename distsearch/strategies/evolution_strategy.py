@@ -6,13 +6,12 @@ With low-rank noise (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652) a wide layer
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
-from distsearch.candidates.base import Candidates, Dense, Space
+from distsearch.candidates.base import Candidates, Dense
 from distsearch.candidates.pairs import (
     FullRank,
     LowRank,
@@ -24,21 +23,25 @@ from distsearch.candidates.pairs import (
     whole_pairs,
 )
 from distsearch.errors import SettingError
+from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import Best, Objective, State, Told
-from distsearch.strategies.descent import Descent
-from distsearch.strategies.optimizers import OptimizerSettings
-from distsearch.strategies.ranks import by_rank
-
-Array = NDArray[np.float32]
+from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, RoundResult, decided, frozen
+from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolved
+from distsearch.strategies.optimizers import Moments
+from distsearch.strategies.population import PopulationStrategy
+from distsearch.strategies.ranks import centered_ranks
+from distsearch.strategies.schedules import Plateau
 
 WIDE = 1_000  # weights from which low-rank noise learns sooner: as fast by candidates, which cost less
 
 
-class EvolutionStrategySettings(OptimizerSettings, frozen=True):
+class EvolutionStrategySettings(DescentSettings, frozen=True):
     """The settings of evolution-strategy."""
 
+    sigma: Annotated[
+        float, about("step size: standard deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)
+    ] = 0.05
     population: Annotated[
         int,
         about(
@@ -53,81 +56,104 @@ class EvolutionStrategySettings(OptimizerSettings, frozen=True):
     ) = None
 
 
-class EvolutionStrategy(Descent):
+class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentState]):
     """Unit 0 is the center; units 2p + 1 and 2p + 2 are the center plus and minus the noise of pair p."""
 
     name = "evolution-strategy"
     summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
     when = "any loss of many weights, above all on many workers"
     Settings = EvolutionStrategySettings
+    state_type = DescentState
     mirrored = True
 
-    def __init__(self, settings: Any, space: Space) -> None:
-        super().__init__(settings, space)
+    def __init__(self, settings: EvolutionStrategySettings, task: Task) -> None:
+        super().__init__(settings, task)
+        self._rank = decided(self.settings.rank)
+        self._descent = Descent(self.settings, self.settings.sigma)
         self._products = Products()
 
     @classmethod
-    def resolved(cls, settings: Any, space: Space) -> Any:
+    def resolved(cls, settings: EvolutionStrategySettings, task: Task) -> EvolutionStrategySettings:
         """Whole pairs, the rank, the learning rate and the horizon."""
-        chosen = settings.resolved_for(min(0.05, max(5e-3, 1.5 / math.sqrt(space.weights_count))), space.rounds)
-        return structs.replace(chosen, rank=_rank(settings.rank, space), population=whole_pairs(settings.population))
+        chosen = resolved(settings, min(0.05, max(5e-3, 1.5 / math.sqrt(task.weights_count))), task.rounds)
+        return structs.replace(chosen, rank=_rank(settings.rank, task), population=whole_pairs(settings.population))
 
-    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+    def init(self, weights: Array, seed: int) -> DescentState:
+        """The state before the first round, without moments."""
+        start = frozen(weights)
+        sigma = self.settings.sigma
+        return DescentState(seed, 0, start, sigma, Best.unknown(start), Moments.zero(start.size), Plateau())
+
+    def units(self, state: DescentState) -> int:
+        """The population."""
+        return self.settings.population
+
+    def boundaries(self, state: DescentState, objective: Objective) -> Sequence[int]:
         """Whole pairs, the center with the first of them; by itself where they are low-rank."""
-        if self.settings.rank == 0:
-            return tiles(self.units(state), objective.tile)
-        return tiles(self.units(state), objective.low_rank_tile, center_apart=True)
+        kind = LowRank if self._rank else FullRank
+        return tiles(self.units(state), kind.tiling(objective.tiling).candidates, center_apart=self._rank > 0)
 
-    def ask(self, state: State, lo: int, hi: int) -> Candidates:
+    def outgoing(self, state: DescentState) -> DescentState:
+        """Without the best weights and the moments."""
+        return outgoing(super().outgoing(state))
+
+    def ask(self, state: DescentState, lo: int, hi: int) -> Candidates:
         """The center ± σ·z, or ± σ/√r·ABᵀ in each layer."""
         if (lo, hi) == (0, 1):
             return Dense(state.center[np.newaxis])
         pairs = Pairs(lo, hi)
         drawn = self.noise(state, pairs.first, pairs.last)
-        around = pairs, state.center, self._products, self.space.layers
-        if self.settings.rank:
-            return LowRank(*around, drawn, self.settings.rank, state.sigma)
+        around = pairs, state.center, self._products, self.task.blocks
+        if self._rank:
+            return LowRank(*around, drawn, self._rank, state.sigma)
         drawn *= np.float32(state.sigma)
         return FullRank(*around, drawn)
 
-    def advance(self, state: Any, told: Told, best: Best) -> State:
+    def advance(self, state: DescentState, result: RoundResult, best: Best) -> DescentState:
         """A step of the optimiser against Σ uᵢ zᵢ / (λσ), the u being centred ranks."""
-        utilities = by_rank(told.losses[1:], np.linspace(-0.5, 0.5, len(told.losses) - 1))
+        losses = result.losses[1:]
+        utilities = centered_ranks(len(losses))(losses)
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
-        gradient = told.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
-        following: State = self.descended(state, gradient, float(told.losses[0]), best)
-        return following
+        gradient = result.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
+        if not self.chosen_by_measuring:
+            state = self._descent.seen(state, float(result.losses[0]))
+        return self._descent.step(state, gradient, best)
 
-    def _noise_sum(self, state: State, coefficients: Array, lo: int, hi: int) -> Array:
-        if self.settings.rank == 0:
-            return super()._noise_sum(state, coefficients, lo, hi)
-        rank, layers = self.settings.rank, self.space.layers
+    def measured(self, state: DescentState, loss: float) -> DescentState:
+        """On minibatches it alone tells of plateaus: the losses of different rounds do not compare."""
+        return self._descent.measured(super().measured(state, loss), loss)
+
+    def noise_sum(self, state: DescentState, coefficients: Array, lo: int, hi: int) -> Array:
+        """Σ cᵢ zᵢ over the noise of the pairs lo to hi, (n,); of low-rank noise without ever making a step."""
+        if self._rank == 0:
+            return super().noise_sum(state, coefficients, lo, hi)
+        rank, blocks = self._rank, self.task.blocks
         factors = self.noise(state, lo, hi)
         scaled = (coefficients / np.float32(np.sqrt(rank)))[:, np.newaxis, np.newaxis]
         whole = np.empty(state.center.size, np.float32)
-        for layer in layers:
-            left, right = factors_of(factors, layers, layer, rank)
-            stacked = (left * scaled).transpose(1, 0, 2).reshape(layer.outputs, -1)
-            np.matmul(stacked, right.reshape(-1, layer.inputs + 1), out=layer.matrix(whole))
+        for block in blocks:
+            left, right = factors_of(factors, blocks, block, rank)
+            stacked = (left * scaled).transpose(1, 0, 2).reshape(block.rows, -1)
+            np.matmul(stacked, right.reshape(-1, block.columns), out=block.matrix(whole))
         return whole
 
-    def noise(self, state: State, lo: int, hi: int) -> Array:
+    def noise(self, state: DescentState, lo: int, hi: int) -> Array:
         """The noise of the pairs lo to hi: vectors, (hi - lo, n), or the low-rank factors that stand for them."""
-        if self.settings.rank == 0:
+        if self._rank == 0:
             return super().noise(state, lo, hi)
-        width = factors_width(self.space.layers, self.settings.rank)
+        width = factors_width(self.task.blocks, self._rank)
         return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, width)
 
 
-def _rank(given: int | None, space: Space) -> int:
+def _rank(given: int | None, task: Task) -> int:
     """The rank of the noise; if it is not given, by the layers' shapes. SettingError if they do not have it."""
-    if not space.layers:
+    if not task.blocks:
         if given:
             raise SettingError(f"evolution-strategy.rank: expected 0 for a function, which has no layers, got {given}")
         return 0
-    widest = max(min(layer.outputs, layer.inputs + 1) for layer in space.layers)
+    widest = max(min(block.rows, block.columns) for block in task.blocks)
     if given is None:
-        return 1 if space.weights_count >= WIDE else 0
+        return 1 if task.weights_count >= WIDE else 0
     if given > widest:
         raise SettingError(
             f"evolution-strategy.rank: expected at most {widest}, the largest layer's full rank, got {given}"

@@ -3,7 +3,7 @@
 The chapter's second idea, with a ladder of step sizes in every round.
 """
 
-from distsearch.strategies.base import Best, State, Told
+from distsearch.strategies.base import Array, Best, RoundResult, State, frozen
 from distsearch.strategies.ladder import LadderSettings, LadderStrategy, lowest_of_others, no_worse
 
 
@@ -11,7 +11,7 @@ class HillClimbSettings(LadderSettings, frozen=True):
     """The settings of hill-climb."""
 
 
-class HillClimb(LadderStrategy):
+class HillClimb(LadderStrategy[HillClimbSettings, State]):
     """Candidates are the best weights plus σ·2^j·z; the lowest-loss one is accepted if it beats them."""
 
     name = "hill-climb"
@@ -19,12 +19,17 @@ class HillClimb(LadderStrategy):
     when = "small networks, losses without a slope, and a first try"
     Settings = HillClimbSettings
 
-    def advance(self, state: State, told: Told, best: Best) -> State:
+    def init(self, weights: Array, seed: int) -> State:
+        """The state before the first round."""
+        start = frozen(weights)
+        return State(seed, 0, start, self.settings.sigma, Best.unknown(start))
+
+    def advance(self, state: State, result: RoundResult, best: Best) -> State:
         """Accept the lowest loss of the others if it is no worse than the center's, or revert.
 
-        Losses that count (0-1 error) are flat between their steps; whoever stands still there finds no way on.
+        Losses that count (0–1 error) are flat between their steps, and standing still there leads nowhere.
         """
-        losses, lowest = told.losses, lowest_of_others(told)
+        losses, lowest = result.losses, lowest_of_others(result)
         better = no_worse(float(losses[lowest]), float(losses[0]))
         center = self.accepted(state, lowest, best) if better else state.center
         return State(state.seed, state.round + 1, center, self.adapted(state.sigma, losses), best)

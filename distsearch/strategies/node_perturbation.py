@@ -9,36 +9,36 @@ itself is in the objective, which knows the network; here its outcome becomes a 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
-from distsearch.candidates.base import Candidates, Dense, Space
 from distsearch.errors import SettingError
+from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, signs
 from distsearch.settings import about
 from distsearch.strategies.base import (
     LARGEST_SIGMA,
     NOTHING,
     Answer,
+    Array,
     Best,
-    Objective,
-    State,
-    Told,
+    RoundResult,
+    Strategy,
+    decided,
+    frozen,
 )
-from distsearch.strategies.descent import Descent, DescentState
-from distsearch.strategies.optimizers import OptimizerSettings
+from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolved
+from distsearch.strategies.optimizers import Moments
+from distsearch.strategies.schedules import Plateau
 from distsearch.strategies.sums import Subtree, joined
 
 SLICE = 128  # examples of a unit
-# What a round costs was measured to be that of four forward passes, and for each group of nodes a product in every
-# layer but the next above it, and 60 multiplications for each node above it, or beside it in the last layer.
-PASSES, NODE_COST = 4.0, 60.0
+PASSES = 4.0  # forward passes that a round was measured to cost beside its experiments
 
 
-class NodePerturbationSettings(OptimizerSettings, frozen=True):
+class NodePerturbationSettings(DescentSettings, frozen=True):
     """The settings of node-perturbation."""
 
     sigma: (
@@ -52,7 +52,7 @@ class NodePerturbationSettings(OptimizerSettings, frozen=True):
             ),
         ]
         | None
-    ) = None  # type: ignore[assignment]  # it is chosen before it is used
+    ) = None
     groups: Annotated[
         int, about("groups of nodes that a layer is moved in; a layer with no more is moved node by node", at_least=1)
     ] = 128
@@ -66,11 +66,11 @@ class NodePerturbationSettings(OptimizerSettings, frozen=True):
 class NodePerturbationState(DescentState):
     """What node-perturbation knows at the start of a round."""
 
-    average: NDArray[np.float32]  # (n,), the running mean of the centers
+    average: Array  # (n,), the running mean of the centers
 
 
-class NodePerturbation(Descent):
-    """Units are slices of the batch; each answers the center's loss on it, and where its examples want the weights."""
+class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]):
+    """Units are slices of the batch; each answers the center's loss on it, and its examples' estimated gradients."""
 
     name = "node-perturbation"
     summary = "moves nodes in every example by itself: for networks, by far the fastest; needs no gradient"
@@ -80,75 +80,77 @@ class NodePerturbation(Descent):
     batch = 256
     sums = True
 
+    def __init__(self, settings: NodePerturbationSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        self._descent = Descent(self.settings, decided(self.settings.sigma))
+
     @classmethod
-    def resolved(cls, settings: Any, space: Space) -> Any:
-        """σ, the learning rate and the horizon. SettingError if there is no network."""
-        if not space.layers:
+    def resolved(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
+        """σ, the learning rate and the horizon. SettingError if there are no nodes."""
+        if not task.nodes:
             raise SettingError("node-perturbation moves the nodes of a network: for a function take another strategy")
-        rate = min(0.1, 1 / math.sqrt(space.weights_count))
-        chosen = settings.resolved_for(rate, space.rounds)
-        return structs.replace(chosen, sigma=_sigma(space) if settings.sigma is None else settings.sigma)
+        rate = min(0.1, 1 / math.sqrt(task.weights_count))
+        chosen = resolved(settings, rate, task.rounds)
+        return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 
-    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """Moments of nothing, no loss yet, and the mean of one center."""
-        return {**super().beginning(start), "average": start}
+    def init(self, weights: Array, seed: int) -> NodePerturbationState:
+        """The state before the first round: without moments, and the mean of one center."""
+        start = frozen(weights)
+        sigma, best = decided(self.settings.sigma), Best.unknown(start)
+        return NodePerturbationState(seed, 0, start, sigma, best, Moments.zero(start.size), Plateau(), start)
 
-    def units(self, state: State) -> int:
+    def units(self, state: NodePerturbationState) -> int:
         """Slices of the batch."""
-        return -(-self.space.batch // SLICE)
+        return -(-self.task.batch // SLICE)
 
-    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+    def boundaries(self, state: NodePerturbationState, objective: Objective) -> Sequence[int]:
         """A slice is computed by itself."""
         return range(self.units(state) + 1)
 
-    def passes(self, state: State) -> float:
-        """What the round costs, in forward passes over its examples that would take as long."""
-        layers = self.space.layers
+    def passes(self, state: NodePerturbationState) -> float:
+        """The cost of the round, as the number of forward passes over its examples that would take as long."""
         moved = 0.0
-        for number, layer in enumerate(layers):
-            products = sum(above.outputs * (above.inputs + 1) for above in layers[number + 2 :])
-            nodes = sum(behind.outputs for behind in layers[number + 1 :] or layers[-1:])
-            of_a_group = math.ceil(layer.outputs / self.settings.groups)
-            moved += math.ceil(layer.outputs / of_a_group) * (products + NODE_COST * nodes)
-        return PASSES + moved / self.space.weights_count
+        for layer in self.task.nodes:
+            group = math.ceil(layer.nodes / self.settings.groups)  # nodes
+            moved += math.ceil(layer.nodes / group) * layer.price
+        return PASSES + moved / self.task.weights_count
 
-    def outgoing(self, state: Any) -> Any:
+    def outgoing(self, state: NodePerturbationState) -> NodePerturbationState:
         """The center alone."""
-        return replace(super().outgoing(state), average=NOTHING)
+        return replace(outgoing(super().outgoing(state)), average=NOTHING)
 
-    def ask(self, state: State, lo: int, hi: int) -> Candidates:
-        """The center, for every unit, (hi - lo, n): what is moved are nodes."""
-        return Dense(np.broadcast_to(state.center, (hi - lo, state.center.size)))
-
-    def work(self, state: State, objective: Objective, lo: int, hi: int) -> Answer:
+    def work(self, state: NodePerturbationState, objective: Objective, lo: int, hi: int) -> Answer:
         """The center's mean loss on the slices lo to hi, and the sum over their examples of the gradients."""
+        if objective.nodes is None:
+            raise AssertionError("the objective has no nodes")
         losses, sums = np.empty(hi - lo), []
-        nodes = sum(layer.outputs for layer in self.space.layers)
+        nodes = sum(layer.nodes for layer in self.task.nodes)
         for unit in range(lo, hi):
-            examples = slice(unit * SLICE, min((unit + 1) * SLICE, self.space.batch))
+            examples = slice(unit * SLICE, min((unit + 1) * SLICE, self.task.batch))
             drawn = signs(state.seed, Stream.SIGNS, state.round, unit, nodes * SLICE).reshape(nodes, SLICE)
             drawn = drawn[:, : examples.stop - examples.start]
-            each, gradient = objective.node_gradients(
+            each, gradient = objective.nodes.node_gradients(
                 state.center, state.round, examples, drawn, state.sigma, self.settings.groups
             )
             losses[unit - lo] = each.mean(dtype=np.float64)
             sums.append(Subtree(0, unit, gradient))
         return Answer(losses, joined(sums))
 
-    def advance(self, state: Any, told: Told, best: Best) -> State:
+    def advance(self, state: NodePerturbationState, result: RoundResult, best: Best) -> NodePerturbationState:
         """A step against the mean gradient."""
-        gradient = told.total() * np.float32(1 / self.space.batch)
-        following = self.descended(state, gradient, float(told.losses.mean()), best)
-        average = self._averaged(state.average, following.center, following.round)
-        averaged: State = replace(following, average=average)
-        return averaged
+        gradient = result.total() * np.float32(1 / self.task.batch)
+        following = self._descent.step(state, gradient, best)
+        return replace(following, average=self._averaged(state.average, following.center, following.round))
 
-    def proposed(self, state: Any) -> NDArray[np.float32]:
-        """The running mean of the centers: where the steps point on the whole."""
-        average: NDArray[np.float32] = state.average
-        return average
+    def proposed(self, state: NodePerturbationState) -> Array:
+        """The running mean of the centers: where the steps lead on the whole."""
+        return state.average
 
-    def _averaged(self, average: NDArray[np.float32], center: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    def measured(self, state: NodePerturbationState, loss: float) -> NodePerturbationState:
+        """As every strategy, and the measured loss tells of plateaus."""
+        return self._descent.measured(super().measured(state, loss), loss)
+
+    def _averaged(self, average: Array, center: Array, count: int) -> Array:
         """The mean of all centers at first, then one that forgets."""
         memory = min(self.settings.average, count / (count + 9))
         if not memory:
@@ -160,8 +162,8 @@ class NodePerturbation(Descent):
         return mean
 
 
-def _sigma(space: Space) -> float:
-    """How far nodes are moved: the less the smoother the loss, for what is seen is the loss with this much blur."""
-    if space.flat:
+def _sigma(task: Task) -> float:
+    """How far nodes are moved: less for smoother losses, because experiments see the loss blurred by this much."""
+    if task.traits.flat:
         return 1.0
-    return 0.03 if space.numbers and not space.steps else 0.3
+    return 0.03 if task.traits.numbers and not task.traits.jumps else 0.3

@@ -7,22 +7,32 @@ import numpy as np
 
 from distsearch.candidates.base import Dense
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Best, PopulationSettings, State, Strategy, Told
+from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, RoundResult, State, frozen
+from distsearch.strategies.population import PopulationSettings, PopulationStrategy
 
 
 class RandomSearchSettings(PopulationSettings, frozen=True):
     """The settings of random-search."""
 
-    sigma: Annotated[float, about("deviation of the random weights", above=0, below=LARGEST_SIGMA)] = 1.0
+    sigma: Annotated[float, about("standard deviation of the random weights", above=0, below=LARGEST_SIGMA)] = 1.0
 
 
-class RandomSearch(Strategy):
+class RandomSearch(PopulationStrategy[RandomSearchSettings, State]):
     """Candidates are σ·z, wherever the best weights are."""
 
     name = "random-search"
     summary = "fresh random weights every time: the baseline"
     when = "to see what any other strategy is worth"
     Settings = RandomSearchSettings
+
+    def init(self, weights: Array, seed: int) -> State:
+        """The state before the first round."""
+        start = frozen(weights)
+        return State(seed, 0, start, self.settings.sigma, Best.unknown(start))
+
+    def units(self, state: State) -> int:
+        """The population."""
+        return self.settings.population
 
     def ask(self, state: State, lo: int, hi: int) -> Dense:
         """Weights σ·z, (hi - lo, n); the center is the best so far."""
@@ -32,7 +42,7 @@ class RandomSearch(Strategy):
             weights[0] = state.center
         return Dense(weights)
 
-    def advance(self, state: State, told: Told, best: Best) -> State:
+    def advance(self, state: State, result: RoundResult, best: Best) -> State:
         """Keep the lowest loss; on a minibatch, where the best is chosen elsewhere, the lowest of the round."""
-        center = self.weights_of(state, told.lowest) if self.space.minibatch else best.weights
+        center = self.weights_of(state, result.lowest) if self.task.minibatch else best.weights
         return replace(state, round=state.round + 1, center=center, best=best)

@@ -1,13 +1,53 @@
 """How a learning rate or a step size falls in the course of a search: pure functions of the rounds and the losses.
 
-Time is nothing to go by: the same seed would not give the same weights again.
+Time cannot decide: the same seed would not give the same weights again.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 SCHEDULES = ("constant", "cosine", "plateau")
 IMPROVEMENT = 1e-3  # share of the lowest loss by which a loss has to be lower
+
+
+class Schedule(Protocol):
+    """How much of a first value is left."""
+
+    def share(self, round_number: int, plateaus: int) -> float:
+        """The share that is left in a round, after so many plateaus of the loss, from 1 down."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """All of it, always."""
+
+    def share(self, round_number: int, plateaus: int) -> float:
+        """1."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """From 1 in round 0 to 0 at the horizon and beyond, as half a wave (arXiv 1608.03983, eq. 5)."""
+
+    horizon: int  # rounds
+
+    def share(self, round_number: int, plateaus: int) -> float:
+        """½ (1 + cos(π · round / horizon))."""
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, round_number / self.horizon)))
+
+
+@dataclass(frozen=True, slots=True)
+class AtPlateaus:
+    """Less by a factor with every plateau."""
+
+    factor: float
+
+    def share(self, round_number: int, plateaus: int) -> float:
+        """factor^plateaus."""
+        return self.factor**plateaus
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +59,9 @@ class Plateau:
     count: int = 0
 
     def seen(self, loss: float, round_number: int, rounds: int) -> "Plateau":
-        """After another loss: a plateau more if none was lower by a thousandth for so many rounds."""
+        """After another loss: one more plateau if none was lower by a thousandth for so many rounds."""
         if math.isfinite(loss) and (math.isinf(self.lowest) or loss < self.lowest - IMPROVEMENT * abs(self.lowest)):
             return Plateau(loss, round_number, self.count)
         if round_number - self.since >= rounds:
             return Plateau(self.lowest, round_number, self.count + 1)
         return self
-
-
-def cosine(round_number: int, horizon: int) -> float:
-    """From 1 in round 0 to 0 at the horizon and behind it, as half a wave (arXiv 1608.03983, eq. 5)."""
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, round_number / horizon)))

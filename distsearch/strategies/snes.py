@@ -8,37 +8,29 @@ JMLR 15, section 3.5, algorithm 6, with mirrored sampling (Brockhoff et al. 2010
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
-from distsearch.candidates.base import Space
 from distsearch.candidates.pairs import FullRank, Pairs, Products, tiles, whole_pairs
-from distsearch.settings import about
-from distsearch.strategies.base import (
-    LARGEST_SIGMA,
-    Best,
-    Objective,
-    PopulationSettings,
-    State,
-    Strategy,
-    Told,
-    frozen,
-)
-from distsearch.strategies.ranks import by_rank
+from distsearch.objectives.base import Objective, Task
+from distsearch.settings import Settings, about
+from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, Losses, RoundResult, State, decided, frozen
+from distsearch.strategies.population import PopulationStrategy
+from distsearch.strategies.ranks import Ranks
 
 SMALLEST_SIGMA = 1e-12
 
 
-def utilities(count: int) -> NDArray[np.float64]:
+def utilities(count: int) -> Losses:
     """What each rank counts for, (count,), the lowest loss first; they sum to zero (Wierstra et al. 2014, eq. 13)."""
     raw = np.maximum(0, math.log(count / 2 + 1) - np.log(np.arange(1, count + 1)))
     return raw / raw.sum() - 1 / count
 
 
-class SnesSettings(PopulationSettings, frozen=True):
+class SnesSettings(Settings, frozen=True):
     """The settings of snes."""
 
     population: Annotated[
@@ -59,18 +51,18 @@ class SnesSettings(PopulationSettings, frozen=True):
             ),
         ]
         | None
-    ) = None  # type: ignore[assignment]  # a float once it is resolved
+    ) = None
 
 
 @dataclass(frozen=True, slots=True)
 class SnesState(State):
     """The center and the step size of every weight; `sigma` is their geometric mean."""
 
-    sigmas: NDArray[np.float32]  # (n,)
+    sigmas: Array  # (n,)
 
 
-class Snes(Strategy):
-    """Candidates are the center ± σz, σ a vector; both follow what the better ones have in common."""
+class Snes(PopulationStrategy[SnesSettings, SnesState]):
+    """Candidates are the center ± σz, σ a vector; both move towards what the better candidates have in common."""
 
     name = "snes"
     summary = "a step size for every weight, learnt from the order of all losses"
@@ -79,38 +71,47 @@ class Snes(Strategy):
     state_type = SnesState
     mirrored = True
 
-    def __init__(self, settings: Any, space: Space) -> None:
-        super().__init__(settings, space)
+    def __init__(self, settings: SnesSettings, task: Task) -> None:
+        super().__init__(settings, task)
         self._products = Products()
-        self._utilities = utilities(self.settings.population - 1)
-        self._rate = (3 + math.log(space.weights_count)) / (5 * math.sqrt(space.weights_count))  # η_σ
+        self._rate = (3 + math.log(task.weights_count)) / (5 * math.sqrt(task.weights_count))  # η_σ
+
+    @cached_property
+    def _shaping(self) -> Ranks:
+        return Ranks(utilities(self.settings.population - 1))
 
     @classmethod
-    def resolved(cls, settings: Any, space: Space) -> Any:
+    def resolved(cls, settings: SnesSettings, task: Task) -> SnesSettings:
         """The settings with a population of whole pairs beside the center, and a step size."""
-        sigma = settings.sigma or 3 / math.sqrt(space.weights_count)
+        sigma = settings.sigma or 3 / math.sqrt(task.weights_count)
         return structs.replace(settings, population=whole_pairs(settings.population), sigma=sigma)
 
-    def beginning(self, start: NDArray[np.float32]) -> dict[str, Any]:
-        """One step size for all."""
-        return {"sigmas": frozen(np.full(start.size, self.settings.sigma, np.float32))}
+    def init(self, weights: Array, seed: int) -> SnesState:
+        """The state before the first round, with one step size for all weights."""
+        start, sigma = frozen(weights), decided(self.settings.sigma)
+        sigmas = frozen(np.full(start.size, sigma, np.float32))
+        return SnesState(seed, 0, start, sigma, Best.unknown(start), sigmas)
 
-    def tiles(self, state: State, objective: Objective) -> Sequence[int]:
+    def units(self, state: SnesState) -> int:
+        """The population."""
+        return self.settings.population
+
+    def boundaries(self, state: SnesState, objective: Objective) -> Sequence[int]:
         """Whole pairs, the center with the first of them."""
-        return tiles(self.units(state), objective.tile)
+        return tiles(self.units(state), FullRank.tiling(objective.tiling).candidates)
 
-    def ask(self, state: SnesState, lo: int, hi: int) -> FullRank:  # type: ignore[override]
+    def ask(self, state: SnesState, lo: int, hi: int) -> FullRank:
         """The center, then the center + σz and − σz of every pair, (hi - lo, n)."""
         pairs = Pairs(lo, hi)
         drawn = self.noise(state, pairs.first, pairs.last)
         drawn *= state.sigmas
-        return FullRank(pairs, state.center, self._products, self.space.layers, drawn)
+        return FullRank(pairs, state.center, self._products, self.task.blocks, drawn)
 
-    def advance(self, state: SnesState, told: Told, best: Best) -> SnesState:  # type: ignore[override]
+    def advance(self, state: SnesState, result: RoundResult, best: Best) -> SnesState:
         """One step along the natural gradient: of the center by η = 1, of the logarithms of σ by η_σ / 2."""
-        ranked = by_rank(told.losses[1:], self._utilities).reshape(-1, 2)  # (pairs, 2), of + and of −
+        ranked = self._shaping(result.losses[1:]).reshape(-1, 2)  # (pairs, 2), of + and of −
         coefficients = np.stack([ranked[:, 0] - ranked[:, 1], ranked.sum(axis=1)], axis=1)
-        toward, wider = told.weighted_noise(coefficients.astype(np.float32))  # Σ u z and Σ u z², (n,) each
+        toward, wider = result.weighted_noise(coefficients.astype(np.float32))  # Σ u z and Σ u z², (n,) each
         # Σ u (z² − 1) = Σ u z², for the utilities sum to zero.
         sigmas = state.sigmas * np.exp(np.float32(self._rate / 2) * wider)
         sigmas = np.clip(sigmas, np.float32(SMALLEST_SIGMA), np.float32(LARGEST_SIGMA))
@@ -123,7 +124,7 @@ class Snes(Strategy):
             sigmas=frozen(sigmas),
         )
 
-    def _noise_sum(self, state: State, coefficients: NDArray[np.float32], lo: int, hi: int) -> NDArray[np.float32]:
+    def noise_sum(self, state: SnesState, coefficients: Array, lo: int, hi: int) -> Array:
         """Σ cᵢ zᵢ and Σ dᵢ zᵢ² over the noise of the pairs lo to hi, (2, n), from coefficients (pairs, 2)."""
         drawn = self.noise(state, lo, hi)
         return np.stack([coefficients[:, 0] @ drawn, coefficients[:, 1] @ np.square(drawn)])

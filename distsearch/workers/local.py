@@ -1,16 +1,16 @@
-"""Workers in this process: the twin of the Ray pool, without Ray."""
+"""A pool without workers: this process does everything. The twin of the Ray pool, without Ray."""
 
 from typing import Any
 
-from distsearch.workers.base import Workers
-from distsearch.workers.jobs import Job
+from distsearch.workers.base import Pool
+from distsearch.workers.requests import Request
 
 
-class LocalWorkers(Workers):
-    """Does every job here and now."""
+class LocalPool(Pool):
+    """Answers every request here and now."""
 
     count = 0
 
-    def sweep(self, job: Job) -> list[Any]:
-        """What comes of a job, in one run. ObjectiveError with the message of what the objective raised."""
-        return [self.done_here(job)]
+    def sweep(self, request: Request) -> list[Any]:
+        """The answer to a request, as one range."""
+        return [self.answered_here(request)]

@@ -1,4 +1,4 @@
-"""What a worker process does: it tries the shards of the job in hand."""
+"""What a worker process does: it answers shards of the current request."""
 
 import ctypes
 import platform
@@ -11,34 +11,34 @@ from numpy.typing import NDArray
 
 from distsearch.machine import description, use_one_thread
 from distsearch.objectives.base import Objective
-from distsearch.strategies.base import Strategy
-from distsearch.workers.jobs import Job
+from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.ray.parcels import unpacked
+from distsearch.workers.requests import Request
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 class Worker:
-    """Tries the shards that it is sent."""
+    """Answers the shards that it is sent."""
 
-    def __init__(self, problem: tuple[Strategy, Objective]) -> None:
+    def __init__(self, problem: tuple[AnyStrategy, Objective]) -> None:
         use_one_thread()
         _end_with_parent()
         self._strategy, self._objective = problem
-        self._latest: tuple[int, Job] | None = None
+        self._latest: tuple[int, Request] | None = None
 
     def ready(self) -> dict[str, str]:
-        """What it computes with, and where: answered once the data is there."""
+        """What it computes with, and where; returns once the data is there."""
         return description() | {"host": platform.node()}
 
     def work(self, number: int, content: bytes, lo: int, hi: int, *arrays: NDArray[Any]) -> tuple[Any, float]:
-        """What comes of lo to hi of the job of that number, a parcel; and the seconds that it took."""
+        """The answer for lo to hi of the request of that number, a parcel; and the seconds that it took."""
         began = time.perf_counter()
         if self._latest is None or self._latest[0] != number:
-            # One object for all of its shards, so that what is made once a round is found again.
+            # One object for all of its shards, so that what is made once per round is found again.
             self._latest = number, unpacked(content, arrays)
-        outcome = self._latest[1].work(self._strategy, self._objective, lo, hi)
-        return outcome, time.perf_counter() - began
+        answer = self._latest[1].answer(self._strategy, self._objective, lo, hi)
+        return answer, time.perf_counter() - began
 
 
 def _end_with_parent() -> None:

@@ -6,6 +6,7 @@ take turns with their yardsticks, so that a machine that is slow for a while is 
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Iterator
 
@@ -36,6 +37,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help=f"which of {', '.join(PARTS)}; all if none")
     chosen = parser.parse_args().parts or list(PARTS)
+    logging.getLogger("distsearch").addHandler(logging.NullHandler())  # what it says is not for the table
     console = Console(width=None if sys.stdout.isatty() else 140)
     machine = description()
     console.print(

@@ -10,7 +10,7 @@ from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import NetworkObjective
+from distsearch.objectives.network import NetworkObjective, task_of
 from distsearch.strategies import create
 
 
@@ -41,11 +41,13 @@ def candidate(
     """Times a candidate, noise included; and the multiplications and additions of its forward pass by itself."""
     network = Network(len(dataset.schema.features), hidden, dataset.schema.outputs, "relu")
     objective = NetworkObjective.of(dataset, network, losses.create("cross-entropy"))
-    strategy = create(strategy_name, {"population": max(64, 2 * objective.tile), **settings}, objective.space)
+    examples = len(dataset.train.features)
+    task = task_of(network, objective.loss, examples, examples)
+    strategy = create(strategy_name, {"population": max(64, 2 * objective.tiling.candidates), **settings}, task)
     state = strategy.init(network.start("he", 0), 0)
     units = strategy.units(state)
     timed = watch(lambda: strategy.work(state, objective, 0, units))
-    flops = sum(2 * (layer.inputs + 1) * layer.outputs for layer in network.layers) * len(dataset.train.features)
+    flops = sum(2 * block.size for block in network.blocks) * examples
     return lambda: timed() / units, flops
 
 

@@ -9,11 +9,11 @@ from figures import MICRO, Figure, run_seconds
 
 from distsearch.config import from_flags
 from distsearch.runs.directory import Run
-from distsearch.search import session
+from distsearch.search.assembly import assemble
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import Policy, Send
-from distsearch.workers.jobs import Trial
 from distsearch.workers.ray.parcels import packed
+from distsearch.workers.requests import EvaluateRound
 
 
 def dispatching() -> Iterator[Figure]:
@@ -24,13 +24,13 @@ def dispatching() -> Iterator[Figure]:
         "run of 12 s with checkpoints", f"{total:.2f} s", f"{total - saving:.2f} s, without", total / (total - saving),
         1.02, False,
     )  # fmt: skip
-    prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
-    state = prepared.strategy.init(prepared.start, 0)
-    content, arrays = packed(Trial(state).outgoing(prepared.strategy))
+    prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
+    state = prepared.plan.first
+    content, arrays = packed(EvaluateRound(state).outgoing(prepared.strategy))
     down = len(content) + sum(array.nbytes for array in arrays)
     answers = [len(pickle.dumps(prepared.strategy.work(state, prepared.objective, 0, count))) for count in (512, 1024)]
     up = (answers[1] - answers[0]) / 512
-    weights = prepared.objective.space.weights_count
+    weights = prepared.task.weights_count
     yield Figure(
         f"wire: down to a worker, {weights:,} weights", f"{down:,} B", f"{4 * weights:,} B, the weights",
         down / (4 * weights), 1.1, False,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from distsearch.config import from_flags
 from distsearch.search import session
+from distsearch.search.assembly import assemble
 
 MICRO = 1e6
 
@@ -36,5 +37,5 @@ class Figure:
 def run_seconds(**flags: object) -> float:
     """Of a search in this process, its run directory included."""
     with tempfile.TemporaryDirectory() as folder:
-        prepared = session.prepare(from_flags({"workers": 0, "runs": folder, **flags}))
-        return prepared.run(lambda row, state, workers: None, lambda sentence: None)[1].seconds
+        prepared = assemble(from_flags({"workers": 0, "runs": folder, **flags}))
+        return session.run(prepared).result.seconds

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from timing import in_turns, seconds
 
 from distsearch.config import from_flags
-from distsearch.search import session
+from distsearch.search.assembly import assemble
 from distsearch.search.rounds import Rounds
-from distsearch.workers.base import Workers
-from distsearch.workers.jobs import Job, Trial
+from distsearch.workers.base import Pool
+from distsearch.workers.requests import EvaluateRound, Request
 
 
 def ray_scaling() -> Iterator[Figure]:
@@ -26,11 +26,11 @@ def ray_scaling() -> Iterator[Figure]:
     from distsearch.workers.ray.cluster import connected
     from distsearch.workers.ray.pool import RayPool
 
-    prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
-    state = prepared.strategy.init(prepared.start, 0)
+    prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
+    state = prepared.plan.first
 
     def round_of(workers: int) -> float:
-        with RayPool(prepared.strategy, prepared.objective, workers, lambda sentence: None) as pool:
+        with RayPool(prepared.strategy, prepared.objective, workers) as pool:
             wait_for_all(pool, workers, lambda: pool.evaluate(state))
             return seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
 
@@ -51,18 +51,18 @@ def idleness() -> Iterator[Figure]:
     from distsearch.workers.ray.pool import RayPool
 
     flags = {"data": "digits", "layers": [512], "strategy": "evolution-strategy", "rank": 1, "population": 512}
-    prepared = session.prepare(from_flags(flags))
-    state = prepared.strategy.init(prepared.start, 0)
-    with RayPool(prepared.strategy, prepared.objective, 2, lambda sentence: None) as pool:
+    prepared = assemble(from_flags(flags))
+    state = prepared.plan.first
+    with RayPool(prepared.strategy, prepared.objective, 2) as pool:
         wait_for_all(pool, 2, lambda: pool.evaluate(state))
         trip = round_trip(state.center)
-        rounds = Rounds(prepared.strategy, timed := Trying(pool), 1_000_000)
+        rounds = Rounds(prepared.strategy, timed := Evaluating(pool), 1_000_000)
         deciding, idle, whole = [], [], []
         for _ in range(20):
-            before, tried, began = pool.worked, timed.seconds, time.perf_counter()
+            before, evaluating, began = pool.worked, timed.seconds, time.perf_counter()
             state = rounds.run(state).after
             whole.append(time.perf_counter() - began)
-            deciding.append(whole[-1] - (timed.seconds - tried))
+            deciding.append(whole[-1] - (timed.seconds - evaluating))
             idle.append(whole[-1] - (pool.worked - before) / 2)
     decided, waited, usual = (median(each[5:]) for each in (deciding, idle, whole))
     yield Figure(
@@ -75,25 +75,25 @@ def idleness() -> Iterator[Figure]:
     )
 
 
-class Trying(Workers):
-    """Workers, and the seconds that trying candidates took them."""
+class Evaluating(Pool):
+    """A pool, and the seconds that evaluating candidates took it."""
 
-    def __init__(self, workers: Workers) -> None:
-        super().__init__(workers.strategy, workers.objective)
-        self._workers = workers
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool.strategy, pool.objective)
+        self._pool = pool
         self.seconds = 0.0
 
     @property
     def count(self) -> int:
-        """Theirs."""
-        return self._workers.count
+        """The pool's."""
+        return self._pool.count
 
-    def sweep(self, job: Job) -> list[Any]:
-        """Theirs, timed."""
+    def sweep(self, request: Request) -> list[Any]:
+        """The pool's, timed."""
         began = time.perf_counter()
-        outcomes = self._workers.sweep(job)
-        self.seconds += (time.perf_counter() - began) * isinstance(job, Trial)
-        return outcomes
+        answers = self._pool.sweep(request)
+        self.seconds += (time.perf_counter() - began) * isinstance(request, EvaluateRound)
+        return answers
 
 
 def round_trip(weights: NDArray[np.float32]) -> float:
@@ -116,7 +116,7 @@ def round_trip(weights: NDArray[np.float32]) -> float:
     return lowest
 
 
-def wait_for_all(pool: Workers, workers: int, work: Callable[[], object]) -> None:
+def wait_for_all(pool: Pool, workers: int, work: Callable[[], object]) -> None:
     while pool.count < workers:
         work()
 
@@ -127,9 +127,9 @@ def recovery() -> Iterator[Figure]:
 
     from distsearch.workers.ray.pool import RayPool
 
-    prepared = session.prepare(from_flags({"data": "digits", "layers": [64, 32], "population": 2048}))
-    state = prepared.strategy.init(prepared.start, 0)
-    with RayPool(prepared.strategy, prepared.objective, 2, lambda sentence: None) as pool:
+    prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 2048}))
+    state = prepared.plan.first
+    with RayPool(prepared.strategy, prepared.objective, 2) as pool:
         wait_for_all(pool, 2, lambda: pool.evaluate(state))
         usual = seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
         worker = next(iter(pool._workers.values()))

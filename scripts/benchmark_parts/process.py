@@ -42,15 +42,15 @@ def memory() -> Iterator[Figure]:
     code = """
 import resource, sys
 import numpy as np
-from distsearch.search import session
+from distsearch.search.assembly import assemble
 from distsearch.config import from_flags
 from distsearch.data import datasets
 X = np.random.default_rng(0).random((60_000, 784), dtype=np.float32)
 dataset = datasets.from_arrays(X, np.arange(60_000) % 10, numbers=False)
 del X
 flags = {"layers": [128], "population": 256, "workers": 0, "start": "he"}
-prepared = session.on_dataset(from_flags(flags), dataset)
-state = prepared.strategy.init(prepared.start, 0)
+prepared = assemble(from_flags(flags), dataset)
+state = prepared.plan.first
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 def peak():

@@ -1,11 +1,16 @@
 """Our own searches: from a prepared session, with Ray started where there are workers, to the target."""
 
+import logging
 import tempfile
 from typing import Any
 
 from tasks import Problem, Race
 
 from distsearch.search import session
+from distsearch.search.assembly import assemble
+from distsearch.search.observers import History
+
+logging.getLogger("distsearch").addHandler(logging.NullHandler())  # what it says is not for the table
 
 
 def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) -> None:
@@ -21,11 +26,12 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
             "target_accuracy": task.accuracy,
         }
         config = task.config(folder, **{name: value for name, value in flags.items() if value is not None})
-        prepared = session.prepare(config)
-        race.seen = prepared.strategy.space.batch
-        share = prepared.strategy.space.share  # the others count passes over a batch
-        rows: list[Any] = []
-        _, result = prepared.run(lambda row, state, workers: rows.append(row), lambda sentence: None)
+        prepared = assemble(config)
+        race.seen = prepared.task.batch
+        share = prepared.task.share  # the others count passes over a batch
+        history = History()
+        result = session.run(prepared, [history]).result
+    rows = history.records
     race.pace = [(row.seconds, row.passes / share) for row in (rows[0], rows[-1])]
     for row in rows:
         value = row.best_loss if task.accuracy is None else row.test_accuracy

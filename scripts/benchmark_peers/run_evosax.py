@@ -78,12 +78,12 @@ def _batch(problem: Problem, key: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _score(problem: Problem) -> Any:
-    layers, activation = problem.network.layers, problem.network.activation
+    layers, activation = problem.network.layers, problem.activation
 
     def loss(weights: Any, columns: Any, classes: Any) -> Any:
         below = columns
         for layer in layers:
-            matrix = weights[layer.start : layer.stop].reshape(layer.outputs, layer.inputs + 1)
+            matrix = layer.block.matrix(weights)
             below = matrix[:, :-1] @ below + matrix[:, -1:]
             if layer is not layers[-1]:
                 below = jnp.maximum(below, 0) if activation == "relu" else jnp.where(below > 0, 1.0, 0.0)

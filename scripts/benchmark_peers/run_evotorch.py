@@ -54,7 +54,7 @@ def _searcher(name: str, settings: dict[str, Any], vectorised: Vectorised, start
 def _losses(problem: Problem) -> Any:
     x, y = torch.from_numpy(problem.x.copy()), torch.from_numpy(problem.y.copy())
     whole = x.T.contiguous()
-    layers, batch, relu = problem.network.layers, problem.task.batch, problem.network.activation == "relu"
+    layers, batch, relu = problem.network.layers, problem.task.batch, problem.activation == "relu"
 
     def losses(weights: torch.Tensor) -> torch.Tensor:
         columns, classes = whole, y
@@ -63,7 +63,7 @@ def _losses(problem: Problem) -> Any:
             columns, classes = x[chosen].T, y[chosen]
         below = columns
         for layer in layers:
-            matrix = weights[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)
+            matrix = layer.block.matrices(weights)
             below = torch.matmul(matrix[:, :, :-1], below) + matrix[:, :, -1:]
             if layer is not layers[-1]:
                 below = torch.relu(below) if relu else (below > 0).float()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from distsearch.config import RunConfig, from_flags
 from distsearch.networks.network import Network
 from distsearch.objectives.model import network_for
-from distsearch.search import session
+from distsearch.search.assembly import read_data
 
 Array = NDArray[np.float32]
 
@@ -88,6 +88,7 @@ class Problem:
 
     task: Task
     network: Network
+    activation: str  # of the hidden layers
     x: Array  # (examples, features)
     y: NDArray[np.int64]  # (examples,)
     x_test: Array
@@ -99,11 +100,12 @@ class Problem:
     def of(cls, task: Task, folder: str, seed: int) -> "Problem":
         """The problem of a task, with the first weights of a seed."""
         config = task.config(folder, seed=seed)
-        dataset = session.read_data(config)
+        dataset = read_data(config)
         network = network_for(config.network, dataset.schema)
         test = dataset.test or dataset.train
         start = network.start(config.network.start, seed)
-        return cls(task, network, *_arrays(dataset.train), *_arrays(test), start, seed)
+        arrays = *_arrays(dataset.train), *_arrays(test)
+        return cls(task, network, config.network.activation, *arrays, start, seed)
 
     @cached_property
     def x_columns(self) -> Array:
@@ -117,7 +119,7 @@ class Problem:
 
     def flops(self, seen: int) -> int:
         """Multiplications and additions of a candidate's forward pass over so many examples."""
-        return seen * sum(2 * (layer.inputs + 1) * layer.outputs for layer in self.network.layers)
+        return seen * sum(2 * block.size for block in self.network.blocks)
 
     def exponentials(self, seen: int) -> int:
         """Exponentials of the same."""
@@ -153,11 +155,11 @@ class Problem:
     def _outputs(self, weights: Array, columns: Array) -> Array:
         below = columns
         for layer in self.network.layers:
-            matrix = weights[:, layer.start : layer.stop].reshape(-1, layer.outputs, layer.inputs + 1)
+            matrix = layer.block.matrices(weights)
             below = matrix[:, :, :-1] @ below
             below += matrix[:, :, -1:]
             if layer is not self.network.layers[-1]:
-                below = np.maximum(below, 0) if self.network.activation == "relu" else (below > 0).astype(np.float32)
+                below = np.maximum(below, 0) if self.activation == "relu" else (below > 0).astype(np.float32)
         return below
 
 

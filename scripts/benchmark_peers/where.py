@@ -6,28 +6,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from run_distsearch import search
+import run_distsearch
 from tasks import Problem, Race
 
-from distsearch.objectives import nodes
-from distsearch.objectives.base import NetworkObjective
+from distsearch.networks.nodes import NodeExperiments
 from distsearch.objectives.batches import Batches
 from distsearch.objectives.losses import CrossEntropy
+from distsearch.objectives.network import NetworkObjective
 from distsearch.runs.directory import Run
-from distsearch.search import session
 from distsearch.strategies import node_perturbation
 from distsearch.strategies.node_perturbation import NodePerturbation
 
 # What is shown, where it is, and its name there.
 PREPARATION = "preparation"
 PARTS: list[tuple[str, Any, str]] = [
-    (PREPARATION, session, "prepare"),
+    (PREPARATION, run_distsearch, "assemble"),
     ("minibatches picked out", Batches, "some"),
     ("signs drawn", node_perturbation, "signs"),
-    ("the center's forward pass", nodes._Passed, "__init__"),
-    ("nodes moved, and passed on", nodes._Passed, "outputs"),
+    ("the center's forward pass", NodeExperiments, "__init__"),
+    ("nodes moved, and passed on", NodeExperiments, "_outputs"),
     ("losses", CrossEntropy, "each"),
-    ("changes times inputs", nodes.Nodes, "updates"),
+    ("changes times inputs", NodeExperiments, "gradient"),
     ("Adam and the running mean", NodePerturbation, "advance"),
     ("measured on all examples", NetworkObjective, "sums"),
     ("history", Run, "record"),
@@ -78,7 +77,7 @@ def _timed() -> Iterator[_Clock]:
 def shares(problem: Problem, settings: dict[str, Any], limit: float, folder: str) -> dict[str, float]:
     """Each part's share of a search with node-perturbation in this process, the largest first."""
     with _timed() as clock:
-        search(problem, settings, Race(problem, limit), folder)
+        run_distsearch.search(problem, settings, Race(problem, limit), folder)
     del clock.seconds[PREPARATION]
     whole = clock.seconds.total()
     return {part: seconds / whole for part, seconds in clock.seconds.most_common()}

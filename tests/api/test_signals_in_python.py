@@ -11,6 +11,7 @@ from problems import sphere
 
 import distsearch
 from distsearch.runs.directory import StoredRun
+from distsearch.search.observers import History
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,13 @@ def test_ctrl_c_saves_the_run_and_is_raised_again(tmp_path):
 def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
     from distsearch.api import functions
 
-    monkeypatch.setattr(functions, "_unwatched", lambda row, *_: row.round == 3 and os.kill(os.getpid(), signal.SIGINT))
+    class Killing(History):
+        def round(self, done):
+            super().round(done)
+            if done.record.round == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(functions, "History", Killing)
     with pytest.raises(KeyboardInterrupt):
         distsearch.search([[0.0], [1.0]], [0, 1], seconds=60, workers=0, name="a", runs=str(tmp_path))
     assert StoredRun(tmp_path / "a").result.rounds == 4

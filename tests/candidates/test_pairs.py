@@ -6,9 +6,11 @@ import pytest
 from problems import create, network_objective
 
 from distsearch.candidates.base import Dense
+from distsearch.candidates.blocks import Block
 from distsearch.candidates.pairs import FullRank, LowRank, Pairs, Products, tiles
-from distsearch.objectives.base import NetworkObjective
-from distsearch.strategies.base import State, Strategy
+from distsearch.objectives.network import NetworkObjective
+from distsearch.strategies.base import State
+from distsearch.strategies.population import PopulationStrategy
 
 
 def spread(pairs: Pairs, steps: np.ndarray, middle: np.ndarray) -> np.ndarray:
@@ -52,7 +54,7 @@ def test_no_tile_parts_a_pair(units, size, apart, expected):
     assert tiles(units, size, apart) == expected
 
 
-def asked(chosen: dict, hidden: tuple[int, ...] = (16, 12)) -> tuple[NetworkObjective, Strategy, State]:
+def asked(chosen: dict, hidden: tuple[int, ...] = (16, 12)) -> tuple[NetworkObjective, PopulationStrategy, State]:
     objective = network_objective("digits", hidden)
     strategy = create(chosen.pop("strategy", "evolution-strategy"), chosen, objective)
     return objective, strategy, strategy.init(objective.network.start("he", 0), 0)
@@ -71,7 +73,7 @@ def test_their_losses_are_those_of_the_same_candidates_made_dense(chosen, hidden
     objective, strategy, state = asked({**chosen}, hidden)
     candidates = strategy.ask(state, lo, hi)
     weights = candidates.dense()
-    assert weights.shape == (hi - lo, objective.space.weights_count)
+    assert weights.shape == (hi - lo, objective.network.weights_count)
     assert objective.losses(candidates, 0) == pytest.approx(objective.losses(Dense(weights), 0), rel=2e-5)
 
 
@@ -92,44 +94,50 @@ def test_low_rank_noise_is_not_made_dense():
 def test_a_layer_s_step_has_the_rank_and_the_deviation_that_were_asked_for():
     objective, strategy, state = asked({"population": 8, "rank": 2, "sigma": 0.3}, (64,))
     steps = strategy.ask(state, 1, 9).dense() - state.center
-    layer = objective.network.layers[0]
-    matrices = [layer.matrix(step) for step in steps]
+    block = objective.network.blocks[0]
+    matrices = [block.matrix(step) for step in steps]
     assert [np.linalg.matrix_rank(matrix, tol=1e-3) for matrix in matrices] == [2] * 8
     assert np.std(matrices) == pytest.approx(0.3, rel=0.1)
     assert steps[0] == pytest.approx(-steps[1], abs=1e-6)
     assert abs(np.corrcoef(steps[0], steps[2])[0, 1]) < 0.2
 
 
-def test_the_first_layer_s_product_is_made_once_for_a_center_and_its_inputs():
+def test_a_block_s_product_is_made_once_for_a_center_and_its_inputs():
     objective = network_objective("digits", (8,))
     center, other_center = objective.network.start("he", 0), objective.network.start("he", 1)
-    products, layer = Products(), objective.network.layers[0]
-    inputs = objective.batches.train.inputs
-    first = products.of(center, layer, inputs[:, :100])
-    assert products.of(center, layer, inputs[:, :100]) is first
-    other = products.of(center, layer, inputs[:, 100:200])
-    assert other == pytest.approx(layer.matrix(center) @ inputs[:, 100:200], rel=1e-5, abs=1e-6)
-    assert products.of(center, layer, inputs[:, :100]) is first
-    after = products.of(other_center, layer, inputs[:, :100])
-    assert after == pytest.approx(layer.matrix(other_center) @ inputs[:, :100], rel=1e-5, abs=1e-6)
+    products, block = Products(), objective.network.blocks[0]
+    some, others = (objective.batches.train.chunk(start, 100).inputs for start in (0, 100))
+    first = products.of(center, block, some)
+    assert first == pytest.approx(block.matrix(center) @ some.array, rel=1e-5, abs=1e-6)
+    assert products.of(center, block, some) is first
+    other = products.of(center, block, others)
+    assert other == pytest.approx(block.matrix(center) @ others.array, rel=1e-5, abs=1e-6)
+    further_on = Block(1, block.rows, block.columns)
+    moved = products.of(center, further_on, some)
+    assert moved == pytest.approx(further_on.matrix(center) @ some.array, rel=1e-5, abs=1e-6)
+    assert products.of(center, block, some) is first
+    after = products.of(other_center, block, some)
+    assert after == pytest.approx(block.matrix(other_center) @ some.array, rel=1e-5, abs=1e-6)
 
 
 def test_products_of_a_center_are_not_taken_for_those_of_another_thread_s():
     objective = network_objective("digits", (8,))
     center, other = objective.network.start("he", 0), objective.network.start("he", 1)
-    products, layer = Products(), objective.network.layers[0]
-    inputs = objective.batches.train.inputs
+    products, block = Products(), objective.network.blocks[0]
+    inputs = objective.batches.train.chunk(0, 100).inputs
 
     class Overtaken:
-        """The layer, whose product is asked for by another thread while this one is about to make its own."""
+        """The block, whose product is asked for by another thread while this one is about to make its own."""
+
+        start = block.start
 
         def matrix(self, weights: np.ndarray) -> np.ndarray:
             with ThreadPoolExecutor(1) as thread:
-                thread.submit(products.of, other, layer, inputs).result()
-            return layer.matrix(weights)
+                thread.submit(products.of, other, block, inputs).result()
+            return block.matrix(weights)
 
-    assert products.of(center, Overtaken(), inputs).tobytes() == Products().of(center, layer, inputs).tobytes()
-    assert products.of(other, layer, inputs).tobytes() == Products().of(other, layer, inputs).tobytes()
+    assert products.of(center, Overtaken(), inputs).tobytes() == Products().of(center, block, inputs).tobytes()
+    assert products.of(other, block, inputs).tobytes() == Products().of(other, block, inputs).tobytes()
 
 
 def test_products_are_not_sent_along():

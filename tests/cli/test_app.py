@@ -81,7 +81,7 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
     text = " ".join(succeeded("run", "--help", cwd=tmp_path).stdout.replace("│", " ").split())
     for _, setting in config.options():
         assert f"--{setting.flag}" in text
-    for strategy in strategies.STRATEGIES.values():
+    for strategy in strategies.STRATEGIES.own.values():
         for name in strategy.Settings.__struct_fields__:
             assert f"--{name.replace('_', '-')}" in text
     for words in (

@@ -19,15 +19,15 @@ def distsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_strategies_has_a_line_for_each_and_its_settings_with_their_defaults(tmp_path):
     lines = distsearch("strategies", cwd=tmp_path).stdout.splitlines()
-    assert {name for name in strategies.STRATEGIES if any(line.startswith(f"{name} ") for line in lines)} == set(
-        strategies.STRATEGIES
+    assert {name for name in strategies.STRATEGIES.own if any(line.startswith(f"{name} ") for line in lines)} == set(
+        strategies.STRATEGIES.own
     )
     text = distsearch("strategies", "hill-climb", cwd=tmp_path).stdout
     assert "--ladder      3 " in text
     assert "[candidates]" in text
     assert "random-search" not in text
     document = json.loads(distsearch("strategies", "--json", cwd=tmp_path).stdout)
-    assert [each["name"] for each in document] == list(strategies.STRATEGIES)
+    assert [each["name"] for each in document] == list(strategies.STRATEGIES.own)
     settings = {each["name"]: each["default"] for each in document[0]["settings"]}
     assert settings["adapt"] is True
 

@@ -14,9 +14,9 @@ from distsearch.cli import faults
 def failing(error: str) -> str:
     """Python that runs the program with an error in every command's first step."""
     return (
-        "from distsearch.cli import app\n"
+        "from distsearch.cli import app, records\n"
         f"def fail(*arguments, **options): raise {error}\n"
-        "app._stored = app._settings = fail\n"
+        "records.stored_run = app._settings = fail\n"
         "from distsearch.__main__ import main; main()"
     )
 

@@ -2,12 +2,14 @@
 
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from distsearch.cli.progress import Reporter, reached
 from distsearch.config import RunConfig
 from distsearch.runs.history import RoundRecord
+from distsearch.search.observers import Round
 
 
 def record(number: int, loss: float, seconds: float) -> RoundRecord:
@@ -18,7 +20,7 @@ def reported(*rows: RoundRecord) -> str:
     console = Console(file=io.StringIO(), width=200)
     with Reporter(console, RunConfig(), False, lambda state: None) as reporter:
         for row in rows:
-            reporter(row, None, 2)
+            reporter.round(Round(row, np.zeros(0), None, 2))
         reporter.say("a sentence · loss 7")
     return console.file.getvalue()
 

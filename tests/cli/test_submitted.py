@@ -8,10 +8,10 @@ import typer
 
 from distsearch.cli.app import application
 from distsearch.cli.submitted import search_of
-from distsearch.jobs.submission import Search
+from distsearch.jobs.submission import Submission
 
 
-def read(*arguments: str, added: tuple[Path, ...] = (), files: bool = True) -> Search:
+def read(*arguments: str, added: tuple[Path, ...] = (), files: bool = True) -> Submission:
     group = typer.main.get_command(application(["submit"]))
     with group.make_context("distsearch", ["jobs"]) as root:
         return search_of(root, arguments, added, files)
@@ -27,7 +27,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 def test_what_is_complete_stays_as_it_is():
     line = ["run", "--data=digits", "--name", "one"]
-    assert read(*line) == Search(line, "one", extras="datasets")
+    assert read(*line) == Submission(line, "one", extras="datasets")
 
 
 def test_a_run_without_a_name_gets_one_of_its_own():

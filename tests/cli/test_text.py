@@ -92,9 +92,10 @@ def test_predictions_are_exact_in_a_file_and_harmless_on_a_terminal(hostile):
 
 def test_the_error_of_a_user_s_function_is_shown_as_text(tmp_path):
     program = (
-        "import distsearch.objectives.base as o\n"
-        "def losses(*arguments): raise ValueError('[/red] \\x1b[31m')\n"
-        "o.NetworkObjective.losses = losses\n"
+        "import distsearch.objectives.network as o\n"
+        "from distsearch.objectives import foreign\n"
+        "def broken(): raise ValueError('[/red] \\x1b[31m')\n"
+        "o.NetworkObjective.losses = lambda *arguments: foreign.call(broken)\n"
         "from distsearch.__main__ import main; main()"
     )
     done = ran("run", *SHORT, cwd=tmp_path, program=program)

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distsearch.data.datasets import load, read_examples, read_features
-from distsearch.data.raw import Columns
-from distsearch.data.readers.files import read
+from distsearch.data.raw import Selection
+from distsearch.data.readers import read
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 
@@ -63,8 +63,8 @@ def test_both_ways_of_reading_give_the_same_bits(tmp_path: Path, rows):
     path, others = tmp_path / "data.csv", tmp_path / "others.csv"
     path.write_text("x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in rows))
     others.write_text("x,y,z\n" + "".join(f"{x!r},{y!r},True\n" for x, y in rows))
-    two = Columns(("x", "y"), targets=False)
-    three = Columns(("x", "y", "z"), targets=False)
+    two = Selection(("x", "y"), targets=False)
+    three = Selection(("x", "y", "z"), targets=False)
     assert read(str(path), two).features.tobytes() == read(str(others), three).features[:, :2].tobytes()
 
 

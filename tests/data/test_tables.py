@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from distsearch.data.datasets import Schema, load, read_examples, read_features
-from distsearch.data.raw import Columns
-from distsearch.data.readers.files import read
+from distsearch.data.raw import Selection
+from distsearch.data.readers import read
 from distsearch.errors import DataError
 
 SCHEMA = Schema(("x", "y"), "t", ("a", "b"), 2, None, None)
@@ -286,7 +286,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path: Path, rows, dialect):
     writer.writerows(rows)
     path = tmp_path / "data.csv"
     path.write_bytes(text.getvalue().encode())
-    raw = read(str(path), Columns(target="t"))
+    raw = read(str(path), Selection(target="t"))
     assert raw.features.tolist() == [[x, y] for x, _, y in rows]
     assert raw.targets.tolist() == [word for _, word, _ in rows]
     assert raw.names == ("x", "y")

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searches import contents, search
+from searches import contents, resume, search
 
 from distsearch.errors import ClusterError, RunError
 from distsearch.jobs import archive
 from distsearch.jobs.archive import packed, unpacked
 from distsearch.runs.directory import StoredRun
-from distsearch.search.resumption import prepare_to_resume
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +161,7 @@ def test_a_run_that_is_being_written_is_packed_as_a_crash_would_leave_it(tmp_pat
         unpacked(text, tmp_path / "there" / f"{number}")
         taken = StoredRun(tmp_path / "there" / f"{number}")
         assert taken.result is None
-        prepare_to_resume(taken, None, None, None, False, lambda sentence: None).run(
-            lambda row, state, workers: None, lambda sentence: None
-        )
+        resume(taken.path)
         assert contents(taken.path) == contents(stored.path)
 
 

@@ -12,7 +12,7 @@ from searches import search
 from distsearch.errors import ClusterError, UserError
 from distsearch.jobs import following
 from distsearch.jobs.archive import packed
-from distsearch.jobs.submission import Search, command, fetch, submit
+from distsearch.jobs.submission import Submission, command, fetch, submit
 
 ABSENT = [("FAILED", 127, "/bin/sh: 1: distsearch: not found\n")]
 
@@ -20,11 +20,6 @@ ABSENT = [("FAILED", 127, "/bin/sh: 1: distsearch: not found\n")]
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
 
 
 def shell(text: str, **variables: str) -> list[str]:
@@ -42,49 +37,49 @@ def test_the_command_survives_the_shell_and_keeps_its_runs_where_the_cluster_say
     assert shell(command(arguments), DISTSEARCH_RUNS="/re sults") == ["/re sults", *arguments]
 
 
-def test_nothing_travels_to_a_cluster_that_has_distsearch(told):
+def test_nothing_travels_to_a_cluster_that_has_distsearch(said):
     cluster = ScriptedCluster()
-    done = submit(cluster, Search(["run", "--name", "one"], "one"), "", told.append)
+    done = submit(cluster, Submission(["run", "--name", "one"], "one"), "")
     [sent] = cluster.sent
     assert (done.id, sent.job, sent.environment) == ("one", "one", {})
     assert sent.metadata == {"distsearch": "run", "run": "one"}
-    assert (cluster.deleted, told) == ([], [])
+    assert (cluster.deleted, said) == ([], [])
 
 
-def test_a_cluster_without_it_is_sent_it_under_another_id(told):
+def test_a_cluster_without_it_is_sent_it_under_another_id(said):
     cluster = ScriptedCluster(scripts={"one": ABSENT})
-    done = submit(cluster, Search(["run", "--name", "one"], "one", extras="datasets"), "", told.append)
+    done = submit(cluster, Submission(["run", "--name", "one"], "one", extras="datasets"), "")
     assert done.id == "one-2"
     assert cluster.deleted == ["one"]
     first, second = cluster.sent
     assert first.environment == {}
     assert second.environment["pip"][0].endswith(".whl[datasets]")
     assert second.metadata["extras"] == "datasets"
-    assert told == ["the cluster has no distsearch: sending this one along"]
+    assert said == ["the cluster has no distsearch: sending this one along"]
 
 
-def test_a_cluster_that_is_known_to_be_without_it_is_sent_it_at_once(told):
+def test_a_cluster_that_is_known_to_be_without_it_is_sent_it_at_once(said):
     cluster = ScriptedCluster(known=[described("old-2", run="old", extras="")])
-    assert submit(cluster, Search(["run", "--name", "one"], "one"), "", told.append).id == "one"
+    assert submit(cluster, Submission(["run", "--name", "one"], "one"), "").id == "one"
     assert len(cluster.sent) == 1
     assert "pip" in cluster.sent[0].environment
 
 
-def test_ids_are_never_used_twice(told):
+def test_ids_are_never_used_twice(said):
     known = [described("one", run="one"), described("one-2", run="one"), described("two-2", run="two")]
     cluster = ScriptedCluster(known=known)
-    assert submit(cluster, Search(["resume", "one"], "one"), "", told.append).id == "one-3"
-    assert submit(cluster, Search(["resume", "two"], "two"), "", told.append).id == "two-3"
-    assert submit(cluster, Search(["resume", "one"], "one"), "mine", told.append).id == "mine"
+    assert submit(cluster, Submission(["resume", "one"], "one"), "").id == "one-3"
+    assert submit(cluster, Submission(["resume", "two"], "two"), "").id == "two-3"
+    assert submit(cluster, Submission(["resume", "one"], "one"), "mine").id == "mine"
     with pytest.raises(UserError, match="has a job one-2 already: choose another --job"):
-        submit(cluster, Search(["resume", "one"], "one"), "one-2", told.append)
+        submit(cluster, Submission(["resume", "one"], "one"), "one-2")
 
 
-def test_an_id_has_no_characters_that_ray_would_stumble_over(told):
+def test_an_id_has_no_characters_that_ray_would_stumble_over(said):
     cluster = ScriptedCluster()
-    assert submit(cluster, Search(["resume", "my run/1?"], "my run/1?"), "", told.append).id == "my-run-1-"
+    assert submit(cluster, Submission(["resume", "my run/1?"], "my run/1?"), "").id == "my-run-1-"
     with pytest.raises(UserError, match="--job: expected letters, digits, dots, dashes and underscores, got 'a/b'"):
-        submit(cluster, Search(["resume", "one"], "one"), "a/b", told.append)
+        submit(cluster, Submission(["resume", "one"], "one"), "a/b")
 
 
 @pytest.mark.parametrize("name", ["../one", "/one", "..", "a/b"])
@@ -93,23 +88,23 @@ def test_a_cluster_cannot_choose_where_a_run_is_written(tmp_path, name):
         fetch(ScriptedCluster(), described("one", run=name), tmp_path)
 
 
-def test_what_a_run_was_sent_goes_with_it_again(tmp_path, told):
+def test_what_a_run_was_sent_goes_with_it_again(tmp_path, said):
     (tmp_path / "my.csv").write_text("1,2")
     (tmp_path / "search.toml").write_text("")
     cluster = ScriptedCluster(known=[described("old", run="old")])
     data, settings = {"data/my.csv": tmp_path / "my.csv"}, {"settings/search.toml": tmp_path / "search.toml"}
-    begin = Search(["run", "--name", "one"], "one", "/results", data, settings)
-    submit(cluster, begin, "", told.append)
+    begin = Submission(["run", "--name", "one"], "one", "/results", data, settings)
+    submit(cluster, begin, "")
     metadata = cluster.sent[-1].metadata
     assert json.loads(metadata["files"]) == {"data/my.csv": str(tmp_path / "my.csv")}
     cluster.known.append(described("one", **metadata, extras="datasets"))
-    submit(cluster, Search(["resume", "one"], "one"), "", told.append)
+    submit(cluster, Submission(["resume", "one"], "one"), "")
     again = cluster.sent[-1]
     assert again.metadata == {**metadata, "extras": "datasets"}
     assert shell(again.command)[1:] == ["resume", "one", "--runs", "/results"]
     (tmp_path / "my.csv").unlink()
     with pytest.raises(UserError, match=r"my\.csv, which the run one is trained on, is not here any more: put it back"):
-        submit(cluster, Search(["resume", "one"], "one"), "", told.append)
+        submit(cluster, Submission(["resume", "one"], "one"), "")
 
 
 def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):

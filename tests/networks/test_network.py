@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from distsearch.candidates.base import Dense
+from distsearch.candidates.base import Dense, Shared
 from distsearch.errors import SettingError
 from distsearch.networks.network import Network
 from distsearch.objectives.batches import with_ones
@@ -36,7 +36,7 @@ def test_forward_is_the_course_s_forward_pass(activation, hidden):
     network = Network(4, hidden, 3, activation)
     weights = noise(0, Stream.CANDIDATES, 0, 0, 6, network.weights_count)
     features = noise(1, Stream.DATA, 0, 0, 17, 4)
-    outputs = network.forward(Dense(weights), with_ones(features))
+    outputs = network.forward(Dense(weights), Shared(with_ones(features)))
     for candidate, result in zip(weights, outputs, strict=True):
         assert pytest.approx(by_hand(network, candidate, features, HIDDEN[activation]), abs=1e-5) == result.T
 
@@ -45,19 +45,20 @@ def test_a_second_call_gives_the_same_though_buffers_are_reused():
     network = Network(2, (3,), 3, "tanh")
     weights = noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)
     features = noise(1, Stream.DATA, 0, 0, 9, 2)
-    first = network.forward(Dense(weights), with_ones(features)).copy()
-    network.forward(Dense(weights * 2), with_ones(features))
-    assert network.forward(Dense(weights), with_ones(features)).tobytes() == first.tobytes()
+    inputs = Shared(with_ones(features))
+    first = network.forward(Dense(weights), inputs).copy()
+    network.forward(Dense(weights * 2), inputs)
+    assert network.forward(Dense(weights), inputs).tobytes() == first.tobytes()
 
 
 def test_threads_do_not_write_into_each_other_s_activations():
     network = Network(6, (20, 20), 3, "relu")
-    features = with_ones(noise(1, Stream.DATA, 0, 0, 400, 6))
+    inputs = Shared(with_ones(noise(1, Stream.DATA, 0, 0, 400, 6)))
     candidates = [Dense(row[np.newaxis]) for row in noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)]
-    expected = [network.forward(each, features).copy() for each in candidates]
+    expected = [network.forward(each, inputs).copy() for each in candidates]
 
     def differences(number: int) -> int:
-        return sum((network.forward(candidates[number], features) != expected[number]).any() for _ in range(500))
+        return sum((network.forward(candidates[number], inputs) != expected[number]).any() for _ in range(500))
 
     with ThreadPoolExecutor(len(candidates)) as threads:
         assert list(threads.map(differences, range(len(candidates)))) == [0, 0, 0, 0]
@@ -66,12 +67,12 @@ def test_threads_do_not_write_into_each_other_s_activations():
 def test_a_network_is_sent_without_its_buffers():
     network = Network(2, (3,), 3, "relu")
     before = len(pickle.dumps(network))
-    expected = network.forward(Dense(np.ones((4, network.weights_count), np.float32)), np.ones((3, 900), np.float32))
+    candidates, inputs = Dense(np.ones((4, network.weights_count), np.float32)), Shared(np.ones((3, 900), np.float32))
+    expected = network.forward(candidates, inputs)
     sent = pickle.dumps(network)
     assert len(sent) == before
     received = pickle.loads(sent)  # noqa: S301  (our own)
-    again = received.forward(Dense(np.ones((4, network.weights_count), np.float32)), np.ones((3, 900), np.float32))
-    assert again.tobytes() == expected.tobytes()
+    assert received.forward(candidates, inputs).tobytes() == expected.tobytes()
 
 
 def test_named_and_flat_are_each_other_s_inverse():

@@ -1,26 +1,27 @@
 import copy
+import pickle
 
 import numpy as np
 import pytest
 
 from distsearch.errors import DataError
-from distsearch.objectives.batches import Batches, Split
+from distsearch.objectives.batches import Batches, Columns
 from distsearch.randomness import Stream, permutation
 
 
-def split(examples: int) -> Split:
+def columns(examples: int) -> Columns:
     numbers = np.arange(examples, dtype=np.float32)
-    return Split(np.stack([numbers, np.ones_like(numbers)]), -numbers[np.newaxis])
+    return Columns(np.stack([numbers, np.ones_like(numbers)]), -numbers[np.newaxis])
 
 
 def test_without_a_size_every_round_sees_all_examples():
-    batches = Batches(split(10))
+    batches = Batches(columns(10))
     assert not batches.minibatch
     assert batches.of(3) is batches.train
 
 
 def test_an_epoch_sees_every_example_once_and_each_epoch_in_another_order():
-    batches = Batches(split(12), 4)
+    batches = Batches(columns(12), 4)
     epochs = [np.concatenate([batches.of(3 * epoch + number).inputs[0] for number in range(3)]) for epoch in range(3)]
     for seen in epochs:
         assert sorted(seen) == list(range(12))
@@ -28,14 +29,14 @@ def test_an_epoch_sees_every_example_once_and_each_epoch_in_another_order():
 
 
 def test_inputs_and_targets_belong_together():
-    batch = Batches(split(50), 7).of(5)
+    batch = Batches(columns(50), 7).of(5)
     assert batch.inputs.shape == (2, 7)
     assert (batch.targets[0] == -batch.inputs[0]).all()
     assert (batch.inputs[1] == 1).all()
 
 
 def test_what_fills_no_minibatch_waits_for_another_epoch():
-    batches = Batches(split(10), 4)
+    batches = Batches(columns(10), 4)
     seen = np.concatenate([batches.of(number).inputs[0] for number in range(2)])
     assert len(set(seen)) == 8
     assert [len(batches.places(number)) for number in range(6)] == [4] * 6
@@ -46,7 +47,7 @@ def test_what_fills_no_minibatch_waits_for_another_epoch():
 
 
 def test_a_round_s_examples_depend_on_seed_and_round_alone():
-    batches, others = Batches(split(100), 8, seed=1), Batches(split(100), 8, seed=2)
+    batches, others = Batches(columns(100), 8, seed=1), Batches(columns(100), 8, seed=2)
     expected = [batches.places(number).tolist() for number in range(30)]
     again = copy.deepcopy(batches)  # as a worker gets it, without what was kept for the latest round
     assert [again.places(number).tolist() for number in reversed(range(30))] == expected[::-1]
@@ -55,5 +56,23 @@ def test_a_round_s_examples_depend_on_seed_and_round_alone():
 
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(DataError, match="data.batch: expected at most 10, the training examples there are, got 11"):
-        Batches(split(10), 11)
-    assert not Batches(split(10), 10).minibatch
+        Batches(columns(10), 11)
+    assert not Batches(columns(10), 10).minibatch
+
+
+def test_a_chunk_is_the_same_object_each_time_so_that_products_with_it_are_found_again():
+    ten = columns(10)
+    first, last = ten.chunk(0, 4), ten.chunk(8, 4)
+    assert ten.chunk(0, 4) is first
+    assert first.inputs is not ten.chunk(0, 5).inputs
+    assert first.inputs.array[0].tolist() == [0, 1, 2, 3]
+    assert first.targets.tolist() == [[0, -1, -2, -3]]
+    assert last.inputs.array[0].tolist() == [8, 9]
+    assert last.targets.tolist() == [[-8, -9]]
+
+
+def test_chunks_are_not_sent_along():
+    ten = columns(10)
+    before = len(pickle.dumps(ten))
+    ten.chunk(0, 4)
+    assert len(pickle.dumps(ten)) == before

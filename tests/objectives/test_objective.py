@@ -9,9 +9,11 @@ from distsearch.candidates.base import Dense
 from distsearch.data import datasets
 from distsearch.errors import ObjectiveError
 from distsearch.machine import one_thread
-from distsearch.objectives import base as objective_module
+from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import FunctionObjective, NetworkObjective
+from distsearch.objectives import network as objective_module
+from distsearch.objectives.function import FunctionObjective
+from distsearch.objectives.network import NetworkObjective
 from distsearch.randomness import Stream, noise
 
 
@@ -24,12 +26,12 @@ from distsearch.randomness import Stream, noise
         ("digits", (64, 32), "cross-entropy", None),
         ("digits", (32,), "mean-squared-error", None),
         ("iris", (8,), "mean-absolute-error", None),
-        *(("digits", (32,), loss, batch) for loss in losses.LOSSES for batch in (1, 2, 3)),
+        *(("digits", (32,), loss, batch) for loss in losses.LOSSES.own for batch in (1, 2, 3)),
     ],
 )
 def test_a_candidate_s_loss_is_the_same_to_the_bit_alone_and_in_any_tile(source, hidden, loss, batch):
     objective = network_objective(source, hidden, loss=loss, batch=batch)
-    weights = noise(0, Stream.CANDIDATES, 0, 0, 13, objective.space.weights_count)
+    weights = noise(0, Stream.CANDIDATES, 0, 0, 13, objective.network.weights_count)
     with one_thread():
         together = objective.losses(Dense(weights), 0)
         for size in (1, 2, 5):
@@ -42,15 +44,15 @@ def test_the_loss_of_many_chunks_is_the_mean_over_all_examples(monkeypatch):
     monkeypatch.setattr(objective_module, "CACHE_BYTES", 1)
     monkeypatch.setattr(objective_module, "SMALLEST_CHUNK", 100)
     cut = network_objective("digits", (16,))
-    assert cut.chunk == 100
+    assert cut.tiling.examples == 100
     assert len(cut.batches.train) == 1797
-    weights = noise(0, Stream.CANDIDATES, 0, 0, 3, whole.space.weights_count)
+    weights = noise(0, Stream.CANDIDATES, 0, 0, 3, whole.network.weights_count)
     assert cut.losses(Dense(weights), 0) == pytest.approx(whole.losses(Dense(weights), 0), rel=1e-5)
 
 
 def test_accuracy_is_the_share_of_right_answers():
     objective = network_objective("iris", ())
-    weights = np.zeros(objective.space.weights_count, np.float32)
+    weights = np.zeros(objective.network.weights_count, np.float32)
     matrix = weights.reshape(3, 5)
     matrix[0, -1] = 1  # always the first class, which is a third of the examples
     measured = objective.measure(weights)
@@ -61,28 +63,25 @@ def test_accuracy_is_the_share_of_right_answers():
 
 def test_a_regression_has_no_accuracy():
     dataset = datasets.from_arrays([[0.0], [1.0], [2.0]], [0.0, 0.5, 1.0], numbers=True)
-    network = objective_module.Network(1, (), 1, "relu")
-    objective = objective_module.NetworkObjective.of(
-        dataset, network, objective_module.losses.create("mean-squared-error")
-    )
+    objective = NetworkObjective.of(dataset, Network(1, (), 1, "relu"), losses.create("mean-squared-error"))
     assert objective.measure(np.array([0.5, 0], np.float32)) == (0, None, None, None)
     assert objective.losses(Dense(np.array([[0.5, 0], [0.5, 1]], np.float32)), 0).tolist() == [0, 1]
 
 
 def test_tiles_stay_within_the_cache_for_large_data():
-    tile, chunk = objective_module._tile_and_chunk(neurons=139, examples=60_000)
+    tile, chunk = objective_module._tiling(neurons=139, examples=60_000)
     assert (tile, chunk) == (1, 3771)
-    tile, chunk = objective_module._tile_and_chunk(neurons=7, examples=300)
+    tile, chunk = objective_module._tiling(neurons=7, examples=300)
     assert chunk == 300
     assert tile == objective_module.LARGEST_TILE
-    tile, chunk = objective_module._tile_and_chunk(neurons=43, examples=1437)
+    tile, chunk = objective_module._tiling(neurons=43, examples=1437)
     assert chunk == 1437
     assert 4 * 43 * tile * chunk <= objective_module.CACHE_BYTES < 4 * 43 * 2 * tile * chunk
 
 
 def test_what_overflows_is_not_warned_of_in_any_thread_and_others_go_on_to_warn():
     def lose(objective: NetworkObjective) -> float:
-        weights = np.full((1, objective.space.weights_count), 1e38, np.float32)
+        weights = np.full((1, objective.network.weights_count), 1e38, np.float32)
         return float(objective.losses(Dense(weights), 0)[0])
 
     before = np.geterr()

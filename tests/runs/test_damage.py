@@ -147,7 +147,7 @@ def test_nesting_without_an_end_is_damage(tmp_path, whole, command, name):
 def test_any_number_of_rounds_can_be_verified(whole, rounds):
     done = bound_by_permissions("verify", str(whole), "--rounds", rounds)
     assert done.returncode == 0, done.stderr
-    assert f"all candidates of {min(ROUNDS, int(rounds[-3:]))} of them tried again: identical" in done.stdout
+    assert f"all candidates of {min(ROUNDS, int(rounds[-3:]))} of them evaluated again: identical" in done.stdout
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])

@@ -60,7 +60,7 @@ def test_what_is_written_is_read_back(new_run):
     assert stored.manifest == MANIFEST
     assert stored.config.network.layers == (4, 5)
     assert stored.best()["weights"].tolist() == [1, 2, 3]
-    assert stored.state(State, print).center.tolist() == [1, 2, 3]
+    assert stored.state(State).center.tolist() == [1, 2, 3]
     assert stored.result is None
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distsearch.control_characters import escaped
 from distsearch.errors import RunError
 from distsearch.runs.names import check, is_plain, stem
+from distsearch.text import escaped
 
 
 @pytest.mark.parametrize("name", ["a", "my run", "[red]z[bold]", "éé", "a.b-c_d", "x" * 200, "می\u200cشود"])

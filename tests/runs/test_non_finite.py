@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from searches import search
+from searches import resume, search
 
 from distsearch.runs import checkpoints, directory, documents, history
 from distsearch.runs.directory import Result, StoredRun
@@ -87,7 +87,7 @@ def test_a_run_whose_best_loss_is_infinite_is_kept_as_it_was(huge):
     assert [row.train_loss for row in stored.history()][:2] == [math.inf] * 2
     assert stored.result is not None
     assert stored.result.loss == math.inf
-    assert stored.state(State, print).best.loss == math.inf
+    assert stored.state(State).best.loss == math.inf
 
 
 COMMANDS = [
@@ -129,9 +129,9 @@ def test_it_comes_out_again_and_goes_on(tmp_path, flags):
     path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), rounds=3, measure_every=1, **flags)[0].path
     measured = {row.train_loss for row in StoredRun(path).history()}
     assert not any(map(math.isfinite, measured))
-    resumption.prepare_to_resume(StoredRun(path), 1, None, 0, False, print).run(lambda *told: None, print)
+    resume(path, rounds=1, workers=0)
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_session(stored, 0), range(4), lambda number: None, print)
+    found = verify(Replay(stored), resumption.own_assembly(stored, 0), range(4), lambda number: None)
     assert (found.rounds, found.differences) == (4, [])
 
 
@@ -144,7 +144,7 @@ def test_a_loss_that_is_recorded_as_another_is_found(huge, tmp_path):
     writer.flush()
     writer.close()
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_session(stored, 0), range(3), lambda number: None, print)
+    found = verify(Replay(stored), resumption.own_assembly(stored, 0), range(3), lambda number: None)
     assert "round 0: best loss is recorded as nan, but comes out as inf" in found.differences
 
 
@@ -155,7 +155,7 @@ def test_candidates_without_a_finite_loss_are_counted_over_all_rounds_and_after_
     counted = [row.non_finite for row in stored.history()]
     assert sum(count > 0 for count in counted) > 1
     assert result.non_finite == sum(counted) < 3 * 32
-    resumption.prepare_to_resume(stored, 2, None, 0, False, print).run(lambda *told: None, print)
+    resume(stored.path, rounds=2, workers=0)
     rows = list(stored.history())
     assert stored.result.non_finite == sum(row.non_finite for row in rows) > result.non_finite
 
@@ -190,5 +190,5 @@ def test_best_weights_that_format_1_wrote_before_the_first_round_come_out_again(
     assert scalars["loss"] == "inf"
     (path / directory.BEST).write_bytes(checkpoints.encode(tensors, {**scalars, "loss": None}))
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_session(stored, 0), (), lambda number: None, print)
+    found = verify(Replay(stored), resumption.own_assembly(stored, 0), (), lambda number: None)
     assert found.differences == []

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from distsearch.candidates.base import Dense
-from distsearch.search import session
+from distsearch.search.assembly import assemble, read_data
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "benchmark_peers"
 
@@ -36,10 +36,11 @@ def race(monkeypatch):
 def test_the_peers_are_scored_with_our_own_loss_from_our_own_start(race, name):
     task = race["tasks"].TASKS[name]
     problem = race["tasks"].Problem.of(task, "", 3)
-    prepared = session.prepare(task.config("", seed=3))
-    assert problem.start.tobytes() == prepared.start.tobytes()
-    assert problem.x.tobytes() == session.read_data(prepared.config).train.features.tobytes()
-    weights = prepared.start + 0.1 * np.random.default_rng(0).standard_normal((5, len(prepared.start)), np.float32)
+    prepared = assemble(task.config("", seed=3))
+    assert problem.start.tobytes() == prepared.plan.first.center.tobytes()
+    assert problem.x.tobytes() == read_data(prepared.config).train.features.tobytes()
+    start = prepared.plan.first.center
+    weights = start + 0.1 * np.random.default_rng(0).standard_normal((5, len(start)), np.float32)
     expected = prepared.objective.losses(Dense(weights), 0)
     assert problem.losses(weights) == pytest.approx(expected, rel=1e-5)
     assert problem.losses_on_all_cores(weights) == pytest.approx(expected, rel=1e-5)

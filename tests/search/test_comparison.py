@@ -9,9 +9,11 @@ from distsearch import strategies
 from distsearch.config import from_flags
 from distsearch.errors import SettingError
 from distsearch.runs.directory import Result, run_paths
-from distsearch.search import comparison, session
-from distsearch.search.comparison import Search, Spread
+from distsearch.search import comparison
+from distsearch.search.assembly import assemble, read_data
+from distsearch.search.comparison import Contestant, Spread
 from distsearch.search.limits import INTERRUPTED, TARGET_LOSS
+from distsearch.search.observers import Observer
 from distsearch.strategies.hill_climb import HillClimb
 
 
@@ -22,27 +24,27 @@ class Demanding(HillClimb):
     summary = "refuses everything"
 
     @classmethod
-    def resolved(cls, settings, space):
-        raise SettingError(f"demanding: expected at most 5 weights, got {space.weights_count}")
+    def resolved(cls, settings, task):
+        raise SettingError(f"demanding: expected at most 5 weights, got {task.weights_count}")
 
 
 @pytest.fixture
 def demanding(monkeypatch):
-    monkeypatch.setitem(strategies.STRATEGIES, "demanding", Demanding)
+    monkeypatch.setitem(strategies.STRATEGIES.own, "demanding", Demanding)
 
 
 @contextmanager
-def unwatched(session):
-    yield lambda row, state, workers: None
+def unwatched(assembly):
+    yield Observer()
 
 
-def compared(folder, names, seeds=1, **flags) -> list[Search]:
+def compared(folder, names, seeds=1, **flags) -> list[Contestant]:
     settings = from_flags({"workers": 0, "rounds": 5, "runs": str(folder), **flags})
     configs = comparison.planned(settings, names, seeds)
-    return list(comparison.run(configs, session.read_data(settings), unwatched, lambda sentence: None))
+    return list(comparison.run(configs, read_data(settings), unwatched, True))
 
 
-def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0.5) -> Search:
+def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0.5) -> Contestant:
     result = Result(
         run="a",
         reason=reason,
@@ -57,7 +59,7 @@ def ended(strategy: str, seed: int, reason: str, seconds: float, loss: float = 0
         best_round=0,
         best_index=0,
     )
-    return Search(strategy, seed, result)
+    return Contestant(strategy, seed, result)
 
 
 def test_every_strategy_gets_every_seed_and_the_same_budget(tmp_path):
@@ -69,11 +71,10 @@ def test_every_strategy_gets_every_seed_and_the_same_budget(tmp_path):
     assert len({each.result.loss for each in searches}) == 6
 
 
-def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path):
-    said = []
+def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path, said):
     settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "data": "wine"})
     configs = comparison.planned(settings, ["hill-climb", "random-search"], 2)
-    assert len(list(comparison.run(configs, session.read_data(settings), unwatched, said.append))) == 4
+    assert len(list(comparison.run(configs, read_data(settings), unwatched, True))) == 4
     assert ["--scale" in sentence for sentence in said].count(True) == 1
 
 
@@ -99,17 +100,16 @@ def test_a_setting_that_none_has_is_named_with_who_has_it():
         comparison.planned(from_flags({"lader": 2}), ["hill-climb"], 1)
 
 
-def test_auto_stands_for_the_strategy_that_suits_the_data_which_is_compared_once():
-    said: list[str] = []
+def test_auto_stands_for_the_strategy_that_suits_the_data_which_is_compared_once(said):
     settings = from_flags({"strategy": "random-search"})
-    dataset = session.read_data(settings)
+    dataset = read_data(settings)
     names = ["auto", "hill-climb", "node-perturbation", "hill-climb"]
-    assert comparison.chosen(settings, names, dataset, said.append) == ["node-perturbation", "hill-climb"]
+    assert comparison.chosen(settings, names, dataset) == ["node-perturbation", "hill-climb"]
     assert said == ["strategy node-perturbation: a network of 21 weights, each example of which can try its own nodes"]
     counted = from_flags({"loss": "classification-error"})
-    assert comparison.chosen(counted, ["auto"], dataset, said.append) == ["hill-climb"]
+    assert comparison.chosen(counted, ["auto"], dataset) == ["hill-climb"]
     with pytest.raises(SettingError, match="unknown strategy 'aut': did you mean 'auto'"):
-        comparison.chosen(settings, ["aut"], dataset, said.append)
+        comparison.chosen(settings, ["aut"], dataset)
 
 
 def test_an_unknown_strategy_is_refused_before_anything_is_searched():
@@ -143,10 +143,9 @@ def test_what_fails_for_all_alike_is_an_error(tmp_path):
 def test_runs_are_kept_only_where_they_are_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for keep in (False, True):
-        with comparison.kept(from_flags({"workers": 0, "rounds": 2, "name": "mine"}), keep) as settings:
-            configs = comparison.planned(settings, ["hill-climb", "random-search"], 1)
-            searches = comparison.run(configs, session.read_data(settings), unwatched, lambda sentence: None)
-            assert len(list(searches)) == 2
+        settings = from_flags({"workers": 0, "rounds": 2, "name": "mine"})
+        configs = comparison.planned(settings, ["hill-climb", "random-search"], 1)
+        assert len(list(comparison.run(configs, read_data(settings), unwatched, keep))) == 2
         names = sorted(path.name for path in run_paths(tmp_path / "runs"))
         assert names == (["mine-hill-climb-0", "mine-random-search-0"] if keep else [])
 
@@ -175,9 +174,9 @@ def test_all_strategies_are_counted_in_the_same_unit(tmp_path):
     searches = compared(tmp_path, names, data="digits", layers=[4])
     climb, nodes = comparison.summary(searches, from_flags({}))
     assert climb.passes.median == 5 * 32
-    config = session.prepare(from_flags({"data": "digits", "layers": [4], "strategy": "node-perturbation"}))
-    assert config.strategy.space.batch == 256
-    of_a_round = config.strategy.passes(config.strategy.init(config.start, 0))
+    config = assemble(from_flags({"data": "digits", "layers": [4], "strategy": "node-perturbation"}))
+    assert config.task.batch == 256
+    of_a_round = config.strategy.passes(config.plan.first)
     assert nodes.passes.median == pytest.approx(5 * of_a_round * 256 / 1797)
 
 
@@ -190,7 +189,7 @@ def test_an_interrupted_search_does_not_count_and_a_loss_that_is_not_finite_does
 
 
 def test_a_failure_of_some_seeds_says_how_many():
-    searches = [ended("a", 0, "rounds", 1.0), Search("a", 1, failure="all workers are lost")]
+    searches = [ended("a", 0, "rounds", 1.0), Contestant("a", 1, failure="all workers are lost")]
     (line,) = comparison.summary(searches, from_flags({}))
     assert line.failure == "1 of 2 failed: all workers are lost"
 

@@ -10,23 +10,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from searches import contents, search, unwatched
+from searches import Watching, contents, resume, search, unwatched
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, directory, files
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import sealed_json
-from distsearch.search import resumption, session
+from distsearch.search import session
+from distsearch.search.assembly import assemble
 
 
 def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
     return search(folder, watch, name=name, **flags)[0].path
-
-
-def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, told=None, watch=unwatched) -> None:
-    tell = (told if told is not None else []).append
-    resumption.prepare_to_resume(StoredRun(path), rounds, seconds, workers, force, tell).run(watch, tell)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +141,7 @@ def checkpoint_time(path: Path) -> int:
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, whole, monkeypatch, damage):
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, whole, monkeypatch, said, damage):
     monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
     path = run(tmp_path, "part", rounds=100)
@@ -156,9 +152,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
         newest.unlink()
     else:
         newest.write_bytes(content[:-7] if damage == "cut" else content)
-    told: list[str] = []
-    resume(path, rounds=101, told=told)
-    assert "going on from the checkpoint before it, at round" in told[0]
+    resume(path, rounds=101)
+    assert "continuing from the checkpoint before it, at round" in said[0]
     assert contents(path)["history"][:200] == whole["history"]
 
 
@@ -193,8 +188,8 @@ def test_two_drivers_on_one_run_are_refused_and_a_dead_one_is_no_obstacle(tmp_pa
                 directory.Run.reopen(stored, 0, stored.config, prepared.strategy.settings)
             held.append("refused")
 
-    prepared = session.prepare(from_flags({"runs": str(tmp_path), "workers": 0, "name": "a", "rounds": 20}))
-    path = prepared.run(watch, held.append)[0].path
+    prepared = assemble(from_flags({"runs": str(tmp_path), "workers": 0, "name": "a", "rounds": 20}))
+    path = session.run(prepared, [Watching(watch)]).path
     assert held == ["refused"]
     resume(path, rounds=5)
     assert StoredRun(path).result.rounds == 25
@@ -219,7 +214,7 @@ def test_other_data_and_other_versions_are_refused(tmp_path):
     manifest = StoredRun(path).manifest
     older = msgspec.structs.replace(manifest, machine={**manifest.machine, "numpy": "1.0"})
     (path / "manifest.json").write_bytes(sealed_json(older))
-    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force goes on all the same"):
+    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force continues all the same"):
         resume(path, rounds=5)
     resume(path, rounds=5, force=True)
     assert StoredRun(path).result.rounds == 10
@@ -305,7 +300,5 @@ def test_a_run_is_not_told_to_go_on_by_what_its_configuration_could_not_hold(tmp
     path = run(tmp_path, "part", rounds=5)
     before = (path / "config.toml").read_bytes()
     with pytest.raises(SettingError, match=sentence):
-        resumption.prepare_to_resume(
-            StoredRun(path), more.get("rounds"), more.get("seconds"), more.get("workers"), False, print
-        )
+        resume(path, **more)
     assert (path / "config.toml").read_bytes() == before

@@ -1,5 +1,6 @@
 """Whole searches through session and search, without and with Ray."""
 
+import logging
 import os
 import signal
 import threading
@@ -12,7 +13,7 @@ from searches import contents, search
 from distsearch import strategies
 from distsearch.config import from_flags
 from distsearch.errors import SettingError, UserError, WorkersError
-from distsearch.search import session
+from distsearch.search.assembly import Assembly, assemble, read_data
 from distsearch.search.resumption import stored_model
 
 
@@ -25,7 +26,7 @@ def test_the_chapter_s_example_is_solved(tmp_path):
     assert len(list(stored.history())) == 1000
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES.own)
 @pytest.mark.parametrize(
     "flags",
     [
@@ -65,7 +66,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpu
 def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flags):
     stored, result = search(tmp_path, **flags)
     history = list(stored.history())
-    scores = stored_model(stored).scores(session.read_data(stored.config).train)
+    scores = stored_model(stored).scores(read_data(stored.config).train)
     assert scores.loss == result.loss == history[-1].best_loss
     assert scores.accuracy == result.accuracy
     assert min(row.best_loss for row in history) == result.loss
@@ -82,7 +83,7 @@ def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flag
     ],
 )
 def test_measuring_costs_little_beside_the_rounds(flags, every):
-    assert session.prepare(from_flags(flags)).config.output.measure_every == every
+    assert assemble(from_flags(flags)).config.output.measure_every == every
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_what_a_search_has_cost_is_counted_in_passes_over_all_training_examples(
     assert result.passes == history[-1].passes
 
 
-def test_a_run_keeps_what_the_watch_was_shown(tmp_path):
+def test_a_run_keeps_what_observers_were_told(tmp_path):
     seen = []
     stored, _ = search(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
     assert [row for row, _ in seen] == list(stored.history())
@@ -134,7 +135,7 @@ def test_patience_waits_for_measurements_where_only_they_tell(tmp_path):
 def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
     states = []
     stored, _ = search(tmp_path, lambda row, state, workers: states.append(state), rounds=25)
-    kept = stored.state(type(states[-1]), print)
+    kept = stored.state(type(states[-1]))
     assert kept.round == 25
     assert kept.sigma == states[-1].sigma
     assert kept.center.tobytes() == states[-1].center.tobytes()
@@ -150,7 +151,7 @@ def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
     assert result.reason == "interrupted"
     assert result.rounds == 21
     assert len(list(stored.history())) == 21
-    assert stored_model(stored).scores(session.read_data(stored.config).train).loss == result.loss
+    assert stored_model(stored).scores(read_data(stored.config).train).loss == result.loss
 
 
 @pytest.mark.slow
@@ -175,36 +176,42 @@ def test_nothing_is_written_before_every_setting_is_checked(tmp_path):
 
 
 def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path, monkeypatch):
-    def refuse(self, tell):
+    def refuse(self):
         raise WorkersError("no cores")
 
-    monkeypatch.setattr(session.Session, "workers", refuse)
+    monkeypatch.setattr(Assembly, "pool", refuse)
     with pytest.raises(WorkersError, match="no cores"):
         search(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_signal_while_a_search_is_made_leaves_nothing_as_soon_as_its_workers_are_to_start(tmp_path):
-    told: list[str] = []
+def test_a_signal_while_a_search_is_made_leaves_nothing_as_soon_as_its_workers_are_to_start(tmp_path, monkeypatch):
+    came: list[str] = []
 
-    def tell(sentence):
-        if not told:
-            os.kill(os.getpid(), signal.SIGTERM)
-        told.append(sentence)
+    class Killing(logging.Handler):
+        def emit(self, record):
+            if not came:
+                os.kill(os.getpid(), signal.SIGTERM)
+            came.append(record.getMessage())
 
+    log, killing = logging.getLogger("distsearch"), Killing(logging.INFO)
+    monkeypatch.setattr(log, "level", logging.INFO)
+    monkeypatch.setattr(log, "handlers", [killing])
+    log.manager._clear_cache()
     with pytest.raises(KeyboardInterrupt):
-        search(tmp_path / "runs", tell=tell, strategy="auto", storage=str(tmp_path / "storage"))
-    assert told
+        search(tmp_path / "runs", strategy="auto", storage=str(tmp_path / "storage"))
+    log.manager._clear_cache()
+    assert came
     assert not list((tmp_path / "runs").iterdir())
     assert not [path for path in (tmp_path / "storage").rglob("*") if path.is_file()]
 
 
 def test_a_signal_while_workers_start_leaves_nothing(tmp_path, monkeypatch):
-    def interrupted(self, tell):
+    def interrupted(self):
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("it went on")
 
-    monkeypatch.setattr(session.Session, "workers", interrupted)
+    monkeypatch.setattr(Assembly, "pool", interrupted)
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path / "runs", storage=str(tmp_path / "storage"))
     assert not list((tmp_path / "runs").iterdir())
@@ -232,10 +239,10 @@ def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, laye
 @pytest.mark.parametrize(("limit", "horizon"), [({"rounds": 70}, 70), ({}, 1000)])
 def test_a_cosine_spans_the_rounds_that_there_are_to_be(limit, horizon):
     flags = {"data": "iris", "strategy": "evolution-strategy", "schedule": "cosine", **limit}
-    assert session.prepare(from_flags(flags)).strategy.settings.horizon == horizon
+    assert assemble(from_flags(flags)).strategy.settings.horizon == horizon
 
 
 def test_a_cosine_cannot_span_seconds():
     flags = {"data": "iris", "strategy": "evolution-strategy", "sigma_schedule": "cosine", "seconds": 1.0}
     with pytest.raises(SettingError, match="give --rounds or --horizon, or take the schedule plateau"):
-        session.prepare(from_flags(flags))
+        assemble(from_flags(flags))

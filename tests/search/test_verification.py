@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from searches import search
+from searches import resume, search
 
 from distsearch import strategies
 from distsearch.errors import RunError
@@ -17,7 +17,7 @@ from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.history import BEGINNING, HistoryWriter
 from distsearch.search import resumption
-from distsearch.search.verification import Replay, Verdict, replayed, sample, verify
+from distsearch.search.verification import Replay, Verdict, replay, sample, verify
 from distsearch.strategies.descent import DescentState
 
 ROUNDS = 30
@@ -29,7 +29,7 @@ def made(folder: Path, **flags) -> Path:
 
 def verdict(path: Path, workers: int = 0, chosen=range(1000)) -> Verdict:
     stored = StoredRun(path)
-    return verify(Replay(stored), resumption.own_session(stored, workers), chosen, lambda number: None, print)
+    return verify(Replay(stored), resumption.own_assembly(stored, workers), chosen, lambda number: None)
 
 
 def rewrite_history(path: Path, change) -> None:
@@ -42,7 +42,7 @@ def rewrite_history(path: Path, change) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES.own)
 def test_a_run_comes_out_again(tmp_path, strategy):
     path = made(tmp_path, strategy=strategy, data="iris", test_share=0.2, layers=[4])
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
@@ -52,7 +52,7 @@ def test_a_run_comes_out_again(tmp_path, strategy):
 def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
     flags = {"schedule": "plateau", "sigma_schedule": "plateau", "plateau_rounds": 5, "rate": 0.5, "batch": batch}
     path = made(tmp_path, strategy="evolution-strategy", data="iris", layers=[4], **flags)
-    assert StoredRun(path).state(DescentState, print).plateau.count > 0
+    assert StoredRun(path).state(DescentState).plateau.count > 0
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
 
 
@@ -64,11 +64,11 @@ def test_a_run_comes_out_again_on_ray(tmp_path, ray_with_three_cpus):
 
 def test_a_run_that_went_on_comes_out_again(tmp_path):
     path = made(tmp_path)
-    resumption.prepare_to_resume(StoredRun(path), 10, None, 0, False, print).run(lambda *told: None, print)
+    resume(path, rounds=10, workers=0)
     assert verdict(path, chosen={3, 35}) == Verdict(path.name, 40, [3, 35], [])
 
 
-@pytest.mark.parametrize("strategy", [name for name, each in strategies.STRATEGIES.items() if not each.sums])
+@pytest.mark.parametrize("strategy", [name for name, each in strategies.STRATEGIES.own.items() if not each.sums])
 def test_the_best_weights_come_out_of_the_seed_and_the_history_alone(tmp_path, strategy):
     table = tmp_path / "a.csv"
     table.write_text("x,y\n" + "".join(f"{number},{number // 10}\n" for number in range(20)))
@@ -81,10 +81,10 @@ def test_the_best_weights_come_out_of_the_seed_and_the_history_alone(tmp_path, s
 
 def test_where_sums_are_not_recorded_the_best_weights_come_out_of_the_data_as_well(tmp_path):
     path = made(tmp_path, strategy="node-perturbation", data="digits", batch=64)
-    assert replayed(StoredRun(path), print) == (path / "best.safetensors").read_bytes()
+    assert replay(StoredRun(path)) == (path / "best.safetensors").read_bytes()
 
 
-def test_a_changed_loss_is_found_in_the_rounds_that_are_tried_again(tmp_path):
+def test_a_changed_loss_is_found_in_the_rounds_that_are_evaluated_again(tmp_path):
     path = made(tmp_path)
 
     def change(record, losses):
@@ -109,7 +109,7 @@ def test_a_changed_loss_is_found_in_the_rounds_that_are_tried_again(tmp_path):
         ("round", 9, "round 7: round is recorded as 9, but comes out as 7"),
     ],
 )
-def test_a_changed_decision_is_found_without_trying_a_candidate(tmp_path, field, value, sentence):
+def test_a_changed_decision_is_found_without_evaluating_a_candidate(tmp_path, field, value, sentence):
     path = made(tmp_path)
 
     def change(record, losses):

@@ -15,8 +15,9 @@ from storages import CREDENTIALS, asked, environment, free_port, place, stored
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError, StorageError
 from distsearch.runs.directory import StoredRun
-from distsearch.search import resumption, session
-from distsearch.storage import Address, Storage, fetched, object_stores
+from distsearch.search import resumption
+from distsearch.search.assembly import assemble
+from distsearch.storage import Address, Storage, fetch, object_stores
 from distsearch.storage.index import INDEX
 
 ROUNDS = 400
@@ -92,7 +93,7 @@ def test_a_driver_killed_while_it_publishes_is_resumed_from_storage_to_the_same_
         process.wait()
         process.stderr.close()
         shutil.rmtree(tmp_path / "runs")
-        rounds = StoredRun(fetched(stored(storage), tmp_path / f"seen-{number}")).rounds
+        rounds = StoredRun(fetch(stored(storage), tmp_path / f"seen-{number}")).rounds
         if rounds == ROUNDS:
             break
         process = start("resume", stored(storage), cwd=tmp_path, server=s3_server)
@@ -100,7 +101,7 @@ def test_a_driver_killed_while_it_publishes_is_resumed_from_storage_to_the_same_
         _, error = process.communicate(timeout=60)
         assert process.returncode == 0, error
     assert kills >= 1
-    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
 def test_commands_take_runs_in_storage(tmp_path, s3_storage, s3_server):
@@ -117,7 +118,7 @@ def test_commands_take_runs_in_storage(tmp_path, s3_storage, s3_server):
     kept = (tmp_path / "runs" / "a" / "config.toml").read_text()
     assert f'storage = "{uri}"' in kept
     assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in kept + (tmp_path / "runs" / "a" / "manifest.json").read_text()
-    assert StoredRun(fetched(stored(s3_storage), tmp_path / "elsewhere")).rounds == 25
+    assert StoredRun(fetch(stored(s3_storage), tmp_path / "elsewhere")).rounds == 25
 
 
 @pytest.mark.slow
@@ -144,7 +145,7 @@ def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_who
     _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     told = error.decode().splitlines()
-    assert sum("the search goes on" in line for line in told) == 1
+    assert sum("the search continues" in line for line in told) == 1
     assert "cannot be reached" in told[-1]
     assert "the run is whole in runs/a, and `distsearch publish runs/a` publishes it" in told[-1]
     run = StoredRun(tmp_path / "runs" / "a")
@@ -208,9 +209,9 @@ def test_a_run_that_is_not_there_is_refused(tmp_path, s3_server, run):
 def test_a_local_run_without_storage_says_how_to_publish_it(tmp_path, storage):
     run = search(tmp_path / "runs", name="a", rounds=5)[0]
     with pytest.raises(RunError, match="names no storage: give it one with --storage"):
-        resumption.published(run, None, print)
-    assert resumption.published(run, storage, print) == str(Address.parse(storage))
-    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == contents(run.path)
+        resumption.publish(run, None)
+    assert resumption.publish(run, storage) == str(Address.parse(storage))
+    assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == contents(run.path)
 
 
 def test_google_s_storage_that_cannot_be_reached_is_refused(monkeypatch):
@@ -243,4 +244,4 @@ def test_a_pyarrow_without_the_driver_is_named(monkeypatch):
 
 def test_the_setting_is_checked_before_the_search(tmp_path):
     with pytest.raises(SettingError, match="expected a folder"):
-        session.prepare(from_flags({"storage": "ftp://host", "runs": str(tmp_path)}))
+        assemble(from_flags({"storage": "ftp://host", "runs": str(tmp_path)}))

@@ -8,15 +8,17 @@ from threading import Event
 
 import msgspec
 import pytest
+import searches
 from processes import awaited
-from searches import contents, search, unwatched
+from searches import contents, search
 from storages import place, stored, tree
 
 from distsearch.errors import OvertakenError, RunError, SettingError, StorageError
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import sealed_json
-from distsearch.search import resumption, session
-from distsearch.storage import Address, Publisher, fetched
+from distsearch.search import resumption
+from distsearch.search.assembly import Assembly
+from distsearch.storage import Address, Publisher, fetch
 from distsearch.storage import publisher as publishing
 from distsearch.storage.index import INDEX, Index, read_index
 from distsearch.storage.places import Place
@@ -31,13 +33,11 @@ def whole(tmp_path_factory) -> dict[str, object]:
     return contents(search(tmp_path_factory.mktemp("whole"), rounds=ROUNDS)[0].path)
 
 
-def resume(run: str, folder: Path, rounds: int | None = None, told=None, watch=unwatched) -> Path:
-    """Go on with a run in storage, as the command does, in a folder of runs."""
-    tell = (told if told is not None else []).append
-    here = StoredRun(fetched(run, folder))
-    storage = str(Address.parse(run).parent)
-    resumption.prepare_to_resume(here, rounds, None, 0, False, tell, storage).run(watch, tell)
-    return here.path
+def resume(run: str, folder: Path, rounds: int | None = None) -> Path:
+    """Continue a run in storage, as the command does, in a folder of runs."""
+    path = fetch(run, folder)
+    searches.resume(path, rounds, workers=0, storage=str(Address.parse(run).parent))
+    return path
 
 
 class Cut(Place):
@@ -86,7 +86,7 @@ def cut(monkeypatch):
 
 def test_a_run_comes_back_byte_for_byte(tmp_path, storage, whole):
     run, _ = search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
-    there = fetched(stored(storage), tmp_path / "elsewhere")
+    there = fetch(stored(storage), tmp_path / "elsewhere")
     assert contents(there) == contents(run.path) == whole
     without_previous = {path.name: content for path, content in tree(run.path).items()}
     assert {path.name: content for path, content in tree(there).items()} | without_previous == {
@@ -103,7 +103,7 @@ def test_it_goes_on_elsewhere_and_is_published_again(tmp_path, storage, whole):
         else:
             path = resume(stored(storage), folder, rounds)
     assert contents(path) == whole
-    assert contents(fetched(stored(storage), tmp_path / "last")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "last")) == whole
 
 
 @pytest.mark.parametrize("begin", [*range(BEGUN, 32), 60, 90])
@@ -118,12 +118,12 @@ def test_storage_that_is_cut_off_anywhere_holds_a_whole_publication(tmp_path, wh
     index = read_index(place(storage))
     if "checkpoint.safetensors" not in index.files:
         with pytest.raises(StorageError, match="had not begun"):
-            fetched(stored(storage), tmp_path / "elsewhere")
+            fetch(stored(storage), tmp_path / "elsewhere")
         return
-    there = fetched(stored(storage), tmp_path / "elsewhere")
+    there = fetch(stored(storage), tmp_path / "elsewhere")
     if StoredRun(there).rounds < ROUNDS:
         resume(stored(storage), tmp_path / "elsewhere")
-        assert contents(fetched(stored(storage), tmp_path / "third")) == whole
+        assert contents(fetch(stored(storage), tmp_path / "third")) == whole
     assert contents(there) == whole
 
 
@@ -145,15 +145,16 @@ def never(row, state, workers) -> None:
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_storage_that_fails_for_a_while_is_told_of_once_and_made_good(tmp_path, storage, whole, in_step, cut, deaf):
+def test_storage_that_fails_for_a_while_is_told_of_once_and_made_good(
+    tmp_path, storage, whole, in_step, cut, deaf, said
+):
     """Also where all is done that it says has failed: what it holds then is this driver's own."""
-    told: list[str] = []
     cut(20, 24, deaf)
-    search(tmp_path / "runs", tell=told.append, name="a", rounds=ROUNDS, storage=storage)
-    assert [sentence for sentence in told if "gone" in sentence] == [
-        "the storage has gone: the search goes on, and each checkpoint tries again"
+    search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
+    assert [sentence for sentence in said if "gone" in sentence] == [
+        "the storage has gone: the search continues, and each checkpoint tries again"
     ]
-    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
 def test_storage_that_is_emptied_in_mid_run_is_filled_again(tmp_path, storage, whole, in_step):
@@ -165,7 +166,7 @@ def test_storage_that_is_emptied_in_mid_run_is_filled_again(tmp_path, storage, w
                 there.delete(name)
 
     search(tmp_path / "runs", watch, name="a", rounds=ROUNDS, storage=storage)
-    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
 def test_what_could_not_be_published_is_published_later(tmp_path, storage, whole, in_step, cut):
@@ -173,8 +174,8 @@ def test_what_could_not_be_published_is_published_later(tmp_path, storage, whole
     with pytest.raises(StorageError):
         search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
     cut(float("inf"))
-    resumption.published(StoredRun(tmp_path / "runs" / "a"), None, print)
-    there = fetched(stored(storage), tmp_path / "elsewhere")
+    resumption.publish(StoredRun(tmp_path / "runs" / "a"), None)
+    there = fetch(stored(storage), tmp_path / "elsewhere")
     assert contents(there) == whole
     assert StoredRun(there).result.rounds == ROUNDS
 
@@ -208,7 +209,7 @@ def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, stora
         slowly(row, state, workers)
         if row.round >= 2 and row.round % 6 == 0:
             awaited(lambda: "checkpoint.safetensors" in read_index(place(storage)).files)
-            there = fetched(stored(storage), tmp_path / f"at-{row.round}")
+            there = fetch(stored(storage), tmp_path / f"at-{row.round}")
             rounds.append(StoredRun(there).rounds)
             assert len(list(StoredRun(there).history())) >= rounds[-1]
 
@@ -216,7 +217,7 @@ def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, stora
     assert rounds == sorted(rounds)
     assert rounds[-1] > rounds[0]
     assert contents(resume(stored(storage), tmp_path / "at-6", rounds=1)) != whole
-    assert contents(fetched(stored(storage), tmp_path / "at-12"))["history"][:ROUNDS] == whole["history"]
+    assert contents(fetch(stored(storage), tmp_path / "at-12"))["history"][:ROUNDS] == whole["history"]
 
 
 def test_the_search_never_waits_for_an_upload(tmp_path, often, monkeypatch, whole):
@@ -238,7 +239,7 @@ def test_the_search_never_waits_for_an_upload(tmp_path, often, monkeypatch, whol
     search(tmp_path / "runs", watch, name="a", rounds=ROUNDS, storage=storage)
     assert begun[0] == 0
     assert set(begun[1:]) == {ROUNDS}
-    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
 def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_step):
@@ -251,16 +252,16 @@ def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_
     first = StoredRun(tmp_path / "first" / "a")
     assert first.rounds == 30
     assert contents(tmp_path / "second" / "a") == whole
-    assert contents(fetched(stored(storage), tmp_path / "third")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "third")) == whole
     with pytest.raises(StorageError, match=f"has got to round {ROUNDS}, .* only to round {first.rounds}: `distsearch"):
-        resumption.prepare_to_resume(first, None, None, 0, False, print)
-    assert contents(fetched(stored(storage), tmp_path / "first")) == whole
+        resumption.prepare_to_resume(first, None, None, 0, False)
+    assert contents(fetch(stored(storage), tmp_path / "first")) == whole
 
 
 def test_a_copy_that_is_not_behind_is_used_as_it_is(tmp_path, storage):
     path = search(tmp_path, name="a", rounds=20, storage=storage)[0].path
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()}
-    assert fetched(stored(storage), tmp_path) == path
+    assert fetch(stored(storage), tmp_path) == path
     assert {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()} == before
 
 
@@ -269,18 +270,18 @@ def test_another_run_of_the_same_name_is_left_alone(tmp_path, storage):
     search(tmp_path / "second", name="a", rounds=5, seed=1)
     before = tree(tmp_path)
     with pytest.raises(StorageError, match="is another run than .*--runs"):
-        fetched(stored(storage), tmp_path / "second")
+        fetch(stored(storage), tmp_path / "second")
     assert tree(tmp_path) == before
 
 
 def test_a_copy_that_is_being_written_is_not_replaced(tmp_path, storage):
     search(tmp_path / "first", name="a", rounds=20, storage=storage)
-    fetched(stored(storage), tmp_path / "second")
+    fetch(stored(storage), tmp_path / "second")
     resume(stored(storage), tmp_path / "first", rounds=20)
     behind = StoredRun(tmp_path / "second" / "a")
     before = tree(behind.path)
     with behind.held(), pytest.raises(RunError, match="is being written by another process"):
-        fetched(stored(storage), tmp_path / "second")
+        fetch(stored(storage), tmp_path / "second")
     assert tree(tmp_path / "second") == before
     assert [path.name for path in (tmp_path / "second").iterdir()] == ["a"]
 
@@ -297,10 +298,10 @@ def test_a_name_that_is_used_in_storage_is_refused_and_one_made_up_is_another(tm
 
 
 def test_a_search_that_never_began_leaves_nothing_in_storage(tmp_path, storage, monkeypatch):
-    def broken(self, tell):
+    def broken(self):
         raise RunError("no workers")
 
-    monkeypatch.setattr(session.Session, "workers", broken)
+    monkeypatch.setattr(Assembly, "pool", broken)
     with pytest.raises(RunError, match="no workers"):
         search(tmp_path / "runs", name="a", rounds=5, storage=storage)
     assert read_index(place(storage)) is None
@@ -328,12 +329,12 @@ def test_a_history_that_differs_here_is_sent_again(tmp_path, storage, whole):
     shutil.rmtree(path)
     search(tmp_path / "again", name="a", rounds=30)
     history = (tmp_path / "again" / "a" / "history.jsonl").read_bytes()
-    fetched(stored(storage), tmp_path)
+    fetch(stored(storage), tmp_path)
     (path / "history.jsonl").write_bytes(history)
     resume(stored(storage), tmp_path, rounds=ROUNDS - 30)
     last = read_index(place(storage))
     assert not sent & {part.object for part in last.files["history.jsonl"]}
-    assert contents(fetched(stored(storage), tmp_path / "elsewhere")) == whole
+    assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
 def flipped(content: bytes) -> bytes:
@@ -354,12 +355,12 @@ def test_each_damaged_object_is_named_and_refused_and_nothing_here_is_changed(tm
         else:
             there.write(name, [damage(content)])
         with pytest.raises(StorageError) as refused:
-            fetched(stored(storage), tmp_path / "elsewhere")
+            fetch(stored(storage), tmp_path / "elsewhere")
         if damage is not None or name != INDEX:
             assert there.where(name) in str(refused.value)
         assert tree(tmp_path / "elsewhere") == {}
         there.write(name, [content])
-    assert fetched(stored(storage), tmp_path / "elsewhere").is_dir()
+    assert fetch(stored(storage), tmp_path / "elsewhere").is_dir()
 
 
 @pytest.mark.parametrize("name", ["what?", "a#b"])
@@ -376,5 +377,5 @@ def test_only_files_of_a_run_are_written(tmp_path, storage):
     for files in ({"../escaped": index.files["config.toml"]}, {"strange": ()}):
         there.write(INDEX, [sealed_json(msgspec.structs.replace(index, files={**index.files, **files}))])
         with pytest.raises(StorageError, match="not expected in it"):
-            fetched(stored(storage), tmp_path / "elsewhere")
+            fetch(stored(storage), tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from problems import create, told
 
-from distsearch.candidates.base import Space
+from distsearch.objectives.base import Task
 from distsearch.randomness import Stream, uniform
 from distsearch.strategies import create as created
 from distsearch.strategies.annealing import accepts
@@ -88,7 +88,7 @@ def test_the_temperature_falls_geometrically_to_its_share_at_the_horizon():
 
 @pytest.mark.parametrize(("settings", "rounds", "horizon"), [({}, None, 1000), ({}, 70, 70), ({"horizon": 5}, 70, 5)])
 def test_the_horizon_is_the_number_of_rounds_if_that_is_known(settings, rounds, horizon):
-    assert created("annealing", settings, Space(10, rounds=rounds)).settings.horizon == horizon
+    assert created("annealing", settings, Task(10, rounds=rounds)).settings.horizon == horizon
 
 
 def test_the_first_temperature_is_a_share_of_the_spread_of_the_first_losses():

@@ -5,24 +5,31 @@ from searches import search
 
 import distsearch
 from distsearch import strategies
-from distsearch.candidates.base import Layer, Space
+from distsearch.candidates.blocks import Block, NodeLayer
+from distsearch.objectives.base import Task, Traits
 
-NETWORK = (Layer(0, 2, 3), Layer(9, 3, 3))
+NETWORK = {
+    "blocks": (Block(0, 3, 3), Block(9, 3, 4)),
+    "nodes": (NodeLayer(3, 180), NodeLayer(3, 180)),
+    "examples": 300,
+    "batch": 300,
+}
+FLAT = Traits(flat=True)
 
 
 @pytest.mark.parametrize(
-    ("space", "name"),
+    ("task", "name"),
     [
-        (Space(21, NETWORK, 300, 300), "node-perturbation"),
-        (Space(21, NETWORK, 300, 300, flat=True), "hill-climb"),
-        (Space(100_000, NETWORK, 300, 300, flat=True), "node-perturbation"),
-        (Space(20), "cma-es"),
-        (Space(3000), "snes"),
-        (Space(100_000), "evolution-strategy"),
+        (Task(21, **NETWORK), "node-perturbation"),
+        (Task(21, **NETWORK, traits=FLAT), "hill-climb"),
+        (Task(100_000, **NETWORK, traits=FLAT), "node-perturbation"),
+        (Task(20), "cma-es"),
+        (Task(3000), "snes"),
+        (Task(100_000), "evolution-strategy"),
     ],
 )
-def test_auto_chooses_by_the_space_and_says_why(space, name):
-    chosen, why = strategies.choose(space)
+def test_auto_chooses_by_the_task_and_says_why(task, name):
+    chosen, why = strategies.choose(task)
     assert chosen == name
     assert why
 

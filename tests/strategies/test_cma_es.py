@@ -3,23 +3,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import create, network_objective, told
+from problems import create, network_objective, task_for, told
 
-from distsearch.candidates.base import Layer, Space
+from distsearch.candidates.blocks import Block
 from distsearch.errors import SettingError
-from distsearch.objectives.base import FunctionObjective
+from distsearch.objectives.base import Task
+from distsearch.objectives.function import FunctionObjective
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import LARGEST_SIGMA, Answer
 from distsearch.strategies.cma_constants import constants
 from distsearch.strategies.cma_es import LARGEST_NOISE, MOST_WEIGHTS, most
 
-NETWORK = (Layer(0, 4, 2),)  # ten weights
+NETWORK = {"blocks": (Block(0, 2, 5),), "examples": 30, "batch": 30}  # ten weights
 
 
 def search(strategy, objective, rounds: int, state=None):
     if state is None:
-        state = strategy.init(np.zeros(objective.space.weights_count, np.float32), 0)
+        state = strategy.init(np.zeros(strategy.task.weights_count, np.float32), 0)
     for _ in range(rounds):
         state = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
     return state
@@ -41,7 +42,7 @@ def test_it_goes_the_way_of_the_reference(n, population):
         warnings.simplefilter("ignore")  # that there is no matplotlib
         import cma
     objective = rotated_ellipsoid(n, 1e4)
-    strategy = created("cma-es", {"population": population, "sigma": 0.5}, objective.space)
+    strategy = create("cma-es", {"population": population, "sigma": 0.5}, objective)
     state = strategy.init(np.linspace(-1, 1, n, dtype=np.float32), 1)
     count = strategy.units(state) - 1
     options = {"popsize": count, "verbose": -9, "CMA_diagonal_decoding": 0, "CMA_mirrors": 0}
@@ -84,20 +85,20 @@ def test_the_constants_are_those_of_the_tutorial():
 
 @pytest.mark.parametrize(("n", "population"), [(1, 5), (21, 14), (387, 22), (2410, 28)])
 def test_the_population_follows_the_number_of_weights(n, population):
-    assert created("cma-es", {}, Space(n)).settings.population == population
+    assert created("cma-es", {}, Task(n)).settings.population == population
 
 
 @pytest.mark.parametrize(
-    ("space", "population", "sentence"),
+    ("task", "population", "sentence"),
     [
-        (Space(10), 4, "expected 5 to 1677722 for 10 weights, got 4"),
-        (Space(10), 30_000_000_000, "expected 5 to 1677722 for 10 weights, got 30000000000"),
-        (Space(10, NETWORK, 30, 30), 22, "expected 5 to 21 for 10 weights .with more than 2n it diverges .*, got 22"),
+        (Task(10), 4, "expected 5 to 1677722 for 10 weights, got 4"),
+        (Task(10), 30_000_000_000, "expected 5 to 1677722 for 10 weights, got 30000000000"),
+        (Task(10, **NETWORK), 22, "expected 5 to 21 for 10 weights .with more than 2n it diverges .*, got 22"),
     ],
 )
-def test_a_population_that_would_not_work_is_refused(space, population, sentence):
+def test_a_population_that_would_not_work_is_refused(task, population, sentence):
     with pytest.raises(SettingError, match=sentence):
-        created("cma-es", {"population": population}, space)
+        created("cma-es", {"population": population}, task)
 
 
 def test_an_unknown_kind_of_restarts_is_refused_with_the_nearest():
@@ -107,8 +108,8 @@ def test_an_unknown_kind_of_restarts_is_refused_with_the_nearest():
 
 def test_too_many_weights_are_refused_before_memory_is_taken():
     with pytest.raises(SettingError, match="at most 3000 weights, got 1000000000; use --strategy snes"):
-        created("cma-es", {}, Space(10**9))
-    assert created("cma-es", {}, Space(MOST_WEIGHTS))
+        created("cma-es", {}, Task(10**9))
+    assert created("cma-es", {}, Task(MOST_WEIGHTS))
 
 
 def mean_curvature(strategy, objective, rounds: int) -> float:
@@ -153,8 +154,8 @@ def populations(strategy, state, rounds: int) -> list[int]:
 
 def test_a_search_that_stagnates_starts_again_with_twice_the_population_but_in_a_network_no_more_than_2n():
     start = np.arange(10, dtype=np.float32)
-    for space, expected in ((Space(10), [7, 13, 25, 49]), (Space(10, NETWORK, 30, 30), [7, 13, 21, 21])):
-        strategy = created("cma-es", {"population": 7}, space)
+    for task, expected in ((Task(10), [7, 13, 25, 49]), (Task(10, **NETWORK), [7, 13, 21, 21])):
+        strategy = created("cma-es", {"population": 7}, task)
         assert populations(strategy, strategy.init(start, 0), 1200)[:4] == expected
 
 
@@ -169,7 +170,7 @@ def test_small_attempts_begin_with_small_steps():
 
 
 def test_the_population_never_becomes_larger_than_memory_allows():
-    strategy = created("cma-es", {}, Space(2000))
+    strategy = created("cma-es", {}, Task(2000))
     assert strategy.init(np.zeros(2000, np.float32), 0).attempt.largest * 2000 <= LARGEST_NOISE + 2000
 
 
@@ -211,7 +212,7 @@ def test_what_is_learnt_from_is_what_was_tried():
 
 
 def test_candidates_that_rounding_makes_the_center_do_no_harm():
-    strategy = created("cma-es", {"sigma": 2e-5}, Space(1))
+    strategy = created("cma-es", {"sigma": 2e-5}, Task(1))
     state = strategy.init(np.full(1, 1000, np.float32), 0)
     assert not (strategy.ask(state, 0, 5).dense() - 1000).any()
     after = told(strategy, state, [Answer(np.arange(5.0))])
@@ -223,7 +224,7 @@ def test_a_loss_that_falls_is_no_stagnation_nor_is_any_on_a_minibatch_or_where_t
     for strategy, fall in (
         (create("cma-es", {}), 0.99),
         (create("cma-es", {"restarts": "none"}), 1.0),
-        (created("cma-es", {}, Space(10, examples=100, batch=10)), 1.0),
+        (created("cma-es", {}, Task(10, examples=100, batch=10)), 1.0),
     ):
         state = strategy.init(np.zeros(10, np.float32), 0)
         losses = np.random.default_rng(0)
@@ -263,7 +264,7 @@ def test_a_distribution_that_has_become_too_wide_does_not_get_a_larger_populatio
 def test_flat_directions_of_a_large_population_stay_finite():
     """With λ ≥ n a plain version diverges on a relu network, most of whose directions are flat."""
     objective = network_objective()
-    strategy = create("cma-es", {"population": most(objective.space), "restarts": "none"}, objective)
+    strategy = create("cma-es", {"population": most(task_for(objective)), "restarts": "none"}, objective)
     state = search(strategy, objective, 400)
     assert np.isfinite(state.covariance).all()
     assert state.sigma * np.sqrt(np.diag(state.covariance).max()) < LARGEST_SIGMA

@@ -1,5 +1,6 @@
 """What every strategy must do, whichever it is."""
 
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 from problems import create, ellipsoid_objective, network_objective, sphere_objective, told
 
 from distsearch import strategies
-from distsearch.candidates.base import Dense, Space
+from distsearch.candidates.base import Dense
 from distsearch.errors import ObjectiveError, SettingError
+from distsearch.objectives.base import Task
 from distsearch.runs.checkpoints import flatten, unflatten
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import Answer, Best, State, Strategy
 from distsearch.strategies.hill_climb import HillClimb
+from distsearch.strategies.population import PopulationStrategy
 
 # What is to be reached, and in how many rounds: on a sphere of 10 weights (10 at the start), on an ellipsoid of as many
 # (condition 1000; 1865 at the start), on the course's network, and on the spiral with 16 hidden neurons (ln 3 = 1.0986
@@ -40,10 +43,10 @@ PROBLEMS = {
 
 
 CASES = [(name, problem) for name, problems in TARGETS.items() for problem in problems]
-OF_CANDIDATES = [name for name, strategy in STRATEGIES.items() if not strategy.sums]
+OF_CANDIDATES = [name for name, strategy in STRATEGIES.own.items() if issubclass(strategy, PopulationStrategy)]
 
 
-@pytest.fixture(params=STRATEGIES)
+@pytest.fixture(params=STRATEGIES.own)
 def name(request) -> str:
     return request.param
 
@@ -61,8 +64,8 @@ def strategy(name, objective) -> Strategy:
 
 def first(strategy: Strategy, objective, seed: int = 0) -> State:
     """At zero, or, for those that move nodes, where these differ."""
-    count = objective.space.weights_count
-    return strategy.init(objective.network.start("he", seed) if strategy.sums else np.zeros(count, np.float32), seed)
+    zeros = np.zeros(strategy.task.weights_count, np.float32)
+    return strategy.init(objective.network.start("he", seed) if strategy.sums else zeros, seed)
 
 
 def search(strategy: Strategy, objective, rounds: int, state: State | None = None, seed: int = 0) -> State:
@@ -75,7 +78,7 @@ def search(strategy: Strategy, objective, rounds: int, state: State | None = Non
 
 
 def test_every_strategy_is_judged():
-    assert set(TARGETS) == set(STRATEGIES)
+    assert set(TARGETS) == set(STRATEGIES.own)
 
 
 def bytes_of(state: State) -> dict[str, bytes]:
@@ -83,6 +86,10 @@ def bytes_of(state: State) -> dict[str, bytes]:
     return {name: value.tobytes() for name, value in tensors.items()} | {
         name: repr(value).encode() for name, value in scalars.items()
     }
+
+
+def bytes_of_answer(answer: Answer) -> list[object]:
+    return [answer.losses.tobytes(), *((part.level, part.position, part.vector.tobytes()) for part in answer.sums)]
 
 
 @pytest.mark.parametrize(("name", "problem"), CASES)
@@ -98,14 +105,16 @@ def test_the_loss_falls_to_a_stated_threshold(name, problem, seed):
 def test_a_flipped_sign_misses_the_threshold(name, problem):
     objective = PROBLEMS[problem]()
     threshold, rounds = TARGETS[name][problem]
-    right, gradients = objective.losses, objective.node_gradients
-
-    def downhill(*given):
-        losses, gradient = gradients(*given)
-        return -losses, -gradient
-
+    right = objective.losses
     objective.losses = lambda candidates, round_number: -right(candidates, round_number)
-    objective.node_gradients = downhill
+    if objective.nodes is not None:
+        gradients = objective.nodes.node_gradients
+
+        def downhill(*given):
+            losses, gradient = gradients(*given)
+            return -losses, -gradient
+
+        objective.nodes.node_gradients = downhill
     state = search(create(name, {}, objective), objective, rounds)
     assert not float(right(Dense(state.center[np.newaxis]), 0)[0]) <= threshold
 
@@ -136,32 +145,43 @@ def test_best_weights_that_alias_the_live_ones_would_be_caught():
         def weights_of(self, state, index):
             return state.center
 
-    aliasing = Aliasing(create("hill-climb", {}).settings, Space(21))
+    aliasing = Aliasing(create("hill-climb", {}).settings, Task(21))
     assert not best_weights_have_the_best_loss(aliasing, network_objective())
 
 
+@pytest.mark.parametrize("name", OF_CANDIDATES)
 def test_any_split_of_ask_equals_the_whole(strategy, objective):
     state = search(strategy, objective, 3)
     units = strategy.units(state)
     whole = strategy.ask(state, 0, units).dense()
-    assert whole.shape == (units, objective.space.weights_count)
+    assert whole.shape == (units, strategy.task.weights_count)
     assert np.isfinite(whole).all()
     for cut in (1, units // 3, units - 1):
         parts = strategy.ask(state, 0, cut).dense(), strategy.ask(state, cut, units).dense()
         assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
-def test_what_goes_to_workers_is_enough_for_the_same_candidates_and_sums(strategy, objective):
+def test_what_goes_to_workers_is_enough_for_the_same_answers_and_sums(strategy, objective):
     state = search(strategy, objective, 3)
     sent, units = strategy.outgoing(state), strategy.units(state)
     assert strategy.units(sent) == units
-    assert strategy.ask(sent, 0, units).dense().tobytes() == strategy.ask(state, 0, units).dense().tobytes()
+    assert list(strategy.boundaries(sent, objective)) == list(strategy.boundaries(state, objective))
+    assert bytes_of_answer(strategy.work(sent, objective, 0, units)) == bytes_of_answer(
+        strategy.work(state, objective, 0, units)
+    )
     assert strategy.noise(sent, 0, units).tobytes() == strategy.noise(state, 0, units).tobytes()
 
 
 @pytest.mark.parametrize("name", OF_CANDIDATES)
+def test_what_goes_to_workers_is_enough_for_the_same_candidates(strategy, objective):
+    state = search(strategy, objective, 3)
+    sent, units = strategy.outgoing(state), strategy.units(state)
+    assert strategy.ask(sent, 0, units).dense().tobytes() == strategy.ask(state, 0, units).dense().tobytes()
+
+
+@pytest.mark.parametrize("name", OF_CANDIDATES)
 def test_on_a_minibatch_the_best_is_what_was_measured(name):
-    strategy = strategies.create(name, {}, Space(10, examples=100, batch=10))
+    strategy = strategies.create(name, {}, Task(10, examples=100, batch=10))
     state = search(strategy, sphere_objective(), 20)
     assert state.best.loss == np.inf
     measured = strategy.measured(state, 5.0)
@@ -190,24 +210,32 @@ def test_candidate_0_is_the_center_and_all_others_differ(strategy):
     assert len(np.unique(weights, axis=0)) == len(weights)
 
 
-def test_ask_work_and_tell_are_pure(strategy, objective):
+def test_work_and_tell_are_pure(strategy, objective):
     state = search(strategy, objective, 3)
     before = bytes_of(state)
     once = strategy.work(state, objective, 0, strategy.units(state))
     second = strategy.work(state, objective, 0, strategy.units(state))
-    assert once.losses.tobytes() == second.losses.tobytes()
+    assert bytes_of_answer(once) == bytes_of_answer(second)
     assert bytes_of(told(strategy, state, [once])) == bytes_of(told(strategy, state, [second]))
     assert bytes_of(state) == before
 
 
+def test_a_strategy_is_sent_without_what_it_keeps_of_its_latest_round(name):
+    objective = network_objective("digits", (16,))
+    strategy = create(name, {}, objective)
+    state = first(strategy, objective)
+    strategy.work(state, objective, 0, strategy.units(state))
+    assert len(pickle.dumps(strategy)) < state.center.nbytes
+
+
 def test_the_answers_may_come_in_any_number_of_parts(strategy, objective):
-    objective.tile = 5
+    objective.tiling = objective.tiling._replace(candidates=5)
     state = search(strategy, objective, 3)
     units = strategy.units(state)
     whole = told(strategy, state, [strategy.work(state, objective, 0, units)])
-    tiles = strategy.tiles(state, objective)
-    assert (tiles[0], tiles[-1]) == (0, units)
-    cuts = [0, tiles[1], tiles[len(tiles) // 2], units]
+    boundaries = strategy.boundaries(state, objective)
+    assert (boundaries[0], boundaries[-1]) == (0, units)
+    cuts = [0, boundaries[1], boundaries[len(boundaries) // 2], units]
     parts = [strategy.work(state, objective, lo, hi) for lo, hi in pairwise(sorted(set(cuts)))]
     assert bytes_of(told(strategy, state, parts)) == bytes_of(whole)
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
-from distsearch.candidates.base import Layer, Space
+from distsearch.candidates.blocks import Block
 from distsearch.candidates.pairs import LowRank
 from distsearch.errors import SettingError
+from distsearch.objectives.base import Task
 from distsearch.strategies import create as created
 from distsearch.strategies.base import Answer
 from distsearch.strategies.ranks import by_rank
@@ -37,29 +38,30 @@ def test_the_rank_is_chosen_by_the_size_of_the_network():
     assert create("evolution-strategy", {}, network_objective("spiral", (64,))).settings.rank == 0
     wide = create("evolution-strategy", {}, network_objective("digits", (32,)))
     assert wide.settings.rank == 1
-    state = wide.init(np.zeros(wide.space.weights_count, np.float32), 0)
+    state = wide.init(np.zeros(wide.task.weights_count, np.float32), 0)
     assert isinstance(wide.ask(state, 1, 5), LowRank)
 
 
 @pytest.mark.parametrize(("inputs", "rank"), [(98, 0), (99, 1)])
 def test_noise_is_of_low_rank_from_a_thousand_weights_on(inputs, rank):
-    layer = Layer(0, inputs, 10)
-    assert created("evolution-strategy", {}, Space(layer.stop, (layer,), 30, 30)).settings.rank == rank
+    block = Block(0, 10, inputs + 1)
+    task = Task(block.size, (block,), examples=30, batch=30)
+    assert created("evolution-strategy", {}, task).settings.rank == rank
 
 
 @pytest.mark.parametrize(("weights", "rate"), [(10, 0.05), (2500, 0.03), (10**6, 0.005)])
 def test_the_learning_rate_falls_with_the_number_of_weights_within_bounds(weights, rate):
-    assert created("evolution-strategy", {}, Space(weights)).settings.rate == pytest.approx(rate)
+    assert created("evolution-strategy", {}, Task(weights)).settings.rate == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_low_rank_pairs_leave_the_center_to_itself(rank):
     objective = network_objective("digits", (32,))
     strategy = create("evolution-strategy", {"population": 201, "rank": rank}, objective)
-    tiles = strategy.tiles(strategy.init(objective.network.start("he", 0), 0), objective)
-    assert (tiles[1] == 1) == (rank > 0)
-    assert all(at % 2 for at in tiles[1:])
-    assert tiles[-1] == 201
+    boundaries = strategy.boundaries(strategy.init(objective.network.start("he", 0), 0), objective)
+    assert (boundaries[1] == 1) == (rank > 0)
+    assert all(at % 2 for at in boundaries[1:])
+    assert boundaries[-1] == 201
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from problems import create, network_objective, sphere_objective, told
 
+from distsearch.candidates.base import Dense
 from distsearch.data import datasets
 from distsearch.errors import SettingError
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
-from distsearch.objectives.base import NetworkObjective
+from distsearch.objectives.network import NetworkObjective
 from distsearch.randomness import Stream, noise
 
 
@@ -73,7 +74,7 @@ def test_a_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
     assert strategy.units(state) == 3
     answer = strategy.work(state, objective, 0, 3)
     assert [part[:2] for part in answer.sums] == [(1, 0), (0, 2)]
-    whole = objective.losses(strategy.ask(state, 0, 1), 0)[0]
+    whole = objective.losses(Dense(state.center[np.newaxis]), 0)[0]
     assert np.average(answer.losses, weights=[128, 128, 44]) == pytest.approx(whole, rel=1e-5)
 
 

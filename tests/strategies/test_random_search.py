@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from problems import create, told
 
-from distsearch.candidates.base import Space
+from distsearch.objectives.base import Task
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import Answer
@@ -18,7 +18,7 @@ def test_candidates_are_random_weights_wherever_the_center_is():
 
 @pytest.mark.parametrize(("batch", "kept"), [(100, 0), (10, 1)])
 def test_the_lowest_loss_of_all_is_kept_and_on_minibatches_that_of_the_round(batch, kept):
-    strategy = created("random-search", {"population": 4}, Space(10, examples=100, batch=batch))
+    strategy = created("random-search", {"population": 4}, Task(10, examples=100, batch=batch))
     first = strategy.init(np.zeros(10, np.float32), 3)
     second = told(strategy, first, [Answer(np.array([3.0, 2.0, 1.0, 4.0]))])
     assert second.center.tobytes() == strategy.ask(first, 2, 3).dense().tobytes()

@@ -6,7 +6,7 @@ import pytest
 from problems import create, network_objective, sphere_objective, told
 
 from distsearch.strategies.base import Answer
-from distsearch.strategies.schedules import Plateau, cosine
+from distsearch.strategies.schedules import AtPlateaus, Constant, Cosine, Plateau
 
 BOTH = {"schedule": "plateau", "sigma_schedule": "plateau"}
 
@@ -29,8 +29,14 @@ def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too()
 
 
 def test_a_cosine_is_half_a_wave():
-    assert [cosine(number, 8) for number in (0, 4, 8, 9)] == pytest.approx([1, 0.5, 0, 0])
-    assert cosine(2, 8) == pytest.approx((1 + math.sqrt(0.5)) / 2)
+    cosine = Cosine(8)
+    assert [cosine.share(number, 0) for number in (0, 4, 8, 9)] == pytest.approx([1, 0.5, 0, 0])
+    assert cosine.share(2, 0) == cosine.share(2, 5) == pytest.approx((1 + math.sqrt(0.5)) / 2)
+
+
+def test_plateaus_multiply_and_a_constant_stays():
+    assert [AtPlateaus(0.25).share(9, count) for count in range(3)] == [1, 0.25, 0.0625]
+    assert Constant().share(9, 2) == 1
 
 
 def after(strategy, state, losses: list[float]):
@@ -67,13 +73,15 @@ def test_a_cosine_is_that_of_the_round_whose_step_is_taken_and_whose_noise_is_dr
     usual, shorter = (after(each, each.init(start, 0), [3.0]) for each in (constant, steps))
     assert shorter.center.tobytes() == usual.center.tobytes()  # in round 0 it is 1
     change = after(steps, shorter, [3.0]).center - shorter.center
-    assert change == pytest.approx(cosine(1, 4) * (after(constant, usual, [3.0]).center - usual.center), abs=1e-5)
+    assert change == pytest.approx(
+        Cosine(4).share(1, 0) * (after(constant, usual, [3.0]).center - usual.center), abs=1e-5
+    )
     assert np.abs(change).max() > 1e-2
     state, sigmas = noise.init(start, 0), []
     for _ in range(4):
         sigmas.append(state.sigma)
         state = after(noise, state, [3.0])
-    assert sigmas == pytest.approx([0.2 * cosine(number, 4) for number in range(4)])
+    assert sigmas == pytest.approx([0.2 * Cosine(4).share(number, 0) for number in range(4)])
 
 
 def test_while_the_loss_falls_nothing_else_does():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from problems import create, told
 
-from distsearch.candidates.base import Space
-from distsearch.objectives.base import FunctionObjective
+from distsearch.objectives.base import Task
+from distsearch.objectives.function import FunctionObjective
 from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import LARGEST_SIGMA, NOISE_RANGE, Answer
@@ -37,7 +37,7 @@ def test_candidates_are_mirrored_pairs_with_a_step_size_for_every_weight():
 
 def stretched(population: int = 9):
     """A strategy for five weights and its first state, but with unequal step sizes."""
-    strategy = created("snes", {"population": population}, Space(5))
+    strategy = created("snes", {"population": population}, Task(5))
     state = strategy.init(np.arange(5, dtype=np.float32), 3)
     return strategy, replace(state, sigmas=np.array([0.1, 0.2, 0.4, 0.8, 1.6], np.float32))
 
@@ -101,5 +101,5 @@ def test_step_sizes_stay_within_bounds(bound, best):
 
 
 def test_the_first_step_is_of_one_length_in_any_network():
-    assert created("snes", {}, Space(100)).settings.sigma == pytest.approx(0.3)
-    assert created("snes", {"sigma": 0.7}, Space(100)).settings.sigma == 0.7
+    assert created("snes", {}, Task(100)).settings.sigma == pytest.approx(0.3)
+    assert created("snes", {"sigma": 0.7}, Task(100)).settings.sigma == 0.7

@@ -2,10 +2,11 @@
 
 WORKERS is a number, `all`, or 0 for the undisturbed twin. Prints a line at the start of each round, with the number of
 workers, one for each sentence to the user, and at the end the machines and a digest of every loss and of the weights.
-Ends after ROUNDS, or earlier when FOLDER has a file `stop`. Whoever tries candidates leaves its process id there.
+Ends after ROUNDS, or earlier when FOLDER has a file `stop`. Whoever evaluates candidates leaves its process id there.
 """
 
 import hashlib
+import logging
 import os
 import sys
 import time
@@ -20,21 +21,21 @@ from problems import create, network_objective, told
 from distsearch.candidates.base import Dense
 from distsearch.machine import one_thread
 from distsearch.objectives.base import Objective
-from distsearch.workers.base import Workers
-from distsearch.workers.local import LocalWorkers
+from distsearch.workers.base import Pool
+from distsearch.workers.local import LocalPool
 
 POPULATION = 1024
 TILE_SECONDS = 0.001  # so that what comes at any time comes in mid-round, without keeping the machine busy
 
 
 class Signed(Objective):
-    """An objective that takes its time, and on which each process that tries candidates leaves its id in a folder."""
+    """An objective that takes its time; each process that evaluates candidates leaves its id in a folder."""
 
     foreign = True
 
     def __init__(self, objective: Objective, folder: Path, tile_seconds: float) -> None:
         self._objective, self._folder, self._tile_seconds = objective, folder, tile_seconds
-        self.tile, self.nbytes, self.space = objective.tile, objective.nbytes, objective.space
+        self.tiling, self.nbytes = objective.tiling, objective.nbytes
 
     def losses(self, candidates: Dense, round_number: int) -> np.ndarray:
         losses = self._objective.losses(candidates, round_number)
@@ -43,7 +44,7 @@ class Signed(Objective):
         return losses
 
 
-def search(workers: Workers, strategy, state, rounds: int, stop: Path) -> None:
+def search(workers: Pool, strategy, state, rounds: int, stop: Path) -> None:
     digest = hashlib.sha256()
     while state.round < rounds and not stop.exists():
         print("round", state.round, workers.count, flush=True)
@@ -57,18 +58,19 @@ def search(workers: Workers, strategy, state, rounds: int, stop: Path) -> None:
 
 
 def main(folder: Path, workers: str, rounds: int) -> None:
-    strategy = create("hill-climb", {"population": POPULATION})
     network = network_objective("digits", (16,))
+    strategy = create("hill-climb", {"population": POPULATION}, network)
     state = strategy.init(network.network.start("he", 0), 0)
     objective = Signed(network, folder, TILE_SECONDS if workers != "0" else 0.0)
     with one_thread():
         if workers == "0":
-            pool: Workers = LocalWorkers(strategy, objective)
+            pool: Pool = LocalPool(strategy, objective)
         else:
             from distsearch.workers.ray.pool import RayPool
 
             count = None if workers == "all" else int(workers)
-            pool = RayPool(strategy, objective, count, lambda sentence: print("said", sentence, flush=True))
+            logging.basicConfig(level=logging.INFO, format="said %(message)s", stream=sys.stdout)
+            pool = RayPool(strategy, objective, count)
         with pool:
             search(pool, strategy, state, rounds, folder / "stop")
 

@@ -1,1 +1,56 @@
-"""Files of examples, each format read into the same `Raw`."""
+"""Readers of data files, one format per file: each maps a path and what is wanted of it to examples, `Raw`.
+
+The format is that of the file's name; a file without a known one must be IDX, which is recognised by its magic number.
+Nothing is ever unpickled.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from distsearch.data.raw import Raw, Selection
+from distsearch.data.readers import csv_tables, idx, npz, parquet
+from distsearch.errors import DataError
+from distsearch.registry import Registry
+
+Reader = Callable[[str, Selection], Raw]
+
+READERS: Registry[Reader] = Registry(
+    "reader",
+    "readers",
+    {
+        "csv": csv_tables.read,
+        "tsv": partial(csv_tables.read, delimiter="\t"),
+        "parquet": parquet.read,
+        "npz": npz.read,
+        "idx": idx.read,
+    },
+    callable,
+    "a function of a path and a distsearch.data.raw.Selection",
+)
+
+
+def read(path: str, selection: Selection, reader: str = "") -> Raw:
+    """The examples of a file or folder, by the reader of this name or by that of the file's name.
+
+    Raises DataError if it cannot be read, SettingError if there is no such reader.
+    """
+    name = reader or name_for(path)
+    if not os.path.exists(path):
+        raise DataError(f"expected a data file, but {path} does not exist; check its name and folder")
+    if name in READERS.own and not (os.path.isfile(path) or (name == "idx" and os.path.isdir(path))):
+        what = "a folder" if os.path.isdir(path) else "a pipe or a device"
+        raise DataError(f"expected a data file, but {path} is {what}; save the data in a file first")
+    return READERS.find(name)(path, selection)
+
+
+def name_for(path: str) -> str:
+    """The name of the reader for a file of this name, or for a folder."""
+    suffix = Path(path.lower().removesuffix(".gz")).suffix.removeprefix(".")
+    return suffix if suffix and suffix in READERS and not os.path.isdir(path) else "idx"
+
+
+def files_read(path: str, reader: str = "") -> list[str]:
+    """The files that `read` reads for the examples of a file or folder. DataError if they are not there."""
+    return idx.files_read(path) if (reader or name_for(path)) == "idx" else [path]

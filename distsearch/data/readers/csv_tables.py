@@ -1,7 +1,7 @@
 """The reader of CSV and TSV files.
 
 NumPy parses the numbers of plain files: it is quick, but it names no lines, and knows neither true and false nor quotes
-behind spaces. What it cannot read, and what it seems to have read wrong, Python's csv module reads, slowly.
+after spaces. What it cannot read, and what it seems to have read wrong, Python's csv module reads, slowly.
 """
 
 import csv
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Columns, Raw, is_missing, quoted, reading, unnamed, unpacked, value_in
-from distsearch.data.readers.tables import choose
+from distsearch.data.raw import Raw, Selection, is_missing, quoted, reading, unnamed, unpacked, value_in
+from distsearch.data.readers.columns import choose
 from distsearch.errors import DataError
 
 LEAST_COUNTED = 4  # columns that are named 0, 1, 2, … and not an example of these values
@@ -70,12 +70,12 @@ def _no_number(column: str, cell: str) -> str:
     return f"{what}; write it as a number, or leave the column out"
 
 
-def read_csv(path: str, columns: Columns, delimiter: str = ",") -> Raw:
+def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
     """A table of text, with a header line or without one."""
     file = _File(path, delimiter)
-    layout = _layout(file, columns)
+    layout = _layout(file, selection)
     matrix, targets = _parsed(file, layout) or _read(file, layout)
-    notes = () if layout.headed or columns.features is not None else (_headless(path, layout.names),)
+    notes = () if layout.headed or selection.features is not None else (_headless(path, layout.names),)
     return Raw(
         path,
         matrix,
@@ -160,24 +160,24 @@ class _File:
         return ": expected text in UTF-8"
 
 
-def _layout(file: _File, columns: Columns) -> _Layout:
+def _layout(file: _File, selection: Selection) -> _Layout:
     """What the columns of a file are: named by its first line, or x0, x1, … if that is an example."""
     first = file.first()
     numbered = unnamed(len(first))
-    headed = not _is_example(file, first, numbered, columns)
+    headed = not _is_example(file, first, numbered, selection)
     names = first if headed else numbered
-    return _Layout(names, headed, *choose(file.path, names, columns))
+    return _Layout(names, headed, *choose(file.path, names, selection))
 
 
-def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], columns: Columns) -> bool:
+def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], selection: Selection) -> bool:
     """Whether the first line holds an example: numbers where the features are, and a label that comes up again."""
-    if columns.features is not None:
-        wanted = set(columns.features)
+    if selection.features is not None:
+        wanted = set(selection.features)
         cells = [cell for cell, name in zip(first, numbered, strict=True) if name in wanted]
         return len(cells) == len(wanted) and not wanted <= set(first) and _are_numbers(cells)
-    if columns.target and columns.target not in numbered:
+    if selection.target and selection.target not in numbered:
         return False
-    target = numbered.index(columns.target) if columns.target else len(first) - 1
+    target = numbered.index(selection.target) if selection.target else len(first) - 1
     features = [*first[:target], *first[target + 1 :]]
     if not features or not _are_numbers(features) or _are_counted(first, target):
         return False

@@ -14,7 +14,7 @@ thousands; only `start` and `Stop` walk over all.
 from collections.abc import Sequence
 from math import inf
 
-from distsearch.errors import DistsearchError, ObjectiveError, WorkersError
+from distsearch.errors import WorkersError
 from distsearch.workers.dispatch.capacity import Capacity
 from distsearch.workers.dispatch.deadlines import Deadlines, Worker
 from distsearch.workers.dispatch.instructions import Accept, GiveUp, Instruction, Policy, Send, Shard, Stop
@@ -127,8 +127,8 @@ class Dispatcher:
             self._feed(holder, now, out)
         return out
 
-    def failed(self, worker: int, shard: Shard, message: str, now: float) -> list[Instruction]:
-        """The user's code raised. It would raise anywhere, so it is never tried again."""
+    def failed(self, worker: int, shard: Shard, error: Exception, now: float) -> list[Instruction]:
+        """The work itself raised an error. It would anywhere, so the shard is never sent again."""
         out: list[Instruction] = []
         if (held := self._held(worker, shard)) is not None:
             holder, piece = held
@@ -136,7 +136,7 @@ class Dispatcher:
             if piece.settled:
                 self._feed(holder, now, out)
             else:
-                self._stop(ObjectiveError(message), out)
+                self._stop(error, out)
         return out
 
     def lost(self, worker: int, reason: str, now: float) -> list[Instruction]:
@@ -228,7 +228,7 @@ class Dispatcher:
         self._share_at = inf
         self._wait.over()
 
-    def _stop(self, error: DistsearchError, out: list[Instruction]) -> None:
+    def _stop(self, error: Exception, out: list[Instruction]) -> None:
         self._abandon()
         self._sweep = Sweep(0, (), Pace(), self._policy)
         out.append(Stop(error))

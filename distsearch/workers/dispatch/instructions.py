@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from distsearch.errors import DistsearchError, SettingError
+from distsearch.errors import SettingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Policy:
             if field.name == "restarts" and value == 0:
                 continue
             if not value > 0:
-                raise SettingError(f"{field.name}: expected a number above 0, came {value!r}")
+                raise SettingError(f"{field.name}: expected a number above 0, got {value!r}")
 
 
 class Shard(NamedTuple):
@@ -80,7 +80,7 @@ class Say(NamedTuple):
 class Stop(NamedTuple):
     """Raise the error: the sweep cannot be finished. Always the last of its list."""
 
-    error: DistsearchError
+    error: Exception
 
 
 Instruction = StartWorker | Send | Accept | GiveUp | Say | Stop

@@ -1,4 +1,4 @@
-"""How a job travels: its large arrays apart from the rest, so that what a worker's node has is not sent again."""
+"""How a request travels: its large arrays apart from the rest, so that what a worker's node has is not sent again."""
 
 import pickle
 from collections.abc import Sequence
@@ -8,30 +8,30 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.workers.jobs import Job
+from distsearch.workers.requests import Request
 
 INLINE_BYTES = 100_000  # a larger array costs less by itself, as an object put once for all
 
 
 class Parcel(NamedTuple):
-    """A job in bytes, without its large arrays, and these."""
+    """A request in bytes, without its large arrays, and these."""
 
     content: bytes
     arrays: list[NDArray[Any]]
 
 
-def packed(job: Job) -> Parcel:
-    """A job as it travels. The arrays are those of the job, not copies."""
+def packed(request: Request) -> Parcel:
+    """A request as it travels. The arrays are those of the request, not copies."""
     file = BytesIO()
     packer = _Packer(file)
-    packer.dump(job)
+    packer.dump(request)
     return Parcel(file.getvalue(), packer.arrays)
 
 
-def unpacked(content: bytes, arrays: Sequence[NDArray[Any]]) -> Job:
-    """The job of a parcel, which comes from our own driver."""
-    job: Job = _Unpacker(BytesIO(content), arrays).load()
-    return job
+def unpacked(content: bytes, arrays: Sequence[NDArray[Any]]) -> Request:
+    """The request in a parcel, which comes from our own driver."""
+    request: Request = _Unpacker(BytesIO(content), arrays).load()
+    return request
 
 
 class _Packer(pickle.Pickler):

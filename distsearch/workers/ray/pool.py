@@ -4,6 +4,7 @@ The dispatcher decides; this file carries out. Actors are never restarted or ret
 dispatcher's to replace. The driver owns every object (the data, the states), so none is lost with a worker.
 """
 
+import logging
 import platform
 import time
 from collections import defaultdict
@@ -16,11 +17,11 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError, RayTaskError
 
-from distsearch.errors import DistsearchError, WorkersError
+from distsearch.errors import WorkersError
 from distsearch.machine import description
 from distsearch.objectives.base import Objective
-from distsearch.strategies.base import Strategy
-from distsearch.workers.base import Tell, Workers, raised
+from distsearch.strategies.base import AnyStrategy
+from distsearch.workers.base import Pool
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import (
     Accept,
@@ -34,11 +35,14 @@ from distsearch.workers.dispatch.instructions import (
     Stop,
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
-from distsearch.workers.jobs import Job
 from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus, joins_cluster
 from distsearch.workers.ray.kinds import MachineKinds
 from distsearch.workers.ray.parcels import packed
+from distsearch.workers.ray.sending import put
+from distsearch.workers.requests import Request
 from distsearch.workers.worker import Worker
+
+LOG = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
@@ -57,27 +61,26 @@ class RayWorker(Worker):
 _Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWorker)
 
 
-class RayPool(Workers):
+class RayPool(Pool):
     """Ray workers on this machine, or on the cluster of the job that this is."""
 
     driver_works = True
     """Whether the driver does by itself what takes less time than to send it."""
 
-    def __init__(self, strategy: Strategy, objective: Objective, workers: int | None, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None) -> None:
         super().__init__(strategy, objective)
         self._workers: dict[int, Any] = {}
         self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
         self._kinds = MachineKinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self.worked = 0.0  # seconds that workers have spent on what was accepted
-        self._jobs = 0  # that there were
-        self._content = b""  # of the job in hand, without its large arrays
+        self._requests = 0  # that there were
+        self._content = b""  # of the current request, without its large arrays
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
-        self._outcomes: list[tuple[int, Any]] = []  # of the job's shards, each with where the shard begins
+        self._answers: list[tuple[int, Any]] = []  # of the request's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
         self._gone: list[str] = []  # why each of the workers was lost that the user has not been told of
-        # By what makes sweeps cost the same: the kind of job, its parts, the workers.
+        # By what makes sweeps cost the same: the kind of request, its parts, the workers.
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
         self._connected_here = not ray.is_initialized()
@@ -92,18 +95,18 @@ class RayPool(Workers):
         """Connect, start as many workers as are wanted, and wait for the first."""
         if self._connected_here:
             connect(workers, self.objective.nbytes)
-        self._problem = ray.put((self.strategy, self.objective))
+        self._problem = put(self.strategy, self.objective)
         cpus = cpus_of_cluster()
         self._wanted = workers or max(1, cpus)
         self._takes_all = workers is None
         self._next_look = time.monotonic() if self.on_cluster else inf
         if self._crowded():
-            self._tell(f"the Ray cluster's CPUs ({cpus}) are all taken: the search begins when one is free")
+            LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search begins when one is free")
         elif not cpus:
-            self._tell("the Ray cluster has no CPUs: the search begins when a node with some joins")
+            LOG.warning("the Ray cluster has no CPUs: the search begins when a node with some joins")
         elif cpus < self._wanted:
             others = "the others start when it has more"
-            self._tell(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
+            LOG.warning(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
         self._carry_out(self._dispatcher.want(self._wanted, time.monotonic()))
         self._wait_for_the_first()
 
@@ -117,37 +120,37 @@ class RayPool(Workers):
         """What the workers compute with: one of each kind."""
         return self._kinds.seen
 
-    def sweep(self, job: Job) -> list[Any]:
-        """What comes of a job, in runs of its parts, in their order. WorkersError if no worker is to be had."""
-        boundaries = job.boundaries(self.strategy, self.objective)
-        shortcut = self._shortcuts[job.kind, len(boundaries), self.count]
+    def sweep(self, request: Request) -> list[Any]:
+        """Answer a request; answers for contiguous ranges, in index order. WorkersError if no worker is available."""
+        boundaries = request.boundaries(self.strategy, self.objective)
+        shortcut = self._shortcuts[request.kind, len(boundaries), self.count]
         began, worked = time.perf_counter(), self.worked
-        if self._driver_may_do(job) and shortcut.taken():
-            self._look_after_workers(shortcut)
-            outcomes = [self.done_here(job)]
+        if self._driver_may_answer(request) and shortcut.taken():
+            self._look_after_workers()
+            answers = [self.answered_here(request)]
             shortcut.done(time.perf_counter() - began)
         else:
-            outcomes = self._done_by_workers(job, boundaries)
+            answers = self._answered_by_workers(request, boundaries)
             shortcut.answered(time.perf_counter() - began, self.worked - worked)
-        return outcomes
+        return answers
 
-    def _driver_may_do(self, job: Job) -> bool:
-        """Whether the driver's bits are the workers', and it runs nothing of the user's."""
-        return self.driver_works and self._kinds.alike and not (job.tries and self.objective.foreign)
+    def _driver_may_answer(self, request: Request) -> bool:
+        """Whether the driver's bits are the workers', and it runs no code of the user's."""
+        return self.driver_works and self._kinds.alike and not (request.evaluates and self.objective.foreign)
 
-    def _done_by_workers(self, job: Job, boundaries: Sequence[int]) -> list[Any]:
-        self._outcomes, self._surplus = [], 0
-        self._pack(job)
-        self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), job.kind))
+    def _answered_by_workers(self, request: Request, boundaries: Sequence[int]) -> list[Any]:
+        self._answers, self._surplus = [], 0
+        self._pack(request)
+        self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
             self._next_events()
         self.retried += self._surplus
-        return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
+        return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]
 
-    def _pack(self, job: Job) -> None:
-        """Make a parcel of a job. An array that the job before had as well is in the object store already."""
-        self._jobs += 1
-        self._content, arrays = packed(job.outgoing(self.strategy))
+    def _pack(self, request: Request) -> None:
+        """Make a parcel of a request. An array that the one before had as well is in the object store already."""
+        self._requests += 1
+        self._content, arrays = packed(request.outgoing(self.strategy))
         before, self._arrays = self._arrays, {}
         for array in arrays:
             known = before.get(id(array))
@@ -178,30 +181,28 @@ class RayPool(Workers):
         """Whether there is no worker although the cluster has cores, because none of them is free."""
         return self.on_cluster and not self._dispatcher.alive and free_cpus() < 1 <= cpus_of_cluster()
 
-    def _look_after_workers(self, shortcut: Shortcut) -> None:
+    def _look_after_workers(self) -> None:
         """See now and then who has joined or is lost, while the driver does sweeps by itself."""
         now = time.monotonic()
         if now >= self._next_visit:
             if not self._next_visit:
-                here, there = shortcut.here * 1000, shortcut.there * 1000
-                why = f"work of {here:.2g} ms takes {there:.2g} ms with the workers"
-                self._tell(f"{why}: the driver does what is so short by itself, to the same bits")
+                LOG.info("rounds are short: searching in this process (same result)")
             self._next_events(longest=0.0)
             self._next_visit = now + LOOK_SECONDS
 
     def _next_events(self, longest: float = LONGEST_WAIT) -> None:
-        """Hear of what has happened, after a wait for it."""
+        """Wait for and handle the next events."""
         self._follow_the_cluster()
         for call in self._ready(longest):
             self._carry_out(self._outcome(call))
         self._carry_out(self._dispatcher.tick(time.monotonic()))
-        self._tell_of_the_gone()
+        self._report_the_gone()
 
-    def _tell_of_the_gone(self) -> None:
-        """Say once who was lost, be it all of a node's workers; where none is left, the dispatcher says why."""
+    def _report_the_gone(self) -> None:
+        """Say once who was lost, be it all of a node's workers; if none is left, the dispatcher says why."""
         if self._gone and self.count:
             who = "a worker is" if len(self._gone) == 1 else f"{len(self._gone)} workers are"
-            self._tell(f"{who} lost ({self._gone[-1]}); others do what was left undone")
+            LOG.warning(f"{who} lost ({self._gone[-1]}); others do what was left undone")
         self._gone.clear()
 
     def _follow_the_cluster(self) -> None:
@@ -253,12 +254,12 @@ class RayPool(Workers):
             return self._dispatcher.lost(worker, reason, now)
         if shard is None:
             if warning := self._kinds.add(outcome):
-                self._tell(warning)
+                LOG.warning(warning)
             return self._dispatcher.joined(worker, now)
-        result, seconds = outcome
+        answer, seconds = outcome
         instructions = self._dispatcher.answered(worker, shard, now, seconds)
         if any(isinstance(instruction, Accept) for instruction in instructions):
-            self._outcomes.append((shard.lo, result))
+            self._answers.append((shard.lo, answer))
             self._surplus -= 1
             self.worked += seconds
         return instructions
@@ -268,7 +269,7 @@ class RayPool(Workers):
             match instruction:
                 case Send(worker, shard):
                     self._surplus += 1
-                    parcel = self._jobs, self._content, shard.lo, shard.hi
+                    parcel = self._requests, self._content, shard.lo, shard.hi
                     arrays = (reference for _, reference in self._arrays.values())
                     call = self._workers[worker].work.remote(*parcel, *arrays)
                     self._calls[call] = worker, shard
@@ -279,13 +280,18 @@ class RayPool(Workers):
                     ray.kill(self._workers.pop(worker))
                     self._gone.append(reason)
                 case Say(message):
-                    self._tell(message)
+                    LOG.warning(message)
                 case Stop(error):
                     raise error
                 case Accept():
-                    pass  # _outcome has kept what came
+                    pass  # _outcome has kept the answer
 
 
-def _cause(error: RayTaskError) -> str:
+def _cause(error: RayTaskError) -> Exception:
+    """What was raised on the worker, whose own traceback is in Ray's error."""
     cause = error.cause
-    return str(cause) if isinstance(cause, DistsearchError) else raised(cause)
+    if not isinstance(cause, Exception):
+        return error
+    if cause.__cause__ is None:
+        cause.__cause__ = error
+    return cause

@@ -15,7 +15,7 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
-from distsearch.errors import DistsearchError
+from distsearch.errors import DistsearchError, ObjectiveError
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import (
     Accept,
@@ -273,7 +273,7 @@ class Simulation:
         if shard in machine.in_flight:
             machine.in_flight.remove(shard)
         if seconds is None:
-            self._tell(self.dispatcher.failed, machine.number, shard, "the loss raised", self.now)
+            self._tell(self.dispatcher.failed, machine.number, shard, ObjectiveError("the loss raised"), self.now)
             return
         instructions = self._tell(self.dispatcher.answered, machine.number, shard, self.now, seconds)
         self._require(known or not instructions, "a worker that is not there was listened to")

@@ -215,7 +215,7 @@ def test_an_error_in_a_repeat_whose_answer_is_there_already_is_not_minded() -> N
     (repeat,) = sent(dispatcher.tick(3.0))
     assert repeat == Send(fast.worker, slow.shard)
     assert dispatcher.answered(slow.worker, slow.shard, 3.5) == [Accept(slow.shard)]
-    assert dispatcher.failed(repeat.worker, repeat.shard, "out of memory", 3.6) == []
+    assert dispatcher.failed(repeat.worker, repeat.shard, MemoryError(), 3.6) == []
 
 
 def test_only_the_first_answer_is_accepted() -> None:

@@ -55,12 +55,12 @@ def test_a_loss_that_is_told_twice_or_after_giving_up_counts_once() -> None:
 
 
 def test_a_policy_that_would_wait_for_ever_is_refused() -> None:
-    with pytest.raises(SettingError, match="in_flight: expected a number above 0, came 0"):
+    with pytest.raises(SettingError, match="in_flight: expected a number above 0, got 0"):
         Policy(in_flight=0)
     with pytest.raises(SettingError, match="deadline_floor"):
         Policy(deadline_floor=float("nan"))
     assert Policy(restarts=0).restarts == 0
-    with pytest.raises(SettingError, match="restarts: expected a number above 0, came -1"):
+    with pytest.raises(SettingError, match="restarts: expected a number above 0, got -1"):
         Policy(restarts=-1)
 
 

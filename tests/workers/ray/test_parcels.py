@@ -8,8 +8,8 @@ from problems import create, network_objective
 
 from distsearch.machine import one_thread
 from distsearch.strategies.base import frozen
-from distsearch.workers.jobs import NoiseSum, Trial
 from distsearch.workers.ray.parcels import INLINE_BYTES, packed, unpacked
+from distsearch.workers.requests import EvaluateRound, SumNoise
 
 LARGE = INLINE_BYTES // 4 + 1
 
@@ -19,10 +19,10 @@ def state_of(count: int):
 
 
 def test_a_small_job_is_all_content():
-    parcel = packed(Trial(state_of(10)))
+    parcel = packed(EvaluateRound(state_of(10)))
     assert parcel.arrays == []
     job = unpacked(*parcel)
-    assert isinstance(job, Trial)
+    assert isinstance(job, EvaluateRound)
     assert job.state.seed == 7
     assert job.state.center.tolist() == list(range(10))
 
@@ -30,7 +30,7 @@ def test_a_small_job_is_all_content():
 def test_a_large_array_travels_once_by_itself_however_often_the_job_names_it():
     state = state_of(LARGE)
     assert state.best.weights is state.center
-    content, arrays = packed(Trial(state))
+    content, arrays = packed(EvaluateRound(state))
     assert [array is state.center for array in arrays] == [True]
     assert len(content) < 2000
     twin = state.center.copy()
@@ -41,7 +41,7 @@ def test_a_large_array_travels_once_by_itself_however_often_the_job_names_it():
 
 def test_large_arrays_keep_their_places():
     state, coefficients = state_of(LARGE), np.ones(LARGE, np.float32)
-    job = unpacked(*packed(NoiseSum(state, coefficients)))
+    job = unpacked(*packed(SumNoise(state, coefficients)))
     assert job.coefficients is coefficients
     assert job.state.center is state.center
 

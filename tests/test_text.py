@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distsearch.errors import SettingError
-from distsearch.paths import as_path, expanded
+from distsearch.text import as_path, expanded
 
 
 def test_a_home_stands_for_its_folder_and_all_else_is_left_as_it_is(monkeypatch):

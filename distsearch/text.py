@@ -1,10 +1,15 @@
-"""Paths as users write them: in options, settings, files and environment variables, or as Python's path objects."""
+"""Text from outside: paths as users write them, and control characters that must not act on a terminal."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 from distsearch.errors import SettingError, brief
+
+# All of C0 and C1 but tab and newline, DEL, what turns the direction of writing around, and half surrogates, which
+# stand for bytes that are not UTF-8.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def expanded(written: str | os.PathLike[str]) -> str:
@@ -38,3 +43,13 @@ def not_encodable() -> str:
     if sys.getfilesystemencoding() == "utf-8":
         return "write it in UTF-8"
     return "this locale is not one of UTF-8, so set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+
+
+def escaped(text: str) -> str:
+    """The text with its control characters as Python writes them, such as \\x1b."""
+    return _ACTING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def escaped_in_json(text: str) -> str:
+    """A text in JSON with its control characters as JSON writes them, such as \\u001b."""
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,15 +1,15 @@
-"""Tables, whose columns have names: which of them are wanted, and the reader of Parquet files. CSV is beside it."""
+"""The reader of Parquet files, by pyarrow."""
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch import memory
-from distsearch.data.raw import Columns, Raw, listed, quoted, reading
+from distsearch.data.raw import Raw, Selection, quoted, reading
+from distsearch.data.readers.columns import choose
 from distsearch.errors import DataError
 
 FEATURE_BYTES = 16  # of a number as Arrow has it, and as a float
@@ -17,58 +17,8 @@ TEXT_BYTES = 100  # of a label as Arrow has it, and as Python has it
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
-def choose(path: str, names: Sequence[str], columns: Columns) -> tuple[list[int], int | None]:
-    """Which of a table's columns are the features, in the wanted order, and which is the target."""
-    for index, name in enumerate(names):
-        if not name:
-            raise DataError(
-                f"{path}: expected a name for every column, but column {index + 1} has none; "
-                "name it, or write the table without its index"
-            )
-    if len(set(names)) < len(names):
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
-    place = {name: index for index, name in enumerate(names)}
-    target = _target(path, names, columns) if columns.targets else None
-    if columns.features is None:
-        features = [index for index in range(len(names)) if index != target]
-        if not features:
-            there = f"only {quoted(names[0])}" if names else "no column at all"
-            raise DataError(f"{path}: expected a feature beside the target, got {there}; add one")
-        return features, target
-    for name in columns.features:
-        if name not in place:
-            count = len(columns.features)
-            raise DataError(f"{path}: expected the {count} features that were trained on, but {lacks(name, names)}")
-    return [place[name] for name in columns.features], target
-
-
-def _target(path: str, names: Sequence[str], columns: Columns) -> int:
-    if columns.target:
-        if columns.target not in names:
-            raise DataError(f"{path}: expected a target column, but {lacks(columns.target, names)}")
-        if columns.target in (columns.features or ()):
-            raise DataError(
-                f"{path}: expected a target column, got {quoted(columns.target)}, which is a feature; "
-                "choose the column that the training chose"
-            )
-        return names.index(columns.target)
-    wanted = set(columns.features or ())
-    free = [index for index, name in enumerate(names) if name not in wanted]
-    if not free:
-        raise DataError(f"{path}: expected a target column beside the features, but there is none; add it")
-    return free[-1]
-
-
-def lacks(name: str, names: Sequence[str]) -> str:
-    """Words on a column that is not there, with the nearest and all others."""
-    near = get_close_matches(name, names, n=1)
-    hint = f" (did you mean {quoted(near[0])}?)" if near else ""
-    return f"there is no column {quoted(name)}{hint}; the columns are {listed(names)}"
-
-
-def read_parquet(path: str, columns: Columns) -> Raw:
-    """A Parquet table, by pyarrow. An empty cell becomes NaN or None."""
+def read(path: str, selection: Selection) -> Raw:
+    """A Parquet table. An empty cell becomes NaN or None."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -83,7 +33,7 @@ def read_parquet(path: str, columns: Columns) -> Raw:
         parquet.ParquetFile(file) as content,
     ):
         names = [name for name in content.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)]
-        features, target = choose(path, names, columns)
+        features, target = choose(path, names, selection)
         chosen = [names[index] for index in features]
         label = None if target is None else names[target]
         _check_columns(path, content, chosen, label, arrow)

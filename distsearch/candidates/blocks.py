@@ -1,0 +1,44 @@
+"""How a network's flat weights divide into matrices, and into the nodes that can be moved one by one."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where a matrix, (rows, columns), lies in the flat weights, row by row.
+
+    A dense layer is one block, (outputs, inputs + 1), whose last column holds the biases.
+    """
+
+    start: int
+    rows: int
+    columns: int
+
+    @property
+    def size(self) -> int:
+        """The number of weights in the block."""
+        return self.rows * self.columns
+
+    @property
+    def stop(self) -> int:
+        """One past the block's last index."""
+        return self.start + self.size
+
+    def matrix(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The block's part of the flat weights, (n,), as a view, (rows, columns)."""
+        return weights[self.start : self.stop].reshape(self.rows, self.columns)
+
+    def matrices(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same of several sets of weights, (sets, n): (sets, rows, columns)."""
+        return weights[:, self.start : self.stop].reshape(len(weights), self.rows, self.columns)
+
+
+class NodeLayer(NamedTuple):
+    """The nodes of one layer, which node perturbation moves, and what one of its experiments costs."""
+
+    nodes: int
+    price: float  # multiplications per example that one moved group of nodes causes above it

@@ -1,0 +1,34 @@
+"""Finding the run that a user has named."""
+
+from typing import TYPE_CHECKING
+
+from distsearch.errors import RunError, brief, unknown
+from distsearch.text import as_path
+
+if TYPE_CHECKING:
+    from distsearch.runs.directory import StoredRun
+
+
+def stored(run: str, runs: str) -> "StoredRun":
+    """The run of that name in the folder `runs`, or at that path; one that lies in storage is brought to `runs`."""
+    from distsearch.runs.directory import StoredRun, run_paths
+    from distsearch.storage import fetch, is_stored
+
+    folder = as_path(runs)
+    if is_stored(run):
+        return StoredRun(fetch(run, folder))
+    places = [as_path(run), folder / run]
+    for place in reversed(places):
+        if place.is_dir():
+            return StoredRun(place)
+    names = [path.name for path in run_paths(folder)]
+    raise RunError(
+        unknown("run", run, names) if names else f"expected a run, got {brief(run)}: there are none in {runs}"
+    )
+
+
+def storage_of(run: str) -> str | None:
+    """The storage that a run is named to lie in; None if it is named otherwise."""
+    from distsearch.storage import Address, is_stored
+
+    return str(Address.parse(run).parent) if is_stored(run) else None

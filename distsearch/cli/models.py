@@ -1,0 +1,75 @@
+"""The commands that use the weights that a run has found."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distsearch.cli.lookup import stored as stored_run
+from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
+from distsearch.cli.output import check_output, print_json, print_parts, print_text, write
+from distsearch.text import expanded
+
+if TYPE_CHECKING:
+    from distsearch.objectives.model import Model, Scores
+    from distsearch.runs.directory import StoredRun
+
+ReaderOption = Annotated[
+    str, typer.Option(help="Reader of the file; by its name, or that of the training, if not given.")
+]
+
+
+def evaluate(
+    run: RunArgument,
+    data: Annotated[str, typer.Option(help="Labelled data file; the run's own data if not given.")] = "",
+    reader: ReaderOption = "",
+    target: Annotated[str, typer.Option(help="Target column, if it is named otherwise than in training.")] = "",
+    runs: RunsOption = "runs",
+    json: JsonOption = False,
+) -> None:
+    """Measure a run's best weights."""
+    from distsearch.cli.tables import scores_table
+    from distsearch.data.datasets import read_examples
+    from distsearch.search.resumption import stored_model
+
+    stored = stored_run(run, runs)
+    model = stored_model(stored)
+    data = expanded(data)
+    reader = reader or stored.reader_for(data)
+    scores = {data: model.scores(read_examples(data, model.schema, target, reader))} if data else _own(stored, model)
+    if json:
+        print_json({name: each._asdict() for name, each in scores.items()})
+    else:
+        print_parts(scores_table(scores))
+
+
+def predict(
+    run: RunArgument,
+    file: Annotated[str, typer.Argument(help="CSV, Parquet, NPZ or IDX file with the features.", metavar="FILE")],
+    reader: ReaderOption = "",
+    output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", **FILE)] = None,
+    runs: RunsOption = "runs",
+) -> None:
+    """Predict with a run's best weights: a CSV line for each line of the file."""
+    from distsearch.data.datasets import read_features
+    from distsearch.reports.predictions import as_csv
+    from distsearch.search.resumption import stored_model
+
+    if output is not None:
+        check_output(output)
+    stored, file = stored_run(run, runs), expanded(file)
+    model = stored_model(stored)
+    text = as_csv(model, read_features(file, model.schema, reader or stored.reader_for(file)))
+    if output is None:
+        print_text(text)
+    else:
+        write(output, text.encode())
+
+
+def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
+    """The scores on the data that a run was trained on."""
+    from distsearch.search.resumption import read_own_data
+
+    dataset = read_own_data(stored)
+    scores = {"train": model.scores(dataset.train)}
+    return scores | ({"test": model.scores(dataset.test)} if dataset.test else {})

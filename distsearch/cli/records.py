@@ -1,0 +1,97 @@
+"""The commands that read what a run has recorded: what happened, and whether it comes out again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distsearch.cli.lookup import stored as stored_run
+from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
+from distsearch.cli.output import check_output, new_console, print_json, print_parts, say, write
+from distsearch.errors import UserError, brief
+from distsearch.text import as_path
+
+DIFFERENT_EXIT_CODE = 1
+
+
+def verify(
+    run: RunArgument,
+    rounds: Annotated[
+        str, typer.Option(help="Rounds whose candidates are evaluated again: a number, drawn at random, or all.")
+    ] = "16",
+    workers: Annotated[int, typer.Option(min=0, help="Ray workers; 0: in this process.")] = 0,
+    json: JsonOption = False,
+    runs: RunsOption = "runs",
+) -> None:
+    """Check that a run comes out again, bit for bit: its decisions all, its losses in a sample of its rounds."""
+    from distsearch.cli.progress import steps_shown
+    from distsearch.cli.tables import verdict_lines
+    from distsearch.search import resumption, verification
+
+    if rounds != "all" and not rounds.isdecimal():
+        raise UserError(f"--rounds: expected a number or all, got {brief(rounds)}")
+    stored = stored_run(run, runs)
+    if other := resumption.other_machine(stored):
+        say(other)
+    recorded = sum(1 for _ in stored.history())
+    digits = rounds.lstrip("0") or "0"  # Python reads no number of 5,000 digits
+    every = rounds == "all" or len(digits) > len(str(recorded))
+    chosen = range(recorded) if every else verification.sample(recorded, int(digits))
+    with steps_shown(new_console(stderr=True), "verifying", recorded) as progress:
+        again = verification.Replay(stored)
+        verdict = verification.verify(again, resumption.own_assembly(stored, workers), chosen, progress)
+    if json:
+        print_json(verdict)
+    else:
+        print_parts(*verdict_lines(verdict))
+    if verdict.differences:
+        raise typer.Exit(DIFFERENT_EXIT_CODE)
+
+
+def replay(
+    run: RunArgument,
+    to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", **FILE)],
+    runs: RunsOption = "runs",
+) -> None:
+    """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
+    from distsearch.search import verification
+
+    check_output(to)
+    write(to, verification.replay(stored_run(run, runs)))
+    say(f"the best weights of {run}, made again from its seed and history, are in {to}")
+
+
+def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
+    """Show what happened in a run."""
+    from distsearch.cli.tables import history_table, result_table, settings_line
+
+    stored = stored_run(run, runs)
+    history = list(stored.history())
+    if json:
+        print_json(
+            {
+                "run": stored.path.name,
+                "config": stored.config,
+                "manifest": stored.manifest,
+                "result": stored.result,
+                "history": history,
+            }
+        )
+        return
+    result = stored.result
+    print_parts(settings_line(stored.config), history_table(history), "")
+    print_parts(result_table(result) if result else "The search has not ended: it is running, or it was killed.")
+
+
+def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
+    """List the runs, the oldest first."""
+    from distsearch.cli.tables import runs_table
+    from distsearch.runs.directory import run_paths
+
+    paths = run_paths(as_path(runs))
+    if json:
+        print_json([{"run": path.name, "path": str(path)} for path in paths])
+    elif paths:
+        print_parts(runs_table(paths))
+    else:
+        say(f"no runs in {runs}: `distsearch run` makes one")

@@ -1,0 +1,31 @@
+"""The first weights of a layer: normal with a deviation that its shape decides; biases start at zero."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from distsearch.registry import Registry
+
+Start = Callable[[int, int], float]
+"""The deviation of a layer's first weights, from its numbers of inputs and outputs."""
+
+
+def _course(inputs: int, outputs: int) -> float:
+    return 0.01
+
+
+def _he(inputs: int, outputs: int) -> float:
+    return float(np.sqrt(2 / inputs))
+
+
+def _glorot(inputs: int, outputs: int) -> float:
+    return float(np.sqrt(2 / (inputs + outputs)))
+
+
+STARTS: Registry[Start] = Registry(
+    "start",
+    "starts",
+    {"course": _course, "he": _he, "glorot": _glorot},
+    callable,
+    "a function of a layer's inputs and outputs",
+)

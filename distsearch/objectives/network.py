@@ -1,0 +1,147 @@
+"""Network + loss + data as an objective.
+
+The round's examples are worked through in chunks, and candidates are evaluated in tiles, so that the activations of a
+tile on a chunk stay in the processor's cache. Both sizes follow from the network and the batch alone.
+"""
+
+import contextvars
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates.base import Candidates, Dense, Tiling
+from distsearch.data.datasets import Dataset
+from distsearch.networks.network import CACHE_BYTES, Network
+from distsearch.networks.nodes import NodeExperiments, node_layers
+from distsearch.objectives import losses
+from distsearch.objectives.base import Array, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.batches import Batches, Columns
+from distsearch.objectives.losses import Loss
+
+SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
+LARGEST_TILE = 64  # candidates
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Quiet(threading.local):
+    """A context of each thread's own in which NumPy warns of nothing. Entering it costs a fifth of np.errstate."""
+
+    def __init__(self) -> None:
+        self.context = contextvars.copy_context()
+        self.context.run(np.seterr, all="ignore")
+
+
+_quiet = _Quiet()
+
+
+def quietly(method: Callable[P, T]) -> Callable[P, T]:
+    """The method without NumPy's warnings: weights that overflow get a loss that is not finite, and never win."""
+
+    @wraps(method)
+    def inside(*arguments: P.args, **named: P.kwargs) -> T:
+        return _quiet.context.run(method, *arguments, **named)
+
+    return inside
+
+
+def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
+    """The search for a network's weights, scored on `batch` of so many examples in each of so many rounds."""
+    traits = Traits(loss.flat, loss.numbers, network.jumps)
+    return Task(network.weights_count, network.blocks, node_layers(network), examples, batch, rounds, traits)
+
+
+class NetworkObjective(Objective):
+    """The mean loss of a network over the training examples, or over the round's minibatch of them."""
+
+    def __init__(
+        self, network: Network, loss: Loss, batches: Batches, test: Columns | None = None, classes: bool = False
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.batches = batches
+        self.classes = classes
+        self.nodes = self
+        self._sets = [batches.train] if test is None else [batches.train, test]
+        self.nbytes = sum(columns.nbytes for columns in self._sets)
+        self.tiling = _tiling(network.neurons, batches.size)
+        size = _tiling(network.neurons, len(batches.train)).examples
+        self._pieces = [(columns, start, size) for columns in self._sets for start in range(0, len(columns), size)]
+        self.parts = len(self._pieces)
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, network: Network, loss: Loss, batch: int | None = None, seed: int = 0
+    ) -> "NetworkObjective":
+        """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
+        train = Columns.of(dataset.train, dataset.schema)
+        test = Columns.of(dataset.test, dataset.schema) if dataset.test else None
+        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None)
+
+    @quietly
+    def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
+        """The mean loss of each candidate over the round's examples, (candidates,)."""
+        examples = self.batches.of(round_number)
+        count, size = len(examples), candidates.tiling(self.tiling).examples
+        sums: NDArray[Any] = self._sums(candidates, examples, 0, size)
+        for start in range(size, count, size):
+            sums = np.add(sums, self._sums(candidates, examples, start, size), dtype=np.float64)
+        return sums / np.float64(count)
+
+    def _sums(self, candidates: Candidates, examples: Columns, start: int, size: int) -> Array:
+        """The sum of each candidate's losses over so many of the examples, (candidates,)."""
+        inputs, targets = examples.chunk(start, size)
+        return self.loss.total(self.network.forward(candidates, inputs), targets)
+
+    @quietly
+    def node_gradients(
+        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
+    ) -> tuple[Array, Array]:
+        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,)."""
+        some = self.batches.some(round_number, examples)
+
+        def losses_of(outputs: Array) -> Array:
+            return self.loss.each(outputs, some.targets)
+
+        experiments = NodeExperiments(self.network, weights, some.inputs, losses_of)
+        gradient = np.empty_like(weights)
+        experiments.gradient(signs, sigma, groups, gradient)
+        return experiments.losses, gradient
+
+    @quietly
+    def sums(self, weights: Array, lo: int, hi: int) -> Sums:
+        """The sums of losses and correct predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
+        candidate, sums = Dense(weights[np.newaxis]), np.zeros((hi - lo, 2))
+        for row, (columns, start, size) in zip(sums, self._pieces[lo:hi], strict=True):
+            inputs, targets = columns.chunk(start, size)
+            outputs = self.network.forward(candidate, inputs)
+            if self.classes:
+                row[1] = losses.correct(outputs, targets)[0]
+            row[0] = self.loss.total(outputs, targets)[0]
+        return sums
+
+    def measurement(self, sums: Sums) -> Measurement:
+        """The measurement that the sums over all parts, (parts, 2), add up to; its loss is a candidate's to the bit."""
+        found: list[float | None] = []
+        for columns in self._sets:
+            rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
+            loss, correct = sum(rows, np.zeros(2)) / len(columns)
+            found += [float(loss), float(correct) if self.classes else None]
+        return Measurement(*found, *[None] * (4 - len(found)))
+
+    def named(self, weights: Array) -> dict[str, Array]:
+        """The weights, (n,), as each layer's tensors."""
+        return self.network.named(weights)
+
+
+def _tiling(neurons: int, examples: int) -> Tiling:
+    """Candidates per tile and examples per chunk, such that a tile's activations on a chunk fit the cache."""
+    bytes_per_example = 4 * neurons
+    chunk = min(examples, max(SMALLEST_CHUNK, CACHE_BYTES // bytes_per_example))
+    fitting = max(1, CACHE_BYTES // (bytes_per_example * chunk))
+    return Tiling(min(LARGEST_TILE, 1 << (fitting.bit_length() - 1)), chunk)

@@ -1,0 +1,115 @@
+"""What users choose by name: ours, those that other installed packages offer as entry points, and `module:attribute`.
+
+A package offers what is its own in its pyproject.toml, in the group `distsearch.` + the registry's plural:
+
+    [project.entry-points."distsearch.strategies"]
+    my-strategy = "my_package.strategies:MyStrategy"
+"""
+
+import hashlib
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from distsearch.errors import SettingError, brief, unknown
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The things of one kind by their names.
+
+    `what` and `plural` are the words for the kind, `own` are ours, and `fits` says whether something is of the kind,
+    which `expected` describes.
+    """
+
+    def __init__(
+        self, what: str, plural: str, own: Mapping[str, T], fits: Callable[[Any], bool], expected: str
+    ) -> None:
+        self.what = what
+        self.plural = plural
+        self.own = dict(own)
+        self._fits = fits
+        self._expected = expected
+
+    def names(self) -> list[str]:
+        """All names, ours first."""
+        return [*self.own, *(name for name in _offered(self.plural) if name not in self.own)]
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """All names and what they stand for; what another package offers and cannot be loaded is left out, and said."""
+        for name in self.names():
+            try:
+                yield name, self.find(name)
+            except SettingError as error:
+                LOG.warning(f"{error}: left out")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.own or name in _offered(self.plural)
+
+    def find(self, name: str, also: Iterable[str] = ()) -> T:
+        """What a name stands for. SettingError if there is no such thing, or if it is of another kind.
+
+        The error names `also` among what is known.
+        """
+        if name in self.own:
+            return self.own[name]
+        if ":" in name:
+            return self._checked(name, _imported(self.what, name))
+        if name in (offered := _offered(self.plural)):
+            return self._checked(name, _imported(f"{self.what} {name}", offered[name].value))
+        raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
+
+    def origin(self, name: str) -> dict[str, str] | None:
+        """Where the code behind a name came from, if it is not ours: what is recorded with a run, to be compared."""
+        if name in self.own:
+            return None
+        self.find(name)
+        path = name if ":" in name else _offered(self.plural)[name].value
+        return {"kind": self.what, "name": name, "code": path, **_source(path.partition(":")[0])}
+
+    def _checked(self, name: str, found: Any) -> T:
+        if not self._fits(found):
+            raise SettingError(f"{self.what} {name}: expected {self._expected}, got {brief(found)}")
+        checked: T = found
+        return checked
+
+
+@cache
+def _offered(plural: str) -> dict[str, EntryPoint]:
+    """What other installed packages offer, by name."""
+    return {point.name: point for point in entry_points(group=f"distsearch.{plural}")}
+
+
+def _imported(what: str, path: str) -> Any:
+    """What a path like `package.module:attribute` names. The module may also be a file in the current folder."""
+    module, _, attribute = path.partition(":")
+    if "" not in sys.path and (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise SettingError(f"{what}: cannot load {path!r} ({reason})") from error
+    return found
+
+
+def _source(module: str) -> dict[str, str]:
+    """The hash of a module's file, and the package and version that it belongs to, as far as there are such things."""
+    source: dict[str, str] = {}
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is not None and Path(file).is_file():
+        source["sha256"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    packages = packages_distributions().get(module.partition(".")[0], [])
+    if packages:
+        source |= {"package": packages[0], "version": version(packages[0])}
+    return source

@@ -1,0 +1,238 @@
+"""The one place that puts task, network, objective, strategy and workers together, whichever door a search came by.
+
+A plan follows from the configuration and the shape of the data, and is all that a recorded run needs to be decided
+again. An assembly is a plan with the data: ready to search.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from distsearch import memory, strategies
+from distsearch.config import RunConfig
+from distsearch.data import datasets
+from distsearch.data.advice import on_features
+from distsearch.data.datasets import Dataset
+from distsearch.data.schema import Schema
+from distsearch.errors import SettingError
+from distsearch.networks.network import Network
+from distsearch.objectives import losses
+from distsearch.objectives.base import Objective, Task
+from distsearch.objectives.function import Function, FunctionObjective
+from distsearch.objectives.model import network_for
+from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
+from distsearch.runs import names
+from distsearch.runs.history import RoundRecord
+from distsearch.search.limits import Limits
+from distsearch.storage import Address
+from distsearch.strategies.base import AnyStrategy, State
+from distsearch.workers.base import Pool
+from distsearch.workers.local import LocalPool
+
+MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
+MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
+SHORT_ROUND = 1_000_000  # multiplications
+WEIGHT_BYTES = 32  # of the first, the center's and the best ones, a candidate's, its noise, and what is written
+ACTIVATION_BYTES = 8  # with the zeros that it is compared with
+CANDIDATE_BYTES = 64  # of a round's losses, their order and their tiles
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched and how: every setting is checked, and what was left open is chosen."""
+
+    config: RunConfig
+    task: Task
+    strategy: AnyStrategy
+    first: State  # before the first round
+    network: Network | None  # None where a function is searched
+    why: str = ""  # the strategy was chosen, if it was
+
+    def named(self, weights: Array) -> dict[str, Array]:
+        """The weights, (n,), as the tensors that are stored."""
+        return {"weights": weights} if self.network is None else self.network.named(weights)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A search that is ready to begin: nothing is written yet."""
+
+    plan: Plan
+    objective: Objective
+    schema: dict[str, Any] = field(default_factory=dict)  # of the data; empty without
+    fingerprint: str = ""  # of the data
+    notes: tuple[str, ...] = ()  # on the data
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration, in which nothing is left open."""
+        return self.plan.config
+
+    @property
+    def task(self) -> Task:
+        """What is searched."""
+        return self.plan.task
+
+    @property
+    def strategy(self) -> AnyStrategy:
+        """How it is searched."""
+        return self.plan.strategy
+
+    def configured(self, config: RunConfig) -> "Assembly":
+        """The same with other limits, workers or output."""
+        return replace(self, plan=replace(self.plan, config=config))
+
+    def limits(self, done: Sequence[RoundRecord] = ()) -> Limits:
+        """When the search ends, after the rounds that are done."""
+        return Limits(self.config.stop, done, by_measuring=self.strategy.chosen_by_measuring)
+
+    def check_limits(self) -> None:
+        """SettingError if there is a limit that no search of this kind reaches."""
+        if self.config.stop.target_accuracy is not None and not self.objective.classes:
+            raise SettingError(
+                "stop.target_accuracy: expected classes to be learnt, but numbers and functions have no accuracy; "
+                "give a target loss instead"
+            )
+
+    def pool(self) -> Pool:
+        """The workers that the configuration asks for, started."""
+        count = self.config.workers.count
+        if count == 0:
+            return LocalPool(self.strategy, self.objective)
+        from distsearch.workers.ray.pool import RayPool  # takes half a second to import
+
+        return RayPool(self.strategy, self.objective, count)
+
+
+def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
+    """The assembly of a configuration, on its own data if none are given. Raises a UserError for what is wrong."""
+    if config.output.name:
+        names.check(config.output.name)
+    if dataset is None:
+        dataset = read_data(config)
+    _require_room_for(dataset, config)
+    schema = dataset.schema
+    plan = plan_network(config, schema, len(dataset.train.features))
+    config = plan.config
+    network, loss = network_for(config.network, schema), losses.create(config.network.loss)
+    objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed)
+    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
+
+
+def assemble_function(config: RunConfig, function: Function, start: Array) -> Assembly:
+    """The assembly that minimises a function of weights, (n,), from the first ones."""
+    task = Task(start.size, rounds=Limits(config.stop).rounds)
+    config, why = _with_strategy(config, task)
+    strategy = strategies.create(config.strategy.name, config.settings, task)
+    first = _first_state(strategy, start, config.strategy.seed)
+    plan = Plan(with_storage(config), task, strategy, first, None, why)
+    return Assembly(plan, FunctionObjective(function, start.size))
+
+
+def plan_network(config: RunConfig, schema: Schema, examples: int) -> Plan:
+    """The plan to train a network on so many examples of such data. Raises a SettingError for what does not fit."""
+    network = network_for(config.network, schema)
+    config, why = _with_strategy(config, network_task(config, network, examples))
+    config = with_storage(_with_batch(config, examples))
+    task = network_task(config, network, examples)
+    strategy = strategies.create(config.strategy.name, config.settings, task)
+    size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
+    memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
+    first = _first_state(strategy, network.start(config.network.start, config.strategy.seed), config.strategy.seed)
+    return Plan(_with_measuring(config, strategy, first), task, strategy, first, network, why)
+
+
+def network_task(config: RunConfig, network: Network, examples: int) -> Task:
+    """What a configuration searches with such a network on so many examples."""
+    loss = losses.create(config.network.loss)
+    return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
+
+
+def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:
+    """The state before the first round. TooLargeError if a round's candidates would take too much memory."""
+    first: State = strategy.init(start, seed)
+    units = strategy.units(first)
+    memory.require(f"a round of {units:,} candidates", units * CANDIDATE_BYTES, "choose a smaller population")
+    return first
+
+
+def read_data(config: RunConfig) -> Dataset:
+    """The data set that a configuration names. Raises a UserError for what does not fit."""
+    data = config.data
+    return datasets.load(
+        data.source,
+        numbers=losses.create(config.network.loss).numbers,
+        reader=data.reader,
+        target=data.target,
+        scale=data.scale,
+        test_share=data.test_share,
+        points=data.points,
+        classes=data.classes,
+        seed=data.seed,
+    )
+
+
+def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
+    """Sentences on the data, for whoever is about to search with this configuration."""
+    on_scale = on_features(dataset, losses.create(config.network.loss).flat)
+    return (*dataset.notes, on_scale) if on_scale else dataset.notes
+
+
+def _require_room_for(dataset: Dataset, config: RunConfig) -> None:
+    """TooLargeError if the examples would take more memory than there is."""
+    schema = dataset.schema
+    count = sum(len(part.features) for part in (dataset.train, dataset.test) if part is not None)
+    width = len(schema.features) + 1 + schema.outputs
+    copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
+    what = f"{count:,} examples of {len(schema.features):,} features and {schema.outputs:,} "
+    if schema.classes is None:
+        what, instead = f"{what}targets", "take fewer of them"
+    else:
+        what, instead = f"{what}classes", "merge classes, or learn numbers with --loss mean-squared-error"
+    memory.require(what, count * width * 4 * copies, instead)
+
+
+def _with_strategy(config: RunConfig, task: Task) -> tuple[RunConfig, str]:
+    """The configuration with a strategy by name, and a sentence on why it was chosen, if it was left open (auto)."""
+    if config.strategy.name != strategies.AUTO:
+        return config, ""
+    name, why = strategies.choose(task)
+    return structs.replace(config, strategy=structs.replace(config.strategy, name=name)), f"strategy {name}: {why}"
+
+
+def with_storage(config: RunConfig, storage: str | None = None) -> RunConfig:
+    """The configuration with another storage, if it is given; as an address that means the same from every folder."""
+    text = config.output.storage if storage is None else storage
+    canonical = str(Address.parse(text)) if text else ""
+    return structs.replace(config, output=structs.replace(config.output, storage=canonical))
+
+
+def _with_batch(config: RunConfig, examples: int) -> RunConfig:
+    """The configuration with the batch that its strategy prefers for so many examples, where it says none."""
+    preferred = strategies.find(config.strategy.name).batch
+    if config.data.batch is not None or preferred is None or 2 * preferred > examples:
+        return config
+    return structs.replace(config, data=structs.replace(config.data, batch=preferred))
+
+
+def _with_measuring(config: RunConfig, strategy: AnyStrategy, first: State) -> RunConfig:
+    """The configuration with when to measure, where it does not say: so seldom that it costs little time."""
+    if config.output.measure_every is not None:
+        return config
+    task, first_measured = strategy.task, config.output.measure_first
+    passes = strategy.passes(first)
+    if strategy.chosen_by_measuring:
+        rounds = task.examples / (passes * task.batch)  # that take as long as a measurement
+        every, first_measured = ceil(rounds / MEASURING_SHARE), first_measured or ceil(2 * rounds)
+    else:
+        short = passes * task.batch * task.weights_count < SHORT_ROUND
+        every = SHORT_EVERY if short else MEASURED_EVERY
+    output = structs.replace(config.output, measure_every=every, measure_first=first_measured)
+    return structs.replace(config, output=output)

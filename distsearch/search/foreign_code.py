@@ -1,0 +1,50 @@
+"""Code of other packages and of the user's own that a run depends on: recorded with it, and compared on its return."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from distsearch.config import RunConfig
+from distsearch.data.datasets import is_built_in
+from distsearch.data.readers import READERS, name_for
+from distsearch.networks.activations import ACTIVATIONS
+from distsearch.networks.initial import STARTS
+from distsearch.objectives.losses import LOSSES
+from distsearch.registry import Registry
+from distsearch.strategies import STRATEGIES
+
+IN_MEMORY = "memory"  # stands in a run's configuration for data that came from Python
+
+
+def origins(config: RunConfig) -> tuple[dict[str, str], ...]:
+    """Where each piece of code that is not ours comes from: kind, name, path, hash, package and version."""
+    found = (registry.origin(name) for registry, name in _named(config))
+    return tuple(origin for origin in found if origin is not None)
+
+
+def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> str:
+    """A sentence for code that is not what was recorded any more; empty if all of it is."""
+    here = {(each["kind"], each["name"]): each for each in origins(config)}
+    for before in recorded:
+        now = here.get((before["kind"], before["name"]), {})
+        if now.get("sha256") != before.get("sha256"):
+            package = f" (it was that of {before['package']} {before['version']})" if "package" in before else ""
+            return f"the code of the {before['kind']} {before['name']} has changed since{package}"
+    return ""
+
+
+def modules(config: RunConfig) -> list[str]:
+    """The modules that a configuration names, as `module:attribute`."""
+    return [name.partition(":")[0] for _, name in _named(config) if ":" in name]
+
+
+def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
+    """Every registry, and the name in it that a configuration chooses."""
+    yield STRATEGIES, config.strategy.name
+    yield LOSSES, config.network.loss
+    yield ACTIVATIONS, config.network.activation
+    yield STARTS, config.network.start
+    source = config.data.source
+    if config.data.reader:
+        yield READERS, config.data.reader
+    elif source != IN_MEMORY and not is_built_in(source):
+        yield READERS, name_for(source)

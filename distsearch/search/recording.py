@@ -1,0 +1,74 @@
+"""What keeps a search on disk, and in shared storage: observers of its rounds and saves."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.runs.directory import Result, Run
+from distsearch.search.observers import Observer, Round
+from distsearch.storage import Publisher
+from distsearch.strategies.base import State
+from distsearch.workers.base import Pool
+
+Named = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
+"""The weights, (n,), as the tensors that are stored."""
+
+
+class Recorder(Observer):
+    """Writes a search into its run's directory, and announces each save, with the rounds that are saved.
+
+    As a context manager it ends with a save, whatever has happened since the search started.
+    """
+
+    def __init__(self, run: Run, pool: Pool, named: Named, announce: Callable[[int], None]) -> None:
+        self._run = run
+        self._pool = pool
+        self._named = named
+        self._announce = announce
+        self._state: State | None = None
+
+    def started(self, state: State) -> None:
+        """Save the state: from here on, whatever happens, the search can be resumed."""
+        self._state = state
+        self._save()
+
+    def round(self, done: Round) -> None:
+        """Append the round to the history, and save if it is time to."""
+        self._state = done.after
+        self._run.record(done.record, done.losses)
+        if self._run.save_is_due:
+            self._save()
+
+    def ended(self, result: Result) -> None:
+        """Save, and write how the search has ended."""
+        self._save()
+        self._state = None
+        self._run.finish(result)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._save()
+
+    def _save(self) -> None:
+        if self._state is None:
+            return
+        self._run.save(self._state, self._named(self._state.best.weights), self._pool.machines)
+        self._announce(self._state.round)
+
+
+class Publishing(Observer):
+    """Offers every save to the publisher."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def saved(self, rounds: int) -> None:
+        """Offer it."""
+        self._publisher.offer(rounds)

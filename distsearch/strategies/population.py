@@ -1,0 +1,77 @@
+"""Strategies whose units are candidates: whole sets of weights, each with a loss."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, ClassVar, TypeVar
+
+import numpy as np
+
+from distsearch.candidates.base import Candidates, Dense
+from distsearch.objectives.base import Objective, Task
+from distsearch.settings import Settings, about
+from distsearch.strategies.base import LARGEST_SIGMA, Answer, Array, Best, Losses, State, Strategy, frozen
+
+S = TypeVar("S", bound=Settings)
+T = TypeVar("T", bound=State)
+
+
+class PopulationSettings(Settings, frozen=True):
+    """The settings that most strategies with a population have."""
+
+    sigma: Annotated[
+        float, about("step size: standard deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)
+    ] = 0.05
+    population: Annotated[
+        int, about("candidates evaluated per round, the center among them", unit="candidates", at_least=2)
+    ] = 32
+
+
+class PopulationStrategy(Strategy[S, T]):
+    """A search algorithm that evaluates a population in every round. A subclass fills in `ask` too."""
+
+    Settings: ClassVar[type[Settings]] = PopulationSettings
+    mirrored: ClassVar[bool] = False
+    """Whether candidates are mirrored pairs: these share products, so their losses differ in the last bits from those
+    of dense evaluation."""
+
+    def __init__(self, settings: S, task: Task) -> None:
+        super().__init__(settings, task)
+        self._latest: tuple[T | None, int, Candidates | None] = (None, 0, None)  # state, first index, candidates
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_latest": (None, 0, None)}
+
+    @abstractmethod
+    def ask(self, state: T, lo: int, hi: int) -> Candidates:
+        """The candidates lo to hi of the round; candidate 0 is the center."""
+
+    def boundaries(self, state: T, objective: Objective) -> Sequence[int]:
+        """Tiles of as many candidates as suit the objective."""
+        units = self.units(state)
+        return [*range(0, units, objective.tiling.candidates), units]
+
+    def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
+        """Evaluate the candidates lo to hi, tile by tile, so that no more than a tile of them is ever held."""
+        boundaries = [at for at in self.boundaries(state, objective) if lo <= at <= hi]
+        losses = []
+        for tile in pairwise(boundaries):
+            candidates = self.ask(state, *tile)
+            losses.append(objective.losses(candidates, state.round))
+            self._latest = state, tile[0], candidates
+        return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
+
+    def weights_of(self, state: T, index: int) -> Array:
+        """The weights, (n,), of one candidate of the round."""
+        if index == 0:
+            return state.center
+        asked, lo, candidates = self._latest  # it may still be there: making it anew costs a tenth of everything
+        if asked is state and isinstance(candidates, Dense) and lo <= index < lo + len(candidates):
+            return frozen(candidates.weights[index - lo])
+        return frozen(self.ask(state, index, index + 1).dense()[0])
+
+    def best(self, state: T, losses: Losses, lowest: int) -> Best:
+        """The best of all rounds with this one; of mirrored pairs only the center's loss is exact to the bit."""
+        index = 0 if self.mirrored and self.task.blocks else lowest
+        loss = float(losses[index])
+        return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from distsearch.errors import SettingError
+from distsearch.strategies.base import Best, frozen
+from distsearch.strategies.descent import Descent, DescentSettings, DescentState, resolved
+from distsearch.strategies.optimizers import OPTIMIZERS, Moments
+from distsearch.strategies.schedules import Plateau
+
+
+def descent(**values) -> Descent:
+    """With a rate of 0.1 and a first step size of 0.2."""
+    return Descent(resolved(DescentSettings(**values), 0.1, values.get("horizon")), 0.2)
+
+
+def state_of(*weights: float) -> DescentState:
+    center = frozen(np.array(weights, np.float32))
+    return DescentState(0, 0, center, 0.2, Best.unknown(center), Moments.zero(len(weights)), Plateau())
+
+
+def step(following: Descent, state: DescentState, *gradient: float) -> DescentState:
+    return following.step(state, np.array(gradient, np.float32), state.best)
+
+
+def test_momentum_remembers_and_decay_shrinks():
+    following = descent(optimizer="momentum", decay=0.5)
+    after = step(following, state_of(1.0), 2.0)
+    assert after.center == pytest.approx([1 - 0.1 * 0.2 - 0.1 * 0.5 * 1])
+    again = step(following, after, 0.0)
+    assert again.center == pytest.approx(after.center - 0.1 * 0.18 - 0.05 * after.center)
+
+
+def test_a_step_is_the_change_of_the_optimizer_by_the_number_of_its_round():
+    """Adam corrects its moments by how many gradients there were, the first being that of round 0."""
+    following, state, moments = descent(), state_of(1.0, -2.0), Moments.zero(2)
+    expected = state.center
+    for number in range(3):
+        gradient = np.array([0.3 * (number + 1), -1.0 + number], np.float32)
+        change, moments = OPTIMIZERS["adam"].change(moments, gradient, 0.1, number + 1)
+        expected = expected - change
+        state = following.step(state, gradient, state.best)
+        assert state.center.tobytes() == expected.tobytes()
+        assert state.round == number + 1
+
+
+def test_a_step_leaves_the_state_before_it_alone_and_gives_weights_that_cannot_be_written_to():
+    before = state_of(1.0, -2.0)
+    best = Best(before.center, 0.5, 0, 0)
+    after = descent(decay=0.5).step(before, np.array([1.0, 1.0], np.float32), best)
+    assert before.center.tolist() == [1, -2]
+    assert not before.moments.first.any()
+    assert not after.center.flags.writeable
+    assert not after.moments.first.flags.writeable
+    assert after.best is best
+
+
+def test_a_cosine_falls_from_the_rate_to_nothing_and_stays_there():
+    falling = descent(schedule="cosine", horizon=100)
+    assert [falling.rate(number) for number in (0, 50, 100, 150)] == pytest.approx([0.1, 0.05, 0, 0])
+    assert descent().rate(1000) == 0.1
+    assert descent().sigma(1000) == falling.sigma(50) == 0.2
+
+
+def test_what_is_left_open_is_chosen_and_what_is_given_kept():
+    assert resolved(DescentSettings(), 0.02, 30).rate == 0.02
+    assert resolved(DescentSettings(rate=0.5, horizon=7), 0.02, 30) == DescentSettings(rate=0.5, horizon=7)
+    assert resolved(DescentSettings(schedule="cosine"), 0.02, 30).horizon == 30
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'"),
+        ({"optimizer": "adman"}, "unknown optimizer 'adman': did you mean 'adam'"),
+        ({"schedule": "cosine"}, "how many rounds there are to be: give --rounds or --horizon"),
+        ({"sigma_schedule": "cosine"}, "or take the schedule plateau .seconds do not tell"),
+    ],
+)
+def test_what_does_not_fit_is_named(values, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        resolved(DescentSettings(**values), 0.1, None)
+
+
+def test_no_step_is_taken_where_there_is_no_gradient():
+    before = state_of(1.0, 2.0)
+    assert step(descent(), before, 0.0, 0.0).center.tolist() == before.center.tolist()
