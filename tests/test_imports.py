@@ -38,6 +38,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "storage": (KEPT, {"msgspec", "pyarrow"}),
     "workers": ({"errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
+    "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "reports": ({"objectives"}, {"numpy"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (KEPT | {"data", "objectives", "search", "strategies"}, {"msgspec", "numpy"}),

@@ -5,13 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from searches import contents, search
+from searches import contents, resume, search
 
 from distsearch.errors import RunError
 from distsearch.runs import receiving
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.receiving import received
-from distsearch.search.resumption import prepare_to_resume
 
 pytestmark = pytest.mark.slow
 
@@ -47,8 +46,7 @@ def receive(target: Path, version: Path, update: bool = True) -> None:
 
 def gone_on(path: Path) -> dict[str, object]:
     """The contents once the run has reached its limit."""
-    resumption = prepare_to_resume(StoredRun(path), None, None, None, False, lambda sentence: None)
-    resumption.run(lambda row, state, workers: None, lambda sentence: None)
+    resume(path)
     return contents(path)
 
 
@@ -84,7 +82,7 @@ def test_killed_in_an_update_beyond_its_end_a_run_can_be_read(tmp_path, monkeypa
     """Its result is that of fewer rounds than its history will have."""
     target = search(tmp_path, name="run", rounds=20)[0].path
     longer = shutil.copytree(target, tmp_path / "longer")
-    prepare_to_resume(StoredRun(longer), 20, None, None, False, print).run(lambda *seen: None, lambda sentence: None)
+    resume(longer, rounds=20)
     (longer / "result.json").unlink()
     replace, done = Path.replace, []
 

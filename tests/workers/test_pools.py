@@ -119,12 +119,11 @@ def test_what_the_objective_raises_is_told_and_not_tried_again(pool, tmp_path):
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-class UnpicklableError(Exception):
-    def __init__(self, first, second):
-        super().__init__(f"{first} and {second}")
-
-
 def test_an_error_that_cannot_travel_is_told_all_the_same(pool):
+    class UnpicklableError(Exception):
+        def __init__(self, first, second):
+            super().__init__(f"{first} and {second}")
+
     def broken(weights):
         raise UnpicklableError("one", "two")
 
@@ -134,12 +133,11 @@ def test_an_error_that_cannot_travel_is_told_all_the_same(pool):
         workers.evaluate(strategy.init(np.zeros(4, np.float32), 0))
 
 
-class Faulty(NetworkObjective):
-    def losses(self, candidates, round_number):
-        raise ZeroDivisionError("ours")
-
-
 def test_a_fault_of_our_own_is_not_taken_for_the_user_s(pool):
+    class Faulty(NetworkObjective):
+        def losses(self, candidates, round_number):
+            raise ZeroDivisionError("ours")
+
     objective = network_objective()
     objective.__class__ = Faulty
     strategy = create("hill-climb", {"population": 2})
@@ -187,7 +185,7 @@ def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_whil
         assert workers.count == 3
     assert any(shares[:10])  # by so many workers it was new
     assert not any(shares[20:])
-    assert said == ["rounds are short: searching in this process (same result)"]
+    assert said.count("rounds are short: searching in this process (same result)") == 1
 
 
 @pytest.mark.parametrize("why", ["a function of the user's own", "a worker that is not like the driver"])
@@ -220,7 +218,7 @@ def test_a_function_that_workers_cannot_load_ends_the_search_at_once(ray_with_th
 
     strategy = create("hill-climb", {})
     with pytest.raises(WorkersError, match="a worker could not start: .*No module named 'problems'"):
-        RayPool(strategy, FunctionObjective(sphere, 3), 1, lambda sentence: None)
+        RayPool(strategy, FunctionObjective(sphere, 3), 1)
 
 
 def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_three_cpus, said):
@@ -232,7 +230,7 @@ def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_th
         for _ in range(50):
             workers.evaluate(state)
             assert 1 <= workers.count <= 3
-    assert said == ["the Ray cluster has room for 3 of 4 workers: the others start when it has more"]
+    assert "the Ray cluster has room for 3 of 4 workers: the others start when it has more" in said
 
 
 def test_more_workers_than_this_machine_has_cores_are_refused():
@@ -269,7 +267,7 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
     line.join(60)
     assert not line.is_alive()
     assert counts[0] >= 1
-    assert said == ["the Ray cluster's CPUs (3) are all taken: the search begins when one is free"]
+    assert said.count("the Ray cluster's CPUs (3) are all taken: the search begins when one is free") == 1
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])

@@ -64,7 +64,7 @@ def test_arrays_that_stay_are_put_into_the_object_store_once(ray_with_three_cpus
         return put(value)
 
     monkeypatch.setattr(ray, "put", counted)
-    with RayPool(strategy, objective, 1, lambda sentence: None) as pool:
+    with RayPool(strategy, objective, 1) as pool:
         shapes.clear()
         for number in range(3):
             pool.evaluate(replace(state, round=number))

@@ -1,0 +1,101 @@
+"""What is chosen by name: ours, and what the user names as module:attribute."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distsearch.config import from_flags
+from distsearch.errors import SettingError
+from distsearch.objectives.losses import LOSSES, CrossEntropy
+from distsearch.search import foreign_code
+from distsearch.search.assembly import assemble
+
+OWN = """
+from distsearch.objectives.losses import MeanAbsoluteError
+
+class Tripled(MeanAbsoluteError):
+    def each(self, outputs, targets):
+        return 3 * super().each(outputs, targets)
+
+    def total(self, outputs, targets):
+        return 3 * super().total(outputs, targets)
+
+number = 3
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch) -> str:
+    """The name of a module that is a file in the current folder."""
+    name = f"own_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    return name
+
+
+def test_a_class_of_a_file_here_is_found_by_its_path(module):
+    plain = assemble(from_flags({"loss": "mean-absolute-error", "data": "iris", "workers": 0}))
+    tripled = assemble(from_flags({"loss": f"{module}:Tripled", "data": "iris", "workers": 0}))
+    weights = plain.plan.first.center
+    assert tripled.objective.measure(weights).loss == pytest.approx(3 * plain.objective.measure(weights).loss)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("{module}:Tripld", "loss: cannot load '.*:Tripld' .AttributeError: module .* has no attribute 'Tripld'"),
+        ("nowhere:Loss", "loss: cannot load 'nowhere:Loss' .ModuleNotFoundError: No module named 'nowhere'"),
+        ("{module}:number", "loss .*:number: expected a subclass of distsearch.objectives.losses.Loss, got 3"),
+        ("distsearch.objectives.losses:Loss", "expected a subclass of distsearch.objectives.losses.Loss"),
+        ("cros-entropy", "unknown loss 'cros-entropy': did you mean 'cross-entropy'.*, or module:name for one of your"),
+    ],
+)
+def test_what_cannot_be_used_is_named(module, name, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        LOSSES.find(name.format(module=module))
+
+
+def test_ours_are_found_without_looking_at_other_packages(monkeypatch):
+    from distsearch import registry
+
+    def refuse(plural):
+        raise AssertionError
+
+    monkeypatch.setattr(registry, "_offered", refuse)
+    assert LOSSES.find("cross-entropy") is CrossEntropy
+
+
+def test_where_code_came_from_is_recorded_and_a_change_is_seen(module, tmp_path):
+    config = from_flags({"loss": f"{module}:Tripled", "data": "iris"})
+    (origin,) = foreign_code.origins(config)
+    assert (origin["kind"], origin["name"]) == ("loss", f"{module}:Tripled")
+    assert foreign_code.changed_since((origin,), config) == ""
+    assert foreign_code.origins(from_flags({})) == ()
+    file = tmp_path / f"{module}.py"
+    file.write_text(OWN.replace("3", "4"))
+    assert f"the code of the loss {module}:Tripled has changed since" in foreign_code.changed_since((origin,), config)
+
+
+def test_what_a_package_offers_and_cannot_be_loaded_is_left_out_with_a_word(monkeypatch, said):
+    from importlib.metadata import EntryPoint
+
+    from distsearch import registry
+
+    broken = {"broken": EntryPoint("broken", "nowhere:Loss", "distsearch.losses")}
+    monkeypatch.setattr(registry, "_offered", lambda plural: broken)
+    assert "broken" not in dict(LOSSES.items())
+    assert said == [
+        "loss broken: cannot load 'nowhere:Loss' (ModuleNotFoundError: No module named 'nowhere'): left out"
+    ]
+
+
+def test_the_settings_of_an_own_strategy_are_options(tmp_path):
+    outside = Path(__file__).parent / "plugins" / "outside"
+    name = "distsearch_outside.coordinate_search:CoordinateSearch"
+    command = [sys.executable, "-m", "distsearch", "run", f"--strategy={name}", "--shrink", "2", "--workers", "0"]
+    done = subprocess.run(command, cwd=outside, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"{name}.shrink: expected a number < 1.0, got 2.0" in done.stderr
