@@ -37,7 +37,8 @@ def main() -> None:
     """Run the command line. Errors are one sentence on stderr; the exit code says of which kind."""
     ending = _Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ending)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup`, or a shell's background, wants it
+            signal.signal(number, ending)
     streams.prepare()
     logs.prepare()
     code = _exit_code(sys.argv[1:])

@@ -84,6 +84,21 @@ def test_a_signal_ends_the_program_soon_and_the_run_goes_on_to_the_same_bytes(tm
     assert contents(tmp_path / "runs" / "run") == whole
 
 
+def test_a_storm_of_signals_ends_the_program_as_two_do(tmp_path):
+    with run(tmp_path, "0") as process:
+        follow_to_round(process, 10)
+        for count in range(2000):
+            if process.poll() is not None:
+                break
+            process.send_signal(signal.SIGTERM if count % 3 else signal.SIGINT)
+        told = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+        assert "Traceback" not in told
+    with program(tmp_path, "resume", "run", "--workers", "0", "--rounds", "1") as process:
+        process.stderr.read()
+        assert process.wait() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_the_program_soon_and_leaves_a_whole_checkpoint_and_no_process(tmp_path, number):
     with run(tmp_path, "2") as process:

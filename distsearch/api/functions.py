@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
@@ -65,9 +66,11 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     config = _config(settings)
-    with passed_on() as interrupts:
+    with passed_on() as interrupts, speaking_python():
         dataset = interrupts.begin(_dataset, X, y, config)
-        found, history = _found(assemble(config, dataset), settings, interrupts)
+        assembly = assemble(config, dataset)
+        assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
+        found, history = _found(assembly, settings, interrupts)
     model = Model(config.network, dataset.schema, found.state.best.weights)
     return SearchResult(model.weights, history, found.result, model)
 
@@ -81,14 +84,15 @@ def minimize(
     weights = np.array(start, np.float32)
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
-    with passed_on() as interrupts:
+    with passed_on() as interrupts, speaking_python():
         assembly = assemble_function(_config(settings), function, weights)
         found, history = _found(assembly, settings, interrupts)
     return FunctionResult(found.state.best.weights, history, found.result)
 
 
 def _config(settings: Mapping[str, Value]) -> RunConfig:
-    return from_flags({"data": IN_MEMORY, **settings})
+    with speaking_python():
+        return from_flags({"data": IN_MEMORY, **settings})
 
 
 def _found(

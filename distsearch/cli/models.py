@@ -11,7 +11,7 @@ from distsearch.cli.output import check_output, print_json, print_parts, print_t
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
-    from distsearch.objectives.model import Model, Scores
+    from distsearch.data.datasets import Examples
     from distsearch.runs.directory import StoredRun
 
 ReaderOption = Annotated[
@@ -24,6 +24,14 @@ def evaluate(
     data: Annotated[str, typer.Option(help="Labelled data file; the run's own data if not given.")] = "",
     reader: ReaderOption = "",
     target: Annotated[str, typer.Option(help="Target column, if it is named otherwise than in training.")] = "",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, mean-absolute-error, "
+            "root-mean-squared-error, r2, or package.module:function of true and predicted values.",
+            metavar="A,B,C",
+        ),
+    ] = "",
     runs: RunsOption = "runs",
     json: JsonOption = False,
 ) -> None:
@@ -35,10 +43,13 @@ def evaluate(
     stored = stored_run(run, runs)
     model = stored_model(stored)
     data = expanded(data)
-    reader = reader or stored.reader_for(data)
-    scores = {data: model.scores(read_examples(data, model.schema, target, reader))} if data else _own(stored, model)
+    parts = (
+        {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))} if data else _own(stored)
+    )
+    names = [name for name in metrics.split(",") if name]
+    scores = {part: model.scores(examples, names) for part, examples in parts.items()}
     if json:
-        print_json({name: each._asdict() for name, each in scores.items()})
+        print_json({name: each.document() for name, each in scores.items()})
     else:
         print_parts(scores_table(scores))
 
@@ -66,10 +77,9 @@ def predict(
         write(output, text.encode())
 
 
-def _own(stored: "StoredRun", model: "Model") -> "dict[str, Scores]":
-    """The scores on the data that a run was trained on."""
+def _own(stored: "StoredRun") -> "dict[str, Examples]":
+    """The data that a run was trained on, and tested on."""
     from distsearch.search.resumption import read_own_data
 
     dataset = read_own_data(stored)
-    scores = {"train": model.scores(dataset.train)}
-    return scores | ({"test": model.scores(dataset.test)} if dataset.test else {})
+    return {"train": dataset.train} | ({"test": dataset.test} if dataset.test else {})

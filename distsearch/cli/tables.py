@@ -138,10 +138,12 @@ def scores_table(scores: dict[str, Scores]) -> Table:
     """Loss and accuracy, a line a set of examples."""
     table = Table(box=None, pad_edge=False)
     table.add_column("examples")
-    for name in ("count", "loss", "accuracy"):
+    metrics = next(iter(scores.values())).metrics
+    for name in ("count", "loss", "accuracy", *metrics):
         table.add_column(name, justify="right")
     for name, each in scores.items():
-        table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy))
+        values = (f"{value:.6g}" for value in each.metrics.values())
+        table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy), *values)
     return table
 
 

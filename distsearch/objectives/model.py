@@ -1,5 +1,7 @@
 """A trained network: weights and how its data is read, ready to score and to predict."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from distsearch.data.labels import labels_of
 from distsearch.data.schema import Schema
 from distsearch.machine import one_thread
 from distsearch.networks.network import Network
-from distsearch.objectives import losses
+from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.network import NetworkObjective
 
@@ -27,6 +29,13 @@ class Scores(NamedTuple):
     loss: float
     accuracy: float | None
     examples: int
+    metrics: Mapping[str, float] = MappingProxyType({})
+
+    def document(self) -> dict[str, Any]:
+        """All of it by name."""
+        figures = self._asdict()
+        metrics = figures.pop("metrics")
+        return {**figures, **metrics}
 
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
@@ -48,13 +57,26 @@ class Model:
         """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
         return cls(config, schema, network_for(config, schema).flat(tensors))
 
-    def scores(self, examples: Examples) -> Scores:
-        """Loss and accuracy on examples; on those it was trained on, the loss is the recorded one to the bit."""
+    def scores(self, examples: Examples, metric_names: Iterable[str] = ()) -> Scores:
+        """Loss, accuracy and metrics on examples; on those it was trained on, the loss is the recorded one to the bit.
+
+        Raises SettingError if a metric is unknown or does not fit.
+        """
         columns = Columns.of(examples, self.schema)
         objective = NetworkObjective(self._network, self._loss, Batches(columns), None, self.schema.classes is not None)
         with one_thread():
             measured = objective.measure(self.weights)
-        return Scores(measured.loss or 0.0, measured.accuracy, len(columns))
+        return Scores(measured.loss or 0.0, measured.accuracy, len(columns), self._metrics(examples, metric_names))
+
+    def _metrics(self, examples: Examples, names: Iterable[str]) -> dict[str, float]:
+        if not (names := list(names)):
+            return {}
+        schema = self.schema
+        predicted, truth = self.predict(examples.features), examples.targets
+        if schema.classes is not None:
+            truth = labels_of(schema.classes, schema.label_type)[truth]
+        classes, truth = schema.classes is not None, truth.reshape(predicted.shape)
+        return {name: metrics.measure(name, truth, predicted, classes=classes) for name in names}
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""

@@ -1,6 +1,6 @@
 """A strategy's state as a safetensors file: arrays as tensors, the rest as JSON in its header. No pickle."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
@@ -78,9 +78,9 @@ def flatten(state: Any, prefix: str = "") -> Content:
 
 def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: str = "") -> D:
     """The dataclass that `flatten` took apart, its arrays read-only. RunError if anything is missing or too much."""
-    expected = set(_names(kind, prefix))
-    if not prefix and expected != {*tensors, *scalars}:
-        odd = sorted(expected ^ {*tensors, *scalars})
+    expected, found = set(_names(kind, prefix)), {*tensors, *scalars}
+    odd = sorted((found - expected) | (expected - found - _optional(kind, prefix)))
+    if not prefix and odd:
         raise RunError(f"the checkpoint is another strategy's: {', '.join(odd)} not expected in it or missing")
     values: dict[str, Any] = {}
     for field, hint in _fields(kind):
@@ -90,7 +90,7 @@ def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: 
         elif name in tensors:
             values[field] = tensors[name]
             values[field].flags.writeable = False
-        else:
+        elif name in scalars:
             values[field] = float(scalars[name]) if hint is float else scalars[name]
     return kind(**values)
 
@@ -98,6 +98,15 @@ def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: 
 def _fields(kind: Any) -> list[tuple[str, Any]]:
     hints = get_type_hints(kind)
     return [(field.name, hints[field.name]) for field in fields(kind)]
+
+
+def _optional(kind: Any, prefix: str) -> set[str]:
+    """The names that may be missing, because an older version had none: those of scalars with a default."""
+    names = {f"{prefix}{field.name}" for field in fields(kind) if field.default is not MISSING}
+    for field, hint in _fields(kind):
+        if is_dataclass(hint):
+            names |= _optional(hint, f"{prefix}{field}.")
+    return names
 
 
 def _names(kind: Any, prefix: str) -> list[str]:

@@ -58,8 +58,9 @@ class Interrupts:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-            # One that was not set from Python could not be set again.
-            self._previous = {number: handler for number, handler in handlers.items() if handler is not None}
+            # One that was not set from Python could not be set again, and what is ignored stays ignored.
+            kept = (None, signal.SIG_IGN)
+            self._previous = {number: handler for number, handler in handlers.items() if handler not in kept}
             for number in self._previous:
                 signal.signal(number, self._handle)
         return self

@@ -114,7 +114,7 @@ class Descent:
     def measured(self, state: T, loss: float) -> T:
         """As `seen`, for a loss that is known between two rounds: the next step size follows."""
         after = self.seen(state, loss)
-        if after.plateau is state.plateau:
+        if after.plateau.count == state.plateau.count:
             return after
         return replace(after, sigma=self.sigma(after.round, after.plateau.count))
 

@@ -4,11 +4,12 @@ Time cannot decide: the same seed would not give the same weights again.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 SCHEDULES = ("constant", "cosine", "plateau")
 IMPROVEMENT = 1e-3  # share of the lowest loss by which a loss has to be lower
+FEWEST = 3  # losses in vain that make a plateau
 
 
 class Schedule(Protocol):
@@ -52,16 +53,21 @@ class AtPlateaus:
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """The lowest loss of the center so far, the round since which there was none, and how many plateaus there were."""
+    """How long the loss has not fallen."""
 
-    lowest: float = math.inf
-    since: int = 0
-    count: int = 0
+    lowest: float = math.inf  # loss so far
+    since: int = 0  # round of the lowest loss or of the last plateau
+    count: int = 0  # plateaus so far
+    in_vain: int = 0  # losses since the lowest one, or since the last plateau
 
     def seen(self, loss: float, round_number: int, rounds: int) -> "Plateau":
-        """After another loss: one more plateau if none was lower by a thousandth for so many rounds."""
+        """After another loss: one more plateau if none was lower by a thousandth for so many rounds.
+
+        Where losses are seldom measured, a plateau takes at least three of them: one alone may be bad luck.
+        """
         if math.isfinite(loss) and (math.isinf(self.lowest) or loss < self.lowest - IMPROVEMENT * abs(self.lowest)):
             return Plateau(loss, round_number, self.count)
-        if round_number - self.since >= rounds:
+        in_vain = self.in_vain + 1
+        if round_number - self.since >= rounds and in_vain >= min(FEWEST, rounds):
             return Plateau(self.lowest, round_number, self.count + 1)
-        return self
+        return replace(self, in_vain=in_vain)

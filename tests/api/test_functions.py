@@ -113,7 +113,7 @@ def test_features_that_should_be_standardised_are_logged(xor, caplog):
     distsearch.search(1000 * X, y, rounds=1, workers=0)
     (record,) = caplog.records
     assert (record.name.partition(".")[0], record.levelname) == ("distsearch", "WARNING")
-    assert "--scale" in record.getMessage()
+    assert "scale=True standardises" in record.getMessage()
     caplog.clear()
     distsearch.search(1000 * X, y, rounds=1, workers=0, scale=True)
     assert caplog.records == []

@@ -39,6 +39,20 @@ def test_a_state_comes_back_to_the_bit_and_read_only(tmp_path):
         state.center[0] = 2
 
 
+@dataclass(frozen=True)
+class Younger(Inner):
+    """What Inner became in a later version, with a field that has a default."""
+
+    count: int = 7
+
+
+def test_a_state_of_an_older_version_gets_the_default_of_what_it_does_not_have(tmp_path):
+    path = written(tmp_path / "a.safetensors", STATE.best)
+    assert checkpoints.unflatten(Younger, *checkpoints.read(path)).count == 7
+    path = written(tmp_path / "b.safetensors", Younger(STATE.best.values, 1.0, 3))
+    assert checkpoints.unflatten(Younger, *checkpoints.read(path)).count == 3
+
+
 def test_a_state_of_another_kind_is_refused(tmp_path):
     path = written(tmp_path / "a.safetensors", STATE.best)
     with pytest.raises(RunError, match="another strategy's: .*center"):

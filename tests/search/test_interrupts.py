@@ -36,6 +36,18 @@ def test_between_actions_a_signal_breaks_nothing_off():
     assert interrupts.came
 
 
+def test_a_signal_that_the_caller_ignores_stays_ignored():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert interrupts.during(lambda: "done") == "done"
+        assert interrupts.came is None
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_what_has_to_begin_is_broken_off_by_a_signal():
     with Interrupts() as interrupts:
         assert interrupts.begin(lambda: "done") == "done"

@@ -62,7 +62,7 @@ SCHEDULES = {
 @pytest.mark.parametrize("batch", [150, 40])
 @pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
 def test_a_run_goes_on_in_the_middle_of_its_schedule(tmp_path, strategy, batch, schedule):
-    flags = {"data": "iris", "layers": [4], "start": "he", "strategy": strategy, "batch": batch, "measure_every": 5}
+    flags = {"data": "iris", "layers": [4], "start": "he", "strategy": strategy, "batch": batch, "measure_every": 3}
     flags |= SCHEDULES[schedule]
     expected = run(tmp_path, "whole", rounds=100, **flags)
     path = run(tmp_path, "part", rounds=63, **flags)

@@ -20,12 +20,20 @@ def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandt
     assert plateau == Plateau(1.0, 11, 2)
 
 
+def test_where_losses_are_seldom_measured_a_plateau_takes_three_of_them():
+    plateau, counts = Plateau(), []
+    for number, loss in enumerate([5.0, 5.0, 5.0, 5.0, 4.0, 4.0, 4.0, 4.0]):
+        plateau = plateau.seen(loss, 50 * number, 20)
+        counts.append(plateau.count)
+    assert counts == [0, 0, 0, 1, 1, 1, 1, 2]
+
+
 def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too():
     assert Plateau(-5.0, 0).seen(-5.1, 9, 3) == Plateau(-5.1, 9)
-    assert Plateau(-5.0, 0).seen(-5.004, 9, 3) == Plateau(-5.0, 9, 1)
-    assert Plateau(-5.0, 0).seen(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
-    assert Plateau().seen(-math.inf, 2, 3) == Plateau()
-    assert Plateau().seen(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
+    assert Plateau(-5.0, 0, in_vain=2).seen(-5.004, 9, 3) == Plateau(-5.0, 9, 1)
+    assert Plateau(-5.0, 0, in_vain=2).seen(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
+    assert Plateau().seen(-math.inf, 2, 3) == Plateau(in_vain=1)
+    assert Plateau(in_vain=2).seen(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
 
 
 def test_a_cosine_is_half_a_wave():
@@ -53,7 +61,7 @@ def test_on_a_plateau_the_next_step_is_the_shorter_and_the_noise_the_smaller():
     start = np.zeros(10, np.float32)
     usual, shorter = (after(each, each.init(start, 0), [3.0, 3.0]) for each in (constant, plateau))
     assert shorter.center.tobytes() == usual.center.tobytes()
-    assert (shorter.sigma, shorter.plateau) == (0.2, Plateau(3.0, 0))
+    assert (shorter.sigma, shorter.plateau) == (0.2, Plateau(3.0, 0, in_vain=1))
     usual_next, shorter_next = after(constant, usual, [3.0]), after(plateau, shorter, [3.0])
     change = shorter_next.center - shorter.center
     assert change == pytest.approx(0.25 * (usual_next.center - usual.center), abs=1e-6)
@@ -113,9 +121,11 @@ def test_on_minibatches_the_measured_loss_alone_makes_plateaus(name):
     assert state.plateau == Plateau()
     first = strategy.measured(state, 2.0)
     assert (first.plateau, first.sigma) == (Plateau(2.0, 6), 0.2)
-    later = strategy.measured(replace(first, round=8), 2.1)
-    assert (later.plateau, later.sigma) == (Plateau(2.0, 8, 1), 0.1)
-    assert later.best is first.best
+    once = strategy.measured(replace(first, round=8), 2.1)
+    assert (once.plateau, once.sigma) == (Plateau(2.0, 6, in_vain=1), 0.2)
+    twice = strategy.measured(replace(once, round=10), 2.1)
+    assert (twice.plateau, twice.sigma) == (Plateau(2.0, 10, 1), 0.1)
+    assert twice.best is first.best
 
 
 def test_a_learning_rate_that_is_too_high_comes_further_with_plateaus():
