@@ -27,8 +27,8 @@ def evaluate(
     metrics: Annotated[
         str,
         typer.Option(
-            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, mean-absolute-error, "
-            "root-mean-squared-error, r2, or package.module:function of true and predicted values.",
+            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, "
+            "mean-absolute-error, root-mean-squared-error, r2, or module:function of true and predicted values.",
             metavar="A,B,C",
         ),
     ] = "",
