@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import distsearch
 from distsearch.config import from_flags
 from distsearch.errors import SettingError
 from distsearch.objectives.losses import LOSSES, CrossEntropy
@@ -99,3 +100,29 @@ def test_the_settings_of_an_own_strategy_are_options(tmp_path):
     done = subprocess.run(command, cwd=outside, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert f"{name}.shrink: expected a number < 1.0, got 2.0" in done.stderr
+
+
+def test_the_guide_s_strategy_passes_the_checks_and_is_searched_with(tmp_path):
+    guide = (Path(distsearch.__file__).parent / "guide" / "plugins.md").read_text(encoding="utf-8")
+    program = guide.partition("## A strategy")[2].partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "mine.py").write_text(program)
+    checks = (
+        "from mine import MyStrategy; from distsearch import testing; [c(MyStrategy) for c in testing.STRATEGY_CHECKS]"
+    )
+    subprocess.run([sys.executable, "-c", checks], cwd=tmp_path, check=True, timeout=60)
+    command = [
+        "run",
+        "--strategy",
+        "mine:MyStrategy",
+        "--shrink",
+        "0.5",
+        "--rounds",
+        "20",
+        "--workers",
+        "0",
+        "--name",
+        "a",
+    ]
+    subprocess.run([sys.executable, "-m", "distsearch", *command], cwd=tmp_path, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "distsearch", "verify", "a"], cwd=tmp_path, check=True, timeout=60)
+    assert done.returncode == 0
