@@ -42,9 +42,10 @@ def search(X: Any, y: Any, **settings: Any) -> "SearchResult":
 def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "FunctionResult":
     """Look for the weights that a function of your own maps to the lowest number.
 
-    `function` takes weights (n,) float32, which it must not change, and returns a number; with Ray workers it has
-    to be one that Ray can send (a function of a module, or a closure over plain values). `start` is (n,), the first
-    weights. `settings` are as in `search`, without those of data and network.
+    `function` takes weights (n,) float32, which it must not change, and returns a number. For Ray workers it has to be
+    one that Ray can send (a function of a module, or a closure over plain values), and what it prints there is not
+    seen: use `workers=0` for that. `start` is (n,), the first weights. `settings` are as in `search`, without those of
+    data and network.
 
     Raises a `distsearch.errors.DistsearchError` that says what to change.
     """

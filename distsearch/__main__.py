@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
@@ -15,6 +16,7 @@ from distsearch.cli.app import application
 from distsearch.cli.faults import report
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
+from distsearch.workers.place import OPENING
 
 # The errors of Typer itself, whose own base class has a public name in none of its versions.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
@@ -42,8 +44,8 @@ def main() -> None:
     streams.prepare()
     logs.prepare()
     code = _exit_code(sys.argv[1:])
-    if code == INTERRUPTED_EXIT_CODE:
-        _leave()
+    if code == INTERRUPTED_EXIT_CODE or any(thread.name == OPENING for thread in threading.enumerate()):
+        _leave(code)
     sys.exit(code)
 
 
@@ -69,12 +71,12 @@ def _exit_code(arguments: Sequence[str]) -> int:
     return code
 
 
-def _leave() -> NoReturn:
-    """End as interrupted, at once: without Ray's own long good-bye, and whatever signals are still to come."""
+def _leave(code: int) -> NoReturn:
+    """End at once: without Ray's long good-bye, one that is still starting, or signals that are still to come."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody may be reading any more
             stream.flush()
-    os._exit(INTERRUPTED_EXIT_CODE)
+    os._exit(code)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -24,6 +24,7 @@ from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import History
+from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {"source", "target", "points", "classes"}  # settings of the data that X and y stand for
 
@@ -65,6 +66,7 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
     """See `distsearch.search`."""
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
+    keep_ray()
     config = _config(settings)
     with passed_on() as interrupts, speaking_python():
         dataset = interrupts.begin(_dataset, X, y, config)
@@ -81,6 +83,7 @@ def minimize(
     """See `distsearch.minimize`."""
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}
     _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
+    keep_ray()
     weights = np.array(start, np.float32)
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")

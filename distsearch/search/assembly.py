@@ -6,7 +6,7 @@ again. An assembly is a plan with the data: ready to search.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,9 @@ from distsearch.search.limits import Limits
 from distsearch.storage import Address
 from distsearch.strategies.base import AnyStrategy, State
 from distsearch.workers.base import Pool
+from distsearch.workers.late import Horizon, LatePool
 from distsearch.workers.local import LocalPool
+from distsearch.workers.place import check_workers, joins_cluster
 
 MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
 MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
@@ -93,22 +95,38 @@ class Assembly:
         """When the search ends, after the rounds that are done."""
         return Limits(self.config.stop, done, by_measuring=self.strategy.chosen_by_measuring)
 
-    def check_limits(self) -> None:
-        """SettingError if there is a limit that no search of this kind reaches."""
+    def check(self) -> None:
+        """SettingError if there is a limit that no search of this kind reaches, or if there are too many workers."""
+        check_workers(self.config.workers.count)
         if self.config.stop.target_accuracy is not None and not self.objective.classes:
             raise SettingError(
                 "stop.target_accuracy: expected classes to be learnt, but numbers and functions have no accuracy; "
                 "give a target loss instead"
             )
 
-    def pool(self) -> Pool:
-        """The workers that the configuration asks for, started."""
+    def pool(self, done: Sequence[RoundRecord] = ()) -> Pool:
+        """The workers that the configuration asks for, after the rounds that are done.
+
+        A number of them is started at once, and so are those of a cluster. Left to itself, the search begins in this
+        process, and they are started if they will pay.
+        """
         count = self.config.workers.count
         if count == 0:
             return LocalPool(self.strategy, self.objective)
+        if count is None and not joins_cluster():
+            return LatePool(self.strategy, self.objective, self._horizon(done), self._ray_pool)
+        return self._ray_pool()
+
+    def _ray_pool(self) -> Pool:
         from distsearch.workers.ray.pool import RayPool  # takes half a second to import
 
-        return RayPool(self.strategy, self.objective, count)
+        return RayPool(self.strategy, self.objective, self.config.workers.count)
+
+    def _horizon(self, done: Sequence[RoundRecord]) -> Horizon:
+        """What is left of the limits of rounds and seconds."""
+        rounds, seconds = self.limits().rounds, self.config.stop.seconds
+        spent = done[-1].seconds if done else 0.0
+        return Horizon(inf if rounds is None else rounds - len(done), inf if seconds is None else seconds - spent)
 
 
 def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:

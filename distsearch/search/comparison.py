@@ -24,6 +24,7 @@ from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.observers import Observer
 from distsearch.settings import LARGEST_WHOLE, declared
+from distsearch.workers.place import joins_cluster, keep_ray
 
 DEFAULT_SECONDS = 10.0  # of each search, where nothing else ends it
 PLAN_BYTES = 500  # of one search that is planned
@@ -182,9 +183,10 @@ def _searched(
 
 
 def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[None]:
-    """Ray, started once for all searches, if they are to run on it."""
+    """Ray, started once for all searches, if they are to run on it from their beginning."""
     count = settings.workers.count
-    if count == 0:
+    if count == 0 or (count is None and not joins_cluster()):
+        keep_ray()
         return nullcontext()
     from distsearch.workers.ray.cluster import connected  # takes half a second to import
 

@@ -39,6 +39,7 @@ class Resumption:
 
     def run(self, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
         """Continue from the last checkpoint, to the bytes that the run would have come to without a stop."""
+        self.assembly.check()
         run = Run.reopen(self.stored, len(self.done), self.assembly.config, self.assembly.strategy.settings)
         with closing(run):
             interrupts = interrupts or Interrupts()

@@ -49,7 +49,7 @@ def run_unrecorded(
     _begin(assembly)
     interrupts = interrupts or Interrupts()
     with ExitStack() as opened:
-        pool = _opened_pool(assembly, opened, interrupts)
+        pool = _opened_pool(assembly, (), opened, interrupts)
         return search(assembly, pool, assembly.plan.first, (), Observers(observers), interrupts)
 
 
@@ -70,7 +70,7 @@ def go_on(
             others.add(Publishing(publisher))
         for observer in observers:
             others.add(observer)
-        pool = _opened_pool(assembly, opened, interrupts)
+        pool = _opened_pool(assembly, done, opened, interrupts)
         if pool.on_cluster:
             others.add(_gauging(directory.path.name, pool))
         recorder = opened.enter_context(Recorder(directory, pool, assembly.plan.named, others.saved))
@@ -80,16 +80,16 @@ def go_on(
 
 
 def _begin(assembly: Assembly) -> None:
-    assembly.check_limits()
+    assembly.check()
     for note in assembly.notes:
         LOG.warning(note)
     for choice in filter(None, (assembly.plan.why, assembly.strategy.chosen)):
         LOG.info(choice)
 
 
-def _opened_pool(assembly: Assembly, opened: ExitStack, interrupts: Interrupts) -> Pool:
+def _opened_pool(assembly: Assembly, done: Sequence[RoundRecord], opened: ExitStack, interrupts: Interrupts) -> Pool:
     """The workers, and BLAS on one thread in this process, until `opened` is closed."""
-    pool = opened.enter_context(interrupts.begin(assembly.pool))
+    pool = opened.enter_context(interrupts.begin(assembly.pool, done))
     opened.enter_context(one_thread())
     return pool
 

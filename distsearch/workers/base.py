@@ -45,7 +45,8 @@ class Pool(ABC):
 
     def answered_here(self, request: Request) -> Any:
         """The answer to a whole request, computed in this process."""
-        return request.answer(self.strategy, self.objective, 0, request.end(self.strategy, self.objective))
+        end = request.end(self.strategy, self.objective)
+        return request.answer(self.strategy, self.objective, request.begin, end)
 
     def evaluate(self, state: State) -> list[Answer]:
         """The answers to all units of the round, in index order. ObjectiveError if the user's code fails."""

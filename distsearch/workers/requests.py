@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,17 @@ from distsearch.strategies.sums import Subtree
 class Request(ABC):
     """What is asked for in one sweep over all workers. A range of parts gives the same bits, whoever answers it."""
 
-    kind: ClassVar[str]
+    kind: str
     """Names requests whose parts cost the same."""
-    evaluates: ClassVar[bool] = True
+    evaluates: bool = True
     """Whether weights are evaluated on the objective."""
 
     @abstractmethod
     def boundaries(self, strategy: AnyStrategy, objective: Objective) -> Sequence[int]:
-        """Where it may be divided, rising, from 0 to its end."""
+        """Where it may be divided, rising, from its beginning to its end."""
+
+    begin = 0
+    """The first boundary."""
 
     def end(self, strategy: AnyStrategy, objective: Objective) -> int:
         """The last boundary."""

@@ -294,6 +294,7 @@ def test_patience_counts_what_came_before_the_stop(tmp_path, flags):
         ({"rounds": 2**64}, "stop.rounds: expected a whole number below 2"),
         ({"seconds": float("inf")}, "stop.seconds: expected a finite number, got inf"),
         ({"rounds": 1, "workers": 2**64}, "workers.count: expected a whole number below 2"),
+        ({"rounds": 1, "workers": 1000}, "workers.count: expected at most .*, the cores of this machine, got 1000"),
     ],
 )
 def test_a_run_is_not_told_to_go_on_by_what_its_configuration_could_not_hold(tmp_path, more, sentence):

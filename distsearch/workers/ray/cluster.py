@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
+from functools import cache
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -14,26 +14,33 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # keeps Ray fr
 import ray
 from ray.exceptions import RayError
 
-from distsearch.errors import SettingError, WorkersError
+from distsearch.errors import WorkersError
 from distsearch.machine import cores
+from distsearch.workers.place import ADDRESS, check_workers, joins_cluster, ray_is_kept
+from distsearch.workers.ray.home import Home
 from distsearch.workers.ray.private import PrivateRay
 
-ADDRESS = "RAY_ADDRESS"  # set inside every job
 KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head
 _RAYS_OWN = ray._private.worker.print_to_stdstream
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 _private: PrivateRay | None = None  # the Ray that this process has started; like Ray itself, one per process
+_store_bytes = 0  # of its object store
 
 
-def joins_cluster() -> bool:
-    """Whether the environment names a cluster to join."""
-    return bool(os.environ.get(ADDRESS))
+@cache
+def _home() -> Home:
+    return Home()
+
+
+def is_foreign() -> bool:
+    """Whether somebody else in this process has connected to Ray, who will also end it."""
+    return bool(ray.is_initialized()) and _private is None
 
 
 @contextmanager
 def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
     """Ray, started once for several pools, each of which ends its own workers. SettingError if they are too many."""
-    if ray.is_initialized():  # by someone else, who ends it
+    if is_foreign():
         yield
         return
     connect(workers, data_bytes)
@@ -44,34 +51,50 @@ def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
 
 
 def connect(workers: int | None, data_bytes: int) -> None:
-    """Start Ray here, or join the cluster that the environment names. WorkersError if that fails."""
+    """Start Ray here, or join the cluster that the environment names. WorkersError if that fails.
+
+    One that was kept from an earlier search serves again, if its object store is large enough.
+    """
     if joins_cluster():
-        _join(os.environ[ADDRESS])
+        if not ray.is_initialized():
+            _join(os.environ[ADDRESS])
         return
-    if workers is not None and workers > cores():
-        raise SettingError(f"workers.count: expected at most {cores()}, the cores of this machine, got {workers}")
+    check_workers(workers)
+    size = STORE_BYTES + 2 * data_bytes
+    if ray.is_initialized():
+        if size <= _store_bytes:
+            return
+        disconnect()
     try:
-        start(workers or cores(), STORE_BYTES + 2 * data_bytes)
+        start(cores() if ray_is_kept() else workers or cores(), size)
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(f"Ray did not start: {error_lines(error)[0]}; --workers 0 searches without it") from None
 
 
 def start(cpus: int, store_bytes: int) -> None:
     """Start a Ray of our own, which only this process and its workers can use."""
-    global _private
-    _private = PrivateRay()
+    started = _home().do(lambda: _start(cpus, store_bytes))
     try:
-        with _private.starting():
-            _init(
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=store_bytes,
-                _node_ip_address="127.0.0.1",
-            )
-    except BaseException:
-        _end()
+        started.result()
+    except Exception:
+        disconnect()
         raise
+    except BaseException:  # whoever waits for it has been interrupted, and does not wait any more
+        disconnect(wait=False)
+        raise
+
+
+def _start(cpus: int, store_bytes: int) -> None:
+    global _private, _store_bytes
+    _private, _store_bytes = PrivateRay(), store_bytes
+    with _private.starting():
+        _init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            object_store_memory=store_bytes,
+            _node_ip_address="127.0.0.1",
+        )
 
 
 def _join(address: str) -> None:
@@ -116,11 +139,10 @@ def _end() -> None:
 
 
 def disconnect(wait: bool = True) -> None:
-    """End Ray here, in a thread of its own, for Ctrl-C would leave it half done; and wait until it has ended."""
-    ending = Thread(target=_end, name="ray-shutdown", daemon=True)
-    ending.start()
+    """End Ray here, in the thread that started it, because Ctrl-C would leave it half done; wait until it has ended."""
+    ending = _home().do(_end)
     if wait:
-        ending.join()
+        ending.result()
 
 
 def cpus_of_cluster() -> int:

@@ -35,11 +35,12 @@ from distsearch.workers.dispatch.instructions import (
     Stop,
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
-from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus, joins_cluster
+from distsearch.workers.place import joins_cluster, ray_is_kept
+from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus, is_foreign
 from distsearch.workers.ray.kinds import MachineKinds
 from distsearch.workers.ray.parcels import packed
 from distsearch.workers.ray.sending import put
-from distsearch.workers.requests import Request
+from distsearch.workers.requests import EvaluateRound, Request
 from distsearch.workers.worker import Worker
 
 LOG = logging.getLogger(__name__)
@@ -82,8 +83,9 @@ class RayPool(Pool):
         self._gone: list[str] = []  # why each of the workers was lost that the user has not been told of
         # By what makes sweeps cost the same: the kind of request, its parts, the workers.
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
+        self._said_short = False  # that rounds are
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
-        self._connected_here = not ray.is_initialized()
+        self._connected_here = not is_foreign()
         self.on_cluster = joins_cluster() or not self._connected_here
         try:
             self._open(workers)
@@ -126,7 +128,7 @@ class RayPool(Pool):
         shortcut = self._shortcuts[request.kind, len(boundaries), self.count]
         began, worked = time.perf_counter(), self.worked
         if self._driver_may_answer(request) and shortcut.taken():
-            self._look_after_workers()
+            self._look_after_workers(request)
             answers = [self.answered_here(request)]
             shortcut.done(time.perf_counter() - began)
         else:
@@ -160,7 +162,7 @@ class RayPool(Pool):
 
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
-        if self._connected_here:
+        if self._connected_here and not ray_is_kept():
             disconnect(wait)
         else:
             for worker in self._workers.values():
@@ -181,11 +183,12 @@ class RayPool(Pool):
         """Whether there is no worker although the cluster has cores, because none of them is free."""
         return self.on_cluster and not self._dispatcher.alive and free_cpus() < 1 <= cpus_of_cluster()
 
-    def _look_after_workers(self) -> None:
+    def _look_after_workers(self, request: Request) -> None:
         """See now and then who has joined or is lost, while the driver does sweeps by itself."""
         now = time.monotonic()
         if now >= self._next_visit:
-            if not self._next_visit:
+            if not self._said_short and isinstance(request, EvaluateRound):
+                self._said_short = True
                 LOG.info("rounds are short: searching in this process (same result)")
             self._next_events(longest=0.0)
             self._next_visit = now + LOOK_SECONDS

@@ -1,0 +1,171 @@
+"""A pool that begins in this process at once, and is joined by workers later, if these would pay.
+
+Starting Ray takes seconds, and a call of it milliseconds: many searches are over sooner, and many rounds are shorter.
+So the search begins here, its rounds are timed, and Ray is started beside it only when they are long enough and there
+is time left for it. Whoever evaluates a round, the results are the same to the bit.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+from statistics import median
+from threading import Event, Thread
+from typing import Any, NamedTuple
+
+from distsearch.errors import DistsearchError
+from distsearch.objectives.base import Objective
+from distsearch.strategies.base import AnyStrategy
+from distsearch.workers.base import Pool
+from distsearch.workers.place import OPENING
+from distsearch.workers.requests import EvaluateRound, Request
+
+LOG = logging.getLogger(__name__)
+
+FIRST_LOOK = 0.4  # seconds from the beginning of the search until it is decided for the first time
+START_SECONDS = 8.0  # that must be left for it: to start Ray, and for the workers to make up for that
+SHORTEST_ROUND = 0.006  # seconds: in shorter rounds the workers' calls take as long as the work
+PIECE_SECONDS = 0.05  # of work here between two looks whether workers have come
+LATEST = 5  # rounds that are looked at
+
+
+class Horizon(NamedTuple):
+    """When the search will end, as far as that is known: after so many rounds and seconds."""
+
+    rounds: float = inf
+    seconds: float = inf
+
+
+class LatePool(Pool):
+    """Answers here until workers have come; `opened` starts them and returns their pool."""
+
+    def __init__(
+        self, strategy: AnyStrategy, objective: Objective, horizon: Horizon, opened: Callable[[], Pool]
+    ) -> None:
+        super().__init__(strategy, objective)
+        self._horizon = horizon
+        self._opened = opened
+        self._began: float | None = None  # when the first round did
+        self._round_began = inf  # the current one; infinite between rounds
+        self._rounds = 0
+        self._latest: deque[float] = deque(maxlen=LATEST)  # seconds of rounds here
+        self._piece = 1  # tiles that are answered between two looks
+        self._pool: Pool | None = None
+        self._arrived: Pool | None = None  # set by the thread that opens it
+        self._closed = Event()
+
+    @property
+    def count(self) -> int:
+        """Workers that are alive; 0 until they have come."""
+        return self._pool.count if self._pool else 0
+
+    @property
+    def machines(self) -> tuple[dict[str, str], ...]:
+        """The machines that the workers run on."""
+        return self._pool.machines if self._pool else ()
+
+    def sweep(self, request: Request) -> list[Any]:
+        """Answer a request, here or by the workers, or its beginning here and the rest by them."""
+        if self._joined():
+            return self._pool_there.sweep(request)
+        if not isinstance(request, EvaluateRound):
+            return [self.answered_here(request)]
+        if self._began is None:
+            self._began = time.monotonic()
+            Thread(target=self._open_if_it_pays, name=OPENING, daemon=True).start()
+        self._round_began = time.monotonic()
+        answers = self._answered_until_joined(request)
+        self._latest.append(time.monotonic() - self._round_began)
+        self._round_began = inf
+        self._rounds += 1
+        return answers
+
+    def close(self, wait: bool = True) -> None:
+        """Release the workers; those that are still starting end by themselves as soon as they have started."""
+        self._closed.set()
+        if self._joined():
+            self._pool_there.close(wait)
+
+    def _joined(self) -> bool:
+        """Whether workers have come; from now on they are asked."""
+        if self._pool is None and self._arrived is not None:
+            self._pool = self._arrived
+            self.on_cluster = self._pool.on_cluster
+            self.retried = self._pool.retried
+        return self._pool is not None
+
+    @property
+    def _pool_there(self) -> Pool:
+        if self._pool is None:
+            raise AssertionError("no worker has come yet")
+        return self._pool
+
+    def _answered_until_joined(self, request: Request) -> list[Any]:
+        """Answers tile by tile, so many at once that looking for workers costs nothing; the rest by the workers."""
+        boundaries = request.boundaries(self.strategy, self.objective)
+        answers: list[Any] = []
+        at = 0
+        while at < len(boundaries) - 1:
+            if self._joined():
+                return answers + self._pool_there.sweep(Rest(request, boundaries[at:]))
+            to = min(at + self._piece, len(boundaries) - 1)
+            began = time.monotonic()
+            answers.append(request.answer(self.strategy, self.objective, boundaries[at], boundaries[to]))
+            if time.monotonic() - began < PIECE_SECONDS:
+                self._piece = max(self._piece, min(2 * (to - at), len(boundaries)))
+            at = to
+        return answers
+
+    def _open_if_it_pays(self) -> None:
+        """Start the workers once rounds are long enough for them, while there is time enough left."""
+        wait = FIRST_LOOK
+        while not self._closed.wait(wait):
+            if self._pays():
+                break
+            wait = FIRST_LOOK
+        else:
+            return
+        try:
+            pool = self._opened()
+        except DistsearchError as error:
+            LOG.warning(f"{error}: the search continues in this process")
+            return
+        if self._closed.is_set():
+            pool.close()
+        else:
+            self._arrived = pool
+
+    def _pays(self) -> bool:
+        """Whether workers would make up for their start, going by the rounds so far."""
+        now = time.monotonic()
+        current = now - self._round_began  # −infinite between rounds
+        latest = list(self._latest)
+        usual = max(median(latest) if latest else 0.0, current)
+        if usual < SHORTEST_ROUND:
+            return False
+        left = min((self._horizon.rounds - self._rounds) * usual, self._horizon.seconds - (now - (self._began or now)))
+        return left >= START_SECONDS
+
+
+class Rest(Request):
+    """What is left of a request, from one of its boundaries on."""
+
+    def __init__(self, whole: Request, boundaries: Sequence[int]) -> None:
+        self._whole = whole
+        self._boundaries = boundaries
+        self.kind = whole.kind
+        self.evaluates = whole.evaluates
+        self.begin = boundaries[0]
+
+    def boundaries(self, strategy: AnyStrategy, objective: Objective) -> Sequence[int]:
+        """The boundaries that are left."""
+        return self._boundaries
+
+    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> Any:
+        """The answer for lo to hi."""
+        return self._whole.answer(strategy, objective, lo, hi)
+
+    def outgoing(self, strategy: AnyStrategy) -> Request:
+        """The whole request as workers need it: they are sent ranges of it."""
+        return self._whole.outgoing(strategy)
