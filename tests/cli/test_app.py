@@ -302,7 +302,7 @@ def test_what_does_not_fit_a_run_is_refused(folder):
         ("predict", "table", "none.csv"): "none.csv",
         ("evaluate", "table", "--data", "unseen.csv"): "medium",
         ("evaluate", "table", "--data", "table.csv", "--target", "lvel"): "level",
-        ("predict", "first", "three.npz"): "expected the 2 features that were trained on, got 3",
+        ("predict", "first", "three.npz"): "expected the 2 training features, got 3",
     }
     (folder / "unseen.csv").write_text("a,b,level\n1,2,medium\n1,2,low\n")
     np.savez(folder / "three.npz", X=np.zeros((2, 3)))
