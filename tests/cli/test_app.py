@@ -289,7 +289,7 @@ def test_a_toml_with_an_unknown_key_is_refused_by_its_name(tmp_path):
 
 def test_an_existing_run_is_never_overwritten(folder):
     before = {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()}
-    assert "first is already there: choose another --name" in refused(
+    assert "first already exists: choose another --name" in refused(
         "run", "--workers", "0", "--name", "first", cwd=folder
     )
     assert {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()} == before
@@ -298,7 +298,7 @@ def test_an_existing_run_is_never_overwritten(folder):
 def test_what_does_not_fit_a_run_is_refused(folder):
     cases = {
         ("show", "frist"): "unknown run 'frist': did you mean 'first'",
-        ("show", "."): "is not a run of distsearch",
+        ("show", "."): "is not a distsearch run",
         ("predict", "table", "none.csv"): "none.csv",
         ("evaluate", "table", "--data", "unseen.csv"): "medium",
         ("evaluate", "table", "--data", "table.csv", "--target", "lvel"): "level",

@@ -98,7 +98,7 @@ def test_a_search_is_sent_followed_listed_and_fetched_with_the_bytes_of_a_local_
     assert client("fetch", "first")[1] == "fetched runs/first\n"
     stored, _ = search(tmp_path / "local", rounds=200)
     assert contents(tmp_path / "runs" / "first") == contents(stored.path)
-    assert "is already there: choose another folder with --to" in client("fetch", "first", code=2)[1]
+    assert "already exists: choose another folder with --to" in client("fetch", "first", code=2)[1]
     assert "identical" in client("verify", "first", "--rounds", "all")[0]
     assert not [job for job in client.jobs() if "export" in job]  # the helper of fetch is gone
 
@@ -134,7 +134,7 @@ def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it
 
 def test_a_job_that_fails_ends_as_its_program_does(client, first):
     again = ["run", "--workers", "0", "--name", "first"]
-    sentence = f"distsearch: {client.cluster.runs}/first is already there: choose another --name, or remove it first"
+    sentence = f"distsearch: {client.cluster.runs}/first already exists: choose another --name, or remove it first"
     out, err = client("submit", "--", *again, code=2)
     assert out.splitlines()[-1] == sentence
     assert "job first-2 at" in err
@@ -164,7 +164,7 @@ def test_a_plain_job_of_ray_s_own_command_is_a_search_too(client):
 def test_whatever_keeps_one_out_is_a_sentence(client, first, tmp_path):
     address = client.cluster.address
     (tmp_path / "wrong").write_text("wrong")
-    assert f"the cluster at {address} asks for a token" in client("jobs", code=2, RAY_AUTH_TOKEN_PATH="")[1]
+    assert f"the cluster at {address} requires a token" in client("jobs", code=2, RAY_AUTH_TOKEN_PATH="")[1]
     assert f"the cluster at {address} refuses this token" in client("jobs", "--token-file", "wrong", code=2)[1]
     [port] = free_ports(1)
     _, err = client("submit", "--address", f"127.0.0.1:{port}", "--", "run", code=3)
