@@ -54,7 +54,7 @@ def submit(
 ) -> None:
     """Send a search to a Ray cluster as a job, and follow it: distsearch submit -- run --data digits."""
     from distsearch.cli.submitted import search_of
-    from distsearch.jobs.following import survived
+    from distsearch.jobs.following import wait_out_start
     from distsearch.jobs.submission import submit as send
 
     search = search_of(context.find_root(), arguments, add or [], files)
@@ -69,7 +69,7 @@ def submit(
         say(f"job {sent.id} at {cluster.address}")
         _follow(cluster, sent.id)
         return
-    sent = survived(cluster, sent)
+    sent = wait_out_start(cluster, sent)
     if sent.ended and sent.status != "SUCCEEDED":
         print_text(cluster.log(sent.id))
         _end_as(sent)
@@ -109,7 +109,7 @@ def logs(
 def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption = None) -> None:
     """Stop a search on a Ray cluster; it ends with a checkpoint."""
     from distsearch.cli.progress import reached
-    from distsearch.jobs.following import ended
+    from distsearch.jobs.following import wait_until_ended
 
     cluster = _cluster(address, token_file)
     found = cluster.find(job)
@@ -117,7 +117,7 @@ def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption 
         say(f"job {found.id} has ended already: {found.status.lower()}")
         return
     cluster.stop(found.id)
-    done = ended(cluster, found.id)
+    done = wait_until_ended(cluster, found.id)
     progress = reached(cluster.log(found.id))
     rounds = f" after {progress.rounds:,} rounds, loss {progress.loss:.4g}" if progress else ""
     say(f"job {done.id}: {done.status.lower()}{rounds}")
@@ -147,12 +147,12 @@ def fetch(
 
 def export(run: RunArgument, runs: RunsOption = "runs") -> None:
     """Print a run's directory as text, for `fetch`."""
-    from distsearch.jobs.archive import packed
+    from distsearch.jobs.archive import pack
 
     path = as_path(runs) / run
     if not path.is_dir():
         raise RunError(f"{path} is not there")
-    print_text(packed(path))
+    print_text(pack(path))
 
 
 def _cluster(address: str, token_file: Path | None) -> "Cluster":
@@ -172,10 +172,10 @@ def _compare_versions(cluster: "Cluster") -> None:
 
 def _follow(cluster: "Cluster", job: str) -> None:
     """Print a job's lines until it has ended, and end as it did."""
-    from distsearch.jobs.following import followed
+    from distsearch.jobs.following import follow
 
     try:
-        done = followed(cluster, job, print_text)
+        done = follow(cluster, job, print_text)
     except KeyboardInterrupt:
         say(
             f"\njob {job} goes on: `distsearch logs {job} --follow` follows it, "
