@@ -1,4 +1,4 @@
-"""`python -m distsearch` and the command `distsearch`."""
+"""The entry point of `python -m distsearch` and the command `distsearch`."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
 from distsearch.workers.place import OPENING
 
-# The errors of Typer itself, whose own base class has a public name in none of its versions.
+# The base class of Typer's own errors, which has no public name in any version.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
 
 
 class _Ending:
-    """What SIGINT and SIGTERM do but where a search notes them: the first unwinds, the second ends at once."""
+    """The handler for SIGINT and SIGTERM outside of a search: the first unwinds, the second exits at once."""
 
     def __init__(self) -> None:
         self._came = False
@@ -36,7 +36,7 @@ class _Ending:
 
 
 def main() -> None:
-    """Run the command line. Errors are one sentence on stderr; the exit code says of which kind."""
+    """Run the command line. Errors are one sentence on stderr; the exit code gives their kind."""
     ending = _Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup`, or a shell's background, wants it
@@ -50,23 +50,23 @@ def main() -> None:
 
 
 def _exit_code(arguments: Sequence[str]) -> int:
-    """The exit code of a command line, whose error, if any, has been printed."""
+    """Run a command line, printing its error, if any; the exit code."""
     try:
         code = _run(arguments)
         sys.stdout.flush()
     except DistsearchError as error:
-        return _refused(str(error), error.exit_code)
+        return _refuse(str(error), error.exit_code)
     except _CommandLineError as error:
-        return _refused(_about_the_command_line(error))
+        return _refuse(_command_line_sentence(error))
     except MemoryError:
-        return _refused("there is not enough memory for this: try a smaller network, --batch or --population")
-    except OSError as error:  # what no room has a better sentence for, such as a folder that may not be entered
+        return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
+    except OSError as error:  # anything without a better sentence elsewhere, such as a folder that may not be entered
         if error.strerror is None:
             return report(error)
-        return _refused(f"cannot use {error.filename or 'a file'}: {error.strerror}")
+        return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
-    except Exception as error:  # noqa: BLE001  (whatever is left is a fault of this program)
+    except Exception as error:  # noqa: BLE001  (whatever is left is a bug in this program)
         return report(error)
     return code
 
@@ -74,7 +74,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
 def _leave(code: int) -> NoReturn:
     """End at once: without Ray's long good-bye, one that is still starting, or signals that are still to come."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody may be reading any more
+        with suppress(OSError):  # there may be no reader left
             stream.flush()
     os._exit(code)
 
@@ -89,15 +89,15 @@ def _run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _refused(sentence: str, code: int = UserError.exit_code) -> int:
+def _refuse(sentence: str, code: int = UserError.exit_code) -> int:
     say(f"distsearch: {sentence}")
     return code
 
 
-def _about_the_command_line(error: Any) -> str:
+def _command_line_sentence(error: Any) -> str:
     command = error.ctx.command_path if getattr(error, "ctx", None) else "distsearch"
     message = error.format_message().rstrip(".")
-    return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows what there is"
+    return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
 
 
 if __name__ == "__main__":

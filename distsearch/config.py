@@ -1,4 +1,4 @@
-"""RunConfig: all that a run is told, frozen, checked once, with defaults; from and to TOML."""
+"""RunConfig: a run's complete configuration, frozen, checked once, with defaults; from and to TOML."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ Value = bool | int | float | str | list[int] | None
 
 
 class DataConfig(Settings, frozen=True):
-    """What is learnt from."""
+    """The training data."""
 
     source: Annotated[
         str,
@@ -30,28 +30,28 @@ class DataConfig(Settings, frozen=True):
         ),
     ] = "vertical"
     reader: Annotated[
-        str, about("reader of the file: csv, tsv, parquet, npz or idx, or one of your own; by the file's name if empty")
+        str, about("reader of the file: csv, tsv, parquet, npz or idx, or one of your own; by file suffix if empty")
     ] = ""
     target: Annotated[str, about("target column of a table; its last column if empty")] = ""
     scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
     batch: (
-        Annotated[int, about("examples a round sees; if not set, what the strategy prefers, mostly all", at_least=1)]
+        Annotated[int, about("examples per round; if not set, the strategy's preference, usually all", at_least=1)]
         | None
     ) = None
-    points: Annotated[int, about("vertical, spiral: points a class", unit="examples", at_least=2)] = 100
-    classes: Annotated[int, about("vertical, spiral: classes", at_least=2)] = 3
-    seed: Annotated[int, about("seed of the built-in data and of the split", flag="data-seed", at_least=0)] = 0
+    points: Annotated[int, about("vertical, spiral: points per class", unit="examples", at_least=2)] = 100
+    classes: Annotated[int, about("vertical, spiral: number of classes", at_least=2)] = 3
+    seed: Annotated[int, about("seed for the built-in data and the split", flag="data-seed", at_least=0)] = 0
 
 
 class NetworkConfig(Settings, frozen=True):
-    """The network that is trained."""
+    """The network to train."""
 
     layers: Annotated[tuple[Annotated[int, Meta(ge=1)], ...], about("widths of the hidden layers", unit="neurons")] = (
         3,
     )
     activation: Annotated[str, about("hidden activation: relu, tanh, sigmoid or step")] = "relu"
-    start: Annotated[str, about("first weights: course (0.01 × normal), he or glorot")] = "course"
+    start: Annotated[str, about("initial weights: course (0.01 × normal), he or glorot")] = "course"
     loss: Annotated[
         str,
         about("cross-entropy, mean-squared-error, mean-absolute-error or classification-error"),
@@ -59,10 +59,10 @@ class NetworkConfig(Settings, frozen=True):
 
 
 class StrategyConfig(Settings, frozen=True):
-    """How the weights are looked for."""
+    """How to search for the weights."""
 
     name: Annotated[str, about("auto chooses; `distsearch strategies` lists all", flag="strategy")] = "hill-climb"
-    seed: Annotated[int, about("seed of every random number of the search", at_least=0)] = 0
+    seed: Annotated[int, about("seed for all random numbers of the search", at_least=0)] = 0
 
 
 class StopConfig(Settings, frozen=True):
@@ -79,8 +79,8 @@ class StopConfig(Settings, frozen=True):
         Annotated[
             int,
             about(
-                "rounds in which the best loss has not fallen by a thousandth; "
-                "with --batch, and for node-perturbation, measurements",
+                "rounds without the best loss falling by a thousandth; "
+                "with --batch, and for node-perturbation, measurements instead of rounds",
                 unit="rounds",
                 at_least=1,
             ),
@@ -90,13 +90,13 @@ class StopConfig(Settings, frozen=True):
 
 
 class WorkersConfig(Settings, frozen=True):
-    """Who tries the candidates."""
+    """Where candidates are evaluated."""
 
     count: (
         Annotated[
             int,
             about(
-                "Ray workers, a core each; all cores if not set; 0: in this process, without Ray",
+                "Ray workers, one core each; all cores if not set; 0: in this process, without Ray",
                 flag="workers",
                 at_least=0,
             ),
@@ -106,14 +106,14 @@ class WorkersConfig(Settings, frozen=True):
 
 
 class OutputConfig(Settings, frozen=True):
-    """What is kept."""
+    """What is kept, and where."""
 
-    name: Annotated[str, about("name of the run; made up if empty")] = ""
+    name: Annotated[str, about("name of the run; generated if empty")] = ""
     directory: Annotated[str, about("folder that holds the runs", flag="runs", path=True)] = "runs"
     storage: Annotated[
         str,
         about(
-            "folder or URI (s3://bucket/prefix, gs://…) to which checkpoints and results are published as well",
+            "folder or URI (s3://bucket/prefix, gs://…) to publish checkpoints and results to as well",
             path=True,
         ),
     ] = ""
@@ -121,8 +121,8 @@ class OutputConfig(Settings, frozen=True):
         Annotated[
             int,
             about(
-                "accuracy is measured every so many rounds, with --batch the loss on all examples as well; if not set, "
-                "every 10 (every 50 if they are very short), or with --batch so seldom that it takes 5% of the time",
+                "rounds between measurements of accuracy, and with --batch of the loss on all examples; if not set, "
+                "10 (50 if they are very short), or with --batch as many as keep measuring within 5% of the time",
                 unit="rounds",
                 at_least=1,
             ),
@@ -133,8 +133,8 @@ class OutputConfig(Settings, frozen=True):
         Annotated[
             int,
             about(
-                "with --batch, round of the first measurement after that of round 1; the next is at twice as many, "
-                "and so on up to measure-every; if not set, chosen together with that",
+                "with --batch, round of the first measurement after round 1; each next one is at twice the round, "
+                "until they are measure-every rounds apart; if not set, chosen together with it",
                 unit="rounds",
                 at_least=1,
             ),
@@ -144,7 +144,7 @@ class OutputConfig(Settings, frozen=True):
 
 
 class RunConfig(Settings, frozen=True):
-    """All that a run is told. `settings` are the strategy's own, by name; it checks them itself."""
+    """A run's complete configuration. `settings` are the strategy's own, by name; it checks them itself."""
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
@@ -166,14 +166,14 @@ SECTIONS: dict[str, type[Settings]] = {
 
 
 def options() -> Iterator[tuple[str, Declared]]:
-    """(section, setting) for every setting that has a flag of its own, strategies' settings apart."""
+    """(section, setting) for every setting with its own flag, except the strategies' settings."""
     for section, group in SECTIONS.items():
         for setting in declared(group):
             yield section, setting
 
 
 def from_sections(sections: Mapping[str, Any]) -> RunConfig:
-    """The configuration made of nested mappings, as TOML gives them. SettingError names what does not fit."""
+    """Make a configuration from nested mappings, such as TOML's. Raises SettingError naming what does not fit."""
     known = [*SECTIONS, "settings"]
     groups: dict[str, Any] = {}
     for section, values in sections.items():
@@ -186,7 +186,7 @@ def from_sections(sections: Mapping[str, Any]) -> RunConfig:
 
 
 def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> RunConfig:
-    """The configuration made of flag names (`data_seed` or `data-seed`) over the sections of `base`.
+    """Make a configuration from flags, by name (`data_seed` or `data-seed`), over the sections of `base`.
 
     A flag that no section declares is taken for a setting of the strategy.
     """
@@ -199,7 +199,7 @@ def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The sections of a TOML file; SettingError with the line if it is not TOML."""
+    """Read the sections of a TOML file. Raises SettingError with the line if it is not TOML."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -210,14 +210,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingError(f"cannot read the configuration {path}: {error.strerror}") from None
     except RecursionError:
         raise SettingError(f"{path} is not a configuration: its brackets are nested too deeply") from None
-    except ValueError as error:  # also of a whole number with thousands of digits
+    except ValueError as error:  # also raised for integers with thousands of digits
         raise SettingError(f"{path} is not TOML: {error}") from None
 
 
 def to_toml(config: RunConfig, strategy_settings: Settings | None) -> str:
-    """The configuration as commented TOML that `from_sections` reads back to the same; unset settings as comments.
+    """The configuration as commented TOML that `from_sections` restores; unset settings are comments.
 
-    Without the checked settings of a strategy, which is then still to be chosen, those that are given stand there.
+    Without checked `strategy_settings`, when the strategy is yet to be chosen, the settings are written as given.
     """
     lines: list[str] = []
     for section in SECTIONS:
@@ -245,5 +245,5 @@ def _section(name: str, group: Settings, text: str | None = None) -> list[str]:
 
 
 def _toml_value(value: Value) -> str:
-    """A TOML value: as JSON writes booleans, numbers, texts and lists of them, but that TOML escapes DEL as well."""
+    """A TOML value: the same as JSON for booleans, numbers, texts and lists of them, except that DEL is escaped."""
     return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")

@@ -4,13 +4,13 @@ DistsearchError
 ├── UserError            exit code 2   something given by the user cannot be used
 │   ├── SettingError                   a setting is unknown, out of range or of the wrong type
 │   ├── DataError                      a data set cannot be read or used
-│   ├── TooLargeError                  something would take more memory than there is
-│   ├── RunError                       a run directory is missing, foreign, damaged or already there
-│   └── StorageError                   shared storage cannot be reached or used, or what lies there is damaged
-│       └── OvertakenError             another driver has gone on with the run
-├── WorkersError         exit code 3   the workers cannot be started or are all lost
+│   ├── TooLargeError                  something would take more memory than is available
+│   ├── RunError                       a run directory is missing, foreign, damaged or already exists
+│   └── StorageError                   shared storage is unreachable, unusable or damaged
+│       └── OvertakenError             another driver has continued the run
+├── WorkersError         exit code 3   the workers cannot start or are all lost
 ├── ClusterError         exit code 3   a Ray cluster does not answer, or cannot do what it is asked to
-└── ObjectiveError       exit code 4   the objective failed, or answered nothing finite
+└── ObjectiveError       exit code 4   the objective failed, or returned no finite loss
 """
 
 import pickle
@@ -18,11 +18,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-_LONGEST_SHOWN = 60  # characters of a value that came
+_LONGEST_SHOWN = 60  # characters of a value shown in a message
 
 
 class DistsearchError(Exception):
-    """Anything that distsearch says to its user before it stops."""
+    """The base of all errors that distsearch reports to the user."""
 
     exit_code = 1
 
@@ -42,23 +42,23 @@ class DataError(UserError):
 
 
 class TooLargeError(UserError):
-    """Something would take more memory than there is."""
+    """Something would take more memory than is available."""
 
 
 class RunError(UserError):
-    """A run directory is missing, foreign, damaged or already there."""
+    """A run directory is missing, foreign, damaged or already exists."""
 
 
 class StorageError(UserError):
-    """Shared storage cannot be reached or used, or what lies there is damaged."""
+    """Shared storage is unreachable, unusable or damaged."""
 
 
 class OvertakenError(StorageError):
-    """Another driver has gone on with the run."""
+    """Another driver has continued the run."""
 
 
 class WorkersError(DistsearchError):
-    """The workers cannot be started or are all lost."""
+    """The workers cannot start or are all lost."""
 
     exit_code = 3
 
@@ -70,7 +70,7 @@ class ClusterError(DistsearchError):
 
 
 class ObjectiveError(DistsearchError):
-    """The objective failed, or answered nothing finite. Its cause, if any, travels with it between processes."""
+    """The objective failed, or returned no finite loss. Its cause, if any, is kept between processes."""
 
     exit_code = 4
 
@@ -85,7 +85,7 @@ def _objective_error(message: str, cause: BaseException | None) -> ObjectiveErro
 
 
 def _picklable(error: BaseException | None) -> BaseException | None:
-    """The error, or None if it cannot travel."""
+    """The error, or None if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  (our own bytes)
     except Exception:  # noqa: BLE001  (an exception's class may do anything)
@@ -94,16 +94,16 @@ def _picklable(error: BaseException | None) -> BaseException | None:
 
 
 def brief(value: object) -> str:
-    """A value as errors show it: on one line, and not too long."""
+    """A value as error messages show it: on one line, and not too long."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no whole numbers of more than 4,300 digits
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}…"
 
 
 def unknown(what: str, came: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not among the known ones, with the nearest one suggested."""
+    """The sentence for an unknown name, suggesting the closest known one."""
     names = sorted(known)
     near = [name for name in names if came and name.startswith(came)] or get_close_matches(came, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

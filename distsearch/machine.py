@@ -1,4 +1,4 @@
-"""What this machine computes with: recorded with every run, because bits are promised for one kind of machine."""
+"""What this machine computes with: recorded with every run, as identical bits are promised per kind of machine."""
 
 import os
 import platform
@@ -19,19 +19,19 @@ def _controller() -> ThreadpoolController:
 
 
 class _OneThread:
-    """BLAS on one thread while anybody wants it so, in whichever thread: the last one out restores what was before."""
+    """Keeps BLAS on one thread while any thread wants that; the last one to leave restores the previous setting."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._wanted = 0  # by so many
-        self._before: list[int] = []  # the threads of each library
+        self._wanted = 0  # number of current users
+        self._before: list[int] = []  # previous thread count of each library
 
     def enter(self) -> None:
         with self._lock:
             if not self._wanted:
                 self._before = [library.num_threads for library in _controller().lib_controllers]
             self._wanted += 1
-            self._set([1] * len(self._before))  # each time, for some kinds of BLAS have a setting for every thread
+            self._set([1] * len(self._before))  # every time, as in some BLAS libraries the setting is per thread
 
     def leave(self) -> None:
         with self._lock:
@@ -42,7 +42,7 @@ class _OneThread:
     @staticmethod
     def _set(counts: list[int]) -> None:
         for library, count in zip(_controller().lib_controllers, counts, strict=True):
-            # From threadpoolctl 3.8 on, its public function does nothing where another thread was the first to set it.
+            # Since threadpoolctl 3.8, its public function does nothing if a different thread was the first to call it.
             getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
 
 
@@ -51,7 +51,7 @@ _one_thread = _OneThread()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """BLAS on one thread in this process: with more, the last bits depend on their number."""
+    """Keep BLAS on one thread in this process while entered: with more, the last bits depend on their number."""
     _one_thread.enter()
     try:
         yield
@@ -60,12 +60,12 @@ def one_thread() -> Iterator[None]:
 
 
 def use_one_thread() -> None:
-    """BLAS on one thread in this process from now on."""
+    """Keep BLAS on one thread in this process from now on."""
     _one_thread.enter()
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -93,7 +93,7 @@ def _processor() -> str:
 
 def _blas() -> str:
     found = _controller().info()
-    # SciPy brings a BLAS of its own, which is there or not as scikit-learn was imported or not.
+    # SciPy bundles its own BLAS, which is loaded or not depending on whether scikit-learn was imported.
     libraries = [library for library in found if "numpy" in library["filepath"]] or found
     names = [f"{each['internal_api']} {each['version']} {each.get('architecture', '')}".strip() for each in libraries]
     return ", ".join(sorted(set(names))) or "NumPy's own"

@@ -1,4 +1,4 @@
-"""What would take more memory than there is, is refused before the memory is taken."""
+"""Refuses what would take more memory than is available, before the memory is taken."""
 
 import os
 import resource
@@ -9,24 +9,26 @@ from distsearch.errors import TooLargeError
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB", "RB", "QB")
 _CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # of the older cgroups
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroups v1
 )
 
 
 def require(what: str, size: int, instead: str) -> None:
-    """Raise TooLargeError if something would take more bytes than there are; `instead` says what to do about it."""
+    """Raise TooLargeError if something would take more bytes than are available; `instead` says what to do about it."""
     there = available()
     if size > there:
-        raise TooLargeError(f"{what} would take {in_words(size)} of memory, and there are {in_words(there)}: {instead}")
+        raise TooLargeError(
+            f"{what} would take {in_words(size)} of memory, but only {in_words(there)} are available: {instead}"
+        )
 
 
 def available() -> int:
-    """The bytes that this process may still take: of the machine, in its container, under `ulimit -v`."""
+    """The bytes that this process may still allocate, as limited by the machine, its container and `ulimit -v`."""
     return max(0, min(_of_the_machine(), _of_the_container(), _of_the_process()))
 
 
 def in_words(size: int) -> str:
-    """A number of bytes in a unit that leaves few digits."""
+    """A number of bytes in a readable unit."""
     number, unit = float(size), 0
     while number >= 1000 and unit < len(_UNITS) - 1:
         number, unit = number / 1000, unit + 1
@@ -45,7 +47,7 @@ def _of_the_container() -> int:
     for path in _CONTAINER_LIMITS:
         try:
             return int(path.read_text(encoding="ascii"))
-        except (OSError, ValueError):  # there is none, or it is "max"
+        except (OSError, ValueError):  # no such file, or its value is "max"
             continue
     return _of_the_machine()
 

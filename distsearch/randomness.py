@@ -1,9 +1,9 @@
-"""Noise by counter: a normal deviate is a pure function of (seed, stream, round, index, position).
+"""Counter-based noise: a normal deviate is a pure function of (seed, stream, round, index, position).
 
-Raw Philox words (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") are guaranteed by NumPy to
-stay the same. Each is cut into four 16-bit pieces, and each piece picks one of 65,536 normal quantiles, so every
-deviate consumes the same number of bits and any range of candidates is one contiguous draw. |z| is at most 4.32.
-This is the only file that names numpy.random.
+NumPy guarantees that raw Philox words (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") stay the
+same. Each is cut into four 16-bit pieces, and each piece picks one of 65,536 normal quantiles, so every deviate
+consumes the same number of bits and any range of candidates is one contiguous draw. |z| is at most 4.32.
+This is the only file that uses numpy.random.
 """
 
 import threading
@@ -35,7 +35,7 @@ class Stream(IntEnum):
 
 @cache
 def _quantiles() -> NDArray[np.float32]:
-    """The midpoint quantiles of N(0, 1), (65536,), exactly odd around the middle."""
+    """The midpoint quantiles of N(0, 1), (65536,), exactly antisymmetric about the middle."""
     inverse = NormalDist().inv_cdf
     upper = np.array([inverse((piece + 0.5) / _PIECES) for piece in range(_PIECES // 2, _PIECES)])
     table = np.concatenate([-upper[::-1], upper]).astype(np.float32)
@@ -44,7 +44,7 @@ def _quantiles() -> NDArray[np.float32]:
 
 
 class _Generator(threading.local):
-    """One Philox a thread, whose counter is set anew for each draw (making one costs five times as much)."""
+    """One Philox per thread, whose counter is reset for each draw (creating one costs five times as much)."""
 
     def __init__(self) -> None:
         self.philox = Philox(key=0)
@@ -65,9 +65,9 @@ _generator = _Generator()
 
 
 def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: int) -> NDArray[np.float32]:
-    """Standard normal noise of the candidates lo to hi of a round, (hi - lo, width) float32.
+    """Standard normal noise for the candidates [lo, hi) of a round, (hi - lo, width) float32.
 
-    Row k is the same whatever lo and hi it is asked in. seed is below 2**64; round_number counts from 0.
+    A candidate's row is the same whatever lo and hi are. seed is below 2**64; round_number counts from 0.
     """
     blocks = -(-width // _NORMALS_PER_BLOCK)
     count = (hi - lo) * blocks * _WORDS_PER_BLOCK
@@ -78,7 +78,7 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
 
 
 def signs(seed: int, stream: int, round_number: int, index: int, width: int) -> NDArray[np.float32]:
-    """Signs ±1, each as likely, of one unit of a round, (width,) float32, from the same counter: one bit each."""
+    """Signs ±1, equally likely, for one unit of a round, (width,) float32, from the same counter: one bit each."""
     words = -(-width // 64)
     blocks = -(-words // _WORDS_PER_BLOCK)
     drawn = _generator.words(seed, stream, round_number, index * blocks, words)
@@ -92,5 +92,5 @@ def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArra
 
 
 def uniform(seed: int, stream: int, round_number: int, index: int = 0) -> float:
-    """A number in [0, 1) with 53 random bits, from the same counter: any number of them for a round, by index."""
+    """A number in [0, 1) with 53 random bits, from the same counter; `index` tells apart several in a round."""
     return float(_generator.words(seed, stream, round_number, index, 1)[0] >> np.uint64(11)) / 2**53

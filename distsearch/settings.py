@@ -1,7 +1,7 @@
-"""Declared settings: a type with its bounds, help and unit; checked once; one sentence for what does not fit.
+"""Declared settings: a type with bounds, help and unit; checked once; one sentence for whatever does not fit.
 
 The run's configuration and each strategy's own settings are frozen structs whose fields are declared with `about`.
-The command line, the commented TOML and the README's table are all read off these declarations.
+The command line, the commented TOML and the README's table are all derived from these declarations.
 """
 
 import math
@@ -19,7 +19,7 @@ from distsearch.text import expanded, not_encodable
 
 S = TypeVar("S", bound="Settings")
 
-LARGEST_WHOLE = 2**64  # that JSON's and TOML's readers take
+LARGEST_WHOLE = 2**64  # JSON's and TOML's readers accept integers below this
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,7 +37,7 @@ def about(
     below: float | None = None,
     at_most: float | None = None,
 ) -> Meta:
-    """What is said of a setting and what it must keep to; `flag` names it on the command line if not its own name.
+    """Declare a setting's help text, unit and bounds; `flag` is its command-line name if that differs from its own.
 
     A `path` may begin with `~`.
     """
@@ -46,7 +46,7 @@ def about(
 
 
 class Declared(Struct, frozen=True):
-    """One setting as it was declared."""
+    """One setting as declared."""
 
     name: str
     type: Any
@@ -57,7 +57,7 @@ class Declared(Struct, frozen=True):
 
 
 def declared(settings: type[Settings]) -> Iterator[Declared]:
-    """The settings of a group, in the order of their declaration."""
+    """The settings of a group, in declaration order."""
     for field in msgspec.structs.fields(settings):
         meta = _meta(field.type)
         extra = meta.extra or {}
@@ -72,7 +72,7 @@ def declared(settings: type[Settings]) -> Iterator[Declared]:
 
 
 def checked(settings: type[S], values: Mapping[str, Any], where: str) -> S:
-    """The group made of `values`, or SettingError with what was expected and what came. `where` names the group."""
+    """Make the group, called `where` in errors, from `values`. Raises SettingError for what does not fit."""
     known = {field.name: field for field in msgspec.structs.fields(settings)}
     taken: dict[str, object] = {}
     for name, value in values.items():
@@ -87,12 +87,12 @@ def checked(settings: type[S], values: Mapping[str, Any], where: str) -> S:
 
 
 def replaced(group: S, where: str, **changes: Any) -> S:
-    """The group with other values, checked like all; `where` names it."""
+    """The group with changed values, checked like all; `where` names it."""
     return checked(type(group), {**msgspec.structs.asdict(group), **changes}, where)
 
 
 def _taken(field: FieldInfo, value: object) -> object:
-    """The value in plain Python, be it NumPy's, a path, or a single number where several may stand."""
+    """The value as plain Python, whether it is NumPy's, a path, or a single number where a list is expected."""
     plain = _builtin(value)
     if get_origin(_plain(field.type)) is tuple and isinstance(plain, int | float):
         return [plain]
@@ -106,12 +106,12 @@ def _builtin(value: object) -> object:
         return os.fspath(value)
     if isinstance(value, list | tuple | range):
         return [_builtin(part) for part in value]
-    to_list = getattr(value, "tolist", None)  # of NumPy's arrays, and of its scalars, which become numbers
+    to_list = getattr(value, "tolist", None)  # NumPy arrays have it, as do its scalars, which become numbers
     return to_list() if callable(to_list) else value
 
 
 def _check(name: str, value: object) -> None:
-    """SettingError if the value cannot be written to a file and read again."""
+    """Raise SettingError if the value cannot be written to a file and read back."""
     if isinstance(value, list):
         for part in value:
             _check(name, part)
@@ -129,7 +129,7 @@ def _check(name: str, value: object) -> None:
 
 
 def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str) -> str:
-    """Msgspec's "Expected `int` >= 2 - at `$.population`", with the name as the user knows it and what came."""
+    """Rephrase msgspec's "Expected `int` >= 2 - at `$.population`" with the user's name for it and what came."""
     found = re.fullmatch(r"(?P<what>.*?)(?:, got .*?)? - at `\$\.(?P<name>\w+)(?P<rest>.*)`", message)
     if found is None:
         return f"{where}: {message}"
@@ -157,7 +157,7 @@ def _meta(annotation: Any) -> Meta:
 
 
 def _plain(annotation: Any) -> Any:
-    """The type without bounds and without `| None`."""
+    """The type without its bounds and without `| None`."""
     if get_origin(annotation) is Annotated:
         return get_args(annotation)[0]
     parts = [part for part in get_args(annotation) if part is not type(None)]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from distsearch.errors import SettingError, brief
 
-# All of C0 and C1 but tab and newline, DEL, what turns the direction of writing around, and half surrogates, which
+# All of C0 and C1 except tab and newline; DEL; line separators and bidirectional controls; and lone surrogates, which
 # stand for bytes that are not UTF-8.
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def expanded(written: str | os.PathLike[str]) -> str:
-    """The path with a `~` or `~name` at its beginning replaced by that home.
+    """The path with a leading `~` or `~name` replaced by that home directory.
 
-    Raises SettingError if there is no such home, or if no file can have this path.
+    Raises SettingError if there is no such home directory, or if no file can have this path.
     """
     text = os.fspath(written)
     if "\0" in text:
@@ -34,22 +34,22 @@ def expanded(written: str | os.PathLike[str]) -> str:
 
 
 def as_path(written: str | os.PathLike[str]) -> Path:
-    """The path, as `expanded` makes it."""
+    """The path as a Path, expanded by `expanded`."""
     return Path(expanded(written))
 
 
 def not_encodable() -> str:
-    """What to do about a text that cannot be written, or that came in wrongly decoded."""
+    """What to do about a text that cannot be encoded, or that was decoded wrongly."""
     if sys.getfilesystemencoding() == "utf-8":
         return "write it in UTF-8"
-    return "this locale is not one of UTF-8, so set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    return "this locale is not UTF-8, so set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
 
 
 def escaped(text: str) -> str:
-    """The text with its control characters as Python writes them, such as \\x1b."""
+    """The text with its control characters as Python escapes, such as \\x1b."""
     return _ACTING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def escaped_in_json(text: str) -> str:
-    """A text in JSON with its control characters as JSON writes them, such as \\u001b."""
+    """JSON text with its control characters as JSON escapes, such as \\u001b."""
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

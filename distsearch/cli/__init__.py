@@ -1,4 +1,4 @@
-"""The command line: commands in app and comparisons, their options in options, the live bar in progress.
+"""The command line: commands in app, cluster, comparisons, models and records; options in options.
 
-Tables are in tables, what is printed and written in output.
+Tables are in tables, printing and writing in output, the live bar in progress.
 """

@@ -1,4 +1,4 @@
-"""The commands. Each is a few lines of wiring; what is heavy is imported inside them, so that --help is instant."""
+"""The commands. Each is a few lines of wiring; heavy imports are inside them, so that --help is instant."""
 
 import os
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as 
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
-    """The command line for these arguments: the strategies' options are only read where they are needed."""
+    """The command line for these arguments; the strategies' options are only read for commands that need them."""
     app = typer.Typer(
         help="Train neural networks without gradients, on every core and every machine you have.",
         add_completion=False,
@@ -93,7 +93,7 @@ def run(
     json: ResultOption = False,
     flags: dict[str, Any],
 ) -> None:
-    """Search for a network's weights; without options, the course's example."""
+    """Search for a network's weights; without options, for the built-in example."""
     from functools import partial
 
     from distsearch.search import session
@@ -106,21 +106,21 @@ def run(
 def resume(
     run: RunArgument,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="More rounds than are done; its own limit if not given.")
+        int | None, typer.Option(min=1, help="Additional rounds; if not given, the run's own limits apply.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="More seconds than were spent.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Additional seconds.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Go on although another version or processor made the run.")
+        bool, typer.Option("--force", help="Continue even if another version or processor made the run.")
     ] = False,
     verbose: VerboseOption = False,
     json: ResultOption = False,
     runs: RunsOption = "runs",
 ) -> None:
-    """Go on with a run that was stopped or killed, or that has reached its limit."""
+    """Continue a run that was stopped or killed, or that reached its limit."""
     from distsearch.search.resumption import prepare_to_resume
 
     stored = stored_run(run, runs)
@@ -131,7 +131,7 @@ def resume(
 
 
 def _search(assembly: "Assembly", search: "Callable[..., Found]", verbose: bool, json: bool) -> None:
-    """Run a search that is ready, and show how it goes and how it ended."""
+    """Run an assembled search, showing its progress and its result."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
     from distsearch.search.interrupts import Interrupts
@@ -156,10 +156,10 @@ def publish(
     storage: Annotated[str | None, typer.Option(help="Folder or URI; the run's own if not given.")] = None,
     runs: RunsOption = "runs",
 ) -> None:
-    """Publish a run to shared storage as it is now."""
+    """Publish a run, as it is now, to shared storage."""
     from distsearch.search import resumption
 
-    say(f"{run} is published in {resumption.publish(stored_run(run, runs), storage)}")
+    say(f"published {run} in {resumption.publish(stored_run(run, runs), storage)}")
 
 
 def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> None:

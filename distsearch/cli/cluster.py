@@ -1,4 +1,4 @@
-"""The commands that are about a Ray cluster: send a search there, watch it, stop it, bring its run here."""
+"""The commands for a Ray cluster: send a search there, follow it, stop it, fetch its run."""
 
 import os
 import time
@@ -19,7 +19,7 @@ AddressOption = Annotated[
     str,
     typer.Option(
         "--address",
-        help="Address of the cluster's dashboard; RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265.",
+        help="Cluster's dashboard; by default RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265.",
         metavar="URL",
         show_default=False,
     ),
@@ -28,7 +28,7 @@ TokenOption = Annotated[
     Path | None,
     typer.Option(
         "--token-file",
-        help="File with the cluster's token; RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.",
+        help="File with the cluster's token; by default RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.",
         show_default=False,
         **FILE,
     ),
@@ -43,18 +43,16 @@ def submit(
     ],
     address: AddressOption = "",
     token_file: TokenOption = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or print its id alone.")] = True,
-    job: Annotated[str, typer.Option(help="Id of the job; after its run if not given.", metavar="ID")] = "",
-    add: Annotated[
-        list[Path] | None, typer.Option("--add", help="A file to send along besides those named.", **FILE)
-    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or only print its id.")] = True,
+    job: Annotated[str, typer.Option(help="Id of the job; from its run's name if not given.", metavar="ID")] = "",
+    add: Annotated[list[Path] | None, typer.Option("--add", help="An additional file to send along.", **FILE)] = None,
     files: Annotated[
-        bool, typer.Option("--files/--no-files", help="Send data that is here, or take its path for the cluster's.")
+        bool, typer.Option("--files/--no-files", help="Send local data, or treat its path as one on the cluster.")
     ] = True,
 ) -> None:
     """Send a search to a Ray cluster as a job, and follow it: distsearch submit -- run --data digits."""
     from distsearch.cli.submitted import search_of
-    from distsearch.jobs.following import survived
+    from distsearch.jobs.following import wait_out_start
     from distsearch.jobs.submission import submit as send
 
     search = search_of(context.find_root(), arguments, add or [], files)
@@ -63,13 +61,13 @@ def submit(
     try:
         sent = send(cluster, search, job)
     except KeyboardInterrupt:
-        say("\ninterrupted: `distsearch jobs` shows whether the job is there already")
+        say("\ninterrupted: `distsearch jobs` shows whether the job was created")
         raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
     if wait:
         say(f"job {sent.id} at {cluster.address}")
         _follow(cluster, sent.id)
         return
-    sent = survived(cluster, sent)
+    sent = wait_out_start(cluster, sent)
     if sent.ended and sent.status != "SUCCEEDED":
         print_text(cluster.log(sent.id))
         _end_as(sent)
@@ -77,7 +75,7 @@ def submit(
 
 
 def list_jobs(address: AddressOption = "", token_file: TokenOption = None, json: JsonOption = False) -> None:
-    """List the searches on a Ray cluster, the oldest first."""
+    """List the searches on a Ray cluster, oldest first."""
     from distsearch.cli.progress import reached
     from distsearch.cli.tables import job_document, jobs_table
 
@@ -93,11 +91,11 @@ def list_jobs(address: AddressOption = "", token_file: TokenOption = None, json:
 
 def logs(
     job: JobArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the job has ended.")] = False,
     address: AddressOption = "",
     token_file: TokenOption = None,
 ) -> None:
-    """Print what a search on a Ray cluster has printed."""
+    """Print the output of a search on a Ray cluster."""
     cluster = _cluster(address, token_file)
     found = cluster.find(job)
     if follow:
@@ -109,50 +107,50 @@ def logs(
 def stop(job: JobArgument, address: AddressOption = "", token_file: TokenOption = None) -> None:
     """Stop a search on a Ray cluster; it ends with a checkpoint."""
     from distsearch.cli.progress import reached
-    from distsearch.jobs.following import ended
+    from distsearch.jobs.following import wait_until_ended
 
     cluster = _cluster(address, token_file)
     found = cluster.find(job)
     if found.ended:
-        say(f"job {found.id} has ended already: {found.status.lower()}")
+        say(f"job {found.id} has already ended: {found.status.lower()}")
         return
     cluster.stop(found.id)
-    done = ended(cluster, found.id)
+    done = wait_until_ended(cluster, found.id)
     progress = reached(cluster.log(found.id))
     rounds = f" after {progress.rounds:,} rounds, loss {progress.loss:.4g}" if progress else ""
     say(f"job {done.id}: {done.status.lower()}{rounds}")
     if done.run and done.status == "STOPPED" and progress:
-        say(f"it goes on with `distsearch submit -- resume {done.run}`")
+        say(f"`distsearch submit -- resume {done.run}` continues it")
 
 
 def fetch(
     job: JobArgument,
     to: Annotated[
         Path,
-        typer.Option("--to", help="Folder to bring it to.", envvar=RUNS_VARIABLE, parser=as_path, metavar="FOLDER"),
+        typer.Option("--to", help="Folder to fetch it to.", envvar=RUNS_VARIABLE, parser=as_path, metavar="FOLDER"),
     ] = Path("runs"),
     address: AddressOption = "",
     token_file: TokenOption = None,
 ) -> None:
-    """Bring the run of a job on a Ray cluster here; of a running one, as far as it is."""
-    from distsearch.jobs.submission import fetch as bring
+    """Fetch the run of a job on a Ray cluster; of a running job, its progress so far."""
+    from distsearch.jobs.submission import fetch as fetch_run
 
     cluster = _cluster(address, token_file)
     found = cluster.find(job)
     if not found.run:
-        raise UserError(f"job {found.id} was not sent by `distsearch submit`, so that its run is not known")
-    path = bring(cluster, found, to)
-    say(f"fetched {path}" + ("" if found.ended else ", as far as it was; its job goes on"))
+        raise UserError(f"job {found.id} was not sent by `distsearch submit`, so its run is unknown")
+    path = fetch_run(cluster, found, to)
+    say(f"fetched {path}" + ("" if found.ended else ", with the progress so far; its job is still running"))
 
 
 def export(run: RunArgument, runs: RunsOption = "runs") -> None:
     """Print a run's directory as text, for `fetch`."""
-    from distsearch.jobs.archive import packed
+    from distsearch.jobs.archive import pack
 
     path = as_path(runs) / run
     if not path.is_dir():
-        raise RunError(f"{path} is not there")
-    print_text(packed(path))
+        raise RunError(f"{path} does not exist")
+    print_text(pack(path))
 
 
 def _cluster(address: str, token_file: Path | None) -> "Cluster":
@@ -163,22 +161,22 @@ def _cluster(address: str, token_file: Path | None) -> "Cluster":
 
 
 def _compare_versions(cluster: "Cluster") -> None:
-    """Say so if the cluster's Ray is another one than ours, which need not matter."""
+    """Tell the user if the cluster's Ray differs from ours, which need not matter."""
     from importlib.metadata import version
 
     if cluster.version != (here := version("ray")):
-        say(f"the cluster has Ray {cluster.version}, and here is {here}: the search takes the cluster's")
+        say(f"the cluster has Ray {cluster.version}, this machine {here}: the search uses the cluster's")
 
 
 def _follow(cluster: "Cluster", job: str) -> None:
-    """Print a job's lines until it has ended, and end as it did."""
-    from distsearch.jobs.following import followed
+    """Print a job's output until it has ended, then exit as it did."""
+    from distsearch.jobs.following import follow
 
     try:
-        done = followed(cluster, job, print_text)
+        done = follow(cluster, job, print_text)
     except KeyboardInterrupt:
         say(
-            f"\njob {job} goes on: `distsearch logs {job} --follow` follows it, "
+            f"\njob {job} is still running: `distsearch logs {job} --follow` follows it, "
             f"`distsearch stop {job}` stops it with a checkpoint"
         )
         raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
@@ -186,7 +184,7 @@ def _follow(cluster: "Cluster", job: str) -> None:
 
 
 def _end_as(job: "Job") -> None:
-    """Exit as a job that has ended: with its program's code, or 130 if it was stopped."""
+    """Exit as an ended job did: with its program's code, or 130 if it was stopped."""
     if job.status == "STOPPED":
         say(f"job {job.id} was stopped")
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
@@ -196,9 +194,9 @@ def _end_as(job: "Job") -> None:
 
 
 def _why(job: "Job") -> str:
-    """Why a job has not even begun, in a sentence with the remedy where that is known."""
+    """A clause on why a job never began, with the cause if it is known."""
     if "requires a different Python" in job.message:
         return "the cluster's Python is older than 3.11, which distsearch needs"
     if "runtime_env" in job.message:
-        return f"the cluster could not install distsearch and what it needs ({job.reason})"
+        return f"the cluster could not install distsearch and its dependencies ({job.reason})"
     return job.reason

@@ -1,4 +1,4 @@
-"""The commands that are about strategies: what there is, and how they compare. Heavy imports inside, as in app."""
+"""The commands that list and compare strategies. Heavy imports are inside, as in app."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def list_strategies(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Strategies to describe with their settings; all if none.", metavar="NAME"),
+        typer.Argument(help="Strategies to describe with their settings; all if none given.", metavar="NAME"),
     ] = None,
     settings: Annotated[bool, typer.Option("--settings", help="Print their settings as well.")] = False,
     json: JsonOption = False,
@@ -41,8 +41,8 @@ def list_strategies(
 
 def compare(
     *,
-    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas between.", metavar="A,B,C")],
-    seeds: Annotated[int, typer.Option(min=1, help="Searches of each, with as many seeds from --seed on.")] = 5,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, separated by commas.", metavar="A,B,C")],
+    seeds: Annotated[int, typer.Option(min=1, help="Searches per strategy, with consecutive seeds from --seed.")] = 5,
     output: Annotated[Path | None, typer.Option("--output", help="CSV file to write the table to.", **FILE)] = None,
     config_file: ConfigOption = None,
     json: JsonOption = False,
@@ -50,7 +50,7 @@ def compare(
 ) -> None:
     """Compare strategies on the same problem, with the same start and budget; runs are kept only with --runs or --name.
 
-    Without --rounds, --seconds or --patience each search takes 10 seconds at most.
+    Without --rounds, --seconds or --patience, each search takes at most 10 seconds.
     """
     from distsearch.cli.tables import comparison_table
     from distsearch.search import assembly, comparison
@@ -62,7 +62,7 @@ def compare(
     names = comparison.chosen(given, filter(None, strategies.split(",")), dataset)
     configs = comparison.planned(given, names, seeds)
     keep = "runs" in flags or "name" in flags
-    searches = list(_told(comparison.run(configs, dataset, _watched, keep), len(configs)))
+    searches = list(_report_each(comparison.run(configs, dataset, _watching, keep), len(configs)))
     lines = comparison.summary(searches, given)
     if json:
         print_json({"strategies": lines, "searches": searches})
@@ -74,8 +74,8 @@ def compare(
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 
-def _told(searches: "Iterator[Contestant]", count: int) -> "Iterator[Contestant]":
-    """The searches, each reported when it has ended."""
+def _report_each(searches: "Iterator[Contestant]", count: int) -> "Iterator[Contestant]":
+    """The searches, each reported as it ends."""
     from distsearch.cli.tables import search_line
 
     for number, search in enumerate(searches, start=1):
@@ -84,8 +84,8 @@ def _told(searches: "Iterator[Contestant]", count: int) -> "Iterator[Contestant]
 
 
 @contextmanager
-def _watched(assembly: "Assembly") -> "Iterator[Observer]":
-    """A bar on a terminal; elsewhere only the line at a search's end."""
+def _watching(assembly: "Assembly") -> "Iterator[Observer]":
+    """Show a bar on a terminal; elsewhere, nothing but the line when a search has ended."""
     from distsearch.cli.progress import Reporter
     from distsearch.search.observers import Observer
 

@@ -1,4 +1,4 @@
-"""Rich's console, to which all text is plain text."""
+"""A Rich console that treats all text as plain text."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from rich.text import Text
 
 from distsearch.text import escaped
 
-PIPED_WIDTH = 120  # characters; nothing is cut that goes into a file
+PIPED_WIDTH = 120  # characters; output to a file is not truncated
 
 
 class PlainConsole(Console):
-    """A console without markup, in which control characters are shown as escapes; wide where it is no terminal."""
+    """A console without markup that shows control characters as escapes, and is wide if it is not a terminal."""
 
     def __init__(self, stderr: bool) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
@@ -19,5 +19,5 @@ class PlainConsole(Console):
             self.width = max(self.width, PIPED_WIDTH)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """The text as all of Rich's parts, tables among them, print it."""
+        """The text as everything in Rich, including tables, prints it."""
         return super().render_str(escaped(text), **options)

@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw are faults of this program: their traceback goes into a file, to be reported with it."""
+"""Unforeseen errors are bugs in this program: their traceback is written to a file, for the bug report."""
 
 import platform
 import shlex
@@ -14,8 +14,8 @@ EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 
 def report(error: Exception) -> int:
-    """Write the traceback to a file that only its user can read, say where it is, and return the exit code."""
-    what = f"distsearch: a fault of its own has ended it ({type(error).__name__}: {brief(str(error))})"
+    """Write the traceback to a file that only the user can read, say where it is, and return the exit code."""
+    what = f"distsearch: stopped by a bug of its own ({type(error).__name__}: {brief(str(error))})"
     text = f"{_circumstances()}\n{''.join(traceback.format_exception(error))}"
     try:
         descriptor, path = tempfile.mkstemp(prefix="distsearch-", suffix=".txt")

@@ -1,4 +1,4 @@
-"""Where the library's sentences go: its log, shown to the user on stderr, above the bar while there is one."""
+"""Shows the library's log messages to the user: on stderr, above the bar while there is one."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ Show = Callable[[str], None]
 
 
 class _Shown(logging.Handler):
-    """Shows each sentence to the user."""
+    """Shows each message to the user."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.show: Show = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show it."""
+        """Show a record's message."""
         self.show(record.getMessage())
 
 
@@ -25,7 +25,7 @@ _shown = _Shown()
 
 
 def prepare() -> None:
-    """Show what the library has to say from now on."""
+    """Show the library's log messages from now on."""
     log = logging.getLogger("distsearch")
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -35,7 +35,7 @@ def prepare() -> None:
 
 @contextmanager
 def shown_by(show: Show) -> Iterator[None]:
-    """While entered, sentences are shown in another way."""
+    """While entered, show messages through `show` instead."""
     before, _shown.show = _shown.show, show
     try:
         yield

@@ -1,4 +1,4 @@
-"""Finding the run that a user has named."""
+"""Finds the run that the user named."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def stored(run: str, runs: str) -> "StoredRun":
-    """The run of that name in the folder `runs`, or at that path; one that lies in storage is brought to `runs`."""
+    """The run with this name in the folder `runs`, or at this path; one in storage is first fetched to `runs`."""
     from distsearch.runs.directory import StoredRun, run_paths
     from distsearch.storage import fetch, is_stored
 
@@ -28,7 +28,7 @@ def stored(run: str, runs: str) -> "StoredRun":
 
 
 def storage_of(run: str) -> str | None:
-    """The storage that a run is named to lie in; None if it is named otherwise."""
+    """The storage of a run given by its address there; None if it is given otherwise."""
     from distsearch.storage import Address, is_stored
 
     return str(Address.parse(run).parent) if is_stored(run) else None

@@ -1,4 +1,4 @@
-"""The commands that use the weights that a run has found."""
+"""The commands that use the weights that a run found."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from distsearch.runs.directory import StoredRun
 
 ReaderOption = Annotated[
-    str, typer.Option(help="Reader of the file; by its name, or that of the training, if not given.")
+    str, typer.Option(help="Reader for the file; if not given, the one used in training or for its suffix.")
 ]
 
 
@@ -23,7 +23,7 @@ def evaluate(
     run: RunArgument,
     data: Annotated[str, typer.Option(help="Labelled data file; the run's own data if not given.")] = "",
     reader: ReaderOption = "",
-    target: Annotated[str, typer.Option(help="Target column, if it is named otherwise than in training.")] = "",
+    target: Annotated[str, typer.Option(help="Target column, if its name differs from that in training.")] = "",
     metrics: Annotated[
         str,
         typer.Option(
@@ -61,7 +61,7 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", **FILE)] = None,
     runs: RunsOption = "runs",
 ) -> None:
-    """Predict with a run's best weights: a CSV line for each line of the file."""
+    """Predict with a run's best weights: one CSV line per example in the file."""
     from distsearch.data.datasets import read_features
     from distsearch.reports.predictions import as_csv
     from distsearch.search.resumption import stored_model

@@ -1,4 +1,4 @@
-"""The options of `run`, read off the declared settings: name, type, default, unit and help stand there alone."""
+"""The options of `run`, generated from the declared settings, the only source of names, types, defaults and help."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,16 +23,16 @@ PANELS = {
 }
 
 RUNS_VARIABLE = "DISTSEARCH_RUNS"
-"""Where runs are kept if no --runs says otherwise."""
+"""The environment variable with the folder for runs if --runs is not given."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 RunArgument = Annotated[
     str, typer.Argument(help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN")
 ]
 FILE: dict[str, Any] = {"parser": as_path, "metavar": "FILE"}
-"""What every option has that takes a file."""
+"""What all options that take a file share."""
 RunsOption = Annotated[
-    str,  # a path of the cluster's where it is `submit` that reads it
+    str,  # not a Path, as with `submit` it is a path on the cluster
     typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE, metavar="FOLDER"),
 ]
 ConfigOption = Annotated[
@@ -44,10 +44,10 @@ ConfigOption = Annotated[
 def with_options(
     command: Callable[..., None], strategies: bool, own_strategy: str = "", without: Collection[str] = ()
 ) -> Callable[..., None]:
-    """The command with an option for every setting but those `without`.
+    """Wrap a command with an option for every setting except those in `without`.
 
-    Those that were given are handed to it as the mapping `flags`. The strategies' own settings are among the options if
-    `strategies`, those of a strategy of the user's too; reading them imports NumPy.
+    The settings given are passed to it as the mapping `flags`. With `strategies`, the options include the strategies'
+    own settings, also those of a user's own strategy; reading them imports NumPy.
     """
     parameters = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
     settings = [
@@ -60,14 +60,14 @@ def with_options(
         command(**{name: values[name] for name in names}, flags=given_settings(values))
 
     signature = inspect.Signature([*parameters, *options])
-    wrapped.__signature__ = signature  # type: ignore[attr-defined]  # how Typer learns of the options
+    wrapped.__signature__ = signature  # type: ignore[attr-defined]  # where Typer finds the options
     wrapped.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     return wrapped
 
 
 def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given among the values of such a command, by the names of their options."""
+    """The settings given among the values of such a command, keyed by option name."""
     strategy = values.get("strategy") or ""
     settings = {setting.flag.replace("-", "_"): setting for setting, _ in _settings(strategies=True, own=strategy)}
     given = {name: value for name, value in values.items() if name in settings and value is not None}
@@ -75,7 +75,7 @@ def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def strategy_in(arguments: Sequence[str]) -> str:
-    """The strategy that a command line names, before it is parsed; empty if none."""
+    """The strategy named in a command line that is not parsed yet; empty if none."""
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if word == "--strategy":
             return following
@@ -85,7 +85,7 @@ def strategy_in(arguments: Sequence[str]) -> str:
 
 
 def _settings(strategies: bool, own: str = "") -> Iterator[tuple[Declared, str]]:
-    """Every setting with the panel that it stands in; `own` may name a strategy of the user's."""
+    """Every setting with its help panel; `own` may name a user's own strategy."""
     for section, setting in config.options():
         yield setting, PANELS[section]
         if setting.flag == "strategy" and strategies:
@@ -94,9 +94,9 @@ def _settings(strategies: bool, own: str = "") -> Iterator[tuple[Declared, str]]
 
 
 def _of_strategies(own: str) -> Iterator[Declared]:
-    """The strategies' settings, those of one name as one, its default by strategy where they differ.
+    """The strategies' settings, merged by name, listing the defaults per strategy.
 
-    What a strategy chooses itself if it is not set (None) has no default to be named.
+    A setting that the strategy chooses itself if not set (None) is listed as chosen.
     """
     from distsearch.strategies import STRATEGIES
 
@@ -111,7 +111,7 @@ def _of_strategies(own: str) -> Iterator[Declared]:
 
 
 def _defaults(having: dict[str, Declared]) -> str:
-    """Who has a setting, those with the same default together."""
+    """The strategies that have a setting, grouped by its default."""
     by_default: dict[str, list[str]] = {}
     for name, setting in having.items():
         by_default.setdefault("chosen" if setting.default is None else shown(setting.default), []).append(name)
@@ -148,8 +148,8 @@ def _is_list(setting: Declared) -> bool:
 
 
 def _numbers(name: str, text: str) -> list[int]:
-    """`64,32` as numbers; nothing as none, which is a network without hidden layers."""
+    """Parse numbers such as `64,32`; an empty text gives none, which is a network without hidden layers."""
     try:
         return [int(part) for part in text.split(",")] if text.strip() else []
     except ValueError:
-        raise SettingError(f"--{name}: expected whole numbers like 64,32, got {brief(text)}") from None
+        raise SettingError(f"--{name}: expected whole numbers such as 64,32, got {brief(text)}") from None

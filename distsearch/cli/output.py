@@ -1,4 +1,4 @@
-"""What every command prints and writes with; Rich is imported inside, so that --help is instant."""
+"""Printing and writing for all commands; Rich is imported inside, so that --help is instant."""
 
 import json
 import os
@@ -20,9 +20,9 @@ INTERRUPTED_EXIT_CODE = 130
 
 
 def check_output(path: Path) -> None:
-    """UserError if a file cannot be written there, before any work is done for it."""
+    """Raise UserError if a file cannot be written there, before any work is done for it."""
     if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; add the name of a file")
+        raise UserError(f"cannot write {path}: it is a folder; add a file name")
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: {path.parent} is not a folder")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -30,7 +30,7 @@ def check_output(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that the user asked for, whole or not at all. UserError if that cannot be."""
+    """Write a file that the user asked for, whole or not at all. Raises UserError if it cannot be written."""
     try:
         files.write_output(path, content)
     except OSError as error:
@@ -58,7 +58,7 @@ def print_parts(*parts: "RenderableType") -> None:
 
 
 def print_text(text: str) -> None:
-    """Print data on stdout, as it is written to a file; on a terminal with control characters as escapes."""
+    """Print data on stdout, unchanged in a file or pipe; on a terminal with control characters as escapes."""
     streams.put(text, sys.stdout)
 
 
@@ -70,6 +70,6 @@ def print_json(document: Any) -> None:
 
     try:
         text = msgspec.json.format(documents.encode(document)).decode()
-    except UnicodeEncodeError:  # bytes of a file's name that are not UTF-8
+    except UnicodeEncodeError:  # file names with bytes that are not UTF-8
         text = json.dumps(documents.named(msgspec.to_builtins(document)), indent=2)
     print_text(f"{escaped_in_json(text)}\n")

@@ -1,4 +1,4 @@
-"""What a running search shows: on a terminal a live bar, elsewhere a plain line every few seconds."""
+"""The progress of a running search: a live bar on a terminal, elsewhere a plain line every few seconds."""
 
 import re
 import time
@@ -24,7 +24,7 @@ LINE_SECONDS = 5.0
 
 
 class Reporter(Observer):
-    """Shows the user how a search goes, on stderr."""
+    """Shows a search's progress to the user, on stderr."""
 
     def __init__(
         self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
@@ -36,13 +36,13 @@ class Reporter(Observer):
         self._accuracy: float | None = None
         self._test = False
         self._due = 0.0
-        self._latest: tuple[RoundRecord, int] | None = None  # a round that was not shown, with its workers
-        self._shown = (0.0, 0.0)  # passes and seconds when it was last shown
+        self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
+        self._shown = (0.0, 0.0)  # passes and seconds when last shown
         self._bar = _bar(console) if console.is_terminal else None
         self._shown_by = shown_by(self.say)
 
     def round(self, done: Round) -> None:
-        """Show a round, if it is time to."""
+        """Show a round if an update is due."""
         row = done.record
         if row.accuracy is not None:
             self._test = row.test_accuracy is not None
@@ -54,13 +54,13 @@ class Reporter(Observer):
             self._show(row, done.workers)
 
     def say(self, sentence: str) -> None:
-        """Print a line; the bar stays below it."""
+        """Print a line, above the bar."""
         self._console.print(sentence, soft_wrap=True)
 
     def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
-            self._console.show_cursor(True)  # a program that is ended by a signal could not bring it back
+            self._console.show_cursor(True)  # a program ended by a signal could not restore it
         self._shown_by.__enter__()
         return self
 
@@ -82,7 +82,7 @@ class Reporter(Observer):
             self._bar.update(self._bar.task_ids[0], completed=self._share(row), text=text, refresh=True)
             self._due = row.seconds + REFRESH_SECONDS
             if row.seconds - seconds < 1:
-                return  # the rate is that of the last second
+                return  # the rate is averaged over at least a second
         else:
             self._due = row.seconds + LINE_SECONDS
             if row.round == 0:
@@ -100,21 +100,21 @@ class Reporter(Observer):
         return " · ".join(parts)
 
     def _share(self, row: RoundRecord) -> float:
-        """How much of the nearest limit is used up, from 0 to 1."""
+        """The share used of the nearest limit, from 0 to 1."""
         rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
         seconds = row.seconds / self._limits.seconds if self._limits.seconds else 0.0
         return min(1.0, max(rounds, seconds))
 
 
 class Reached(NamedTuple):
-    """How far a search is, as a line of its progress tells it."""
+    """A search's progress, as parsed from a line of its output."""
 
     rounds: int
     loss: float
 
 
 def _reached(row: RoundRecord) -> str:
-    """How every line of progress begins; `reached` reads it back."""
+    """The beginning of every progress line; `reached` parses it."""
     return f"round {row.round + 1:,} · loss {row.best_loss:.4g}"
 
 
@@ -122,14 +122,14 @@ _REACHED = re.compile(r"^round ([\d,]+) · loss (\S+)", re.MULTILINE)
 
 
 def reached(log: str) -> Reached | None:
-    """What the latest line of progress in a log tells; None if there is none."""
+    """The progress from the latest progress line in a log; None if there is none."""
     lines = _REACHED.findall(log)
     return Reached(int(lines[-1][0].replace(",", "")), float(lines[-1][1])) if lines else None
 
 
 @contextmanager
 def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[int], None]]:
-    """On a terminal, a bar that is moved by calling with the number of each step; elsewhere nothing."""
+    """Show a bar on a terminal, elsewhere nothing; yields a function to call with the number of each step."""
     if not console.is_terminal or not steps:
         yield lambda number: None
         return
@@ -148,7 +148,7 @@ def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[i
 
 
 def short(number: float) -> str:
-    """A number in four characters or so: 950, 12.3k, 4.5M."""
+    """A number in about four characters: 950, 12.3k, 4.5M."""
     for size, suffix in ((1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.3g}{suffix}"

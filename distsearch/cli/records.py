@@ -1,4 +1,4 @@
-"""The commands that read what a run has recorded: what happened, and whether it comes out again."""
+"""The commands that read a run's records: show, list, verify and replay."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +16,12 @@ DIFFERENT_EXIT_CODE = 1
 
 def verify(
     run: RunArgument,
-    rounds: Annotated[
-        str, typer.Option(help="Rounds whose candidates are evaluated again: a number, drawn at random, or all.")
-    ] = "16",
+    rounds: Annotated[str, typer.Option(help="How many rounds, drawn at random, to evaluate again; or all.")] = "16",
     workers: Annotated[int, typer.Option(min=0, help="Ray workers; 0: in this process.")] = 0,
     json: JsonOption = False,
     runs: RunsOption = "runs",
 ) -> None:
-    """Check that a run comes out again, bit for bit: its decisions all, its losses in a sample of its rounds."""
+    """Check that a run reproduces bit for bit: all of its decisions, and its losses in a sample of its rounds."""
     from distsearch.cli.progress import steps_shown
     from distsearch.cli.tables import verdict_lines
     from distsearch.search import resumption, verification
@@ -34,7 +32,7 @@ def verify(
     if other := resumption.other_machine(stored):
         say(other)
     recorded = sum(1 for _ in stored.history())
-    digits = rounds.lstrip("0") or "0"  # Python reads no number of 5,000 digits
+    digits = rounds.lstrip("0") or "0"  # Python refuses to parse a number of 5,000 digits
     every = rounds == "all" or len(digits) > len(str(recorded))
     chosen = range(recorded) if every else verification.sample(recorded, int(digits))
     with steps_shown(new_console(stderr=True), "verifying", recorded) as progress:
@@ -53,12 +51,12 @@ def replay(
     to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", **FILE)],
     runs: RunsOption = "runs",
 ) -> None:
-    """Make a run's best weights again, from its seed and its history alone, as a safetensors file."""
+    """Recompute a run's best weights from its seed and its history alone, as a safetensors file."""
     from distsearch.search import verification
 
     check_output(to)
     write(to, verification.replay(stored_run(run, runs)))
-    say(f"the best weights of {run}, made again from its seed and history, are in {to}")
+    say(f"the best weights of {run}, recomputed from its seed and history, are in {to}")
 
 
 def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
@@ -80,11 +78,11 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
         return
     result = stored.result
     print_parts(settings_line(stored.config), history_table(history), "")
-    print_parts(result_table(result) if result else "The search has not ended: it is running, or it was killed.")
+    print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
 
 
 def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
-    """List the runs, the oldest first."""
+    """List the runs, oldest first."""
     from distsearch.cli.tables import runs_table
     from distsearch.runs.directory import run_paths
 

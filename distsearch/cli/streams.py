@@ -1,4 +1,4 @@
-"""The standard streams of the program: in UTF-8 everywhere, and never the reason for a search to end."""
+"""The program's standard streams: UTF-8 everywhere, and never the reason for a search to end."""
 
 import io
 import os
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class _Outlet(io.FileIO):
-    """A standard stream that may lose its reader: what is written from then on is dropped.
+    """A standard stream that may lose its reader; whatever is written after that is dropped.
 
-    If its text is `needed`, an error such as a full disk is raised, once.
+    If its text is `needed`, an error such as a full disk is raised, but only once.
     """
 
     def __init__(self, descriptor: int, needed: bool) -> None:
@@ -24,11 +24,11 @@ class _Outlet(io.FileIO):
         self._lost = False
 
     def write(self, content: "ReadableBuffer", /) -> int:
-        """Write some of the bytes, or drop them; how many."""
+        """Write some of the bytes, or drop all; their number."""
         if self._lost:
             return memoryview(content).nbytes
         try:
-            while (written := cast(int | None, super().write(content))) is None:  # it is a pipe that does not block
+            while (written := cast(int | None, super().write(content))) is None:  # a full non-blocking pipe
                 select.select([], [self], [])
             return written
         except OSError as error:
@@ -39,23 +39,23 @@ class _Outlet(io.FileIO):
 
 
 def prepare() -> None:
-    """Give this program standard streams that text of every kind can be written to, whoever reads it.
+    """Replace the standard streams by ones that can write any text, whoever reads it.
 
-    What cannot be encoded, such as bytes in a file's name that are not UTF-8, is written as an escape.
+    What cannot be encoded, such as bytes in a file name that are not UTF-8, is written as an escape.
     """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # a closed stream, whose number a file would be given
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # a closed stream, whose number a file would get
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
-    sys.stdout, sys.stderr = _opened(1, needed=True), _opened(2, needed=False)
+    sys.stdout, sys.stderr = _open(1, needed=True), _open(2, needed=False)
 
 
 def put(text: str, stream: TextIO) -> None:
-    """Write text as it is; on a terminal with its control characters as escapes."""
+    """Write text unchanged; on a terminal with its control characters as escapes."""
     stream.write(escaped(text) if stream.isatty() else text)
     stream.flush()
 
 
-def _opened(descriptor: int, needed: bool) -> TextIO:
+def _open(descriptor: int, needed: bool) -> TextIO:
     outlet = _Outlet(descriptor, needed)
     return io.TextIOWrapper(
         io.BufferedWriter(outlet),

@@ -1,4 +1,4 @@
-"""The command line behind `submit`, read here as it will be read on the cluster, so that errors come before the job."""
+"""Parses the command line after `submit` as the cluster will, so that errors come before the job."""
 
 import secrets
 from collections.abc import Sequence
@@ -16,38 +16,38 @@ COMMANDS = ("run", "resume")
 
 
 def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files: bool) -> Submission:
-    """The search that a command line asks for; its data travels if it is here and `files`. root: the context of it all.
+    """The search that a command line asks for. With `files`, its data is sent if it is on this machine.
 
-    Raises what the command itself would say of an unknown option or of a value that does not fit.
+    `root` is the program's root context. Raises what the command itself would for unknown options or invalid values.
     """
-    name, values = _parsed(root, arguments)
+    name, values = _parse(root, arguments)
     extra = {job_path(str(path)): path for path in added}
     if name == "resume":
         run, storage = values["run"], values.get("storage") or ""
         extras = _extras("", run, storage)
         return Submission(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     flags = given_settings(values)
-    file = Path(values["config_file"]) if "config_file" in values else None  # not every typer has made a path of it
+    file = Path(values["config_file"]) if "config_file" in values else None  # some versions of Typer leave it a string
     settings = config.from_flags(flags, config.read_toml(file) if file else None)
     if settings.strategy.name != strategies.AUTO:
         strategies.settings_of(settings.strategy.name, settings.settings)
     source, data = data_files(settings.data.source, settings.data.reader) if files else (settings.data.source, {})
     data = {**data, **_own_modules(settings)}
-    run = settings.output.name or _made_up(settings)
+    run = settings.output.name or _generated_name(settings)
     names.check(run)
-    line = _with(arguments, "--name", run)
+    line = _replace_option(arguments, "--name", run)
     if source != settings.data.source:
-        line = _with(line, "--data", source)
+        line = _replace_option(line, "--data", source)
     extras = _extras(source, settings.output.storage)
     settings_file: Files = {}
     if file:
         settings_file = {f"settings/{file.name}": file}
-        line = _with(line, "--config", f"settings/{file.name}")
+        line = _replace_option(line, "--config", f"settings/{file.name}")
     return Submission(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras)
 
 
-def _parsed(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The name of the command and the values that were given; not what the environment here says of runs here."""
+def _parse(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The command's name and the values given explicitly, without defaults from the local environment."""
     name, command, rest = root.command.resolve_command(root, list(arguments))
     if name not in COMMANDS:
         raise UserError(f"submit: expected run or resume, got {name}")
@@ -56,8 +56,8 @@ def _parsed(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
         return name, {key: context.params[key] for key in given}
 
 
-def _with(arguments: Sequence[str], option: str, value: str) -> list[str]:
-    """The command line with this value for an option: in the place of another one, or at its end."""
+def _replace_option(arguments: Sequence[str], option: str, value: str) -> list[str]:
+    """The command line with this value for an option, replacing any other."""
     line: list[str] = []
     words = iter(arguments)
     for word in words:
@@ -69,7 +69,7 @@ def _with(arguments: Sequence[str], option: str, value: str) -> list[str]:
 
 
 def _own_modules(settings: config.RunConfig) -> Files:
-    """The files here of the modules that the settings name as `module:attribute`: the cluster does not have them."""
+    """The local files of modules that settings name as `module:attribute`, which the cluster does not have."""
     from distsearch.search.foreign_code import modules
 
     paths = (Path(*module.split(".")) for module in modules(settings))
@@ -83,18 +83,18 @@ def _own_modules(settings: config.RunConfig) -> Files:
 
 
 def _extras(source: str, *places: str) -> str:
-    """What a data set and the places where runs are published need of distsearch's extras."""
+    """The distsearch extras needed by a data set and by the places where runs are published."""
     names = [extras_for(source), "storage" if any("://" in place for place in places) else ""]
     return ",".join(filter(None, names))
 
 
-def _made_up(settings: config.RunConfig) -> str:
-    """A name that no other run has, for the cluster's own would not be known here."""
+def _generated_name(settings: config.RunConfig) -> str:
+    """A unique name for the run, as one made up on the cluster would be unknown here."""
     return f"{names.stem(settings.data.source, settings.strategy.name)}-{secrets.token_hex(3)}"
 
 
 def _folder(runs: str) -> str:
-    """A folder on the cluster, as it was given. UserError if it would be the job's own, which goes with it."""
+    """A folder on the cluster, as given. Raises UserError if it would be within the job's own, deleted with the job."""
     if runs and not runs.startswith(("/", "~")) and "://" not in runs:
-        raise UserError(f"--runs: expected a folder of the cluster, like /results or ~/runs, got {runs!r}")
+        raise UserError(f"--runs: expected a folder on the cluster, such as /results or ~/runs, got {runs!r}")
     return runs

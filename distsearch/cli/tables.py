@@ -1,4 +1,4 @@
-"""The tables that `run`, `show`, `list` and `evaluate` print."""
+"""The tables that the commands print."""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import isinf
@@ -26,7 +26,7 @@ ROWS = 16
 
 
 def result_table(result: Result) -> Table:
-    """How a run ended, a line a figure."""
+    """A run's result, one line per figure."""
     table = Table.grid(padding=(0, 2))
     table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
     if result.accuracy is not None:
@@ -37,13 +37,13 @@ def result_table(result: Result) -> Table:
     cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"
     table.add_row("passes", _passes(result.passes), cost)
     if result.non_finite:
-        table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or not a number")
+        table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or NaN")
     table.add_row("ended by", result.reason, "")
     return table
 
 
 def history_table(rows: Sequence[RoundRecord]) -> Table:
-    """The history, at most ROWS of its rounds, denser at its beginning, where most happens."""
+    """The history: at most ROWS of its rounds, denser at the beginning, where most happens."""
     table = Table(box=None, pad_edge=False)
     for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test"):
         table.add_column(name, justify="right")
@@ -67,7 +67,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
 
 
 def settings_line(config: RunConfig) -> str:
-    """What a run searched, in a line."""
+    """A run's main settings, in one line."""
     network = "-".join(map(str, config.network.layers)) or "no hidden layer"
     return (
         f"{config.data.source}, hidden layers {network} ({config.network.activation}), {config.network.loss}, "
@@ -76,7 +76,7 @@ def settings_line(config: RunConfig) -> str:
 
 
 def runs_table(paths: Iterable[Path]) -> Table:
-    """A line a run; what cannot be read says so in its line."""
+    """One line per run; a run that cannot be read shows the error."""
     table = Table(box=None, pad_edge=False)
     table.add_column("run", no_wrap=True)
     for name in ("data", "strategy", "layers"):
@@ -90,7 +90,7 @@ def runs_table(paths: Iterable[Path]) -> Table:
 
 
 def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Table:
-    """A line a job of a cluster, with how far it is; `now` in seconds since 1970."""
+    """One line per job on a cluster, with its progress; `now` in seconds since 1970."""
     table = Table(box=None, pad_edge=False)
     for name in ("job", "status", "run"):
         table.add_column(name, no_wrap=True)
@@ -104,7 +104,7 @@ def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Tabl
 
 
 def job_document(job: "Job", reached: "Reached | None") -> dict[str, Any]:
-    """A job of a cluster and how far it is, for JSON."""
+    """A job on a cluster and its progress, for JSON."""
     return {
         "job": job.id,
         "run": job.run,
@@ -117,7 +117,7 @@ def job_document(job: "Job", reached: "Reached | None") -> dict[str, Any]:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds, minutes, hours or days, whichever says most in few characters."""
+    """A duration in seconds, minutes, hours or days, whichever is most readable."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds // size:.0f} {unit}"
@@ -125,7 +125,7 @@ def _duration(seconds: float) -> str:
 
 
 def verdict_lines(verdict: "Verdict") -> list[str]:
-    """What a verification has found, the first ROWS differences at most."""
+    """What a verification found, with at most ROWS differences."""
     what = f"{verdict.rounds:,} rounds decided again, all candidates of {len(verdict.tried):,} of them evaluated again"
     if not verdict.differences:
         return [f"{verdict.run}: {what}: identical"]
@@ -135,7 +135,7 @@ def verdict_lines(verdict: "Verdict") -> list[str]:
 
 
 def scores_table(scores: dict[str, Scores]) -> Table:
-    """Loss and accuracy, a line a set of examples."""
+    """Loss and accuracy, one line per set of examples."""
     table = Table(box=None, pad_edge=False)
     table.add_column("examples")
     metrics = next(iter(scores.values())).metrics
@@ -148,7 +148,7 @@ def scores_table(scores: dict[str, Scores]) -> Table:
 
 
 def strategies_table(strategies: Iterable[type[AnyStrategy]]) -> Table:
-    """A line a strategy: what it does, and when to use it."""
+    """One line per strategy: what it does, and when to use it."""
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
     for name in ("what it does", "when to use it"):
@@ -159,7 +159,7 @@ def strategies_table(strategies: Iterable[type[AnyStrategy]]) -> Table:
 
 
 def settings_table(strategy: type[AnyStrategy]) -> Table:
-    """The settings of a strategy, as they were declared."""
+    """The settings of a strategy, as declared."""
     table = Table(box=None, pad_edge=False)
     for name in ("option", "default", "meaning"):
         table.add_column(name, no_wrap=name == "option")
@@ -190,7 +190,7 @@ def search_line(search: "Contestant") -> str:
 
 
 def comparison_table(lines: "Sequence[Line]") -> Table:
-    """A line a strategy: median and range over its seeds. A dash stands for a target that was not reached."""
+    """One line per strategy: median and range over its seeds. A dash means that the target was not reached."""
     test = any(line.test_accuracy for line in lines)
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
@@ -214,7 +214,7 @@ def comparison_table(lines: "Sequence[Line]") -> Table:
 
 
 def _spread(spread: "Spread | None", form: Callable[[float], str]) -> str:
-    """The median, and the range behind it if there is one."""
+    """The median, followed by the range if there is one."""
     if spread is None:
         return ""
     middle, lowest, highest = (
@@ -243,7 +243,7 @@ def _run_cells(path: Path) -> tuple[str, ...]:
 
 
 def _picked(count: int) -> set[int]:
-    """At most ROWS of range(count): the first, the last, and between them at growing distances."""
+    """At most ROWS of range(count): the first, the last, and some in between at growing distances."""
     if count <= ROWS:
         return set(range(count))
     ratio = count ** (1 / (ROWS - 1))
@@ -251,7 +251,7 @@ def _picked(count: int) -> set[int]:
 
 
 def _passes(passes: float) -> str:
-    """Forward passes over all training examples: of minibatches, parts of one."""
+    """A number of forward passes over all training examples; a minibatch counts as a fraction."""
     return f"{passes:,.0f}" if passes >= 100 or passes == int(passes) else f"{passes:.3g}"
 
 

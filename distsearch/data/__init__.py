@@ -1,1 +1,1 @@
-"""What is learnt from: examples, read from files or arrays, checked, split and scaled."""
+"""Training data: examples read from files or arrays, checked, split and scaled."""

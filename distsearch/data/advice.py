@@ -1,4 +1,4 @@
-"""What is said of data that a network will find hard to learn from as it is."""
+"""Advice on data that a network would find hard to learn from unscaled."""
 
 import math
 
@@ -7,14 +7,14 @@ import numpy as np
 from distsearch.data.datasets import Dataset
 from distsearch.data.raw import quoted
 
-SMALL, LARGE = 0.1, 4.0  # root mean squares of the largest feature between which a network learns well as it starts
-UNCENTRED = 0.2  # share of a feature's mean square that is its mean's, where it lies beside 0 rather than around it
+SMALL, LARGE = 0.1, 4.0  # a freshly initialised network learns well if its largest feature's RMS is between these
+UNCENTRED = 0.2  # a feature is off-centre if its squared mean exceeds this share of its mean square
 
 
 def on_features(dataset: Dataset, flat_loss: bool) -> str:
-    """A sentence on features that should be standardised; empty if they are, or need not be.
+    """A sentence advising to standardise the features; empty if they are standardised or need not be.
 
-    flat_loss says whether the loss is flat between its steps, as 0-1 error is.
+    flat_loss: whether the loss is piecewise constant, as 0-1 error is.
     """
     if dataset.schema.mean is not None:
         return ""
@@ -25,9 +25,9 @@ def on_features(dataset: Dataset, flat_loss: bool) -> str:
     if size and not SMALL < size < LARGE:
         shown = f"{size:,.0f}" if LARGE <= size < 1e6 else f"{size:.1g}"
         return (
-            f"the largest feature, {quoted(name)}, is about {shown}, and a network learns best from about 1: "
-            "--scale standardises all of them"
+            f"the largest feature, {quoted(name)}, is about {shown}, but networks train best on values around 1: "
+            "--scale standardises all features"
         )
     if flat_loss and (np.square(features.mean(axis=0, dtype=np.float64)) > UNCENTRED * squares).any():
-        return "errors that are only counted are learnt best from features around 0: --scale standardises them"
+        return "0-1 error trains best on centred features: --scale standardises them"
     return ""

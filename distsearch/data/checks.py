@@ -1,6 +1,6 @@
-"""The checks that the features of every source go through: raw in, matrices of finite numbers out.
+"""Feature checks shared by every source: raw features in, matrices of finite numbers out.
 
-Each error names the place as its source knows it: a line of a CSV file, a row of a Parquet file, an index.
+Each error gives the location in the source's own terms: a line of a CSV file, a row of a Parquet file, an index.
 """
 
 import math
@@ -25,18 +25,16 @@ Features = NDArray[np.float32] | NDArray[np.float64]
 def feature_matrix(raw: Raw) -> Features:
     """The features, (examples, features), all finite; images and the like are flattened. Raises DataError.
 
-    They are float32, or float64 where that might not hold them: to standardise times, say, takes all of their digits.
+    They are float32, or float64 where float32 might lose digits: standardising timestamps, say, needs all of them.
     """
     features = np.asarray(raw.features)
     if features.dtype.kind == "O":
         try:
             features = features.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{raw.source}: expected features that are numbers, got others: {error}") from None
+            raise DataError(f"{raw.source}: expected numeric features, got something else: {error}") from None
     if features.dtype.kind not in "biuf":
-        raise DataError(
-            f"{raw.source}: expected features that are numbers, got {features.dtype}; encode them as numbers"
-        )
+        raise DataError(f"{raw.source}: expected numeric features, got {features.dtype}; encode them as numbers")
     if features.ndim < 2:
         raise DataError(f"{raw.source}: expected features of shape (examples, features), got {features.shape}")
     width = math.prod(features.shape[1:])
@@ -51,7 +49,7 @@ def feature_matrix(raw: Raw) -> Features:
 
 
 def finite(raw: Raw, values: NDArray[Any], columns: Sequence[str]) -> NDArray[np.float32]:
-    """The values, (examples, columns), as float32. DataError with the place if one is not finite."""
+    """The values, (examples, columns), as float32. Raises DataError with the location of one that is not finite."""
     with np.errstate(over="ignore"):
         floats = np.ascontiguousarray(values, np.float32)
     good = np.isfinite(floats)

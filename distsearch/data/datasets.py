@@ -1,6 +1,6 @@
 """Data sets: examples from a generator, a file or arrays; checked, split, scaled and fingerprinted.
 
-Further data is read by the schema of the training data: the same columns, classes and scale.
+Further data is read with the schema of the training data: the same columns, classes and scale.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from distsearch.data.targets import Labels, target_numbers
 from distsearch.errors import DataError, unknown
 from distsearch.randomness import Stream, permutation
 
-MANY_CLASSES = 1000  # so many of them take more than an example or two each
+MANY_CLASSES = 1000  # more than this need more than an example or two each
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Examples:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is learnt from."""
+    """Training examples, an optional test set, and how both were read."""
 
     train: Examples
     test: Examples | None
     schema: Schema
-    fingerprint: str  # sha256:… of all arrays as they are here, and of the schema
-    notes: tuple[str, ...] = ()  # sentences on how the data was read
+    fingerprint: str  # sha256:… of all arrays above and of the schema
+    notes: tuple[str, ...] = ()  # sentences about how the data was read
 
 
 def load(
@@ -58,24 +58,23 @@ def load(
     classes: int = 3,
     seed: int = 0,
 ) -> Dataset:
-    """The data set of this name, file or folder.
+    """Load a data set by name, or from a file or folder.
 
-    numbers says that the loss is of a regression, so that the targets of files stay numbers. reader names that of the
-    file, if it is not to be chosen by the file's name. target is a
-    table's target column (its last if empty); points (examples a class) and classes are for vertical and
-    spiral, seed is for them and for the split. Raises DataError.
+    numbers: the loss is a regression loss, so targets in files stay numbers. reader: the name of the reader to use;
+    if empty, it is chosen by the file's name. target: a table's target column, its last if empty. points (examples
+    per class) and classes apply to vertical and spiral, seed to these and to the split. Raises DataError.
     """
     if is_built_in(source):
         raw = generators.generate(source, points, classes, seed)
     else:
         raw = read(source, Selection(target=target), reader)
     if target and target != raw.target:
-        raise DataError(f"{source} has no columns to choose the target {target!r} from; leave the target out")
+        raise DataError(f"{source} has no named columns, so no target {target!r}; leave the target out")
     return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
 
 
 def is_built_in(source: str) -> bool:
-    """Whether a source is the name of a data set, or else a path. DataError if it looks like neither."""
+    """Whether a source is the name of a data set rather than a path. Raises DataError if it looks like neither."""
     if source in generators.NAMES:
         return True
     if os.path.exists(source) or os.sep in source or Path(source).suffix:
@@ -92,14 +91,14 @@ def from_arrays(
     test_share: float = 0.0,
     seed: int = 0,
 ) -> Dataset:
-    """The data set of these arrays, which are copied: features (examples, features), targets (examples,).
+    """Make a data set from arrays, which are copied: features (examples, features), targets (examples,).
 
-    The columns of a frame are features by their names. Targets are labels; or with numbers, for a regression, also
-    (examples, outputs). Raises DataError.
+    The columns of a frame become features under their own names. Targets are labels; with numbers (for regression)
+    they may also be (examples, outputs). Raises DataError.
     """
     copied = _copied("targets", targets)
     if is_frame(features):
-        name = getattr(targets, "name", None)  # of pandas' and polars' series
+        name = getattr(targets, "name", None)  # pandas and polars series have one
         raw = from_frame(features, copied, name if isinstance(name, str) else "")
     else:
         raw = Raw("the arrays", _copied("features", features), copied)
@@ -107,7 +106,7 @@ def from_arrays(
 
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
-    """The features of an array, (examples, features), which is copied; of a frame, by their names. Raises DataError."""
+    """The features of an array or, by column name, of a frame: copied, (examples, features). Raises DataError."""
     if is_frame(features):
         return _frozen(_features(further_features(features, schema), schema))
     return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
@@ -116,28 +115,28 @@ def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
 def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.float32]:
     """The features of a file, (examples, features); of its test set if it has one.
 
-    A target column may be there or not. Raises DataError.
+    The file may lack the target column. Raises DataError.
     """
     raw = read(path, Selection(schema.features, targets=False), reader)
     return _frozen(_features(raw.test or raw, schema))
 
 
 def read_examples(path: str, schema: Schema, target: str = "", reader: str = "") -> Examples:
-    """The examples of a file whose labels were all trained on; of its test set if it has one.
+    """The examples of a file, all with labels known from training; of its test set if it has one.
 
-    target is a table's target column, that of the training if empty. Raises DataError.
+    target: a table's target column; if empty, the one used in training. Raises DataError.
     """
     raw = read(path, Selection(schema.features, target or schema.target), reader)
     return _examples(raw.test or raw, schema)
 
 
 def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
-    if np.ma.is_masked(values):  # an array has no masks: it would have the values below them
+    if np.ma.is_masked(values):  # a plain array has no mask and would expose the masked values
         raise DataError(f"expected {what} without masked values; fill them in or remove their rows")
     try:
         return np.array(values)
     except (TypeError, ValueError) as error:
-        raise DataError(f"expected {what} that make an array, got others: {error}") from None
+        raise DataError(f"expected {what} that form an array, got something else: {error}") from None
 
 
 def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: int) -> Dataset:
@@ -148,8 +147,8 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     classes = None if labels is None else labels.classes()
     if classes is not None and len(classes) > max(MANY_CLASSES, len(features) / 2):
         raise DataError(
-            f"{raw.source}: expected labels that repeat, but {len(features):,} examples have {len(classes):,} "
-            "different ones; choose another --target, or to learn numbers add --loss mean-squared-error"
+            f"{raw.source}: expected repeated labels, but {len(features):,} examples have {len(classes):,} "
+            "distinct ones; choose another --target, or to learn numbers add --loss mean-squared-error"
         )
     targets = target_numbers(raw) if labels is None or classes is None else labels.class_numbers(classes)
     split = _split(raw, test_share, seed)
@@ -175,19 +174,19 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
 
 
 def _split(raw: Raw, test_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """The examples to train on and to test on, each in the source's order; None if all are to train on."""
+    """The examples to train on and to test on, each in the source's order; None to train on all."""
     if not 0 <= test_share < 1:
-        raise DataError(f"expected a test share from 0 to below 1, got {test_share}")
+        raise DataError(f"expected a test share of at least 0 and below 1, got {test_share}")
     if test_share == 0:
         return None
     if raw.test is not None:
-        raise DataError(f"{raw.source} brings its own test set; leave the test share at 0, got {test_share}")
+        raise DataError(f"{raw.source} has its own test set; leave the test share at 0, got {test_share}")
     count = len(raw.features)
     tested = round(test_share * count)
     if not 0 < tested < count:
         raise DataError(
-            f"{raw.source}: expected a test share that leaves examples on both sides, got {test_share}, "
-            f"which is {tested} of {count}; type one from {1 / count:.3g} to {1 - 1 / count:.3g}"
+            f"{raw.source}: expected a test share that leaves examples for both training and testing, "
+            f"got {test_share}, which is {tested} of {count}; use a value from {1 / count:.3g} to {1 - 1 / count:.3g}"
         )
     order = permutation(seed, Stream.SPLIT, 0, count)
     return np.sort(order[tested:]), np.sort(order[:tested])
@@ -197,24 +196,24 @@ def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]
     missing = np.flatnonzero(np.bincount(targets, minlength=len(classes)) == 0)
     if len(missing):
         raise DataError(
-            f"{raw.source}: expected examples of every class to train on, but all of "
+            f"{raw.source}: expected training examples of every class, but all of "
             f"{quoted(classes[missing[0]])} fell into the test split; "
             "choose a smaller --test-share or another --data-seed"
         )
 
 
 def _moments(features: Features) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each feature, the mean as exact as the features are; the deviation of a constant is 1."""
+    """Each feature's mean, as precise as the features, and standard deviation, which is 1 for a constant."""
     mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
     deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
-    constant = features.min(axis=0) == features.max(axis=0)  # its mean may be rounded, and then it seems to deviate
+    constant = features.min(axis=0) == features.max(axis=0)  # a rounded mean would make these seem to vary
     mean[constant] = features[0, constant]
     deviation[constant | (deviation == 0)] = 1
     return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
 def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
-    """The features by the schema's scale, (examples, features)."""
+    """The features standardised by the schema, (examples, features)."""
     if schema.mean is None:
         return features.astype(np.float32, copy=False)
     with np.errstate(over="ignore"):
@@ -224,21 +223,19 @@ def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]
 
 
 def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
-    """Further features, (examples, features), as the training's were read."""
+    """Further features, (examples, features), read as the training features were."""
     features = feature_matrix(raw)
     if features.shape[1] != len(schema.features):
-        raise DataError(
-            f"{raw.source}: expected the {len(schema.features)} features that were trained on, got {features.shape[1]}"
-        )
+        raise DataError(f"{raw.source}: expected the {len(schema.features)} training features, got {features.shape[1]}")
     return _scaled(raw, features, schema)
 
 
 def _examples(raw: Raw, schema: Schema) -> Examples:
-    """Further examples, as the training's were read."""
+    """Further examples, read as the training examples were."""
     features = _features(raw, schema)
     targets = target_numbers(raw) if schema.classes is None else Labels.of(raw).class_numbers(schema.classes)
     if schema.classes is None and targets.shape[1] != schema.outputs:
-        raise DataError(f"{raw.source}: expected {schema.outputs} targets an example, got {targets.shape[1]}")
+        raise DataError(f"{raw.source}: expected {schema.outputs} targets per example, got {targets.shape[1]}")
     return Examples(_frozen(features), _frozen(targets))
 
 

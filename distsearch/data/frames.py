@@ -1,4 +1,4 @@
-"""Data frames in memory, pandas', polars' and the like: features by the names of their columns."""
+"""In-memory data frames (pandas, polars and the like): features by column name."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -20,7 +20,7 @@ def is_frame(values: object) -> bool:
 
 
 def from_frame(frame: Any, targets: NDArray[Any], target: str) -> Raw:
-    """The examples of a frame, whose columns are the features. DataError names one that is not of numbers."""
+    """The examples of a frame whose columns are the features. Raises DataError naming a column that is not numeric."""
     keys = _keys(frame)
     names = [str(key) for key in keys]
     choose(SOURCE, names, Selection(targets=False))
@@ -28,9 +28,9 @@ def from_frame(frame: Any, targets: NDArray[Any], target: str) -> Raw:
 
 
 def further_features(frame: Any, schema: Schema) -> Raw:
-    """The features of a frame in the order of the training, whatever the order of its columns.
+    """The features of a frame in training order, whatever the order of its columns.
 
-    Where the training had no names for them, they are taken as they come. DataError names what is missing or unknown.
+    If training had no feature names, the frame's order is kept. Raises DataError naming missing or unknown columns.
     """
     keys = _keys(frame)
     names = [str(key) for key in keys]
@@ -40,14 +40,14 @@ def further_features(frame: Any, schema: Schema) -> Raw:
     known = {*schema.features, schema.target}
     if unknown := [name for name in names if name not in known]:
         raise DataError(
-            f"{SOURCE}: expected only the {len(schema.features)} features that were trained on, got {listed(unknown)} "
-            "as well; leave out what is no feature"
+            f"{SOURCE}: expected only the {len(schema.features)} training features, got {listed(unknown)} as well; "
+            "leave out everything else"
         )
     return Raw(SOURCE, _matrix(frame, [keys[index] for index in chosen]), None, schema.features)
 
 
 def _keys(frame: Any) -> list[Any]:
-    """What its columns are asked for by: their names, which need not be text; an Arrow table has the columns apart."""
+    """The keys that index a frame's columns: its names, not always text; an Arrow table keeps columns elsewhere."""
     return list(getattr(frame, "column_names", frame.columns))
 
 
@@ -59,7 +59,7 @@ def _matrix(frame: Any, keys: Collection[Any]) -> NDArray[Any]:
 
 
 def _numbers(values: NDArray[Any], column: str) -> NDArray[Any]:
-    """The values of a column, (examples,), as numbers. DataError with the place of one that is none."""
+    """The values of a column, (examples,), as numbers. Raises DataError with the location of one that is not."""
     if values.dtype.kind in "biuf" and values.ndim == 1:
         return values
     if values.dtype.kind not in "OUT" or values.ndim != 1:

@@ -1,4 +1,4 @@
-"""Data sets that need no file: two that are drawn from a seed, and those that come with scikit-learn."""
+"""Data sets that need no file: two drawn from a seed, and those bundled with scikit-learn."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,16 @@ from distsearch.data.raw import Raw
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, noise
 
-DRAWN_BYTES = 100  # of an example while it is drawn
-_SPREAD = 0.1  # deviation of vertical's points
-_TURN = 4  # angle that an arm of the spiral sweeps, before it is stretched
+DRAWN_BYTES = 100  # per example, while drawing
+_SPREAD = 0.1  # standard deviation of vertical's points
+_TURN = 4  # angle that an arm of the spiral sweeps, before stretching
 _STRETCH = 2.5
-_WOBBLE = 0.2  # deviation of the angle
-_LARGEST_INK = np.float32(16)  # of a pixel of digits
+_WOBBLE = 0.2  # standard deviation of the angle
+_LARGEST_INK = np.float32(16)  # the largest pixel value in digits
 
 
 def vertical(points: int, classes: int, seed: int) -> Raw:
-    """Clouds side by side: class c is `points` examples of x ~ N(c/3, 0.1), y ~ N(0.5, 0.1)."""
+    """Clouds side by side: class c has `points` examples with x ~ N(c/3, 0.1), y ~ N(0.5, 0.1)."""
     spread = _SPREAD * noise(seed, Stream.DATA, 0, 0, classes, 2 * points).reshape(classes, points, 2)
     centers = np.stack([np.arange(classes) / 3, np.full(classes, 0.5)], axis=1)  # (classes, 2)
     features = (centers[:, np.newaxis] + spread).reshape(-1, 2)
@@ -26,7 +26,7 @@ def vertical(points: int, classes: int, seed: int) -> Raw:
 
 
 def spiral(points: int, classes: int, seed: int) -> Raw:
-    """Arms of a spiral, one a class: r from 0 to 1, and with it the angle t, which wobbles by N(0, 0.2)."""
+    """One spiral arm per class: radius r runs from 0 to 1 along with the angle t, which wobbles by N(0, 0.2)."""
     radius = np.linspace(0, 1, points)  # (points,)
     starts = _TURN * np.arange(classes)[:, np.newaxis]  # (classes, 1)
     angle = starts + np.linspace(0, _TURN, points) + _WOBBLE * noise(seed, Stream.DATA, 0, 0, classes, points)
@@ -36,7 +36,7 @@ def spiral(points: int, classes: int, seed: int) -> Raw:
 
 
 def bundled(name: str) -> Raw:
-    """A data set that comes with scikit-learn, with its names. DataError if scikit-learn is not installed."""
+    """A data set bundled with scikit-learn, with its names. Raises DataError if scikit-learn is not installed."""
     try:
         from sklearn import datasets
     except ImportError:
@@ -57,7 +57,7 @@ NAMES = (*DRAWN, *BUNDLED)
 
 
 def generate(name: str, points: int, classes: int, seed: int) -> Raw:
-    """The built-in data set of this name; points (examples a class), classes and seed are for drawn ones."""
+    """Make a built-in data set by name; points (examples per class), classes and seed apply to drawn ones only."""
     if name not in DRAWN:
         return bundled(name)
     what = f"{name} with {points:,} points in each of {classes:,} classes"

@@ -1,8 +1,8 @@
-"""Labels as text, and back from text as what they were.
+"""Converts labels to text, and text back to labels of the original type.
 
-A data set's classes are kept as text, and beside them one word for the type of its labels. For NumPy's arrays of text,
-bytes, booleans and numbers that is NumPy's own word, such as <U5, |b1 or <i8; for arrays of Python's objects it is one
-of the three below.
+A data set's classes are stored as text, alongside one word for the type of its labels. For NumPy arrays of text,
+bytes, booleans and numbers it is NumPy's own type string, such as <U5, |b1 or <i8; for arrays of Python objects it is
+one of the three below.
 """
 
 import ast
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TEXT, BYTES, OBJECTS = "text", "bytes", "objects"  # the last are numbers and booleans, which Python reads as it writes
+TEXT, BYTES, OBJECTS = "text", "bytes", "objects"  # objects: numbers and booleans, whose repr Python can read back
 
-_WRITTEN = "biufUS"  # kinds of NumPy's types that have a text for each value
-_TEXTS = np.dtype("T")  # texts of any length; its own word depends on the machine
+_WRITTEN = "biufUS"  # NumPy kinds whose every value has a text form
+_TEXTS = np.dtype("T")  # strings of any length; its dtype.str depends on the machine
 
 _READ: dict[str, Callable[[str], Any]] = {TEXT: str, BYTES: str.encode, OBJECTS: ast.literal_eval}
 
@@ -24,7 +24,7 @@ Label = str | bytes | int | float | np.generic
 
 
 def type_of(labels: NDArray[Any], different: Iterable[Label]) -> str | None:
-    """The word for the type of labels, of which these are the different ones; None if they are of several."""
+    """The word for the labels' type, given the distinct ones among them; None if their types are mixed."""
     if labels.dtype.kind in _WRITTEN:
         return labels.dtype.str
     if labels.dtype == _TEXTS:
@@ -34,7 +34,7 @@ def type_of(labels: NDArray[Any], different: Iterable[Label]) -> str | None:
 
 
 def is_type(word: str) -> bool:
-    """Whether it is a word that `type_of` gives."""
+    """Whether `type_of` could have returned this word."""
     if word in (TEXT, BYTES, OBJECTS):
         return True
     try:
@@ -53,11 +53,11 @@ def text_of(label: Label, word: str) -> str:
     if word == OBJECTS:
         return repr(label.item() if isinstance(label, np.generic) else label)
     whole = isinstance(label, float | np.floating) and math.isfinite(label) and label == int(label)
-    return str(int(label)) if whole else str(label)  # str of a float32 0.1 is 0.1, that of its float is not
+    return str(int(label)) if whole else str(label)  # str(float32(0.1)) is "0.1"; converted to float first, it is not
 
 
 def labels_of(texts: Sequence[str], word: str) -> NDArray[Any]:
-    """The labels of this type that `text_of` wrote, (texts,)."""
+    """The labels of this type, (texts,), from the texts that `text_of` made."""
     if word in (TEXT, BYTES, OBJECTS):
         labels = np.empty(len(texts), object)
         labels[:] = [_READ[word](text) for text in texts]

@@ -1,4 +1,4 @@
-"""What every reader and generator gives, before any check, and how files are opened for reading."""
+"""What every reader and generator returns, before any checks, and how files are opened for reading."""
 
 import os
 import zlib
@@ -15,44 +15,44 @@ from distsearch.data.unpacking import Unpacked
 from distsearch.errors import DataError, TooLargeError, brief
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_MOST_SHOWN = 20  # of a list of names
-_LONGEST_WHOLE = 40  # characters; longer ones need not be exact, and may be too large for a float
+_MOST_SHOWN = 20  # items of a list shown in messages
+_LONGEST_WHOLE = 40  # characters; longer integers need not be exact, and may be too large for a float
 _MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
 _TRUTHS = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Examples as their source holds them; `checks` makes features and targets of them."""
+    """Examples as their source holds them; `checks` and `targets` turn them into features and targets."""
 
-    source: str  # how errors name it
-    features: NDArray[Any]  # (examples, features), or with more dimensions; supposed to be numbers
-    targets: NDArray[Any] | None  # (examples,) or (examples, outputs), numbers or text; None if not asked for
+    source: str  # its name in error messages
+    features: NDArray[Any]  # (examples, features) or more dimensions; should be numbers, not yet checked
+    targets: NDArray[Any] | None  # (examples,) or (examples, outputs), numbers or text; None if not requested
     names: tuple[str, ...] | None = None  # of the features, if the source names them
     target: str = ""  # name of the target column, if the source names it
-    labels: bool = False  # the targets are classes whatever the loss
-    place: Callable[[int], str] = "index {}".format  # where the user finds an example
+    labels: bool = False  # whether the targets are classes whatever the loss
+    place: Callable[[int], str] = "index {}".format  # where the user finds an example, given its index
     test: "Raw | None" = None  # the source's own test set
-    notes: tuple[str, ...] = ()  # sentences on how it was read
+    notes: tuple[str, ...] = ()  # sentences about how it was read
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is wanted of a file; only `targets` matters where columns have no names."""
+    """What to read from a file; only `targets` matters if its columns have no names."""
 
     features: tuple[str, ...] | None = None  # None: every column but the target
     target: str = ""  # empty: the last column that is not a wanted feature
-    targets: bool = True  # False: features alone; the file may be without targets
+    targets: bool = True  # False: features only; the file may lack targets
 
 
 def unnamed(count: int) -> tuple[str, ...]:
-    """What so many columns are called whose source has no names for them."""
+    """Names for this many columns of a source that does not name them."""
     return tuple(f"x{index}" for index in range(count))
 
 
 def number_in(text: str) -> float | None:
-    """The number that a text writes (whole ones as int, so that long ones stay exact), or None."""
-    if "_" in text or not text.isascii():  # Python reads 1_0 as 10, and the digits of every script
+    """The number that a text spells (an int if whole, so that long ones stay exact), or None."""
+    if "_" in text or not text.isascii():  # Python would read 1_0 as 10, and digits of any script
         return None
     whole = len(text) < _LONGEST_WHOLE and text.strip().lstrip("+-").isdigit()
     try:
@@ -62,32 +62,32 @@ def number_in(text: str) -> float | None:
 
 
 def value_in(text: str) -> float | None:
-    """The number that a text writes, or that of true and false, 1 and 0; None if it is another word."""
+    """The number that a text spells, with true as 1 and false as 0; None for anything else."""
     truth = _TRUTHS.get(text.strip().lower())
     return number_in(text) if truth is None else truth
 
 
 def is_missing(text: str) -> bool:
-    """Whether a text is one of those that stand for what is missing in a table."""
+    """Whether a text is one of the usual markers for a missing value in a table."""
     return text.strip().lower() in _MISSING
 
 
 def quoted(value: object) -> str:
-    """A value as errors show it."""
+    """A value as error messages show it."""
     return brief(value.item() if isinstance(value, np.generic) else value)
 
 
 def listed(values: Sequence[object]) -> str:
-    """The first of some values as errors show them, and how many more there are."""
+    """The first few values as error messages show them, and how many more there are."""
     shown = ", ".join(quoted(value) for value in values[:_MOST_SHOWN]) or "none"
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
 
 
 @contextmanager
 def unpacked(path: str) -> Iterator[IO[bytes]]:
-    """The open file, unpacked if it is gzip by its magic (browsers unpack and keep the name).
+    """Open a file, decompressing it if its magic number says gzip (browsers decompress but keep the .gz name).
 
-    DataError if it is larger than memory, or unpacks to more.
+    Raises DataError if it is larger than memory, or decompresses to more.
     """
     there = memory.available()
     with open(path, "rb") as file:
@@ -97,14 +97,14 @@ def unpacked(path: str) -> Iterator[IO[bytes]]:
             yield file
             return
         file.seek(0)
-        refusal = DataError(f"{path} unpacks to more than the {memory.in_words(there)} of memory that there are")
+        refusal = DataError(f"{path} decompresses to more than the {memory.in_words(there)} of available memory")
         with Unpacked(file, there, refusal) as whole:
             yield cast(IO[bytes], whole)
 
 
 @contextmanager
 def reading(path: str, kind: str, damage: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Make a DataError of what reading and unpacking a file may raise, and of `damage`."""
+    """Turn the errors that reading or decompressing a file can raise, and those in `damage`, into DataError."""
     damaged: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, *damage)
     try:
         yield
@@ -113,9 +113,9 @@ def reading(path: str, kind: str, damage: tuple[type[Exception], ...] = ()) -> I
     except TooLargeError as error:
         raise DataError(str(error)) from None
     except MemoryError:
-        raise DataError(f"cannot read {path}: it needs more memory than there is") from None
+        raise DataError(f"cannot read {path}: it needs more memory than is available") from None
     except damaged as error:
         if isinstance(error, OSError) and error.errno:
             raise DataError(f"cannot read {path}: {os.strerror(error.errno)}") from None
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"expected {path} to be {kind}, but it is not, or it is damaged: {reason}") from None
+        raise DataError(f"expected {path} to be {kind}, but it is something else or damaged: {reason}") from None

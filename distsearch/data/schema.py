@@ -1,4 +1,4 @@
-"""What further data is read by: the columns, labels and scale of the training data."""
+"""The schema of the training data (columns, labels and scale), by which further data is read."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,17 +14,17 @@ from distsearch.errors import DataError
 class Schema:
     """Everything needed to read further data the way the training data was read."""
 
-    features: tuple[str, ...]  # column names, or those of `unnamed`
-    target: str  # the target column's name; empty where there is none
-    classes: tuple[str, ...] | None  # the labels as text, in the order of their numbers; None: targets are numbers
-    outputs: int  # classes, or target columns in regression
-    mean: tuple[float, ...] | None  # of the training features if they were standardised
+    features: tuple[str, ...]  # column names, or those from `unnamed`
+    target: str  # the target column's name; empty if it has none
+    classes: tuple[str, ...] | None  # the labels as text, in class-number order; None if the targets are numbers
+    outputs: int  # number of classes, or of target columns for regression
+    mean: tuple[float, ...] | None  # of the training features, if they were standardised
     deviation: tuple[float, ...] | None
     label_type: str = TEXT  # see `labels`
     flat: bool = True  # targets came as (examples,), not as (examples, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """The schema as JSON knows it; `from_json` gives it back."""
+        """The schema as a JSON document; `from_json` reverses it."""
         document = asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
 
@@ -35,12 +35,12 @@ class Schema:
 
     @property
     def learnt(self) -> dict[str, Any]:
-        """What of it changes what is learnt: all but how predictions are given back."""
+        """The fields that affect training: all except those for returning predictions."""
         return {name: value for name, value in self.to_json().items() if name not in _NOT_IN_FORMAT_1}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Schema":
-        """The schema that `to_json` wrote, also in format 1. DataError if it is not one."""
+        """The schema from a document written by `to_json`, also in format 1. Raises DataError if it is invalid."""
         names = [field.name for field in fields(cls)]
         if not isinstance(document, Mapping) or {*_NOT_IN_FORMAT_1, *document} != set(names):
             came = ", ".join(map(str, document)) if isinstance(document, Mapping) else quoted(document)
@@ -57,12 +57,12 @@ class Schema:
         if lengths - {len(schema.features)} or (schema.mean is None) != (schema.deviation is None):
             raise DataError(
                 f"data schema: expected a mean and a deviation for each of {len(schema.features)} features, "
-                "or for none; it is damaged, train again"
+                "or for none; the schema is damaged, train again"
             )
         if schema.classes is not None and schema.outputs != len(schema.classes):
             raise DataError(
                 f"data schema: expected an output for each of {len(schema.classes)} classes, "
-                f"got {schema.outputs}; it is damaged, train again"
+                f"got {schema.outputs}; the schema is damaged, train again"
             )
         return schema
 
@@ -87,13 +87,13 @@ def _floats(value: object) -> bool:
 
 
 _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "features": ("a list of different names", lambda value: _texts(value, 1)),
+    "features": ("a list of distinct names", lambda value: _texts(value, 1)),
     "target": ("a name", lambda value: isinstance(value, str)),
     "classes": (
-        "a list of at least 2 different labels, or null",
+        "a list of at least 2 distinct labels, or null",
         lambda value: value is None or _texts(value, 2),
     ),
-    "label_type": ("a type of labels", lambda value: isinstance(value, str) and is_type(value)),
+    "label_type": ("a label type", lambda value: isinstance(value, str) and is_type(value)),
     "flat": ("true or false", lambda value: isinstance(value, bool)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),

@@ -1,6 +1,6 @@
-"""The targets of every source: numbers for a regression, or labels, which become class numbers.
+"""Target checks shared by every source: numbers for regression, or labels, which become class numbers.
 
-Each error names the place as its source knows it: a line of a CSV file, a row of a Parquet file, an index.
+Each error gives the location in the source's own terms: a line of a CSV file, a row of a Parquet file, an index.
 """
 
 import math
@@ -17,14 +17,14 @@ from distsearch.data.labels import Label, text_of, type_of
 from distsearch.data.raw import Raw, is_missing, listed, number_in, quoted, value_in
 from distsearch.errors import DataError
 
-MOST_VALUES = 20  # of numbers that are labels whatever they are
-FEWEST_EXAMPLES = 4  # of each of more whole numbers than that, on average
+MOST_VALUES = 20  # up to this many distinct numbers are taken for labels
+FEWEST_EXAMPLES = 4  # more distinct numbers are labels only if whole, with at least this many examples each on average
 
-_ABSENT = ("NoneType", "NAType", "NaTType")  # Python's and pandas' types of what is not there
+_ABSENT = ("NoneType", "NAType", "NaTType")  # types of Python's and pandas' missing values
 
 
 def target_numbers(raw: Raw) -> NDArray[np.float32]:
-    """The targets of a regression, (examples, outputs). Raises DataError."""
+    """The targets for regression, (examples, outputs). Raises DataError."""
     targets = np.asarray(raw.targets)
     if targets.dtype.kind not in "biuf":
         values, which = _different(raw, targets)
@@ -45,7 +45,7 @@ def _target_number(raw: Raw, which: NDArray[np.intp], index: int, value: Label) 
     number = value_in(text)
     if number is None:
         raise DataError(
-            f"{raw.source}, {_first(raw, which, index)}: expected a target that is a number, got "
+            f"{raw.source}, {_first(raw, which, index)}: expected a numeric target, got "
             f"{quoted(value)}; to learn classes add --loss cross-entropy"
         )
     return float(number)
@@ -53,25 +53,25 @@ def _target_number(raw: Raw, which: NDArray[np.intp], index: int, value: Label) 
 
 @dataclass(frozen=True)
 class Labels:
-    """The different labels of some examples, each with its text and the number it writes, if it writes one."""
+    """The distinct labels of some examples, each with its text and the number that the text spells, if any."""
 
     raw: Raw
     values: Sequence[Label]
     texts: Sequence[str]
     numbers: Sequence[float | None]
-    which: NDArray[np.intp]  # (examples,), the place of each example's label in these
+    which: NDArray[np.intp]  # (examples,), the index of each example's label in `values`
     type: str  # see `labels`
 
     @classmethod
     def of(cls, raw: Raw) -> "Labels":
-        """The labels of examples that have them. DataError with the place of one that cannot be used."""
+        """The labels of some examples. Raises DataError with the location of one that cannot be used."""
         targets = np.asarray(raw.targets)
         values, which = _different(raw, targets)
         kind = type_of(targets, values)
         if kind is None:
             kinds = sorted({type(value).__name__ for value in values})
             raise DataError(
-                f"{raw.source}: expected labels of one type, got {' and '.join(kinds)}; make all of them text"
+                f"{raw.source}: expected labels of one type, got {' and '.join(kinds)}; convert all of them to text"
             )
         texts = []
         for index, value in enumerate(values):
@@ -80,20 +80,20 @@ class Labels:
             except UnicodeDecodeError:
                 raise DataError(
                     f"{raw.source}, {_first(raw, which, index)}: expected a label in UTF-8, got {quoted(value)}; "
-                    "make text of it first"
+                    "convert it to text first"
                 ) from None
         return cls(raw, values, texts, list(map(number_in, texts)), which, kind)
 
     def classes(self) -> tuple[str, ...]:
-        """The texts in the order of their class numbers: by number if all are numbers, else by text.
+        """The texts in class-number order: sorted as numbers if all are numbers, else as text.
 
-        DataError if they are none to be learnt: all are one, one is missing or infinite, or they are the numbers of
-        a regression.
+        Raises DataError if they do not make classes: there is only one, one is missing or infinite, or they look like
+        regression targets.
         """
         if len(self.texts) < 2:
             raise DataError(
                 f"{self.raw.source}: expected at least 2 classes, but every label is {quoted(self.texts[0])}; "
-                "add others"
+                "add examples of another"
             )
         self._check_present()
         order: list[Any] = list(self.texts)
@@ -103,9 +103,9 @@ class Labels:
         return tuple(self.texts[index] for index in sorted(range(len(order)), key=order.__getitem__))
 
     def class_numbers(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """The number of each example's class, (examples,). DataError for a label that is none of the classes.
+        """The number of each example's class, (examples,). Raises DataError for a label that is not a known class.
 
-        A label is that of its text; or else, where only one class writes the same number, of that.
+        A label matches the class with the same text; failing that, the class that alone spells the same number.
         """
         known = {text: number for number, text in enumerate(classes)}
         written = list(map(number_in, classes))
@@ -116,40 +116,40 @@ class Labels:
             place = known.get(text, None if number is None else by_number.get(number))
             if place is None:
                 raise DataError(
-                    f"{self.raw.source}, {_first(self.raw, self.which, index)}: expected a label that was trained on "
+                    f"{self.raw.source}, {_first(self.raw, self.which, index)}: expected a label seen in training "
                     f"({listed(classes)}), got {quoted(self.values[index])}; "
-                    "leave such examples out, or train with them too"
+                    "leave such examples out, or include them in training"
                 )
             found.append(place)
         return np.array(found, np.int64)[self.which]
 
     def notes(self) -> tuple[str, ...]:
-        """Sentences on labels that may not be meant as they are: they are learnt as they stand."""
+        """Sentences about labels that may be a mistake; they are learnt as given."""
         sentences = []
         absent = [text for text in self.texts if is_missing(text)]
         if absent:
             sentences.append(
                 f"{self.raw.source}: the label {listed(absent)} is learnt as a class like any other: remove its "
-                "examples if it stands for a missing label"
+                "examples if it means that the label is missing"
             )
         often = Counter(self.numbers)
         written = [(text, number) for text, number in zip(self.texts, self.numbers, strict=True) if number is not None]
         alike = [text for text, number in written if often[number] > 1]
         if alike:
             sentences.append(
-                f"{self.raw.source}: the labels {listed(sorted(alike))} are different classes, though some of them are "
-                "the same number: spell them alike if they are meant to be one"
+                f"{self.raw.source}: the labels {listed(sorted(alike))} are separate classes, though some are "
+                "the same number: spell them alike if they are meant to be one class"
             )
         return tuple(sentences)
 
     def _check_present(self) -> None:
-        """DataError for a text that stands for what is missing, if all others are numbers, or true and false."""
+        """Raise DataError for a missing-value marker if all other labels are numbers, or true and false."""
         absent = [index for index, text in enumerate(self.texts) if is_missing(text)]
         if absent and all(is_missing(text) or value_in(text) is not None for text in self.texts):
             raise _missing(self.raw, self.which, absent[0], self.values[absent[0]])
 
     def _check_numbers(self, numbers: Sequence[float]) -> None:
-        """DataError if one is infinite, or if they look like the numbers of a regression."""
+        """Raise DataError if one is infinite, or if they look like regression targets."""
         wild = next((index for index, number in enumerate(numbers) if not math.isfinite(number)), None)
         if wild is not None:
             raise DataError(
@@ -161,19 +161,19 @@ class Labels:
         whole = all(float(number).is_integer() for number in numbers)
         if not whole or len(numbers) * FEWEST_EXAMPLES > len(self.which):
             raise DataError(
-                f"{self.raw.source}: expected labels, but the target has {len(numbers)} different "
+                f"{self.raw.source}: expected labels, but the target has {len(numbers)} distinct "
                 f"{'whole ' if whole else ''}numbers in {len(self.which)} examples; for regression add "
                 "--loss mean-squared-error, or write classes as text, such as c1"
             )
 
 
 def _different(raw: Raw, targets: NDArray[Any]) -> tuple[list[Label], NDArray[np.intp]]:
-    """The different labels, and which of them each example has, (examples,)."""
+    """The distinct labels, and the index of each example's label among them, (examples,)."""
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     if targets.ndim != 1:
         raise DataError(
-            f"{raw.source}: expected one label an example, got targets of shape {targets.shape}; "
+            f"{raw.source}: expected one label per example, got targets of shape {targets.shape}; "
             "give class numbers instead of one-hot rows, or for regression add --loss mean-squared-error"
         )
     _check_count(raw, len(targets))
@@ -182,12 +182,12 @@ def _different(raw: Raw, targets: NDArray[Any]) -> tuple[list[Label], NDArray[np
         unique, which = np.unique(targets, return_inverse=True)
         return list(unique), which
     if targets.dtype.kind in "Mm":
-        raise DataError(f"{raw.source}: {_EXPECTED}, got {targets.dtype}; make text or numbers of them")
+        raise DataError(f"{raw.source}: {_EXPECTED}, got {targets.dtype}; convert them to text or numbers")
     table: dict[Any, int] = {}
     try:
         which = np.fromiter((table.setdefault(value, len(table)) for value in targets.tolist()), np.intp, len(targets))
-    except (TypeError, ValueError, SystemError) as error:  # the last two of numbers that are no characters
-        raise DataError(f"{raw.source}: {_EXPECTED}, got others: {error}") from None
+    except (TypeError, ValueError, SystemError) as error:  # the last two from invalid code points in NumPy text
+        raise DataError(f"{raw.source}: {_EXPECTED}, got something else: {error}") from None
     for index, value in enumerate(table):
         _check_label(raw, which, index, value)
     return list(table), which
@@ -197,7 +197,7 @@ _EXPECTED = "expected labels that are text, numbers, or true and false"
 
 
 def _check_label(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> None:
-    """DataError if a value is no label: if it is not there, or is of a type that is not known."""
+    """Raise DataError if a value cannot be a label: it is missing, or of an unknown type."""
     if isinstance(value, str | bytes):
         if not value.strip() or _is_cut(value):
             raise _missing(raw, which, index, value)
@@ -206,12 +206,12 @@ def _check_label(raw: Raw, which: NDArray[np.intp], index: int, value: object) -
     elif not isinstance(value, int | float | np.integer | np.floating | np.bool_):
         raise DataError(
             f"{raw.source}, {_first(raw, which, index)}: {_EXPECTED}, got {quoted(value)}, a {type(value).__name__}; "
-            "make text or numbers of them"
+            "convert them to text or numbers"
         )
 
 
 def _is_cut(label: str | bytes) -> bool:
-    """Whether a text has half of a character, which no file can hold."""
+    """Whether a text has a lone surrogate, half of a character, which no file can hold."""
     return isinstance(label, str) and label.encode(errors="replace").decode() != label
 
 
@@ -228,9 +228,11 @@ def _column(raw: Raw) -> str:
 
 def _check_count(raw: Raw, targets: int) -> None:
     if targets != len(raw.features):
-        raise DataError(f"{raw.source}: expected one target an example, got {targets} for {len(raw.features)} examples")
+        raise DataError(
+            f"{raw.source}: expected one target per example, got {targets} for {len(raw.features)} examples"
+        )
 
 
 def _first(raw: Raw, which: NDArray[np.intp], index: int) -> str:
-    """The place of the first example that has this label."""
+    """The location of the first example that has this label."""
     return raw.place(int(np.argmax(which == index)))

@@ -1,4 +1,4 @@
-"""Gzip that may not grow beyond all bounds: a few bytes can stand for gigabytes."""
+"""Gzip decompression with a size limit: a few bytes can expand to gigabytes."""
 
 import gzip
 from typing import BinaryIO
@@ -7,7 +7,7 @@ from distsearch.errors import DistsearchError
 
 
 class Unpacked(gzip.GzipFile):
-    """A gzip file as it is unpacked; `refusal` is raised instead of reading beyond `most` bytes."""
+    """The decompressed content of a gzip file; raises `refusal` rather than read past `most` bytes."""
 
     def __init__(self, file: BinaryIO, most: int, refusal: DistsearchError) -> None:
         super().__init__(fileobj=file, mode="rb")
@@ -15,12 +15,12 @@ class Unpacked(gzip.GzipFile):
         self._refusal = refusal
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next bytes, all of them if the size is negative."""
+        """The next `size` bytes, or all that remain if it is negative."""
         self._check(size or 0)
         return super().read(size)
 
     def read1(self, size: int = -1) -> bytes:
-        """Some of the next bytes."""
+        """Up to `size` of the next bytes."""
         self._check(0)
         return super().read1(size)
 

@@ -1,1 +1,1 @@
-"""Searches as jobs of a Ray cluster: Ray's own job service does the work, here is what goes there and comes back."""
+"""Searches as jobs on a Ray cluster: Ray's job service does the work; this sends searches and fetches runs back."""

@@ -1,4 +1,4 @@
-"""Where a Ray cluster is and how to be let in: the address of its dashboard, and a token."""
+"""Access to a Ray cluster: the address of its dashboard, and a token."""
 
 import json
 import os
@@ -15,37 +15,37 @@ from distsearch.text import as_path
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-OLDEST_RAY = (2, 44)  # that distsearch runs with
-PATIENCE = 10.0  # seconds
+OLDEST_RAY = (2, 44)  # that distsearch works with
+PATIENCE = 10.0  # seconds to wait for an answer
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """The token is for this address alone."""
+    """Refuses redirects, as the token is for this address alone."""
 
     def redirect_request(self, *arguments: object) -> None:
         return None
 
 
 class Access(NamedTuple):
-    """An http or https address without a slash at its end, and a token, empty if there is none."""
+    """An http or https address without a trailing slash, and a token, empty if there is none."""
 
     address: str
     token: str
 
     @classmethod
     def of(cls, address: str, token_file: Path | None, environment: Mapping[str, str]) -> "Access":
-        """What was given, or else what Ray's environment variables say. UserError if it cannot be used."""
+        """The access as given, or else from Ray's environment variables. Raises UserError if it is unusable."""
         return cls(_address(address, environment), _token(token_file, environment))
 
     @property
     def headers(self) -> dict[str, str]:
-        """What each request carries."""
+        """The headers of each request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def version(self) -> str:
         """The cluster's version of Ray.
 
-        Raises UserError if this is no Ray dashboard, if its Ray is too old or if the token is refused, ClusterError
+        Raises UserError if this is not a Ray dashboard, if its Ray is too old or if the token is refused; ClusterError
         if nothing answers.
         """
         request = Request(f"{self.address}/api/version", headers=self.headers)  # noqa: S310  (http or https)
@@ -58,7 +58,7 @@ class Access(NamedTuple):
         except (URLError, OSError, HTTPException) as error:
             raise ClusterError(
                 f"no Ray cluster answers at {self.address} ({getattr(error, 'reason', error)}): is it up, and is this "
-                f"the address of its dashboard, like {DEFAULT_ADDRESS}? --address names another"
+                f"the address of its dashboard, such as {DEFAULT_ADDRESS}? Use --address for another"
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self.refusal(0) from None
@@ -68,17 +68,17 @@ class Access(NamedTuple):
         return str(version)
 
     def refusal(self, code: int) -> UserError:
-        """What to say of an answer with this HTTP code; 0 if it answers otherwise than Ray does."""
+        """The error for an answer with this HTTP code; 0 for an answer that is not from Ray."""
         if code not in (401, 403):
             return UserError(
-                f"{self.address} is not the dashboard of a Ray cluster: expected an address like {DEFAULT_ADDRESS}"
+                f"{self.address} is not the dashboard of a Ray cluster: expected an address such as {DEFAULT_ADDRESS}"
             )
         if self.token:
             return UserError(
-                f"the cluster at {self.address} refuses this token: give the file of its own with --token-file"
+                f"the cluster at {self.address} refuses this token: give the file with its own to --token-file"
             )
         return UserError(
-            f"the cluster at {self.address} asks for a token: give its file with --token-file or RAY_AUTH_TOKEN_PATH"
+            f"the cluster at {self.address} requires a token: give its file with --token-file or RAY_AUTH_TOKEN_PATH"
         )
 
 
@@ -95,12 +95,12 @@ def _address(given: str, environment: Mapping[str, str]) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise UserError(f"--address: expected one like {DEFAULT_ADDRESS}, got {address!r}")
+        raise UserError(f"--address: expected one such as {DEFAULT_ADDRESS}, got {address!r}")
     return address.rstrip("/")
 
 
 def _token(file: Path | None, environment: Mapping[str, str]) -> str:
-    """The token in the file, or where Ray itself would look for it."""
+    """The token in the file, or the one that Ray itself would find."""
     path, needed = file, True
     if path is None and (token := environment.get("RAY_AUTH_TOKEN", "").strip()):
         return _checked(token, "RAY_AUTH_TOKEN")
@@ -115,10 +115,10 @@ def _token(file: Path | None, environment: Mapping[str, str]) -> str:
             return ""
         raise UserError(f"cannot read the token in {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path} holds no token: expected a line of text") from None
+        raise UserError(f"{path} does not hold a token: expected a line of text") from None
 
 
 def _checked(token: str, source: str) -> str:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise UserError(f"{source} holds no token: expected a line of letters and digits")
+        raise UserError(f"{source} does not hold a token: expected a line of letters and digits")
     return token

@@ -1,4 +1,4 @@
-"""A run's directory as text that comes through a job's log unharmed, and back again."""
+"""Packs a run's directory into text that survives a job's log, and unpacks it again."""
 
 import io
 import os
@@ -17,10 +17,10 @@ from distsearch.runs.documents import checksum
 from distsearch.runs.files import TEMPORARY, write_chunks
 from distsearch.runs.layout import APPENDED
 from distsearch.runs.names import is_plain
-from distsearch.runs.receiving import received
+from distsearch.runs.receiving import receive
 
 BEGIN, END = "-----BEGIN DISTSEARCH RUN-----", "-----END DISTSEARCH RUN-----"
-MOST_BYTES = 250_000_000  # that a log should carry
+MOST_BYTES = 250_000_000  # the most a log should carry
 MOST_UNPACKED = 20 * MOST_BYTES
 LATEST = 2**33  # seconds since 1970, in the year 2242
 CHUNK = 1 << 20  # bytes
@@ -28,25 +28,28 @@ TRIES = 20
 PAUSE_SECONDS = 0.2
 
 
-def packed(run: Path) -> str:
-    """A run's directory as armoured text. RunError if it is too large, or changes faster than it can be read."""
+def pack(run: Path) -> str:
+    """Pack a run's directory into armoured text.
+
+    Raises RunError if it is too large, or changes faster than it can be read.
+    """
     content = _archive(run, _snapshot(run))
     if len(content) > MOST_BYTES:
         raise RunError(
-            f"{run} has {len(content) / 1e6:,.0f} MB packed, and through a job's log come {MOST_BYTES // 10**6} MB at "
-            "most: copy the directory from the cluster's head"
+            f"{run} is {len(content) / 1e6:,.0f} MB packed, and a job's log can carry {MOST_BYTES // 10**6} MB: "
+            "copy the directory from the cluster's head"
         )
     return f"{BEGIN}\n{checksum(content)}\n{encodebytes(content).decode()}{END}\n"
 
 
-def unpacked(text: str, target: Path) -> None:
-    """Write the directory that is in a text, whole or not at all.
+def unpack(text: str, target: Path) -> None:
+    """Unpack the directory in a text, whole or not at all.
 
-    Raises ClusterError if the text has come through damaged, RunError if the directory cannot be written.
+    Raises ClusterError if the text arrived damaged, RunError if the directory cannot be written.
     """
     content = _content(text)
     try:
-        with received(target, update=False) as folder:
+        with receive(target, update=False) as folder:
             for member, chunks in _members(content):
                 write_chunks(folder / member.name, chunks)
                 os.utime(folder / member.name, (member.mtime, member.mtime))
@@ -55,7 +58,7 @@ def unpacked(text: str, target: Path) -> None:
 
 
 def _snapshot(run: Path) -> dict[str, bytes]:
-    """The files of a run as a crash at this moment would leave them, though it is being written."""
+    """A run's files, even while it is being written, in a state that a crash could have left."""
     for _ in range(TRIES):
         before = _versions(run)
         try:
@@ -70,7 +73,7 @@ def _snapshot(run: Path) -> dict[str, bytes]:
 
 
 def _versions(run: Path) -> dict[str, tuple[int, int]]:
-    """The files that are only ever replaced, each with what changes then."""
+    """The files that are only ever replaced, each with a version that changes when it is."""
     found = {}
     with os.scandir(run) as entries:
         for entry in entries:
@@ -90,7 +93,7 @@ def _archive(run: Path, files: dict[str, bytes]) -> bytes:
 
 
 def _content(text: str) -> bytes:
-    """The archive in a text, whatever was printed around it."""
+    """The archive in a text, ignoring whatever was printed around it."""
     _, began, rest = text.rpartition(f"{BEGIN}\n")
     body, ended, _ = rest.partition(END)
     digest, _, armour = body.partition("\n")
@@ -99,20 +102,20 @@ def _content(text: str) -> bytes:
     except ValueError:
         content = b""
     if not (began and ended) or digest != checksum(content):
-        raise ClusterError("the run has come through damaged: fetch it once more")
+        raise ClusterError("the run arrived damaged: fetch it again")
     return content
 
 
 def _members(content: bytes) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
-    """The files of an archive: plain ones only, without folders, so that nothing can be written elsewhere."""
+    """The files of an archive: plain files only, without folders, so that nothing can be written elsewhere."""
     most = in_words(MOST_UNPACKED)
-    too_large = ClusterError(f"the cluster has sent a run of more than {most}, which no run packs so small")
+    too_large = ClusterError(f"the cluster sent an archive that unpacks to more than {most}: no run compresses so well")
     unpacked = Unpacked(io.BytesIO(content), MOST_UNPACKED, too_large)
     with _unpacking(), tarfile.open(fileobj=unpacked, mode="r:") as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isreg() else None
             if file is None or not is_plain(member.name) or not 0 <= member.mtime < LATEST:
-                raise ClusterError(f"the cluster has sent {brief(member.name)}, which is no file of a run")
+                raise ClusterError(f"the cluster sent {brief(member.name)}, which is not a file of a run")
             if not 0 <= member.size <= MOST_UNPACKED:
                 raise too_large
             yield member, _chunks(file)
@@ -129,10 +132,10 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def _unpacking() -> Iterator[None]:
-    """ClusterError for all that damaged bytes make tarfile and gzip raise, which is almost anything."""
+    """Turn whatever tarfile and gzip raise on damaged bytes, which is almost anything, into ClusterError."""
     try:
         yield
     except ClusterError:
         raise
     except Exception as error:  # noqa: BLE001
-        raise ClusterError(f"the run has come through damaged ({brief(str(error))}): fetch it once more") from None
+        raise ClusterError(f"the run arrived damaged ({brief(str(error))}): fetch it again") from None

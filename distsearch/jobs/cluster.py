@@ -1,4 +1,4 @@
-"""A Ray cluster's job service. The only room that imports Ray's client of it, and that knows its errors."""
+"""A Ray cluster's job service. The only module that imports Ray's client for it and knows its errors."""
 
 import logging
 import os
@@ -11,11 +11,11 @@ from typing import Any
 from distsearch.errors import ClusterError, DistsearchError, UserError, unknown
 from distsearch.jobs.access import ADDRESS_VARIABLES, Access
 
-KIND = "distsearch"  # the key of a job's metadata that tells its kind
+KIND = "distsearch"  # the key for a job's kind in its metadata
 SEARCH, EXPORT = "run", "export"
 
 LONGEST_REASON = 240  # characters
-PATIENCE = 60.0  # seconds that an answer may take
+PATIENCE = 60.0  # seconds to wait for an answer
 
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 _HTTP_CODE = re.compile(r"status code (\d+)")
@@ -23,18 +23,18 @@ _HTTP_CODE = re.compile(r"status code (\d+)")
 
 @dataclass(frozen=True)
 class Job:
-    """A job of ours as the cluster describes it."""
+    """One of our jobs as the cluster describes it."""
 
     id: str
     status: str  # PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED
     message: str
-    exit_code: int | None  # of its program, if that has ended by itself
+    exit_code: int | None  # of its program, if that ended by itself
     started: float  # seconds since 1970
     metadata: Mapping[str, str]
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether it has ended, however it did."""
         return self.status in _ENDED
 
     @property
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def reason(self) -> str:
-        """The line of the cluster's message that says most about why it failed."""
+        """The line of the cluster's message that best explains why it failed."""
         lines = [line.strip() for line in self.message.splitlines() if line.strip()]
         telling = [line for line in lines if "ERROR: " in line]
         line = telling[0].partition("ERROR: ")[2] if telling else (lines[-1] if lines else self.status.lower())
@@ -52,7 +52,7 @@ class Job:
 
 
 class Cluster:
-    """The jobs of a cluster. Every method raises ClusterError if it does not answer, or answers with an error."""
+    """The jobs of a cluster. Every method raises ClusterError if the cluster does not answer, or reports an error."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -62,72 +62,74 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """The address of its dashboard."""
         return self._access.address
 
     def submit(self, job: str, command: str, metadata: Mapping[str, str], environment: Mapping[str, Any]) -> None:
-        """Start a job of this id that runs a command of the shell in this runtime environment."""
+        """Start a job with this id that runs a shell command in this runtime environment."""
         with self._asking():
             self._client.submit_job(
                 entrypoint=command, submission_id=job, metadata=dict(metadata), runtime_env=dict(environment)
             )
 
     def job(self, job: str) -> Job:
-        """The job of this id. UserError if there is none."""
+        """The job with this id. Raises UserError if there is none."""
         with self._asking(job):
             return _described(self._client.get_job_info(job))
 
     def jobs(self) -> list[Job]:
-        """The searches, the oldest first."""
+        """All searches, oldest first."""
         with self._asking():
             found = self._client.list_jobs()
         jobs = [_described(each) for each in found if each.submission_id and _is_search(each)]
         return sorted(jobs, key=lambda job: (job.started, job.id))
 
     def find(self, name: str) -> Job:
-        """The job of this id, or the latest of the run of this name. UserError if there is neither."""
+        """The job with this id, or the latest one for the run of this name. Raises UserError if there is neither."""
         jobs = self.jobs()
         found = [job for job in jobs if job.id == name] or [job for job in jobs if job.run == name]
         if found:
             return found[-1]
         if not jobs:
-            raise UserError(f"expected a job, got {name!r}: there are none at {self.address}; `distsearch submit`")
+            raise UserError(
+                f"expected a job, got {name!r}, but {self.address} has none: `distsearch submit` starts one"
+            )
         raise UserError(unknown("job", name, [job.id for job in jobs]))
 
     def log(self, job: str) -> str:
-        """All that a job's program has printed so far."""
+        """Everything that a job's program has printed so far."""
         with self._asking(job):
             text: str = self._client.get_job_logs(job)
-        _, began, output = text.rpartition(f"Running entrypoint for job {job}: ")  # before it, Ray speaks
+        _, began, output = text.rpartition(f"Running entrypoint for job {job}: ")  # what precedes is Ray's own
         return output.partition("\n")[2] if began else ""
 
     def stop(self, job: str) -> None:
-        """Ask a job to end: with SIGTERM, and some seconds later with SIGKILL."""
+        """Tell a job to end: with SIGTERM, and some seconds later with SIGKILL."""
         with self._asking(job):
             self._client.stop_job(job)
 
     def delete(self, job: str) -> None:
-        """Forget a job that has ended."""
+        """Delete a job that has ended."""
         with self._asking(job):
             self._client.delete_job(job)
 
     @contextmanager
     def _asking(self, job: str = "") -> Iterator[None]:
-        """Ray's errors become ours."""
+        """Turn Ray's errors into ours."""
         from ray import exceptions
 
-        refused = getattr(exceptions, "AuthenticationError", PermissionError)  # an older Ray has only codes
+        refused = getattr(exceptions, "AuthenticationError", PermissionError)  # older Rays only have HTTP codes
         try:
             yield
         except refused:
             raise self._access.refusal(401) from None
-        except OSError as error:  # all that requests raises, too
-            raise ClusterError(f"the cluster at {self.address} does not answer any more: {_last_line(error)}") from None
+        except OSError as error:  # which covers everything that requests raises
+            raise ClusterError(f"the cluster at {self.address} no longer answers: {_last_line(error)}") from None
         except RuntimeError as error:
             raise self._failure(str(error), job) from None
 
     def _failure(self, answer: str, job: str) -> DistsearchError:
-        """What to say of an answer that is an error."""
+        """The error for an answer that reports a failure."""
         found = _HTTP_CODE.search(answer)
         code = int(found[1]) if found else 0
         if code in (401, 403):
@@ -135,19 +137,19 @@ class Cluster:
         if code == 404 and job:
             return UserError(f"{self.address} has no job {job}: `distsearch jobs` lists them")
         if "already exists" in answer:
-            return UserError("the cluster has or had a job of this id: choose another --job")
-        return ClusterError(f"the cluster at {self.address} has failed: {_last_line(answer)}")
+            return UserError("the cluster has or had a job with this id: choose another --job")
+        return ClusterError(f"the cluster at {self.address} failed: {_last_line(answer)}")
 
 
 def _client(access: Access) -> Any:
-    """Ray's client, but that does not wait for ever on a network that is gone."""
+    """Ray's client, with a timeout, so that it does not wait forever if the network is gone."""
     from ray.job_submission import JobSubmissionClient
 
     class Client(JobSubmissionClient):
         def _do_request(self, *arguments: Any, **options: Any) -> Any:
             return super()._do_request(*arguments, **{"timeout": PATIENCE, **options})
 
-    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.ERROR)  # it speaks of every upload
+    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.ERROR)  # it logs every upload
     try:
         return Client(access.address, headers=access.headers)
     except RuntimeError as error:
@@ -160,7 +162,7 @@ def _client(access: Access) -> Any:
 
 @contextmanager
 def _addressed() -> Iterator[None]:
-    """Without the variables that Ray would take for the address instead of the one it is given."""
+    """Hide the environment variables that Ray would prefer to the address it is given."""
     kept = {name: os.environ.pop(name) for name in ADDRESS_VARIABLES if name in os.environ}
     try:
         yield
@@ -169,7 +171,7 @@ def _addressed() -> Iterator[None]:
 
 
 def _is_search(details: Any) -> bool:
-    """Whether a job is a search, be it sent with `ray job submit`."""
+    """Whether a job is a search, even one sent with `ray job submit`."""
     kind = (details.metadata or {}).get(KIND)
     return kind == SEARCH or (
         kind is None and re.match(r"\S*distsearch (run|resume)\b", details.entrypoint) is not None

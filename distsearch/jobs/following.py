@@ -1,4 +1,4 @@
-"""Watching a job from here: until it has begun, or until it has ended, over a connection that may fail for a while."""
+"""Follows a job until it has begun or ended, over a connection that may fail for a while."""
 
 import time
 from collections.abc import Callable
@@ -9,22 +9,22 @@ from distsearch.jobs.cluster import Cluster, Job
 
 LOOK_SECONDS = 0.25
 LOG_SECONDS = 1.0
-LOG_SHARE = 0.05  # of the time that reading a log may take
-LOST_SECONDS = 90.0  # without an answer
+LOG_SHARE = 0.05  # share of the time that reading the log may take
+LOST_SECONDS = 90.0  # without an answer, before giving up
 SLOW_SECONDS = 8.0
 SURVIVAL_SECONDS = 1.0
 
-NOT_FOUND = 127  # is what a shell exits with if there is no such command
+NOT_FOUND = 127  # a shell's exit code if there is no such command
 
 T = TypeVar("T")
 
 
-def begun(cluster: Cluster, job: str, slow: Callable[[], None]) -> Job:
-    """The job as soon as its program has said something or has ended. slow is called once if that takes long."""
+def wait_until_begun(cluster: Cluster, job: str, slow: Callable[[], None]) -> Job:
+    """Wait until a job's program has printed something or ended; the job. Calls `slow` once if this takes long."""
     began, told = time.monotonic(), False
     while True:
-        found = patiently(lambda: cluster.job(job))
-        if found.ended or (found.status == "RUNNING" and _speaks(patiently(lambda: cluster.log(job)))):
+        found = ask_patiently(lambda: cluster.job(job))
+        if found.ended or (found.status == "RUNNING" and _speaks(ask_patiently(lambda: cluster.log(job)))):
             return found
         if not told and time.monotonic() - began > SLOW_SECONDS:
             slow()
@@ -33,32 +33,32 @@ def begun(cluster: Cluster, job: str, slow: Callable[[], None]) -> Job:
 
 
 def _speaks(log: str) -> bool:
-    """Whether a program has printed something, and not its shell that there is none."""
+    """Whether the program has printed something, rather than the shell that it was not found."""
     first = log.partition("\n")[0]
     return bool(first) and "not found" not in first
 
 
-def survived(cluster: Cluster, job: Job) -> Job:
-    """A job that has begun, a moment later: many of those that fail do so at once."""
+def wait_out_start(cluster: Cluster, job: Job) -> Job:
+    """Look at a job that has begun again after a moment, as many that fail do so at once; the job."""
     if not job.ended:
         time.sleep(SURVIVAL_SECONDS)
-    return patiently(lambda: cluster.job(job.id))
+    return ask_patiently(lambda: cluster.job(job.id))
 
 
-def ended(cluster: Cluster, job: str) -> Job:
-    """The job once it has ended."""
-    while not (found := patiently(lambda: cluster.job(job))).ended:
+def wait_until_ended(cluster: Cluster, job: str) -> Job:
+    """Wait until a job has ended; the job."""
+    while not (found := ask_patiently(lambda: cluster.job(job))).ended:
         time.sleep(LOOK_SECONDS)
     return found
 
 
-def followed(cluster: Cluster, job: str, show: Callable[[str], None]) -> Job:
-    """The job once it has ended; until then whole lines of its log are shown as they come, each once."""
+def follow(cluster: Cluster, job: str, show: Callable[[str], None]) -> Job:
+    """Show whole lines of a job's log as they come, each once, until it has ended; the job."""
     shown = 0
     while True:
         began = time.monotonic()
-        found = patiently(lambda: cluster.job(job))  # before its log, of which nothing is then missing at the end
-        log = patiently(lambda: cluster.log(job))
+        found = ask_patiently(lambda: cluster.job(job))  # before its log, so that the log is complete if it has ended
+        log = ask_patiently(lambda: cluster.log(job))
         whole = len(log) if found.ended else log.rfind("\n") + 1
         if whole > shown:
             show(log[shown:whole])
@@ -68,8 +68,8 @@ def followed(cluster: Cluster, job: str, show: Callable[[str], None]) -> Job:
         time.sleep(max(LOG_SECONDS, (time.monotonic() - began) / LOG_SHARE))
 
 
-def patiently(ask: Callable[[], T]) -> T:
-    """What is asked for, asked again while the cluster does not answer. ClusterError if that lasts too long."""
+def ask_patiently(ask: Callable[[], T]) -> T:
+    """The answer, asking again while the cluster does not answer. Raises ClusterError if that lasts too long."""
     until = time.monotonic() + LOST_SECONDS
     while True:
         try:
@@ -77,6 +77,6 @@ def patiently(ask: Callable[[], T]) -> T:
         except ClusterError as error:
             if time.monotonic() > until:
                 raise ClusterError(
-                    f"{error}; the job may go on: `distsearch logs` follows it when the cluster is back"
+                    f"{error}; the job may still be running: `distsearch logs` follows it when the cluster is back"
                 ) from None
         time.sleep(LOG_SECONDS)

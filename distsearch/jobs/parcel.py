@@ -1,4 +1,4 @@
-"""What travels with a job: small files that its command names, and distsearch itself where the cluster has none."""
+"""What is sent with a job: small files named in its command, and distsearch itself if the cluster lacks it."""
 
 import hashlib
 import os
@@ -10,17 +10,17 @@ from distsearch.data import generators
 from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import files_read
 from distsearch.errors import DataError, UserError
-from distsearch.jobs.wheel import own_wheel, zipped
+from distsearch.jobs.wheel import own_wheel, zip_files
 
-MOST_BYTES = 100_000_000  # that Ray takes over HTTP, with room for the wheel
-WORKING_DIRECTORY = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}"  # which pip fills in, on each node
+MOST_BYTES = 100_000_000  # what Ray accepts over HTTP, leaving room for the wheel
+WORKING_DIRECTORY = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}"  # pip expands it on each node
 
 Files = Mapping[str, Path]
-"""Files that travel: where they lie in the job's working directory, and where they lie here."""
+"""Files to send: their path in the job's working directory, and their path here."""
 
 
 def data_files(source: str, reader: str = "") -> tuple[str, Files]:
-    """How a job names a data set, and the files of it that travel: none if it is built in or not here.
+    """The name of a data set for a job, and its files to send: none if it is built in or not on this machine.
 
     Raises DataError if the source is neither the name of a data set nor a path.
     """
@@ -32,25 +32,25 @@ def data_files(source: str, reader: str = "") -> tuple[str, Files]:
 
 
 def job_path(path: str) -> str:
-    """The path under which a file of ours lies for a job: the same where that stays inside of its folder."""
+    """The path of a local file within a job's folder: unchanged, unless that would lead outside of it."""
     plain = Path(os.path.normpath(path))
     return plain.name if plain.is_absolute() or ".." in plain.parts else plain.as_posix()
 
 
 def extras_for(source: str) -> str:
-    """The extra of distsearch that a data set needs."""
+    """The distsearch extra that a data set needs."""
     if source in generators.BUNDLED:
         return "datasets"
     return "parquet" if source.lower().endswith(".parquet") else ""
 
 
 def read_files(files: Files) -> dict[str, bytes]:
-    """The content of the files, by where they lie for the job. UserError if they cannot be read or are too large."""
+    """Read the files' content, keyed by their path for the job. Raises UserError if unreadable or too large."""
     try:
         size = sum(path.stat().st_size for path in files.values())
         if size > MOST_BYTES:
             raise DataError(
-                f"expected files of at most {MOST_BYTES // 10**6} MB together to send along, got {size / 1e6:,.0f} MB: "
+                f"expected files to send of at most {MOST_BYTES // 10**6} MB in total, got {size / 1e6:,.0f} MB: "
                 "put them where the cluster's head can read them, and give that path with --no-files"
             )
         return {name: path.read_bytes() for name, path in files.items()}
@@ -59,20 +59,20 @@ def read_files(files: Files) -> dict[str, bytes]:
 
 
 def runtime_environment(contents: Mapping[str, bytes], extras: str | None, folder: Path) -> dict[str, Any]:
-    """Ray's runtime environment for a job with these files, and with distsearch and its extras unless they are None.
+    """Ray's runtime environment for a job with these files, and with distsearch and its extras unless `extras` is None.
 
-    The package that travels is written to the folder; without anything to send it is not made.
+    The package to send is written to `folder`, unless there is nothing to send.
     """
     files = dict(contents)
     environment: dict[str, Any] = {}
     if extras is not None:
         wheel = own_wheel()
-        # Ray keeps an installation by the text of its requirement: another wheel must have another path.
+        # Ray caches installations by the text of their requirement, so a different wheel needs a different path.
         path = f"{hashlib.sha256(wheel.content).hexdigest()[:16]}/{wheel.name}"
         files[path] = wheel.content
         environment["pip"] = [f"{WORKING_DIRECTORY}/{path}" + (f"[{extras}]" if extras else "")]
     if files:
         package = folder / "files.zip"
-        package.write_bytes(zipped(files))
+        package.write_bytes(zip_files(files))
         environment["working_dir"] = str(package)
     return environment

@@ -1,4 +1,4 @@
-"""This very distsearch as a wheel, however it was installed: for a cluster that does not have it."""
+"""Builds a wheel of this very distsearch, however it was installed, for a cluster that lacks it."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -22,7 +22,7 @@ class Wheel(NamedTuple):
 
 
 def own_wheel() -> Wheel:
-    """The package as it lies here, with the metadata of its installation: the same bytes for the same files."""
+    """A wheel of the installed package and its metadata: the same bytes for the same files."""
     installed = distribution("distsearch")
     stem = f"distsearch-{installed.version}"
     files = _package()
@@ -32,21 +32,21 @@ def own_wheel() -> Wheel:
     }
     for name, text in described.items():
         if text is None:
-            raise UserError(f"this distsearch cannot be sent, for its {name} is missing: install it anew")
+            raise UserError(f"this distsearch cannot be sent, as its {name} is missing: reinstall it")
         files[f"{stem}.dist-info/{name}"] = text.encode()
     files[f"{stem}.dist-info/WHEEL"] = FORM
     record = f"{stem}.dist-info/RECORD"
     lines = [f"{name},sha256={_digest(content)},{len(content)}\n" for name, content in files.items()]
     files[record] = "".join([*lines, f"{record},,\n"]).encode()
-    return Wheel(f"{stem}-py3-none-any.whl", zipped(files))
+    return Wheel(f"{stem}-py3-none-any.whl", zip_files(files))
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
-    """A zip of these files, by name: the same bytes for the same files."""
+def zip_files(files: dict[str, bytes]) -> bytes:
+    """Zip these files, keyed by name: the same bytes for the same files."""
     target = BytesIO()
     with ZipFile(target, "w") as archive:
         for name, content in files.items():
-            member = ZipInfo(name)  # its time is always the same
+            member = ZipInfo(name)  # with a constant timestamp
             member.external_attr = 0o644 << 16
             archive.writestr(member, content, ZIP_DEFLATED)
     return target.getvalue()

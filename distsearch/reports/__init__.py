@@ -1,1 +1,1 @@
-"""What is shown: results as text and tables for other programs."""
+"""Reports: results as text and tables for other programs."""

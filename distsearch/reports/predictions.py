@@ -10,9 +10,9 @@ from distsearch.objectives.model import Model
 
 
 def as_csv(model: Model, features: NDArray[np.float32]) -> str:
-    """A header, and a line for each row of scaled features, (examples, features).
+    """A header, and one line per row of scaled features, (examples, features).
 
-    Of classes, the label and, after cross-entropy, its probability; in regression the numbers.
+    For classes, a line has the label and, with cross-entropy, its probability; for regression, the numbers.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

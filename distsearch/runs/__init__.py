@@ -1,1 +1,1 @@
-"""What is kept: a run's directory, its files and their formats."""
+"""Run directories: their files and formats."""

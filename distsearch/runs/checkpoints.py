@@ -22,32 +22,32 @@ Content = tuple[Tensors, dict[str, Any]]
 
 
 class _Header(msgspec.Struct, frozen=True):
-    """What stands in the file's header beside the tensors' names and shapes."""
+    """The file header's content besides the tensors' names and shapes."""
 
     scalars: dict[str, Any]
     checksum: str
 
 
 def encode(tensors: Tensors, scalars: dict[str, Any]) -> bytes:
-    """Tensors and scalars as the bytes of a safetensors file, with a checksum over both."""
+    """Encode tensors and scalars as a safetensors file, with a checksum over both."""
     header = msgspec.json.encode(_Header(scalars, _checksum(tensors, scalars)))
-    # One entry: safetensors writes several in an order that differs from process to process.
+    # One entry, as safetensors writes several in an order that differs between processes.
     return safetensors.numpy.save(tensors, {"distsearch": header.decode()})
 
 
 def read(path: Path) -> Content:
-    """What `encode` wrote to a file. RunError if it is missing or damaged, be it by a single bit."""
+    """Read a file that `encode` wrote. Raises RunError if it is missing or damaged, even by a single bit."""
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
             metadata = file.metadata() or {}
         header = msgspec.json.decode(metadata["distsearch"], type=_Header)
         if header.checksum != _checksum(tensors, header.scalars):
-            raise ValueError("its checksum does not fit its content")
+            raise ValueError("its checksum does not match its content")
     except FileNotFoundError:
-        raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
+        raise RunError(f"expected {path.name} in the run {path.parent}, but it is missing") from None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, *UNREADABLE) as error:
-        raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
+        raise RunError(f"{path} is damaged or was not written by distsearch: {error}") from None
     return tensors, header.scalars
 
 
@@ -60,7 +60,7 @@ def _checksum(tensors: Tensors, scalars: dict[str, Any]) -> str:
 
 
 def flatten(state: Any, prefix: str = "") -> Content:
-    """The arrays and the scalars of a dataclass, by their dotted names."""
+    """Split a dataclass into its arrays and its scalars, each keyed by dotted name."""
     tensors: Tensors = {}
     scalars: dict[str, Any] = {}
     for field in fields(state):

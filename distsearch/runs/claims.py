@@ -1,4 +1,4 @@
-"""A run's directory as a place: its name, who makes it, and who may write to it."""
+"""Claims on a run's directory: creating it under a free name, and locking it for writing."""
 
 import fcntl
 import os
@@ -12,13 +12,13 @@ from distsearch.runs import names
 
 
 def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
-    """Make the run's directory, under its name or under the first free one."""
+    """Create the run's directory under its name or, if it has none, under the first free one."""
     if settings.output.name:
         path = folder / settings.output.name
         try:
             path.mkdir()
         except FileExistsError:
-            raise RunError(f"{path} is already there: choose another --name, or remove it first") from None
+            raise RunError(f"{path} already exists: choose another --name, or remove it first") from None
         return path
     stem = names.stem(settings.data.source, settings.strategy.name)
     for number in count(1):
@@ -33,14 +33,14 @@ def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None
     raise AssertionError  # count() does not end
 
 
-def locked(path: Path) -> int:
-    """A lock on the directory, which the system lets go of with the process. RunError if another has it."""
+def lock(path: Path) -> int:
+    """Lock a directory until the descriptor is closed or the process ends. Raises RunError if another holds it."""
     folder = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException as error:
         os.close(folder)
         if isinstance(error, BlockingIOError):
-            raise RunError(f"{path} is being written by another process: wait for it to end, or stop it") from None
+            raise RunError(f"another process is writing to {path}: wait for it to end, or stop it") from None
         raise
     return folder

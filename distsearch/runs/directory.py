@@ -2,13 +2,13 @@
 
 config.toml               the resolved configuration; `run --config` accepts it
 manifest.json             what made the run: versions, processors, data fingerprint and schema
-history.jsonl             a line a round, only ever appended to
+history.jsonl             one line per round, only ever appended to
 losses.bin                the loss of every candidate of every round
-best.safetensors          the lowest-loss weights, the tensors of each layer
+best.safetensors          the lowest-loss weights, as tensors per layer
 checkpoint.safetensors    the strategy's state between two rounds
 result.json               how it ended; missing while the search runs
 
-In all of them a number that is infinite or not a number is the text "inf", "-inf" or "nan" (format 1 had null).
+Wherever JSON is written, non-finite numbers are the texts "inf", "-inf" and "nan" (format 1 had null).
 """
 
 import logging
@@ -30,7 +30,7 @@ from distsearch import config
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
-from distsearch.runs.claims import claim, locked
+from distsearch.runs.claims import claim, lock
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
 from distsearch.settings import Settings
@@ -43,22 +43,22 @@ T = TypeVar("T", bound=State)
 FORMAT = 2
 FLUSH_SECONDS = 0.5
 SAVE_SECONDS = 5.0
-SAVE_SHARE = 0.01  # of a run's time that saving may cost
+SAVE_SHARE = 0.01  # share of a run's time that saving may take
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What made a run."""
+    """What a run was made with and from."""
 
     program: str = "distsearch"
     format: int = FORMAT
     created: str
     machine: dict[str, str]
     weights: int
-    examples: int  # to be trained on
+    examples: int  # in the training set
     fingerprint: str  # of the data
-    data: dict[str, Any]  # the data's schema, to read further data alike
-    workers: tuple[dict[str, str], ...] = ()  # one of each kind of machine that has computed, this one apart
-    code: tuple[dict[str, str], ...] = ()  # of other packages and the user's own: where it came from, and its hash
+    data: dict[str, Any]  # the data's schema, for reading further data the same way
+    workers: tuple[dict[str, str], ...] = ()  # each distinct kind of worker machine, excluding this one
+    code: tuple[dict[str, str], ...] = ()  # from other packages or the user: its origin and hash
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +67,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     reason: str
     rounds: int
-    candidates: int  # losses: of candidates, or of the units that a strategy has in their place
+    candidates: int  # number of losses: of candidates, or of a strategy's other units
     seconds: float
-    loss: float = inf  # as it is before the first round
+    loss: float = inf  # the value before the first round
     accuracy: float | None = None
     test_loss: float | None = None
     test_accuracy: float | None = None
@@ -80,13 +80,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run:
-    """A run directory that is being written, by one process at a time."""
+    """A run directory open for writing, by one process at a time."""
 
     def __init__(self, path: Path, manifest: Manifest, rounds: int = 0) -> None:
         self.path = path
         self._manifest = manifest
         with ExitStack() as opened:
-            opened.callback(os.close, locked(path))
+            opened.callback(os.close, lock(path))
             self._history = opened.enter_context(closing(HistoryWriter(path, history.position(path, rounds))))
             self._opened = opened.pop_all()
         self._flushed = 0.0
@@ -101,9 +101,9 @@ class Run:
         manifest: Manifest,
         taken: Callable[[str], bool] | None = None,
     ) -> "Run":
-        """A new directory, under a name that is not `taken` elsewhere; none if anything fails.
+        """Create a directory under a name that is not `taken` elsewhere; if anything fails, none is left behind.
 
-        RunError, and no directory, if there is one of that name, if the name is not plain or the folder not writable.
+        Raises RunError if the name exists or is not plain, or the folder is not writable.
         """
         folder, name = Path(settings.output.directory), settings.output.name
         if name:
@@ -122,9 +122,9 @@ class Run:
 
     @classmethod
     def reopen(cls, stored: "StoredRun", rounds: int, settings: RunConfig, strategy_settings: Settings) -> "Run":
-        """The directory of a run that goes on after so many rounds, its history cut back to them.
+        """Open the directory of a run that continues after `rounds` rounds, truncating its history to them.
 
-        RunError if another process is writing to it, or if it cannot be written.
+        Raises RunError if another process is writing to it, or if it is not writable.
         """
         path = stored.path
         with _writing(path), cls._opened_at(path, stored.manifest, rounds) as run:
@@ -137,7 +137,7 @@ class Run:
     @classmethod
     @contextmanager
     def _opened_at(cls, path: Path, manifest: Manifest, rounds: int = 0) -> Iterator["Run"]:
-        """The run in a directory, which is let go of if what is done with it here fails."""
+        """Open the run in a directory; closed again if the caller's block fails, else left open."""
         run = cls(path, manifest, rounds)
         with ExitStack() as failed:
             failed.push(run._opened)
@@ -153,7 +153,7 @@ class Run:
         files.write_whole(self.path / MANIFEST, documents.sealed_json(manifest))
 
     def record(self, row: RoundRecord, losses: NDArray[np.float64]) -> None:
-        """Append a round and the losses of its candidates, (candidates,), to the history."""
+        """Append a round and its losses, (candidates,), to the history."""
         self._history.append(row, losses)
         if row.seconds - self._flushed > FLUSH_SECONDS:
             with _writing(self.path):
@@ -162,13 +162,13 @@ class Run:
 
     @property
     def save_is_due(self) -> bool:
-        """Whether it is time to save again: so seldom that saving stays a small share of the run."""
+        """Whether it is time to save again; the interval keeps saving a small share of the run."""
         return time.perf_counter() > self._next_save
 
     def save(
         self, state: State, named: dict[str, NDArray[np.float32]], machines: tuple[dict[str, str], ...] = ()
     ) -> None:
-        """Write the history so far, the best weights (by their tensors' names), the checkpoint, and new machines."""
+        """Write the history so far, the best weights (as named tensors), the checkpoint, and new machines."""
         began = time.perf_counter()
         with _writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
@@ -181,12 +181,12 @@ class Run:
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
 
     def finish(self, result: Result) -> None:
-        """Write how the run ended."""
+        """Write the result."""
         with _writing(self.path):
             files.write_whole(self.path / RESULT, documents.sealed_json(result))
 
     def close(self) -> None:
-        """Write what is still held back and let go of the directory."""
+        """Flush the history and release the directory."""
         if self._closed:
             return
         self._closed = True
@@ -195,13 +195,13 @@ class Run:
 
 
 class StoredRun:
-    """A run directory that is read. Each part is read when it is asked for; RunError says what is wrong with it."""
+    """A run directory open for reading. Each part is read on access; RunError says what is wrong with it."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise RunError(f"expected a run's directory, but {path} is not one: `distsearch list` shows the runs")
         if not (path / MANIFEST).exists():
-            raise RunError(f"{path} is not a run of distsearch: it has no {MANIFEST}")
+            raise RunError(f"{path} is not a distsearch run: it has no {MANIFEST}")
         self.path = path
         self.manifest = _manifest(path)
 
@@ -215,27 +215,29 @@ class StoredRun:
             raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
 
     def reader_for(self, path: str) -> str:
-        """The reader of the training's file, if it was chosen and a further file is named alike; else empty."""
+        """The reader chosen explicitly for the training file, if `path` has the same suffix; else empty."""
         data = self.config.data
         return data.reader if Path(path).suffix == Path(data.source).suffix else ""
 
     @property
     def result(self) -> Result | None:
-        """How the run ended; None if it has not."""
+        """How the run ended; None if it has not ended."""
         path = self.path / RESULT
         return documents.read_json(path, Result) if path.exists() else None
 
     def entries(self) -> Iterator[Entry]:
-        """The rounds in their order, with their losses. RunError names what is damaged."""
+        """The rounds in order, with their losses. Raises RunError naming what is damaged."""
         rounds = 0
         for entry in history.entries(self.path):
             rounds += 1
             yield entry
         if (result := self.result) is not None and result.rounds != rounds:
-            raise RunError(f"the history of {self.path} is damaged: it has {rounds} rounds, the result {result.rounds}")
+            raise RunError(
+                f"the history of {self.path} is damaged: it has {rounds} rounds, but the result says {result.rounds}"
+            )
 
     def history(self) -> Iterator[RoundRecord]:
-        """The rounds' records in their order."""
+        """The rounds' records in order."""
         return (entry.record for entry in self.entries())
 
     def best(self) -> dict[str, NDArray[Any]]:
@@ -244,38 +246,38 @@ class StoredRun:
 
     @property
     def rounds(self) -> int:
-        """The rounds that the checkpoint has behind it."""
+        """The number of rounds completed at the checkpoint."""
         return int(checkpoints.read(self.path / CHECKPOINT)[1]["round"])
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """While entered, nobody writes to the directory. RunError if somebody is."""
-        lock = locked(self.path)
+        """Keep others from writing to the directory while entered. Raises RunError if another process is writing."""
+        descriptor = lock(self.path)
         try:
             yield
         finally:
-            os.close(lock)
+            os.close(descriptor)
 
     def state(self, kind: type[T]) -> T:
-        """The state in the checkpoint, or, if that is damaged, in the one before, with a warning."""
+        """The state in the checkpoint or, with a warning, in the previous one if that is damaged."""
         try:
             return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
         except RunError as error:
             if not (self.path / PREVIOUS).exists():
                 raise
             state = checkpoints.unflatten(kind, *checkpoints.read(self.path / PREVIOUS))
-            LOG.warning(f"{error}: continuing from the checkpoint before it, at round {state.round}")
+            LOG.warning(f"{error}: continuing from the previous checkpoint, at round {state.round}")
             return state
 
 
 def best_content(state: State, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
-    """What the file of the best weights holds: the tensors, and where and with which loss they were found."""
+    """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
     best = state.best
     return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
 
 
 def run_paths(folder: Path) -> list[Path]:
-    """The runs' directories in a folder, the oldest first; other directories are passed over."""
+    """The run directories in a folder, oldest first; other directories are skipped."""
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if (path / MANIFEST).exists() and not path.name.startswith(".")]
@@ -284,7 +286,7 @@ def run_paths(folder: Path) -> list[Path]:
 
 @contextmanager
 def removed_unless_begun(path: Path) -> Iterator[None]:
-    """While entered, a run's directory is removed by whatever fails before its first checkpoint."""
+    """While entered, any failure before a run's first checkpoint removes its directory."""
     try:
         yield
     except BaseException:
@@ -295,32 +297,32 @@ def removed_unless_begun(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """RunError instead of what the system says when a run cannot be written."""
+    """Turn the system's errors when writing a run into RunError."""
     try:
         yield
     except OSError as error:
-        if os.path.exists(path / CHECKPOINT):  # unlike Path.exists, also where that may not be known
-            remedy = "its last checkpoint is whole; make room or mend it, then go on with `distsearch resume`"
+        if os.path.exists(path / CHECKPOINT):  # unlike Path.exists, does not raise if permission is denied
+            remedy = "its last checkpoint is intact; free some space or fix it, then continue with `distsearch resume`"
         else:
-            remedy = "its search has not begun; make room, or choose another folder with --runs"
+            remedy = "its search has not begun; free some space, or choose another folder with --runs"
         raise RunError(f"cannot write to the run {path} ({error.strerror}): {remedy}") from None
 
 
 class _Kind(msgspec.Struct):
-    """What tells whose document it is, and which format's."""
+    """The fields that say which program wrote a document, and in which format."""
 
     program: str
     format: int
 
 
 def _manifest(path: Path) -> Manifest:
-    """The manifest, once it is clear that this program can read it."""
+    """Read the manifest, after checking that this program can read its format."""
     try:
         kind = msgspec.json.decode(documents.read_bytes(path / MANIFEST), type=_Kind)
     except documents.UNREADABLE as error:
-        raise RunError(f"{path / MANIFEST} is damaged or not distsearch's: {error}") from None
+        raise RunError(f"{path / MANIFEST} is damaged or was not written by distsearch: {error}") from None
     if kind.program != "distsearch":
-        raise RunError(f"{path} is not a run of distsearch but of {kind.program}")
+        raise RunError(f"{path} is a run of {kind.program}, not of distsearch")
     if kind.format > FORMAT:
         raise RunError(
             f"{path} was written by a newer distsearch (format {kind.format}, this one reads up to {FORMAT}): "

@@ -1,7 +1,7 @@
-"""A run's JSON and TOML with a checksum in them, so that no changed bit goes unnoticed.
+"""A run's JSON and TOML documents, each with a checksum, so that no changed bit goes unnoticed.
 
-JSON has no number for infinity and for what is not a number: in all that is written here and printed by `--json` they
-are the texts "inf", "-inf" and "nan". A null is something that is not there.
+JSON has no infinity and no NaN: in everything written here and printed by `--json` they are the texts "inf", "-inf"
+and "nan". A null means that there is no value.
 """
 
 import math
@@ -18,24 +18,24 @@ T = TypeVar("T")
 _COMMENT = "# checksum "
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises of bytes that are not the JSON that is expected."""
+"""What msgspec raises for bytes that are not the expected JSON."""
 
 
 def encode(document: Any) -> bytes:
-    """The document as strict JSON on one line, every number with a name or a text that `decode` reads."""
+    """The document as strict JSON on one line, with non-finite numbers as texts that `decode` understands."""
     content = msgspec.json.encode(document)
-    if b"null" not in content:  # msgspec writes it for a number that JSON does not have; to look is cheap
+    if b"null" not in content:  # what msgspec writes for a non-finite number; looking is cheap
         return content
     return msgspec.json.encode(named(msgspec.to_builtins(document)))
 
 
 def decode(content: bytes, kind: type[T]) -> T:
-    """The document that `encode` wrote. Raises msgspec.DecodeError or UnicodeDecodeError."""
-    return msgspec.json.decode(content, type=kind, strict=False)  # not strict: the text "inf" is a number
+    """Decode a document that `encode` wrote. Raises msgspec.DecodeError or UnicodeDecodeError."""
+    return msgspec.json.decode(content, type=kind, strict=False)  # not strict, so that the text "inf" is a number
 
 
 def named(value: Any) -> Any:
-    """The value with the name of every number in it that JSON does not have: "inf", "-inf" or "nan"."""
+    """The value with each non-finite number in it replaced by its name: "inf", "-inf" or "nan"."""
     match value:
         case float():
             return value if math.isfinite(value) else repr(value)
@@ -47,49 +47,49 @@ def named(value: Any) -> Any:
 
 
 def sealed_json(document: msgspec.Struct) -> bytes:
-    """The document as readable JSON, its checksum last."""
+    """The document as readable JSON, ending with its checksum."""
     content = named(msgspec.to_builtins(document))
     return msgspec.json.format(msgspec.json.encode({**content, "checksum": _checksum_of(content)})) + b"\n"
 
 
 def read_json(path: Path, kind: type[T]) -> T:
-    """The document in a file that `sealed_json` made. RunError if it is missing, foreign or changed."""
+    """Read a document from a file made by `sealed_json`. Raises RunError if it is missing, foreign or changed."""
     return unsealed_json(read_bytes(path), path, kind)
 
 
 def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
-    """The document that `sealed_json` made, from where it lies. RunError if it is foreign or changed."""
+    """Decode a document made by `sealed_json`; `path` names it in errors. Raises RunError if foreign or changed."""
     try:
         content: dict[str, Any] = msgspec.json.decode(sealed, type=dict[str, Any])
         stated = content.pop("checksum", None)
         there = {name: value for name, value in content.items() if value is not None}
         document = msgspec.convert(there, kind, strict=False)
     except UNREADABLE as error:
-        raise RunError(f"{path} is damaged or not distsearch's: {error}") from None
+        raise RunError(f"{path} is damaged or was not written by distsearch: {error}") from None
     if stated != _checksum_of(content):
-        raise RunError(f"{path} has been changed since it was written: its checksum does not fit")
+        raise RunError(f"{path} has been changed since it was written: its checksum does not match")
     return document
 
 
 def sealed_toml(text: str) -> bytes:
-    """TOML, its checksum in a comment at the end."""
+    """TOML with its checksum in a comment at the end."""
     return f"{text}{_COMMENT}{checksum(text.encode())}\n".encode()
 
 
 def check_toml(path: Path) -> None:
-    """RunError if what `sealed_toml` wrote to a file is missing or changed."""
+    """Raise RunError if a file that `sealed_toml` made is missing or changed."""
     content = read_bytes(path)
     text, _, comment = content.rpartition(_COMMENT.encode())
     if comment != checksum(text).encode() + b"\n":
-        raise RunError(f"{path} has been changed since the run wrote it: `distsearch run --config` takes a copy of it")
+        raise RunError(f"{path} has been changed since the run wrote it: edit a copy, for `distsearch run --config`")
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's content. RunError if it cannot be read."""
+    """A file's content. Raises RunError if it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise RunError(f"expected {path.name} in the run {path.parent}, but it is not there") from None
+        raise RunError(f"expected {path.name} in the run {path.parent}, but it is missing") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
 
@@ -99,5 +99,5 @@ def _checksum_of(content: dict[str, Any]) -> str:
 
 
 def checksum(content: bytes) -> str:
-    """The checksum of a content: 32 hexadecimal digits."""
+    """The checksum of some content: 32 hexadecimal digits."""
     return blake2b(content, digest_size=16).hexdigest()

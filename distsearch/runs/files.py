@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: also when the disk is full, the program is killed or the power fails."""
+"""Atomic file writes: whole or not at all, even if the disk is full, the program is killed or the power fails."""
 
 import errno
 import os
@@ -7,19 +7,19 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-TEMPORARY = ".temporary"  # ends the name of a file that is being written
+TEMPORARY = ".temporary"  # suffix of a file that is being written
 
 
 def write_whole(path: Path, content: bytes, previous: Path | None = None) -> None:
-    """Write a file whole or not at all: a new file, synced, takes the old one's name.
+    """Write a file whole or not at all: a new file is written, synced and renamed over the old one.
 
-    The old one is kept under the name `previous`, if that is given.
+    If `previous` is given, the old file is kept under that name.
     """
     write_chunks(path, (content,), previous)
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = None) -> None:
-    """As `write_whole`, from chunks. Nothing is left if the chunks break off."""
+    """Like `write_whole`, but from chunks. Nothing is left behind if the chunks raise."""
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:
         _write_synced(temporary, chunks)
@@ -32,16 +32,16 @@ def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = No
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file that a user has named, whole or not at all.
+    """Write a file named by the user, whole or not at all.
 
-    A link is followed, and a file that is replaced keeps its permissions. A pipe or a device is written to as it is.
+    Links are followed, and a replaced file keeps its permissions. A pipe or device is written to directly.
     """
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
         with path.open("wb") as file:
             file.write(content)
         return
-    if before is not None and not os.access(path, os.W_OK):  # a rename would not ask
+    if before is not None and not os.access(path, os.W_OK):  # renaming over it would not check
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
@@ -73,7 +73,7 @@ def _write_synced(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """The status of what a path leads to; None if there is nothing yet."""
+    """The status of the file that a path leads to; None if it does not exist yet."""
     try:
         return path.stat()
     except FileNotFoundError:

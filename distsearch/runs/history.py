@@ -1,9 +1,9 @@
-"""What happened in a run, round by round: a line of JSON each, and beside it every candidate's loss.
+"""A run's history: one line of JSON per round, and in a file beside it every candidate's loss.
 
-A number that is infinite or not a number is a text in it, see `documents`.
+Non-finite numbers are written as texts, see `documents`.
 Both files are only ever appended to. Each line ends with a checksum of itself, its losses and all lines before it, so
-that a change anywhere shows; and from the losses the strategy comes to every later state again without trying a single
-candidate.
+that a change anywhere is detected; and the losses let the strategy reach every later state again without evaluating a
+single candidate.
 """
 
 import math
@@ -29,13 +29,13 @@ from distsearch.strategies.base import State
 _CHECK = b',"check":"%08x"}\n'
 _CHECK_BYTES = len(_CHECK % 0)
 _LOSS = np.dtype("<f8")
-_NULL, _INFINITY = b":null", b':"inf"'  # the former is what format 1 wrote for every number that is not finite
+_NULL, _INFINITY = b":null", b':"inf"'  # format 1 wrote null for every non-finite number
 
 Losses = NDArray[np.float64]
 
 
 class Measured(NamedTuple):
-    """What was measured after a round; None what was not."""
+    """Metrics measured after a round; None for those that were not."""
 
     accuracy: float | None = None
     test_accuracy: float | None = None
@@ -43,19 +43,19 @@ class Measured(NamedTuple):
 
 
 class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the history. What is measured stands only in the rounds in which it was."""
+    """A line of the history. Metrics appear only in the rounds in which they were measured."""
 
     round: int
-    candidates: int  # losses so far: of candidates, or of the units that a strategy has in their place
+    candidates: int  # number of losses so far: of candidates, or of a strategy's other units
     seconds: float  # since the search began
     center_loss: float
     best_loss: float
     accepted: bool
     sigma: float
-    accuracy: float | None = None  # of the best weights; with minibatches, of those the search stands for
+    accuracy: float | None = None  # of the best weights; with minibatches, of the search's current weights
     test_accuracy: float | None = None
     train_loss: float | None = None  # with minibatches: on all training examples
-    non_finite: int = 0  # candidates of the round whose loss is infinite or not a number
+    non_finite: int = 0  # candidates in the round whose loss is infinite or NaN
     passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
 
     @classmethod
@@ -70,7 +70,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         passes: float,
         seconds: float,
     ) -> "RoundRecord":
-        """The record of a round that led from one state to another, which what is counted so far includes."""
+        """The record of a round that led from one state to another; the counts so far include this round."""
         return cls(
             before.round,
             candidates,
@@ -86,13 +86,13 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def _non_finite(losses: Losses) -> int:
-    if math.isfinite(losses.dot(losses)):  # one that is not would show; this costs a third of a sum
+    if math.isfinite(losses.dot(losses)):  # any non-finite loss would make this so; it costs a third of a sum
         return 0
     return len(losses) - int(np.count_nonzero(np.isfinite(losses)))
 
 
 class Position(NamedTuple):
-    """Where the history stands after some rounds: lengths of both files in bytes, and the last checksum."""
+    """A position in the history after some rounds: lengths of both files in bytes, and the last checksum."""
 
     line_bytes: int
     loss_bytes: int
@@ -103,7 +103,7 @@ BEGINNING = Position(0, 0, 0)
 
 
 class Entry(NamedTuple):
-    """A round that was read: its record, its losses (candidates,), and where the history stands after it."""
+    """A round as read back: its record, its losses (candidates,), and the history's position after it."""
 
     record: RoundRecord
     losses: Losses
@@ -111,7 +111,7 @@ class Entry(NamedTuple):
 
 
 class HistoryWriter:
-    """Appends rounds after a position; whatever stood behind it is cut off."""
+    """Appends rounds after a position; whatever came after it is truncated."""
 
     def __init__(self, folder: Path, start: Position) -> None:
         self._check = start.check
@@ -124,7 +124,7 @@ class HistoryWriter:
             self._opened = opened.pop_all()
 
     def append(self, record: RoundRecord, losses: Losses) -> None:
-        """Hold a round back until the next `flush`."""
+        """Buffer a round until the next `flush`."""
         raw = losses.tobytes() if sys.byteorder == "little" else losses.astype(_LOSS).tobytes()
         body = documents.encode(record)
         self._check = _checksum(self._check, raw, body)
@@ -132,26 +132,26 @@ class HistoryWriter:
         self._held[1] += body[:-1] + _CHECK % self._check
 
     def flush(self) -> None:
-        """Write what is held back, the losses first: no line is without them."""
+        """Write what is buffered, losses first, so that no line is ever without them."""
         for file, held in zip(self._files, self._held, strict=True):
             while held:
                 del held[: file.write(held)]
 
     def sync(self) -> None:
-        """Flush, and wait until it is on the disk."""
+        """Flush, and wait until everything is on the disk."""
         self.flush()
         for file in self._files:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Close the files; what is held back is lost."""
+        """Close the files; what is still buffered is lost."""
         self._opened.close()
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """The rounds of a history in their order. RunError names the first line that is damaged.
+    """The rounds of a history in order. Raises RunError naming the first damaged line.
 
-    A last line that was cut off while it was written is left out, and so are losses behind the last line.
+    A last line that was cut off while being written is left out, as are losses past the last line.
     """
     try:
         with (folder / HISTORY).open("rb") as lines, (folder / LOSSES).open("rb") as losses:
@@ -163,7 +163,7 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def position(folder: Path, rounds: int) -> Position:
-    """Where a history stands after so many rounds. RunError if it is damaged or has fewer."""
+    """A history's position after `rounds` rounds. Raises RunError if it is damaged or has fewer."""
     if not rounds:
         return BEGINNING
     last = next(islice(entries(folder), rounds - 1, None), None)
@@ -183,11 +183,11 @@ def _entries(lines: BinaryIO, losses: BinaryIO) -> Iterator[Entry]:
         except UNREADABLE as error:
             raise ValueError(f"line {number}: {error}") from None
         if not candidates <= record.candidates <= size // _LOSS.itemsize:
-            raise ValueError(f"line {number}: expected its losses in {LOSSES}, which ends before")
+            raise ValueError(f"line {number}: expected its losses in {LOSSES}, which ends before them")
         raw = losses.read((record.candidates - candidates) * _LOSS.itemsize)
         check = _checksum(end.check, raw, line[:-_CHECK_BYTES] + b"}")
         if line[-_CHECK_BYTES:] != _CHECK % check:
-            raise ValueError(f"line {number} or its losses in {LOSSES}: the checksum does not fit")
+            raise ValueError(f"line {number} or its losses in {LOSSES}: the checksum does not match")
         if older:
             record = msgspec.structs.replace(record, center_loss=float(np.frombuffer(raw, _LOSS)[0]))
         end, candidates = Position(end.line_bytes + len(line), end.loss_bytes + len(raw), check), record.candidates

@@ -1,11 +1,11 @@
-"""The files of a run's directory; `runs` says what each holds."""
+"""The files of a run's directory; `directory` describes each."""
 
 CONFIG, MANIFEST, RESULT = "config.toml", "manifest.json", "result.json"
 BEST, CHECKPOINT, PREVIOUS = "best.safetensors", "checkpoint.safetensors", "previous.safetensors"
 HISTORY, LOSSES = "history.jsonl", "losses.bin"
 
 APPENDED = (HISTORY, LOSSES)
-"""Files that only ever grow: read in this order and written in the other, no line of the history lacks its losses."""
+"""Files that only grow: read in this order and written in reverse, so no line of the history lacks its losses."""
 
 WHOLE = (BEST, PREVIOUS, CHECKPOINT, CONFIG, MANIFEST, RESULT)
-"""Files that are only ever replaced, whole: in this order, after those that grow, none is ahead of what it needs."""
+"""Files only ever replaced whole: written in this order, after those that grow, none is ahead of what it needs."""

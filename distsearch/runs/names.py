@@ -1,4 +1,4 @@
-"""Names of runs, which are names of directories and stand in tables, messages and addresses."""
+"""Names of runs, which name directories and appear in tables, messages and addresses."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from distsearch.errors import RunError, brief
 from distsearch.text import escaped
 
-MOST_BYTES = 200  # file systems take 255, and what is made beside a run has a longer name
+MOST_BYTES = 200  # file systems allow 255, and files made beside a run have longer names
 _LONGEST_STEM = 40  # characters
 _NOT_IN_STEMS = re.compile(r"[^\w.+-]+")
 
 
 def is_plain(name: str) -> bool:
-    """Whether a directory can have this name, be listed, and be shown as it is; it leads nowhere else."""
+    """Whether a name is safe for a directory: valid, listed, shown unescaped, and not leading elsewhere."""
     return (
         name != ""
         and not name.startswith((".", "~"))
@@ -23,7 +23,7 @@ def is_plain(name: str) -> bool:
 
 
 def check(name: str) -> None:
-    """RunError if a name is not plain."""
+    """Raise RunError if a name is not plain."""
     if not is_plain(name):
         raise RunError(
             f"expected a plain name for the run, got {brief(name)}: at most {MOST_BYTES} bytes, without slashes and "
@@ -32,6 +32,6 @@ def check(name: str) -> None:
 
 
 def stem(source: str, strategy: str) -> str:
-    """What a run's name begins with if it is made up: after its data and its strategy."""
+    """The beginning of a generated run name, from its data and its strategy."""
     data = _NOT_IN_STEMS.sub("-", Path(source).name.split(".")[0])[:_LONGEST_STEM].strip("-")
     return f"{data or 'data'}-{strategy}"

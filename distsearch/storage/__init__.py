@@ -1,4 +1,4 @@
-"""Shared storage: what a run has done, kept in a folder or an object store as well, so that it can go on elsewhere."""
+"""Shared storage: a copy of a run in a folder or an object store, so that it can continue elsewhere."""
 
 from distsearch.storage.addresses import Address, is_stored
 from distsearch.storage.fetching import fetch

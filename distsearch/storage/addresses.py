@@ -1,4 +1,4 @@
-"""Where shared storage is: a folder, or a URI of an object store."""
+"""Addresses of shared storage: a folder, or the URI of an object store."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ OPTIONS = {
     "s3": ("anonymous", "endpoint_override", "region", "scheme"),
     "gs": ("anonymous", "endpoint_override", "scheme"),
 }
-"""The schemes of object stores, each with what may stand in the query of its URIs."""
+"""The schemes of object stores, each with the options allowed in its URIs' query."""
 
 
 class Address(NamedTuple):
@@ -24,7 +24,7 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """The address that a user has typed, a folder's made absolute. SettingError if it is none that can be used."""
+        """Parse an address typed by the user; folders become absolute. Raises SettingError if it cannot be used."""
         if "://" not in text:
             return cls("", str(as_path(text).absolute()))
         try:
@@ -33,8 +33,8 @@ class Address(NamedTuple):
             raise SettingError(f"expected a storage URI, got {text!r}: {error}") from None
         if "@" in parts.netloc:
             raise SettingError(
-                "expected a storage URI without user and password, which would be kept with the run: "
-                "give them as the provider has it, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                "expected a storage URI without user and password, which would be stored with the run: "
+                "give them the provider's way, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         if parts.scheme == "file":
             return _of_file(text, parts.netloc, parts.path)
@@ -50,21 +50,21 @@ class Address(NamedTuple):
 
     @property
     def options(self) -> dict[str, str]:
-        """What stands in the query."""
+        """The options in the query."""
         return dict(parse_qsl(self.query))
 
     @property
     def name(self) -> str:
-        """The last part of the path: of a stored run its name."""
+        """The last part of the path; for a stored run, its name."""
         return self.path.rpartition("/")[2]
 
     @property
     def parent(self) -> "Address":
-        """Where that which lies here lies: of a stored run the storage."""
+        """The address one level up; for a stored run, the storage."""
         return self._replace(path=self.path.rpartition("/")[0] or ("" if self.scheme else "/"))
 
     def child(self, name: str) -> "Address":
-        """The address of a name here."""
+        """The address of a name within this one."""
         return self._replace(path=f"{self.path.rstrip('/')}/{name}")
 
     def __str__(self) -> str:
@@ -74,12 +74,12 @@ class Address(NamedTuple):
 
 
 def is_stored(run: str) -> bool:
-    """Whether a run is named by where it lies in storage."""
+    """Whether a run is given by its address in storage."""
     return "://" in run or (as_path(run) / INDEX).exists()
 
 
 def stored_run(text: str) -> Address:
-    """The address of a run in storage. StorageError if it names a bucket alone."""
+    """The address of a run in storage. Raises StorageError if it is only a bucket."""
     address = Address.parse(text)
     if address.scheme and not address.parent.path:
         raise StorageError(f"expected {address}/NAME, the storage and a run's name, got {text!r}")
@@ -88,5 +88,5 @@ def stored_run(text: str) -> Address:
 
 def _of_file(text: str, host: str, path: str) -> Address:
     if host not in ("", "localhost") or not path.startswith("/"):
-        raise SettingError(f"expected file:///PATH for a folder of this machine, got {text!r}")
+        raise SettingError(f"expected file:///PATH for a folder on this machine, got {text!r}")
     return Address("", str(Path(unquote(path))))

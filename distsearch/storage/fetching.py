@@ -1,4 +1,4 @@
-"""Bringing a stored run here: whole and checked, or not at all."""
+"""Fetching a stored run: whole and checked, or not at all."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,20 +7,20 @@ from distsearch.errors import RunError, StorageError
 from distsearch.runs import files, names
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.layout import APPENDED, CHECKPOINT, RESULT
-from distsearch.runs.receiving import received
+from distsearch.runs.receiving import receive
 from distsearch.storage.addresses import Address, stored_run
-from distsearch.storage.index import OBJECTS, Counted, Index, Part, identity, read_index
+from distsearch.storage.index import OBJECTS, HashingStream, Index, Part, identity, read_index
 from distsearch.storage.places import Place
 from distsearch.storage.publisher import PUBLISHED, Storage
 
-ATTEMPTS = 3  # a run that is being searched may take away what is being read
+ATTEMPTS = 3  # a run still being searched may delete objects while they are being read
 
 
 def fetch(run: str, folder: Path) -> Path:
-    """The directory, in a folder of runs, of the run that lies at an address in storage, as far as it is there.
+    """Fetch the run at an address in storage into a folder of runs, unless it is there and up to date; its directory.
 
-    It is brought there unless it is there already and not behind. StorageError if it is not in storage or damaged, or
-    if the folder has another run of that name; then nothing here is changed.
+    Raises StorageError if it is not in storage or is damaged, or if the folder has a different run of that name; then
+    nothing is changed here.
     """
     address = stored_run(run)
     names.check(address.name)
@@ -37,30 +37,32 @@ def fetch(run: str, folder: Path) -> Path:
 
 
 def _index(place: Place, address: Address) -> Index:
-    """The index of a run that can be gone on with."""
+    """Read the index of a run and check that it can be continued."""
     index = read_index(place)
     if index is None:
-        raise StorageError(f"expected a run at {address}, but there is none: it is named as STORAGE/NAME")
+        raise StorageError(f"expected a run at {address}, but there is none: give it as STORAGE/NAME")
     if CHECKPOINT not in index.files:
-        raise StorageError(f"the search of {address} had not begun: there is nothing to go on from")
+        raise StorageError(f"the search of {address} never began: there is nothing to continue from")
     named = {name for name in index.objects if name.startswith(f"{OBJECTS}/") and ".." not in name}
     if strange := [*(index.objects - named), *(set(index.files) - PUBLISHED)]:
-        raise StorageError(f"the index of {address} is damaged or not distsearch's: {strange[0]!r} not expected in it")
+        raise StorageError(
+            f"the index of {address} is damaged or was not written by distsearch: unexpected {strange[0]!r}"
+        )
     return index
 
 
 def _is_behind(target: Path, index: Index, address: Address) -> bool:
-    """Whether the copy that is here has to be brought up to date. StorageError if it is another run."""
+    """Whether the local copy needs updating. Raises StorageError if it is a different run."""
     here = StoredRun(target)
     if identity(here.manifest, here.config.strategy.seed) != index.identity:
-        raise StorageError(f"{target} is another run than {address}: choose another folder with --runs")
+        raise StorageError(f"{target} is a different run from {address}: choose another folder with --runs")
     if not (target / CHECKPOINT).exists():
         return True
     return (here.rounds, (target / RESULT).exists()) < index.reached
 
 
 def _fetch(place: Place, address: Address, index: Index, target: Path) -> None:
-    with received(target, update=True) as scratch:
+    with receive(target, update=True) as scratch:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _download(place, index, scratch)
@@ -73,7 +75,7 @@ def _fetch(place: Place, address: Address, index: Index, target: Path) -> None:
 
 
 def _download(place: Place, index: Index, folder: Path) -> None:
-    """Write all files of a run."""
+    """Download all files of a run into a folder."""
     for name in index.files:
         files.write_chunks(folder / name, _content(place, index.files[name]))
     for name in APPENDED:
@@ -81,12 +83,12 @@ def _download(place: Place, index: Index, folder: Path) -> None:
 
 
 def _content(place: Place, parts: tuple[Part, ...]) -> Iterator[bytes]:
-    """What the parts hold, each checked at its end. FileNotFoundError, with what is missing, if one is."""
+    """The content of the parts, each checked at its end. Raises FileNotFoundError naming a missing one."""
     for part in parts:
-        counted = Counted(place.chunks(part.object))
+        stream = HashingStream(place.chunks(part.object))
         try:
-            yield from counted
+            yield from stream
         except FileNotFoundError:
             raise FileNotFoundError(place.where(part.object)) from None
-        if counted.part(part.object) != part:
-            raise StorageError(f"{place.where(part.object)} is damaged: its checksum does not fit the index")
+        if stream.part(part.object) != part:
+            raise StorageError(f"{place.where(part.object)} is damaged: its checksum does not match the index")

@@ -1,8 +1,8 @@
-"""The index of a run in storage: which immutable objects its files are made of. Writing it is the commit.
+"""The index of a run in storage: the immutable objects that make up its files. Writing it is the commit.
 
 An object store can neither append nor rename. So what is added to a file goes into an object of its own, under a name
-that is never used again, and last of all the index is written, which names all objects with lengths and checksums. A
-driver that dies before has left the index that was there, and every object that it names.
+that is never used again; the index, which lists all objects with lengths and checksums, is written last. A driver that
+dies before that leaves the previous index, and every object that it lists, intact.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,15 +22,15 @@ CHECKSUM_BYTES = 16
 
 
 class Part(msgspec.Struct, frozen=True):
-    """An object that holds a file, or a stretch of it."""
+    """An object that holds a file or a range of its bytes."""
 
     object: str
     bytes: int
     checksum: str
 
 
-class Counted:
-    """Chunks that are counted and summed while they pass by, once."""
+class HashingStream:
+    """Chunks, to be iterated once, that are counted and hashed as they pass."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
@@ -44,12 +44,12 @@ class Counted:
             yield chunk
 
     def part(self, name: str) -> Part:
-        """What has passed by, as the part that an object of this name holds."""
+        """The chunks passed so far, as the part held by an object of this name."""
         return Part(name, self._bytes, self._digest.hexdigest())
 
 
 Files = dict[str, tuple[Part, ...]]
-"""The parts of each file, in their order."""
+"""The parts of each file, in order."""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,23 +58,23 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     program: str = "distsearch"
     format: int = FORMAT
     identity: str  # of the run, see `identity`
-    owner: str  # which driver: another id for each, also for those of one run
-    rounds: int  # that the checkpoint has behind it
+    owner: str  # the driver's id, unique even among drivers of the same run
+    rounds: int  # completed at the checkpoint
     files: Files
 
     @property
     def reached(self) -> tuple[int, bool]:
-        """How far the run is: rounds, and whether it has ended."""
+        """The run's progress: its rounds, and whether it has ended."""
         return self.rounds, RESULT in self.files
 
     @property
     def objects(self) -> set[str]:
-        """The objects that the files are made of."""
+        """The names of all objects that the files consist of."""
         return {part.object for parts in self.files.values() for part in parts}
 
 
 def read_index(place: Place) -> Index | None:
-    """The index of the run at a place; None if there is none. StorageError if it is damaged or foreign."""
+    """Read the index of the run at a place; None if there is none. Raises StorageError if it is damaged or foreign."""
     where, content = place.where(INDEX), None
     while True:
         before = content
@@ -84,7 +84,7 @@ def read_index(place: Place) -> Index | None:
         except FileNotFoundError:
             return None
         except RunError as error:
-            # An object store gives the length and the content apart, and a driver may write in between.
+            # An object store returns length and content separately, and a driver may write in between.
             if content == before:
                 raise StorageError(str(error)) from None
         else:
@@ -95,15 +95,15 @@ def read_index(place: Place) -> Index | None:
 
 
 def identity(manifest: Manifest, seed: int) -> str:
-    """What tells a run from any other: a checksum of what made it, the machines of its workers apart."""
+    """A checksum that identifies a run: over its manifest, without its workers' machines, and its seed."""
     made: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(manifest, workers=()))
-    if not made["code"]:  # as in the manifests of 0.1
+    if not made["code"]:  # manifests of version 0.1 had no such field
         del made["code"]
     return checksum([msgspec.json.encode((made, seed), order="deterministic")])
 
 
 def checksum(chunks: Iterable[bytes]) -> str:
-    """The checksum of what comes chunk by chunk."""
+    """The checksum over all chunks."""
     digest = blake2b(digest_size=CHECKSUM_BYTES)
     for chunk in chunks:
         digest.update(chunk)
@@ -111,9 +111,9 @@ def checksum(chunks: Iterable[bytes]) -> str:
 
 
 def kept_parts(parts: Sequence[Part], size: int) -> tuple[Part, ...]:
-    """The parts that stay when a file has grown to `size` bytes; all behind them becomes one new part.
+    """The parts to keep when a file has grown to `size` bytes; everything after them becomes one new part.
 
-    A part that is not twice as long as what comes behind it goes into the new one. So there are never more than
+    A part that is less than twice as long as what follows is merged into the new one. So there are never more than
     log₂(size) parts, and no byte is sent more than log₁.₅(size) times.
     """
     kept = list(parts)

@@ -1,4 +1,4 @@
-"""Object stores, through pyarrow's filesystems: the only room that imports them, and that knows their errors."""
+"""Object stores, through pyarrow's filesystems; the only module that imports them and knows their errors."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,9 @@ CONNECT_SECONDS, REQUEST_SECONDS, RETRY_SECONDS, ATTEMPTS = 5, 60, 30, 3
 
 DRIVERS = {"s3": "S3FileSystem", "gs": "GcsFileSystem"}
 
-_NO_BUCKET = "there is no such bucket: make it first, or name another"
-_NO_PERMISSION = "permission is refused: check the credentials, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_NO_ANSWER = "it cannot be reached: check the network, and for a server of your own AWS_ENDPOINT_URL"
+_NO_BUCKET = "there is no such bucket: create it first, or use another"
+_NO_PERMISSION = "permission denied: check the credentials, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_NO_ANSWER = "it cannot be reached: check the network, and AWS_ENDPOINT_URL if the server is your own"
 
 REASONS = {
     "NO_SUCH_BUCKET": _NO_BUCKET,
@@ -36,16 +36,16 @@ REASONS = {
     "UNAVAILABLE": _NO_ANSWER,
     "DEADLINE_EXCEEDED": _NO_ANSWER,
 }
-"""What stands in the drivers' errors, and what it means to the user."""
+"""Phrases in the drivers' errors, and what they mean to the user."""
 
 
 class ObjectStore(Streaming):
-    """Objects in a bucket, whose names begin with a prefix."""
+    """Objects in a bucket whose names begin with a prefix."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         _check_driver(address)
-        with self._told("use", ""):
+        with self._translating("use", ""):
             self._files = _s3(address) if address.scheme == "s3" else _google(address)
 
     def where(self, name: str) -> str:
@@ -55,34 +55,34 @@ class ObjectStore(Streaming):
     def _path(self, name: str) -> str:
         return f"{self._address.path}/{name}"
 
-    def _opened(self, name: str) -> Any:
-        """A stream of the object. FileNotFoundError if it or its bucket is not there."""
+    def _open(self, name: str) -> Any:
+        """Open a stream of the object. Raises FileNotFoundError if it or its bucket does not exist."""
         return self._files.open_input_stream(self._path(name))
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Send an object, which is there once the last byte is."""
-        with self._told("write", name), self._files.open_output_stream(self._path(name)) as stream:
+        """Send an object; it appears once the last byte has arrived."""
+        with self._translating("write", name), self._files.open_output_stream(self._path(name)) as stream:
             for chunk in chunks:
                 stream.write(chunk)
 
     def delete(self, name: str) -> None:
-        """Delete an object, if it is there."""
-        with self._told("delete", name):
+        """Delete an object if it exists."""
+        with self._translating("delete", name):
             try:
                 self._files.delete_file(self._path(name))
             except FileNotFoundError:
                 return
 
     def names(self, prefix: str) -> list[str]:
-        """The names that begin with `prefix/`."""
+        """The names of all objects that begin with `prefix/`."""
         from pyarrow import fs
 
-        with self._told("list", prefix):
+        with self._translating("list", prefix):
             found = self._files.get_file_info(fs.FileSelector(self._path(prefix), allow_not_found=True))
             return sorted(f"{prefix}/{each.base_name}" for each in found if each.type == fs.FileType.File)
 
     @contextmanager
-    def _told(self, action: str, name: str) -> Iterator[None]:
+    def _translating(self, action: str, name: str) -> Iterator[None]:
         from pyarrow.lib import ArrowException
 
         try:
@@ -96,13 +96,13 @@ class ObjectStore(Streaming):
 
 
 def _check_driver(address: Address) -> None:
-    """StorageError if pyarrow is missing, or was built without the driver for an address's scheme."""
+    """Raise StorageError if pyarrow is missing, or was built without the driver for the address's scheme."""
     try:
         from pyarrow import fs
     except ImportError:
         raise StorageError(f'{address} needs pyarrow: pip install "distsearch[storage]"') from None
     if not hasattr(fs, DRIVERS[address.scheme]):
-        raise StorageError(f"this pyarrow was built without {address.scheme}://: install one of its own wheels")
+        raise StorageError(f"this pyarrow was built without {address.scheme}://: install an official pyarrow wheel")
 
 
 def _s3(address: Address) -> Any:
@@ -122,7 +122,7 @@ def _s3(address: Address) -> Any:
         connect_timeout=CONNECT_SECONDS,
         request_timeout=REQUEST_SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
-        allow_delayed_open=True,  # a small object is one request
+        allow_delayed_open=True,  # so that a small object takes a single request
     )
 
 

@@ -1,4 +1,4 @@
-"""Publishing a run while it is searched: in the background, so that the search never waits for it."""
+"""Publishes a run while it is searched: in the background, so that the search never waits for it."""
 
 import logging
 import secrets
@@ -15,52 +15,52 @@ from distsearch.errors import OvertakenError, SettingError, StorageError
 from distsearch.runs import documents
 from distsearch.runs.layout import APPENDED, CHECKPOINT, PREVIOUS, WHOLE
 from distsearch.storage.addresses import Address
-from distsearch.storage.index import INDEX, OBJECTS, Counted, Files, Index, Part, checksum, kept_parts, read_index
+from distsearch.storage.index import INDEX, OBJECTS, Files, HashingStream, Index, Part, checksum, kept_parts, read_index
 from distsearch.storage.places import CHUNK, Folder, Place
 
 LOG = logging.getLogger(__name__)
 
 PUBLISHED = {*APPENDED, *WHOLE}
-SENT = tuple(name for name in WHOLE if name != PREVIOUS)  # the one before is in storage already
+SENT = tuple(name for name in WHOLE if name != PREVIOUS)  # the previous checkpoint is already in storage
 
 
 class Storage:
-    """Where runs are published, each under its name."""
+    """Storage in which runs are published, each under its name."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
 
     def run_at(self, name: str) -> Place:
-        """Where the run of a name lies. StorageError if there is no driver for such an address.
+        """The place of the run of this name.
 
-        SettingError if a URI cannot have such a name in it.
+        Raises StorageError if there is no driver for such an address, SettingError if a URI cannot contain the name.
         """
         if self.address.scheme and {"?", "#"} & set(name):
             raise SettingError(f"expected a name without ? and # for a run in {self.address}, got {name!r}")
         return _place_at(self.address.child(name))
 
     def has(self, name: str) -> bool:
-        """Whether there is a run of that name. StorageError if the storage cannot be read."""
+        """Whether there is a run of that name. Raises StorageError if the storage cannot be read."""
         return read_index(self.run_at(name)) is not None
 
     def check(self, name: str) -> None:
-        """StorageError if the storage cannot be read, is a run itself or has one of this name, where one is given."""
+        """Raise StorageError if the storage cannot be read, is itself a run, or has a run of this name (if given)."""
         if read_index(_place_at(self.address)) is not None:
-            raise StorageError(f"expected storage, but {self.address} is a run in it: name {self.address.parent}")
+            raise StorageError(f"expected storage, but {self.address} is a run in it: give {self.address.parent}")
         if name and self.has(name):
-            raise taken(self.address.child(name))
+            raise name_taken(self.address.child(name))
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A run's directory as it is between two rounds: files that are written whole, lengths of those that only grow."""
+    """A run's directory between two rounds: content of the files written whole, lengths of those that only grow."""
 
     rounds: int
     whole: dict[str, bytes]
     lengths: dict[str, int]
 
     @classmethod
-    def taken(cls, folder: Path, rounds: int) -> "Snapshot":
-        """The snapshot of a directory whose checkpoint has so many rounds behind it."""
+    def take(cls, folder: Path, rounds: int) -> "Snapshot":
+        """Take a snapshot of a directory whose checkpoint is at round `rounds`."""
         return cls(
             rounds,
             {name: documents.read_bytes(folder / name) for name in SENT if (folder / name).exists()},
@@ -71,13 +71,13 @@ class Snapshot(msgspec.Struct, frozen=True):
 class Publisher:
     """Publishes the checkpoints of one run for one driver, at most one at a time.
 
-    As a context manager it begins with taking the run over, before which nothing may run, and ends with publishing what
-    there is then. Only one driver at a time may go on with a run. Each has an id of its own, which stands in the index;
-    one that finds another's there stops. It looks before it sends anything and once more before it writes the index.
-    Storage has no way to look and write in one step, so in the moment between the two a driver may still put its index
-    in the place of that of another; then it is the other that stops when it next looks. Either index is whole, since
-    objects have the id of their driver in their names and are only deleted when two indices no longer name them; and
-    both are of the same run, which comes to the same bytes wherever it is gone on with.
+    As a context manager, it takes the run over on entry, before which nothing may run, and publishes the final state
+    on exit. Only one driver at a time may continue a run. Each has its own id, which it writes to the index; a driver
+    that finds another's id there stops. It checks before it sends anything and again before it writes the index.
+    Storage cannot check and write in one step, so between the two a driver may still overwrite another's index; then
+    the other one stops at its next check. Either index is valid, since objects have their driver's id in their names
+    and are deleted only when two consecutive indices no longer list them; and both describe the same run, which
+    produces the same bytes wherever it is continued.
     """
 
     def __init__(self, storage: Storage, folder: Path, identity: str, rounds: int) -> None:
@@ -87,34 +87,34 @@ class Publisher:
         self._identity = identity
         self._rounds = rounds
         self._owner = secrets.token_hex(8)
-        self._files: Files = {}  # published, and the same as here
-        self._present: set[str] = set()  # objects that are there, as far as is known
+        self._files: Files = {}  # published, with the same content as here
+        self._present: set[str] = set()  # objects in storage, as far as is known
         self._numbers = count(1)
         self._failing = False
         self._uploads = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self._upload: Future[None] | None = None
 
     def check(self) -> Index | None:
-        """The run's index, if there is one. StorageError if it is another run's, or has got further than the run here.
+        """The run's index, if there is one. Writes nothing.
 
-        Nothing is written.
+        Raises StorageError if it belongs to a different run, or is ahead of the run here.
         """
         index = read_index(self._place)
         if index is None:
             return None
         if index.identity != self._identity:
-            raise taken(self._uri)
+            raise name_taken(self._uri)
         if index.rounds > self._rounds:
             raise StorageError(
-                f"{self._uri} has got to round {index.rounds}, {self._folder} only to round {self._rounds}: "
-                f"`distsearch resume {self._uri}` goes on from there"
+                f"{self._uri} has reached round {index.rounds}, but {self._folder} only round {self._rounds}: "
+                f"`distsearch resume {self._uri}` continues from there"
             )
         return index
 
     def __enter__(self) -> Self:
-        """Take the run over. StorageError if that cannot be."""
+        """Take the run over. Raises StorageError if that is not possible."""
         try:
-            self._uploads.submit(self._take_over, Snapshot.taken(self._folder, self._rounds)).result()
+            self._uploads.submit(self._take_over, Snapshot.take(self._folder, self._rounds)).result()
         except BaseException:
             self._uploads.shutdown(wait=False)
             raise
@@ -126,12 +126,12 @@ class Publisher:
         if index is None:
             self._publish_over(None, snapshot)
             return
-        files = {name: self._same(name, parts) for name, parts in index.files.items()}
+        files = {name: self._same_parts(name, parts) for name, parts in index.files.items()}
         self._commit(msgspec.structs.replace(index, owner=self._owner))
         self._files = files
 
-    def _same(self, name: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        """The parts up to the first that differs from what is here."""
+    def _same_parts(self, name: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """The parts up to the first one that differs from the local file."""
         if name not in APPENDED:
             return parts
         begin, same = 0, []
@@ -143,19 +143,20 @@ class Publisher:
         return tuple(same)
 
     def offer(self, rounds: int) -> None:
-        """Begin to publish the checkpoint that has just been written, unless one is still on its way.
+        """Start publishing the checkpoint just written, unless an upload is still in progress.
 
-        OvertakenError if another driver has continued the run. Any other failure is a warning, and the next is tried.
+        Raises OvertakenError if another driver has continued the run. Any other failure is only a warning, and the
+        next checkpoint is tried.
         """
         self._rounds = rounds
         if self._upload is not None:
             if not self._upload.done():
                 return
             self._settle(self._upload)
-        self._upload = self._uploads.submit(self._publish, Snapshot.taken(self._folder, rounds))
+        self._upload = self._uploads.submit(self._publish, Snapshot.take(self._folder, rounds))
 
     def _settle(self, upload: Future[None]) -> None:
-        """Tell how an upload has ended, if it has failed and the one before had not."""
+        """Take the outcome of an upload; warn if it failed and the one before did not."""
         try:
             upload.result()
         except OvertakenError:
@@ -170,7 +171,7 @@ class Publisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Publish what there is at the end. StorageError if that fails; then the run is whole here."""
+        """Publish the final state. Raises StorageError if that fails; the run is then complete here."""
         broken_off = kind is not None and not issubclass(kind, Exception)  # by a signal
         try:
             if kind is None:
@@ -181,18 +182,18 @@ class Publisher:
             self._uploads.shutdown(wait=False)
 
     def _publish_last(self) -> None:
-        snapshot = Snapshot.taken(self._folder, self._rounds)
+        snapshot = Snapshot.take(self._folder, self._rounds)
         try:
             self._uploads.submit(self._publish, snapshot).result()
         except OvertakenError:
             raise
         except StorageError as error:
             raise StorageError(
-                f"{error}; the run is whole in {self._folder}, and `distsearch publish {self._folder}` publishes it"
+                f"{error}; the run is complete in {self._folder}, and `distsearch publish {self._folder}` publishes it"
             ) from None
 
     def _save_what_can_be(self) -> None:
-        """What is there when the search has failed; what stands for a run that never began is removed."""
+        """Publish what exists after a failed search; if the search never began, remove the run from storage."""
         try:
             if self._begun:
                 self._publish_last()
@@ -215,21 +216,21 @@ class Publisher:
         self._publish_over(self._current(), snapshot)
 
     def _current(self) -> Index | None:
-        """The index that is there. OvertakenError if it is another driver's."""
+        """The index in storage. Raises OvertakenError if it belongs to another driver."""
         index = read_index(self._place)
         if index is not None and index.owner != self._owner:
             raise OvertakenError(
-                f"another driver has gone on with this run in {self._uri}: this one stops, what it has done is in "
+                f"another driver has continued this run in {self._uri}: this one stops, and its work is in "
                 f"{self._folder}"
             )
         return index
 
     def _publish_over(self, before: Index | None, snapshot: Snapshot) -> None:
-        """Send what has been added since `before`, then the index, then delete what no index has named lately."""
-        if before is None:  # all of it has gone, or nothing was there
+        """Send what was added since `before`, then the index; then delete objects that neither index lists."""
+        if before is None:  # it was all deleted, or never there
             self._files = {}
-        files = {name: self._sent(name, content) for name, content in snapshot.whole.items()}
-        files |= {name: self._grown(name, length) for name, length in snapshot.lengths.items()}
+        files = {name: self._send_whole(name, content) for name, content in snapshot.whole.items()}
+        files |= {name: self._send_grown(name, length) for name, length in snapshot.lengths.items()}
         if previous := self._previous(files):
             files[PREVIOUS] = previous
         self._current()
@@ -241,46 +242,46 @@ class Publisher:
     def _commit(self, index: Index) -> None:
         self._place.write(INDEX, [documents.sealed_json(index)])
 
-    def _sent(self, name: str, content: bytes) -> tuple[Part, ...]:
-        """The part of a whole file, which is only sent if it has changed."""
+    def _send_whole(self, name: str, content: bytes) -> tuple[Part, ...]:
+        """Send a whole file if it has changed; its part."""
         before = self._files.get(name, ())
         if [part.checksum for part in before] == [checksum([content])]:
             return before
-        return (self._written(name, [content]),)
+        return (self._write_object(name, [content]),)
 
-    def _grown(self, name: str, length: int) -> tuple[Part, ...]:
-        """The parts of a file that has grown to so many bytes."""
+    def _send_grown(self, name: str, length: int) -> tuple[Part, ...]:
+        """Send what was added to a file, now `length` bytes long; its parts."""
         kept = kept_parts(self._files.get(name, ()), length)
         begin = sum(part.bytes for part in kept)
         if begin == length:
             return kept
-        return (*kept, self._written(name, _stretch(self._folder / name, begin, length)))
+        return (*kept, self._write_object(name, _stretch(self._folder / name, begin, length)))
 
     def _previous(self, files: Files) -> tuple[Part, ...]:
         """The checkpoint before the one in `files`."""
         published = self._files.get(CHECKPOINT, ())
         return self._files.get(PREVIOUS, ()) if published == files.get(CHECKPOINT, ()) else published
 
-    def _written(self, name: str, chunks: Iterable[bytes]) -> Part:
-        """A new object, under a name that is never given again, by this driver or another."""
+    def _write_object(self, name: str, chunks: Iterable[bytes]) -> Part:
+        """Write a new object, under a name that is never used again by this driver or any other; its part."""
         path = f"{OBJECTS}/{self._owner}-{next(self._numbers):06d}-{name}"
         self._present.add(path)
-        counted = Counted(chunks)
-        self._place.write(path, counted)
-        return counted.part(path)
+        stream = HashingStream(chunks)
+        self._place.write(path, stream)
+        return stream.part(path)
 
     def _delete_all_but(self, needed: set[str]) -> None:
         for name in sorted(self._present - needed):
             try:
                 self._place.delete(name)
-            except StorageError:  # too much does no harm, and the next time may do better
+            except StorageError:  # leftover objects do no harm, and the next attempt may succeed
                 return
             self._present.discard(name)
 
 
-def taken(run: Address | str) -> StorageError:
-    """The error for a name that another run has in storage."""
-    return StorageError(f"{run} is already there: choose another --name or --storage")
+def name_taken(run: Address | str) -> StorageError:
+    """The error for a name already used by a different run in storage."""
+    return StorageError(f"{run} already exists: choose another --name or --storage")
 
 
 def _place_at(address: Address) -> Place:
@@ -292,7 +293,7 @@ def _place_at(address: Address) -> Place:
 
 
 def _stretch(path: Path, begin: int, end: int) -> Iterator[bytes]:
-    """The bytes of a file from begin to end, chunk by chunk, or fewer if it ends before."""
+    """The bytes of a file from begin to end, chunk by chunk; fewer if the file is shorter."""
     with path.open("rb") as file:
         file.seek(begin)
         while chunk := file.read(min(CHUNK, end - begin)):

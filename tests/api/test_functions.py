@@ -231,7 +231,7 @@ def test_an_unknown_setting_is_refused_with_those_there_are():
 
 def test_features_that_differ_from_those_trained_on_are_refused(xor):
     result = distsearch.search(*xor, rounds=2, workers=0)
-    with pytest.raises(DataError, match="expected the 2 features that were trained on, got 3"):
+    with pytest.raises(DataError, match="expected the 2 training features, got 3"):
         result.predict([[1, 2, 3]])
 
 

@@ -245,7 +245,7 @@ REFUSALS = {
     "target accuracy": (["--target-accuracy", "90"], "target_accuracy: expected a number <= 1"),
     "seconds": (["--seconds", "-1"], "seconds: expected a number > 0"),
     "layers": (["--layers", "3,0"], "layers: expected a whole number >= 1"),
-    "layers text": (["--layers", "many"], "expected whole numbers like 64,32, got 'many'"),
+    "layers text": (["--layers", "many"], "expected whole numbers such as 64,32, got 'many'"),
     "points": (["--points", "1"], "points: expected a whole number >= 2, got 1"),
     "classes": (["--classes", "1"], "classes: expected a whole number >= 2, got 1"),
     "seed": (["--seed", "-1"], "seed: expected a whole number >= 0, got -1"),
@@ -289,7 +289,7 @@ def test_a_toml_with_an_unknown_key_is_refused_by_its_name(tmp_path):
 
 def test_an_existing_run_is_never_overwritten(folder):
     before = {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()}
-    assert "first is already there: choose another --name" in refused(
+    assert "first already exists: choose another --name" in refused(
         "run", "--workers", "0", "--name", "first", cwd=folder
     )
     assert {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()} == before
@@ -298,11 +298,11 @@ def test_an_existing_run_is_never_overwritten(folder):
 def test_what_does_not_fit_a_run_is_refused(folder):
     cases = {
         ("show", "frist"): "unknown run 'frist': did you mean 'first'",
-        ("show", "."): "is not a run of distsearch",
+        ("show", "."): "is not a distsearch run",
         ("predict", "table", "none.csv"): "none.csv",
         ("evaluate", "table", "--data", "unseen.csv"): "medium",
         ("evaluate", "table", "--data", "table.csv", "--target", "lvel"): "level",
-        ("predict", "first", "three.npz"): "expected the 2 features that were trained on, got 3",
+        ("predict", "first", "three.npz"): "expected the 2 training features, got 3",
     }
     (folder / "unseen.csv").write_text("a,b,level\n1,2,medium\n1,2,low\n")
     np.savez(folder / "three.npz", X=np.zeros((2, 3)))

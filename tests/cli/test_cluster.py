@@ -98,7 +98,7 @@ def test_a_search_is_sent_followed_listed_and_fetched_with_the_bytes_of_a_local_
     assert client("fetch", "first")[1] == "fetched runs/first\n"
     stored, _ = search(tmp_path / "local", rounds=200)
     assert contents(tmp_path / "runs" / "first") == contents(stored.path)
-    assert "is already there: choose another folder with --to" in client("fetch", "first", code=2)[1]
+    assert "already exists: choose another folder with --to" in client("fetch", "first", code=2)[1]
     assert "identical" in client("verify", "first", "--rounds", "all")[0]
     assert not [job for job in client.jobs() if "export" in job]  # the helper of fetch is gone
 
@@ -110,15 +110,18 @@ def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it
     assert client("submit", "--no-wait", "--", *arguments)[0] == "table\n"
     awaited(lambda: client.jobs()["table"]["rounds"])
 
-    assert client("fetch", "table", "--to", "half")[1] == "fetched half/table, as far as it was; its job goes on\n"
+    assert (
+        client("fetch", "table", "--to", "half")[1]
+        == "fetched half/table, with the progress so far; its job is still running\n"
+    )
     _, err = client("stop", "table")
     first, second = err.splitlines()
     assert first.startswith("job table: stopped after ")
-    assert second == "it goes on with `distsearch submit -- resume table`"
+    assert second == "`distsearch submit -- resume table` continues it"
     stopped = client.jobs()["table"]
     assert stopped["status"] == "stopped"
     assert f" {stopped['rounds']:,} rounds" in first
-    assert "job table has ended already: stopped" in client("stop", "table")[1]
+    assert "job table has already ended: stopped" in client("stop", "table")[1]
     assert "job table was stopped" in client("logs", "table", "--follow", code=130)[1]
 
     out, err = client("submit", "--", "resume", "table", "--rounds", "50")
@@ -134,7 +137,7 @@ def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it
 
 def test_a_job_that_fails_ends_as_its_program_does(client, first):
     again = ["run", "--workers", "0", "--name", "first"]
-    sentence = f"distsearch: {client.cluster.runs}/first is already there: choose another --name, or remove it first"
+    sentence = f"distsearch: {client.cluster.runs}/first already exists: choose another --name, or remove it first"
     out, err = client("submit", "--", *again, code=2)
     assert out.splitlines()[-1] == sentence
     assert "job first-2 at" in err
@@ -147,7 +150,9 @@ def test_ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it(client):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "job long goes on: `distsearch logs long --follow` follows it, `distsearch stop long` stops it" in err
+    assert (
+        "job long is still running: `distsearch logs long --follow` follows it, `distsearch stop long` stops it" in err
+    )
     assert client.jobs()["long"]["status"] == "running"
     client("stop", "long")
 
@@ -164,7 +169,7 @@ def test_a_plain_job_of_ray_s_own_command_is_a_search_too(client):
 def test_whatever_keeps_one_out_is_a_sentence(client, first, tmp_path):
     address = client.cluster.address
     (tmp_path / "wrong").write_text("wrong")
-    assert f"the cluster at {address} asks for a token" in client("jobs", code=2, RAY_AUTH_TOKEN_PATH="")[1]
+    assert f"the cluster at {address} requires a token" in client("jobs", code=2, RAY_AUTH_TOKEN_PATH="")[1]
     assert f"the cluster at {address} refuses this token" in client("jobs", "--token-file", "wrong", code=2)[1]
     [port] = free_ports(1)
     _, err = client("submit", "--address", f"127.0.0.1:{port}", "--", "run", code=3)
@@ -185,7 +190,7 @@ def test_whatever_keeps_one_out_is_a_sentence(client, first, tmp_path):
         (["run", "--data", "digist"], "unknown data set 'digist': did you mean 'digits'?"),
         (["run", "--config", "gone.toml"], "cannot read the configuration gone.toml"),
         (["run", "--name", "a/b"], "expected a plain name for the run, got 'a/b'"),
-        (["run", "--runs", "results"], "--runs: expected a folder of the cluster, like /results or ~/runs"),
+        (["run", "--runs", "results"], "--runs: expected a folder on the cluster, such as /results or ~/runs"),
         (["resume"], "Missing argument 'RUN'"),
     ],
 )
@@ -223,5 +228,7 @@ def test_a_cluster_that_cannot_install_it_says_so(foreign, tmp_path):
     environment = {"pip": {"packages": ["distsearch-that-is-nowhere"], "pip_install_options": ["--no-index"]}}
     jobs.submit("broken", "distsearch run", {"distsearch": "run", "run": "broken"}, environment)
     _, err = Client(foreign, tmp_path)("logs", "broken", "--follow", code=3)
-    assert err.startswith("distsearch: job broken failed: the cluster could not install distsearch and what it needs (")
+    assert err.startswith(
+        "distsearch: job broken failed: the cluster could not install distsearch and its dependencies ("
+    )
     assert "distsearch-that-is-nowhere" in err

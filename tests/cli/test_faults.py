@@ -36,7 +36,7 @@ def test_a_fault_is_told_from_a_difference_and_kept_in_a_file(tmp_path, error, c
     done = ran(*command, cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
     assert done.returncode == faults.EXIT_CODE == 70
     found = re.fullmatch(
-        r"distsearch: a fault of its own has ended it \((.{1,120})\): please report it with the file (.*)\n",
+        r"distsearch: stopped by a bug of its own \((.{1,120})\): please report it with the file (.*)\n",
         done.stderr,
     )
     assert found, done.stderr

@@ -51,7 +51,7 @@ def test_labels_come_out_as_they_are_spelt_and_as_often_right_as_reported(tmp_pa
 def test_numbers_without_a_loss_for_numbers_are_refused(tmp_path):
     data = table(tmp_path / "price.csv", "a,b,price\n", first, second, lambda x, y: round(1e5 + 1e4 * x + 1e3 * y))
     sentence = refused("run", "--data", data, "--workers", "0", cwd=tmp_path)
-    assert "the target has 60 different whole numbers" in sentence
+    assert "the target has 60 distinct whole numbers" in sentence
     assert "--loss mean-squared-error" in sentence
 
 
@@ -80,7 +80,7 @@ def test_true_and_false_are_learnt_from_as_1_and_0(tmp_path):
 def test_a_file_without_a_header_is_learnt_from_as_a_whole_and_that_is_said(tmp_path):
     data = table(tmp_path / "data.csv", "", first, second, lambda x, y: ["no", "yes"][x > 0])
     done = succeeded("run", "--data", data, *SHORT, "--json", cwd=tmp_path)
-    assert "its first line is an example like all others" in done.stderr
+    assert "its first line is read as an example" in done.stderr
     assert json.loads(succeeded("evaluate", "a", "--json", cwd=tmp_path).stdout)["train"]["examples"] == 60
     assert len(predicted(tmp_path, data)) == 60
 

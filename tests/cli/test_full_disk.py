@@ -102,7 +102,7 @@ def test_a_run_that_outgrows_the_disk_can_go_on_from_its_last_checkpoint(tmp_pat
     flags = ("--workers", "0", "--name", "a")
     done = ran("run", *flags, "--rounds", "300", cwd=tmp_path, preexec_fn=room_for(20_000))
     assert done.returncode == 2, done.stderr
-    assert "its last checkpoint is whole; make room or mend it, then go on" in done.stderr.splitlines()[-1]
+    assert "its last checkpoint is intact; free some space or fix it, then continue" in done.stderr.splitlines()[-1]
     assert not [path for path in (tmp_path / "runs" / "a").iterdir() if path.suffix == ".temporary"]
     assert ran("resume", "a", "--workers", "0", cwd=tmp_path).returncode == 0
     assert ran("run", *flags[:2], "--name", "b", "--rounds", "300", cwd=tmp_path).returncode == 0

@@ -84,7 +84,7 @@ def test_data_that_cannot_be_written_is_an_error(tmp_path, command):
 def test_a_usage_error_is_one_sentence(tmp_path):
     assert refused("run", "--lairs", "3", cwd=tmp_path) == (
         "No such option: --lairs (Possible options: --classes, --ladder, --layers): "
-        "`distsearch run --help` shows what there is"
+        "`distsearch run --help` shows the options"
     )
     assert "Missing argument 'RUN'" in refused("show", cwd=tmp_path)
     assert "No such command 'shwo'" in refused("shwo", cwd=tmp_path)

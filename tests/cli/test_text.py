@@ -121,7 +121,7 @@ def test_predictions_are_written_in_utf_8_in_every_locale(tmp_path):
 def test_where_the_locale_is_not_one_of_utf_8_it_is_said_what_to_set(tmp_path):
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     sentence = refused("run", *SHORT, "--name", "éé", cwd=tmp_path, variables=ascii_only)
-    assert sentence.endswith("this locale is not one of UTF-8, so set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
+    assert sentence.endswith("this locale is not UTF-8, so set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
     for variables in ({"LC_ALL": "C"}, {**ascii_only, "PYTHONUTF8": "1"}):
         done = ran("run", *SHORT, "--name", "éé", "--runs", f"runs-{len(variables)}", cwd=tmp_path, variables=variables)
         assert done.returncode == 0, done.stderr

@@ -42,6 +42,6 @@ def test_nothing_is_said_of_features_that_are_well_as_they_are():
 
 
 def test_where_errors_are_only_counted_features_are_to_be_centred():
-    assert "around 0: --scale" in on_features(sized(1.0, mean=-1.0), COUNTED)
+    assert "centred features: --scale" in on_features(sized(1.0, mean=-1.0), COUNTED)
     assert on_features(sized(1.0, mean=0.1), COUNTED) == ""
     assert on_features(sized(1.0, mean=-1.0, scale=True), COUNTED) == ""

@@ -36,8 +36,8 @@ def test_features_of_any_numeric_kind(features):
 @pytest.mark.parametrize(
     ("features", "came"),
     [
-        ([["1"], ["2"]], "expected features that are numbers, got <U1"),
-        (np.array([["x"], [1]], object), "expected features that are numbers, got others: .*'x'"),
+        ([["1"], ["2"]], "expected numeric features, got <U1"),
+        (np.array([["x"], [1]], object), "expected numeric features, got something else: .*'x'"),
         ([1, 2], r"expected features of shape \(examples, features\), got \(2,\)"),
         (np.zeros((2, 0)), "expected at least one example with at least one feature, got 2 examples with 0"),
         (np.zeros((0, 3)), "expected at least one example with at least one feature, got 0 examples with 3"),

@@ -81,7 +81,7 @@ def test_a_first_line_of_numbers_is_an_example_and_that_is_said(write):
     assert data.schema == Schema(("x0", "x1"), "x2", ("setosa", "virginica"), 2, None, None)
     (note,) = data.notes
     assert note == (
-        f"{path} begins with numbers, not with column names: its first line is an example like all others, and its "
+        f"{path} begins with numbers, not with column names: its first line is read as an example, and its "
         "columns are called x0 to x2"
     )
 

@@ -63,19 +63,19 @@ def test_numbers_are_the_targets_of_a_regression():
 @pytest.mark.parametrize(
     ("features", "targets", "settings", "sentence"),
     [
-        ([[1, 2], [3]], [0, 1], {}, "expected features that make an array, got others"),
-        (FEATURES, [[0], [1, 2], [3], [4]], {}, "expected targets that make an array, got others"),
+        ([[1, 2], [3]], [0, 1], {}, "expected features that form an array, got something else"),
+        (FEATURES, [[0], [1, 2], [3], [4]], {}, "expected targets that form an array, got something else"),
         (np.ma.masked_greater(FEATURES, 6), LABELS, {}, "expected features without masked values"),
         (FEATURES, np.ma.masked_equal([0, 1, 0, 2], 2), {}, "expected targets without masked values"),
-        (FEATURES, [0, 1], {}, "expected one target an example, got 2 for 4 examples"),
+        (FEATURES, [0, 1], {}, "expected one target per example, got 2 for 4 examples"),
         ([[1, 2]], [0], {}, "expected at least 2 examples to learn from, got 1"),
         (FEATURES, ["a"] * 4, {}, "expected at least 2 classes, but every label is 'a'"),
-        (FEATURES, LABELS, {"numbers": True}, "index 0: expected a target that is a number, got 'b'"),
-        (FEATURES, LABELS, {"test_share": 0.1}, "0.1, which is 0 of 4; type one from 0.25 to 0.75"),
-        (FEATURES, LABELS, {"test_share": 0.9}, "0.9, which is 4 of 4; type one from 0.25 to 0.75"),
-        (FEATURES, LABELS, {"test_share": 1.0}, "expected a test share from 0 to below 1, got 1.0"),
-        (FEATURES, LABELS, {"test_share": -0.5}, "expected a test share from 0 to below 1, got -0.5"),
-        (FEATURES, LABELS, {"test_share": math.nan}, "expected a test share from 0 to below 1, got nan"),
+        (FEATURES, LABELS, {"numbers": True}, "index 0: expected a numeric target, got 'b'"),
+        (FEATURES, LABELS, {"test_share": 0.1}, "0.1, which is 0 of 4; use a value from 0.25 to 0.75"),
+        (FEATURES, LABELS, {"test_share": 0.9}, "0.9, which is 4 of 4; use a value from 0.25 to 0.75"),
+        (FEATURES, LABELS, {"test_share": 1.0}, "expected a test share of at least 0 and below 1, got 1.0"),
+        (FEATURES, LABELS, {"test_share": -0.5}, "expected a test share of at least 0 and below 1, got -0.5"),
+        (FEATURES, LABELS, {"test_share": math.nan}, "expected a test share of at least 0 and below 1, got nan"),
     ],
 )
 def test_arrays_that_cannot_be_used(features, targets, settings, sentence):
@@ -106,7 +106,10 @@ def test_every_class_must_be_trained_on():
     for seed in range(20):
         tested = 0 in permutation(seed, Stream.SPLIT, 0, 21)[:10]
         if tested:
-            with pytest.raises(DataError, match="every class .* all of 'rare' .* --test-share or another --data-seed"):
+            with pytest.raises(
+                DataError,
+                match="all of 'rare' .* --test-share or another --data-seed",
+            ):
                 from_arrays(features, labels, numbers=False, test_share=10 / 21, seed=seed)
         else:
             data = from_arrays(features, labels, numbers=False, test_share=10 / 21, seed=seed)
@@ -116,7 +119,7 @@ def test_every_class_must_be_trained_on():
 def test_a_source_with_a_test_set_of_its_own_is_not_split(tmp_path):
     path = str(tmp_path / "a.npz")
     np.savez(path, x_train=FEATURES, y_train=LABELS, x_test=FEATURES, y_test=LABELS)
-    with pytest.raises(DataError, match=r"brings its own test set; leave the test share at 0, got 0\.5"):
+    with pytest.raises(DataError, match=r"has its own test set; leave the test share at 0, got 0\.5"):
         load(path, numbers=False, test_share=0.5)
 
 
@@ -221,7 +224,7 @@ def test_training_data_that_is_read_again_is_the_same_to_the_bit(tmp_path):
 def test_further_targets_of_a_regression_must_be_as_many(tmp_path):
     path = str(tmp_path / "a.npz")
     np.savez(path, X=[[1], [2]], y=[[1, 2], [3, 4]])
-    with pytest.raises(DataError, match="expected 1 targets an example, got 2"):
+    with pytest.raises(DataError, match="expected 1 targets per example, got 2"):
         read_examples(path, Schema(("x0",), "", None, 1, None, None))
 
 
@@ -270,7 +273,7 @@ def test_unknown_sources(source, sentence):
 
 
 def test_a_target_is_chosen_in_tables_alone():
-    with pytest.raises(DataError, match="vertical has no columns to choose the target 't' from; leave the target out"):
+    with pytest.raises(DataError, match="vertical has no named columns, so no target 't'; leave the target out"):
         load("vertical", numbers=False, target="t")
 
 

@@ -52,7 +52,7 @@ def test_missing_and_unknown_columns_are_named(frame):
     sentence = refused(lambda: features_from(without, schema))
     assert "there is no column 'b' (did you mean 'bb'?); the columns are 'a', 'bb', 'c'" in sentence
     sentence = refused(lambda: features_from(frame({**COLUMNS, "d": [5, 6]}), schema))
-    assert "expected only the 3 features that were trained on, got 'd' as well" in sentence
+    assert "expected only the 3 training features, got 'd' as well" in sentence
 
 
 def test_the_target_may_stand_beside_the_features():
@@ -68,7 +68,7 @@ def test_a_frame_for_what_was_trained_on_without_names_is_taken_as_it_comes(fram
     assert features_from(frame(COLUMNS), schema).tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
     named_so = frame({"x2": [3], "x0": [1], "x1": [2]})
     assert features_from(named_so, schema).tolist() == [[1, 2, 3]]
-    assert "expected the 3 features that were trained on, got 2" in refused(
+    assert "expected the 3 training features, got 2" in refused(
         lambda: features_from(frame({"a": [1], "b": [2]}), schema)
     )
 
@@ -96,7 +96,7 @@ def test_names_that_are_no_text(tmp_path):
         (pl.DataFrame({"a": [True, None]}), "index 1: expected a number in column 'a', got None"),
         (pl.DataFrame({"a": [[1, 2], [3]]}), "index 0: expected a number in column 'a', got"),
         (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), "expected every column name once, got 'a' twice"),
-        (pd.DataFrame(index=[0, 1]), "expected a feature beside the target, got no column at all"),
+        (pd.DataFrame(index=[0, 1]), "expected a feature besides the target, got no columns"),
     ],
 )
 def test_columns_that_cannot_be_used_are_named(frame, sentence):

@@ -132,18 +132,21 @@ def test_of_a_folder_with_both_the_unpacked_files_are_read(write, monkeypatch):
     [
         ({"a_images": idx(IMAGES)}, "but there is no a-labels (nor a-labels.gz)"),
         ({"a": idx(IMAGES)}, "expected 'images' in the name"),
-        ({"a_images": idx(IMAGES), "a_labels": idx([1, 2])}, "expected 3 labels, one an image of"),
+        ({"a_images": idx(IMAGES), "a_labels": idx([1, 2])}, "expected 3 labels, one per image of"),
         ({"a_images": idx(IMAGES), "a_labels": idx([[1], [2], [3]])}, "got (3, 1)"),
         ({"a_images": idx(LABELS), "a_labels": idx(LABELS)}, "expected images, got 3 single values"),
-        ({"a_images": idx(IMAGES)[:-1]}, "expected 28 bytes for the shape (3, 2, 2) in its head, got 27"),
-        ({"a_images": idx(IMAGES) + b"\0"}, "expected 28 bytes for the shape (3, 2, 2) in its head, got 29"),
-        ({"a_images": idx(np.zeros((0, 2, 2)))}, "expected 16 bytes for the shape (0, 2, 2)"),
-        ({"a_images": idx(IMAGES)[:9]}, "does not begin as IDX does"),
-        ({"a_images": b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"\7"}, "does not begin as IDX does"),
-        ({"a_images": b"\0\0\x08"}, "does not begin as IDX does"),
-        ({"a_images": b"\0\0\x0a\1\0\0\0\1\0"}, "does not begin as IDX does"),
+        ({"a_images": idx(IMAGES)[:-1]}, "expected 28 bytes for shape (3, 2, 2) in its header, got 27"),
+        ({"a_images": idx(IMAGES) + b"\0"}, "expected 28 bytes for shape (3, 2, 2) in its header, got 29"),
+        ({"a_images": idx(np.zeros((0, 2, 2)))}, "expected 16 bytes for shape (0, 2, 2)"),
+        ({"a_images": idx(IMAGES)[:9]}, "does not begin like an IDX file"),
+        ({"a_images": b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"\7"}, "does not begin like an IDX file"),
+        ({"a_images": b"\0\0\x08"}, "does not begin like an IDX file"),
+        ({"a_images": b"\0\0\x0a\1\0\0\0\1\0"}, "does not begin like an IDX file"),
         ({"a__txt": b"x,y\n1,2\n"}, "expected a .csv, .tsv, .parquet, .npz or IDX file, but"),
-        ({"a_images": gzip.compress(idx(IMAGES), mtime=0)[:-4]}, "to be an IDX file, but it is not, or it is damaged"),
+        (
+            {"a_images": gzip.compress(idx(IMAGES), mtime=0)[:-4]},
+            "an IDX file, but it is something else or damaged",
+        ),
     ],
 )
 def test_idx_files_that_cannot_be_used(write, files, sentence):
@@ -189,12 +192,12 @@ def test_npz_as_keras_writes_it_brings_its_test_set(write):
         (npz(X=[[1], [2]]), "expected arrays X and y, or x_train, y_train, x_test and y_test, got 'X'"),
         (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1]]), "got 'x_train', 'y_train', 'x_test'"),
         (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1]], y_test=[5]), "(x_test), index 0: expected a label"),
-        (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1, 2]], y_test=[1]), "expected the 1 features that were"),
-        (npz(X=[[1], [2]], y=[1, 2, 3]), "expected one target an example, got 3 for 2 examples"),
+        (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1, 2]], y_test=[1]), "expected the 1 training features"),
+        (npz(X=[[1], [2]], y=[1, 2, 3]), "expected one target per example, got 3 for 2 examples"),
         (npz(X=np.array([[1], [None]]), y=[1, 2]), "Object arrays cannot be loaded"),
-        (npz(X=[["p"], ["q"]], y=[1, 2]), "expected features that are numbers, got <U1"),
+        (npz(X=[["p"], ["q"]], y=[1, 2]), "expected numeric features, got <U1"),
         (npz(X=[1, 2], y=[1, 2]), "expected features of shape (examples, features), got (2,)"),
-        (b"no zip file", "to be an NPZ file with arrays of numbers or text, but it is not, or it is damaged"),
+        (b"no zip file", "to be an NPZ file with arrays of numbers or text, but it is something else or damaged"),
         (b"", "to be an NPZ file"),
     ],
 )
@@ -251,7 +254,7 @@ def test_a_file_without_permission(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize("content", [npz(X=np.ones((2, 3))), npz(X=np.ones((2, 1, 5)))])
 def test_further_data_must_have_as_many_features(write, content):
     sentence = refused(write(a__npz=content), lambda path: read_features(path, FOUR))
-    assert "expected the 4 features that were trained on, got " in sentence
+    assert "expected the 4 training features, got " in sentence
 
 
 SOUND = {

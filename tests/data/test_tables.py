@@ -97,7 +97,7 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
         ("x,y,t\n1,2,0\n3,4,1\n5,6,N/A\n", ", line 4: expected a target in column 't', got 'N/A'; fill it in"),
         ('x, y, t\n1, 2, "a\n3, 4, "b"\n', ", line 3: expected quotes in pairs"),
         ('x, y, t\n1, 2, "a"\n3, 4, "b\n', ", line 3: expected quotes in pairs, got one that is never closed"),
-        ("t\na\nb\n", "expected a feature beside the target, got only 't'"),
+        ("t\na\nb\n", "expected a feature besides the target, got only 't'"),
         ("x;t\n1;a\n", "expected columns separated by ',', got ';'"),
         ("x,x,t\n1,2,a\n", "expected every column name once, got 'x' twice"),
         ("x,,t\n1,2,a\n", "expected a name for every column, but column 2 has none"),
@@ -125,11 +125,11 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
         ),
         ("x,y,t\n1,2,a\n".encode("utf-16"), ", line 1: expected text in UTF-8, got the byte 0xff"),
         (b"\x89PNG\r\n\x1a\n\0\0", ", line 1: expected text in UTF-8, got the byte 0x89"),
-        ("x" * 200_000, "to be a table of text, but it is not, or it is damaged: field larger than field limit"),
-        (b"\0" * 9, " to be a table of text, but it is not: it holds zero bytes"),
+        ("x" * 200_000, "to be a text table, but it is something else or damaged: field larger than field limit"),
+        (b"\0" * 9, " to be a text table, but it contains zero bytes"),
         (
             gzip.compress(b"x,y,t\n" + b"1,2,a\n3,4,b\n" * 99, mtime=0)[:-9],
-            "to be a table of text, but it is not, or it is damaged",
+            "to be a text table, but it is something else or damaged",
         ),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_csv_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(w
             ", row 2: expected a finite number (below 3.4e38) in column 't', got nan",
         ),
         ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
-        ({"t": ["a", "b"]}, "expected a feature beside the target, got only 't'"),
+        ({"t": ["a", "b"]}, "expected a feature besides the target, got only 't'"),
     ],
 )
 def test_a_parquet_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(write, columns, sentence):
@@ -249,10 +249,10 @@ def test_features_come_in_the_order_of_the_training(write, kind):
         (
             "x,t\n1,a\n",
             "",
-            "the 2 features that were trained on, but there is no column 'y'; the columns are 'x', 't'",
+            "the 2 training features, but there is no column 'y'; the columns are 'x', 't'",
         ),
         ("x,y\n1,2\n", "", "expected a target column, but there is no column 't'"),
-        ("x,y,t\n1,2,c\n", "", ", line 2: expected a label that was trained on ('a', 'b'), got 'c'"),
+        ("x,y,t\n1,2,c\n", "", ", line 2: expected a label seen in training ('a', 'b'), got 'c'"),
         ("x,y,t\n1,2,a\n", "y", "expected a target column, got 'y', which is a feature"),
         ("x,y,t\n", "", "expected at least one example"),
     ],
@@ -268,7 +268,7 @@ def test_a_target_that_has_no_name_is_the_last_column_that_is_no_feature(write):
     unnamed = Schema(("x", "y"), "", ("a", "b"), 2, None, None)
     path = write("x,s,t,y\n1,u,b,2\n")
     assert read_examples(path, unnamed).targets.tolist() == [1]
-    with pytest.raises(DataError, match="expected a target column beside the features, but there is none"):
+    with pytest.raises(DataError, match="expected a target column besides the features, but there is none"):
         read_examples(write("x,y\n1,2\n"), unnamed)
 
 

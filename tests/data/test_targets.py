@@ -51,7 +51,7 @@ def test_labels_become_class_numbers(targets, names, numbers):
 
 def test_numbers_that_cannot_be_labels_are_refused_with_both_ways_out():
     assert len(labelled(np.arange(20) + 0.5)[0]) == 20
-    for targets, words in ((np.arange(21) + 0.5, "21 different numbers in 21"), (range(120), "120 different whole")):
+    for targets, words in ((np.arange(21) + 0.5, "21 distinct numbers in 21"), (range(120), "120 distinct whole")):
         for each in (list(targets), list(map(str, targets))):
             with pytest.raises(DataError, match=f"^here: .*{words}.*--loss mean-squared-error, or .* as text"):
                 labelled(each)
@@ -68,22 +68,28 @@ def test_numbers_that_cannot_be_labels_are_refused_with_both_ways_out():
         (np.array(["a", "b", None], object), "index 2: expected a target in column 'y', got None"),
         (np.array(["a", float("nan")], object), "index 1: expected a target in column 'y', got nan"),
         (np.array(["a", "b\ud800"]), r"index 1: expected a target in column 'y', got 'b\\ud800'"),
-        (np.array([0x110000, 0x61], np.uint32).view("U1"), "expected labels that are text, .*, got others"),
+        (np.array([0x110000, 0x61], np.uint32).view("U1"), "expected labels that are text, .*, got something else"),
         (["1", "0", "NA", "0"], "index 2: expected a target in column 'y', got 'NA'; fill it in"),
         (["True", "false", "n/a"], "index 2: expected a target in column 'y', got 'n/a'"),
         *[(["0.5", text], f"index 1: expected a target in column 'y', got {text!r}") for text in ("null", "NaN")],
         (["1", "?"], r"index 1: expected a target in column 'y', got '\?'"),
         ([1.0, np.nan], "index 1: expected a finite number .* in column 'y', got nan"),
         (["1", "2", "inf"], "index 2: expected a target, got 'inf'"),
-        (np.array(["2020-01-01"] * 2, "M8[D]"), r"expected labels that are text, .*, got datetime64\[D\]; make text"),
+        (
+            np.array(["2020-01-01"] * 2, "M8[D]"),
+            r"expected .*, got datetime64\[D\]; convert them to text or numbers",
+        ),
         (np.array([1, 2], "m8[s]"), r"expected labels that are text, .*, got timedelta64\[s\]"),
         (np.array([date(2020, 1, 1), 1], object), r"index 0: expected .* got datetime.date\(2020, 1, 1\), a date"),
         (np.array([1j, 2]), "index 0: expected labels that are text, .*, got .*1j.*, a complex"),
-        (np.array([[1], [1, 2]], object), "expected labels that are text, numbers, or true and false, got others"),
-        (np.array([1, "1"], object), "expected labels of one type, got int and str; make all of them text"),
+        (
+            np.array([[1], [1, 2]], object),
+            "expected labels that are text, .*, got something else",
+        ),
+        (np.array([1, "1"], object), "expected labels of one type, got int and str; convert all of them to text"),
         (np.array([b"a", b"\xff"]), r"index 1: expected a label in UTF-8, got b'\\xff'"),
         (["a", "a"], "expected at least 2 classes, but every label is 'a'"),
-        ([[0, 1], [1, 0]], r"expected one label an example, got targets of shape \(2, 2\); give class numbers"),
+        ([[0, 1], [1, 0]], r"expected one label per example, got targets of shape \(2, 2\); give class numbers"),
     ],
 )
 def test_what_is_no_label_is_named_with_its_place(targets, came):
@@ -95,8 +101,8 @@ def test_what_is_no_label_is_named_with_its_place(targets, came):
     ("targets", "sentence"),
     [
         (["Africa", "NA", "Europe"], "the label 'NA' is learnt as a class like any other"),
-        (["1", "1.0", "2"], "the labels '1', '1.0' are different classes, though some of them are the same number"),
-        (["01", "1", "x"], "the labels '01', '1' are different classes"),
+        (["1", "1.0", "2"], "the labels '1', '1.0' are separate classes, though some are the same number"),
+        (["01", "1", "x"], "the labels '01', '1' are separate classes"),
     ],
 )
 def test_labels_that_may_not_be_meant_are_spoken_of(targets, sentence):
@@ -151,7 +157,7 @@ def test_targets_of_a_regression_stay_numbers(targets, numbers):
 @pytest.mark.parametrize(
     ("targets", "came"),
     [
-        (["1", "two"], ", index 1: expected a target that is a number, got 'two'.*--loss cross-entropy"),
+        (["1", "two"], ", index 1: expected a numeric target, got 'two'.*--loss cross-entropy"),
         ([1, np.inf], ", index 1: expected a finite number .* in column 'y', got inf"),
         ([1, 1e39], r", index 1: expected a finite number .* got 1e\+39"),
         (["1", "9" * 400], ", index 1: expected a finite number .* got inf"),
@@ -169,5 +175,5 @@ def test_what_is_no_number_is_named_with_its_place(targets, came):
 
 @pytest.mark.parametrize("check", [Labels.of, target_numbers])
 def test_features_and_targets_must_be_as_many(check):
-    with pytest.raises(DataError, match="expected one target an example, got 3 for 2 examples"):
+    with pytest.raises(DataError, match="expected one target per example, got 3 for 2 examples"):
         check(raw([1, 2, 3], features=np.zeros((2, 1))))

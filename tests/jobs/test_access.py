@@ -33,7 +33,7 @@ def test_an_address_that_is_given_wins_over_ray_s_variables(home, given, environ
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "http://", "http://head:port", "http://[::1", "file:///etc"])
 def test_what_is_no_http_address_is_refused(home, address):
-    with pytest.raises(UserError, match="--address: expected one like http://127.0.0.1:8265, got"):
+    with pytest.raises(UserError, match="--address: expected one such as http://127.0.0.1:8265, got"):
         Access.of(address, None, {})
 
 
@@ -55,7 +55,7 @@ def test_a_token_file_that_is_missing_or_holds_none_is_named(home):
         Access.of("", home / "gone", {})
     for content in (b"", b"two words", b"two\nlines", b"\xff\xfe"):
         (home / "token").write_bytes(content)
-        with pytest.raises(UserError, match="token holds no token: expected a line"):
+        with pytest.raises(UserError, match="token does not hold a token: expected a line"):
             Access.of("", home / "token", {})
 
 
@@ -69,8 +69,8 @@ def test_the_token_is_shown_and_the_version_comes_back():
 @pytest.mark.parametrize(
     ("code", "content", "token", "sentence"),
     [
-        (401, b"", "", "asks for a token: give its file with --token-file or RAY_AUTH_TOKEN_PATH"),
-        (403, b"", "secret", "refuses this token: give the file of its own with --token-file"),
+        (401, b"", "", "requires a token: give its file with --token-file or RAY_AUTH_TOKEN_PATH"),
+        (403, b"", "secret", "refuses this token: give the file with its own to --token-file"),
         (404, b"", "", "is not the dashboard of a Ray cluster"),
         (200, b"<html>", "", "is not the dashboard of a Ray cluster"),
         (200, b"[1]", "", "is not the dashboard of a Ray cluster"),

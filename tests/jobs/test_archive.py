@@ -14,7 +14,7 @@ from searches import contents, resume, search
 
 from distsearch.errors import ClusterError, RunError
 from distsearch.jobs import archive
-from distsearch.jobs.archive import packed, unpacked
+from distsearch.jobs.archive import pack, unpack
 from distsearch.runs.directory import StoredRun
 
 
@@ -26,7 +26,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def packed_bytes(run) -> bytes:
-    return archive._content(packed(run))
+    return archive._content(pack(run))
 
 
 def armoured(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> str:
@@ -55,7 +55,7 @@ def odd(name: str = "manifest.json", content: bytes = b"{}", headers: dict[str, 
 
 
 def test_a_run_comes_back_byte_by_byte_whatever_is_printed_around_it(run, tmp_path):
-    unpacked(f"a warning\n{packed(run)}another\n", tmp_path / "there" / "one")
+    unpack(f"a warning\n{pack(run)}another\n", tmp_path / "there" / "one")
     came = {path.name: path.read_bytes() for path in (tmp_path / "there" / "one").iterdir()}
     assert came == {path.name: path.read_bytes() for path in run.iterdir()}
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["one"]
@@ -64,26 +64,26 @@ def test_a_run_comes_back_byte_by_byte_whatever_is_printed_around_it(run, tmp_pa
 
 
 def test_a_changed_character_is_found(run, tmp_path):
-    text = packed(run)
+    text = pack(run)
     middle = len(text) // 2
     other = "A" if text[middle] != "A" else "B"
     for damaged in (text[:middle] + other + text[middle + 1 :], text[:middle], "", text.replace(archive.END, "")):
-        with pytest.raises(ClusterError, match="the run has come through damaged: fetch it once more"):
-            unpacked(damaged, tmp_path / "one")
+        with pytest.raises(ClusterError, match="the run arrived damaged: fetch it again"):
+            unpack(damaged, tmp_path / "one")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "folder/inside", "..", "."])
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_left(tmp_path, name):
-    with pytest.raises(ClusterError, match="is no file of a run"):
-        unpacked(armoured(("manifest.json", b"{}"), (name, b"x")), tmp_path / "in" / "one")
+    with pytest.raises(ClusterError, match="is not a file of a run"):
+        unpack(armoured(("manifest.json", b"{}"), (name, b"x")), tmp_path / "in" / "one")
     assert list(tmp_path.rglob("*")) == [tmp_path / "in"]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
 def test_what_is_no_plain_file_is_refused(tmp_path, kind):
-    with pytest.raises(ClusterError, match="is no file of a run"):
-        unpacked(armoured(("manifest.json", b""), kind=kind), tmp_path / "one")
+    with pytest.raises(ClusterError, match="is not a file of a run"):
+        unpack(armoured(("manifest.json", b""), kind=kind), tmp_path / "one")
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_what_is_no_plain_file_is_refused(tmp_path, kind):
     ids=repr,
 )
 def test_odd_headers_are_refused_in_a_sentence(tmp_path, headers):
-    with pytest.raises(ClusterError, match=r"^the (run has come through damaged|cluster has sent) [^\n\x1b\0]*$"):
-        unpacked(odd(headers=headers), tmp_path / "one")
+    with pytest.raises(ClusterError, match=r"^the (run arrived damaged|cluster sent) [^\n\x1b\0]*$"):
+        unpack(odd(headers=headers), tmp_path / "one")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_unpacks_to_more_than_a_run_has_is_refused_before_it_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MOST_UNPACKED", 1_000_000)
     for text in (odd(content=bytes(2_000_000)), armoured(*[(f"file-{number}", bytes(300_000)) for number in range(5)])):
-        with pytest.raises(ClusterError, match="the cluster has sent a run of more than 1 MB"):
-            unpacked(text, tmp_path / "one")
+        with pytest.raises(ClusterError, match="the cluster sent an archive that unpacks to more than 1 MB"):
+            unpack(text, tmp_path / "one")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -123,7 +123,7 @@ def test_mutated_bytes_make_nothing_but_a_sentence(packed_bytes, place, change, 
         content[position] ^= change
     with tempfile.TemporaryDirectory() as folder:
         try:
-            unpacked(armoured_bytes(bytes(content)), Path(folder) / "one")
+            unpack(armoured_bytes(bytes(content)), Path(folder) / "one")
         except (ClusterError, RunError) as error:
             assert "\n" not in str(error)
             assert list(Path(folder).iterdir()) == []
@@ -131,21 +131,21 @@ def test_mutated_bytes_make_nothing_but_a_sentence(packed_bytes, place, change, 
 
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"it has no manifest\.json"):
-        unpacked(armoured(("other", b"x")), tmp_path / "one")
+        unpack(armoured(("other", b"x")), tmp_path / "one")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_is_there_is_never_overwritten(run, tmp_path):
     (tmp_path / "one").mkdir()
-    with pytest.raises(RunError, match="one is already there: choose another folder with --to"):
-        unpacked(packed(run), tmp_path / "one")
+    with pytest.raises(RunError, match="one already exists: choose another folder with --to"):
+        unpack(pack(run), tmp_path / "one")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
 def test_a_run_that_is_too_large_says_where_it_is(run, monkeypatch):
     monkeypatch.setattr(archive, "MOST_BYTES", 100)
-    with pytest.raises(RunError, match=r"one has .* MB packed, .*: copy the directory from the cluster's head"):
-        packed(run)
+    with pytest.raises(RunError, match=r"one is .* MB packed, .*: copy the directory from the cluster's head"):
+        pack(run)
 
 
 def test_a_run_that_is_being_written_is_packed_as_a_crash_would_leave_it(tmp_path):
@@ -154,11 +154,11 @@ def test_a_run_that_is_being_written_is_packed_as_a_crash_would_leave_it(tmp_pat
 
     def watch(row, state, workers):
         if row.round in (20, 31):
-            texts.append(packed(tmp_path / "here" / "one"))
+            texts.append(pack(tmp_path / "here" / "one"))
 
     stored, _ = search(tmp_path / "here", watch, name="one", rounds=60)
     for number, text in enumerate(texts):
-        unpacked(text, tmp_path / "there" / f"{number}")
+        unpack(text, tmp_path / "there" / f"{number}")
         taken = StoredRun(tmp_path / "there" / f"{number}")
         assert taken.result is None
         resume(taken.path)
@@ -169,7 +169,7 @@ def test_files_that_are_replaced_while_they_are_read_are_read_again(run, tmp_pat
     """A checkpoint of one moment never comes with the best weights of another."""
     read, copies = Path.read_bytes, []
     folder = tmp_path / "one"
-    unpacked(packed(run), folder)
+    unpack(pack(run), folder)
 
     def replacing(path: Path) -> bytes:
         content = read(path)
@@ -185,4 +185,4 @@ def test_files_that_are_replaced_while_they_are_read_are_read_again(run, tmp_pat
     monkeypatch.setattr(archive, "TRIES", 1)
     copies.clear()
     with pytest.raises(RunError, match="changes faster than it can be read: stop its search first"):
-        packed(folder)
+        pack(folder)

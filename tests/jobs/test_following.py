@@ -5,9 +5,9 @@ from scripted_cluster import ScriptedCluster, described
 
 from distsearch.errors import ClusterError, UserError
 from distsearch.jobs import following
-from distsearch.jobs.following import begun, ended, followed, survived
+from distsearch.jobs.following import follow, wait_out_start, wait_until_begun, wait_until_ended
 
-LOST = ClusterError("the cluster does not answer any more")
+LOST = ClusterError("the cluster no longer answers")
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_each_line_is_shown_once_and_the_last_even_without_its_end():
         ]
     )
     shown = []
-    done = followed(cluster, "a", shown.append)
+    done = follow(cluster, "a", shown.append)
     assert shown == ["one\n", "two\n", "three\nfour"]
     assert (done.status, done.exit_code) == ("FAILED", 4)
 
@@ -38,45 +38,49 @@ def test_each_line_is_shown_once_and_the_last_even_without_its_end():
 def test_a_connection_that_comes_back_goes_unnoticed(clock):
     cluster = ScriptedCluster([("RUNNING", None, "one\n"), *[LOST] * 20, ("SUCCEEDED", 0, "one\ntwo\n")])
     shown = []
-    assert followed(cluster, "a", shown.append).exit_code == 0
+    assert follow(cluster, "a", shown.append).exit_code == 0
     assert shown == ["one\n", "two\n"]
     assert 20 <= sum(clock) <= 30
 
 
 def test_one_that_does_not_come_back_is_told_after_a_while(clock):
-    with pytest.raises(ClusterError, match="does not answer any more; the job may go on: `distsearch logs` follows"):
-        followed(ScriptedCluster([("RUNNING", None, ""), LOST]), "a", lambda text: None)
+    with pytest.raises(ClusterError, match="no longer answers; the job may still be running: `distsearch logs`"):
+        follow(ScriptedCluster([("RUNNING", None, ""), LOST]), "a", lambda text: None)
     assert 60 <= sum(clock) <= 120
 
 
 def test_what_waiting_does_not_change_is_told_at_once(clock):
     with pytest.raises(UserError, match="no job a"):
-        followed(ScriptedCluster([UserError("no job a")]), "a", lambda text: None)
+        follow(ScriptedCluster([UserError("no job a")]), "a", lambda text: None)
     assert clock == []
 
 
 def test_a_job_has_begun_when_its_program_speaks_or_has_ended():
     speaking = ScriptedCluster([("PENDING", None, ""), ("RUNNING", None, ""), ("RUNNING", None, "vertical\n")])
-    assert begun(speaking, "a", lambda: None).status == "RUNNING"
+    assert wait_until_begun(speaking, "a", lambda: None).status == "RUNNING"
     missing = "/bin/sh: 1: distsearch: not found\n"
     absent = ScriptedCluster([("RUNNING", None, ""), ("RUNNING", None, missing), ("FAILED", 127, missing)])
-    assert begun(absent, "a", lambda: None).exit_code == 127
+    assert wait_until_begun(absent, "a", lambda: None).exit_code == 127
 
 
 def test_a_start_that_takes_long_is_told_once():
     told = []
     cluster = ScriptedCluster([*[("PENDING", None, "")] * 100, ("SUCCEEDED", 0, "")])
-    begun(cluster, "a", lambda: told.append("slow"))
+    wait_until_begun(cluster, "a", lambda: told.append("slow"))
     assert told == ["slow"]
-    begun(ScriptedCluster([*[("PENDING", None, "")] * 3, ("SUCCEEDED", 0, "")]), "a", lambda: told.append("fast"))
+    wait_until_begun(
+        ScriptedCluster([*[("PENDING", None, "")] * 3, ("SUCCEEDED", 0, "")]), "a", lambda: told.append("fast")
+    )
     assert told == ["slow"]
 
 
 def test_a_job_that_fails_at_once_is_noticed(clock):
     cluster = ScriptedCluster([("FAILED", 2, "")])
-    assert survived(cluster, described("a", "RUNNING", None)).exit_code == 2
+    assert wait_out_start(cluster, described("a", "RUNNING", None)).exit_code == 2
     assert sum(clock) == following.SURVIVAL_SECONDS
 
 
 def test_an_end_is_waited_for():
-    assert ended(ScriptedCluster([("RUNNING", None, ""), LOST, ("STOPPED", None, "")]), "a").status == "STOPPED"
+    assert (
+        wait_until_ended(ScriptedCluster([("RUNNING", None, ""), LOST, ("STOPPED", None, "")]), "a").status == "STOPPED"
+    )

@@ -51,7 +51,7 @@ def test_files_that_are_too_large_together_or_cannot_be_read_say_what_to_do(here
     files = {"my.csv": Path("my.csv"), "digits": Path("digits")}
     assert read_files(files) == {"my.csv": b"my.csv", "digits": b"digits"}
     monkeypatch.setattr(parcel, "MOST_BYTES", 11)
-    with pytest.raises(DataError, match=r"expected files of at most .* with --no-files"):
+    with pytest.raises(DataError, match=r"expected files to send of at most .* with --no-files"):
         read_files(files)
     with pytest.raises(UserError, match=r"cannot read gone\.csv: No such file"):
         read_files({"gone.csv": Path("gone.csv")})

@@ -11,7 +11,7 @@ from searches import search
 
 from distsearch.errors import ClusterError, UserError
 from distsearch.jobs import following
-from distsearch.jobs.archive import packed
+from distsearch.jobs.archive import pack
 from distsearch.jobs.submission import Submission, command, fetch, submit
 
 ABSENT = [("FAILED", 127, "/bin/sh: 1: distsearch: not found\n")]
@@ -71,7 +71,7 @@ def test_ids_are_never_used_twice(said):
     assert submit(cluster, Submission(["resume", "one"], "one"), "").id == "one-3"
     assert submit(cluster, Submission(["resume", "two"], "two"), "").id == "two-3"
     assert submit(cluster, Submission(["resume", "one"], "one"), "mine").id == "mine"
-    with pytest.raises(UserError, match="has a job one-2 already: choose another --job"):
+    with pytest.raises(UserError, match="already has a job one-2: choose another --job"):
         submit(cluster, Submission(["resume", "one"], "one"), "one-2")
 
 
@@ -103,13 +103,13 @@ def test_what_a_run_was_sent_goes_with_it_again(tmp_path, said):
     assert again.metadata == {**metadata, "extras": "datasets"}
     assert shell(again.command)[1:] == ["resume", "one", "--runs", "/results"]
     (tmp_path / "my.csv").unlink()
-    with pytest.raises(UserError, match=r"my\.csv, which the run one is trained on, is not here any more: put it back"):
+    with pytest.raises(UserError, match=r"my\.csv, on which the run one trains, no longer exists: put it back"):
         submit(cluster, Submission(["resume", "one"], "one"), "")
 
 
 def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):
     stored, _ = search(tmp_path / "there", name="one", rounds=5)
-    cluster = ScriptedCluster([("RUNNING", None, ""), ("SUCCEEDED", 0, packed(stored.path))])
+    cluster = ScriptedCluster([("RUNNING", None, ""), ("SUCCEEDED", 0, pack(stored.path))])
     path = fetch(cluster, described("one-2", run="one", runs="/my results"), tmp_path / "here")
     assert path == tmp_path / "here" / "one"
     assert (path / "losses.bin").read_bytes() == (stored.path / "losses.bin").read_bytes()
@@ -117,7 +117,7 @@ def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):
     assert shell(sent.command)[1:] == ["export", "one", "--runs", "/my results"]
     assert sent.metadata == {"distsearch": "export"}
     assert cluster.deleted == [sent.job]
-    with pytest.raises(UserError, match="is already there: choose another folder with --to"):
+    with pytest.raises(UserError, match="already exists: choose another folder with --to"):
         fetch(cluster, described("one", run="one"), tmp_path / "here")
     assert len(cluster.sent) == 1
 

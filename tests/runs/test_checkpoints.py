@@ -55,7 +55,7 @@ def test_a_state_of_an_older_version_gets_the_default_of_what_it_does_not_have(t
 
 def test_a_state_of_another_kind_is_refused(tmp_path):
     path = written(tmp_path / "a.safetensors", STATE.best)
-    with pytest.raises(RunError, match="another strategy's: .*center"):
+    with pytest.raises(RunError, match="from another strategy: .*center"):
         checkpoints.unflatten(Outer, *checkpoints.read(path))
 
 
@@ -87,5 +87,5 @@ def test_a_flipped_bit_of_a_weight_is_found(tmp_path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(RunError, match="its checksum does not fit its content"):
+    with pytest.raises(RunError, match="its checksum does not match its content"):
         checkpoints.read(path)

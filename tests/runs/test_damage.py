@@ -110,7 +110,8 @@ def test_an_empty_folder_and_another_program_s_are_refused(tmp_path, command, co
     path.mkdir()
     for name, text in content.items():
         (path / name).write_bytes(text)
-    assert "is not a run of distsearch" in outcome(command, path)[1] or "not distsearch's" in outcome(command, path)[1]
+    sentence = outcome(command, path)[1]
+    assert "is not a distsearch run" in sentence or "not written by distsearch" in sentence
     assert sorted(file.name for file in path.iterdir()) == sorted(content)
 
 

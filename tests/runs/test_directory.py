@@ -13,7 +13,7 @@ from problems import create
 from distsearch.config import from_flags
 from distsearch.errors import RunError
 from distsearch.runs import files
-from distsearch.runs.claims import locked
+from distsearch.runs.claims import lock
 from distsearch.runs.directory import Manifest, Result, Run, StoredRun, run_paths
 from distsearch.runs.history import RoundRecord
 from distsearch.strategies.base import State
@@ -79,7 +79,7 @@ def test_names_are_made_up_and_never_used_twice(new_run):
 def test_a_run_that_is_there_is_never_overwritten(new_run):
     path = new_run(name="first").path
     before = {file: file.read_bytes() for file in path.iterdir()}
-    with pytest.raises(RunError, match="first is already there: choose another --name"):
+    with pytest.raises(RunError, match="first already exists: choose another --name"):
         new_run(name="first")
     assert {file: file.read_bytes() for file in path.iterdir()} == before
 
@@ -142,7 +142,7 @@ def test_a_directory_that_cannot_be_locked_is_not_held_open(tmp_path, monkeypatc
     before = descriptors()
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(OSError, match="No locks available"):
-        locked(tmp_path)
+        lock(tmp_path)
     assert descriptors() == before
 
 
@@ -151,7 +151,7 @@ def test_a_run_that_cannot_be_reopened_is_let_go_of(new_run):
     run.save(STATE, {"weights": STATE.center})
     run.close()
     stored, before = StoredRun(run.path), descriptors()
-    with full_disk(), pytest.raises(RunError, match="cannot write to the run .*: its last checkpoint is whole"):
+    with full_disk(), pytest.raises(RunError, match="cannot write to the run .*: its last checkpoint is intact"):
         Run.reopen(stored, 0, stored.config, STRATEGY.settings)
     assert descriptors() == before
     Run.reopen(stored, 0, stored.config, STRATEGY.settings).close()
@@ -169,17 +169,17 @@ def test_a_history_that_ends_before_the_result_is_named(new_run):
         run.record(record(number), LOSSES)
     run.finish(RESULT)
     run.close()
-    with pytest.raises(RunError, match="the history of .* is damaged: it has 3 rounds, the result 1"):
+    with pytest.raises(RunError, match="the history of .* is damaged: it has 3 rounds, but the result says 1"):
         list(StoredRun(run.path).history())
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "is not a run of distsearch: it has no manifest.json"),
-        ("{", "damaged or not distsearch's"),
-        ('{"name": "another program\'s manifest"}', "damaged or not distsearch's"),
-        ({"program": "other"}, "not a run of distsearch but of other"),
+        (None, "is not a distsearch run: it has no manifest.json"),
+        ("{", "damaged or was not written by distsearch"),
+        ('{"name": "another program\'s manifest"}', "damaged or was not written by distsearch"),
+        ({"program": "other"}, "is a run of other, not of distsearch"),
         ({"format": 99}, "written by a newer distsearch"),
     ],
 )

@@ -43,7 +43,7 @@ def test_a_changed_bit_is_found_or_changes_nothing(tmp_path_factory, place, bit)
 def test_another_document_is_refused(tmp_path, content):
     path = tmp_path / "document.json"
     path.write_bytes(content)
-    with pytest.raises(RunError, match="damaged or not distsearch's|has been changed"):
+    with pytest.raises(RunError, match="damaged or was not written by distsearch|has been changed"):
         read_json(path, Document)
 
 

@@ -10,7 +10,7 @@ from searches import contents, resume, search
 from distsearch.errors import RunError
 from distsearch.runs import receiving
 from distsearch.runs.directory import StoredRun
-from distsearch.runs.receiving import received
+from distsearch.runs.receiving import receive as receive_run
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def fill(scratch: Path, version: Path) -> None:
 
 
 def receive(target: Path, version: Path, update: bool = True) -> None:
-    with received(target, update=update) as scratch:
+    with receive_run(target, update=update) as scratch:
         fill(scratch, version)
 
 
@@ -113,10 +113,10 @@ def test_what_breaks_off_changes_nothing(tmp_path, versions, there):
     if there:
         shutil.copytree(versions["20"], target)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with suppress(Killed), received(target, update=True) as scratch:
+    with suppress(Killed), receive_run(target, update=True) as scratch:
         (scratch / "manifest.json").write_bytes(b"half a")
         raise Killed
-    with pytest.raises(RunError, match="it has no manifest"), received(target, update=True):
+    with pytest.raises(RunError, match="it has no manifest"), receive_run(target, update=True):
         pass
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == (["run"] if there else [])
@@ -134,9 +134,9 @@ def test_what_a_killed_program_has_left_is_made_use_of(tmp_path, versions):
 
 def test_a_run_that_is_not_to_be_updated_or_is_being_written_stays(tmp_path, versions):
     target = shutil.copytree(versions["20"], tmp_path / "run")
-    with pytest.raises(RunError, match="is already there"):
+    with pytest.raises(RunError, match="already exists"):
         receive(target, versions["40"], update=False)
-    with StoredRun(target).held(), pytest.raises(RunError, match="is being written by another process"):
+    with StoredRun(target).held(), pytest.raises(RunError, match="another process is writing to"):
         receive(target, versions["40"])
     assert contents(target) == contents(versions["20"])
     assert receiving.WHOLE[-1] == "result.json"

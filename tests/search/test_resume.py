@@ -153,7 +153,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
     else:
         newest.write_bytes(content[:-7] if damage == "cut" else content)
     resume(path, rounds=101)
-    assert "continuing from the checkpoint before it, at round" in said[0]
+    assert "continuing from the previous checkpoint, at round" in said[0]
     assert contents(path)["history"][:200] == whole["history"]
 
 
@@ -184,7 +184,7 @@ def test_two_drivers_on_one_run_are_refused_and_a_dead_one_is_no_obstacle(tmp_pa
     def watch(row, state, workers):
         if row.round == 5:
             stored = StoredRun(tmp_path / "a")
-            with pytest.raises(RunError, match="is being written by another process"):
+            with pytest.raises(RunError, match="another process is writing to"):
                 directory.Run.reopen(stored, 0, stored.config, prepared.strategy.settings)
             held.append("refused")
 

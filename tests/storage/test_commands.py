@@ -147,7 +147,7 @@ def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_who
     told = error.decode().splitlines()
     assert sum("the search continues" in line for line in told) == 1
     assert "cannot be reached" in told[-1]
-    assert "the run is whole in runs/a, and `distsearch publish runs/a` publishes it" in told[-1]
+    assert "the run is complete in runs/a, and `distsearch publish runs/a` publishes it" in told[-1]
     run = StoredRun(tmp_path / "runs" / "a")
     assert (run.result.rounds, run.rounds) == (300, 300)
 
@@ -155,7 +155,7 @@ def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_who
 @pytest.mark.parametrize(
     ("storage", "sentence"),
     [
-        ("s3://nobucket/x", "cannot write s3://nobucket/x/a/.*: there is no such bucket: make it first"),
+        ("s3://nobucket/x", "cannot write s3://nobucket/x/a/.*: there is no such bucket: create it first"),
         ("s4://bucket/x", "expected a folder, file://, s3:// or gs:// for storage, got 's4://bucket/x'"),
         ("s3://me:secret@bucket", "without user and password"),
         ("runs", "expected another folder than that of the runs, got '.*runs'"),
@@ -181,7 +181,7 @@ def test_missing_permission_is_refused_at_the_start(tmp_path, s3_server):
         sentence = refused("run", "--workers", "0", "--storage", "s3://bucket", cwd=tmp_path, server=s3_server)
     finally:
         assert asked(s3_server, "moto-api/reset-auth", "POST", b"inf")
-    assert "s3://bucket/index.json: permission is refused: check the credentials" in sentence
+    assert "s3://bucket/index.json: permission denied: check the credentials" in sentence
 
 
 def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
@@ -196,7 +196,7 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
 
 def test_a_run_is_no_storage(tmp_path, storage):
     search(tmp_path / "runs", name="a", rounds=5, storage=storage)
-    with pytest.raises(StorageError, match="expected storage, but .* is a run in it: name"):
+    with pytest.raises(StorageError, match="expected storage, but .* is a run in it: give"):
         search(tmp_path / "runs", name="b", rounds=5, storage=stored(storage))
 
 

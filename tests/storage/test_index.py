@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from distsearch.errors import StorageError
 from distsearch.runs.directory import FORMAT, Manifest
 from distsearch.runs.documents import sealed_json
-from distsearch.storage.index import INDEX, Counted, Index, Part, checksum, identity, kept_parts, read_index
+from distsearch.storage.index import INDEX, HashingStream, Index, Part, checksum, identity, kept_parts, read_index
 from distsearch.storage.places import Folder
 
 EMPTY = Index(identity="1", owner="2", rounds=3, files={})
@@ -86,7 +86,7 @@ def test_identity_is_of_what_made_the_run_and_not_of_who_helped():
 
 
 def test_what_passes_by_is_counted_and_summed():
-    counted = Counted([b"ab", b"", b"c"])
-    assert b"".join(counted) == b"abc"
-    assert counted.part("objects/a") == Part("objects/a", 3, checksum([b"abc"]))
+    stream = HashingStream([b"ab", b"", b"c"])
+    assert b"".join(stream) == b"abc"
+    assert stream.part("objects/a") == Part("objects/a", 3, checksum([b"abc"]))
     assert checksum([b"abc"]) == checksum([b"a", b"bc"]) != checksum([b"abd"])

@@ -111,13 +111,13 @@ def test_storage_that_is_cut_off_anywhere_holds_a_whole_publication(tmp_path, wh
     """As when the driver dies there: nothing more comes to the storage."""
     storage = str(tmp_path / "shared")
     cut(begin)
-    with pytest.raises(StorageError, match="gone; the run is whole in .*a, and `distsearch publish .*a` publishes it"):
+    with pytest.raises(StorageError, match="the run is complete in .*a, and `distsearch publish .*a` publishes it"):
         search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
     assert contents(tmp_path / "runs" / "a") == whole
     cut(float("inf"))
     index = read_index(place(storage))
     if "checkpoint.safetensors" not in index.files:
-        with pytest.raises(StorageError, match="had not begun"):
+        with pytest.raises(StorageError, match="never began"):
             fetch(stored(storage), tmp_path / "elsewhere")
         return
     there = fetch(stored(storage), tmp_path / "elsewhere")
@@ -247,13 +247,13 @@ def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_
         if row.round == 20:
             resume(stored(storage), tmp_path / "second")
 
-    with pytest.raises(OvertakenError, match="another driver has gone on with this run in .*: this one stops"):
+    with pytest.raises(OvertakenError, match="another driver has continued this run in .*: this one stops"):
         search(tmp_path / "first", watch, name="a", rounds=ROUNDS, storage=storage)
     first = StoredRun(tmp_path / "first" / "a")
     assert first.rounds == 30
     assert contents(tmp_path / "second" / "a") == whole
     assert contents(fetch(stored(storage), tmp_path / "third")) == whole
-    with pytest.raises(StorageError, match=f"has got to round {ROUNDS}, .* only to round {first.rounds}: `distsearch"):
+    with pytest.raises(StorageError, match=f"has reached round {ROUNDS}, .* only round {first.rounds}: `distsearch"):
         resumption.prepare_to_resume(first, None, None, 0, False)
     assert contents(fetch(stored(storage), tmp_path / "first")) == whole
 
@@ -269,7 +269,7 @@ def test_another_run_of_the_same_name_is_left_alone(tmp_path, storage):
     search(tmp_path / "first", name="a", rounds=20, storage=storage)
     search(tmp_path / "second", name="a", rounds=5, seed=1)
     before = tree(tmp_path)
-    with pytest.raises(StorageError, match="is another run than .*--runs"):
+    with pytest.raises(StorageError, match="is a different run from .*--runs"):
         fetch(stored(storage), tmp_path / "second")
     assert tree(tmp_path) == before
 
@@ -280,7 +280,7 @@ def test_a_copy_that_is_being_written_is_not_replaced(tmp_path, storage):
     resume(stored(storage), tmp_path / "first", rounds=20)
     behind = StoredRun(tmp_path / "second" / "a")
     before = tree(behind.path)
-    with behind.held(), pytest.raises(RunError, match="is being written by another process"):
+    with behind.held(), pytest.raises(RunError, match="another process is writing to"):
         fetch(stored(storage), tmp_path / "second")
     assert tree(tmp_path / "second") == before
     assert [path.name for path in (tmp_path / "second").iterdir()] == ["a"]
@@ -289,7 +289,7 @@ def test_a_copy_that_is_being_written_is_not_replaced(tmp_path, storage):
 def test_a_name_that_is_used_in_storage_is_refused_and_one_made_up_is_another(tmp_path, storage):
     search(tmp_path / "first", name="a", rounds=5, storage=storage)
     index = place(storage).read(INDEX)
-    with pytest.raises(StorageError, match="a.* is already there: choose another --name or --storage"):
+    with pytest.raises(StorageError, match="a.* already exists: choose another --name or --storage"):
         search(tmp_path / "second", name="a", rounds=5, storage=storage)
     assert not (tmp_path / "second").exists()
     assert place(storage).read(INDEX) == index
@@ -376,6 +376,6 @@ def test_only_files_of_a_run_are_written(tmp_path, storage):
     index = read_index(there)
     for files in ({"../escaped": index.files["config.toml"]}, {"strange": ()}):
         there.write(INDEX, [sealed_json(msgspec.structs.replace(index, files={**index.files, **files}))])
-        with pytest.raises(StorageError, match="not expected in it"):
+        with pytest.raises(StorageError, match="was not written by distsearch: unexpected"):
             fetch(stored(storage), tmp_path / "elsewhere")
     assert not (tmp_path / "elsewhere").exists()

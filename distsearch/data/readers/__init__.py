@@ -1,6 +1,6 @@
-"""Readers of data files, one format per file: each maps a path and what is wanted of it to examples, `Raw`.
+"""Readers of data files, one format per module: each maps a path and a `Selection` to examples, `Raw`.
 
-The format is that of the file's name; a file without a known one must be IDX, which is recognised by its magic number.
+The file's suffix gives the format; a file without a known suffix must be IDX, which has a magic number.
 Nothing is ever unpickled.
 """
 
@@ -32,7 +32,7 @@ READERS: Registry[Reader] = Registry(
 
 
 def read(path: str, selection: Selection, reader: str = "") -> Raw:
-    """The examples of a file or folder, by the reader of this name or by that of the file's name.
+    """Read the examples of a file or folder with the named reader or, if empty, the one for the file's name.
 
     Raises DataError if it cannot be read, SettingError if there is no such reader.
     """
@@ -52,5 +52,5 @@ def name_for(path: str) -> str:
 
 
 def files_read(path: str, reader: str = "") -> list[str]:
-    """The files that `read` reads for the examples of a file or folder. DataError if they are not there."""
+    """The files that `read` would read for a file or folder. Raises DataError if they do not exist."""
     return idx.files_read(path) if (reader or name_for(path)) == "idx" else [path]

@@ -1,4 +1,4 @@
-"""A table's columns by their names: which of them are wanted, and which is the target."""
+"""Chooses a table's columns by name: the features and the target."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -8,7 +8,7 @@ from distsearch.errors import DataError
 
 
 def choose(path: str, names: Sequence[str], selection: Selection) -> tuple[list[int], int | None]:
-    """Which of a table's columns are the features, in the wanted order, and which is the target."""
+    """The indices of a table's feature columns, in the selected order, and of its target column."""
     for index, name in enumerate(names):
         if not name:
             raise DataError(
@@ -23,13 +23,13 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> tuple[list[
     if selection.features is None:
         features = [index for index in range(len(names)) if index != target]
         if not features:
-            there = f"only {quoted(names[0])}" if names else "no column at all"
-            raise DataError(f"{path}: expected a feature beside the target, got {there}; add one")
+            there = f"only {quoted(names[0])}" if names else "no columns"
+            raise DataError(f"{path}: expected a feature besides the target, got {there}; add one")
         return features, target
     for name in selection.features:
         if name not in place:
             count = len(selection.features)
-            raise DataError(f"{path}: expected the {count} features that were trained on, but {lacks(name, names)}")
+            raise DataError(f"{path}: expected the {count} training features, but {lacks(name, names)}")
     return [place[name] for name in selection.features], target
 
 
@@ -40,18 +40,18 @@ def _target(path: str, names: Sequence[str], selection: Selection) -> int:
         if selection.target in (selection.features or ()):
             raise DataError(
                 f"{path}: expected a target column, got {quoted(selection.target)}, which is a feature; "
-                "choose the column that the training chose"
+                "choose the column that was the target in training"
             )
         return names.index(selection.target)
     wanted = set(selection.features or ())
     free = [index for index, name in enumerate(names) if name not in wanted]
     if not free:
-        raise DataError(f"{path}: expected a target column beside the features, but there is none; add it")
+        raise DataError(f"{path}: expected a target column besides the features, but there is none; add it")
     return free[-1]
 
 
 def lacks(name: str, names: Sequence[str]) -> str:
-    """Words on a column that is not there, with the nearest and all others."""
+    """A clause saying that a column does not exist, with the closest name and all names."""
     near = get_close_matches(name, names, n=1)
     hint = f" (did you mean {quoted(near[0])}?)" if near else ""
     return f"there is no column {quoted(name)}{hint}; the columns are {listed(names)}"

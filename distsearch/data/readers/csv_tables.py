@@ -1,7 +1,7 @@
 """The reader of CSV and TSV files.
 
-NumPy parses the numbers of plain files: it is quick, but it names no lines, and knows neither true and false nor quotes
-after spaces. What it cannot read, and what it seems to have read wrong, Python's csv module reads, slowly.
+NumPy parses plain files: it is quick, but it reports no line numbers, and understands neither true and false nor quotes
+after spaces. Files that it cannot read, or seems to have misread, are read again by Python's csv module, slowly.
 """
 
 import csv
@@ -23,24 +23,22 @@ from distsearch.data.raw import Raw, Selection, is_missing, quoted, reading, unn
 from distsearch.data.readers.columns import choose
 from distsearch.errors import DataError
 
-LEAST_COUNTED = 4  # columns that are named 0, 1, 2, … and not an example of these values
-
-
-LONGEST_LINE = 32_000_000  # characters; a name or a number takes many times as much memory
+LEAST_COUNTED = 4  # a first line 0, 1, 2, … with this many cells holds column names, not an example
+LONGEST_LINE = 32_000_000  # characters; parsing a line takes many times as much memory
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the columns of a file are."""
+    """The names and roles of a file's columns."""
 
     names: Sequence[str]
-    headed: bool  # the first line holds the names
-    features: Sequence[int]  # in the order that is wanted
+    headed: bool  # whether the first line holds the names
+    features: Sequence[int]  # column indices, in the selected order
     target: int | None
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """A type with every column, so that NumPy counts them; text that is not wanted is cut to a letter."""
+        """A type with every column, so that NumPy checks their number; unselected text is cut to one letter."""
         wanted = set(self.features)
         kinds = ["f8" if at in wanted else "O" if at == self.target else "U1" for at in range(len(self.names))]
         fields = []
@@ -50,7 +48,7 @@ class _Layout:
         return np.dtype(fields)
 
     def numbers(self, row: Sequence[str]) -> list[float]:
-        """The features of a line. ValueError says what is wrong with it."""
+        """The features of a line. Raises ValueError saying what is wrong with it."""
         if len(row) != len(self.names):
             where = "in the header" if self.headed else "in the first line"
             raise ValueError(f"expected {len(self.names)} columns as {where}, got {len(row)}; fix or remove the line")
@@ -71,7 +69,7 @@ def _no_number(column: str, cell: str) -> str:
 
 
 def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
-    """A table of text, with a header line or without one."""
+    """Read a text table, with or without a header line."""
     file = _File(path, delimiter)
     layout = _layout(file, selection)
     matrix, targets = _parsed(file, layout) or _read(file, layout)
@@ -89,14 +87,14 @@ def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
 
 def _headless(path: str, names: Sequence[str]) -> str:
     return (
-        f"{path} begins with numbers, not with column names: its first line is an example like all others, and its "
+        f"{path} begins with numbers, not with column names: its first line is read as an example, and its "
         f"columns are called {names[0]} to {names[-1]}"
     )
 
 
 @dataclass(frozen=True)
 class _File:
-    """A CSV file as Python's csv module sees it: slowly, but it knows the lines."""
+    """A CSV file read by Python's csv module: slow, but it knows the line numbers."""
 
     path: str
     delimiter: str
@@ -104,7 +102,7 @@ class _File:
     @contextmanager
     def text(self) -> Iterator[Iterator[str]]:
         """The lines of the text, from its beginning."""
-        with reading(self.path, "a table of text", (csv.Error,)), unpacked(self.path) as file:
+        with reading(self.path, "a text table", (csv.Error,)), unpacked(self.path) as file:
             try:
                 with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
                     yield self._lines(text)
@@ -114,21 +112,21 @@ class _File:
     def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
         while line := text.readline(LONGEST_LINE + 1):
             if len(line) > LONGEST_LINE:
-                raise DataError(f"expected {self.path} to be a table of text, but it has a line without an end")
+                raise DataError(f"expected {self.path} to be a text table, but it has an endless line")
             yield line
 
     def rows(self, lines: Iterable[str], *, strict: bool = False) -> Any:
-        """A csv.reader of the lines. If strict, it raises csv.Error for text behind a closing quote, spaces as well."""
+        """A csv.reader of the lines. If strict, it raises csv.Error for text after a closing quote, even spaces."""
         return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=strict)
 
     def first(self) -> list[str]:
-        """The cells of the first line that is not empty. DataError if there is none, or if it is no line of a table."""
+        """The cells of the first non-empty line. Raises DataError if there is none, or if the file is not a table."""
         with self.text() as text:
             cells = [cell.strip() for cell in next(filter(None, self.rows(text)), [])]
         if not cells:
             raise DataError(f"{self.path} is empty; expected a header line with column names, and examples")
         if any("\0" in cell for cell in cells):
-            raise DataError(f"expected {self.path} to be a table of text, but it is not: it holds zero bytes")
+            raise DataError(f"expected {self.path} to be a text table, but it contains zero bytes")
         other = next((mark for mark in ";\t," if mark != self.delimiter and mark in cells[0]), None)
         if len(cells) == 1 and other is not None:
             raise DataError(
@@ -138,13 +136,13 @@ class _File:
         return cells
 
     def recurs(self, column: int, cell: str) -> bool:
-        """Whether a cell of the first line stands in its column once more."""
+        """Whether a cell of the first line occurs in its column again."""
         with self.text() as text:
             others = islice(filter(None, self.rows(text)), 1, None)
             return any(row[column].strip() == cell for row in others if column < len(row))
 
     def place(self, headed: bool, example: int) -> str:
-        """The line of an example, counted from 1."""
+        """The line of an example, counting from 1."""
         with self.text() as text:
             reader = self.rows(text)
             ends = (reader.line_num for row in reader if row)
@@ -161,7 +159,7 @@ class _File:
 
 
 def _layout(file: _File, selection: Selection) -> _Layout:
-    """What the columns of a file are: named by its first line, or x0, x1, … if that is an example."""
+    """The layout of a file's columns: named by its first line, or x0, x1, … if that is an example."""
     first = file.first()
     numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, selection)
@@ -170,7 +168,7 @@ def _layout(file: _File, selection: Selection) -> _Layout:
 
 
 def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], selection: Selection) -> bool:
-    """Whether the first line holds an example: numbers where the features are, and a label that comes up again."""
+    """Whether the first line is an example: its features are numbers, and its label is one or occurs again."""
     if selection.features is not None:
         wanted = set(selection.features)
         cells = [cell for cell, name in zip(first, numbered, strict=True) if name in wanted]
@@ -189,19 +187,19 @@ def _are_numbers(cells: Iterable[str]) -> bool:
 
 
 def _are_counted(first: Sequence[str], target: int) -> bool:
-    """Whether the columns are named 0, 1, 2, … as pandas does where they have no names."""
+    """Whether the columns are named 0, 1, 2, … as pandas names them by default."""
     counted = (cell == str(index) or index == target for index, cell in enumerate(first))
     return len(first) >= LEAST_COUNTED and all(counted)
 
 
 def _parsed(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[Any] | None] | None:
-    """Features and targets as NumPy reads them; None if it cannot, or if quotes have led it astray."""
+    """Features and targets as NumPy reads them; None if it cannot, or if quotes misled it."""
     with file.text() as text:
         if layout.headed:
             next(filter(None, file.rows(text)))
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a header alone: `checks` says so
+                warnings.simplefilter("ignore", UserWarning)  # a file with only a header, which `checks` reports
                 cells = np.loadtxt(text, layout.dtype, comments=None, delimiter=file.delimiter, quotechar='"', ndmin=1)
         except UnicodeDecodeError:
             raise
@@ -210,7 +208,7 @@ def _parsed(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[
     targets = None
     if layout.target is not None:
         targets = np.array([cell.strip() for cell in cells[f"O{layout.target}"][:, 0]], object)
-        # A quote that is never closed swallows the lines after it; one behind a space is not seen as one.
+        # An unclosed quote swallows the lines after it; a quote after a space is taken for text.
         if any(label.startswith('"') or "\n" in label for label in targets):
             return None
     numbers = [cells[field] for field in cells.dtype.names or () if field.startswith("f8")]
@@ -220,7 +218,7 @@ def _parsed(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[
 
 
 def _read(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
-    """Features and targets as Python reads them. DataError with the first line that does not fit."""
+    """Features and targets as Python reads them. Raises DataError naming the first line that does not fit."""
     numbers, labels = array("d"), []
     with file.text() as text:
         for line, row in islice(_filled(file, text), int(layout.headed), None):
@@ -235,7 +233,7 @@ def _read(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[An
 
 
 def _filled(file: _File, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not empty, each with the number of its last line. DataError where quotes do not fit."""
+    """The non-empty rows, each with the number of its last line. Raises DataError for unbalanced quotes."""
     lines = _Lines(text)
     rows = file.rows(lines)
     try:
@@ -243,7 +241,7 @@ def _filled(file: _File, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]
             taken, lines.taken = lines.taken, []
             if lines.ended:
                 raise csv.Error("one that is never closed")
-            if len(taken) > 1:  # a quote that is closed by the next one swallows what is between
+            if len(taken) > 1:  # a stray quote closed only by the next one swallows the lines between
                 deque(file.rows(taken, strict=True), 0)
             if row:
                 yield rows.line_num, row
@@ -253,7 +251,7 @@ def _filled(file: _File, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]
 
 
 class _Lines:
-    """Lines of text, those that were taken for a row, and whether more were wanted for it than there are."""
+    """An iterator of lines that records those taken for the current row, and whether it ran out."""
 
     def __init__(self, text: Iterable[str]) -> None:
         self._text = text

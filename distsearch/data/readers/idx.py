@@ -1,4 +1,4 @@
-"""The reader of IDX files, as MNIST comes: a file of images beside a file of labels, or a folder of such files.
+"""The reader of IDX files, MNIST's format: a file of images with a file of labels beside it, or a folder of these.
 
 IDX is recognised by its magic number.
 """
@@ -18,23 +18,23 @@ from distsearch.data.raw import Raw, Selection, reading, unpacked
 from distsearch.errors import DataError
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_PARTS = ("train", "t10k")  # begin the names of a folder's files
+_PARTS = ("train", "t10k")  # prefixes of the file names in a folder
 _LARGEST_BYTE = np.float32(255)
 
 
 def read(path: str, selection: Selection) -> Raw:
-    """Images with their labels, from a file of images or from a folder. Bytes are divided by 255."""
+    """Read images and labels from a file of images, or from a folder. Bytes are divided by 255."""
     return _read_folder(path, selection) if os.path.isdir(path) else _read_file(path, selection)
 
 
 def files_read(path: str) -> list[str]:
-    """The files that `read` reads. DataError if they are not there."""
+    """The files that `read` would read. Raises DataError if they do not exist."""
     images = [os.path.join(path, name) for name in _idx_images(path) if name] if os.path.isdir(path) else [path]
     return [*images, *map(_labels_beside, images)]
 
 
 def _read_file(path: str, selection: Selection) -> Raw:
-    """A file of images, and beside it the file of their labels. Bytes are divided by 255."""
+    """Read a file of images and the file of their labels beside it. Bytes are divided by 255."""
     images = _idx_array(path)
     if images.ndim == 1:
         raise DataError(f"{path}: expected images, got {len(images)} single values; give the images file instead")
@@ -44,7 +44,7 @@ def _read_file(path: str, selection: Selection) -> Raw:
         targets = _idx_array(beside)
         if targets.shape != (len(images),):
             raise DataError(
-                f"{beside}: expected {len(images)} labels, one an image of {path}, got {targets.shape}; "
+                f"{beside}: expected {len(images)} labels, one per image of {path}, got {targets.shape}; "
                 "take both files from the same place"
             )
     features = images.astype(np.float32) / _LARGEST_BYTE if images.dtype == np.uint8 else images
@@ -52,7 +52,7 @@ def _read_file(path: str, selection: Selection) -> Raw:
 
 
 def _read_folder(path: str, selection: Selection) -> Raw:
-    """train-images… and train-labels…; t10k-images… and t10k-labels…, if they are there, are its test set."""
+    """Read train-images… and train-labels…, and t10k-images… and t10k-labels… as the test set if they exist."""
     first, second = _idx_images(path)
     train = _read_file(os.path.join(path, first), selection)
     if second is None:
@@ -62,9 +62,9 @@ def _read_folder(path: str, selection: Selection) -> Raw:
 
 
 def _idx_images(path: str) -> tuple[str, str | None]:
-    """The names of a folder's files of images, to train and to test on; the latter need not be there."""
+    """The names of a folder's image files for training and for testing; the latter may be missing."""
     with reading(path, "a folder of IDX files"):
-        files = sorted(os.listdir(path))  # where both are there, sorting puts the unpacked file before its .gz
+        files = sorted(os.listdir(path))  # if both exist, sorting puts the uncompressed file before its .gz
     train, test = (next((name for name in files if name.startswith(f"{part}-images")), None) for part in _PARTS)
     if train is None:
         raise DataError(f"expected a data file, or a folder of IDX files, but {path} is a folder without train-images…")
@@ -72,7 +72,7 @@ def _idx_images(path: str) -> tuple[str, str | None]:
 
 
 def _labels_beside(images: str) -> str:
-    """The labels file of an images file, such as train-labels-idx1-ubyte of train-images-idx3-ubyte.gz."""
+    """The labels file for an images file, such as train-labels-idx1-ubyte for train-images-idx3-ubyte.gz."""
     folder, name = os.path.split(images)
     if "images" not in name:
         raise DataError(
@@ -92,26 +92,26 @@ def _idx_array(path: str) -> NDArray[np.generic]:
     with reading(path, "an IDX file"), unpacked(path) as file:
         shape, dtype = _idx_head(path, file)
         size = math.prod(shape) * dtype.itemsize
-        memory.require(f"{path} of the shape {shape}", size * (1 + 4 // dtype.itemsize), "train on a part of it")
+        memory.require(f"{path} of shape {shape}", size * (1 + 4 // dtype.itemsize), "train on a part of it")
         content = file.read(size + 1)
     if len(content) != size or not size:
         head = 4 + 4 * len(shape)
         came = f"{head + len(content)}{' or more' if len(content) > size else ''}"
         raise DataError(
-            f"{path}: expected {head + size} bytes for the shape {shape} in its head, got {came}; "
-            "the file is damaged or cut short, fetch it again"
+            f"{path}: expected {head + size} bytes for shape {shape} in its header, got {came}; "
+            "the file is damaged or truncated, download it again"
         )
     return np.frombuffer(content, dtype).reshape(shape)
 
 
 def _idx_head(path: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape and the type of an IDX file's values, which come next. DataError if it does not begin as one does."""
+    """The shape and type from an IDX file's header. Raises DataError if it does not begin like an IDX file."""
     start = file.read(4)
     zeros, kind, dimensions = struct.unpack(">HBB", start) if len(start) == 4 else (0, 0, 0)
     sizes = file.read(4 * dimensions)
     if zeros or kind not in _IDX_TYPES or not 1 <= dimensions <= 32 or len(sizes) < 4 * dimensions:
         raise DataError(
-            f"expected a .csv, .tsv, .parquet, .npz or IDX file, but {path} has none of these names, "
-            "and does not begin as IDX does"
+            f"expected a .csv, .tsv, .parquet, .npz or IDX file, but {path} has none of these suffixes, "
+            "and does not begin like an IDX file"
         )
     return struct.unpack(f">{dimensions}I", sizes), np.dtype(_IDX_TYPES[kind])

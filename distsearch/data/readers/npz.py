@@ -1,4 +1,4 @@
-"""The reader of NPZ files: NumPy's arrays X and y, or x_train, y_train, x_test and y_test. Nothing is unpickled."""
+"""The reader of NPZ files: NumPy arrays X and y, or x_train, y_train, x_test and y_test. Nothing is unpickled."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,13 +9,13 @@ from distsearch import memory
 from distsearch.data.raw import Raw, Selection, listed, reading
 from distsearch.errors import DataError
 
-ARRAY_COPIES = 2  # as it is, and as float32
+ARRAY_COPIES = 2  # the original, and its float32 copy
 
 
 def read(path: str, selection: Selection) -> Raw:
-    """Arrays X and y; or x_train and y_train, and perhaps x_test and y_test. Capitals do not matter."""
+    """Read arrays X and y; or x_train and y_train, and optionally x_test and y_test. Case does not matter."""
     with (
-        # On damaged bytes zipfile and NumPy raise almost anything.
+        # On damaged bytes, zipfile and NumPy raise almost anything.
         reading(path, "an NPZ file with arrays of numbers or text", damage=(Exception,)),
         open(path, "rb") as file,
         np.lib.npyio.NpzFile(file, allow_pickle=False) as content,
@@ -36,7 +36,7 @@ def _part(path: str, content: np.lib.npyio.NpzFile, names: Mapping[str, str], pa
             )
         _require_memory(path, content, names[name])
         array = content[names[name]]
-        if not isinstance(array, np.ndarray):  # NumPy answers bytes if the array's own magic is damaged
+        if not isinstance(array, np.ndarray):  # NumPy returns bytes if the array's own magic number is damaged
             raise DataError(f"{path}: expected {names[name]} to be an array, but it is damaged; write the file again")
         arrays.append(array)
     source = f"{path} (x_test)" if part == "_test" else path
@@ -44,7 +44,7 @@ def _part(path: str, content: np.lib.npyio.NpzFile, names: Mapping[str, str], pa
 
 
 def _require_memory(path: str, content: np.lib.npyio.NpzFile, name: str) -> None:
-    """TooLargeError if an array is larger than memory, going by its size in the archive: NumPy reads no more of it."""
+    """Raise TooLargeError if an array exceeds memory by its size in the archive; NumPy reads no more than that."""
     members = content.zip.infolist() if content.zip else []
     size = max((member.file_size for member in members if member.filename in (name, f"{name}.npy")), default=0)
     memory.require(f"the array {name} of {path}", ARRAY_COPIES * size, "train on a part of it")

@@ -1,4 +1,4 @@
-"""The reader of Parquet files, by pyarrow."""
+"""The reader of Parquet files, using pyarrow."""
 
 import re
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ from distsearch.data.raw import Raw, Selection, quoted, reading
 from distsearch.data.readers.columns import choose
 from distsearch.errors import DataError
 
-FEATURE_BYTES = 16  # of a number as Arrow has it, and as a float
-TEXT_BYTES = 100  # of a label as Arrow has it, and as Python has it
+FEATURE_BYTES = 16  # per number, in Arrow and as a float
+TEXT_BYTES = 100  # per label, in Arrow and as a Python object
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def read(path: str, selection: Selection) -> Raw:
-    """A Parquet table. An empty cell becomes NaN or None."""
+    """Read a Parquet table. An empty cell becomes NaN or None."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError:
         raise DataError(
-            f'{path} is read by pyarrow, which is not installed; type pip install "distsearch[parquet]"'
+            f'reading {path} needs pyarrow, which is not installed; type pip install "distsearch[parquet]"'
         ) from None
     with (
-        # On damaged bytes pyarrow raises almost anything.
+        # On damaged bytes, pyarrow raises almost anything.
         reading(path, "a Parquet file", damage=(Exception,)),
         open(path, "rb") as file,
         parquet.ParquetFile(file) as content,
@@ -49,7 +49,7 @@ def read(path: str, selection: Selection) -> Raw:
 
 
 def _targets(column: Any, arrow: Any) -> NDArray[Any]:
-    """The column's values, (examples,), for targets: decimal numbers are text, as no float has their digits."""
+    """The column's values, (examples,), as targets: decimals become text, as no float has all their digits."""
     if arrow.types.is_decimal(column.type):
         column = column.cast(arrow.string())
     numbers = _numbers(column, arrow)
@@ -57,7 +57,7 @@ def _targets(column: Any, arrow: Any) -> NDArray[Any]:
 
 
 def _check_columns(path: str, content: Any, features: Sequence[str], label: str | None, arrow: Any) -> None:
-    """DataError if columns are not what they should be, TooLargeError if they would take more memory than there is."""
+    """Raise DataError if columns have the wrong type, TooLargeError if they would not fit in memory."""
     schema, rows = content.schema_arrow, content.metadata.num_rows
     for name in features:
         kind = schema.field(name).type

@@ -1,1 +1,1 @@
-"""Which worker does what, when, and what if it does not: decided here, carried out elsewhere."""
+"""Decides which worker does what and when, and what to do if it does not; carried out elsewhere."""

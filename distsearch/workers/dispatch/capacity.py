@@ -1,34 +1,34 @@
-"""Which workers have room for another piece, the idle first, and of equals the one heard of last."""
+"""Which workers have capacity for another piece: idle ones first, and among equals the most recently active."""
 
 from distsearch.workers.dispatch.deadlines import Worker
 
 
 class Capacity:
-    """The workers by how many pieces they have, as far as they can take more."""
+    """The workers that can take more pieces, grouped by how many they have."""
 
     def __init__(self, in_flight: int) -> None:
-        self._levels: list[dict[Worker, None]] = [{} for _ in range(in_flight)]  # the one heard of last at the end
+        self._levels: list[dict[Worker, None]] = [{} for _ in range(in_flight)]  # each most recently active last
 
     def add(self, worker: Worker) -> None:
-        """Note how much room the worker has. While it is slow it has none: nothing is put behind what it has."""
+        """Register the worker's capacity. A slow worker has none: nothing is queued after what it has."""
         level = len(worker.pieces)
         if level < len(self._levels) and not worker.slow:
             worker.level = level
             self._levels[level][worker] = None
 
     def remove(self, worker: Worker) -> None:
-        """The worker is not to be sent anything for now."""
+        """Unregister the worker, which is not to be sent anything for now."""
         if worker.level is not None:
             del self._levels[worker.level][worker]
             worker.level = None
 
     @property
     def levels(self) -> range:
-        """Numbers of pieces with which a worker may have room, the idle first."""
+        """The numbers of pieces at which a worker may have capacity, idle first."""
         return range(len(self._levels))
 
     def take(self, level: int) -> Worker | None:
-        """A worker that has so many pieces, which is removed; None if there is none."""
+        """Remove and return a worker that has `level` pieces; None if there is none."""
         if not self._levels[level]:
             return None
         worker = next(reversed(self._levels[level]))

@@ -1,4 +1,4 @@
-"""When a worker is late with what it runs, and whose deadline comes first."""
+"""When a worker is late with the piece it runs, and whose deadline comes first."""
 
 from heapq import heappop, heappush
 from math import inf
@@ -8,37 +8,37 @@ from distsearch.workers.dispatch.sweep import Piece
 
 
 class Worker:
-    """A worker that is alive. The first of its pieces runs, and only that one has a deadline."""
+    """A live worker. The first of its pieces is running, and only that one has a deadline."""
 
     __slots__ = ("deadline", "lates", "level", "missed", "number", "pieces", "slow", "started", "timer")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.pieces: list[Piece] = []
-        self.started = 0.0  # when the first piece came to the head of the line
-        self.deadline = inf  # when it is to be looked at next: first to be found slow, then late
-        self.timer = inf  # when it is looked at: never after its deadline
-        self.slow = False  # it takes long for the piece that runs
-        self.missed = 0  # deadlines of the piece that runs
-        self.lates = 0  # deadlines that others met in its place, in a row
-        self.level: int | None = None  # where it is listed as having room
+        self.started = 0.0  # when the first piece reached the head of the queue
+        self.deadline = inf  # when it must be checked next: first for being slow, then for being late
+        self.timer = inf  # when it will be checked: never after its deadline
+        self.slow = False  # whether it is taking long for the running piece
+        self.missed = 0  # deadlines of the running piece
+        self.lates = 0  # deadlines in a row that others met in its place
+        self.level: int | None = None  # where it is listed as having capacity
 
 
 class Deadlines:
-    """One timer a worker, which is set anew when it rings too early: a short shard costs none."""
+    """One timer per worker, reset if it fires too early, so that short shards need no timers of their own."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._timers: list[tuple[float, int, Worker]] = []
 
     def allowance(self, piece: Piece) -> float:
-        """Seconds until the piece is late."""
+        """The seconds after which the piece is late."""
         if not piece.usual:
             return self._policy.first_deadline
         return max(self._policy.deadline_floor, self._policy.deadline_factor * piece.usual) * _patience(piece)
 
     def begin(self, worker: Worker, now: float) -> None:
-        """The first piece of the worker, if it has any, runs from now on."""
+        """Start timing the worker's first piece, if it has any: it runs from now on."""
         worker.slow = False
         worker.missed = 0
         worker.started = now
@@ -50,12 +50,12 @@ class Deadlines:
         self._set_timer(worker)
 
     def move(self, worker: Worker, when: float) -> None:
-        """Look at the worker at another time."""
+        """Set the worker's deadline to another time."""
         worker.deadline = when
         self._set_timer(worker)
 
     def first(self) -> Worker | None:
-        """The worker whose deadline comes first."""
+        """The worker with the earliest deadline, if any has one."""
         while self._timers:
             when, _, worker = self._timers[0]
             if when == worker.timer == worker.deadline:
@@ -73,5 +73,5 @@ class Deadlines:
 
 
 def _patience(piece: Piece) -> int:
-    """More for each time that the piece was late: it may be the piece that is slow, and not its workers."""
+    """A factor that grows each time the piece is late: the piece may be slow, rather than its workers."""
     return 1 if piece.settled else 1 + piece.lates

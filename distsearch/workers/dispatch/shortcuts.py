@@ -1,20 +1,20 @@
-"""Which sweeps the driver does by itself: those that are over here before the workers' answers would have come.
+"""Which sweeps the driver does itself: those that it can finish before the workers' answers would arrive.
 
-A call of Ray's takes a millisecond or so, and many a round less than that. It is measured, not guessed: the first
-sweeps go to the workers, who tell how long the work alone took them. Nothing here reads a clock, and whoever does a
-sweep, what comes of it is the same.
+A Ray call takes about a millisecond, and many rounds take less. This is measured, not guessed: the first sweeps go to
+the workers, which report how long the work alone took. Nothing here reads a clock, and the result of a sweep is the
+same whoever does it.
 """
 
 from collections import deque
 from statistics import median
 
-LATEST = 5  # sweeps that are looked at
-RECHECK = 256  # sweeps until one goes to the workers again, to see whether they are still slower
-LONGEST = 0.02  # seconds that the driver may be busy with a sweep, and deaf to its workers
+LATEST = 5  # sweeps to consider
+RECHECK = 256  # sweeps until one goes to the workers again, to check whether they are still slower
+LONGEST = 0.02  # seconds that the driver may spend on a sweep, during which it does not hear its workers
 
 
 class Shortcut:
-    """Sweeps of one sort: how long they take here and there, in seconds."""
+    """How long sweeps of one kind take, in seconds: here, in the driver, and there, on the workers."""
 
     __slots__ = ("_asked", "_here", "_there")
 
@@ -41,10 +41,10 @@ class Shortcut:
         return self._asked % RECHECK != 0 and self.here < min(LONGEST, self.there)
 
     def done(self, seconds: float) -> None:
-        """A sweep was done here."""
+        """Record a sweep done here."""
         self._here.append(seconds)
 
     def answered(self, seconds: float, worked: float) -> None:
-        """A sweep was done by the workers, which took them `worked` seconds of work in all."""
+        """Record a sweep done by the workers, which took them `worked` seconds of work in total."""
         self._there.append(seconds)
         self._here.append(worked)

@@ -1,15 +1,15 @@
-"""How many workers there should be, which of them are starting, how many may be replaced, and the wait without any."""
+"""How many workers there should be, which are starting, how many may be replaced, and the wait if there are none."""
 
 from math import inf
 
 from distsearch.errors import WorkersError
 from distsearch.workers.dispatch.instructions import Instruction, Policy, Say, StartWorker, Stop
 
-SLOWEST_START = 15.0  # seconds; whoever is missing longer is not just starting
+SLOWEST_START = 15.0  # seconds; a worker missing for longer is not just starting
 
 
 class RestartBudget:
-    """`limit` restarts at once, one more every `seconds`; whole ones, so that `next_at` is late enough."""
+    """Allows `limit` restarts at once, and one more every `seconds`; in whole units, so `next_at` is late enough."""
 
     __slots__ = ("_left", "_limit", "_seconds", "next_at")
 
@@ -32,39 +32,39 @@ class RestartBudget:
 
 
 class Staff:
-    """The workers that are wanted and those that are starting. Those alive are counted by the dispatcher."""
+    """The target number of workers and those that are starting. The dispatcher counts the live ones."""
 
     def __init__(self, policy: Policy) -> None:
         self.wanted = 0
-        self._numbers = 0  # given out so far
+        self._numbers = 0  # assigned so far
         self._starting: set[int] = set()
-        self._free = 0  # starts on new capacity, which replace nobody
+        self._free = 0  # starts on new capacity, which replace no worker
         self._budget = RestartBudget(policy.restarts, policy.restart_seconds)
-        self._said = False  # that no restart is left
+        self._said = False  # whether the user knows that no restart is left
 
     def want(self, workers: int) -> None:
-        """So many are wanted from now on; those that come on top of the old number are not restarts."""
+        """Set the target number of workers; those beyond the old target do not count as restarts."""
         self._free += max(0, workers - self.wanted)
         self.wanted = workers
 
     def leave(self, worker: int) -> bool:
-        """The worker is not starting any longer: it has started, or failed to. False if it was not."""
+        """Note that a worker is no longer starting: it has started, or failed to. False if it was not starting."""
         starting = worker in self._starting
         self._starting.discard(worker)
         return starting
 
     def prepay(self, alive: int, now: float) -> bool:
-        """Use a restart for one of the living that is about to be given up, if it will be replaced."""
+        """Use a restart for a live worker about to be given up, if it will be replaced; whether there was one."""
         paid = self._missing(alive - 1) > 0 and self._budget.take(now)
         self._free += paid
         return paid
 
     def next_start(self, alive: int) -> float:
-        """When a missing worker may be started, in seconds; infinite if none is missing."""
+        """When the next missing worker may be started, in seconds; infinite if none is missing."""
         return self._budget.next_at if self._missing(alive) > 0 else inf
 
     def fill(self, alive: int, now: float) -> list[Instruction]:
-        """Start the workers that are missing, as far as new capacity and the budget go."""
+        """Start missing workers, as far as new capacity and the budget allow."""
         self._free = min(self._free, max(0, self._missing(alive)))
         started: list[Instruction] = []
         while self._missing(alive) > 0:
@@ -90,35 +90,35 @@ class Staff:
 
 
 class Wait:
-    """The wait for a worker when there is none: said once, and not for ever, unless others have all the cores."""
+    """The wait for a worker when there is none: announced once, and not forever, unless others hold all the cores."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._begun = 0.0
-        self._said = False  # that others have all the cores
-        self.end = inf  # when it is given up; infinite while there is none
+        self._said = False  # whether the user knows that others hold all the cores
+        self.end = inf  # when to give up; infinite while not waiting
         self.last_loss = "none has started yet"
 
     def over(self) -> None:
-        """There is a worker, or nothing for one to do."""
+        """End the wait: there is a worker, or nothing for one to do."""
         self.end, self._said = inf, False
 
-    def go_on(self, now: float) -> list[Instruction]:
-        """There is no worker: begin to wait, or see whether it has been long enough."""
+    def wait(self, now: float) -> list[Instruction]:
+        """Begin to wait, as there is no worker, or check whether the wait has been long enough."""
         if self.end == inf:
             self._begun, self.end = now, now + self._seconds
             return [Say(f"no worker: waiting up to {self._seconds:g} s for one ({self.last_loss})")]
         if now < self.end:
             return []
-        why = f"expected a worker within {self._seconds:g} s, but none came ({self.last_loss})"
+        why = f"expected a worker within {self._seconds:g} s, but none joined ({self.last_loss})"
         return [Stop(WorkersError(f"{why}: check the cluster, then resume the run"))]
 
     def queued(self, now: float) -> list[Instruction]:
-        """There is none because others have all the cores, who will come to an end: their time does not count."""
+        """Extend the wait: there is no worker because others hold all the cores, and they will finish some day."""
         if self.end == inf:
             return []
         self.end = now + self._seconds
         if self._said or now < self._begun + SLOWEST_START:
             return []
         self._said = True
-        return [Say("others have taken all cores meanwhile: the search goes on when one is free")]
+        return [Say("all cores are in use by others: the search continues when one is free")]

@@ -1,6 +1,6 @@
-"""One pass over the tiles of a round: cut into shards as workers come free, taken back, never lost.
+"""One pass over the tiles of a round: cut into shards as workers become free; taken back if need be, never lost.
 
-Each shard is a fixed part of what is left, so shards shrink towards the end and all workers finish together
+Each shard is a fixed fraction of what is left, so shards shrink towards the end and all workers finish together
 (guided self-scheduling, Polychronopoulos & Kuck 1987, doi 10.1109/TC.1987.5009495).
 """
 
@@ -14,18 +14,18 @@ from distsearch.workers.dispatch.instructions import Policy, Shard
 
 
 class Pace:
-    """The usual seconds a tile: the median of the latest answers, which no straggler can pull up."""
+    """The usual seconds per tile: the median of the latest answers, which no straggler can skew."""
 
     __slots__ = ("_latest", "_sorted", "median")
     WINDOW = 63
 
     def __init__(self) -> None:
-        self.median = 0.0  # seconds a tile; 0 before the first answer
+        self.median = 0.0  # seconds per tile; 0 before the first answer
         self._latest: deque[float] = deque()
         self._sorted: list[float] = []
 
     def add(self, tile_seconds: float) -> None:
-        """Another answer has come, after so many seconds a tile."""
+        """Record another answer, which took `tile_seconds` per tile."""
         if len(self._latest) == self.WINDOW:
             del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
         self._latest.append(tile_seconds)
@@ -34,7 +34,7 @@ class Pace:
 
 
 class Piece:
-    """A shard and what has become of it."""
+    """A shard and its status."""
 
     __slots__ = ("copies", "deaths", "lates", "pace", "settled", "shard", "slows", "tiles", "waiting")
 
@@ -45,18 +45,18 @@ class Piece:
         self.settled = False  # answered, or no longer wanted
         self.waiting = False  # to be sent again, at once or after a delay
         self.copies = 0  # workers that have it in flight
-        self.slows = 0  # of those, how many are slow
+        self.slows = 0  # how many of those are slow
         self.lates = 0  # times that a worker was late with it
-        self.deaths = 0  # workers lost while they ran it
+        self.deaths = 0  # workers lost while running it
 
     @property
     def usual(self) -> float:
-        """Seconds that it should take; 0 while nothing is known."""
+        """The seconds that it should take; 0 while nothing is known."""
         return self.pace.median * self.tiles
 
 
 class Sweep:
-    """The tiles of one sweep. Every unsettled piece is at a worker, or waiting here, or not cut yet."""
+    """The tiles of one sweep. Every unsettled tile is at a worker, waiting here, or not cut yet."""
 
     def __init__(self, number: int, boundaries: Sequence[int], pace: Pace, policy: Policy) -> None:
         self._number = number
@@ -67,18 +67,18 @@ class Sweep:
         self._cut_tiles = 0
         self._queue: deque[Piece] = deque()  # to be sent again
         self._delayed: list[tuple[float, int, Piece]] = []  # the same, but not before a time
-        # Sent behind other work, and at slow workers; with each the worker's pieces, the oldest first.
+        # Pieces queued behind other work, and those at slow workers; each with its worker's pieces, oldest first.
         self._behind: deque[tuple[list[Piece], Piece]] = deque()
         self._slow: deque[tuple[list[Piece], Piece]] = deque()
 
     @property
     def done(self) -> bool:
-        """Every tile has been answered."""
+        """Whether every tile has been answered."""
         return self._unsettled == 0
 
     @property
     def has_work(self) -> bool:
-        """Something can be sent at once."""
+        """Whether something can be sent at once."""
         while self._queue and self._queue[0].settled:
             self._queue.popleft()
         return bool(self._queue) or self._cut_tiles < self._tiles
@@ -89,12 +89,12 @@ class Sweep:
         return self._delayed[0][0] if self._delayed else inf
 
     def settle(self, piece: Piece) -> None:
-        """The piece has been answered."""
+        """Mark a piece as answered."""
         piece.settled = True
         self._unsettled -= piece.tiles
 
     def take(self, held: list[Piece], workers: int) -> Piece | None:
-        """The next piece for a worker that has `held`: what was taken back, then what is not cut yet."""
+        """The next piece for a worker that has `held`: first those taken back, then a new cut."""
         for index, piece in enumerate(self._queue):
             # A worker holds so few pieces that one of the first in the queue is not among them.
             if not piece.settled and piece not in held:
@@ -108,7 +108,7 @@ class Sweep:
         least = ceil(self._tiles / policy.max_shards)
         if self._pace.median:
             seconds = max(policy.shortest_shard, policy.call_seconds * workers)
-            # A short sweep is one shard a worker: hence at most the even share.
+            # A short sweep is one shard per worker: hence at most the even share.
             least = max(least, min(ceil(seconds / self._pace.median), ceil(self._tiles / workers)))
         tiles = min(left, max(least, left // (policy.shards_per_worker * workers)))
         lo, hi = self._boundaries[self._cut_tiles], self._boundaries[self._cut_tiles + tiles]
@@ -116,13 +116,13 @@ class Sweep:
         return Piece(Shard(self._number, lo, hi), tiles, self._pace)
 
     def requeue(self, piece: Piece) -> None:
-        """Send the piece again, before all else."""
+        """Queue the piece to be sent again, before all others."""
         if not (piece.settled or piece.waiting):
             piece.waiting = True
             self._queue.appendleft(piece)
 
     def delay(self, piece: Piece, until: float) -> None:
-        """Send the piece again, but not before a time in seconds."""
+        """Send the piece again, but not before the time `until`, in seconds."""
         if not (piece.settled or piece.waiting):
             piece.waiting = True
             heappush(self._delayed, (until, piece.shard.lo, piece))
@@ -135,29 +135,29 @@ class Sweep:
             self.requeue(piece)
 
     def note_behind(self, held: list[Piece], piece: Piece) -> None:
-        """The piece was sent to a worker that is still busy with another: it may be shared."""
+        """Note that a piece was sent to a worker still busy with another: it may be shared."""
         behind = self._behind
         while behind and not self._not_begun(*behind[0]):
             behind.popleft()
         behind.append((held, piece))
 
     def note_slow(self, held: list[Piece], piece: Piece) -> None:
-        """The worker that has the piece takes so long that it may be shared."""
+        """Note that the worker that has the piece takes so long that it may be shared."""
         self._slow.append((held, piece))
 
     @property
     def can_share(self) -> bool:
-        """Something may be worth repeating by an idle worker."""
+        """Whether there may be something worth repeating by an idle worker."""
         behind, shortest = self._behind, self._policy.shortest_shard
         while behind and not (self._not_begun(*behind[0]) and behind[0][1].usual > shortest):
             behind.popleft()
         return bool(behind or self._slow)
 
     def share(self) -> Piece | None:
-        """For an idle worker: a piece not yet begun, from whoever is probably furthest behind; or a slow one.
+        """A piece for an idle worker: one not yet begun, from whoever is probably furthest behind; or a slow one.
 
-        It cannot be called back from there (Ray runs a queued call all the same): what is short and not begun
-        is not worth it.
+        It cannot be withdrawn from its first worker (Ray runs a queued call anyway), so a short piece that has not
+        begun is not worth sharing.
         """
         if self.can_share and self._behind:
             return self._behind.popleft()[1]
@@ -170,5 +170,5 @@ class Sweep:
 
     @staticmethod
     def _not_begun(held: list[Piece], piece: Piece) -> bool:
-        """It waits behind another."""
+        """Whether it waits behind another piece."""
         return not piece.settled and piece in held[1:]

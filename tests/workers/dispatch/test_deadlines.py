@@ -199,7 +199,7 @@ def test_who_is_silent_is_exchanged_but_not_for_nobody_and_each_time_later() -> 
         assert now < 170.0
         now = dispatcher.next_deadline() or 0.0
     assert now >= 160.0
-    assert orders[0] == GiveUp(0, f"it has been silent for {now - 100.0:.0f} s")
+    assert orders[0] == GiveUp(0, f"it was silent for {now - 100.0:.0f} s")
     assert StartWorker(1) in orders
     dispatcher.joined(1, 200.0)  # one restart came back
     now = 200.0

@@ -79,7 +79,7 @@ def test_without_protection_a_sweep_is_finished_or_stopped_for_want_of_workers(
     for _ in range(3):
         if cluster.sweep(boundaries, limit=3000.0) is None:
             assert isinstance(cluster.error, WorkersError)
-            if "while they tried" in str(cluster.error):
+            if "while evaluating" in str(cluster.error):
                 continue
             (begin, said), *_ = [(at, text) for at, text in cluster.said[::-1] if text.startswith("no worker")]
             assert cluster.now >= begin + 40.0
@@ -185,7 +185,7 @@ def test_a_shard_that_kills_workers_stops_the_run_and_is_named() -> None:
     cluster.deadly = {123}
     assert cluster.sweep(range(401)) is None
     assert isinstance(cluster.error, WorkersError)
-    assert "8 workers were lost, one after another, while they tried units 1" in str(cluster.error)
+    assert "8 workers were lost, one after another, while evaluating units 1" in str(cluster.error)
     assert len(cluster.started_at) == 28
 
 

@@ -106,7 +106,7 @@ def test_while_others_have_all_the_cores_it_waits_without_end_and_says_so_once_i
     dispatcher.lost(0, "its node is gone", 20.0)
     assert dispatcher.queued(21.0) == []
     (said,) = dispatcher.queued(36.0)
-    assert said == Say("others have taken all cores meanwhile: the search goes on when one is free")
+    assert said == Say("all cores are in use by others: the search continues when one is free")
     assert [dispatcher.queued(now) for now in (37.0, 60.0, 89.0)] == [[], [], []]
     assert dispatcher.tick(118.9) == []
     assert dispatcher.next_deadline() == 119.0
