@@ -41,13 +41,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "reports": ({"objectives"}, {"numpy"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
-    "api": (KEPT | {"data", "objectives", "search", "strategies"}, {"msgspec", "numpy"}),
+    "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy"}),
     "cli": (
         SCORED | KEPT | {"jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }
-DOORS = {"__init__": ({"api", "search"}, set()), "__main__": ({"cli", "errors"}, {"typer"})}
+DOORS = {"__init__": ({"api", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
 
 # The dispatcher decides, and imports nothing that acts.
 PURE = "workers.dispatch."

@@ -11,6 +11,7 @@ OPENING = "distsearch-opening"
 """The name of a thread in which workers start beside a search."""
 
 _kept = False
+_kept_one_runs = False
 
 
 def joins_cluster() -> bool:
@@ -22,16 +23,26 @@ def check_workers(count: int | None) -> None:
     """SettingError if so many workers cannot be started on this machine; elsewhere they wait for room."""
     from distsearch.machine import cores  # imports NumPy
 
-    ray = sys.modules.get("ray")  # one that somebody else has started, with as many cores as they like
-    if count is None or count <= cores() or joins_cluster() or (ray is not None and ray.is_initialized()):
-        return
-    raise SettingError(f"workers.count: expected at most {cores()}, the cores of this machine, got {count}")
+    if count is not None and count > cores() and not joins_cluster() and not ray_is_foreign():
+        raise SettingError(f"workers.count: expected at most {cores()}, the cores of this machine, got {count}")
+
+
+def ray_is_foreign() -> bool:
+    """Whether somebody else in this process has connected to Ray, with as many cores as they like; they also end it."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized() and not _kept_one_runs
 
 
 def keep_ray() -> None:
     """Let the Ray that a search starts on this machine stay until this process ends, for the searches after it."""
     global _kept
     _kept = True
+
+
+def kept_ray_runs(runs: bool) -> None:
+    """Note that a Ray that is kept has been started, or has ended."""
+    global _kept_one_runs
+    _kept_one_runs = runs
 
 
 def ray_is_kept() -> bool:

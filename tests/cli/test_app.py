@@ -216,7 +216,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_result_s_alone(tmp_path):
     flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
-    process = started("run", "--seconds", "100", *flags, cwd=tmp_path)
+    process = started("run", "--workers", "2", "--seconds", "100", *flags, cwd=tmp_path)
     history = tmp_path / "runs" / "a" / "history.jsonl"
     awaited(lambda: rounds_in(history))
     os.kill(ray_workers(process.pid)[0].pid, signal.SIGKILL)

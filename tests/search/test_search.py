@@ -176,7 +176,7 @@ def test_nothing_is_written_before_every_setting_is_checked(tmp_path):
 
 
 def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path, monkeypatch):
-    def refuse(self):
+    def refuse(self, done):
         raise WorkersError("no cores")
 
     monkeypatch.setattr(Assembly, "pool", refuse)
@@ -207,7 +207,7 @@ def test_a_signal_while_a_search_is_made_leaves_nothing_as_soon_as_its_workers_a
 
 
 def test_a_signal_while_workers_start_leaves_nothing(tmp_path, monkeypatch):
-    def interrupted(self):
+    def interrupted(self, done):
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("it went on")
 

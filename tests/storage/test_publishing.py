@@ -298,7 +298,7 @@ def test_a_name_that_is_used_in_storage_is_refused_and_one_made_up_is_another(tm
 
 
 def test_a_search_that_never_began_leaves_nothing_in_storage(tmp_path, storage, monkeypatch):
-    def broken(self):
+    def broken(self, done):
         raise RunError("no workers")
 
     monkeypatch.setattr(Assembly, "pool", broken)

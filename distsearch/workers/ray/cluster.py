@@ -16,7 +16,14 @@ from ray.exceptions import RayError
 
 from distsearch.errors import WorkersError
 from distsearch.machine import cores
-from distsearch.workers.place import ADDRESS, check_workers, joins_cluster, ray_is_kept
+from distsearch.workers.place import (
+    ADDRESS,
+    check_workers,
+    joins_cluster,
+    kept_ray_runs,
+    ray_is_foreign,
+    ray_is_kept,
+)
 from distsearch.workers.ray.home import Home
 from distsearch.workers.ray.private import PrivateRay
 
@@ -32,15 +39,10 @@ def _home() -> Home:
     return Home()
 
 
-def is_foreign() -> bool:
-    """Whether somebody else in this process has connected to Ray, who will also end it."""
-    return bool(ray.is_initialized()) and _private is None
-
-
 @contextmanager
 def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
     """Ray, started once for several pools, each of which ends its own workers. SettingError if they are too many."""
-    if is_foreign():
+    if ray_is_foreign():
         yield
         return
     connect(workers, data_bytes)
@@ -56,8 +58,7 @@ def connect(workers: int | None, data_bytes: int) -> None:
     One that was kept from an earlier search serves again, if its object store is large enough.
     """
     if joins_cluster():
-        if not ray.is_initialized():
-            _join(os.environ[ADDRESS])
+        _join(os.environ[ADDRESS])
         return
     check_workers(workers)
     size = STORE_BYTES + 2 * data_bytes
@@ -69,6 +70,7 @@ def connect(workers: int | None, data_bytes: int) -> None:
         start(cores() if ray_is_kept() else workers or cores(), size)
     except (RayError, RuntimeError, OSError, ValueError) as error:
         raise WorkersError(f"Ray did not start: {error_lines(error)[0]}; --workers 0 searches without it") from None
+    kept_ray_runs(ray_is_kept())
 
 
 def start(cpus: int, store_bytes: int) -> None:
@@ -131,6 +133,7 @@ def _left_undone(*_: Any, **__: Any) -> None:
 
 def _end() -> None:
     global _private
+    kept_ray_runs(False)
     ray.shutdown()
     ray._private.worker.print_to_stdstream = _RAYS_OWN
     if _private is not None:

@@ -35,8 +35,8 @@ from distsearch.workers.dispatch.instructions import (
     Stop,
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
-from distsearch.workers.place import joins_cluster, ray_is_kept
-from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus, is_foreign
+from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
+from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus
 from distsearch.workers.ray.kinds import MachineKinds
 from distsearch.workers.ray.parcels import packed
 from distsearch.workers.ray.sending import put
@@ -85,7 +85,7 @@ class RayPool(Pool):
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._said_short = False  # that rounds are
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
-        self._connected_here = not is_foreign()
+        self._connected_here = not ray_is_foreign()
         self.on_cluster = joins_cluster() or not self._connected_here
         try:
             self._open(workers)
