@@ -1,6 +1,6 @@
-"""How a learning rate or a step size falls in the course of a search: pure functions of the rounds and the losses.
+"""How a learning rate or a step size falls during a search: pure functions of the rounds and the losses.
 
-Time cannot decide: the same seed would not give the same weights again.
+They cannot depend on time, or the same seed would not reproduce the same weights.
 """
 
 import math
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 SCHEDULES = ("constant", "cosine", "plateau")
-IMPROVEMENT = 1e-3  # share of the lowest loss by which a loss has to be lower
+IMPROVEMENT = 1e-3  # relative improvement on the lowest loss that counts
 
 
 class Schedule(Protocol):
-    """How much of a first value is left."""
+    """How much of an initial value is left."""
 
     def share(self, round_number: int, plateaus: int) -> float:
-        """The share that is left in a round, after so many plateaus of the loss, from 1 down."""
+        """The share that is left in a round after this many plateaus of the loss, falling from 1."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """All of it, always."""
+    """Always all of it."""
 
     def share(self, round_number: int, plateaus: int) -> float:
         """1."""
@@ -30,7 +30,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """From 1 in round 0 to 0 at the horizon and beyond, as half a wave (arXiv 1608.03983, eq. 5)."""
+    """Half a cosine wave, from 1 in round 0 to 0 at the horizon and past it (arXiv 1608.03983, eq. 5)."""
 
     horizon: int  # rounds
 
@@ -41,7 +41,7 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class AtPlateaus:
-    """Less by a factor with every plateau."""
+    """Reduced by a factor with every plateau."""
 
     factor: float
 
@@ -52,14 +52,14 @@ class AtPlateaus:
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """The lowest loss of the center so far, the round since which there was none, and how many plateaus there were."""
+    """The center's lowest loss so far, the round since which it has not improved, and the number of plateaus."""
 
     lowest: float = math.inf
     since: int = 0
     count: int = 0
 
     def seen(self, loss: float, round_number: int, rounds: int) -> "Plateau":
-        """After another loss: one more plateau if none was lower by a thousandth for so many rounds."""
+        """The plateau after another loss; counts one more if no loss was lower by a thousandth for `rounds` rounds."""
         if math.isfinite(loss) and (math.isinf(self.lowest) or loss < self.lowest - IMPROVEMENT * abs(self.lowest)):
             return Plateau(loss, round_number, self.count)
         if round_number - self.since >= rounds:
