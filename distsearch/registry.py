@@ -1,6 +1,6 @@
-"""What users choose by name: ours, those that other installed packages offer as entry points, and `module:attribute`.
+"""Things that users choose by name: built-in ones, entry points of other installed packages, and `module:attribute`.
 
-A package offers what is its own in its pyproject.toml, in the group `distsearch.` + the registry's plural:
+A package declares its own in its pyproject.toml, in the group `distsearch.` + the registry's plural:
 
     [project.entry-points."distsearch.strategies"]
     my-strategy = "my_package.strategies:MyStrategy"
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The things of one kind by their names.
+    """The things of one kind, by name.
 
-    `what` and `plural` are the words for the kind, `own` are ours, and `fits` says whether something is of the kind,
-    which `expected` describes.
+    `what` and `plural` are the words for the kind, `own` are the built-in ones, and `fits` says whether something is of
+    the kind, which `expected` describes.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Registry(Generic[T]):
         self._expected = expected
 
     def names(self) -> list[str]:
-        """All names, ours first."""
+        """All names, built-in ones first."""
         return [*self.own, *(name for name in _offered(self.plural) if name not in self.own)]
 
     def items(self) -> Iterator[tuple[str, T]]:
-        """All names and what they stand for; what another package offers and cannot be loaded is left out, and said."""
+        """All names and what they stand for; plug-ins that cannot be loaded are left out, with a warning."""
         for name in self.names():
             try:
                 yield name, self.find(name)
@@ -55,20 +55,20 @@ class Registry(Generic[T]):
         return name in self.own or name in _offered(self.plural)
 
     def find(self, name: str, also: Iterable[str] = ()) -> T:
-        """What a name stands for. SettingError if there is no such thing, or if it is of another kind.
+        """What a name stands for. Raises SettingError if there is no such thing, or if it is of the wrong kind.
 
-        The error names `also` among what is known.
+        The error lists `also` among the known names.
         """
         if name in self.own:
             return self.own[name]
         if ":" in name:
-            return self._checked(name, _imported(self.what, name))
+            return self._checked(name, _import(self.what, name))
         if name in (offered := _offered(self.plural)):
-            return self._checked(name, _imported(f"{self.what} {name}", offered[name].value))
+            return self._checked(name, _import(f"{self.what} {name}", offered[name].value))
         raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
 
     def origin(self, name: str) -> dict[str, str] | None:
-        """Where the code behind a name came from, if it is not ours: what is recorded with a run, to be compared."""
+        """The origin of the code behind a name, unless it is built in: recorded with a run, for later comparison."""
         if name in self.own:
             return None
         self.find(name)
@@ -84,12 +84,12 @@ class Registry(Generic[T]):
 
 @cache
 def _offered(plural: str) -> dict[str, EntryPoint]:
-    """What other installed packages offer, by name."""
+    """The entry points of other installed packages, by name."""
     return {point.name: point for point in entry_points(group=f"distsearch.{plural}")}
 
 
-def _imported(what: str, path: str) -> Any:
-    """What a path like `package.module:attribute` names. The module may also be a file in the current folder."""
+def _import(what: str, path: str) -> Any:
+    """Import the object at a path such as `package.module:attribute`; the module may be in the current folder."""
     module, _, attribute = path.partition(":")
     if "" not in sys.path and (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
@@ -104,7 +104,7 @@ def _imported(what: str, path: str) -> Any:
 
 
 def _source(module: str) -> dict[str, str]:
-    """The hash of a module's file, and the package and version that it belongs to, as far as there are such things."""
+    """The hash of a module's file, and the package and version that it belongs to, where they exist."""
     source: dict[str, str] = {}
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is not None and Path(file).is_file():

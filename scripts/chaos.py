@@ -20,11 +20,11 @@ from pathlib import Path
 NAME = "chaos"
 SETTINGS = ("--data", "digits", "--layers", "32", "--population", "256")
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
-SLOWEST_START = 60.0  # seconds; a driver that has not searched by then is stuck
+SLOWEST_START = 60.0  # seconds; a driver that has not begun to search by then is stuck
 
 
 class Chaos:
-    """A run, and whoever drives it."""
+    """A run and its current driver."""
 
     def __init__(self, folder: Path, workers: int, dice: random.Random) -> None:
         self.folder = folder
@@ -32,9 +32,9 @@ class Chaos:
         self._workers = str(workers)
         self._dice = dice
         self._driver = self._start("run", *SETTINGS, "--workers", self._workers, "--name", NAME, *endless())
-        self._begun_at = 0  # rounds in the history when the driver was started
+        self._begun_at = 0  # rounds in the history when the driver started
 
-    def go_on(self, seconds: float) -> None:
+    def disturb(self, seconds: float) -> None:
         """Kill a worker now and then, for a while, and then the driver, over and over; from the first checkpoint on."""
         self._wait_for_rounds()
         until = time.monotonic() + seconds
@@ -49,7 +49,7 @@ class Chaos:
                 self._resume()
 
     def stop(self) -> int:
-        """End the search as Ctrl-C does. The number of rounds."""
+        """End the search as Ctrl-C does; the number of rounds."""
         self._wait_for_rounds()
         self._driver.send_signal(signal.SIGINT)
         if self._driver.wait(timeout=60) != 130:
@@ -59,7 +59,7 @@ class Chaos:
         return rounds
 
     def close(self) -> None:
-        """End the driver, if it still runs; its Ray ends with it."""
+        """End the driver if it is still running; its Ray ends with it."""
         if self._driver.poll() is None:
             self._driver.kill()
         self._driver.wait()
@@ -75,13 +75,13 @@ class Chaos:
         )
 
     def _resume(self) -> None:
-        """Go on from the last checkpoint."""
+        """Resume from the last checkpoint."""
         self._driver = self._start("resume", NAME, *endless())
         self._begun_at = self._cut_back()
         say(f"resumed at round {self._begun_at:,}")
 
     def _cut_back(self) -> int:
-        """Wait until the resumed driver has cut the history back to its checkpoint: the rounds left."""
+        """Wait until the resumed driver has truncated the history to its checkpoint; the rounds left."""
         before = self._rounds()
         until = time.monotonic() + SLOWEST_START
         while self._rounds() == before and not workers_of(self._driver.pid):
@@ -90,7 +90,7 @@ class Chaos:
         return min(before, self._rounds())
 
     def _wait_for_rounds(self) -> None:
-        """Wait until the driver has searched and saved: a checkpoint must be there to go on from."""
+        """Wait until the driver has searched and saved, as resuming needs a checkpoint."""
         until = time.monotonic() + SLOWEST_START
         while self._rounds() <= self._begun_at or not (self.path / FILES[1]).exists():
             self._check(until)
@@ -123,7 +123,7 @@ def endless() -> tuple[str, str]:
 
 
 def workers_of(driver: int) -> list[int]:
-    """The worker processes of the Ray that this process has started: children of its raylets."""
+    """The worker processes of the Ray that this process started: children of its raylets."""
     parents = dict(parents_of_all())
     raylets = {pid for pid, parent in parents.items() if parent == driver}
     return sorted(pid for pid, parent in parents.items() if parent in raylets and is_worker(pid))
@@ -146,7 +146,7 @@ def is_worker(pid: int) -> bool:
 
 
 def twin(folder: Path, rounds: int) -> Path:
-    """The run of so many rounds that nobody disturbed, in one process."""
+    """An undisturbed run of this many rounds, in one process."""
     say(f"searching the same {rounds:,} rounds in one process, undisturbed")
     command = [sys.executable, "-m", "distsearch", "run", *SETTINGS, "--workers", "0", "--name", "quiet"]
     subprocess.run([*command, "--rounds", str(rounds)], cwd=folder, check=True, stderr=subprocess.DEVNULL)
@@ -154,7 +154,7 @@ def twin(folder: Path, rounds: int) -> Path:
 
 
 def differences(path: Path, other: Path) -> list[str]:
-    """The names of what is not the same in two runs, times aside."""
+    """The names of the parts in which two runs differ, ignoring times."""
     different = [name for name in FILES if (path / name).read_bytes() != (other / name).read_bytes()]
     return different + (["history.jsonl"] if timeless(path) != timeless(other) else [])
 
@@ -181,7 +181,7 @@ def main() -> None:
         folder = Path(name)
         chaos = Chaos(folder, arguments.workers, random.Random(arguments.seed))  # noqa: S311  (no secret)
         try:
-            chaos.go_on(arguments.seconds)
+            chaos.disturb(arguments.seconds)
             rounds = chaos.stop()
         finally:
             chaos.close()

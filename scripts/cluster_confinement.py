@@ -1,4 +1,4 @@
-"""What the containers of a running cluster may do and hold, beside what docker-compose.yml and the locks say."""
+"""Checks what the containers of a running cluster may do and contain against docker-compose.yml and the locks."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ print(json.dumps({
 
 
 def confinement(compose: Compose) -> str:
-    """No container has rights, memory, processes or writable places beyond those it was given."""
+    """Check that no container has rights, memory, processes or writable places beyond those granted."""
     services = {name: compose.containers(name, "--all") for name in ("prepare", "head", "worker")}
     for name, containers in services.items():
         expect(bool(containers), f"there is a container of {name}")
@@ -63,7 +63,7 @@ def confinement(compose: Compose) -> str:
 
 
 def packages(compose: Compose) -> str:
-    """The image has the packages of the lock in their versions, and none besides but distsearch."""
+    """Check that the image has exactly the locked packages in their versions, plus distsearch."""
     there = json.loads(compose.inside("head", "python", "-c", INSTALLED))
     installed: dict[str, str] = there["versions"]
     expect(installed.pop("distsearch", "") != "", "distsearch is installed in the image")
@@ -74,7 +74,7 @@ def packages(compose: Compose) -> str:
 
 
 def _limited(container: str, given: dict[str, Any], needed_to_prepare: list[str]) -> None:
-    """What the engine was told about a container."""
+    """A container's settings, according to the engine."""
     expect(given["ReadonlyRootfs"] and not given["Privileged"], f"{container} has a root file system that is read only")
     expect(given["CapDrop"] == ["ALL"], f"{container} has no capabilities but those it is given")
     added = sorted(name.removeprefix("CAP_") for name in given["CapAdd"] or ())
@@ -87,7 +87,7 @@ def _limited(container: str, given: dict[str, Any], needed_to_prepare: list[str]
 
 
 def _confined(compose: Compose, container: str, writable: set[str]) -> None:
-    """What a process in a container finds."""
+    """What a process in a container sees."""
 
     def output(*command: str, user: tuple[str, ...] = ()) -> str:
         return compose.docker("exec", *user, container, *command)

@@ -1,4 +1,4 @@
-"""A project of docker-compose.yml that a test has for itself."""
+"""A docker-compose project for one test alone."""
 
 import json
 import os
@@ -15,7 +15,7 @@ HELP = (
 
 
 class Compose:
-    """The containers of a project of its own: its name, its port on loopback and its folder of runs are given."""
+    """The containers of a project with its own name, port on loopback and folder of runs."""
 
     def __init__(self, project: str, port: int, runs: Path) -> None:
         self.port = port
@@ -33,29 +33,29 @@ class Compose:
         self._compose("up", "--detach", *options)
 
     def down(self) -> None:
-        """End and remove the containers, networks and volumes."""
+        """Stop and remove the containers, networks and volumes."""
         self._compose("down", "--volumes", "--remove-orphans")
 
     def logs(self) -> str:
-        """What all containers have printed."""
+        """The output of all containers."""
         return self._compose("logs", "--no-color")
 
     def inside(self, service: str, *command: str) -> str:
-        """What a command prints in the first container of a service."""
+        """The output of a command in the first container of a service."""
         return self._compose("exec", "-T", service, *command)
 
     def image(self) -> str:
-        """All that the image says of itself: its layers' commands, its environment, its labels."""
+        """Everything the image says about itself: its layers' commands, its environment, its labels."""
         return self.docker("history", "--no-trunc", "distsearch") + self.docker("image", "inspect", "distsearch")
 
     def containers(self, service: str, *options: str) -> list[str]:
-        """The names of a service's running containers, in the order of their numbers; with "--all" of the ended too."""
+        """The names of a service's running containers, in the order of their numbers; with "--all", ended ones too."""
         of = [f"label=com.docker.compose.{name}" for name in (f"project={self._project}", f"service={service}")]
         names = self.docker("ps", *options, "--filter", of[0], "--filter", of[1], "--format", "{{.Names}}").split()
         return sorted(names)
 
     def healthy(self, service: str) -> list[str]:
-        """Those of them whose health check is content."""
+        """The names of those whose health check passes."""
         states = {each: self.inspect(each)["State"]["Health"]["Status"] for each in self.containers(service)}
         return [each for each, state in states.items() if state == "healthy"]
 
@@ -69,11 +69,11 @@ class Compose:
         return found
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """All that the engine says of a container."""
+        """Everything that the engine says about a container."""
         return json.loads(self.docker("inspect", container))[0]
 
     def docker(self, *arguments: str) -> str:
-        """What docker prints."""
+        """The output of a docker command."""
         return _output(["docker", *arguments])
 
     def _compose(self, *arguments: str) -> str:
@@ -81,21 +81,21 @@ class Compose:
 
 
 def refused(address: str, port: int) -> bool:
-    """Whether nobody listens there."""
+    """Whether nothing listens on a port."""
     with socket.socket() as door:
         door.settimeout(2)
         return door.connect_ex((address, port)) != 0
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port on loopback."""
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         return door.getsockname()[1]
 
 
 def own_address() -> str:
-    """This machine's address towards others; nothing is sent to find it."""
+    """This machine's address as others see it; finding it sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         try:
             door.connect(("192.0.2.1", 9))
@@ -105,7 +105,7 @@ def own_address() -> str:
 
 
 def _compose() -> list[str]:
-    """The command of Compose v2, or of version 1, whichever there is. Exits with 2 if there is no engine."""
+    """The command for Compose v2 or v1, whichever is installed. Exits with 2 if there is no engine."""
     if _works(["docker", "info"]):
         for command in (["docker", "compose"], ["docker-compose"]):
             if _works([*command, "version"]):

@@ -1,4 +1,4 @@
-"""What a test of the cluster expects, and how it waits for that."""
+"""Expectations of a cluster test, and waiting for them."""
 
 import subprocess
 import time
@@ -10,7 +10,7 @@ PATIENCE = 180.0  # seconds for anything that must happen
 
 
 class UnexpectedError(Exception):
-    """What was expected and did not come."""
+    """Something expected did not happen."""
 
 
 def expect(held: bool, what: str) -> None:
@@ -20,7 +20,7 @@ def expect(held: bool, what: str) -> None:
 
 
 def awaited(what: str, condition: Callable[[], T]) -> T:
-    """What the condition says as soon as it is true. UnexpectedError if that takes too long."""
+    """Wait until a condition returns something true; what it returned. Raises UnexpectedError if it takes too long."""
     until = time.monotonic() + PATIENCE
     while not (outcome := condition()):
         expect(time.monotonic() < until, f"{what} would come about within {PATIENCE:g} s")
@@ -29,7 +29,7 @@ def awaited(what: str, condition: Callable[[], T]) -> T:
 
 
 def called(command: list[str]) -> str:
-    """What a command prints on both outputs. UnexpectedError if it fails."""
+    """Run a command; its output on both streams. Raises UnexpectedError if it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     expect(done.returncode == 0, f"{' '.join(command)} ends well, but it ended with {done.returncode}: {done.stdout}")
     return done.stdout

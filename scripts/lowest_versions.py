@@ -15,11 +15,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
-STARTS = (">=", "==", "~=")  # operators whose version is the first of their range
+STARTS = (">=", "==", "~=")  # operators whose version is the lowest of their range
 
 
 def lowest_versions(pyproject: dict[str, Any], extra: str, python: str) -> dict[str, Version]:
-    """The lowest version of each package, by its name. ValueError if a requirement does not say which that is."""
+    """The lowest version of each package, by name. Raises ValueError if a requirement does not give one."""
     lowest: dict[str, Version] = {}
     for requirement in requirements(pyproject, extra):
         if requirement.marker is None or requirement.marker.evaluate({"python_version": python}):
@@ -33,7 +33,7 @@ def requirements(pyproject: dict[str, Any], extra: str) -> Iterator[Requirement]
     project = pyproject["project"]
     yield from map(Requirement, pyproject["build-system"]["requires"] + project["dependencies"])
     extras = [extra]
-    for each in extras:  # grows meanwhile
+    for each in extras:  # grows during the loop
         for requirement in map(Requirement, project["optional-dependencies"][each]):
             if canonicalize_name(requirement.name) == canonicalize_name(project["name"]):
                 extras += requirement.extras - set(extras)
@@ -42,7 +42,7 @@ def requirements(pyproject: dict[str, Any], extra: str) -> Iterator[Requirement]
 
 
 def lower_bound(requirement: Requirement) -> Version:
-    """The first version of the range. ValueError if there is none, or if the range leaves it out."""
+    """The lowest version of the range. Raises ValueError if there is none, or if the range excludes it."""
     texts = [each.version for each in requirement.specifier if each.operator in STARTS]
     bounds = [Version(text) for text in texts if not text.endswith("*")]
     if not bounds or not requirement.specifier.contains(max(bounds), prereleases=True):

@@ -39,7 +39,7 @@ COLUMNS = ("workers", "round", "speed-up", "idle", "repeated", "shards", "driver
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The mean round with so many workers; seconds, bytes and shares."""
+    """The mean round with this many workers, in seconds, bytes and shares."""
 
     workers: int
     seconds: float
@@ -126,10 +126,10 @@ def parse() -> argparse.Namespace:
         prog="simulate-scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--workers", type=int, default=4096, metavar="N", help="up to so many, doubling from 1 (%(default)s)")
-    add("--candidates", type=int, default=1_048_576, metavar="N", help="in a round (%(default)s)")
-    add("--candidate-ms", type=float, default=50.0, metavar="MS", help="to try one (%(default)s)")
-    add("--tile", type=int, default=8, metavar="N", help="candidates tried together (%(default)s)")
+    add("--workers", type=int, default=4096, metavar="N", help="up to this many, doubling from 1 (%(default)s)")
+    add("--candidates", type=int, default=1_048_576, metavar="N", help="per round (%(default)s)")
+    add("--candidate-ms", type=float, default=50.0, metavar="MS", help="to evaluate one (%(default)s)")
+    add("--tile", type=int, default=8, metavar="N", help="candidates evaluated together (%(default)s)")
     add(
         "--call-ms",
         type=float,
@@ -138,7 +138,7 @@ def parse() -> argparse.Namespace:
         help="the driver's own time for a Ray call (%(default)s)",
     )
     add("--latency-ms", type=float, default=0.7, metavar="MS", help="there and back (%(default)s)")
-    add("--stall", type=float, default=0.2, metavar="S", help="how long a worker stands still, at least (%(default)s)")
+    add("--stall", type=float, default=0.2, metavar="S", help="how long a worker stalls, at least (%(default)s)")
     add("--stall-every", type=float, default=60.0, metavar="S", help="of its work, on average (%(default)s)")
     add("--state-bytes", type=int, default=407_080, metavar="N", help="784-128-10 in float32 (%(default)s)")
     add("--workers-per-node", type=int, default=32, metavar="N", help="(%(default)s)")

@@ -1,4 +1,4 @@
-"""Brings up the cluster of docker-compose.yml and tries on it what may happen to it; takes it all down again.
+"""Brings up the cluster of docker-compose.yml, tests it under faults, and takes it down again.
 
 What the containers may do and hold is looked at from outside and inside. Searches are sent as jobs while workers are
 killed with -9, added and cut off from the network; jobs are stopped and resumed; and each run is compared byte for byte
@@ -28,13 +28,13 @@ AIM = 8.0  # seconds from submitting to the first round
 DIGITS = ("--data", "digits", "--layers", "32", "--population", "256")
 ENDLESS = ("--seconds", "1000000")
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
-# Of this machine, and not the cluster's: where things are, and which kernels compute, on which the bits depend.
+# From this machine, not the cluster's: where things are, and which kernels compute, on which the bits depend.
 OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "DISTSEARCH_RUNS")
 ALIKE = "import json; from distsearch.machine import description; print(json.dumps(description()))"
 
 
 class Cluster:
-    """The cluster as its user sees it: jobs are sent to its port, and runs are in a folder here."""
+    """The cluster as its user sees it: jobs are sent to its port, and runs appear in a local folder."""
 
     def __init__(self, compose: Compose, folder: Path) -> None:
         self.compose = compose
@@ -44,7 +44,7 @@ class Cluster:
         self.url = f"http://127.0.0.1:{compose.port}"
 
     def distsearch(self, *arguments: str) -> list[str]:
-        """A command line of this machine's distsearch."""
+        """A command line for this machine's distsearch."""
         return [sys.executable, "-m", "distsearch", *arguments]
 
     def submitting(self, job: str, *arguments: str) -> list[str]:
@@ -57,16 +57,16 @@ class Cluster:
         called(self.submitting(job, "--no-wait", "--", *arguments))
 
     def ask(self, command: str, *arguments: str) -> str:
-        """What a command about the cluster's jobs prints."""
+        """The output of a command about the cluster's jobs."""
         return called(self.distsearch(command, "--address", self.url, "--token-file", str(self.token), *arguments))
 
     def rounds(self, run: str) -> int:
-        """The rounds of a run that are kept by now."""
+        """The number of rounds of a run recorded so far."""
         history = self.runs / run / "history.jsonl"
         return history.read_bytes().count(b"\n") if history.exists() else 0
 
-    def go_on(self, run: str, rounds: int = 5) -> int:
-        """Wait until a run has so many more rounds than now: how many there are."""
+    def wait_for_rounds(self, run: str, rounds: int = 5) -> int:
+        """Wait until a run has this many more rounds than now; how many there are then."""
         goal = self.rounds(run) + rounds
         return awaited(f"{rounds} more rounds of {run}", lambda: (n := self.rounds(run)) >= goal and n)
 
@@ -85,11 +85,11 @@ class Cluster:
             connection.close()
 
 
-# the steps, in their order; each raises UnexpectedError
+# the steps, in order; each raises UnexpectedError
 
 
 def likeness(cluster: Cluster) -> str:
-    """The image computes with the same NumPy and BLAS as this machine, or no bytes could be compared."""
+    """Check that the image has the same NumPy and BLAS as this machine, or bytes could not be compared."""
     there = json.loads(cluster.compose.inside("head", "python", "-c", ALIKE))
     here = json.loads(called([sys.executable, "-c", ALIKE]))
     for name in ("numpy", "blas", "processor"):
@@ -99,7 +99,7 @@ def likeness(cluster: Cluster) -> str:
 
 
 def door(cluster: Cluster) -> str:
-    """Who may come in, and where."""
+    """Check who may connect, and where."""
     for headers in ({}, {"Authorization": "Bearer " + "0" * 64}):
         expect(cluster.request(headers) in (401, 403), "a request without the token is refused")
     secret = cluster.token.read_text()
@@ -111,7 +111,7 @@ def door(cluster: Cluster) -> str:
 
 
 def chapter(cluster: Cluster) -> str:
-    """The chapter's search as a job; its bytes."""
+    """Run the course's search as a job and compare its bytes."""
     arguments = ("--rounds", "200")
     called(cluster.submitting("chapter", "--", "run", "--name", "chapter", *arguments))
     same(cluster.runs / "chapter", cluster.twin("chapter", *arguments))
@@ -130,7 +130,7 @@ def first_round(cluster: Cluster) -> str:
 
 
 def metrics(cluster: Cluster) -> str:
-    """What Prometheus would read."""
+    """Check what Prometheus would read."""
     read = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
     names = ("best_loss", "rounds", "passes_per_second", "workers_alive", "shards_retried")
 
@@ -145,16 +145,16 @@ def metrics(cluster: Cluster) -> str:
 
 
 def sharing(cluster: Cluster) -> str:
-    """Several searches at once."""
+    """Run several searches at once."""
     cluster.submit("one", "run", "--name", "one", "--workers", "1", *DIGITS, *ENDLESS)
-    cluster.go_on("one")
+    cluster.wait_for_rounds("one")
     cluster.submit("two", "run", "--name", "two", *DIGITS, *ENDLESS)
-    cluster.go_on("two")
+    cluster.wait_for_rounds("two")
     cluster.submit("three", "run", "--name", "three", *DIGITS, "--rounds", "20")
     awaited("the third search to say that it waits", lambda: "are all taken" in cluster.ask("logs", "three"))
     expect(cluster.rounds("three") == 0, "a search without a free core waits")
-    cluster.go_on("one")
-    cluster.go_on("two")
+    cluster.wait_for_rounds("one")
+    cluster.wait_for_rounds("two")
     cluster.ask("stop", "one")
     cluster.ask("stop", "two")
     awaited("the third search to end", lambda: (cluster.runs / "three" / "result.json").exists())
@@ -163,19 +163,19 @@ def sharing(cluster: Cluster) -> str:
 
 
 def faults(cluster: Cluster) -> str:
-    """Workers are killed, added and cut off in mid-run; the search is stopped, resumed and fetched."""
+    """Kill, add and disconnect workers in mid-run; stop, resume and fetch the search."""
     compose, run = cluster.compose, "digits"
     cluster.submit(run, "run", "--name", run, *DIGITS, *ENDLESS)
-    cluster.go_on(run)
+    cluster.wait_for_rounds(run)
     first, second = compose.containers("worker")
     compose.docker("kill", "--signal", "KILL", first)
-    say(f"  killed a worker with -9; it went on to round {cluster.go_on(run)}")
+    say(f"  killed a worker with -9; it went on to round {cluster.wait_for_rounds(run)}")
     compose.up("--scale", "worker=3")
     awaited("three workers", lambda: len(compose.healthy("worker")) == 3)
     awaited("the search to use all three", lambda: "3 workers" in cluster.ask("logs", run))
-    say(f"  a third has joined, and the first again, by round {cluster.go_on(run)}")
+    say(f"  a third has joined, and the first again, by round {cluster.wait_for_rounds(run)}")
     compose.docker("network", "disconnect", compose.network, second)
-    say(f"  cut one off from the network; it went on to round {cluster.go_on(run, 20)}")
+    say(f"  cut one off from the network; it went on to round {cluster.wait_for_rounds(run, 20)}")
     cluster.ask("stop", run)
     rounds = cluster.rounds(run)
     say(f"  stopped after round {rounds}, with a checkpoint")
@@ -190,13 +190,13 @@ def faults(cluster: Cluster) -> str:
 
 
 def secrecy(cluster: Cluster) -> str:
-    """The token is nowhere but in its file."""
+    """Check that the token is nowhere but in its file."""
     secret = cluster.token.read_text()
     expect(cluster.token.stat().st_mode & 0o077 == 0, "nobody else can read the token's file")
     expect(secret not in cluster.compose.logs(), "the token is not in the containers' logs")
     expect(secret not in cluster.compose.image(), "the token is not in the image")
     cluster.submit("secret", "run", "--name", "secret", *ENDLESS)
-    cluster.go_on("secret")
+    cluster.wait_for_rounds("secret")
     seek = "grep -Ff $RAY_AUTH_TOKEN_PATH"
     where = f"cat /proc/[0-9]*/environ 2>/dev/null | {seek} -ac; {seek} -rls /tmp/ray; true"
     for service in ("head", "worker"):
@@ -209,7 +209,7 @@ def secrecy(cluster: Cluster) -> str:
 
 
 def sent(cluster: Cluster) -> str:
-    """A job with a data file of this machine, which is published to a storage."""
+    """Run a job with a data file from this machine, and publish it to storage."""
     data, stored = cluster.local / "points.csv", cluster.runs / "stored"
     cluster.local.mkdir(exist_ok=True)
     data.write_text("x,y,label\n" + "".join(f"{i / 60},{i % 7},{'ab'[i % 7 > i / 60]}\n" for i in range(600)))
@@ -238,7 +238,7 @@ STEPS: dict[str, Callable[[Cluster], str]] = {
 
 
 def same(path: Path, other: Path) -> None:
-    """UnexpectedError unless two runs are the same, times aside."""
+    """Raise UnexpectedError unless two runs are the same, ignoring times."""
     different = [name for name in FILES if (path / name).read_bytes() != (other / name).read_bytes()]
     different += ["history.jsonl"] if timeless(path) != timeless(other) else []
     expect(not different, f"{path.name} is the same as in one process; different: {', '.join(different)}")
@@ -256,7 +256,7 @@ def say(sentence: str) -> None:
 
 @contextmanager
 def up() -> Iterator[Cluster]:
-    """The cluster with two workers, from an image of this folder; all of it goes again."""
+    """The cluster with two workers, from an image of this folder; all of it is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="distsearch-cluster-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         os.environ["UID"], os.environ["GID"] = str(os.getuid() or 1000), str(os.getgid() or 1000)
@@ -280,7 +280,7 @@ def up() -> Iterator[Cluster]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="test-cluster", description=__doc__)
-    parser.add_argument("--only", choices=STEPS, action="append", help="a step; more of them with --only again")
+    parser.add_argument("--only", choices=STEPS, action="append", help="a step; repeat for more of them")
     chosen = parser.parse_args().only or list(STEPS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that everything is taken down

@@ -1,1 +1,1 @@
-"""What is tried: weights of many candidates at once, and how a layer of theirs is applied."""
+"""Candidates: the weights of many at once, and how to apply a layer of each."""

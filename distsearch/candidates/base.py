@@ -1,4 +1,4 @@
-"""What a strategy asks to be evaluated: weights for every candidate, applied one block at a time."""
+"""What a strategy wants evaluated: weights for every candidate, applied one block at a time."""
 
 from typing import NamedTuple, Protocol
 
@@ -11,9 +11,9 @@ Array = NDArray[np.float32]
 
 
 class Shared:
-    """Inputs that are the same for every candidate, (columns, examples), so that products with them can be shared.
+    """Inputs that all candidates have in common, (columns, examples), so that products with them can be shared.
 
-    The object itself, not its content, identifies them: the same chunk of examples must be the same object.
+    They are identified by the object, not by its content: the same chunk of examples must be the same object.
     """
 
     __slots__ = ("array",)
@@ -23,20 +23,20 @@ class Shared:
 
 
 class Tiling(NamedTuple):
-    """How much is computed together: enough to be fast, and little enough to stay in the processor's cache."""
+    """How much to compute together: enough to be fast, and little enough to fit the processor's cache."""
 
     candidates: int  # per tile
     examples: int  # per chunk
 
 
 class Candidates(Protocol):
-    """Weights for every candidate, as the network asks for them."""
+    """Weights for every candidate, in the form that the network needs."""
 
     def __len__(self) -> int: ...
 
     @classmethod
     def tiling(cls, dense: Tiling) -> Tiling:
-        """The tiling that suits candidates of this kind, where `dense` suits whole sets of weights."""
+        """The tiling that suits candidates of this kind, given the one that suits whole sets of weights, `dense`."""
         ...
 
     def dense(self) -> Array:
@@ -46,8 +46,8 @@ class Candidates(Protocol):
     def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's block by its inputs: out, (candidates, rows, examples).
 
-        inputs are shared, or (candidates, columns, examples). Their last row is ones where the block's last column
-        holds biases.
+        inputs are shared, or (candidates, columns, examples). Their last row is ones if the block's last column holds
+        biases.
         """
         ...
 
@@ -75,6 +75,6 @@ class Dense:
     def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's block by its inputs, one matrix product per candidate.
 
-        Stacking them into one product would change the last bits with their number.
+        Stacked into one product, their number would change the last bits.
         """
         np.matmul(block.matrices(self.weights), inputs.array if isinstance(inputs, Shared) else inputs, out=out)

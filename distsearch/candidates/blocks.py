@@ -1,4 +1,4 @@
-"""How a network's flat weights divide into matrices, and into the nodes that can be moved one by one."""
+"""How a network's flat weights are divided into matrices, and into nodes that can be moved one by one."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Where a matrix, (rows, columns), lies in the flat weights, row by row.
+    """The location of a matrix, (rows, columns), in the flat weights, row by row.
 
     A dense layer is one block, (outputs, inputs + 1), whose last column holds the biases.
     """
@@ -33,12 +33,12 @@ class Block:
         return weights[self.start : self.stop].reshape(self.rows, self.columns)
 
     def matrices(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same of several sets of weights, (sets, n): (sets, rows, columns)."""
+        """The same for several sets of weights, (sets, n): (sets, rows, columns)."""
         return weights[:, self.start : self.stop].reshape(len(weights), self.rows, self.columns)
 
 
 class NodeLayer(NamedTuple):
-    """The nodes of one layer, which node perturbation moves, and what one of its experiments costs."""
+    """The nodes of one layer, which node perturbation moves, and the cost of one such experiment."""
 
     nodes: int
-    price: float  # multiplications per example that one moved group of nodes causes above it
+    price: float  # multiplications per example that moving one group of nodes causes in the layers above

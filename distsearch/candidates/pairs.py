@@ -1,7 +1,7 @@
 """Mirrored pairs: candidates around a center, two at a time, at opposite ends of one step.
 
 All candidates share the center's product with shared inputs, and the two of a pair share their step's product up to
-sign. So a block that is applied to shared inputs, such as a first layer, costs a pair one product instead of two.
+sign. So a block applied to shared inputs, such as the first layer, costs a pair one product instead of two.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ LOW_RANK_TILING = Tiling(32, 256)
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The units lo to hi: unit 0 is the center; units 2p + 1 and 2p + 2 are plus and minus the step of pair p."""
+    """The units [lo, hi): unit 0 is the center; units 2p + 1 and 2p + 2 are plus and minus the step of pair p."""
 
     lo: int
     hi: int
@@ -31,18 +31,18 @@ class Pairs:
 
     @property
     def first(self) -> int:
-        """The first pair whose step they need."""
+        """The first pair whose step these units need."""
         return max(0, self.lo - 1) // 2
 
     @property
     def last(self) -> int:
-        """One past the last pair whose step they need."""
+        """One past the last pair whose step these units need."""
         return self.hi // 2
 
     def spread(self, middle: Array, steps: Array, out: Array) -> None:
         """Fill out, (units, …), with middle ± each unit's step; middle is (…), steps are (pairs, …).
 
-        For whole pairs, steps may lie in out itself, at the places that `minus` gives.
+        For whole pairs, steps may be stored in out itself, in the part that `minus` returns.
         """
         if not self._whole:
             np.add(middle, self._signed(steps), out=out)
@@ -54,18 +54,18 @@ class Pairs:
         np.subtract(middle, steps, out=out[1::2])
 
     def minus(self, out: Array) -> Array:
-        """Where in out, (units, …), the steps, (pairs, …), can be kept until they are spread."""
+        """The part of out, (units, …), that can hold the steps, (pairs, …), until they are spread."""
         if self._whole:
             return out[1 + (self.lo == 0) :: 2]
         return np.empty((self.last - self.first, *out.shape[1:]), np.float32)
 
     @property
     def _whole(self) -> bool:
-        """Whether they are whole pairs, with or without the center before them."""
+        """Whether these units are whole pairs, with or without the center before them."""
         return (self.lo % 2 == 1 or self.lo == 0) and self.hi % 2 == 1
 
     def _signed(self, steps: Array) -> Array:
-        """The step of each unit with its sign, (units, …); that of the center is 0."""
+        """The signed step of each unit, (units, …); that of the center is 0."""
         units = np.arange(self.lo, self.hi)
         signs = np.where(units % 2, np.float32(1), np.float32(-1))
         signs[units == 0] = 0
@@ -76,7 +76,7 @@ class Pairs:
 def tiles(units: int, size: int, center_apart: bool = False) -> Sequence[int]:
     """The boundaries of tiles of whole pairs, at most `size` candidates each.
 
-    The center is in the first tile, or by itself.
+    The center is in the first tile or, with `center_apart`, by itself.
     """
     whole = max(2, size - size % 2)
     return [0, *range(1 if center_apart else 1 + whole, units, whole), units]
@@ -88,11 +88,11 @@ def whole_pairs(population: int) -> int:
 
 
 class Products:
-    """The center's products with shared inputs: each made once, for all candidates around that center."""
+    """The center's products with shared inputs: each computed once, for all candidates around that center."""
 
     def __init__(self) -> None:
-        # The center and its products, by their inputs and the block's start: one value, read and replaced at once,
-        # because other threads may have other centers.
+        # The center and its products, keyed by their inputs and the block's start: one value, read and replaced at
+        # once, as other threads may have different centers.
         self._latest: tuple[Array | None, dict[tuple[Shared, int], Array]] = None, {}
 
     def __reduce__(self) -> tuple[type["Products"], tuple[()]]:
@@ -105,12 +105,12 @@ class Products:
             _, kept = self._latest = center, {}
         key = inputs, block.start
         if key not in kept:
-            kept[key] = np.matmul(block.matrix(center)[np.newaxis], inputs.array)[0]  # as a candidate's is computed
+            kept[key] = np.matmul(block.matrix(center)[np.newaxis], inputs.array)[0]  # the way candidates' are computed
         return kept[key]
 
 
 class Mirrored(ABC):
-    """Candidates around a center: block i of each is Wᵢ, or Wᵢ ± Sᵢ, S being the step of its pair."""
+    """Candidates around a center: block i of each is Wᵢ, or Wᵢ ± Sᵢ, where S is the step of its pair."""
 
     __slots__ = ("_blocks", "_center", "_matrices", "_pairs", "_products")
 
@@ -119,7 +119,7 @@ class Mirrored(ABC):
         self._center = center
         self._products = products
         self._blocks = blocks
-        self._matrices: dict[int, Array] = {}  # by the block's start, of blocks with inputs of each candidate's own
+        self._matrices: dict[int, Array] = {}  # by block start, of blocks whose inputs differ between candidates
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -142,13 +142,13 @@ class Mirrored(ABC):
         return np.concatenate([self._matrix(block).reshape(len(self), -1) for block in self._blocks], axis=1)
 
     def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
-        """Multiply each candidate's block by its inputs; with shared inputs, the center's and the steps apart."""
+        """Multiply each candidate's block by its inputs; if shared, the center's and the steps' products separately."""
         if isinstance(inputs, Shared):
             steps = self._pairs.minus(out)
             self._apply_steps(block, inputs.array, steps)
             self._pairs.spread(self._products.of(self._center, block, inputs), steps, out)
             return
-        if block.start not in self._matrices:  # the examples come chunk by chunk
+        if block.start not in self._matrices:  # kept, as the examples come chunk by chunk
             self._matrices[block.start] = self._matrix(block)
         np.matmul(self._matrices[block.start], inputs, out=out)
 
@@ -160,7 +160,7 @@ class Mirrored(ABC):
 
 
 class FullRank(Mirrored):
-    """Mirrored pairs by steps of all weights at once, (pairs, n)."""
+    """Mirrored pairs with dense steps of all weights, (pairs, n)."""
 
     __slots__ = ("_steps",)
 
@@ -184,10 +184,10 @@ class FullRank(Mirrored):
 
 
 class LowRank(Mirrored):
-    """Mirrored pairs by steps σ/√r · A Bᵀ in every block.
+    """Mirrored pairs with steps σ/√r · A Bᵀ in every block.
 
     A is (rows, r) and B (columns, r), both standard normal (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652). With shared
-    inputs a block costs a pair r vectors instead of a matrix. factors are those of the pairs,
+    inputs, a block costs a pair r vectors instead of a matrix. The factors of all pairs are
     (pairs, Σ r (rows + columns)).
     """
 
@@ -210,7 +210,7 @@ class LowRank(Mirrored):
 
     @classmethod
     def tiling(cls, dense: Tiling) -> Tiling:
-        """Many pairs and few examples: their first layer is one product for all of them."""
+        """Many pairs and few examples: the first layer is one product for all pairs."""
         return LOW_RANK_TILING
 
     def _steps_of(self, block: Block) -> Array:
@@ -232,12 +232,12 @@ class LowRank(Mirrored):
 
 
 def factors_width(blocks: tuple[Block, ...], rank: int) -> int:
-    """The numbers that make up the factors of one pair."""
+    """The number of values in the factors of one pair."""
     return sum(rank * (block.rows + block.columns) for block in blocks)
 
 
 def factors_of(factors: Array, blocks: tuple[Block, ...], block: Block, rank: int) -> tuple[Array, Array]:
-    """A block's A, (pairs, rows, r), and Bᵀ, (pairs, r, columns), in the factors of some pairs."""
+    """A block's A, (pairs, rows, r), and Bᵀ, (pairs, r, columns), from the factors of some pairs."""
     start = factors_width(blocks[: blocks.index(block)], rank)
     middle = start + rank * block.rows
     stop = middle + rank * block.columns

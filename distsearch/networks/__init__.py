@@ -1,1 +1,1 @@
-"""What is trained: networks, layer by layer."""
+"""Networks, layer by layer."""

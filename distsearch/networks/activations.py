@@ -12,19 +12,20 @@ Array = NDArray[np.float32]
 
 
 class Activation(NamedTuple):
-    """An activation, and whether it jumps: then the loss is flat almost everywhere."""
+    """An activation, and whether it jumps, which makes the loss flat almost everywhere."""
 
     apply: Callable[[Array, Array], None]
     """Applied in place to a layer's neurons and the row of ones below them, (candidates, neurons + 1, examples).
 
-    One long run of memory is faster than many short ones. The second argument is zeros, (neurons + 1, examples).
+    It includes the ones because one long stretch of memory is faster than many short ones. The second argument is
+    zeros, (neurons + 1, examples).
     """
     jumps: bool = False
 
 
 def _relu(hidden: Array, zeros: Array) -> None:
-    # An array of zeros, not the number 0: NumPy's loop over two arrays is five times as fast. One candidate's, which
-    # stays in the cache, not one for all.
+    # An array of zeros, not the number 0, as NumPy's loop over two arrays is five times as fast; the size of one
+    # candidate's neurons, so that it stays in the cache.
     np.maximum(hidden, zeros, out=hidden)
 
 

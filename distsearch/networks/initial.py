@@ -1,4 +1,4 @@
-"""The first weights of a layer: normal with a deviation that its shape decides; biases start at zero."""
+"""The initial weights of a layer: normal, with a deviation that depends on its shape; biases start at zero."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import numpy as np
 from distsearch.registry import Registry
 
 Start = Callable[[int, int], float]
-"""The deviation of a layer's first weights, from its numbers of inputs and outputs."""
+"""The standard deviation of a layer's initial weights, given its numbers of inputs and outputs."""
 
 
 def _course(inputs: int, outputs: int) -> float:

@@ -1,6 +1,6 @@
-"""A stack of layers: where the weights of each lie, and the forward pass of many candidates at once.
+"""A stack of layers: where each one's weights are, and the forward pass of many candidates at once.
 
-Activations are (candidates, neurons, examples): the examples are last, long and contiguous.
+Activations are (candidates, neurons, examples): the examples are last, and contiguous.
 """
 
 import threading
@@ -13,22 +13,22 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block
 from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS
-from distsearch.networks.layers.dense import Dense, Room
+from distsearch.networks.layers.dense import Buffers, Dense
 from distsearch.randomness import Stream, noise
 
-CACHE_BYTES = 2 * 1024 * 1024  # of the processor's cache, which activations are to stay in
+CACHE_BYTES = 2 * 1024 * 1024  # of the processor's cache, in which activations should fit
 
 Array = NDArray[np.float32]
 
 
-class _Rooms(threading.local):
-    """The layers' rooms of each thread, by candidates and examples: threads must not write into each other's."""
+class _ThreadBuffers(threading.local):
+    """The layers' buffers of each thread, by candidates and examples: threads must not write into each other's."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[int, int], list[Room]] = {}
+        self.kept: dict[tuple[int, int], list[Buffers]] = {}
 
-    def __reduce__(self) -> tuple[type["_Rooms"], tuple[()]]:
-        return _Rooms, ()
+    def __reduce__(self) -> tuple[type["_ThreadBuffers"], tuple[()]]:
+        return _ThreadBuffers, ()
 
 
 class Network:
@@ -43,25 +43,25 @@ class Network:
             start = block.stop
         self.layers = tuple(layers)
         self.weights_count = start
-        self._rooms = _Rooms()
+        self._buffers = _ThreadBuffers()
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """The matrices that the weights make up, in their order."""
+        """The matrices into which the weights are divided, in order."""
         return tuple(layer.block for layer in self.layers)
 
     @property
     def jumps(self) -> bool:
-        """Whether an activation jumps."""
+        """Whether any activation jumps."""
         return any(layer.activation is not None and layer.activation.jumps for layer in self.layers)
 
     @property
     def neurons(self) -> int:
-        """Activations that one candidate keeps per example, the rows of ones included."""
+        """The number of activations kept per candidate and example, including the rows of ones."""
         return sum(layer.rows for layer in self.layers)
 
     def start(self, kind: str, seed: int) -> Array:
-        """The first weights, (n,): normal with the deviation of `kind`, zero biases. SettingError if unknown."""
+        """The initial weights, (n,): normal by `kind`, with zero biases. Raises SettingError if it is unknown."""
         deviation = STARTS.find(kind)
         weights = noise(seed, Stream.START, 0, 0, 1, self.weights_count)[0]
         for layer in self.layers:
@@ -77,8 +77,8 @@ class Network:
         """
         below: Shared | Array = inputs
         outputs = inputs.array
-        for layer, room in zip(self.layers, self._rooms_for(len(candidates), inputs.array.shape[-1]), strict=True):
-            below = outputs = layer.forward(candidates, below, room)
+        for layer, buffers in zip(self.layers, self._buffers_for(len(candidates), inputs.array.shape[-1]), strict=True):
+            below = outputs = layer.forward(candidates, below, buffers)
         return outputs
 
     def named(self, weights: Array) -> dict[str, Array]:
@@ -91,7 +91,7 @@ class Network:
         return arrays
 
     def flat(self, arrays: dict[str, Array]) -> Array:
-        """The flat weights, (n,), of what `named` gave. KeyError or ValueError if they are another network's."""
+        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another network."""
         weights = np.empty(self.weights_count, np.float32)
         if len(arrays) != 2 * len(self.layers):
             raise ValueError(f"expected {2 * len(self.layers)} arrays, got {len(arrays)}")
@@ -104,11 +104,11 @@ class Network:
             matrix[:, -1] = parts[1]
         return weights
 
-    def _rooms_for(self, candidates: int, examples: int) -> list[Room]:
-        kept = self._rooms.kept
-        rooms = kept.get((candidates, examples))
-        if rooms is None:
-            if len(kept) >= 8:  # a search has at most four shapes: whole and last tiles and chunks
+    def _buffers_for(self, candidates: int, examples: int) -> list[Buffers]:
+        kept = self._buffers.kept
+        buffers = kept.get((candidates, examples))
+        if buffers is None:
+            if len(kept) >= 8:  # a search has at most four shapes: of whole and last tiles and chunks
                 kept.clear()
-            rooms = kept[candidates, examples] = [layer.room(candidates, examples) for layer in self.layers]
-        return rooms
+            buffers = kept[candidates, examples] = [layer.buffers(candidates, examples) for layer in self.layers]
+        return buffers

@@ -1,11 +1,11 @@
-"""What moved nodes do to each example's own loss, by forward passes alone.
+"""How moving nodes changes each example's own loss, using only forward passes.
 
-A layer's weights act on an example only through the layer's pre-activations, its nodes. So perturb nodes, not weights:
-a small group of them at a time, by ±σ, in every example by signs of its own. The change in each example's loss, divided
-by the perturbation and multiplied by the layer's inputs, says which way its weights should go. Perturbing one node at a
-time is Madaline Rule III (Andes, Widrow, Lehr and Wan 1990, "MRIII: a robust algorithm for training analog neural
-networks"); all nodes at once, node perturbation (Fiete and Seung 2006, doi 10.1103/PhysRevLett.97.048104); groups lie
-between. Layers below the perturbed one are not computed again, and the next layer only where the group reaches.
+A layer's weights affect an example only through the layer's pre-activations, its nodes. So perturb nodes, not weights:
+a small group at a time, by ±σ, with separate signs for every example. The change in each example's loss, divided by the
+perturbation and multiplied by the layer's inputs, says which way its weights should go. Perturbing one node at a time
+is Madaline Rule III (Andes, Widrow, Lehr and Wan 1990, "MRIII: a robust algorithm for training analog neural
+networks"); all nodes at once, node perturbation (Fiete and Seung 2006, doi 10.1103/PhysRevLett.97.048104); groups are
+in between. Layers below the perturbed one are not recomputed, and the next layer only where the group reaches.
 """
 
 import math
@@ -18,16 +18,16 @@ from distsearch.candidates.blocks import NodeLayer
 from distsearch.networks.network import CACHE_BYTES, Network
 
 SMALLEST_SIZE = 0.01
-NODE_COST = 60.0  # multiplications that moving one node costs in each node above it, beside products; measured
+NODE_COST = 60.0  # measured cost, in multiplications, that moving one node adds in each node above, besides products
 
 Array = NDArray[np.float32]
 
 LossesOf = Callable[[Array], Array]
-"""The loss of every example, (experiments, examples), from outputs, (experiments, outputs, examples), as scratch."""
+"""Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
 
 
 def node_layers(network: Network) -> tuple[NodeLayer, ...]:
-    """The nodes of each layer, and what an experiment with some of them costs."""
+    """The nodes of each layer, and the cost of an experiment with some of them."""
     layers = network.layers
     found = []
     for number, layer in enumerate(layers):
@@ -38,7 +38,7 @@ def node_layers(network: Network) -> tuple[NodeLayer, ...]:
 
 
 class NodeExperiments:
-    """A forward pass of some weights, (n,), that is kept, and what changes when nodes are moved."""
+    """A stored forward pass of some weights, (n,), and how moving nodes changes it."""
 
     def __init__(self, network: Network, weights: Array, inputs: Array, losses_of: LossesOf) -> None:
         self._layers = network.layers
@@ -50,12 +50,12 @@ class NodeExperiments:
         self.losses = losses_of(self._traces[-1].sums.copy())[0]  # (examples,)
 
     def gradient(self, signs: Array, sigma: float, groups: int, out: Array) -> None:
-        """The sum over the examples of the estimated gradients, (n,), into `out`.
+        """Write the sum over examples of the estimated gradients, (n,), to `out`.
 
-        signs, (nodes, examples), are ±1, the nodes of the first layer first. sigma is in units of what a layer's inputs
-        call for: of the pre-activations that initial weights (he) would make of them. (The pre-activations of the
-        present weights would grow with them, and the steps too.) Each layer is perturbed in so many groups, or node by
-        node if it has no more.
+        signs, (nodes, examples), are ±1, beginning with the nodes of the first layer. sigma is relative to the size of
+        a layer's inputs: in units of the pre-activations that initial weights (he) would give. (Those of the current
+        weights would grow with them, and so would the steps.) Each layer is perturbed in `groups` groups, or node by
+        node if it has no more nodes.
         """
         start = 0
         for number, (layer, trace) in enumerate(zip(self._layers, self._traces, strict=True)):
@@ -70,7 +70,7 @@ class NodeExperiments:
             layer.gradient(trace, changes / steps, out)
 
     def _together(self, number: int, group: int) -> Iterator[tuple[int, int]]:
-        """(first, count) of the groups of a layer that are moved together, so that their activations fit the cache."""
+        """(first, count) of a layer's groups to compute together, so that their activations fit the cache."""
         groups = -(-self._layers[number].outputs // group)
         above = self._traces[number + 1 :] or self._traces[-1:]
         size = max(1, CACHE_BYTES // sum(trace.sums.nbytes for trace in above))
@@ -79,7 +79,7 @@ class NodeExperiments:
     def _outputs(self, number: int, steps: Array, at: slice, group: int) -> Array:
         """The network's outputs, (experiments, outputs, examples), when the nodes `at` of a layer are moved.
 
-        steps are (nodes of the layer, examples); in each experiment one group of nodes is moved.
+        steps are (nodes of the layer, examples); each experiment moves one group of nodes.
         """
         layers, traces = self._layers, self._traces
         if number == len(layers) - 1:
@@ -93,6 +93,6 @@ class NodeExperiments:
 
 def _size(inputs: Array) -> float:
     """√(2 · the mean square of a layer's inputs), (inputs + 1, examples), but never close to zero."""
-    flat = inputs.ravel(order="K")  # as it lies in memory, the row of ones included
+    flat = inputs.ravel(order="K")  # in memory order, including the row of ones
     squares = float(np.vdot(flat, flat)) - inputs.shape[1]
     return max(SMALLEST_SIZE, math.sqrt(max(0.0, 2 * squares / (inputs.size - inputs.shape[1]))))

@@ -1,4 +1,4 @@
-"""The registry of strategies: one of ours is a file in this folder and a line here."""
+"""The registry of strategies: each built-in one is a file in this folder and a line here."""
 
 from collections.abc import Mapping
 from inspect import isabstract
@@ -40,16 +40,16 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
 )
 
 AUTO = "auto"
-FEW, SOME = 300, 5000  # weights: up to which a full covariance is affordable, and a step size for each pays
+FEW, SOME = 300, 5000  # weights up to which a full covariance is affordable, and a step size for each pays off
 
 
 def choose(task: Task) -> tuple[str, str]:
-    """The strategy that does best on such a task, and why in a few words."""
+    """The strategy that works best for such a task, and why in a few words."""
     count = f"{task.weights_count:,} weights"
     if task.nodes and not (task.traits.flat and task.weights_count <= FEW):
-        return NodePerturbation.name, f"a network of {count}, each example of which can try its own nodes"
+        return NodePerturbation.name, f"a network of {count}, whose nodes can be perturbed in every example"
     if task.traits.flat:
-        return HillClimb.name, f"a loss that is flat between its steps, and {count}"
+        return HillClimb.name, f"a piecewise constant loss, and {count}"
     if task.weights_count <= FEW:
         return CmaEs.name, f"a function of {count}: few enough to learn how they depend on each other"
     if task.weights_count <= SOME:
@@ -58,17 +58,17 @@ def choose(task: Task) -> tuple[str, str]:
 
 
 def find(name: str) -> type[AnyStrategy]:
-    """The strategy of that name; SettingError if there is none."""
+    """The strategy with this name. Raises SettingError if there is none."""
     if name == AUTO:
         raise SettingError(f"auto is not a strategy but chooses one: expected one of {', '.join(STRATEGIES.names())}")
     return STRATEGIES.find(name, also=[AUTO])
 
 
 def settings_of(name: str, values: Mapping[str, Any]) -> Settings:
-    """The checked settings of the strategy of that name; what is to be chosen for the task is still open."""
+    """The checked settings of the strategy with this name; those to be chosen for the task are still open."""
     return checked(find(name).Settings, values, name)
 
 
 def create(name: str, settings: Mapping[str, Any], task: Task) -> AnyStrategy:
-    """The strategy of that name with these settings; SettingError names what does not fit it or the task."""
+    """Create the strategy with this name and settings. Raises SettingError naming what does not fit it or the task."""
     return find(name)(settings_of(name, settings), task)

@@ -1,8 +1,8 @@
 """Simulated annealing: random adjustment that may also go uphill, less often as the temperature falls.
 
 Kirkpatrick, Gelatt and Vecchi 1983, "Optimization by simulated annealing", doi 10.1126/science.220.4598.671, with the
-acceptance rule of Metropolis et al. 1953 and, as in Corana et al. 1987 (doi 10.1145/29380.29864), a step size that
-follows how many steps would be accepted. The rule is applied to the best candidate of a round.
+acceptance rule of Metropolis et al. 1953 and, as in Corana et al. 1987 (doi 10.1145/29380.29864), a step size adapted
+to the share of steps that would be accepted. The rule is applied to the best candidate of a round.
 """
 
 import math
@@ -19,7 +19,7 @@ from distsearch.strategies.base import Array, Best, Losses, RoundResult, State, 
 from distsearch.strategies.ladder import SUCCESSES_WANTED, LadderSettings, LadderStrategy, lowest_of_others, no_worse
 
 DEFAULT_HORIZON = 1000
-SPREAD_SHARE = 0.1  # of the deviation of the first round's losses, at which the temperature starts
+SPREAD_SHARE = 0.1  # the initial temperature, as a share of the standard deviation of the first round's losses
 
 
 class AnnealingSettings(LadderSettings, frozen=True):
@@ -29,20 +29,18 @@ class AnnealingSettings(LadderSettings, frozen=True):
         Annotated[
             float,
             about(
-                "first temperature, in units of the loss; if not set, a tenth of the deviation of the first losses",
+                "initial temperature, in units of the loss; if not set, a tenth of the first losses' deviation",
                 above=0,
             ),
         ]
         | None
     ) = None
-    cooling: Annotated[float, about("share of the first temperature that is left at the horizon", above=0, below=1)] = (
-        1e-3
-    )
+    cooling: Annotated[float, about("share of the initial temperature left at the horizon", above=0, below=1)] = 1e-3
     horizon: (
         Annotated[
             int,
             about(
-                f"rounds over which the temperature falls; if not set, --rounds, or {DEFAULT_HORIZON} without",
+                f"rounds over which the temperature falls; if not set, --rounds, or else {DEFAULT_HORIZON}",
                 unit="rounds",
                 at_least=1,
             ),
@@ -51,22 +49,22 @@ class AnnealingSettings(LadderSettings, frozen=True):
     ) = None
     wanted: Annotated[
         float,
-        about("share of steps that are to succeed, within one temperature of the center's loss", above=0, below=1),
+        about("target share of steps that end within one temperature of the center's loss", above=0, below=1),
     ] = SUCCESSES_WANTED
 
 
 @dataclass(frozen=True, slots=True)
 class AnnealingState(State):
-    """The center, the step size, and the temperature that the search started from; 0 if it is not chosen yet."""
+    """The center, the step size, and the initial temperature, which is 0 until it is chosen."""
 
     first_temperature: float
 
 
 class Annealing(LadderStrategy[AnnealingSettings, AnnealingState]):
-    """Candidates are the center plus σ·2^j·z; the lowest-loss one is accepted if lower, or else by chance."""
+    """Candidates are the center plus σ·2^j·z; the lowest-loss one is accepted if no worse, or else by chance."""
 
     name = "annealing"
-    summary = "small random steps, uphill ones too, ever fewer as the temperature falls"
+    summary = "small random steps, some of them uphill, fewer as the temperature falls"
     when = "losses with many local minima, on small networks"
     Settings = AnnealingSettings
     state_type = AnnealingState
@@ -79,7 +77,7 @@ class Annealing(LadderStrategy[AnnealingSettings, AnnealingState]):
         return structs.replace(settings, horizon=task.rounds or DEFAULT_HORIZON)
 
     def init(self, weights: Array, seed: int) -> AnnealingState:
-        """The state before the first round, with the temperature if it is given."""
+        """The state before the first round, with the temperature if given."""
         start = frozen(weights)
         temperature = self.settings.temperature or 0.0
         return AnnealingState(seed, 0, start, self.settings.sigma, Best.unknown(start), temperature)
@@ -102,7 +100,7 @@ class Annealing(LadderStrategy[AnnealingSettings, AnnealingState]):
         )
 
     def temperature(self, first: float, round_number: int) -> float:
-        """The temperature of a round: geometric, T = T₀·cooling^(round / horizon), also beyond the horizon."""
+        """The temperature of a round: geometric, T = T₀·cooling^(round / horizon), even past the horizon."""
         horizon = decided(self.settings.horizon)
         return float(first * self.settings.cooling ** (round_number / horizon))
 

@@ -1,8 +1,8 @@
-"""What every strategy is: from a state it asks for work, and from the answers it makes the next state.
+"""The base of all strategies: from a state, it specifies work; from the answers, it makes the next state.
 
-A strategy itself is constant (its settings); all that changes is in the state, which is frozen. `work` runs on workers,
-`tell` on the driver; both are pure functions of their arguments. Strategies whose units are candidates derive from
-`PopulationStrategy`.
+A strategy itself is constant (its settings); everything that changes is in the state, which is frozen. `work` runs on
+workers, `tell` on the driver; both are pure functions of their arguments. Strategies whose units are candidates derive
+from `PopulationStrategy`.
 """
 
 import math
@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 Losses = NDArray[np.float64]
 
 LARGEST_SIGMA = 1e6  # keeps candidates far from overflow
-NOISE_RANGE = 16  # noise vectors that are summed together
+NOISE_RANGE = 16  # noise vectors summed together
 
 NOTHING = np.empty(0, np.float32)
 
@@ -42,13 +42,13 @@ class Best:
 
     @classmethod
     def unknown(cls, start: Array) -> "Best":
-        """Before the first round: the first weights, (n,), whose loss nobody knows."""
+        """The best before the first round: the initial weights, (n,), with unknown loss."""
         return cls(start, math.inf, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that a strategy knows at the start of a round."""
+    """Everything that a strategy knows at the start of a round."""
 
     seed: int
     round: int
@@ -59,7 +59,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Results of a contiguous range of units: their losses, (units,), and sums of vectors, where there are any."""
+    """Results of a contiguous range of units: their losses, (units,), and sums of vectors, if any."""
 
     losses: Losses
     sums: tuple[Subtree, ...] = ()
@@ -72,7 +72,7 @@ WeightedNoise = Callable[[Array], Array]
 class RoundResult(NamedTuple):
     """Results of a whole round: losses, (units,), in index order, and the index of the lowest, which is finite.
 
-    With them come the answers' sums, and the noise of the round, to be summed.
+    Also the answers, with their sums, and a function that sums the round's noise.
     """
 
     losses: Losses
@@ -81,7 +81,7 @@ class RoundResult(NamedTuple):
     weighted_noise: WeightedNoise
 
     def total(self) -> Array:
-        """The sum of the vectors of all units."""
+        """The sum of all units' vectors."""
         return total(part for answer in self.answers for part in answer.sums)
 
 
@@ -92,7 +92,7 @@ T = TypeVar("T", bound=State)
 class Strategy(ABC, Generic[S, T]):
     """A search algorithm with settings of type S and states of type T.
 
-    A subclass fills in `init`, `units`, `boundaries`, `work` and `advance`; the books (round, best) are kept here.
+    A subclass implements `init`, `units`, `boundaries`, `work` and `advance`; the best weights are tracked here.
     """
 
     name: ClassVar[str]
@@ -102,27 +102,27 @@ class Strategy(ABC, Generic[S, T]):
     Settings: ClassVar[type[Settings]]
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False
-    """Whether its answers carry sums beside the losses."""
+    """Whether its answers have sums besides the losses."""
     batch: ClassVar[int | None] = None
-    """Examples per round if the user does not say; None: all."""
+    """Examples per round if the user does not set them; None: all."""
 
     def __init__(self, settings: S, task: Task) -> None:
-        """SettingError if the settings cannot fit the task."""
+        """Raises SettingError if the settings cannot fit the task."""
         self.settings = self.resolved(settings, task)
         self.task = task
         self._given = settings
 
     @classmethod
     def resolved(cls, settings: S, task: Task) -> S:
-        """The settings with what was left open chosen to fit the task. SettingError if they cannot fit it."""
+        """The settings, with those left open chosen to fit the task. Raises SettingError if they cannot fit it."""
         return settings
 
     @property
     def chosen(self) -> str:
-        """A sentence on the settings that were not taken as they were given, if any."""
+        """A sentence about the settings that differ from those given; empty if none do."""
         taken, given = structs.asdict(self.settings), structs.asdict(self._given)
         texts = [_taken(name, taken[name], given[name]) for name in taken if taken[name] != given[name]]
-        return f"{self.name} has chosen {', '.join(texts)}" if texts else ""
+        return f"{self.name} chose {', '.join(texts)}" if texts else ""
 
     @abstractmethod
     def init(self, weights: Array, seed: int) -> T:
@@ -134,34 +134,34 @@ class Strategy(ABC, Generic[S, T]):
 
     @abstractmethod
     def boundaries(self, state: T, objective: Objective) -> Sequence[int]:
-        """The boundaries of tiles, rising, from 0 to the number of units: where a round may be divided among workers.
+        """The tile boundaries, rising from 0 to the number of units: where a round may be divided among workers.
 
-        The units between two boundaries are computed together, wherever that is.
+        The units between two boundaries are always computed together, on whichever machine.
         """
 
     @abstractmethod
     def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
-        """Evaluate the units lo to hi, both boundaries of tiles."""
+        """Evaluate the units [lo, hi), both of which are tile boundaries."""
 
     def outgoing(self, state: T) -> T:
-        """The state as workers need it: without the best weights, which cost as much to send as the center."""
+        """The state as sent to workers: without the best weights, which cost as much to send as the center."""
         return replace(state, best=replace(state.best, weights=NOTHING))
 
     def noise(self, state: T, lo: int, hi: int) -> Array:
-        """The noise vectors lo to hi of the round, (hi - lo, n)."""
+        """The noise vectors [lo, hi) of the round, (hi - lo, n)."""
         return noise(state.seed, Stream.CANDIDATES, state.round, lo, hi, state.center.size)
 
     def noise_sum(self, state: T, coefficients: Array, lo: int, hi: int) -> Array:
-        """Σ cᵢ zᵢ over the noise vectors lo to hi, (n,), from their coefficients, (hi - lo,).
+        """Σ cᵢ zᵢ over the noise vectors [lo, hi), (n,), from their coefficients, (hi - lo,).
 
-        A strategy that needs another sum over its noise makes it here: see snes.
+        A strategy that needs a different sum over its noise overrides this: see snes.
         """
         return coefficients @ self.noise(state, lo, hi)
 
     def noise_sums(self, state: T, coefficients: Array, lo: int, hi: int) -> tuple[Subtree, ...]:
-        """The sums over the ranges lo to hi of the round's noise, of NOISE_RANGE vectors each, added where they can be.
+        """The sums over ranges [lo, hi) of the round's noise, NOISE_RANGE vectors each, added up where possible.
 
-        A mirrored pair of candidates has one noise vector; coefficients, (noises,), are those of all.
+        A mirrored pair of candidates has one noise vector; coefficients, (noises,), are those of the whole round.
         """
         ends = [min(number * NOISE_RANGE, len(coefficients)) for number in range(lo, hi + 1)]
         return joined(
@@ -175,17 +175,17 @@ class Strategy(ABC, Generic[S, T]):
 
     @property
     def chosen_by_measuring(self) -> bool:
-        """Whether the best is chosen by `measured`: on a minibatch a low loss may be luck."""
+        """Whether the best is chosen by `measured`, as a low loss on a minibatch may be luck."""
         return self.sums or self.task.minibatch
 
     def passes(self, state: T) -> float:
-        """Forward passes over the round's examples that the round costs: one per unit."""
+        """The cost of the round, in forward passes over its examples: one per unit."""
         return float(self.units(state))
 
     def tell(self, state: T, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> T:
-        """The next round's state, from answers in index order. ObjectiveError if no loss is finite.
+        """The next round's state, from answers in index order. Raises ObjectiveError if no loss is finite.
 
-        weighted_noise gives Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
+        weighted_noise returns Σ cᵢ zᵢ over the noise of the round, (n,), from coefficients, (noises,).
         """
         losses = losses_of(answers)
         lowest = lowest_of(losses)
@@ -198,19 +198,19 @@ class Strategy(ABC, Generic[S, T]):
         return self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)
 
     def best(self, state: T, losses: Losses, lowest: int) -> Best:
-        """The best of all rounds with this one, whose losses are (units,), where it is not chosen by measuring."""
+        """The best of all rounds up to this one, whose losses are (units,), unless it is chosen by measuring."""
         return state.best
 
     @abstractmethod
     def advance(self, state: T, result: RoundResult, best: Best) -> T:
-        """The next round's state, from the results of this one, and the best of all rounds with this one."""
+        """The next round's state, from the results of this one and the best of all rounds up to this one."""
 
     def proposed(self, state: T) -> Array:
-        """The weights, (n,), that the search stands for at this point: its center."""
+        """The search's current answer, (n,): its center."""
         return state.center
 
     def measured(self, state: T, loss: float) -> T:
-        """The state once the loss of the proposed weights on all training examples is known."""
+        """The state after measuring the loss of the proposed weights on all training examples."""
         if not loss < state.best.loss:
             return state
         return replace(state, best=Best(frozen(self.proposed(state)), loss, state.round, 0))
@@ -226,18 +226,18 @@ def losses_of(answers: Iterable[Answer]) -> Losses:
 
 
 def _taken(name: str, value: object, given: object) -> str:
-    """The words for a setting that was chosen; if it was given as well, both values are named."""
+    """A phrase for a setting that was chosen; if one was given, it names both values."""
     shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
     return f"{name} {shown}" if given is None else f"{name} {shown} instead of {given}"
 
 
 def noise_ranges(coefficients: Array) -> int:
-    """The number of ranges in which noise vectors with so many coefficients, (noises,), are summed."""
+    """The number of ranges in which the noise vectors with these coefficients, (noises,), are summed."""
     return -(-len(coefficients) // NOISE_RANGE)
 
 
 def lowest_of(losses: Losses) -> int:
-    """The index of the lowest finite loss; any if none is finite."""
+    """The index of the lowest finite loss; any index if none is finite."""
     index = int(losses.argmin())
     if math.isfinite(losses[index]):  # argmin stops at a NaN
         return index
@@ -248,7 +248,7 @@ F = TypeVar("F", np.float32, np.float64)
 
 
 def frozen(weights: NDArray[F]) -> NDArray[F]:
-    """The weights as an array of their own that nobody can write to: perturbing a copy never moves the kept ones."""
+    """The weights as a read-only array of their own, so that perturbing a copy never changes those kept."""
     if weights.flags.writeable:
         weights = weights.copy()
         weights.flags.writeable = False
@@ -259,7 +259,7 @@ V = TypeVar("V")
 
 
 def decided(value: V | None) -> V:
-    """The value of a setting that `Strategy.resolved` has chosen where it was left open."""
+    """The value of a setting, which `Strategy.resolved` must have chosen if it was left open."""
     if value is None:
         raise AssertionError("a setting that was left open has not been chosen")
     return value

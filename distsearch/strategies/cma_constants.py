@@ -12,9 +12,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """The tutorial's table 1 for n weights and λ candidates beside the center."""
+    """The tutorial's table 1 for n weights and λ candidates besides the center."""
 
-    weights: Array  # (λ,), of the ranks, negative ones included
+    weights: Array  # (λ,), by rank, including negative ones
     mu_eff: float
     c_sigma: float
     d_sigma: float
@@ -27,7 +27,7 @@ class Constants:
 
 @lru_cache(maxsize=8)
 def constants(n: int, count: int) -> Constants:
-    """The constants for n weights and λ = count candidates beside the center."""
+    """The constants for n weights and λ = count candidates besides the center."""
     raw = math.log((count + 1) / 2) - np.log(np.arange(1, count + 1))  # eq. 49
     mu = count // 2
     mu_eff = float(raw[:mu].sum() ** 2 / np.square(raw[:mu]).sum())

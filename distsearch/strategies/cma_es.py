@@ -1,9 +1,9 @@
-"""CMA-ES: steps are drawn from a normal distribution whose whole covariance is learnt, so that they fit the valley.
+"""CMA-ES: draws steps from a normal distribution whose full covariance is learnt, so that they fit the valley.
 
-Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772: equation numbers are those of the tutorial,
-negative weights included. When and how it starts again is in `restarts`.
+Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772, including negative weights; equation numbers
+are those of the tutorial. When and how it restarts is in `restarts`.
 
-The candidates of a round are made again on the driver, so that no weights ever come up from the workers.
+The candidates of a round are recomputed on the driver, so that workers never send weights.
 """
 
 import math
@@ -35,8 +35,8 @@ from distsearch.strategies.restarts import NO_ROUNDS, RESTARTS, Attempt, followi
 
 MOST_WEIGHTS = 3000  # a covariance of 72 MB, and seconds for its eigenvectors
 SMALLEST_POPULATION = 5  # the center and four to rank
-LARGEST_CONDITION = 1e12  # of the covariance; beyond, candidates in float32 do not follow it
-LARGEST_NOISE = 1 << 24  # numbers that a round draws: 128 MB as float64
+LARGEST_CONDITION = 1e12  # of the covariance; beyond it, candidates in float32 do not follow the distribution
+LARGEST_NOISE = 1 << 24  # numbers drawn per round: 128 MB as float64
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class CmaEsSettings(Settings, frozen=True):
         Annotated[
             float,
             about(
-                "first step size; if not set, 3 / √n, so that steps are of one length in any network",
+                "initial step size; if not set, 3 / √n, so that steps have the same length in any network",
                 above=0,
                 below=LARGEST_SIGMA,
             ),
@@ -69,8 +69,8 @@ class CmaEsSettings(Settings, frozen=True):
     restarts: Annotated[
         str,
         about(
-            "how to start again from the first weights when the loss stagnates: ipop (with twice the population), "
-            "bipop (in turn with small populations and steps as well) or none"
+            "how to restart from the initial weights when the loss stagnates: ipop (doubling the population), "
+            "bipop (alternating with small populations and steps) or none"
         ),
     ] = "ipop"
 
@@ -79,33 +79,33 @@ class CmaEsSettings(Settings, frozen=True):
 class CmaEsState(State):
     """The normal distribution N(mean, sigma² C), its evolution paths, and the attempt since the last start.
 
-    Candidates are drawn with the eigenvectors of C, which are decomposed now and then: `center`, `basis` and `scales`
-    are what workers need.
+    Candidates are drawn with the eigenvectors of C, which is decomposed now and then: workers only need `center`,
+    `basis` and `scales`.
     """
 
     mean: Array  # (n,); the center is this in float32
     covariance: Array  # C, (n, n)
     basis: NDArray[np.float32]  # B, (n, n), eigenvectors of C as columns
-    scales: NDArray[np.float32]  # D, (n,), roots of its eigenvalues
-    decomposed: int  # the round for which B and D were made
+    scales: NDArray[np.float32]  # D, (n,), square roots of its eigenvalues
+    decomposed: int  # the round for which B and D were computed
     path_sigma: Array  # p_σ, (n,)
     path: Array  # p_c, (n,)
-    start: NDArray[np.float32]  # (n,), the first weights
+    start: NDArray[np.float32]  # (n,), the initial weights
     attempt: Attempt
 
 
 class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
-    """Candidates are the mean + σBDz; mean, σ and C = BD²Bᵀ follow the order of the losses."""
+    """Candidates are the mean + σBDz; mean, σ and C = BD²Bᵀ adapt to the order of the losses."""
 
     name = "cma-es"
-    summary = f"learns which weights go together; for up to {MOST_WEIGHTS} weights"
-    when = "functions of up to a few hundred weights that depend on each other"
+    summary = f"learns how weights depend on each other; for up to {MOST_WEIGHTS} weights"
+    when = "functions of up to a few hundred interdependent weights"
     Settings = CmaEsSettings
     state_type = CmaEsState
 
     @classmethod
     def resolved(cls, settings: CmaEsSettings, task: Task) -> CmaEsSettings:
-        """The settings with a population. SettingError if there are too many weights for a covariance."""
+        """The settings with a population and a step size. Raises SettingError for too many weights for a covariance."""
         n = task.weights_count
         if n > MOST_WEIGHTS:
             raise SettingError(
@@ -124,7 +124,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         return structs.replace(settings, population=population, sigma=settings.sigma or 3 / math.sqrt(n))
 
     def init(self, weights: NDArray[np.float32], seed: int) -> CmaEsState:
-        """The state before the first round: an isotropic distribution around the first weights."""
+        """The state before the first round: an isotropic distribution around the initial weights."""
         start, sigma = frozen(weights), decided(self.settings.sigma)
         attempt = Attempt.first(decided(self.settings.population), most(self.task))
         distribution = _isotropic(start, 0)._asdict()
@@ -135,7 +135,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         return state.attempt.population
 
     def outgoing(self, state: CmaEsState) -> CmaEsState:
-        """The state as workers need it: of what was learnt, B and D alone."""
+        """The state as sent to workers: only B and D of what was learnt."""
         nothing = np.empty(0)
         return replace(
             super().outgoing(state),
@@ -150,7 +150,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
     def ask(self, state: CmaEsState, lo: int, hi: int) -> Dense:
         """The center, then the center + σBDz, (hi - lo, n)."""
         drawn = self.noise(state, lo, hi)
-        # A product for each candidate: stacking them into one would change the last bits with their number.
+        # One product per candidate: stacked into one, their number would change the last bits.
         weights = np.matmul(state.basis, (drawn * state.scales)[..., np.newaxis])[..., 0]
         weights *= np.float32(state.sigma)
         if lo == 0:
@@ -159,12 +159,12 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         return Dense(weights)
 
     def advance(self, state: CmaEsState, result: RoundResult, best: Best) -> CmaEsState:
-        """Move the distribution to where the low losses are, or start again if it has stagnated or left all bounds."""
-        with np.errstate(all="ignore"):  # what overflows is started again
+        """Move the distribution towards low losses, or restart if it has stagnated or diverged."""
+        with np.errstate(all="ignore"):  # an overflow leads to a restart
             moved = self._move(state, result.losses[1:])
             diverged, useless = _is_divergent(moved), self._is_narrow(moved) or _is_degenerate(moved)
         attempt, n = state.attempt, state.center.size
-        if not self.task.minibatch:  # there losses of different rounds do not compare
+        if not self.task.minibatch:  # with minibatches, losses of different rounds are not comparable
             attempt = attempt.seen(result.losses, state.round, n)
         stagnates = self.settings.restarts != "none" and attempt.is_over(result.losses, state.round, n)
         if diverged or useless or stagnates:
@@ -172,7 +172,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         return replace(moved, best=best, attempt=attempt)
 
     def _restart(self, state: CmaEsState, best: Best, diverged: bool) -> CmaEsState:
-        """The state after this one, started again from the first weights."""
+        """The next state, restarted from the initial weights."""
         number = state.round + 1
         first = decided(self.settings.population)
         attempt = following(state.attempt, self.settings.restarts, first, state.seed, number, diverged)
@@ -187,11 +187,11 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         )
 
     def _move(self, state: CmaEsState, losses: Losses) -> CmaEsState:
-        """The distribution after the losses of the candidates beside the center, (λ,)."""
+        """The distribution after the losses, (λ,), of the candidates besides the center."""
         n, count = state.center.size, len(losses)
         c = constants(n, count)
         basis, scales = state.basis.astype(np.float64), state.scales.astype(np.float64)
-        # The steps that were evaluated, not those that were drawn: float32 rounds what is added to the center.
+        # The steps as evaluated, not as drawn: adding them to the center in float32 rounds them.
         y = (self.ask(state, 1, count + 1).weights - state.mean) / state.sigma  # (λ, n), ~ N(0, C), eq. 39
         z = (y @ basis) / scales  # (λ, n), ~ N(0, I)
 
@@ -231,19 +231,19 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         return _decompose(moved) if moved.round - state.decomposed >= c.gap else moved
 
     def _is_narrow(self, state: CmaEsState) -> bool:
-        """Whether float32 weights do not move any more, or too little to matter (NoEffectCoord and TolX of B.3)."""
+        """Whether float32 weights no longer move, or too little to matter (NoEffectCoord and TolX of B.3)."""
         deviations = state.sigma * np.sqrt(np.diag(state.covariance))  # (n,)
         return bool((deviations <= 1e-8 * np.abs(state.mean) + 1e-12 * decided(self.settings.sigma)).all())
 
 
 def most(task: Task) -> int:
-    """The largest population: where directions are flat, as in a network, it diverges with more than 2n."""
+    """The largest population: with flat directions, as in a network, more than 2n makes it diverge."""
     n = task.weights_count
     return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if task.blocks else LARGEST_NOISE // n)
 
 
 class _Distribution(NamedTuple):
-    """The fields of the state that say where candidates are drawn."""
+    """The fields of the state that define the sampling distribution."""
 
     mean: Array
     covariance: Array
@@ -255,7 +255,7 @@ class _Distribution(NamedTuple):
 
 
 def _isotropic(start: NDArray[np.float32], round_number: int) -> _Distribution:
-    """The distribution that starts around these weights, (n,), in that round."""
+    """The initial distribution around these weights, (n,), in that round."""
     n = start.size
     zeros = frozen(np.zeros(n))
     return _Distribution(
@@ -276,12 +276,12 @@ def _is_divergent(state: CmaEsState) -> bool:
 
 
 def _is_degenerate(state: CmaEsState) -> bool:
-    """Whether the distribution is so flat that candidates in float32 do not follow it (ConditionCov of B.3)."""
+    """Whether the distribution is too flat for candidates in float32 to follow it (ConditionCov of B.3)."""
     return not (state.scales.min() > 0 and (state.scales.max() / state.scales.min()) ** 2 < LARGEST_CONDITION)
 
 
 def _decompose(state: CmaEsState) -> CmaEsState:
-    """The state with B and D of its covariance; if there are none, D is zero."""
+    """The state with B and D of its covariance; if the decomposition fails, D is zero."""
     try:
         values, vectors = np.linalg.eigh(state.covariance)
         roots = np.sqrt(np.maximum(values, 0))

@@ -1,4 +1,4 @@
-"""How a strategy follows a gradient that it has estimated: an optimiser, and schedules of its rate and step size."""
+"""Following an estimated gradient: an optimiser, and schedules for its learning rate and step size."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
@@ -12,7 +12,7 @@ from distsearch.strategies.base import NOTHING, Array, Best, State, decided
 from distsearch.strategies.optimizers import OPTIMIZERS, Moments
 from distsearch.strategies.schedules import SCHEDULES, AtPlateaus, Constant, Cosine, Plateau, Schedule
 
-SMALLEST_SIGMA_SHARE = 0.1  # smaller steps drown in the rounding of the losses
+SMALLEST_SIGMA_SHARE = 0.1  # the effect of smaller steps drowns in the losses' rounding
 
 
 class DescentSettings(Settings, frozen=True):
@@ -22,29 +22,30 @@ class DescentSettings(Settings, frozen=True):
     rate: Annotated[float, about("learning rate; if not set, by the number of weights", above=0)] | None = None
     schedule: Annotated[
         str,
-        about("learning rate: constant, cosine (to zero over the horizon) or plateau (falls where the loss does not)"),
+        about(
+            "learning rate: constant, cosine (to zero at the horizon) or plateau (falls when the loss stops falling)"
+        ),
     ] = "constant"
-    sigma_schedule: Annotated[str, about("step size: constant, cosine or plateau as well, down to a tenth at most")] = (
+    sigma_schedule: Annotated[str, about("step size: constant, cosine or plateau, down to a tenth at most")] = (
         "constant"
     )
     horizon: (
-        Annotated[int, about("rounds of the cosine; as many as there are to be if not set", unit="rounds", at_least=1)]
-        | None
+        Annotated[int, about("length of the cosine; if not set, the planned rounds", unit="rounds", at_least=1)] | None
     ) = None
     plateau_rounds: Annotated[
         int, about("rounds without a lower loss of the center that make a plateau", unit="rounds", at_least=1)
     ] = 100
     plateau_factor: Annotated[
-        float, about("share of the rate or the step size that a plateau leaves", above=0, below=1)
+        float, about("factor applied to the rate or the step size at each plateau", above=0, below=1)
     ] = 0.5
-    decay: Annotated[float, about("share of the learning rate by which weights shrink per round", at_least=0)] = 0.0
+    decay: Annotated[float, about("weight decay per round, as a share of the learning rate", at_least=0)] = 0.0
 
 
 D = TypeVar("D", bound=DescentSettings)
 
 
 def resolved(settings: D, rate: float, rounds: int | None) -> D:
-    """The settings with rate and horizon chosen, where they were left open. SettingError for what is unknown."""
+    """The settings, with rate and horizon chosen if left open. Raises SettingError for unknown names."""
     for word, value, known in (
         ("optimizer", settings.optimizer, OPTIMIZERS),
         ("schedule", settings.schedule, SCHEDULES),
@@ -55,15 +56,15 @@ def resolved(settings: D, rate: float, rounds: int | None) -> D:
     horizon = settings.horizon if settings.horizon is not None else rounds
     if "cosine" in (settings.schedule, settings.sigma_schedule) and horizon is None:
         raise SettingError(
-            "a cosine has to know how many rounds there are to be: give --rounds or --horizon, or take the "
-            "schedule plateau (seconds do not tell: the same seed would not give the same weights again)"
+            "a cosine schedule needs to know the number of rounds: give --rounds or --horizon, or use the schedule "
+            "plateau (with --seconds alone, the same seed would not reproduce the same weights)"
         )
     return structs.replace(settings, rate=rate if settings.rate is None else settings.rate, horizon=horizon)
 
 
 @dataclass(frozen=True, slots=True)
 class DescentState(State):
-    """The center, what its optimiser remembers, and how long its loss has not fallen."""
+    """The center, its optimiser's moments, and how long its loss has not fallen."""
 
     moments: Moments
     plateau: Plateau
@@ -73,7 +74,7 @@ T = TypeVar("T", bound=DescentState)
 
 
 class Descent:
-    """Follows gradients, by settings that are resolved; sigma is the first step size."""
+    """Follows gradients, by resolved settings; sigma is the initial step size."""
 
     def __init__(self, settings: DescentSettings, sigma: float) -> None:
         self._optimizer = OPTIMIZERS[settings.optimizer]
@@ -84,11 +85,11 @@ class Descent:
         self._plateau_rounds = settings.plateau_rounds
 
     def rate(self, round_number: int, plateaus: int = 0) -> float:
-        """The learning rate of a round after so many plateaus."""
+        """The learning rate of a round after this many plateaus."""
         return self._rate * self._schedules[0].share(round_number, plateaus)
 
     def sigma(self, round_number: int, plateaus: int = 0) -> float:
-        """The step size of a round after so many plateaus."""
+        """The step size of a round after this many plateaus."""
         return self._sigma * max(self._schedules[1].share(round_number, plateaus), SMALLEST_SIGMA_SHARE)
 
     def step(self, state: T, gradient: Array, best: Best) -> T:
@@ -106,13 +107,13 @@ class Descent:
         return replace(state, round=state.round + 1, center=center, sigma=sigma, best=best, moments=moments)
 
     def seen(self, state: T, loss: float) -> T:
-        """The state once the loss of its center is known, which may make a plateau."""
+        """The state once the loss of its center is known, which may complete a plateau."""
         if not any(isinstance(schedule, AtPlateaus) for schedule in self._schedules):
             return state
         return replace(state, plateau=state.plateau.seen(loss, state.round, self._plateau_rounds))
 
     def measured(self, state: T, loss: float) -> T:
-        """As `seen`, for a loss that is known between two rounds: the next step size follows."""
+        """Like `seen`, for a loss measured between two rounds; also updates the next step size."""
         after = self.seen(state, loss)
         if after.plateau.count == state.plateau.count:
             return after

@@ -1,7 +1,7 @@
-"""Evolution strategy: all candidates of a round together estimate a gradient, and an optimiser follows it.
+"""Evolution strategy: the candidates of a round together estimate a gradient, and an optimiser follows it.
 
-The evolution strategy of OpenAI (Salimans et al. 2017, arXiv 1703.03864): mirrored pairs, losses by their ranks, Adam.
-With low-rank noise (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652) a wide layer costs a candidate almost nothing.
+OpenAI's evolution strategy (Salimans et al. 2017, arXiv 1703.03864): mirrored pairs, losses replaced by ranks, Adam.
+With low-rank noise (EGGROLL: Sarkar et al. 2025, arXiv 2511.16652), a wide layer costs almost nothing per candidate.
 """
 
 import math
@@ -33,7 +33,7 @@ from distsearch.strategies.population import PopulationStrategy
 from distsearch.strategies.ranks import centered_ranks
 from distsearch.strategies.schedules import Plateau
 
-WIDE = 1_000  # weights from which low-rank noise learns sooner: as fast by candidates, which cost less
+WIDE = 1_000  # weights from which low-rank noise learns sooner: as well per candidate, and candidates cost less
 
 
 class EvolutionStrategySettings(DescentSettings, frozen=True):
@@ -60,8 +60,8 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
     """Unit 0 is the center; units 2p + 1 and 2p + 2 are the center plus and minus the noise of pair p."""
 
     name = "evolution-strategy"
-    summary = "mirrored pairs, ranks and Adam: for any loss, also of many weights; gains from every worker"
-    when = "any loss of many weights, above all on many workers"
+    summary = "mirrored pairs, ranks and Adam: for any loss, even of many weights; gains from every worker"
+    when = "any loss of many weights, especially with many workers"
     Settings = EvolutionStrategySettings
     state_type = DescentState
     mirrored = True
@@ -74,7 +74,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
 
     @classmethod
     def resolved(cls, settings: EvolutionStrategySettings, task: Task) -> EvolutionStrategySettings:
-        """Whole pairs, the rank, the learning rate and the horizon."""
+        """The settings with whole pairs, the rank, the learning rate and the horizon."""
         chosen = resolved(settings, min(0.05, max(5e-3, 1.5 / math.sqrt(task.weights_count))), task.rounds)
         return structs.replace(chosen, rank=_rank(settings.rank, task), population=whole_pairs(settings.population))
 
@@ -89,12 +89,12 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         return self.settings.population
 
     def boundaries(self, state: DescentState, objective: Objective) -> Sequence[int]:
-        """Whole pairs, the center with the first of them; by itself where they are low-rank."""
+        """Tiles of whole pairs, the center in the first; with low-rank noise, the center by itself."""
         kind = LowRank if self._rank else FullRank
         return tiles(self.units(state), kind.tiling(objective.tiling).candidates, center_apart=self._rank > 0)
 
     def outgoing(self, state: DescentState) -> DescentState:
-        """Without the best weights and the moments."""
+        """The state as sent to workers: without the best weights and the moments."""
         return outgoing(super().outgoing(state))
 
     def ask(self, state: DescentState, lo: int, hi: int) -> Candidates:
@@ -110,7 +110,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         return FullRank(*around, drawn)
 
     def advance(self, state: DescentState, result: RoundResult, best: Best) -> DescentState:
-        """A step of the optimiser against Σ uᵢ zᵢ / (λσ), the u being centred ranks."""
+        """One optimiser step against Σ uᵢ zᵢ / (λσ), where the u are centred ranks."""
         losses = result.losses[1:]
         utilities = centered_ranks(len(losses))(losses)
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
@@ -120,11 +120,11 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         return self._descent.step(state, gradient, best)
 
     def measured(self, state: DescentState, loss: float) -> DescentState:
-        """On minibatches it alone tells of plateaus: the losses of different rounds do not compare."""
+        """The state after measuring; with minibatches, only this detects plateaus, as rounds' losses do not compare."""
         return self._descent.measured(super().measured(state, loss), loss)
 
     def noise_sum(self, state: DescentState, coefficients: Array, lo: int, hi: int) -> Array:
-        """Σ cᵢ zᵢ over the noise of the pairs lo to hi, (n,); of low-rank noise without ever making a step."""
+        """Σ cᵢ zᵢ over the noise of the pairs [lo, hi), (n,); for low-rank noise, without forming any step."""
         if self._rank == 0:
             return super().noise_sum(state, coefficients, lo, hi)
         rank, blocks = self._rank, self.task.blocks
@@ -138,7 +138,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         return whole
 
     def noise(self, state: DescentState, lo: int, hi: int) -> Array:
-        """The noise of the pairs lo to hi: vectors, (hi - lo, n), or the low-rank factors that stand for them."""
+        """The noise of the pairs [lo, hi): vectors, (hi - lo, n), or the low-rank factors that represent them."""
         if self._rank == 0:
             return super().noise(state, lo, hi)
         width = factors_width(self.task.blocks, self._rank)
@@ -146,7 +146,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
 
 
 def _rank(given: int | None, task: Task) -> int:
-    """The rank of the noise; if it is not given, by the layers' shapes. SettingError if they do not have it."""
+    """The rank of the noise; if not given, by the layers' shapes. Raises SettingError if they do not allow it."""
     if not task.blocks:
         if given:
             raise SettingError(f"evolution-strategy.rank: expected 0 for a function, which has no layers, got {given}")

@@ -1,6 +1,6 @@
 """Random adjustment: small random steps from the best weights; the round's lowest loss is accepted, or none is.
 
-The chapter's second idea, with a ladder of step sizes in every round.
+The course's second idea, with a ladder of step sizes in every round.
 """
 
 from distsearch.strategies.base import Array, Best, RoundResult, State, frozen
@@ -16,7 +16,7 @@ class HillClimb(LadderStrategy[HillClimbSettings, State]):
 
     name = "hill-climb"
     summary = "small random steps from the best weights, accepted or reverted"
-    when = "small networks, losses without a slope, and a first try"
+    when = "small networks, losses without a slope, and first experiments"
     Settings = HillClimbSettings
 
     def init(self, weights: Array, seed: int) -> State:
@@ -27,7 +27,7 @@ class HillClimb(LadderStrategy[HillClimbSettings, State]):
     def advance(self, state: State, result: RoundResult, best: Best) -> State:
         """Accept the lowest loss of the others if it is no worse than the center's, or revert.
 
-        Losses that count (0–1 error) are flat between their steps, and standing still there leads nowhere.
+        Losses that count errors (0–1 error) are piecewise constant, and standing still there leads nowhere.
         """
         losses, lowest = result.losses, lowest_of_others(result)
         better = no_worse(float(losses[lowest]), float(losses[0]))

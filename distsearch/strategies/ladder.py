@@ -1,4 +1,4 @@
-"""What hill-climb and annealing share: a ladder of step sizes in every round, around one that follows success.
+"""What hill-climb and annealing share: a ladder of step sizes in every round, around one that adapts to success.
 
 Steps of several sizes at once (gradientless descent: Golovin et al. 2020, arXiv 1911.06317) keep a search from
 stalling on steps too large and from creeping on steps too small.
@@ -15,7 +15,7 @@ from distsearch.settings import about
 from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, Losses, RoundResult, State, lowest_of
 from distsearch.strategies.population import PopulationSettings, PopulationStrategy
 
-# A fifth of successes is Rechenberg's rule for one trial at a time; with the best of many, a tenth does better here.
+# Rechenberg's rule wants a fifth of single trials to succeed; for the best of many, a tenth works better here.
 SUCCESSES_WANTED = 0.1
 ADAPTATION_RATE = 0.3
 SMALLEST_SIGMA = 1e-7
@@ -24,12 +24,12 @@ SMALLEST_SIGMA = 1e-7
 class LadderSettings(PopulationSettings, frozen=True):
     """The settings of every strategy with a ladder of step sizes."""
 
-    adapt: Annotated[
-        bool, about("let the step size follow the share of steps that succeed; if not, it stays at sigma")
-    ] = True
+    adapt: Annotated[bool, about("adapt the step size to the share of successful steps; if not, it stays at sigma")] = (
+        True
+    )
     ladder: Annotated[
         int,
-        about("step sizes in every round, each half of the one before; 1: sigma alone", at_least=1, below=33),
+        about("step sizes in every round, each half the one before; 1: only sigma", at_least=1, below=33),
     ] = 3
 
 
@@ -62,16 +62,16 @@ class LadderStrategy(PopulationStrategy[S, T]):
         return Dense(weights)
 
     def accepted(self, state: T, index: int, best: Best) -> Array:
-        """The weights, (n,), of the candidate that is to be the next center; the best one's are there already."""
+        """The weights, (n,), of the candidate to become the next center; those of the best are already known."""
         if (best.round, best.index) == (state.round, index):
             return best.weights
         return self.weights_of(state, index)
 
     def adapted(self, sigma: float, losses: Losses, wanted: float = SUCCESSES_WANTED, margin: float = 0.0) -> float:
-        """σ·e^{rate·(share of successes − wanted)}, if it is to be adapted; losses are (candidates,).
+        """σ·e^{rate·(share of successes − wanted)}, if sigma is to be adapted; losses are (candidates,).
 
-        A success is a loss no more than the margin above the center's. An equal loss counts, so that the step outgrows
-        a plateau.
+        A success is a loss at most the margin above the center's. An equal loss counts, so that the step size grows
+        beyond a plateau.
         """
         if not self.settings.adapt:
             return sigma
@@ -81,10 +81,10 @@ class LadderStrategy(PopulationStrategy[S, T]):
 
 
 def lowest_of_others(result: RoundResult) -> int:
-    """The index of the lowest finite loss apart from the center's; any if none is finite."""
+    """The index of the lowest finite loss, excluding the center's; any index if none is finite."""
     return result.lowest or 1 + lowest_of(result.losses[1:])
 
 
 def no_worse(after: float, before: float) -> bool:
-    """Whether a loss is finite and not above one before it, which need not be finite."""
+    """Whether a loss is finite and not above an earlier one, which need not be finite."""
     return math.isfinite(after) and not after > before

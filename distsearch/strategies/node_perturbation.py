@@ -1,9 +1,9 @@
-"""Node perturbation: move nodes instead of weights, in every example by itself, and see how its own loss changes.
+"""Node perturbation: move nodes instead of weights, in each example separately, and see how its own loss changes.
 
-Forward passes alone, so neither activations nor losses need a gradient. A candidate has as many dimensions as the
-network has weights; an example's perturbation only as many as it has nodes, and every example of the batch is an
-experiment of its own: that is why it needs a hundred times fewer forward passes than noise on weights. The experiment
-itself is in the objective, which knows the network; here its outcome becomes a step.
+It only needs forward passes, so neither activations nor losses need a gradient. A candidate has as many dimensions as
+the network has weights, but an example's perturbation only as many as it has nodes, and every example in the batch is
+an experiment of its own: so it needs a hundred times fewer forward passes than noise on weights. The experiments
+are run by the objective, which knows the network; here their outcome becomes a step.
 """
 
 import math
@@ -34,8 +34,8 @@ from distsearch.strategies.optimizers import Moments
 from distsearch.strategies.schedules import Plateau
 from distsearch.strategies.sums import Subtree, joined
 
-SLICE = 128  # examples of a unit
-PASSES = 4.0  # forward passes that a round was measured to cost beside its experiments
+SLICE = 128  # examples per unit
+PASSES = 4.0  # measured cost of a round besides its experiments, in forward passes
 
 
 class NodePerturbationSettings(DescentSettings, frozen=True):
@@ -45,8 +45,8 @@ class NodePerturbationSettings(DescentSettings, frozen=True):
         Annotated[
             float,
             about(
-                "how far a node is moved, its inputs' size being 1; "
-                "if not set 0.3, for classification-error 1, for a loss of numbers 0.03 (without step activations)",
+                "how far a node is moved, relative to the size of its inputs; if not set, 0.3, for "
+                "classification-error 1, for regression losses 0.03 (without step activations)",
                 above=0,
                 below=LARGEST_SIGMA,
             ),
@@ -54,27 +54,27 @@ class NodePerturbationSettings(DescentSettings, frozen=True):
         | None
     ) = None
     groups: Annotated[
-        int, about("groups of nodes that a layer is moved in; a layer with no more is moved node by node", at_least=1)
+        int, about("groups of nodes moved together, per layer; a layer with no more nodes is moved singly", at_least=1)
     ] = 128
     average: Annotated[
         float,
-        about("memory of the running mean of the weights that is measured and kept; 0: no mean", at_least=0, below=1),
+        about("memory of the running mean of weights, which is measured and kept; 0: no mean", at_least=0, below=1),
     ] = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class NodePerturbationState(DescentState):
-    """What node-perturbation knows at the start of a round."""
+    """The state of a descent, and the running mean of its centers."""
 
     average: Array  # (n,), the running mean of the centers
 
 
 class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]):
-    """Units are slices of the batch; each answers the center's loss on it, and its examples' estimated gradients."""
+    """Units are slices of the batch; each gives the center's loss on it, and the sum of its examples' gradients."""
 
     name = "node-perturbation"
-    summary = "moves nodes in every example by itself: for networks, by far the fastest; needs no gradient"
-    when = "every network whose loss is a mean over examples"
+    summary = "moves nodes in each example separately: by far the fastest for networks; needs no gradient"
+    when = "any network whose loss is a mean over examples"
     Settings = NodePerturbationSettings
     state_type = NodePerturbationState
     batch = 256
@@ -86,25 +86,25 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
     @classmethod
     def resolved(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
-        """σ, the learning rate and the horizon. SettingError if there are no nodes."""
+        """The settings with σ, the learning rate and the horizon. Raises SettingError if there are no nodes."""
         if not task.nodes:
-            raise SettingError("node-perturbation moves the nodes of a network: for a function take another strategy")
+            raise SettingError("node-perturbation moves the nodes of a network: use another strategy for a function")
         rate = min(0.1, 1 / math.sqrt(task.weights_count))
         chosen = resolved(settings, rate, task.rounds)
         return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 
     def init(self, weights: Array, seed: int) -> NodePerturbationState:
-        """The state before the first round: without moments, and the mean of one center."""
+        """The state before the first round: zero moments, and the initial weights as the running mean."""
         start = frozen(weights)
         sigma, best = decided(self.settings.sigma), Best.unknown(start)
         return NodePerturbationState(seed, 0, start, sigma, best, Moments.zero(start.size), Plateau(), start)
 
     def units(self, state: NodePerturbationState) -> int:
-        """Slices of the batch."""
+        """The number of slices of the batch."""
         return -(-self.task.batch // SLICE)
 
     def boundaries(self, state: NodePerturbationState, objective: Objective) -> Sequence[int]:
-        """A slice is computed by itself."""
+        """Every slice is a tile of its own."""
         return range(self.units(state) + 1)
 
     def passes(self, state: NodePerturbationState) -> float:
@@ -116,11 +116,11 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         return PASSES + moved / self.task.weights_count
 
     def outgoing(self, state: NodePerturbationState) -> NodePerturbationState:
-        """The center alone."""
+        """The state as sent to workers: only the center."""
         return replace(outgoing(super().outgoing(state)), average=NOTHING)
 
     def work(self, state: NodePerturbationState, objective: Objective, lo: int, hi: int) -> Answer:
-        """The center's mean loss on the slices lo to hi, and the sum over their examples of the gradients."""
+        """The center's mean loss on each of the slices [lo, hi), and the sum of their examples' gradients."""
         if objective.nodes is None:
             raise AssertionError("the objective has no nodes")
         losses, sums = np.empty(hi - lo), []
@@ -137,21 +137,21 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         return Answer(losses, joined(sums))
 
     def advance(self, state: NodePerturbationState, result: RoundResult, best: Best) -> NodePerturbationState:
-        """A step against the mean gradient."""
+        """One step against the mean gradient."""
         gradient = result.total() * np.float32(1 / self.task.batch)
         following = self._descent.step(state, gradient, best)
         return replace(following, average=self._averaged(state.average, following.center, following.round))
 
     def proposed(self, state: NodePerturbationState) -> Array:
-        """The running mean of the centers: where the steps lead on the whole."""
+        """The running mean of the centers: where the steps lead on average."""
         return state.average
 
     def measured(self, state: NodePerturbationState, loss: float) -> NodePerturbationState:
-        """As every strategy, and the measured loss tells of plateaus."""
+        """The state after measuring, as for every strategy; the measured loss also detects plateaus."""
         return self._descent.measured(super().measured(state, loss), loss)
 
     def _averaged(self, average: Array, center: Array, count: int) -> Array:
-        """The mean of all centers at first, then one that forgets."""
+        """The mean of all centers at first, later an exponentially forgetting one."""
         memory = min(self.settings.average, count / (count + 9))
         if not memory:
             return center
@@ -163,7 +163,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
 
 def _sigma(task: Task) -> float:
-    """How far nodes are moved: less for smoother losses, because experiments see the loss blurred by this much."""
+    """How far to move nodes: less for smoother losses, as experiments see the loss blurred by this much."""
     if task.traits.flat:
         return 1.0
     return 0.03 if task.traits.numbers and not task.traits.jumps else 0.3

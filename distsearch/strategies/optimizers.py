@@ -1,4 +1,4 @@
-"""Optimisers: from an estimated gradient to a change of the weights, as pure functions of their moments."""
+"""Optimisers turn an estimated gradient into a change of the weights, as pure functions of their moments."""
 
 import math
 from abc import ABC, abstractmethod
@@ -21,20 +21,20 @@ class Moments:
 
     @classmethod
     def zero(cls, weights_count: int) -> "Moments":
-        """Before the first gradient."""
+        """The moments before the first gradient."""
         nothing = np.zeros(weights_count, np.float32)
         nothing.flags.writeable = False
         return cls(nothing, nothing)
 
 
 class Optimizer(ABC):
-    """What the weights are to change by, given a gradient and those before it."""
+    """Computes the change of the weights from a gradient and its predecessors."""
 
     @abstractmethod
     def change(self, moments: Moments, gradient: Array, rate: float, count: int) -> tuple[Array, Moments]:
-        """What to subtract from the weights, (n,), an array of its own, and the next moments.
+        """What to subtract from the weights, as a new array, (n,), and the next moments.
 
-        gradient, (n,), is the `count`th, counted from 1, and rate the learning rate.
+        gradient, (n,), is the `count`th, counting from 1, and rate the learning rate.
         """
 
 

@@ -1,4 +1,4 @@
-"""Strategies whose units are candidates: whole sets of weights, each with a loss."""
+"""The base of strategies whose units are candidates: whole sets of weights, each with a loss."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ T = TypeVar("T", bound=State)
 
 
 class PopulationSettings(Settings, frozen=True):
-    """The settings that most strategies with a population have."""
+    """The settings shared by most strategies with a population."""
 
     sigma: Annotated[
         float, about("step size: standard deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)
     ] = 0.05
     population: Annotated[
-        int, about("candidates evaluated per round, the center among them", unit="candidates", at_least=2)
+        int, about("candidates evaluated per round, including the center", unit="candidates", at_least=2)
     ] = 32
 
 
 class PopulationStrategy(Strategy[S, T]):
-    """A search algorithm that evaluates a population in every round. A subclass fills in `ask` too."""
+    """A search algorithm that evaluates a population in every round. A subclass also implements `ask`."""
 
     Settings: ClassVar[type[Settings]] = PopulationSettings
     mirrored: ClassVar[bool] = False
@@ -44,15 +44,15 @@ class PopulationStrategy(Strategy[S, T]):
 
     @abstractmethod
     def ask(self, state: T, lo: int, hi: int) -> Candidates:
-        """The candidates lo to hi of the round; candidate 0 is the center."""
+        """The candidates [lo, hi) of the round; candidate 0 is the center."""
 
     def boundaries(self, state: T, objective: Objective) -> Sequence[int]:
-        """Tiles of as many candidates as suit the objective."""
+        """Tiles with the number of candidates that suits the objective."""
         units = self.units(state)
         return [*range(0, units, objective.tiling.candidates), units]
 
     def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
-        """Evaluate the candidates lo to hi, tile by tile, so that no more than a tile of them is ever held."""
+        """Evaluate the candidates [lo, hi), tile by tile, so that no more than one tile is in memory."""
         boundaries = [at for at in self.boundaries(state, objective) if lo <= at <= hi]
         losses = []
         for tile in pairwise(boundaries):
@@ -65,13 +65,13 @@ class PopulationStrategy(Strategy[S, T]):
         """The weights, (n,), of one candidate of the round."""
         if index == 0:
             return state.center
-        asked, lo, candidates = self._latest  # it may still be there: making it anew costs a tenth of everything
+        asked, lo, candidates = self._latest  # it may still be there: recomputing it takes a tenth of the time
         if asked is state and isinstance(candidates, Dense) and lo <= index < lo + len(candidates):
             return frozen(candidates.weights[index - lo])
         return frozen(self.ask(state, index, index + 1).dense()[0])
 
     def best(self, state: T, losses: Losses, lowest: int) -> Best:
-        """The best of all rounds with this one; of mirrored pairs only the center's loss is exact to the bit."""
+        """The best of all rounds up to this one; with mirrored pairs, only the center's loss is exact to the bit."""
         index = 0 if self.mirrored and self.task.blocks else lowest
         loss = float(losses[index])
         return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best

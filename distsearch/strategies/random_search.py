@@ -1,4 +1,4 @@
-"""Random search: every candidate is fresh random weights; the lowest loss is kept. The chapter's baseline."""
+"""Random search: every candidate has fresh random weights; the lowest loss is kept. The course's baseline."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -18,11 +18,11 @@ class RandomSearchSettings(PopulationSettings, frozen=True):
 
 
 class RandomSearch(PopulationStrategy[RandomSearchSettings, State]):
-    """Candidates are σ·z, wherever the best weights are."""
+    """Candidates are σ·z, regardless of the best weights."""
 
     name = "random-search"
     summary = "fresh random weights every time: the baseline"
-    when = "to see what any other strategy is worth"
+    when = "to see what other strategies gain"
     Settings = RandomSearchSettings
 
     def init(self, weights: Array, seed: int) -> State:
@@ -43,6 +43,6 @@ class RandomSearch(PopulationStrategy[RandomSearchSettings, State]):
         return Dense(weights)
 
     def advance(self, state: State, result: RoundResult, best: Best) -> State:
-        """Keep the lowest loss; on a minibatch, where the best is chosen elsewhere, the lowest of the round."""
+        """Keep the lowest loss so far; with minibatches, where the best is chosen elsewhere, that of the round."""
         center = self.weights_of(state, result.lowest) if self.task.minibatch else best.weights
         return replace(state, round=state.round + 1, center=center, best=best)

@@ -1,4 +1,4 @@
-"""Fitness shaping by rank: only the order of the losses counts, so any monotone function of them is searched alike."""
+"""Fitness shaping by rank: only the order of losses counts, so the search is invariant to monotone transformations."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Losses = NDArray[np.float64]
 
 
 class Ranks:
-    """Gives each loss a utility by its rank; `utilities`, (candidates,), are the lowest loss's first."""
+    """Maps each loss to a utility by its rank; `utilities`, (candidates,), begin with the lowest loss's."""
 
     def __init__(self, utilities: Losses) -> None:
         self.utilities = utilities
@@ -23,10 +23,10 @@ def centered_ranks(count: int) -> Ranks:
 
 
 def by_rank(losses: Losses, values: Losses) -> Losses:
-    """values, (candidates,), the lowest loss's first, assigned to the losses, (candidates,).
+    """The values, (candidates,), given from the lowest loss's on, in the order of the losses, (candidates,).
 
-    Equal losses get the mean of their values: losses that count (0–1 error) are often equal, and coming first is no
-    merit. Losses that are not finite come last.
+    Equal losses get the mean of their values: losses that count errors (0–1 error) are often equal, and having a lower
+    index is no merit. Non-finite losses come last.
     """
     comparable = np.where(np.isfinite(losses), losses, np.inf)
     order = np.argsort(comparable, kind="stable")

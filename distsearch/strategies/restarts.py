@@ -1,7 +1,7 @@
-"""Attempts of cma-es: when one has stagnated, and with how many candidates and what step size the next begins.
+"""Restarts of cma-es: when an attempt has stagnated, and with what population and step size the next begins.
 
-IPOP doubles the population with every restart (Auger and Hansen 2005, doi 10.1109/CEC.2005.1554902). BIPOP does so as
-well, but spends as many candidates again on small attempts with small steps (Hansen 2009, doi 10.1145/1570256.1570333).
+IPOP doubles the population with every restart (Auger and Hansen 2005, doi 10.1109/CEC.2005.1554902). BIPOP does so too,
+but spends as many candidates again on small attempts with small steps (Hansen 2009, doi 10.1145/1570256.1570333).
 When to restart: Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772, appendix B.3.
 """
 
@@ -17,8 +17,8 @@ RESTARTS = ("ipop", "bipop", "none")
 
 LONGEST_WINDOW, WINDOW_SHARE = 20_000, 0.2  # rounds; share of the attempt's rounds
 COMPARED = 0.3  # share of the window at either end
-CHECKED_EVERY = 10  # rounds: medians take longer than all else in a round of few weights
-ROUNDING = 1e-13  # share of a loss by which equal losses may differ
+CHECKED_EVERY = 10  # rounds, as medians take longer than everything else in a round with few weights
+ROUNDING = 1e-13  # relative difference up to which losses count as equal
 
 Losses = NDArray[np.float64]
 
@@ -27,26 +27,26 @@ NO_ROUNDS: Losses = np.empty((0, 2))
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What lies between two starts: how it began, how its losses go, and what the attempts before it have cost."""
+    """The search between two starts: how it began, its recent losses, and the cost of the attempts before it."""
 
     began: int  # its first round
-    population: int  # candidates per round, the center among them
-    sigma: float  # its first step size, as a share of the setting
+    population: int  # candidates per round, including the center
+    sigma: float  # its initial step size, as a multiple of the setting
     small: bool  # whether it is one of BIPOP's small ones
     end: int  # the round before which a small one ends
     large: int  # population of the latest attempt that is not small
-    largest: int  # population that is not to be exceeded
-    spent_large: int  # candidates of all restarts before it that were not small
-    spent_small: int  # candidates of all that were
+    largest: int  # the population limit
+    spent_large: int  # candidates of all earlier restarts that were not small
+    spent_small: int  # candidates of all earlier small ones
     record: Losses  # (rounds, 2), the lowest and the median loss of each of its latest rounds
 
     @classmethod
     def first(cls, population: int, largest: int) -> "Attempt":
-        """The attempt that a search begins with."""
+        """The first attempt of a search."""
         return cls(0, population, 1.0, False, 0, population, largest, 0, 0, NO_ROUNDS)
 
     def seen(self, losses: Losses, round_number: int, n: int) -> "Attempt":
-        """The attempt after another round, whose losses are (candidates,), in a search of n weights."""
+        """The attempt after another round with these losses, (candidates,), in a search over n weights."""
         rounds = round_number + 1 - self.began
         window = max(_shortest_window(n, self.population), min(LONGEST_WINDOW, int(WINDOW_SHARE * rounds)))
         rising = np.sort(np.where(np.isfinite(losses), losses, np.inf))
@@ -55,18 +55,18 @@ class Attempt:
         return replace(self, record=record)
 
     def is_over(self, losses: Losses, round_number: int, n: int) -> bool:
-        """Whether it is to end after a round with these losses, (candidates,).
+        """Whether it must end after a round with these losses, (candidates,).
 
-        On minibatches, where no round is recorded, for losses of different rounds do not compare, only small ones do.
+        With minibatches, rounds are not recorded, as their losses do not compare; then only small attempts end.
         """
         if self.small and round_number + 1 >= self.end:
             return True
         return len(self.record) > 0 and (self._is_flat(losses, n) or self._stagnates(round_number, n))
 
     def _is_flat(self, losses: Losses, n: int) -> bool:
-        """Whether losses differ by their rounding alone: those of this round, (candidates,), and the lowest of late.
+        """Whether losses differ only by rounding: those of this round, (candidates,), and recent rounds' lowest ones.
 
-        The tutorial's TolFun, but relative, so that losses may be of any size.
+        The tutorial's TolFun, but relative, so that losses may have any scale.
         """
         margin = ROUNDING * abs(float(self.record[-1, 0]))
         if not losses.max() - losses.min() <= margin:
@@ -76,7 +76,7 @@ class Attempt:
         return len(late) == rounds and bool(late.max() - late.min() <= margin)
 
     def _stagnates(self, round_number: int, n: int) -> bool:
-        """Whether neither the lowest losses nor the median ones have fallen over the window: Stagnation."""
+        """Whether neither the lowest nor the median losses have fallen over the window: Stagnation."""
         count = len(self.record)
         if count < _shortest_window(n, self.population) or (round_number - self.began) % CHECKED_EVERY:
             return False
@@ -86,9 +86,9 @@ class Attempt:
 
 
 def following(attempt: Attempt, restarts: str, first: int, seed: int, round_number: int, diverged: bool) -> Attempt:
-    """The attempt that begins in this round after one that has ended; `first` is the population of the first of all.
+    """The attempt that follows an ended one and begins in this round; `first` is the very first attempt's population.
 
-    A large population diverges where directions are flat, as in a network: then none will be as large again.
+    A large population diverges along flat directions, as in a network: after that, no attempt will be as large.
     """
     spent = attempt.population * (round_number - attempt.began)
     after = replace(
@@ -111,7 +111,7 @@ def following(attempt: Attempt, restarts: str, first: int, seed: int, round_numb
 
 
 def _small(after: Attempt, first: int, seed: int) -> Attempt:
-    """A small attempt: λ from the first one to half the large one, for at most half of what the large ones have cost.
+    """A small attempt: λ between the first one and half the large one, at no more than half the large ones' cost.
 
     λ = λ₁ (λ_large / 2λ₁)^(u²) and σ = σ₁ 10^(−2v), with u and v uniform in [0, 1).
     """
@@ -122,5 +122,5 @@ def _small(after: Attempt, first: int, seed: int) -> Attempt:
 
 
 def _shortest_window(n: int, population: int) -> int:
-    """The fewest rounds over which losses may stagnate."""
+    """The fewest rounds over which losses can be said to stagnate."""
     return 120 + 30 * n // (population - 1)

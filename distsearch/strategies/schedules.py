@@ -1,6 +1,6 @@
-"""How a learning rate or a step size falls in the course of a search: pure functions of the rounds and the losses.
+"""How a learning rate or a step size falls during a search: pure functions of the rounds and the losses.
 
-Time cannot decide: the same seed would not give the same weights again.
+They cannot depend on time, or the same seed would not reproduce the same weights.
 """
 
 import math
@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 SCHEDULES = ("constant", "cosine", "plateau")
-IMPROVEMENT = 1e-3  # share of the lowest loss by which a loss has to be lower
+IMPROVEMENT = 1e-3  # relative improvement on the lowest loss that counts
 FEWEST = 3  # losses in vain that make a plateau
 
 
 class Schedule(Protocol):
-    """How much of a first value is left."""
+    """How much of an initial value is left."""
 
     def share(self, round_number: int, plateaus: int) -> float:
-        """The share that is left in a round, after so many plateaus of the loss, from 1 down."""
+        """The share that is left in a round after this many plateaus of the loss, falling from 1."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """All of it, always."""
+    """Always all of it."""
 
     def share(self, round_number: int, plateaus: int) -> float:
         """1."""
@@ -31,7 +31,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """From 1 in round 0 to 0 at the horizon and beyond, as half a wave (arXiv 1608.03983, eq. 5)."""
+    """Half a cosine wave, from 1 in round 0 to 0 at the horizon and past it (arXiv 1608.03983, eq. 5)."""
 
     horizon: int  # rounds
 
@@ -42,7 +42,7 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class AtPlateaus:
-    """Less by a factor with every plateau."""
+    """Reduced by a factor with every plateau."""
 
     factor: float
 

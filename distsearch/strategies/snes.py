@@ -1,4 +1,4 @@
-"""Separable natural evolution strategy: a step size for every weight, all moved along the natural gradient.
+"""Separable natural evolution strategy: a step size for every weight, all adapted along the natural gradient.
 
 SNES: Schaul, Glasmachers and Schmidhuber 2011, "High dimensions and heavy tails for natural evolution strategies",
 doi 10.1145/2001576.2001692; its gradients and rates as in Wierstra et al. 2014, "Natural evolution strategies",
@@ -25,7 +25,7 @@ SMALLEST_SIGMA = 1e-12
 
 
 def utilities(count: int) -> Losses:
-    """What each rank counts for, (count,), the lowest loss first; they sum to zero (Wierstra et al. 2014, eq. 13)."""
+    """The utility of each rank, (count,), lowest loss first; they sum to zero (Wierstra et al. 2014, eq. 13)."""
     raw = np.maximum(0, math.log(count / 2 + 1) - np.log(np.arange(1, count + 1)))
     return raw / raw.sum() - 1 / count
 
@@ -45,7 +45,7 @@ class SnesSettings(Settings, frozen=True):
         Annotated[
             float,
             about(
-                "first step size of every weight; if not set, 3 / √n, so that steps are of one length in any network",
+                "initial step size of every weight; if not set, 3 / √n, so that steps have one length in any network",
                 above=0,
                 below=LARGEST_SIGMA,
             ),
@@ -66,7 +66,7 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
 
     name = "snes"
     summary = "a step size for every weight, learnt from the order of all losses"
-    when = "functions and networks of some thousand weights"
+    when = "functions and networks of up to a few thousand weights"
     Settings = SnesSettings
     state_type = SnesState
     mirrored = True
@@ -82,7 +82,7 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
 
     @classmethod
     def resolved(cls, settings: SnesSettings, task: Task) -> SnesSettings:
-        """The settings with a population of whole pairs beside the center, and a step size."""
+        """The settings with a population of whole pairs besides the center, and a step size."""
         sigma = settings.sigma or 3 / math.sqrt(task.weights_count)
         return structs.replace(settings, population=whole_pairs(settings.population), sigma=sigma)
 
@@ -97,7 +97,7 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
         return self.settings.population
 
     def boundaries(self, state: SnesState, objective: Objective) -> Sequence[int]:
-        """Whole pairs, the center with the first of them."""
+        """Tiles of whole pairs, the center in the first."""
         return tiles(self.units(state), FullRank.tiling(objective.tiling).candidates)
 
     def ask(self, state: SnesState, lo: int, hi: int) -> FullRank:
@@ -108,11 +108,11 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
         return FullRank(pairs, state.center, self._products, self.task.blocks, drawn)
 
     def advance(self, state: SnesState, result: RoundResult, best: Best) -> SnesState:
-        """One step along the natural gradient: of the center by η = 1, of the logarithms of σ by η_σ / 2."""
+        """One step along the natural gradient: of the center with rate η = 1, of log σ with rate η_σ / 2."""
         ranked = self._shaping(result.losses[1:]).reshape(-1, 2)  # (pairs, 2), of + and of −
         coefficients = np.stack([ranked[:, 0] - ranked[:, 1], ranked.sum(axis=1)], axis=1)
         toward, wider = result.weighted_noise(coefficients.astype(np.float32))  # Σ u z and Σ u z², (n,) each
-        # Σ u (z² − 1) = Σ u z², for the utilities sum to zero.
+        # Σ u (z² − 1) = Σ u z², as the utilities sum to zero.
         sigmas = state.sigmas * np.exp(np.float32(self._rate / 2) * wider)
         sigmas = np.clip(sigmas, np.float32(SMALLEST_SIGMA), np.float32(LARGEST_SIGMA))
         return replace(
@@ -125,6 +125,6 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
         )
 
     def noise_sum(self, state: SnesState, coefficients: Array, lo: int, hi: int) -> Array:
-        """Σ cᵢ zᵢ and Σ dᵢ zᵢ² over the noise of the pairs lo to hi, (2, n), from coefficients (pairs, 2)."""
+        """Σ cᵢ zᵢ and Σ dᵢ zᵢ² over the noise of the pairs [lo, hi), (2, n), from coefficients (pairs, 2)."""
         drawn = self.noise(state, lo, hi)
         return np.stack([coefficients[:, 0] @ drawn, coefficients[:, 1] @ np.square(drawn)])

@@ -1,8 +1,8 @@
-"""Sums of vectors that come to the same bits however the vectors are shared out.
+"""Sums of vectors with the same bits however the vectors are distributed.
 
-Floating-point sums depend on their order, so there is but one: vector 0 with 1, 2 with 3, and so on, then the sums of
-two likewise, then of four (pairwise summation: Higham 1993, doi 10.1137/0914050). Whoever has a run of vectors adds up
-all subtrees that lie within it and passes on what is left, one vector for each.
+Floating-point sums depend on their order, so there is only one: vector 0 with 1, 2 with 3, and so on, then those sums
+in pairs, and so forth (pairwise summation: Higham 1993, doi 10.1137/0914050). Whoever holds a contiguous range of
+vectors adds up all subtrees that lie within it and passes on the rest, one vector per subtree.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class Subtree(NamedTuple):
-    """The sum of the 2**level vectors from position · 2**level on."""
+    """The sum of the 2**level vectors from index position · 2**level on."""
 
     level: int
     position: int
@@ -21,7 +21,7 @@ class Subtree(NamedTuple):
 
 
 def joined(subtrees: Iterable[Subtree]) -> tuple[Subtree, ...]:
-    """Neighbouring subtrees, in the order of their vectors, added up as far as they make up larger ones."""
+    """Neighbouring subtrees, in the order of their vectors, merged into larger ones where possible."""
     stack: list[Subtree] = []
     for right in subtrees:
         while stack and right.position % 2 and stack[-1][:2] == (right.level, right.position - 1):
@@ -32,7 +32,7 @@ def joined(subtrees: Iterable[Subtree]) -> tuple[Subtree, ...]:
 
 
 def total(subtrees: Iterable[Subtree]) -> NDArray[np.float32]:
-    """The sum of all vectors, from 0 on: what is no whole tree is added from its end."""
+    """The sum of all vectors, beginning with vector 0; subtrees of an incomplete tree are added from the end."""
     *rest, last = joined(subtrees)
     whole = last.vector
     for subtree in reversed(rest):

@@ -37,7 +37,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help=f"which of {', '.join(PARTS)}; all if none")
     chosen = parser.parse_args().parts or list(PARTS)
-    logging.getLogger("distsearch").addHandler(logging.NullHandler())  # what it says is not for the table
+    logging.getLogger("distsearch").addHandler(logging.NullHandler())  # its messages do not belong in the table
     console = Console(width=None if sys.stdout.isatty() else 140)
     machine = description()
     console.print(

@@ -1,4 +1,4 @@
-"""What the driver decides, what checkpoints cost, and what goes over the wire."""
+"""The cost of the driver's decisions and of checkpoints, and the bytes sent over the wire."""
 
 import pickle
 import time
@@ -44,7 +44,7 @@ def _limited(measured: float, unit: str) -> tuple[str, str, float]:
 
 
 def dispatch_seconds(workers: int = 256, shards: int = 20_000) -> float:
-    """The dispatcher's time for a shard: to send it, to hear of it, to look after the time."""
+    """The dispatcher's time per shard: to send it, to handle its answer, to check the time."""
     dispatcher, now = Dispatcher(Policy()), 0.0
     waiting: deque[Send] = deque()
     for started in dispatcher.want(workers, now):
@@ -62,7 +62,7 @@ def dispatch_seconds(workers: int = 256, shards: int = 20_000) -> float:
 
 
 def checkpoint_seconds() -> tuple[float, float]:
-    """Of a search of a large network in this process: all, and that of the checkpoints."""
+    """The time for a search of a large network in this process: in total, and for checkpoints."""
     spent = 0.0
     save = Run.save
 

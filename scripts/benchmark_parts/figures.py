@@ -23,19 +23,19 @@ class Figure:
 
     @property
     def bound(self) -> str:
-        """The limit, as it is shown."""
+        """The limit, as text."""
         return "" if self.limit is None else f"{'≥' if self.at_least else '≤'} {self.limit:g}"
 
     @property
     def verdict(self) -> str:
-        """Whether the ratio keeps to its limit, if there is one."""
+        """Whether the ratio is within its limit, if there is one."""
         if self.limit is None:
             return ""
         return "met" if (self.ratio >= self.limit if self.at_least else self.ratio <= self.limit) else "missed"
 
 
 def run_seconds(**flags: object) -> float:
-    """Of a search in this process, its run directory included."""
+    """The seconds for a search in this process, including its run directory."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = assemble(from_flags({"workers": 0, "runs": folder, **flags}))
         return session.run(prepared).result.seconds

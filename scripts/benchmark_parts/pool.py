@@ -22,7 +22,7 @@ from distsearch.workers.requests import EvaluateRound, Request
 
 
 def ray_scaling() -> Iterator[Figure]:
-    """Two Ray workers against one, in turns."""
+    """Two Ray workers compared with one, in turns."""
     from distsearch.workers.ray.cluster import connected
     from distsearch.workers.ray.pool import RayPool
 
@@ -47,7 +47,7 @@ def ray_scaling() -> Iterator[Figure]:
 
 
 def idleness() -> Iterator[Figure]:
-    """What two Ray workers wait in rounds of low-rank noise: while the driver decides, and in all."""
+    """How long two Ray workers wait in rounds of low-rank noise: while the driver decides, and in total."""
     from distsearch.workers.ray.pool import RayPool
 
     flags = {"data": "digits", "layers": [512], "strategy": "evolution-strategy", "rank": 1, "population": 512}

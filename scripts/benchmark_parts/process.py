@@ -10,7 +10,7 @@ from figures import Figure
 
 
 def process_seconds(*command: str, runs: int = 5) -> float:
-    """Of a whole process: the lowest of several runs after one to warm up."""
+    """The seconds for a whole process: the lowest of several runs after a warm-up."""
     times = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(runs + 1):

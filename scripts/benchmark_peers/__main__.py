@@ -1,8 +1,8 @@
-"""distsearch beside its peers: the same machine, the same data, the same first weights, two cores for everyone.
+"""distsearch compared with its peers: the same machine, data and initial weights, and two cores for each.
 
-Seconds are from a ready problem (library imported, data in its arrays, Ray started) to the target, with what has to be
-compiled on the way; the median of several seeds. Each search is a process of its own. Of a peer that has not got to its
-target within the limit of a minute or more, only the first seed is tried.
+Seconds are from a prepared problem (library imported, data in arrays, Ray started) to the target, including any
+compilation; the median of several seeds. Each search is its own process. A peer that does not reach its target within
+a limit of a minute or more is run with the first seed only.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def machine() -> Machine:
 
 
 def chosen(given: argparse.Namespace, console: Console) -> list[Entry]:
-    """The entries of the tasks that are asked for and possible."""
+    """The entries of the tasks that are requested and possible."""
     names = list(given.tasks or TASKS)
     if not given.mnist and any(TASKS[name].mnist for name in names):
         console.print("without --mnist FOLDER the tasks on MNIST are left out", highlight=False)
@@ -60,7 +60,7 @@ def chosen(given: argparse.Namespace, console: Console) -> list[Entry]:
 
 
 def all_outcomes(given: argparse.Namespace, taking_part: Sequence[Entry], console: Console) -> list[Outcome]:
-    """The searches, task after task, in each the seeds in turn, so that what disturbs a minute disturbs all alike."""
+    """The searches, task by task, cycling through the seeds, so that a disturbance affects all entries alike."""
     outcomes: list[Outcome] = []
     for _, group in groupby(taking_part, key=lambda each: each.task):
         own = list(group)
@@ -71,17 +71,17 @@ def all_outcomes(given: argparse.Namespace, taking_part: Sequence[Entry], consol
                 limit = given.limit or TASKS[entry.task].limit
                 outcome = searched(entry, seed, limit, given.mnist)
                 outcomes.append(outcome)
-                console.print(_told(outcome), highlight=False, markup=False, soft_wrap=True)
+                console.print(_sentence(outcome), highlight=False, markup=False, soft_wrap=True)
     return outcomes
 
 
 def _hopeless(entry: Entry, outcomes: Sequence[Outcome]) -> bool:
-    """Whether a search is not worth another seed: it failed, or has not got there in minutes."""
+    """Whether a search is not worth another seed: it failed, or did not reach the target in minutes."""
     first = next(each for each in outcomes if each.entry == entry)
     return bool(first.failure) or (not entry.ours and first.seconds is None and TASKS[entry.task].limit > LONG_LIMIT)
 
 
-def _told(outcome: Outcome) -> str:
+def _sentence(outcome: Outcome) -> str:
     what = f"{outcome.entry.task}, {outcome.entry.name}, seed {outcome.seed}"
     if outcome.failure:
         return f"{what}: {outcome.failure}"
@@ -92,7 +92,7 @@ def _told(outcome: Outcome) -> str:
 
 
 def lines_of(outcomes: Sequence[Outcome], yardstick: Machine) -> list[Line]:
-    """A line an entry, in the order of the tasks."""
+    """One line per entry, in task order."""
     by_entry: dict[tuple[str, str], list[Outcome]] = {}
     for each in outcomes:
         by_entry.setdefault((each.entry.task, each.entry.name), []).append(each)

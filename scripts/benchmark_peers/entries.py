@@ -1,4 +1,4 @@
-"""Who takes part in which task, and with which settings. Ours first: strategy, flags and workers (0: in process)."""
+"""The entries in each task, with their settings. Ours first: strategy, flags and workers (0: in process)."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +9,11 @@ BACKPROPAGATION = "backpropagation"
 
 @dataclass(frozen=True)
 class Entry:
-    """Somebody's search of a task."""
+    """One competitor's search in a task."""
 
     task: str
     kind: str  # the file that runs it
-    name: str  # as it is shown
+    name: str  # as shown
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -23,7 +23,7 @@ class Entry:
 
     @property
     def peer(self) -> bool:
-        """Whether it is another's search without gradients."""
+        """Whether it is someone else's gradient-free search."""
         return self.kind not in (DISTSEARCH, BACKPROPAGATION)
 
 

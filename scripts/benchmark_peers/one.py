@@ -1,5 +1,5 @@
-"""One search in a process of its own: reads its entry as JSON from the first argument, writes what came of it to the
-file in the second.
+"""One search in its own process: reads its entry as JSON from the first argument, writes its outcome to the file in
+the second.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from tasks import CORES, TASKS, Problem, Race
 
 def main() -> None:
     order = json.loads(sys.argv[1])
-    if hasattr(os, "sched_setaffinity"):  # the libraries take as many threads as they have cores
+    if hasattr(os, "sched_setaffinity"):  # the libraries use as many threads as they have cores
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     warnings.simplefilter("ignore")
     search = importlib.import_module(f"run_{order['kind']}").search

@@ -1,4 +1,4 @@
-"""What came of the searches, and what follows from it: medians, microseconds a candidate, who leads by how much."""
+"""Results of the searches, and derived figures: medians, microseconds per candidate, who leads and by how much."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from entries import BACKPROPAGATION, Entry
 from tasks import CORES, Task
 
 HERE = Path(__file__).parent
-START_SECONDS = 240  # that a process may take beside its search: imports, data, Ray, what is measured
+START_SECONDS = 240  # a process's allowance besides its search: imports, data, Ray, measurements
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one search."""
+    """The result of one search."""
 
     entry: Entry
     seed: int
@@ -36,12 +36,12 @@ class Outcome:
 
     @property
     def candidates(self) -> float:
-        """Candidates that were tried."""
+        """The number of candidates evaluated."""
         return self.pace[-1][1] if self.pace else 0
 
     @property
     def microseconds(self) -> float | None:
-        """Of a candidate, once everything is compiled and warm."""
+        """The time per candidate, once everything is compiled and warm."""
         if len(self.pace) < 2:
             return None
         (first, before), (last, after) = self.pace
@@ -49,7 +49,7 @@ class Outcome:
 
 
 def searched(entry: Entry, seed: int, limit: float, mnist: str) -> Outcome:
-    """Run an entry's search in a process of its own, which is ended if it does not end itself."""
+    """Run an entry's search in its own process, which is killed if it does not end by itself."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outcome.json"
         order = {**asdict(entry), "seed": seed, "limit": limit, "mnist": mnist}
@@ -82,7 +82,7 @@ def _environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Line:
-    """An entry's searches of all seeds; a target that was not reached counts as endless."""
+    """An entry's searches with all seeds; a target that was not reached counts as infinite time."""
 
     entry: Entry
     task: Task
@@ -99,7 +99,7 @@ class Line:
 
     @property
     def rate(self) -> float:
-        """Candidates a second."""
+        """Candidates per second."""
         return 1e6 / self.microseconds if self.microseconds else 0.0
 
 
@@ -131,11 +131,11 @@ def line(task: Task, outcomes: Sequence[Outcome], machine: "Machine") -> Line:
 class Machine:
     """What a core can do: the yardstick of a candidate's time."""
 
-    flops: float  # a second, in a product of 1024 × 1024 matrices of float32
-    exponentials: float  # a second, in a long array of float32
+    flops: float  # per second, in a product of 1024 × 1024 matrices of float32
+    exponentials: float  # per second, in a long array of float32
 
     def microseconds(self, outcome: Outcome) -> float:
-        """Of a candidate's dense forward pass with nothing but sgemm and the softmax's exp, on the cores it had."""
+        """The time for a candidate's dense forward pass, counting only sgemm and the softmax's exp, on its cores."""
         workers = outcome.entry.settings.get("workers")
         cores = CORES if workers is None else max(1, workers)
         return (outcome.flops / self.flops + outcome.exponentials / self.exponentials) / cores * 1e6
@@ -143,7 +143,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Our best against the best peer, and what was aimed at."""
+    """Our best entry against the best peer, and the aim."""
 
     task: Task
     ours: Line | None
@@ -151,7 +151,7 @@ class Verdict:
 
     @property
     def ratio(self) -> float | None:
-        """Our time, or our time a candidate, as a share of the best peer's; of its limit if it never got there."""
+        """Our time, or time per candidate, as a share of the best peer's, or of its limit if it never finished."""
         if self.ours is None or self.peer is None:
             return None
         if self.task.target == "candidates a second":
@@ -160,7 +160,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """Whether the aim is met; nothing if one of the two is missing."""
+        """Whether the aim is met; empty if one of the two is missing."""
         if self.ours is None or (self.task.share is not None and self.ratio is None):
             return ""
         late = self.task.seconds is not None and self.ours.seconds > self.task.seconds

@@ -1,4 +1,4 @@
-"""The picture: time against loss or error, a panel a task, each search labelled at its end."""
+"""The plot: loss or error over time, one panel per task, each search labelled at its end."""
 
 from collections.abc import Sequence
 from math import ceil, inf
@@ -20,7 +20,7 @@ COLUMNS = 2
 
 
 def draw(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Draw the search of the median time of each entry. Ours are red: in this process dashed; gradients are grey."""
+    """Draw each entry's search of median time. Ours are red, dashed if in this process; gradients are grey."""
     tasks = [task for task in TASKS.values() if any(_has_curve(each, task) for each in outcomes)]
     if not tasks:
         return
@@ -85,15 +85,15 @@ def _look(outcome: Outcome, peers: Sequence[str]) -> tuple[str, float, Any]:
 
 
 def _label(panel: Any, ends: Sequence[tuple[str, float, float, str]]) -> None:
-    """Names beside the panel, in the order of the curves' ends, moved apart, a thin line to each end.
+    """Names beside the panel, in the order of the curves' ends, spread apart, with a thin line to each end.
 
-    Of those that end at the same height, at the target, the quickest stands lowest: so the thin lines do not cross.
+    Among those that end at the same height, at the target, the quickest is lowest, so that the lines do not cross.
     """
     to_axes = panel.transAxes.inverted()
     heights = [float(to_axes.transform(panel.transData.transform((x, y)))[1]) for _, x, y, _ in ends]
     order = sorted(range(len(ends)), key=lambda each: (round(heights[each] / LABEL_GAP), ends[each][1]))
     places = np.array([heights[each] for each in order])
-    for _ in range(200):  # push neighbours apart until all have their gap
+    for _ in range(200):  # push neighbours apart until all have a gap
         close = np.diff(places) < LABEL_GAP - 1e-6
         if not close.any():
             break

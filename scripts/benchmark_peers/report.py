@@ -1,4 +1,4 @@
-"""What is printed and written: a table of all searches, who leads, the same as CSV, and the trajectories."""
+"""The printed and written report: a table of all searches, who leads, the same as CSV, and the trajectories."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ COLUMNS = ("reached", "seconds", "range", "candidates", "at the end", "µs each"
 
 
 def tables(lines: Sequence[Line]) -> Iterator[RenderableType]:
-    """Under the name of each task a table, a line an entry; the columns of all stand below each other."""
+    """A table per task, headed by its name, with one line per entry; all tables' columns are aligned."""
     width = max(len(line.entry.name) for line in lines)
     for name, group in groupby(lines, key=lambda line: line.task.name):
         own = list(group)
@@ -49,7 +49,7 @@ def _range(line: Line) -> str:
 
 
 def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
-    """A line a task: our best, the best peer, the ratio and what was aimed at."""
+    """One line per task: our best, the best peer, the ratio and the aim."""
     table = Table(box=None, pad_edge=False)
     for name in ("task", "target", "ours", "best peer", "ours : peer", "aim", ""):
         table.add_column(name)
@@ -96,7 +96,7 @@ def _number(number: float) -> str:
 
 
 def write_lines(file: Path, lines: Sequence[Line]) -> None:
-    """The table as CSV; empty where a target was not reached."""
+    """The table as CSV; cells are empty if a target was not reached."""
     names = ("seconds", "fastest", "slowest", "candidates", "final", "microseconds", "share")
     rows = [
         {
@@ -132,7 +132,7 @@ def write_points(file: Path, outcomes: Iterable[Outcome]) -> None:
 
 
 def thinned(points: Sequence[Sequence[float]], most: int = 400) -> list[Sequence[float]]:
-    """At most so many of the points, at equal ratios of their times; the first and the last among them."""
+    """At most this many of the points, at equal ratios of their times, including the first and the last."""
     if len(points) <= most:
         return list(points)
     step = (points[-1][0] / max(points[0][0], 1e-4)) ** (1 / (most - 2))

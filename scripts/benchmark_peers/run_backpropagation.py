@@ -1,4 +1,4 @@
-"""Backpropagation on the same network, for what gradients are worth where there are any: Adam, in torch or in
+"""Backpropagation on the same network, to show what gradients are worth where they exist: Adam, in torch or in
 scikit-learn. A candidate is a step here.
 """
 
@@ -35,8 +35,8 @@ def _torch(problem: Problem, settings: dict[str, Any], race: Race) -> None:
         for first in range(0, len(y), batch or len(y)):
             chosen = slice(None) if order is None else order[first : first + batch]
             loss = torch.nn.functional.cross_entropy(model(x[chosen]), y[chosen])
-            if (batch is None or race.is_due) and race.told(step, float(loss), flat):
-                return  # the loss is that of the weights as they are now
+            if (batch is None or race.is_due) and race.record(step, float(loss), flat):
+                return  # the loss is that of the current weights
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -58,7 +58,7 @@ def _model(problem: Problem) -> Any:
 
 
 def _scikit_learn(problem: Problem, settings: dict[str, Any], race: Race) -> None:
-    """From its own first weights: it has no place for others. Measured after every epoch."""
+    """Train from scikit-learn's own initial weights, as it accepts no others. Measured after every epoch."""
     from sklearn.neural_network import MLPClassifier
 
     hidden = [layer.outputs for layer in problem.network.layers[:-1]]
@@ -80,5 +80,5 @@ def _scikit_learn(problem: Problem, settings: dict[str, Any], race: Race) -> Non
         model.partial_fit(problem.x, problem.y, classes=np.arange(problem.network.layers[-1].outputs))
         epoch += 1
         steps = epoch * -(-len(problem.y) // settings["batch"])
-        if race.told(steps, model.loss_, flat):
+        if race.record(steps, model.loss_, flat):
             return

@@ -33,5 +33,5 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         index = int(losses.argmin())
         if losses[index] < lowest:
             best, lowest = population[index], float(losses[index])
-        if race.told(candidates, lowest, lambda best=best: best):
+        if race.record(candidates, lowest, lambda best=best: best):
             return

@@ -1,4 +1,4 @@
-"""Our own searches: from a prepared session, with Ray started where there are workers, to the target."""
+"""Our own searches: from a prepared session, with Ray started if there are workers, to the target."""
 
 import logging
 import tempfile
@@ -10,11 +10,11 @@ from distsearch.search import session
 from distsearch.search.assembly import assemble
 from distsearch.search.observers import History
 
-logging.getLogger("distsearch").addHandler(logging.NullHandler())  # what it says is not for the table
+logging.getLogger("distsearch").addHandler(logging.NullHandler())  # its messages do not belong in the table
 
 
 def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) -> None:
-    """Search with a strategy's flags. The clock is the search's own; what it measures on the way is in it."""
+    """Search with a strategy's flags. The clock is the search's own, and includes its measurements."""
     task = problem.task
     with tempfile.TemporaryDirectory() as runs:
         flags = {

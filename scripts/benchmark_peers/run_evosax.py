@@ -1,4 +1,4 @@
-"""evosax: whole generations in one compiled call, many of them in a row where they are short."""
+"""evosax: whole generations in one compiled call, several per call if they are short."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tasks import Problem, Race
 
 
 def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) -> None:
-    """Search; the mean is tried with every generation, as our center is."""
+    """Search; the mean is evaluated with every generation, as our center is."""
     settings = dict(settings)
     name, generations = settings.pop("algorithm"), settings.pop("generations")
     x, y = jax.device_put(problem.x), jax.device_put(problem.y.astype(np.int32))
@@ -50,12 +50,12 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         lowest = float(carry[2])
         candidates += generations * (strategy.population_size + 1)
         best = carry[1]
-        if race.told(candidates, lowest, lambda best=best: np.asarray(best)):
+        if race.record(candidates, lowest, lambda best=best: np.asarray(best)):
             return
 
 
 def _strong(value: Any) -> Any:
-    """The value with a type that does not depend on its origin: else all is compiled again for the second call."""
+    """The value with a type independent of its origin: otherwise everything is recompiled for the second call."""
     return jnp.array(value, dtype=jnp.asarray(value).dtype)
 
 

@@ -10,7 +10,7 @@ from tasks import CORES, Problem, Race
 
 
 def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) -> None:
-    """Search; the center is tried after every generation."""
+    """Search; the center is evaluated after every generation."""
     torch.manual_seed(problem.seed)
     set_default_logger_config(logger_level=40)
     settings = dict(settings)
@@ -39,7 +39,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
         population = searcher.population
         if problem.task.batch is None and (lowest := float(population.evals[:, 0].min())) < loss:
             loss, center = lowest, population.values[population.evals[:, 0].argmin()]
-        if race.told(candidates, loss, lambda center=center: center.detach().numpy()):
+        if race.record(candidates, loss, lambda center=center: center.detach().numpy()):
             return
 
 

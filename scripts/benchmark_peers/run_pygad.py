@@ -10,7 +10,7 @@ from distsearch.machine import use_one_thread
 
 
 def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) -> None:
-    """Search from copies of the first weights with noise of the mutation's size."""
+    """Search from copies of the initial weights with noise of the mutation's size."""
     size, step = settings["population"], settings["mutation"]
     generator = np.random.default_rng(problem.seed)
     use_one_thread()
@@ -29,7 +29,7 @@ def search(problem: Problem, settings: dict[str, Any], race: Race, folder: str) 
     def after(search: pygad.GA) -> str | None:
         index = int(np.argmax(search.last_generation_fitness))
         best, loss = search.population[index], -float(search.last_generation_fitness[index])
-        return "stop" if race.told(tried, loss, lambda: best) else None
+        return "stop" if race.record(tried, loss, lambda: best) else None
 
     pygad.GA(
         num_generations=10**9,

@@ -1,4 +1,4 @@
-"""What is raced for: one problem a task, the same arrays and first weights for everyone, and the clock."""
+"""The tasks: one problem each, with the same arrays and initial weights for every entry, and the clock."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +18,9 @@ from distsearch.search.assembly import read_data
 
 Array = NDArray[np.float32]
 
-CORES = 2  # for everyone
-WORTH_THREADS = 200_000  # activations of a population: below, handing them out takes longer than it saves
-TOLERANCE = 1.001  # of a loss that is computed again, in another order of additions
+CORES = 2  # for every entry
+WORTH_THREADS = 200_000  # activations of a population; below this, distributing them takes longer than it saves
+TOLERANCE = 1.001  # for a loss that is recomputed, with additions in a different order
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Task:
     limit: float  # seconds
     loss: float | None = None  # on the training examples
     accuracy: float | None = None  # on the test examples
-    batch: int | None = None  # examples a generation sees; None: all
+    batch: int | None = None  # examples per generation; None: all
     share: float | None = None  # of the best peer's time that ours may take
     seconds: float | None = None  # that ours may take
     mnist: bool = False
@@ -84,7 +84,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """A task's arrays. Weights are flat: of each layer (outputs, inputs + 1), the biases as the last column."""
+    """A task's arrays. Weights are flat: (outputs, inputs + 1) per layer, with the biases as the last column."""
 
     task: Task
     network: Network
@@ -98,7 +98,7 @@ class Problem:
 
     @classmethod
     def of(cls, task: Task, folder: str, seed: int) -> "Problem":
-        """The problem of a task, with the first weights of a seed."""
+        """The problem of a task, with the initial weights for a seed."""
         config = task.config(folder, seed=seed)
         dataset = read_data(config)
         network = network_for(config.network, dataset.schema)
@@ -114,24 +114,24 @@ class Problem:
 
     @property
     def weights_count(self) -> int:
-        """The weights, n."""
+        """The number of weights, n."""
         return self.network.weights_count
 
     def flops(self, seen: int) -> int:
-        """Multiplications and additions of a candidate's forward pass over so many examples."""
+        """The multiplications and additions in a candidate's forward pass over this many examples."""
         return seen * sum(2 * block.size for block in self.network.blocks)
 
     def exponentials(self, seen: int) -> int:
-        """Exponentials of the same."""
+        """The exponentials in the same."""
         return seen * self.network.layers[-1].outputs
 
     @property
     def seen(self) -> int:
-        """Examples that a generation sees."""
+        """The number of examples per generation."""
         return self.task.batch or len(self.x)
 
     def losses_on_all_cores(self, weights: Array) -> NDArray[np.float64]:
-        """The loss of each candidate, (candidates,): a share of them on each core, which beats BLAS' threads."""
+        """The loss of each candidate, (candidates,), with a share of them on each core, which beats BLAS's threads."""
         if len(weights) * self.network.neurons * len(self.x) < WORTH_THREADS:
             return self.losses(weights)
         return np.concatenate(list(self._threads.map(self.losses, np.array_split(weights, CORES))))
@@ -141,14 +141,14 @@ class Problem:
         return ThreadPoolExecutor(CORES)
 
     def losses(self, weights: Array) -> NDArray[np.float64]:
-        """The loss of each candidate, (candidates,), on all training examples; all of them at once."""
+        """The loss of each candidate, (candidates,), on all training examples at once."""
         outputs = self._outputs(weights, self.x_columns)  # (candidates, outputs, examples)
         outputs -= outputs.max(axis=1, keepdims=True)
         right = outputs[:, self.y, np.arange(len(self.y))]
         return (np.log(np.exp(outputs).sum(axis=1)) - right).mean(axis=1, dtype=np.float64)
 
     def test_accuracy(self, weights: Array) -> float:
-        """The share of the test examples that is classified rightly by weights, (n,)."""
+        """The share of test examples classified correctly by weights, (n,)."""
         outputs = self._outputs(weights[np.newaxis], self.x_test.T)[0]
         return float(np.mean(outputs.argmax(axis=0) == self.y_test))
 
@@ -169,42 +169,42 @@ def _arrays(examples: Any) -> tuple[Array, NDArray[np.int64]]:
 
 @dataclass
 class Race:
-    """One search against the clock: it runs while the search works, and stands while something is measured."""
+    """One search against the clock, which runs while the search works and stops during measurements."""
 
     problem: Problem
     limit: float
     points: list[tuple[float, float, float]] = field(default_factory=list)  # seconds, candidates, loss or accuracy
     reached: float | None = None  # seconds
-    seen: int | None = None  # examples a candidate is scored on, if not the task's
-    final: float | None = None  # the loss at the end, or the accuracy, computed again outside of the clock
+    seen: int | None = None  # examples per candidate, if different from the task's
+    final: float | None = None  # the loss at the end, or the accuracy, recomputed while the clock is stopped
     pace: list[tuple[float, float]] = field(default_factory=list)  # seconds, candidates: once warm, and at the end
     _began: float = 0.0
     _stood: float = 0.0
     _due: float = 0.0
 
     def begin(self) -> None:
-        """Start the clock: the problem is ready."""
+        """Start the clock, now that the problem is ready."""
         self._began = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Seconds that the search has worked."""
+        """The seconds that the search has worked."""
         return time.perf_counter() - self._began - self._stood
 
     @contextmanager
     def standing(self) -> Iterator[None]:
-        """The clock stands inside."""
+        """Stop the clock while entered."""
         before = time.perf_counter()
         yield
         self._stood += time.perf_counter() - before
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to measure again; the longer it takes, the more seldom."""
+        """Whether it is time to measure again; the longer measuring takes, the less often."""
         return self.seconds >= self._due
 
-    def told(self, candidates: float, loss: float, weights: Callable[[], Array]) -> bool:
-        """Take down the search's own loss, and whether it is over. What reaches the target is computed again."""
+    def record(self, candidates: float, loss: float, weights: Callable[[], Array]) -> bool:
+        """Record the search's own loss; whether it is over. A loss that reaches the target is recomputed."""
         seconds = self.seconds
         with self.standing():
             task = self.problem.task
@@ -214,7 +214,7 @@ class Race:
             if task.loss is not None and loss <= task.loss:
                 again = float(self.problem.losses(np.array(weights(), np.float32)[np.newaxis])[0])
                 if again > task.loss * TOLERANCE:
-                    raise AssertionError(f"a loss of {loss:g} was told, and it is {again:g}")
+                    raise AssertionError(f"a loss of {loss:g} was reported, but it is {again:g}")
                 self.reached, self.final = seconds, again
                 return True
             return seconds >= self.limit

@@ -1,4 +1,4 @@
-"""Where the time of a search of ours goes: the share of each of its parts, without those that lie inside of it."""
+"""Where the time of one of our searches goes: the share of each part, excluding parts nested in it."""
 
 import time
 from collections import Counter
@@ -17,7 +17,7 @@ from distsearch.runs.directory import Run
 from distsearch.strategies import node_perturbation
 from distsearch.strategies.node_perturbation import NodePerturbation
 
-# What is shown, where it is, and its name there.
+# The label shown, the object that holds the function, and its name there.
 PREPARATION = "preparation"
 PARTS: list[tuple[str, Any, str]] = [
     (PREPARATION, run_distsearch, "assemble"),
@@ -36,7 +36,7 @@ REST = "the loop itself"
 
 
 class _Clock:
-    """Adds up the seconds of parts; a part stands still while one inside of it runs."""
+    """Adds up the seconds of parts; a part is paused while one nested in it runs."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()

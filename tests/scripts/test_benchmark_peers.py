@@ -68,9 +68,9 @@ def test_the_clock_stands_while_something_is_measured_and_a_false_loss_is_found_
     with own.standing():
         problem.losses(np.repeat(problem.start[np.newaxis], 200, axis=0))
     assert own.seconds - before < own._stood
-    assert not own.told(1, 1.0, lambda: problem.start)
-    with pytest.raises(AssertionError, match="a loss of 0.1 was told, and it is 1.09"):
-        own.told(2, 0.1, lambda: problem.start)
+    assert not own.record(1, 1.0, lambda: problem.start)
+    with pytest.raises(AssertionError, match="a loss of 0.1 was reported, but it is 1.09"):
+        own.record(2, 0.1, lambda: problem.start)
 
 
 def test_every_entry_has_a_task_and_a_file_that_runs_it(race):

@@ -105,7 +105,9 @@ def test_auto_stands_for_the_strategy_that_suits_the_data_which_is_compared_once
     dataset = read_data(settings)
     names = ["auto", "hill-climb", "node-perturbation", "hill-climb"]
     assert comparison.chosen(settings, names, dataset) == ["node-perturbation", "hill-climb"]
-    assert said == ["strategy node-perturbation: a network of 21 weights, each example of which can try its own nodes"]
+    assert said == [
+        "strategy node-perturbation: a network of 21 weights, whose nodes can be perturbed in every example"
+    ]
     counted = from_flags({"loss": "classification-error"})
     assert comparison.chosen(counted, ["auto"], dataset) == ["hill-climb"]
     with pytest.raises(SettingError, match="unknown strategy 'aut': did you mean 'auto'"):

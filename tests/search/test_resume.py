@@ -170,7 +170,7 @@ def test_a_full_disk_ends_the_search_and_what_was_kept_goes_on(tmp_path, whole, 
 
     full.left = 30
     monkeypatch.setattr(files, "write_whole", full)
-    with pytest.raises(RunError, match="No space left on device.*last checkpoint is whole"):
+    with pytest.raises(RunError, match="No space left on device.*last checkpoint is intact"):
         run(tmp_path, "part", rounds=200)
     monkeypatch.setattr(files, "write_whole", written)
     path = tmp_path / "part"

@@ -244,5 +244,5 @@ def test_a_cosine_spans_the_rounds_that_there_are_to_be(limit, horizon):
 
 def test_a_cosine_cannot_span_seconds():
     flags = {"data": "iris", "strategy": "evolution-strategy", "sigma_schedule": "cosine", "seconds": 1.0}
-    with pytest.raises(SettingError, match="give --rounds or --horizon, or take the schedule plateau"):
+    with pytest.raises(SettingError, match="give --rounds or --horizon, or use the schedule plateau"):
         assemble(from_flags(flags))

@@ -51,7 +51,7 @@ def test_a_function_is_minimised_by_what_auto_chooses():
 
 def test_settings_that_were_not_taken_as_given_are_told():
     told = create("evolution-strategy", {"population": 6}, network_objective("iris", (8,))).chosen
-    assert told.startswith("evolution-strategy has chosen ")
+    assert told.startswith("evolution-strategy chose ")
     assert "population 7 instead of 6" in told
     assert "rank 0" in told
     assert create("hill-climb", {"population": 5}).chosen == ""

@@ -72,8 +72,8 @@ def test_what_is_left_open_is_chosen_and_what_is_given_kept():
     [
         ({"schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'"),
         ({"optimizer": "adman"}, "unknown optimizer 'adman': did you mean 'adam'"),
-        ({"schedule": "cosine"}, "how many rounds there are to be: give --rounds or --horizon"),
-        ({"sigma_schedule": "cosine"}, "or take the schedule plateau .seconds do not tell"),
+        ({"schedule": "cosine"}, "needs to know the number of rounds: give --rounds or --horizon"),
+        ({"sigma_schedule": "cosine"}, "or use the schedule plateau .with --seconds alone"),
     ],
 )
 def test_what_does_not_fit_is_named(values, sentence):

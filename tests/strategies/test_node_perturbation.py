@@ -122,5 +122,5 @@ def test_what_goes_to_the_workers_is_the_center_alone():
 
 
 def test_a_function_has_no_nodes():
-    with pytest.raises(SettingError, match="moves the nodes of a network: for a function take another strategy"):
+    with pytest.raises(SettingError, match="moves the nodes of a network: use another strategy for a function"):
         create("node-perturbation", {}, sphere_objective())

@@ -1,1 +1,1 @@
-"""The kinds of layer, one per file: each says how it computes, and what its weights and nodes are."""
+"""The kinds of layer, one per file: each defines its computation, its weights and its nodes."""

@@ -1,7 +1,7 @@
-"""A dense layer: an activation of W x + b, the biases being the last column of one block.
+"""A dense layer: an activation of W x + b, with the biases as the last column of its block.
 
-Activations are (candidates, neurons + 1, examples), their last row ones, so that the next layer's biases ride in its
-product.
+Activations are (candidates, neurons + 1, examples), their last row ones, so that the next layer's product includes its
+biases.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from distsearch.networks.activations import Activation
 Array = NDArray[np.float32]
 
 
-class Room(NamedTuple):
-    """Where one layer's activations are kept between calls, for so many candidates and examples."""
+class Buffers(NamedTuple):
+    """One layer's activations, kept between calls for the same number of candidates and examples."""
 
     activations: Array  # (candidates, outputs + 1, examples), the last row ones; without that row if it is linear
     products: Array  # the same without the ones: a view
@@ -26,7 +26,7 @@ class Room(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One set of weights' forward pass through a layer, kept to see what moved nodes change."""
+    """A forward pass of one set of weights through a layer, kept to see what moving nodes changes."""
 
     matrix: Array  # (outputs, inputs + 1)
     inputs: Array  # (inputs + 1, examples)
@@ -43,49 +43,49 @@ class Dense:
 
     @property
     def inputs(self) -> int:
-        """Inputs, without the row of ones."""
+        """The number of inputs, without the row of ones."""
         return self.block.columns - 1
 
     @property
     def outputs(self) -> int:
-        """Neurons, which are the nodes that can be moved."""
+        """The number of neurons, which are the nodes that can be moved."""
         return self.block.rows
 
     @property
     def rows(self) -> int:
-        """Rows of its activations for one candidate."""
+        """The number of rows of one candidate's activations."""
         return self.outputs + (self.activation is not None)
 
-    def room(self, candidates: int, examples: int) -> Room:
-        """Room for the activations of so many candidates on so many examples."""
+    def buffers(self, candidates: int, examples: int) -> Buffers:
+        """Allocate the activations of this many candidates on this many examples."""
         if self.activation is not None:
             ones = np.ones((candidates, self.outputs + 1, examples), np.float32)
-            return Room(ones, ones[:, :-1], np.zeros_like(ones[0]))
-        if examples == 1:  # NumPy would sum the outputs of one candidate in another order than those of many
+            return Buffers(ones, ones[:, :-1], np.zeros_like(ones[0]))
+        if examples == 1:  # otherwise NumPy would sum one candidate's outputs in a different order from many's
             outputs = np.empty((candidates, self.outputs, 1), np.float32)
         else:
-            # In memory (outputs, candidates, examples): what a loss does to every example runs on from one candidate
-            # to the next.
+            # In memory (outputs, candidates, examples), so that a loss's operations on every example run on from one
+            # candidate to the next.
             outputs = np.empty((self.outputs, candidates, examples), np.float32).transpose(1, 0, 2)
-        return Room(outputs, outputs, outputs[:0])
+        return Buffers(outputs, outputs, outputs[:0])
 
-    def forward(self, candidates: Candidates, below: Shared | Array, room: Room) -> Array:
-        """The layer's activations, as they lie in the room, from those below, (candidates, inputs + 1, examples)."""
-        candidates.apply(self.block, below, room.products)
+    def forward(self, candidates: Candidates, below: Shared | Array, buffers: Buffers) -> Array:
+        """The layer's activations, in its buffers, from those below, (candidates, inputs + 1, examples)."""
+        candidates.apply(self.block, below, buffers.products)
         if self.activation is not None:
-            self.activation.apply(room.activations, room.zeros)
-        return room.activations
+            self.activation.apply(buffers.activations, buffers.zeros)
+        return buffers.activations
 
-    # What follows is for node perturbation: a layer's nodes are moved, a group of them in each experiment.
+    # What follows is for node perturbation: a layer's nodes are moved, one group in each experiment.
 
     def trace(self, weights: Array, below: Array) -> Trace:
-        """The pass of some weights, (n,), through the layer, from inputs, (inputs + 1, examples)."""
+        """The forward pass of some weights, (n,), through the layer, from inputs, (inputs + 1, examples)."""
         matrix = self.block.matrix(weights)
         sums = np.matmul(matrix, below)[np.newaxis]
         return Trace(matrix, below, sums, self.activated(sums)[0])
 
     def activated(self, sums: Array) -> Array:
-        """The activations of pre-activations, (experiments, outputs, examples), with their row of ones."""
+        """The activations for pre-activations, (experiments, outputs, examples), with their row of ones."""
         if self.activation is None:
             return sums
         activations = np.ones((len(sums), sums.shape[1] + 1, sums.shape[2]), np.float32)
@@ -94,13 +94,13 @@ class Dense:
         return activations
 
     def changes(self, trace: Trace, steps: Array, at: slice) -> Array:
-        """How the activations of the nodes `at` change by their own steps, (outputs, examples): (nodes, examples)."""
+        """The change in activations of the nodes `at` due to their steps, (outputs, examples): (nodes, examples)."""
         return self.activated((trace.sums[0, at] + steps[at])[np.newaxis])[0, :-1] - trace.activations[:-1][at]
 
     def moved(self, trace: Trace, steps: Array, at: slice, group: int) -> Array:
         """The pre-activations with the nodes `at` moved by their steps, one group of nodes in each experiment.
 
-        steps are (outputs, examples). Gives (experiments, outputs, examples).
+        steps are (outputs, examples). Returns (experiments, outputs, examples).
         """
         moved = steps[at]
         places = np.arange(len(moved))
@@ -111,7 +111,7 @@ class Dense:
     def shifted(self, trace: Trace, changes: Array, at: slice, group: int) -> Array:
         """The pre-activations when the inputs `at` change, (inputs, examples), one group of them in each experiment.
 
-        Gives (experiments, outputs, examples): only the columns of what has changed are multiplied.
+        Returns (experiments, outputs, examples): only the columns for what has changed are multiplied.
         """
         columns = trace.matrix[:, :-1][:, at]
         if group == 1:
@@ -125,5 +125,5 @@ class Dense:
         return sums
 
     def gradient(self, trace: Trace, slopes: Array, out: Array) -> None:
-        """The gradient of its weights, into those of `out`, (n,), from slopes of the loss, (outputs, examples)."""
+        """Write its weights' gradient to their part of `out`, (n,), from slopes of the loss, (outputs, examples)."""
         np.matmul(slopes, trace.inputs.T, out=self.block.matrix(out))
