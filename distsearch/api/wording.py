@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from distsearch.config import SECTIONS, options
 from distsearch.errors import DistsearchError
 
-# A flag, and a value behind it if that looks like one: a number, or the name of a strategy or a loss.
+# A flag, and a value after it if that looks like one: a number, or the name of a strategy or a loss.
 _FLAG = re.compile(r"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes)\b)?")
 _QUALIFIED = re.compile(rf"\b(?:{'|'.join(SECTIONS)})\.(?=[a-z_]+: )")
 

@@ -1,4 +1,4 @@
-"""Code of the user's own: what it raises is told with the line that raised it."""
+"""The user's own code: errors that it raises are reported with their line."""
 
 import traceback
 from collections.abc import Callable

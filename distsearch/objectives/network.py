@@ -51,7 +51,7 @@ def quietly(method: Callable[P, T]) -> Callable[P, T]:
 
 
 def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
-    """The search for a network's weights, scored on `batch` of so many examples in each of so many rounds."""
+    """The search for a network's weights, scored per round on `batch` of the examples."""
     traits = Traits(loss.flat, loss.numbers, network.jumps)
     return Task(network.weights_count, network.blocks, node_layers(network), examples, batch, rounds, traits)
 
@@ -94,7 +94,7 @@ class NetworkObjective(Objective):
         return sums / np.float64(count)
 
     def _sums(self, candidates: Candidates, examples: Columns, start: int, size: int) -> Array:
-        """The sum of each candidate's losses over so many of the examples, (candidates,)."""
+        """The sum of each candidate's losses over `size` of the examples from `start` on, (candidates,)."""
         inputs, targets = examples.chunk(start, size)
         return self.loss.total(self.network.forward(candidates, inputs), targets)
 

@@ -37,7 +37,10 @@ from distsearch.workers.local import LocalPool
 from distsearch.workers.place import check_workers, joins_cluster
 
 MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
-MEASURED_EVERY, SHORT_EVERY = 10, 50  # rounds, otherwise; and rounds so short that a measurement's calls count
+MEASURED_EVERY, SHORT_EVERY = (
+    10,
+    50,
+)  # rounds, elsewhere; the latter where rounds are very short
 SHORT_ROUND = 1_000_000  # multiplications
 WEIGHT_BYTES = 32  # of the first, the center's and the best ones, a candidate's, its noise, and what is written
 ACTIVATION_BYTES = 8  # with the zeros that it is compared with
@@ -155,7 +158,7 @@ def assemble_function(config: RunConfig, function: Function, start: Array) -> As
 
 
 def plan_network(config: RunConfig, schema: Schema, examples: int) -> Plan:
-    """The plan to train a network on so many examples of such data. Raises a SettingError for what does not fit."""
+    """The plan to train a network on `examples` examples of such data. Raises a SettingError for what does not fit."""
     network = network_for(config.network, schema)
     config, why = _with_strategy(config, network_task(config, network, examples))
     config = with_storage(_with_batch(config, examples))
@@ -168,7 +171,7 @@ def plan_network(config: RunConfig, schema: Schema, examples: int) -> Plan:
 
 
 def network_task(config: RunConfig, network: Network, examples: int) -> Task:
-    """What a configuration searches with such a network on so many examples."""
+    """What a configuration searches with such a network on that many examples."""
     loss = losses.create(config.network.loss)
     return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
 
@@ -233,7 +236,7 @@ def with_storage(config: RunConfig, storage: str | None = None) -> RunConfig:
 
 
 def _with_batch(config: RunConfig, examples: int) -> RunConfig:
-    """The configuration with the batch that its strategy prefers for so many examples, where it says none."""
+    """The configuration with its strategy's preferred batch for that many examples, where it says none."""
     preferred = strategies.find(config.strategy.name).batch
     if config.data.batch is not None or preferred is None or 2 * preferred > examples:
         return config
@@ -241,7 +244,7 @@ def _with_batch(config: RunConfig, examples: int) -> RunConfig:
 
 
 def _with_measuring(config: RunConfig, strategy: AnyStrategy, first: State) -> RunConfig:
-    """The configuration with when to measure, where it does not say: so seldom that it costs little time."""
+    """The configuration with when to measure, where it does not say: seldom enough to cost little time."""
     if config.output.measure_every is not None:
         return config
     task, first_measured = strategy.task, config.output.measure_first

@@ -50,7 +50,7 @@ class Contestant(Struct, frozen=True):
 
     @property
     def reached(self) -> bool:
-        """Whether it has come to its target."""
+        """Whether it has reached its target."""
         return self.result is not None and self.result.reason in (TARGET_LOSS, TARGET_ACCURACY)
 
 
@@ -69,11 +69,11 @@ class Spread(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """What a strategy has come to over all seeds."""
+    """The results of a strategy over all seeds."""
 
     strategy: str
     searches: int
-    reached: int | None  # searches that have come to the target; None if there is none
+    reached: int | None  # searches that have reached the target; None if there is none
     passes: Spread | None  # over all training examples, to the target; in all, if there is none
     seconds: Spread | None  # likewise
     loss: Spread | None
@@ -158,7 +158,7 @@ def summary(searches: Iterable[Contestant], settings: RunConfig) -> list[Line]:
 
 
 def has_target(settings: RunConfig) -> bool:
-    """Whether the searches are to come to a loss or an accuracy."""
+    """Whether the searches have a target loss or accuracy."""
     return settings.stop.target_loss is not None or settings.stop.target_accuracy is not None
 
 
@@ -240,7 +240,7 @@ def _unknown(setting: str, names: Sequence[str]) -> str:
 
 
 def _ended(settings: RunConfig) -> RunConfig:
-    """The configuration with a limit that every search comes to, be the target out of reach."""
+    """The configuration with a limit that every search reaches, even if the target is out of reach."""
     stop = settings.stop
     if stop.rounds is not None or stop.seconds is not None or stop.patience is not None:
         return settings

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a search: the round in hand is given up, and nothing that is done is lost."""
+"""SIGINT and SIGTERM during a search: the current round is abandoned, and no completed work is lost."""
 
 import signal
 import threading
@@ -13,11 +13,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Interrupted(BaseException):
-    """Raised out of the action in hand. Not an Exception: nobody in between may swallow it."""
+    """Raised from within the current action. Not an Exception, so that no handler in between can swallow it."""
 
 
 class Interrupts:
-    """While entered, the first signal is noted and ends the action in hand; later ones go where they went before.
+    """While entered, the first signal is recorded and ends the current action; later ones go to the previous handlers.
 
     Between actions nothing is broken off. Outside of the main thread signals cannot be caught, and none are.
     """
@@ -35,7 +35,7 @@ class Interrupts:
             return None
 
     def begin(self, action: Callable[..., T], *arguments: Any) -> T:
-        """What the action returns, without which there is nothing to go on with: KeyboardInterrupt if a signal came."""
+        """What the action returns. KeyboardInterrupt if a signal came, because nothing can continue without it."""
         try:
             return self._act(action, *arguments)
         except _Interrupted:

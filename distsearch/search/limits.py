@@ -12,7 +12,7 @@ PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as a
 
 
 class Limits:
-    """The limits of one search, asked after each of its rounds; `done` are the rounds before it goes on.
+    """The limits of one search, checked after each of its rounds; `done` are those before it is resumed.
 
     Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them.
     """

@@ -1,4 +1,4 @@
-"""Observers: whoever is told of a search's start, rounds, saves and end."""
+"""Observers hear of a search's start, rounds, saves and end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Observer:
         """A round is done."""
 
     def saved(self, rounds: int) -> None:
-        """All of the first so many rounds is on disk."""
+        """The first `rounds` rounds are on disk."""
 
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""

@@ -21,7 +21,7 @@ from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
-from distsearch.search.session import go_on, publisher_of
+from distsearch.search.session import continue_run, publisher_of
 from distsearch.settings import replaced
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -38,12 +38,12 @@ class Resumption:
     publisher: Publisher | None = None
 
     def run(self, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
-        """Continue from the last checkpoint, to the bytes that the run would have come to without a stop."""
+        """Continue from the last checkpoint, to the same bytes as if the run had never stopped."""
         self.assembly.check()
         run = Run.reopen(self.stored, len(self.done), self.assembly.config, self.assembly.strategy.settings)
         with closing(run):
             interrupts = interrupts or Interrupts()
-            return go_on(self.assembly, run, self.state, self.done, observers, interrupts, self.publisher)
+            return continue_run(self.assembly, run, self.state, self.done, observers, interrupts, self.publisher)
 
 
 def prepare_to_resume(
@@ -54,10 +54,10 @@ def prepare_to_resume(
     force: bool,
     storage: str | None = None,
 ) -> Resumption:
-    """The resumption of a run, with so many more rounds or seconds, other workers or storage, where they are given.
+    """The resumption of a run, with more rounds or seconds, and other workers or storage, where given.
 
     Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
-    otherwise here: other data, or, unless forced, another version of distsearch, NumPy or BLAS. StorageError if it is
+    differently here: other data, or, unless forced, another version of distsearch, NumPy or BLAS. StorageError if it is
     to be published where another run has its name or where it has got further.
     """
     if not force and (other := other_machine(stored)):
@@ -99,14 +99,16 @@ def stored_model(stored: StoredRun) -> Model:
 
 
 def other_machine(stored: StoredRun) -> str:
-    """The sentence for a run whose bits may come out otherwise here; empty if they will not."""
+    """A sentence if the run's bits may come out differently here; else empty."""
     here = description()
     for name in ("distsearch", "numpy", "blas"):
         there = stored.manifest.machine.get(name)
         if there != here[name]:
-            return f"{stored.path} was made with {name} {there}, and this is {here[name]}: bits may come out otherwise"
+            return (
+                f"{stored.path} was made with {name} {there}, and this is {here[name]}: bits may come out differently"
+            )
     if changed := changed_since(stored.manifest.code, stored.config):
-        return f"{stored.path}: {changed}: bits may come out otherwise"
+        return f"{stored.path}: {changed}: bits may come out differently"
     return ""
 
 
@@ -117,7 +119,7 @@ def own_assembly(stored: StoredRun, workers: int | None) -> Assembly:
 
 
 def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None) -> RunConfig:
-    """The configuration with so many more rounds and seconds than are done. SettingError if none can be."""
+    """The configuration with that many more rounds and seconds than are done. SettingError if that cannot be."""
     more: dict[str, float] = {}
     if rounds is not None:
         more["rounds"] = len(done) + rounds

@@ -1,4 +1,4 @@
-"""One round: candidates are evaluated, the strategy is told, and now and then its weights are measured."""
+"""One round: candidates are evaluated, the strategy is told, and at intervals its weights are measured."""
 
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -38,10 +38,10 @@ class Answering(Protocol):
 
 
 class Rounds:
-    """Runs rounds, and measures every so many of them: the best weights' accuracy, if they have changed.
+    """Runs rounds, and measures at intervals: the best weights' accuracy, if they have changed.
 
     With minibatches it measures the weights that the search stands for, on all examples. The best are chosen by that,
-    so it begins with round 1, continues with round `first`, and doubles from there until it is every so many.
+    so it begins with round 1, continues with round `first`, and doubles from there up to the interval.
     """
 
     def __init__(self, strategy: AnyStrategy, workers: Answering, every: int, first: int | None = None) -> None:
@@ -53,7 +53,7 @@ class Rounds:
         self._measured = NOT_MEASURED
 
     def run(self, state: State) -> Outcome:
-        """One round: evaluate, tell, and now and then measure."""
+        """One round: evaluate, tell, and measure if it is due."""
         answers = self._workers.evaluate(state)
         after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
         if not self._is_due(after):
@@ -75,7 +75,7 @@ class Rounds:
 
 
 def _early(every: int, first: int | None) -> list[int]:
-    """The rounds that are measured before it is every so many."""
+    """The rounds that are measured before the regular interval."""
     rounds, following = [1], first or every
     while 2 * following <= every:
         rounds.append(following)

@@ -39,7 +39,7 @@ def run(assembly: Assembly, observers: Iterable[Observer] = (), interrupts: Inte
     with removed_unless_begun(directory.path), closing(directory):
         publisher = publisher_of(config, directory.path, manifest, 0)
         first = assembly.plan.first
-        return go_on(assembly, directory, first, (), observers, interrupts or Interrupts(), publisher)
+        return continue_run(assembly, directory, first, (), observers, interrupts or Interrupts(), publisher)
 
 
 def run_unrecorded(
@@ -53,7 +53,7 @@ def run_unrecorded(
         return search(assembly, pool, assembly.plan.first, (), Observers(observers), interrupts)
 
 
-def go_on(
+def continue_run(
     assembly: Assembly,
     directory: Run,
     state: State,
@@ -62,7 +62,7 @@ def go_on(
     interrupts: Interrupts,
     publisher: Publisher | None = None,
 ) -> Found:
-    """Search on in a run's directory, from a state and the rounds that led to it; it is published at the end."""
+    """Continue a run in its directory, from a state and the rounds that led to it; it is published at the end."""
     with ExitStack() as opened:
         others = Observers()
         if publisher is not None:
@@ -123,6 +123,6 @@ def storage_of(config: RunConfig) -> Storage | None:
 
 
 def publisher_of(config: RunConfig, path: Path, manifest: Manifest, rounds: int) -> Publisher | None:
-    """What publishes a run that has completed so many rounds; None if it is to be published nowhere."""
+    """The publisher of a run that has completed `rounds` rounds; None if it is not to be published."""
     storage = storage_of(config)
     return Publisher(storage, path, identity(manifest, config.strategy.seed), rounds) if storage else None

@@ -91,10 +91,10 @@ class Replay:
             state = outcome.after
 
     def best_file(self, pool: Pool | None = None) -> bytes:
-        """The file of the best weights. RunError if a recorded decision comes out otherwise."""
+        """The file of the best weights. RunError if a recorded decision comes out differently."""
         state = self.plan.first
         for step in self.steps(pool):
-            for difference in decided_otherwise(step):
+            for difference in decided_differently(step):
                 raise RunError(f"{self.stored.path}, {difference}")
             state = step.outcome.after
         return checkpoints.encode(*best_content(state, self.plan.named(state.best.weights)))
@@ -148,19 +148,19 @@ def verify(replay: Replay, assembly: Assembly, chosen: Collection[int], progress
     with assembly.pool() as pool, one_thread():
         for step in replay.steps(pool):
             number = step.before.round
-            differences += decided_otherwise(step)
+            differences += decided_differently(step)
             if number in chosen or strategy.sums:
                 tried.append(number)
                 losses = step.outcome.losses if strategy.sums else losses_of(pool.evaluate(step.before))
-                differences += _scored_otherwise(number, step.entry.losses, losses)
-                differences += _measured_otherwise(step, strategy, pool)
+                differences += _scored_differently(number, step.entry.losses, losses)
+                differences += _measured_differently(step, strategy, pool)
             kept.compare(step.outcome.after)
             rounds += 1
             progress(number)
     return Verdict(replay.stored.path.name, rounds, tried, differences + kept.differences())
 
 
-def decided_otherwise(step: Step) -> list[str]:
+def decided_differently(step: Step) -> list[str]:
     """Where the record of a round is not what its losses lead to: a sentence each."""
     entry, outcome, recorded = step.entry, step.outcome, step.entry.record
     made = RoundRecord.of(
@@ -180,18 +180,18 @@ def decided_otherwise(step: Step) -> list[str]:
     ]
 
 
-def _scored_otherwise(number: int, recorded: Losses, losses: Losses) -> list[str]:
+def _scored_differently(number: int, recorded: Losses, losses: Losses) -> list[str]:
     others = np.flatnonzero(recorded.view(np.uint64) != losses.view(np.uint64))
     if not len(others):
         return []
     first = int(others[0])
     return [
-        f"round {number}: {len(others)} of {len(losses)} losses come out otherwise, the first that of candidate "
+        f"round {number}: {len(others)} of {len(losses)} losses come out differently, the first that of candidate "
         f"{first}: recorded as {recorded[first]!r}, now {losses[first]!r}"
     ]
 
 
-def _measured_otherwise(step: Step, strategy: AnyStrategy, pool: Pool) -> list[str]:
+def _measured_differently(step: Step, strategy: AnyStrategy, pool: Pool) -> list[str]:
     measured = step.outcome.measured
     if measured == NOT_MEASURED:
         return []
@@ -233,10 +233,10 @@ class _Kept:
 
     def differences(self) -> list[str]:
         """A sentence for each part that is another, and for each file whose state has not come up."""
-        missing = [f"{name} is of a state that the history does not come to" for name in self._files]
-        return self._found + missing + self._ended_otherwise()
+        missing = [f"{name} is of a state that the history does not reach" for name in self._files]
+        return self._found + missing + self._ended_differently()
 
-    def _ended_otherwise(self) -> list[str]:
+    def _ended_differently(self) -> list[str]:
         if self._result is None:
             return []
         result, made = self._result, best_content(self._last, {})[1]

@@ -89,7 +89,9 @@ def read_index(place: Place) -> Index | None:
                 raise StorageError(str(error)) from None
         else:
             break
-    if index.program != "distsearch" or index.format > FORMAT:
+    if index.program != "distsearch":
+        raise StorageError(f"{where} is not a run of distsearch but of {index.program}")
+    if index.format > FORMAT:
         raise StorageError(f"{where} was written by a newer distsearch (format {index.format}): upgrade distsearch")
     return index
 

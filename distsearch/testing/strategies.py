@@ -72,7 +72,7 @@ def check_purity(kind: Kind, settings: Given = None) -> None:
 
 
 def check_parts(kind: Kind, settings: Given = None) -> None:
-    """A round may be divided at every boundary, and its answers come to the same state."""
+    """A round may be divided at every boundary, and its answers lead to the same state."""
     problem = Problem(kind, settings)
     strategy = problem.strategy
     problem.objective.tiling = problem.objective.tiling._replace(candidates=5)

@@ -62,7 +62,7 @@ class Pool(ABC):
         """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,)."""
         return total(part for parts in self.sweep(SumNoise(state, coefficients)) for part in parts)
 
-    def close(self, wait: bool = True) -> None:  # noqa: B027  (there may be nothing to let go of)
+    def close(self, wait: bool = True) -> None:  # noqa: B027  (there may be nothing to release)
         """Release what was started, and wait until it is gone."""
 
     def __enter__(self) -> Self:

@@ -31,7 +31,7 @@ LATEST = 5  # rounds that are looked at
 
 
 class Horizon(NamedTuple):
-    """When the search will end, as far as that is known: after so many rounds and seconds."""
+    """The rounds and the seconds that are left of the search; infinite where there is no such limit."""
 
     rounds: float = inf
     seconds: float = inf
@@ -102,7 +102,7 @@ class LatePool(Pool):
         return self._pool
 
     def _answered_until_joined(self, request: Request) -> list[Any]:
-        """Answers tile by tile, so many at once that looking for workers costs nothing; the rest by the workers."""
+        """Answers from here, a few tiles at a time, until workers have joined; from then on theirs."""
         boundaries = request.boundaries(self.strategy, self.objective)
         answers: list[Any] = []
         at = 0

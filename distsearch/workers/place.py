@@ -20,7 +20,7 @@ def joins_cluster() -> bool:
 
 
 def check_workers(count: int | None) -> None:
-    """SettingError if so many workers cannot be started on this machine; elsewhere they wait for room."""
+    """SettingError if this machine has too few cores for `count` workers; on a cluster they wait for free ones."""
     from distsearch.machine import cores  # imports NumPy
 
     if count is not None and count > cores() and not joins_cluster() and not ray_is_foreign():

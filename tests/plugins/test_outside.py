@@ -128,7 +128,7 @@ def test_the_run_remembers_whose_code_it_was(run, installed, tmp_path):
         assert changed in run("resume", "a", "--rounds", "3", "--workers", "0", code=2).stderr
         found = run("verify", "a", code=1)
         assert changed in found.stderr
-        assert "losses come out otherwise" in found.stdout
+        assert "losses come out differently" in found.stdout
     finally:
         file.write_text(before)
     run("resume", "a", "--rounds", "3", "--workers", "0")

@@ -94,7 +94,7 @@ def test_a_changed_loss_is_found_in_the_rounds_that_are_evaluated_again(tmp_path
 
     rewrite_history(path, change)
     (difference,) = verdict(path).differences
-    assert difference.startswith("round 7: 1 of 32 losses come out otherwise, the first that of candidate ")
+    assert difference.startswith("round 7: 1 of 32 losses come out differently, the first that of candidate ")
     assert verdict(path, chosen={1, 2}).differences == []
 
 
@@ -157,7 +157,7 @@ def test_weights_of_a_state_that_never_was_are_found(tmp_path):
     path = made(tmp_path)
     tensors, scalars = checkpoints.read(path / "best.safetensors")
     (path / "best.safetensors").write_bytes(checkpoints.encode(tensors, {**scalars, "index": 1000}))
-    assert verdict(path, chosen=()).differences == ["best.safetensors is of a state that the history does not come to"]
+    assert verdict(path, chosen=()).differences == ["best.safetensors is of a state that the history does not reach"]
 
 
 def test_a_changed_result_is_found(tmp_path):
@@ -183,7 +183,7 @@ def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
     assert "was made with blas" in resumption.other_machine(stored)
     differences = verdict(tmp_path / "a").differences
     assert differences
-    assert all(re.match(r"round \d: \d+ of 32 losses come out otherwise, the first ", each) for each in differences)
+    assert all(re.match(r"round \d: \d+ of 32 losses come out differently, the first ", each) for each in differences)
 
 
 def test_a_run_from_python_cannot_be_made_again(tmp_path):

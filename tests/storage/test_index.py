@@ -76,6 +76,12 @@ def test_a_newer_format_is_refused(tmp_path):
         read_index(Folder(tmp_path))
 
 
+def test_the_index_of_another_program_is_named_as_such(tmp_path):
+    Folder(tmp_path).write(INDEX, [sealed_json(msgspec.structs.replace(EMPTY, program="other"))])
+    with pytest.raises(StorageError, match="is not a run of distsearch but of other"):
+        read_index(Folder(tmp_path))
+
+
 def test_identity_is_of_what_made_the_run_and_not_of_who_helped():
     made = identity(MANIFEST, 0)
     assert identity(msgspec.structs.replace(MANIFEST, workers=({"host": "x"},)), 0) == made

@@ -161,5 +161,5 @@ def free_cpus() -> float:
 
 
 def error_lines(error: BaseException) -> list[str]:
-    """The lines of an error of Ray's: its summary first, what is behind it last."""
+    """The lines of an error of Ray's: its summary first, its cause last."""
     return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

@@ -80,7 +80,7 @@ class RayPool(Pool):
         self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._answers: list[tuple[int, Any]] = []  # of the request's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
-        self._gone: list[str] = []  # why each of the workers was lost that the user has not been told of
+        self._gone: list[str] = []  # why workers were lost, as far as the user does not know yet
         # By what makes sweeps cost the same: the kind of request, its parts, the workers.
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._said_short = False  # that rounds are
@@ -202,7 +202,7 @@ class RayPool(Pool):
         self._report_the_gone()
 
     def _report_the_gone(self) -> None:
-        """Say once who was lost, be it all of a node's workers; if none is left, the dispatcher says why."""
+        """Report lost workers once, together if a whole node is lost; if none is left, the dispatcher says why."""
         if self._gone and self.count:
             who = "a worker is" if len(self._gone) == 1 else f"{len(self._gone)} workers are"
             LOG.warning(f"{who} lost ({self._gone[-1]}); others do what was left undone")
