@@ -81,7 +81,7 @@ def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: 
     expected, found = set(_names(kind, prefix)), {*tensors, *scalars}
     odd = sorted((found - expected) | (expected - found - _optional(kind, prefix)))
     if not prefix and odd:
-        raise RunError(f"the checkpoint is another strategy's: {', '.join(odd)} not expected in it or missing")
+        raise RunError(f"the checkpoint is from another strategy: {', '.join(odd)} unexpected or missing")
     values: dict[str, Any] = {}
     for field, hint in _fields(kind):
         name = f"{prefix}{field}"
