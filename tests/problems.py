@@ -13,7 +13,8 @@ from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective
 from distsearch.objectives.network import NetworkObjective, task_of
-from distsearch.strategies.base import Answer, AnyStrategy, State
+from distsearch.strategies.base import Answer, AnyStrategy, Best, State
+from distsearch.strategies.hill_climb import HillClimb
 
 
 def network_objective(
@@ -63,3 +64,19 @@ def create(name: str, settings: Mapping[str, Any], objective: Objective | None =
 def told(strategy: AnyStrategy, state: State, answers: Sequence[Answer]) -> State:
     """The next state; sums over noise are made here."""
     return strategy.tell(state, answers, partial(strategy.weighted_noise, state))
+
+
+class Aliasing(HillClimb):
+    """The chapter's script: `best = weights` keeps no copy, `weights += step` moves both, and nothing ever reverts."""
+
+    def init(self, weights, seed):
+        live = weights.copy()
+        return State(seed, 0, live, 0.05, Best(live, np.inf, 0, 0))
+
+    def ask(self, state, lo, hi):
+        candidates = super().ask(state, lo, hi)
+        state.center[:] = candidates.weights[-1]
+        return candidates
+
+    def weights_of(self, state, index):
+        return state.center

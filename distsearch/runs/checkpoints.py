@@ -78,10 +78,10 @@ def flatten(state: Any, prefix: str = "") -> Content:
 
 def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: str = "") -> D:
     """The dataclass that `flatten` took apart, its arrays read-only. RunError if anything is missing or too much."""
-    expected, found = set(_names(kind, prefix)), {*tensors, *scalars}
-    odd = sorted((found - expected) | (expected - found - _optional(kind, prefix)))
-    if not prefix and odd:
-        raise RunError(f"the checkpoint is from another strategy: {', '.join(odd)} unexpected or missing")
+    if not prefix:
+        expected, found = set(_names(kind, prefix)), {*tensors, *scalars}
+        if odd := sorted((found - expected) | (expected - found - _optional(kind, prefix))):
+            raise RunError(f"the checkpoint is from another strategy: {', '.join(odd)} unexpected or missing")
     values: dict[str, Any] = {}
     for field, hint in _fields(kind):
         name = f"{prefix}{field}"

@@ -37,10 +37,8 @@ from distsearch.workers.local import LocalPool
 from distsearch.workers.place import check_workers, joins_cluster
 
 MEASURING_SHARE = 0.05  # of the time, where the best is chosen by measuring
-MEASURED_EVERY, SHORT_EVERY = (
-    10,
-    50,
-)  # rounds, elsewhere; the latter where rounds are very short
+MEASURED_EVERY = 10  # rounds, elsewhere
+SHORT_EVERY = 50  # where rounds are so short that the calls of a measurement count
 SHORT_ROUND = 1_000_000  # multiplications
 WEIGHT_BYTES = 32  # of the first, the center's and the best ones, a candidate's, its noise, and what is written
 ACTIVATION_BYTES = 8  # with the zeros that it is compared with

@@ -23,6 +23,8 @@ def origins(config: RunConfig) -> tuple[dict[str, str], ...]:
 
 def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> str:
     """A sentence for code that is not what was recorded any more; empty if all of it is."""
+    if not recorded:
+        return ""
     here = {(each["kind"], each["name"]): each for each in origins(config)}
     for before in recorded:
         now = here.get((before["kind"], before["name"]), {})

@@ -26,10 +26,10 @@ from distsearch.errors import SettingError
 from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, RoundResult, decided, frozen
+from distsearch.strategies.base import Array, Best, RoundResult, decided, frozen
 from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolved
 from distsearch.strategies.optimizers import Moments
-from distsearch.strategies.population import PopulationStrategy
+from distsearch.strategies.population import PopulationStrategy, StepSize
 from distsearch.strategies.ranks import centered_ranks
 from distsearch.strategies.schedules import Plateau
 
@@ -39,9 +39,7 @@ WIDE = 1_000  # weights from which low-rank noise learns sooner: as well per can
 class EvolutionStrategySettings(DescentSettings, frozen=True):
     """The settings of evolution-strategy."""
 
-    sigma: Annotated[
-        float, about("step size: standard deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)
-    ] = 0.05
+    sigma: StepSize = 0.05
     population: Annotated[
         int,
         about(

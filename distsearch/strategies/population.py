@@ -16,12 +16,13 @@ S = TypeVar("S", bound=Settings)
 T = TypeVar("T", bound=State)
 
 
+StepSize = Annotated[float, about("step size: standard deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)]
+
+
 class PopulationSettings(Settings, frozen=True):
     """The settings shared by most strategies with a population."""
 
-    sigma: Annotated[
-        float, about("step size: standard deviation of a candidate's noise", above=0, below=LARGEST_SIGMA)
-    ] = 0.05
+    sigma: StepSize = 0.05
     population: Annotated[
         int, about("candidates evaluated per round, including the center", unit="candidates", at_least=2)
     ] = 32

@@ -20,19 +20,20 @@ Open = Callable[[AnyStrategy, Objective], Pool]
 """Opens a pool, which is a context manager."""
 
 
-def searches() -> list[tuple[AnyStrategy, Objective, State]]:
-    """Every strategy of ours on a network, with its first state."""
+def searched(name: str) -> tuple[AnyStrategy, Objective, State]:
+    """A strategy of ours on a network, with its first state."""
     dataset = datasets.load("vertical", numbers=False)
     network, loss = Network(2, (16,), 3, "tanh"), losses.create("cross-entropy")
     objective = NetworkObjective.of(dataset, network, loss, 200)
     task, start = task_of(network, loss, len(dataset.train.features), 200), network.start("he", 0)
-    made = [strategies.create(name, {}, task) for name in strategies.STRATEGIES.own]
-    return [(strategy, objective, strategy.init(start, 0)) for strategy in made]
+    strategy = strategies.create(name, {}, task)
+    return strategy, objective, strategy.init(start, 0)
 
 
 def check_rounds(opened: Open) -> None:
     """The answers to a round are those of one process, to the bit, each time."""
-    for strategy, objective, state in searches():
+    for name in strategies.STRATEGIES.own:
+        strategy, objective, state = searched(name)
         with one_thread(), LocalPool(strategy, objective) as alone, opened(strategy, objective) as pool:
             expected = losses_of(alone.evaluate(state)).tobytes()
             for _ in range(2):
@@ -42,20 +43,18 @@ def check_rounds(opened: Open) -> None:
 
 def check_measuring(opened: Open) -> None:
     """Weights are measured as in one process, to the bit."""
-    strategy, objective, state = searches()[0]
+    strategy, objective, state = searched("hill-climb")
     with one_thread(), LocalPool(strategy, objective) as alone, opened(strategy, objective) as pool:
         expect(pool.measure(state.center) == alone.measure(state.center), "weights are measured as in one process")
 
 
 def check_noise(opened: Open) -> None:
     """Noise is summed to the bits of one process."""
-    for strategy, objective, state in searches():
-        if strategy.name != "evolution-strategy":
-            continue
-        coefficients = np.linspace(-1, 2, (strategy.units(state) - 1) // 2, dtype=np.float32)
-        with one_thread(), opened(strategy, objective) as pool:
-            found = pool.weighted_noise(state, coefficients).tobytes()
-        expect(found == strategy.weighted_noise(state, coefficients).tobytes(), "noise is summed to the same bits")
+    strategy, objective, state = searched("evolution-strategy")
+    coefficients = np.linspace(-1, 2, (strategy.units(state) - 1) // 2, dtype=np.float32)
+    with one_thread(), opened(strategy, objective) as pool:
+        found = pool.weighted_noise(state, coefficients).tobytes()
+    expect(found == strategy.weighted_noise(state, coefficients).tobytes(), "noise is summed to the same bits")
 
 
 POOL_CHECKS: tuple[Callable[[Open], None], ...] = (check_rounds, check_measuring, check_noise)

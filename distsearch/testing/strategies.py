@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from distsearch.candidates.base import Dense
 from distsearch.errors import ObjectiveError
 from distsearch.runs.checkpoints import flatten, unflatten
 from distsearch.settings import declared
@@ -23,6 +24,11 @@ def bytes_of(state: State) -> dict[str, bytes]:
     tensors, scalars = flatten(state)
     arrays = {name: value.tobytes() for name, value in tensors.items()}
     return arrays | {name: repr(value).encode() for name, value in scalars.items()}
+
+
+def bytes_of_answer(answer: Answer) -> list[object]:
+    """All that an answer holds: losses and sums."""
+    return [answer.losses.tobytes(), *((part.level, part.position, part.vector.tobytes()) for part in answer.sums)]
 
 
 def check_description(kind: Kind, settings: Given = None) -> None:
@@ -65,7 +71,7 @@ def check_purity(kind: Kind, settings: Given = None) -> None:
     strategy, state = problem.strategy, problem.searched(3)
     before = bytes_of(state)
     once, again = (strategy.work(state, problem.objective, 0, strategy.units(state)) for _ in range(2))
-    expect(once.losses.tobytes() == again.losses.tobytes(), "`work` gives the same losses each time")
+    expect(bytes_of_answer(once) == bytes_of_answer(again), "`work` gives the same losses and sums each time")
     first, second = problem.told(state, [once]), problem.told(state, [again])
     expect(bytes_of(first) == bytes_of(second), "`tell` gives the same state each time")
     expect(bytes_of(state) == before, "`work` and `tell` leave the state as it is")
@@ -95,7 +101,7 @@ def check_outgoing(kind: Kind, settings: Given = None) -> None:
     sent, units = strategy.outgoing(state), strategy.units(state)
     expect(strategy.units(sent) == units, "the outgoing state has as many units")
     here, there = (strategy.work(each, problem.objective, 0, units) for each in (state, sent))
-    expect(here.losses.tobytes() == there.losses.tobytes(), "the outgoing state gives the same losses")
+    expect(bytes_of_answer(here) == bytes_of_answer(there), "the outgoing state gives the same losses and sums")
     noises = [strategy.noise(each, 0, units).tobytes() for each in (state, sent)]
     expect(noises[0] == noises[1], "the outgoing state gives the same noise")
 
@@ -146,8 +152,6 @@ def check_best(kind: Kind, settings: Given = None) -> None:
     problem = Problem(kind, settings)
     state = problem.searched(50)
     if isinstance(problem.strategy, PopulationStrategy):
-        from distsearch.candidates.base import Dense
-
         losses = problem.objective.losses(Dense(state.best.weights[np.newaxis]), 0)
         expect(float(losses[0]) == state.best.loss, "the best weights have the best loss")
 

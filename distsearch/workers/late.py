@@ -23,7 +23,7 @@ from distsearch.workers.requests import EvaluateRound, Request
 
 LOG = logging.getLogger(__name__)
 
-FIRST_LOOK = 0.4  # seconds from the beginning of the search until it is decided for the first time
+LOOK_SECONDS = 0.4  # between two decisions whether workers would pay
 START_SECONDS = 8.0  # that must be left for it: to start Ray, and for the workers to make up for that
 SHORTEST_ROUND = 0.006  # seconds: in shorter rounds the workers' calls take as long as the work
 PIECE_SECONDS = 0.05  # of work here between two looks whether workers have come
@@ -67,8 +67,8 @@ class LatePool(Pool):
 
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request, here or by the workers, or its beginning here and the rest by them."""
-        if self._joined():
-            return self._pool_there.sweep(request)
+        if (pool := self._joined()) is not None:
+            return pool.sweep(request)
         if not isinstance(request, EvaluateRound):
             return [self.answered_here(request)]
         if self._began is None:
@@ -84,21 +84,12 @@ class LatePool(Pool):
     def close(self, wait: bool = True) -> None:
         """Release the workers; those that are still starting end by themselves as soon as they have started."""
         self._closed.set()
-        if self._joined():
-            self._pool_there.close(wait)
+        if (pool := self._joined()) is not None:
+            pool.close(wait)
 
-    def _joined(self) -> bool:
-        """Whether workers have come; from now on they are asked."""
-        if self._pool is None and self._arrived is not None:
-            self._pool = self._arrived
-            self.on_cluster = self._pool.on_cluster
-            self.retried = self._pool.retried
-        return self._pool is not None
-
-    @property
-    def _pool_there(self) -> Pool:
-        if self._pool is None:
-            raise AssertionError("no worker has come yet")
+    def _joined(self) -> Pool | None:
+        """The workers' pool once they have come; from then on they are asked."""
+        self._pool = self._arrived
         return self._pool
 
     def _answered_until_joined(self, request: Request) -> list[Any]:
@@ -107,8 +98,8 @@ class LatePool(Pool):
         answers: list[Any] = []
         at = 0
         while at < len(boundaries) - 1:
-            if self._joined():
-                return answers + self._pool_there.sweep(Rest(request, boundaries[at:]))
+            if (pool := self._joined()) is not None:
+                return answers + pool.sweep(Rest(request, boundaries[at:]))
             to = min(at + self._piece, len(boundaries) - 1)
             began = time.monotonic()
             answers.append(request.answer(self.strategy, self.objective, boundaries[at], boundaries[to]))
@@ -119,13 +110,11 @@ class LatePool(Pool):
 
     def _open_if_it_pays(self) -> None:
         """Start the workers once rounds are long enough for them, while there is time enough left."""
-        wait = FIRST_LOOK
-        while not self._closed.wait(wait):
+        while True:
+            if self._closed.wait(LOOK_SECONDS):
+                return
             if self._pays():
                 break
-            wait = FIRST_LOOK
-        else:
-            return
         try:
             pool = self._opened()
         except DistsearchError as error:

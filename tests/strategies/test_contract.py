@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from problems import create, ellipsoid_objective, network_objective, sphere_objective, told
+from problems import Aliasing, create, ellipsoid_objective, network_objective, sphere_objective, told
 
 from distsearch import strategies
 from distsearch.candidates.base import Dense
@@ -13,9 +13,9 @@ from distsearch.errors import ObjectiveError, SettingError
 from distsearch.objectives.base import Task
 from distsearch.runs.checkpoints import flatten, unflatten
 from distsearch.strategies import STRATEGIES
-from distsearch.strategies.base import Answer, Best, State, Strategy
-from distsearch.strategies.hill_climb import HillClimb
+from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.strategies.population import PopulationStrategy
+from distsearch.testing.strategies import bytes_of, bytes_of_answer
 
 # What is to be reached, and in how many rounds: on a sphere of 10 weights (10 at the start), on an ellipsoid of as many
 # (condition 1000; 1865 at the start), on the course's network, and on the spiral with 16 hidden neurons (ln 3 = 1.0986
@@ -81,17 +81,6 @@ def test_every_strategy_is_judged():
     assert set(TARGETS) == set(STRATEGIES.own)
 
 
-def bytes_of(state: State) -> dict[str, bytes]:
-    tensors, scalars = flatten(state)
-    return {name: value.tobytes() for name, value in tensors.items()} | {
-        name: repr(value).encode() for name, value in scalars.items()
-    }
-
-
-def bytes_of_answer(answer: Answer) -> list[object]:
-    return [answer.losses.tobytes(), *((part.level, part.position, part.vector.tobytes()) for part in answer.sums)]
-
-
 @pytest.mark.parametrize(("name", "problem"), CASES)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_loss_falls_to_a_stated_threshold(name, problem, seed):
@@ -130,21 +119,6 @@ def test_the_best_weights_have_the_best_loss(name):
 
 
 def test_best_weights_that_alias_the_live_ones_would_be_caught():
-    """The chapter's script: `best = weights` keeps no copy, `weights += step` moves both, and nothing ever reverts."""
-
-    class Aliasing(HillClimb):
-        def init(self, weights, seed):
-            live = weights.copy()
-            return State(seed, 0, live, 0.05, Best(live, np.inf, 0, 0))
-
-        def ask(self, state, lo, hi):
-            candidates = super().ask(state, lo, hi)
-            state.center[:] = candidates.weights[-1]
-            return candidates
-
-        def weights_of(self, state, index):
-            return state.center
-
     aliasing = Aliasing(create("hill-climb", {}).settings, Task(21))
     assert not best_weights_have_the_best_loss(aliasing, network_objective())
 

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from problems import Aliasing
 
 from distsearch import testing
 from distsearch.candidates.base import Dense
 from distsearch.objectives.losses import LOSSES, CrossEntropy
 from distsearch.strategies import STRATEGIES
-from distsearch.strategies.base import Best, State
+from distsearch.strategies.base import Best
 from distsearch.strategies.hill_climb import HillClimb
 from distsearch.strategies.random_search import RandomSearch
 from distsearch.testing import losses, readers, strategies
@@ -74,22 +75,6 @@ class Remembering(HillClimb):
         after = super().advance(state, result, best)
         self.last *= 0.9
         return replace(after, sigma=self.last)
-
-
-class Aliasing(HillClimb):
-    """The chapter's script: the best weights are the live ones."""
-
-    def init(self, weights, seed):
-        live = weights.copy()
-        return State(seed, 0, live, 0.05, Best(live, np.inf, 0, 0))
-
-    def ask(self, state, lo, hi):
-        candidates = super().ask(state, lo, hi)
-        state.center[:] = candidates.weights[-1]
-        return candidates
-
-    def weights_of(self, state, index):
-        return state.center
 
 
 class Greedy(HillClimb):

@@ -1,11 +1,13 @@
 """A search begins in its own process; workers join it in mid-run, if they will pay, to the same bits."""
 
 import logging
+import os
 import subprocess
 import sys
 import threading
 import time
 from math import inf
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -25,7 +27,7 @@ from distsearch.workers.place import OPENING
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr(late, "FIRST_LOOK", 0.01)
+    monkeypatch.setattr(late, "LOOK_SECONDS", 0.01)
 
 
 NEVER = Horizon()
@@ -179,9 +181,6 @@ def test_a_session_of_many_searches_starts_ray_at_most_once_and_ends_it_with_its
         "    assert found.weights.tobytes() == alone.weights.tobytes()\n"
         "print(len(starts), *(each.pid for each in descendants(os.getpid())))"
     )
-    import os
-    from pathlib import Path
-
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
