@@ -90,7 +90,8 @@ def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[
             network = network_for(settings.network, dataset.schema)
             name, why = strategies.choose(assembly.network_task(settings, network, len(dataset.train.features)))
             LOG.info(f"strategy {name}: {why}")
-        found[strategies.find(name).name] = None
+        strategies.find(name)
+        found[name] = None
     return list(found)
 
 

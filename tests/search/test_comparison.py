@@ -110,6 +110,8 @@ def test_auto_stands_for_the_strategy_that_suits_the_data_which_is_compared_once
     ]
     counted = from_flags({"loss": "classification-error"})
     assert comparison.chosen(counted, ["auto"], dataset) == ["hill-climb"]
+    own = "distsearch.strategies.hill_climb:HillClimb"
+    assert comparison.chosen(settings, [own], dataset) == [own]
     with pytest.raises(SettingError, match="unknown strategy 'aut': did you mean 'auto'"):
         comparison.chosen(settings, ["aut"], dataset)
 
