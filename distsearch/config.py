@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from distsearch.errors import SettingError, brief, unknown
-from distsearch.settings import Declared, Settings, about, checked, declared
+from distsearch.settings import Declared, Settings, about, declarations, validate
 
 DEFAULT_ROUNDS = 1000
 MOST_BYTES = 1_000_000  # of a configuration
@@ -168,7 +168,7 @@ SECTIONS: dict[str, type[Settings]] = {
 def options() -> Iterator[tuple[str, Declared]]:
     """(section, setting) for every setting with its own flag, except the strategies' settings."""
     for section, group in SECTIONS.items():
-        for setting in declared(group):
+        for setting in declarations(group):
             yield section, setting
 
 
@@ -181,7 +181,7 @@ def from_sections(sections: Mapping[str, Any]) -> RunConfig:
             raise SettingError(unknown("section", section, known))
         if not isinstance(values, Mapping):
             raise SettingError(f"{section}: expected a section [{section}], got the value {brief(values)}")
-        groups[section] = checked(SECTIONS[section], values, section) if section in SECTIONS else dict(values)
+        groups[section] = validate(SECTIONS[section], values, section) if section in SECTIONS else dict(values)
     return RunConfig(**groups)
 
 
@@ -236,7 +236,7 @@ def _own_section(config: RunConfig, settings: Settings | None) -> list[str]:
 
 def _section(name: str, group: Settings, text: str | None = None) -> list[str]:
     lines = [f"# {text or type(group).__doc__}", f"[{name}]"]
-    for setting in declared(type(group)):
+    for setting in declarations(type(group)):
         value = getattr(group, setting.name)
         unit = f" [{setting.unit}]" if setting.unit else ""
         lines.append(f"# {setting.text}{unit}")

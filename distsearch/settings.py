@@ -56,7 +56,7 @@ class Declared(Struct, frozen=True):
     flag: str
 
 
-def declared(settings: type[Settings]) -> Iterator[Declared]:
+def declarations(settings: type[Settings]) -> Iterator[Declared]:
     """The settings of a group, in declaration order."""
     for field in msgspec.structs.fields(settings):
         meta = _meta(field.type)
@@ -71,7 +71,7 @@ def declared(settings: type[Settings]) -> Iterator[Declared]:
         )
 
 
-def checked(settings: type[S], values: Mapping[str, Any], where: str) -> S:
+def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
     """Make the group, called `where` in errors, from `values`. Raises SettingError for what does not fit."""
     known = {field.name: field for field in msgspec.structs.fields(settings)}
     taken: dict[str, object] = {}
@@ -86,9 +86,9 @@ def checked(settings: type[S], values: Mapping[str, Any], where: str) -> S:
         raise SettingError(_sentence(str(error), taken, known, where)) from None
 
 
-def replaced(group: S, where: str, **changes: Any) -> S:
+def with_changes(group: S, where: str, **changes: Any) -> S:
     """The group with changed values, checked like all; `where` names it."""
-    return checked(type(group), {**msgspec.structs.asdict(group), **changes}, where)
+    return validate(type(group), {**msgspec.structs.asdict(group), **changes}, where)
 
 
 def _taken(field: FieldInfo, value: object) -> object:

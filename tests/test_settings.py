@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from distsearch.errors import SettingError
-from distsearch.settings import Settings, about, checked, declared, replaced
+from distsearch.settings import Settings, about, declarations, validate, with_changes
 
 
 class Example(Settings):
@@ -19,7 +19,7 @@ class Example(Settings):
 
 
 def test_values_are_converted_and_the_rest_is_default():
-    assert checked(Example, {"share": 0.25, "widths": [4, 5], "limit": 3}, "example") == Example(
+    assert validate(Example, {"share": 0.25, "widths": [4, 5], "limit": 3}, "example") == Example(
         share=0.25, widths=(4, 5), limit=3.0
     )
 
@@ -46,16 +46,16 @@ def test_values_are_converted_and_the_rest_is_default():
 )
 def test_what_python_and_numpy_have_is_taken(monkeypatch, given, taken):
     monkeypatch.setenv("HOME", "/home/me")
-    made = checked(Example, given, "example")
+    made = validate(Example, given, "example")
     assert made == Example(**taken)
     for name in given:
         assert type(getattr(made, name)) is type(getattr(Example(**taken), name))
 
 
 def test_what_is_changed_is_checked_as_well():
-    assert replaced(Example(count=3), "example", share=0.75) == Example(count=3, share=0.75)
+    assert with_changes(Example(count=3), "example", share=0.75) == Example(count=3, share=0.75)
     with pytest.raises(SettingError, match="example.limit: expected a finite number, got inf"):
-        replaced(Example(), "example", limit=float("inf"))
+        with_changes(Example(), "example", limit=float("inf"))
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_what_is_changed_is_checked_as_well():
 )
 def test_what_does_not_fit_is_said_in_one_sentence(values, sentence):
     with pytest.raises(SettingError, match=sentence) as caught:
-        checked(Example, values, "example")
+        validate(Example, values, "example")
     assert "\n" not in str(caught.value)
 
 
 def test_declarations_can_be_read():
-    first, second, limit, *_ = declared(Example)
+    first, second, limit, *_ = declarations(Example)
     assert (first.name, first.flag, first.unit, first.text, first.default) == (
         "count",
         "number",

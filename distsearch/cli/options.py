@@ -10,7 +10,7 @@ import typer
 from distsearch import config
 from distsearch.config import Value
 from distsearch.errors import SettingError, brief
-from distsearch.settings import Declared, declared
+from distsearch.settings import Declared, declarations
 from distsearch.text import as_path
 
 PANELS = {
@@ -103,7 +103,7 @@ def _of_strategies(own: str) -> Iterator[Declared]:
     by_name: dict[str, dict[str, Declared]] = {}
     found = [*STRATEGIES.items(), *([(own, STRATEGIES.find(own))] if ":" in own else [])]
     for name, strategy in found:
-        for setting in declared(strategy.Settings):
+        for setting in declarations(strategy.Settings):
             by_name.setdefault(setting.name, {})[name] = setting
     for having in by_name.values():
         first = next(iter(having.values()))

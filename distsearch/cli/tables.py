@@ -13,7 +13,7 @@ from distsearch.errors import UserError
 from distsearch.objectives.model import Scores
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.settings import declared
+from distsearch.settings import declarations
 from distsearch.strategies.base import AnyStrategy
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def settings_table(strategy: type[AnyStrategy]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("option", "default", "meaning"):
         table.add_column(name, no_wrap=name == "option")
-    for setting in declared(strategy.Settings):
+    for setting in declarations(strategy.Settings):
         unit = f" [{setting.unit}]" if setting.unit else ""
         default = "chosen" if setting.default is None else shown(setting.default)
         table.add_row(f"--{setting.flag}", default, setting.text + unit)
@@ -174,7 +174,7 @@ def strategy_document(strategy: type[AnyStrategy]) -> dict[str, Any]:
     """A strategy and its settings, for JSON."""
     settings = [
         {"name": each.name, "default": each.default, "meaning": each.text, "unit": each.unit}
-        for each in declared(strategy.Settings)
+        for each in declarations(strategy.Settings)
     ]
     return {"name": strategy.name, "summary": strategy.summary, "when": strategy.when, "settings": settings}
 

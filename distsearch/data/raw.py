@@ -84,7 +84,7 @@ def listed(values: Sequence[object]) -> str:
 
 
 @contextmanager
-def unpacked(path: str) -> Iterator[IO[bytes]]:
+def decompressed(path: str) -> Iterator[IO[bytes]]:
     """Open a file, decompressing it if its magic number says gzip (browsers decompress but keep the .gz name).
 
     Raises DataError if it is larger than memory, or decompresses to more.

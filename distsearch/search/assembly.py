@@ -18,7 +18,6 @@ from distsearch.config import RunConfig
 from distsearch.data import datasets
 from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
-from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
@@ -138,9 +137,10 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
         dataset = read_data(config)
     _require_room_for(dataset, config)
     schema = dataset.schema
-    plan = plan_network(config, schema, len(dataset.train.features))
+    network = network_for(config.network, schema)
+    plan = plan_network(config, network, len(dataset.train.features))
     config = plan.config
-    network, loss = network_for(config.network, schema), losses.create(config.network.loss)
+    loss = losses.create(config.network.loss)
     objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed)
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
 
@@ -155,9 +155,8 @@ def assemble_function(config: RunConfig, function: Function, start: Array) -> As
     return Assembly(plan, FunctionObjective(function, start.size))
 
 
-def plan_network(config: RunConfig, schema: Schema, examples: int) -> Plan:
-    """The plan to train a network on `examples` examples of such data. Raises a SettingError for what does not fit."""
-    network = network_for(config.network, schema)
+def plan_network(config: RunConfig, network: Network, examples: int) -> Plan:
+    """The plan to train a network on `examples` examples. Raises a SettingError for what does not fit."""
     config, why = _with_strategy(config, network_task(config, network, examples))
     config = with_storage(_with_batch(config, examples))
     task = network_task(config, network, examples)

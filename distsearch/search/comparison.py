@@ -23,7 +23,7 @@ from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.observers import Observer
-from distsearch.settings import LARGEST_WHOLE, declared
+from distsearch.settings import LARGEST_WHOLE, declarations
 from distsearch.workers.place import joins_cluster, keep_ray
 
 DEFAULT_SECONDS = 10.0  # of each search, where nothing else ends it
@@ -227,7 +227,7 @@ def _failure_text(failures: Sequence[str], searches: int) -> str:
 
 def _own(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Those of the given settings that a strategy has."""
-    has = {setting.name for setting in declared(strategies.find(name).Settings)}
+    has = {setting.name for setting in declarations(strategies.find(name).Settings)}
     return {setting: value for setting, value in given.items() if setting in has}
 
 
@@ -236,7 +236,7 @@ def _unknown(setting: str, names: Sequence[str]) -> str:
     compared = f"none of {', '.join(names)} has the setting {setting!r}"
     if having:
         return f"{compared}: it belongs to {', '.join(having)}"
-    known = {each.name: None for name in names for each in declared(strategies.find(name).Settings)}
+    known = {each.name: None for name in names for each in declarations(strategies.find(name).Settings)}
     return f"{compared}: they have {', '.join(known)}"
 
 

@@ -22,7 +22,7 @@ from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
 from distsearch.search.session import continue_run, publisher_of
-from distsearch.settings import replaced
+from distsearch.settings import with_changes
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
 
@@ -114,7 +114,7 @@ def other_machine(stored: StoredRun) -> str:
 
 def own_assembly(stored: StoredRun, workers: int | None) -> Assembly:
     """The assembly of a stored run, on its own data. RunError if that has changed since."""
-    crew = replaced(stored.config.workers, "workers", count=workers)
+    crew = with_changes(stored.config.workers, "workers", count=workers)
     return assemble(structs.replace(stored.config, workers=crew), read_own_data(stored))
 
 
@@ -125,7 +125,7 @@ def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None
         more["rounds"] = len(done) + rounds
     if seconds is not None:
         more["seconds"] = (done[-1].seconds if done else 0.0) + seconds
-    return structs.replace(config, stop=replaced(config.stop, "stop", **more))
+    return structs.replace(config, stop=with_changes(config.stop, "stop", **more))
 
 
 def read_own_data(stored: StoredRun) -> Dataset:

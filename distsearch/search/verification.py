@@ -17,6 +17,7 @@ from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import one_thread
 from distsearch.objectives.base import Measurement
+from distsearch.objectives.model import network_for
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import StoredRun, best_content
 from distsearch.runs.documents import named
@@ -68,7 +69,8 @@ class Replay:
         if not stored.manifest.data:
             raise RunError(f"{stored.path} was started from Python: its first weights are not recorded")
         self.stored = stored
-        self.plan = plan_network(stored.config, Schema.from_json(stored.manifest.data), stored.manifest.examples)
+        network = network_for(stored.config.network, Schema.from_json(stored.manifest.data))
+        self.plan = plan_network(stored.config, network, stored.manifest.examples)
 
     def steps(self, pool: Pool | None = None) -> Iterator[Step]:
         """The rounds in their order; the workers are only asked for what is not recorded.

@@ -7,7 +7,7 @@ from typing import Any
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Task
 from distsearch.registry import Registry
-from distsearch.settings import Settings, checked
+from distsearch.settings import Settings, validate
 from distsearch.strategies.annealing import Annealing
 from distsearch.strategies.base import AnyStrategy, Strategy
 from distsearch.strategies.cma_es import CmaEs
@@ -66,7 +66,7 @@ def find(name: str) -> type[AnyStrategy]:
 
 def settings_of(name: str, values: Mapping[str, Any]) -> Settings:
     """The checked settings of the strategy with this name; those to be chosen for the task are still open."""
-    return checked(find(name).Settings, values, name)
+    return validate(find(name).Settings, values, name)
 
 
 def create(name: str, settings: Mapping[str, Any], task: Task) -> AnyStrategy:

@@ -70,7 +70,7 @@ class Annealing(LadderStrategy[AnnealingSettings, AnnealingState]):
     state_type = AnnealingState
 
     @classmethod
-    def resolved(cls, settings: AnnealingSettings, task: Task) -> AnnealingSettings:
+    def resolve(cls, settings: AnnealingSettings, task: Task) -> AnnealingSettings:
         """The settings with a horizon."""
         if settings.horizon is not None:
             return settings

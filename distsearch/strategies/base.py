@@ -20,7 +20,7 @@ from distsearch.errors import ObjectiveError
 from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, noise
 from distsearch.settings import Settings
-from distsearch.strategies.sums import Subtree, joined, total
+from distsearch.strategies.sums import Subtree, merge, total
 
 Array = NDArray[np.float32]
 Losses = NDArray[np.float64]
@@ -55,6 +55,12 @@ class State:
     center: Array  # (n,); candidate 0 of the round
     sigma: float  # step size
     best: Best
+
+    @classmethod
+    def before_any_round(cls, weights: Array, seed: int, sigma: float) -> "State":
+        """The state of a strategy that knows no more than this, centred on the weights, (n,)."""
+        start = frozen(weights)
+        return State(seed, 0, start, sigma, Best.unknown(start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +114,12 @@ class Strategy(ABC, Generic[S, T]):
 
     def __init__(self, settings: S, task: Task) -> None:
         """Raises SettingError if the settings cannot fit the task."""
-        self.settings = self.resolved(settings, task)
+        self.settings = self.resolve(settings, task)
         self.task = task
         self._given = settings
 
     @classmethod
-    def resolved(cls, settings: S, task: Task) -> S:
+    def resolve(cls, settings: S, task: Task) -> S:
         """The settings, with those left open chosen to fit the task. Raises SettingError if they cannot fit it."""
         return settings
 
@@ -164,7 +170,7 @@ class Strategy(ABC, Generic[S, T]):
         A mirrored pair of candidates has one noise vector; coefficients, (noises,), are those of the whole round.
         """
         ends = [min(number * NOISE_RANGE, len(coefficients)) for number in range(lo, hi + 1)]
-        return joined(
+        return merge(
             Subtree(0, number, self.noise_sum(state, coefficients[first:last], first, last))
             for number, (first, last) in enumerate(pairwise(ends), start=lo)
         )
@@ -259,7 +265,7 @@ V = TypeVar("V")
 
 
 def decided(value: V | None) -> V:
-    """The value of a setting, which `Strategy.resolved` must have chosen if it was left open."""
+    """The value of a setting, which `Strategy.resolve` must have chosen if it was left open."""
     if value is None:
         raise AssertionError("a setting that was left open has not been chosen")
     return value

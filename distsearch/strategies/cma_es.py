@@ -104,7 +104,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
     state_type = CmaEsState
 
     @classmethod
-    def resolved(cls, settings: CmaEsSettings, task: Task) -> CmaEsSettings:
+    def resolve(cls, settings: CmaEsSettings, task: Task) -> CmaEsSettings:
         """The settings with a population and a step size. Raises SettingError for too many weights for a covariance."""
         n = task.weights_count
         if n > MOST_WEIGHTS:
@@ -117,7 +117,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         population = 5 + int(3 * math.log(n)) if settings.population is None else settings.population
         largest = most(task)
         if not SMALLEST_POPULATION <= population <= largest:
-            why = " (with more than 2n it diverges along flat directions)" if task.blocks else ""
+            why = " (where losses tie, more than 2n only wander)" if _ties(task) else ""
             raise SettingError(
                 f"cma-es.population: expected {SMALLEST_POPULATION} to {largest} for {n} weights{why}, got {population}"
             )
@@ -165,7 +165,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
             diverged, useless = _is_divergent(moved), self._is_narrow(moved) or _is_degenerate(moved)
         attempt, n = state.attempt, state.center.size
         if not self.task.minibatch:  # with minibatches, losses of different rounds are not comparable
-            attempt = attempt.seen(result.losses, state.round, n)
+            attempt = attempt.after(result.losses, state.round, n)
         stagnates = self.settings.restarts != "none" and attempt.is_over(result.losses, state.round, n)
         if diverged or useless or stagnates:
             return self._restart(state, best, diverged)
@@ -237,9 +237,14 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
 
 
 def most(task: Task) -> int:
-    """The largest population: with flat directions, as in a network, more than 2n makes it diverge."""
+    """The largest population: what memory holds, or 2n where losses tie, whose order then says little."""
     n = task.weights_count
-    return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if task.blocks else LARGEST_NOISE // n)
+    return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if _ties(task) else LARGEST_NOISE // n)
+
+
+def _ties(task: Task) -> bool:
+    """Whether many candidates have the same loss: it counts errors, or neurons jump."""
+    return task.traits.flat or task.traits.jumps
 
 
 class _Distribution(NamedTuple):

@@ -44,7 +44,7 @@ class DescentSettings(Settings, frozen=True):
 D = TypeVar("D", bound=DescentSettings)
 
 
-def resolved(settings: D, rate: float, rounds: int | None) -> D:
+def resolve(settings: D, rate: float, rounds: int | None) -> D:
     """The settings, with rate and horizon chosen if left open. Raises SettingError for unknown names."""
     for word, value, known in (
         ("optimizer", settings.optimizer, OPTIMIZERS),
@@ -106,15 +106,15 @@ class Descent:
         sigma = self.sigma(state.round + 1, state.plateau.count)
         return replace(state, round=state.round + 1, center=center, sigma=sigma, best=best, moments=moments)
 
-    def seen(self, state: T, loss: float) -> T:
+    def after(self, state: T, loss: float) -> T:
         """The state once the loss of its center is known, which may complete a plateau."""
         if not any(isinstance(schedule, AtPlateaus) for schedule in self._schedules):
             return state
-        return replace(state, plateau=state.plateau.seen(loss, state.round, self._plateau_rounds))
+        return replace(state, plateau=state.plateau.after(loss, state.round, self._plateau_rounds))
 
     def measured(self, state: T, loss: float) -> T:
-        """Like `seen`, for a loss measured between two rounds; also updates the next step size."""
-        after = self.seen(state, loss)
+        """Like `after`, for a loss measured between two rounds; also updates the next step size."""
+        after = self.after(state, loss)
         if after.plateau.count == state.plateau.count:
             return after
         return replace(after, sigma=self.sigma(after.round, after.plateau.count))

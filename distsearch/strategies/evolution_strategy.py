@@ -27,7 +27,7 @@ from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, noise
 from distsearch.settings import about
 from distsearch.strategies.base import Array, Best, RoundResult, decided, frozen
-from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolved
+from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolve
 from distsearch.strategies.optimizers import Moments
 from distsearch.strategies.population import PopulationStrategy, StepSize
 from distsearch.strategies.ranks import centered_ranks
@@ -71,9 +71,9 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         self._products = Products()
 
     @classmethod
-    def resolved(cls, settings: EvolutionStrategySettings, task: Task) -> EvolutionStrategySettings:
+    def resolve(cls, settings: EvolutionStrategySettings, task: Task) -> EvolutionStrategySettings:
         """The settings with whole pairs, the rank, the learning rate and the horizon."""
-        chosen = resolved(settings, min(0.05, max(5e-3, 1.5 / math.sqrt(task.weights_count))), task.rounds)
+        chosen = resolve(settings, min(0.05, max(5e-3, 1.5 / math.sqrt(task.weights_count))), task.rounds)
         return structs.replace(chosen, rank=_rank(settings.rank, task), population=whole_pairs(settings.population))
 
     def init(self, weights: Array, seed: int) -> DescentState:
@@ -114,7 +114,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         coefficients = (utilities[::2] - utilities[1::2]).astype(np.float32)
         gradient = result.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
         if not self.chosen_by_measuring:
-            state = self._descent.seen(state, float(result.losses[0]))
+            state = self._descent.after(state, float(result.losses[0]))
         return self._descent.step(state, gradient, best)
 
     def measured(self, state: DescentState, loss: float) -> DescentState:

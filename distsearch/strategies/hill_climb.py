@@ -3,7 +3,7 @@
 The course's second idea, with a ladder of step sizes in every round.
 """
 
-from distsearch.strategies.base import Array, Best, RoundResult, State, frozen
+from distsearch.strategies.base import Array, Best, RoundResult, State
 from distsearch.strategies.ladder import LadderSettings, LadderStrategy, lowest_of_others, no_worse
 
 
@@ -21,8 +21,7 @@ class HillClimb(LadderStrategy[HillClimbSettings, State]):
 
     def init(self, weights: Array, seed: int) -> State:
         """The state before the first round."""
-        start = frozen(weights)
-        return State(seed, 0, start, self.settings.sigma, Best.unknown(start))
+        return State.before_any_round(weights, seed, self.settings.sigma)
 
     def advance(self, state: State, result: RoundResult, best: Best) -> State:
         """Accept the lowest loss of the others if it is no worse than the center's, or revert.

@@ -29,10 +29,10 @@ from distsearch.strategies.base import (
     decided,
     frozen,
 )
-from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolved
+from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolve
 from distsearch.strategies.optimizers import Moments
 from distsearch.strategies.schedules import Plateau
-from distsearch.strategies.sums import Subtree, joined
+from distsearch.strategies.sums import Subtree, merge
 
 SLICE = 128  # examples per unit
 PASSES = 4.0  # measured cost of a round besides its experiments, in forward passes
@@ -85,12 +85,12 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         self._descent = Descent(self.settings, decided(self.settings.sigma))
 
     @classmethod
-    def resolved(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
+    def resolve(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
         """The settings with σ, the learning rate and the horizon. Raises SettingError if there are no nodes."""
         if not task.nodes:
             raise SettingError("node-perturbation moves the nodes of a network: use another strategy for a function")
         rate = min(0.1, 1 / math.sqrt(task.weights_count))
-        chosen = resolved(settings, rate, task.rounds)
+        chosen = resolve(settings, rate, task.rounds)
         return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 
     def init(self, weights: Array, seed: int) -> NodePerturbationState:
@@ -134,7 +134,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
             )
             losses[unit - lo] = each.mean(dtype=np.float64)
             sums.append(Subtree(0, unit, gradient))
-        return Answer(losses, joined(sums))
+        return Answer(losses, merge(sums))
 
     def advance(self, state: NodePerturbationState, result: RoundResult, best: Best) -> NodePerturbationState:
         """One step against the mean gradient."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from distsearch.candidates.base import Dense
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, RoundResult, State, frozen
+from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, RoundResult, State
 from distsearch.strategies.population import PopulationSettings, PopulationStrategy
 
 
@@ -27,8 +27,7 @@ class RandomSearch(PopulationStrategy[RandomSearchSettings, State]):
 
     def init(self, weights: Array, seed: int) -> State:
         """The state before the first round."""
-        start = frozen(weights)
-        return State(seed, 0, start, self.settings.sigma, Best.unknown(start))
+        return State.before_any_round(weights, seed, self.settings.sigma)
 
     def units(self, state: State) -> int:
         """The population."""

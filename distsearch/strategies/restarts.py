@@ -45,7 +45,7 @@ class Attempt:
         """The first attempt of a search."""
         return cls(0, population, 1.0, False, 0, population, largest, 0, 0, NO_ROUNDS)
 
-    def seen(self, losses: Losses, round_number: int, n: int) -> "Attempt":
+    def after(self, losses: Losses, round_number: int, n: int) -> "Attempt":
         """The attempt after another round with these losses, (candidates,), in a search over n weights."""
         rounds = round_number + 1 - self.began
         window = max(_shortest_window(n, self.population), min(LONGEST_WINDOW, int(WINDOW_SHARE * rounds)))

@@ -81,7 +81,7 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
         return Ranks(utilities(self.settings.population - 1))
 
     @classmethod
-    def resolved(cls, settings: SnesSettings, task: Task) -> SnesSettings:
+    def resolve(cls, settings: SnesSettings, task: Task) -> SnesSettings:
         """The settings with a population of whole pairs besides the center, and a step size."""
         sigma = settings.sigma or 3 / math.sqrt(task.weights_count)
         return structs.replace(settings, population=whole_pairs(settings.population), sigma=sigma)

@@ -20,7 +20,7 @@ class Subtree(NamedTuple):
     vector: NDArray[np.float32]
 
 
-def joined(subtrees: Iterable[Subtree]) -> tuple[Subtree, ...]:
+def merge(subtrees: Iterable[Subtree]) -> tuple[Subtree, ...]:
     """Neighbouring subtrees, in the order of their vectors, merged into larger ones where possible."""
     stack: list[Subtree] = []
     for right in subtrees:
@@ -33,7 +33,7 @@ def joined(subtrees: Iterable[Subtree]) -> tuple[Subtree, ...]:
 
 def total(subtrees: Iterable[Subtree]) -> NDArray[np.float32]:
     """The sum of all vectors, beginning with vector 0; subtrees of an incomplete tree are added from the end."""
-    *rest, last = joined(subtrees)
+    *rest, last = merge(subtrees)
     whole = last.vector
     for subtree in reversed(rest):
         whole = subtree.vector + whole

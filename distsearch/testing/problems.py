@@ -13,7 +13,7 @@ from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective
 from distsearch.objectives.network import NetworkObjective, task_of
-from distsearch.settings import checked
+from distsearch.settings import validate
 from distsearch.strategies.base import AnyStrategy, State
 
 BATCH = 100
@@ -24,7 +24,7 @@ class Problem:
     """A strategy with something to search on: a network on batches if it takes one, else a function."""
 
     def __init__(self, kind: type[AnyStrategy], settings: Mapping[str, Any] | None = None) -> None:
-        chosen = checked(kind.Settings, settings or {}, kind.name)
+        chosen = validate(kind.Settings, settings or {}, kind.name)
         self.objective: Objective
         if kind.sums:
             dataset = datasets.load("vertical", numbers=False)

@@ -9,7 +9,7 @@ import numpy as np
 from distsearch.candidates.base import Dense
 from distsearch.errors import ObjectiveError
 from distsearch.runs.checkpoints import flatten, unflatten
-from distsearch.settings import declared
+from distsearch.settings import declarations
 from distsearch.strategies.base import Answer, AnyStrategy, State
 from distsearch.strategies.population import PopulationStrategy
 from distsearch.testing.problems import Problem, expect
@@ -34,7 +34,7 @@ def bytes_of_answer(answer: Answer) -> list[object]:
 def check_description(kind: Kind, settings: Given = None) -> None:
     """It has a name, a summary, and settings that are all declared with `about`."""
     expect(bool(kind.name and kind.summary), "a strategy has a name and a summary")
-    for setting in declared(kind.Settings):
+    for setting in declarations(kind.Settings):
         expect(bool(setting.text), f"the setting {setting.name} is declared with `about`")
 
 
@@ -104,6 +104,9 @@ def check_outgoing(kind: Kind, settings: Given = None) -> None:
     expect(bytes_of_answer(here) == bytes_of_answer(there), "the outgoing state gives the same losses and sums")
     noises = [strategy.noise(each, 0, units).tobytes() for each in (state, sent)]
     expect(noises[0] == noises[1], "the outgoing state gives the same noise")
+    if isinstance(strategy, PopulationStrategy):
+        candidates = [strategy.ask(each, 0, units).dense().tobytes() for each in (state, sent)]
+        expect(candidates[0] == candidates[1], "the outgoing state gives the same candidates")
 
 
 def check_resume(kind: Kind, settings: Given = None) -> None:
@@ -119,8 +122,12 @@ def check_resume(kind: Kind, settings: Given = None) -> None:
 
 
 def check_kept_weights(kind: Kind, settings: Given = None) -> None:
-    """The best weights are a copy of their own: later rounds leave them alone, and nobody can write to them."""
+    """Kept weights are copies of their own: later rounds leave them alone, and nobody can write to them."""
     problem = Problem(kind, settings)
+    given = problem.start.copy()
+    start = problem.strategy.init(given, 0)
+    given += 1
+    expect(start.center.tobytes() == problem.start.tobytes(), "`init` keeps a copy of the weights that it is given")
     state = problem.searched(10)
     kept = state.best.weights.copy()
     expect(not state.best.weights.flags.writeable, "the best weights cannot be written to")

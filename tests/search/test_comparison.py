@@ -24,7 +24,7 @@ class Demanding(HillClimb):
     summary = "refuses everything"
 
     @classmethod
-    def resolved(cls, settings, task):
+    def resolve(cls, settings, task):
         raise SettingError(f"demanding: expected at most 5 weights, got {task.weights_count}")
 
 

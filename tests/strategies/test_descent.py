@@ -3,14 +3,14 @@ import pytest
 
 from distsearch.errors import SettingError
 from distsearch.strategies.base import Best, frozen
-from distsearch.strategies.descent import Descent, DescentSettings, DescentState, resolved
+from distsearch.strategies.descent import Descent, DescentSettings, DescentState, resolve
 from distsearch.strategies.optimizers import OPTIMIZERS, Moments
 from distsearch.strategies.schedules import Plateau
 
 
 def descent(**values) -> Descent:
     """With a rate of 0.1 and a first step size of 0.2."""
-    return Descent(resolved(DescentSettings(**values), 0.1, values.get("horizon")), 0.2)
+    return Descent(resolve(DescentSettings(**values), 0.1, values.get("horizon")), 0.2)
 
 
 def state_of(*weights: float) -> DescentState:
@@ -62,9 +62,9 @@ def test_a_cosine_falls_from_the_rate_to_nothing_and_stays_there():
 
 
 def test_what_is_left_open_is_chosen_and_what_is_given_kept():
-    assert resolved(DescentSettings(), 0.02, 30).rate == 0.02
-    assert resolved(DescentSettings(rate=0.5, horizon=7), 0.02, 30) == DescentSettings(rate=0.5, horizon=7)
-    assert resolved(DescentSettings(schedule="cosine"), 0.02, 30).horizon == 30
+    assert resolve(DescentSettings(), 0.02, 30).rate == 0.02
+    assert resolve(DescentSettings(rate=0.5, horizon=7), 0.02, 30) == DescentSettings(rate=0.5, horizon=7)
+    assert resolve(DescentSettings(schedule="cosine"), 0.02, 30).horizon == 30
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_left_open_is_chosen_and_what_is_given_kept():
 )
 def test_what_does_not_fit_is_named(values, sentence):
     with pytest.raises(SettingError, match=sentence):
-        resolved(DescentSettings(**values), 0.1, None)
+        resolve(DescentSettings(**values), 0.1, None)
 
 
 def test_no_step_is_taken_where_there_is_no_gradient():

@@ -15,7 +15,7 @@ def after_rounds(losses: list[tuple[float, float]], attempt: Attempt | None = No
     attempt, over = attempt or Attempt.first(POPULATION, 10_000), []
     for number, (lowest, highest) in enumerate(losses):
         each = np.linspace(lowest, highest, attempt.population)
-        attempt = attempt.seen(each, number, N)
+        attempt = attempt.after(each, number, N)
         if attempt.is_over(each, number, N):
             over.append(number)
     return attempt, over
@@ -51,17 +51,17 @@ def test_a_long_attempt_is_judged_by_its_latest_fifth():
     assert over == []
     assert len(attempt.record) == 200
     assert attempt.record[:, 0] == pytest.approx(1000.0 - np.arange(800, 1000))
-    later = replace(attempt, began=-(10**6)).seen(np.linspace(1, 2, POPULATION), 1000, N)
+    later = replace(attempt, began=-(10**6)).after(np.linspace(1, 2, POPULATION), 1000, N)
     assert len(later.record) == 201
-    full = replace(later, record=np.zeros((LONGEST_WINDOW, 2))).seen(np.linspace(1, 2, POPULATION), 1001, N)
+    full = replace(later, record=np.zeros((LONGEST_WINDOW, 2))).after(np.linspace(1, 2, POPULATION), 1001, N)
     assert len(full.record) == LONGEST_WINDOW
 
 
 def test_losses_that_are_not_finite_come_last():
     losses = np.array([np.nan, 3.0, np.inf, 2.0, -np.inf])
-    assert Attempt.first(5, 10).seen(losses, 0, N).record.tolist() == [[2.0, np.inf]]
+    assert Attempt.first(5, 10).after(losses, 0, N).record.tolist() == [[2.0, np.inf]]
     losses = np.array([np.nan, 3.0, 1.0, 2.0, -np.inf])
-    assert Attempt.first(5, 10).seen(losses, 0, N).record.tolist() == [[1.0, 3.0]]
+    assert Attempt.first(5, 10).after(losses, 0, N).record.tolist() == [[1.0, 3.0]]
 
 
 @pytest.mark.parametrize(("apart", "ends"), [(1e-12, True), (1e-9, False)])

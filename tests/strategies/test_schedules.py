@@ -14,7 +14,7 @@ BOTH = {"schedule": "plateau", "sigma_schedule": "plateau"}
 def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandth():
     plateau, counts = Plateau(), []
     for number, loss in enumerate([5.0, 4.0, 4.5, 3.999, 4.1, 3.9, math.nan, 3.9, 3.9, 3.9, 3.9, 1.0]):
-        plateau = plateau.seen(loss, number, 3)
+        plateau = plateau.after(loss, number, 3)
         counts.append(plateau.count)
     assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     assert plateau == Plateau(1.0, 11, 2)
@@ -23,17 +23,17 @@ def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandt
 def test_where_losses_are_seldom_measured_a_plateau_takes_three_of_them():
     plateau, counts = Plateau(), []
     for number, loss in enumerate([5.0, 5.0, 5.0, 5.0, 4.0, 4.0, 4.0, 4.0]):
-        plateau = plateau.seen(loss, 50 * number, 20)
+        plateau = plateau.after(loss, 50 * number, 20)
         counts.append(plateau.count)
     assert counts == [0, 0, 0, 1, 1, 1, 1, 2]
 
 
 def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too():
-    assert Plateau(-5.0, 0).seen(-5.1, 9, 3) == Plateau(-5.1, 9)
-    assert Plateau(-5.0, 0, in_vain=2).seen(-5.004, 9, 3) == Plateau(-5.0, 9, 1)
-    assert Plateau(-5.0, 0, in_vain=2).seen(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
-    assert Plateau().seen(-math.inf, 2, 3) == Plateau(in_vain=1)
-    assert Plateau(in_vain=2).seen(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
+    assert Plateau(-5.0, 0).after(-5.1, 9, 3) == Plateau(-5.1, 9)
+    assert Plateau(-5.0, 0, in_vain=2).after(-5.004, 9, 3) == Plateau(-5.0, 9, 1)
+    assert Plateau(-5.0, 0, in_vain=2).after(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
+    assert Plateau().after(-math.inf, 2, 3) == Plateau(in_vain=1)
+    assert Plateau(in_vain=2).after(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
 
 
 def test_a_cosine_is_half_a_wave():

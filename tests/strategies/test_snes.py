@@ -11,7 +11,7 @@ from distsearch.randomness import Stream, noise
 from distsearch.strategies import create as created
 from distsearch.strategies.base import LARGEST_SIGMA, NOISE_RANGE, Answer
 from distsearch.strategies.snes import SMALLEST_SIGMA, utilities
-from distsearch.strategies.sums import joined, total
+from distsearch.strategies.sums import merge, total
 
 
 def test_the_utilities_are_those_of_the_paper():
@@ -66,7 +66,7 @@ def test_sums_over_noise_do_not_depend_on_who_makes_which_range():
     whole = strategy.weighted_noise(state, coefficients)
     parts = [strategy.noise_sums(state, coefficients, lo, hi) for lo, hi in pairwise([0, 1, 4, 5])]
     assert whole.shape == (2, 5)
-    assert total(joined(subtree for part in parts for subtree in part)).tobytes() == whole.tobytes()
+    assert total(merge(subtree for part in parts for subtree in part)).tobytes() == whole.tobytes()
 
 
 def test_the_step_size_shrinks_where_the_curvature_is_high():

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, is_missing, quoted, reading, unnamed, unpacked, value_in
+from distsearch.data.raw import Raw, Selection, decompressed, is_missing, quoted, reading, unnamed, value_in
 from distsearch.data.readers.columns import choose
 from distsearch.errors import DataError
 
@@ -102,7 +102,7 @@ class _File:
     @contextmanager
     def text(self) -> Iterator[Iterator[str]]:
         """The lines of the text, from its beginning."""
-        with reading(self.path, "a text table", (csv.Error,)), unpacked(self.path) as file:
+        with reading(self.path, "a text table", (csv.Error,)), decompressed(self.path) as file:
             try:
                 with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
                     yield self._lines(text)
@@ -149,7 +149,7 @@ class _File:
             return f"line {next(islice(ends, example + headed, None))}"
 
     def _undecodable(self) -> str:
-        with unpacked(self.path) as file:
+        with decompressed(self.path) as file:
             for number, line in enumerate(file, start=1):
                 try:
                     line.decode()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch import memory
-from distsearch.data.raw import Raw, Selection, reading, unpacked
+from distsearch.data.raw import Raw, Selection, decompressed, reading
 from distsearch.errors import DataError
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -89,7 +89,7 @@ def _labels_beside(images: str) -> str:
 
 def _idx_array(path: str) -> NDArray[np.generic]:
     """The array of an IDX file: two zero bytes, type, number of dimensions, their sizes, values."""
-    with reading(path, "an IDX file"), unpacked(path) as file:
+    with reading(path, "an IDX file"), decompressed(path) as file:
         shape, dtype = _idx_head(path, file)
         size = math.prod(shape) * dtype.itemsize
         memory.require(f"{path} of shape {shape}", size * (1 + 4 // dtype.itemsize), "train on a part of it")
