@@ -77,13 +77,26 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     return normals
 
 
-def signs(seed: int, stream: int, round_number: int, index: int, width: int) -> NDArray[np.float32]:
-    """Signs ±1, equally likely, for one unit of a round, (width,) float32, from the same counter: one bit each."""
-    words = -(-width // 64)
-    blocks = -(-words // _WORDS_PER_BLOCK)
-    drawn = _generator.words(seed, stream, round_number, index * blocks, words)
-    bits = np.unpackbits(drawn.astype("<u8", copy=False).view(np.uint8))[:width]
-    return np.where(bits, np.float32(1), np.float32(-1))
+@cache
+def _signs_of_bytes() -> NDArray[np.float32]:
+    """The eight signs that a byte stands for, (256, 8), its highest bit first."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1)
+    table = np.where(bits, np.float32(1), np.float32(-1))
+    table.flags.writeable = False
+    return table
+
+
+def signs(seed: int, stream: int, round_number: int, index: int, lo: int, hi: int, width: int) -> NDArray[np.float32]:
+    """Signs ±1, equally likely, for some rows of a table, (hi - lo, width) float32, from the same counter.
+
+    A row is the same whatever lo and hi are; its width is a multiple of 64. `index` tells apart several tables of a
+    round: each may have up to 2**40 signs.
+    """
+    words = width // 64
+    first, skipped = divmod(lo * words, _WORDS_PER_BLOCK)
+    drawn = _generator.words(seed, stream, round_number, (index << 32) + first, skipped + (hi - lo) * words)
+    signs_of = _signs_of_bytes().take(drawn[skipped:].astype("<u8", copy=False).view(np.uint8), axis=0)
+    return signs_of.reshape(hi - lo, width)
 
 
 def permutation(seed: int, stream: int, round_number: int, count: int) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distsearch.randomness import Stream, noise, permutation, uniform
+from distsearch.randomness import Stream, noise, permutation, signs, uniform
 
 
 @given(
@@ -21,6 +21,23 @@ def test_any_range_of_candidates_is_a_slice_of_the_whole(seed, round_number, lo,
     assert part.shape == (more, width)
     assert part.dtype == np.float32
     assert part.tobytes() == whole[lo:].tobytes()
+
+
+@given(st.integers(0, 50), st.integers(0, 9), st.integers(1, 9), st.sampled_from([64, 128, 192]))
+def test_some_rows_of_signs_are_those_of_the_whole(index, lo, more, width):
+    whole = signs(3, Stream.SIGNS, 1, index, 0, lo + more, width)
+    part = signs(3, Stream.SIGNS, 1, index, lo, lo + more, width)
+    assert (part.shape, part.dtype) == ((more, width), np.float32)
+    assert part.tobytes() == whole[lo:].tobytes()
+
+
+def test_signs_are_equally_likely_and_independent_from_row_to_row_and_table_to_table():
+    tables = np.array([signs(1, Stream.SIGNS, 0, index, 0, 500, 128) for index in range(2)], np.float64)
+    assert set(np.unique(tables)) == {-1, 1}
+    assert abs(tables.mean()) < 4 / np.sqrt(tables.size)
+    assert abs((tables[0] * tables[1]).mean()) < 4 / np.sqrt(tables[0].size)
+    assert abs((tables[:, 1:] * tables[:, :-1]).mean()) < 4 / np.sqrt(tables.size)
+    assert abs((tables[..., 1:] * tables[..., :-1]).mean()) < 4 / np.sqrt(tables.size)
 
 
 def test_it_is_normal():

@@ -38,7 +38,11 @@ class Block:
 
 
 class NodeLayer(NamedTuple):
-    """The nodes of one layer, which node perturbation moves, and the cost of one such experiment."""
+    """The nodes of one layer, which node perturbation moves, and the cost of one such experiment.
+
+    Their weights follow each other, node by node, and those of the layers do too.
+    """
 
     nodes: int
     price: float  # multiplications per example that moving one group of nodes causes in the layers above
+    width: int  # weights of each node

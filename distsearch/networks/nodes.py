@@ -9,13 +9,15 @@ in between. Layers below the perturbed one are not recomputed, and the next laye
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.networks.network import CACHE_BYTES, Network
+from distsearch.networks.quiet import quietly
 
 SMALLEST_SIZE = 0.01
 NODE_COST = 60.0  # measured cost, in multiplications, that moving one node adds in each node above, besides products
@@ -33,61 +35,88 @@ def node_layers(network: Network) -> tuple[NodeLayer, ...]:
     for number, layer in enumerate(layers):
         products = sum(above.block.size for above in layers[number + 2 :])
         nodes = sum(above.outputs for above in layers[number + 1 :] or layers[-1:])
-        found.append(NodeLayer(layer.outputs, products + NODE_COST * nodes))
+        found.append(NodeLayer(layer.outputs, products + NODE_COST * nodes, layer.block.columns))
     return tuple(found)
 
 
 class NodeExperiments:
-    """A stored forward pass of some weights, (n,), and how moving nodes changes it."""
+    """A stored forward pass of some weights, (n,), and how moving nodes changes it.
+
+    Nodes are numbered from those of the first layer on.
+    """
 
     def __init__(self, network: Network, weights: Array, inputs: Array, losses_of: LossesOf) -> None:
         self._layers = network.layers
         self._losses_of = losses_of
         self._traces = []
+        self._firsts = [0]  # each layer's first node, and one past the last
         for layer in self._layers:
             self._traces.append(layer.trace(weights, inputs))
+            self._firsts.append(self._firsts[-1] + layer.outputs)
             inputs = self._traces[-1].activations
         self.losses = losses_of(self._traces[-1].sums.copy())[0]  # (examples,)
 
-    def gradient(self, signs: Array, sigma: float, groups: int, out: Array) -> None:
-        """Write the sum over examples of the estimated gradients, (n,), to `out`.
+    @quietly
+    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int, out: Array) -> None:
+        """Write the sum over examples of the estimated gradients of some nodes' weights to `out`, (their weights,).
 
-        signs, (nodes, examples), are ±1, beginning with the nodes of the first layer. sigma is relative to the size of
-        a layer's inputs: in units of the pre-activations that initial weights (he) would give. (Those of the current
-        weights would grow with them, and so would the steps.) Each layer is perturbed in `groups` groups, or node by
-        node if it has no more nodes.
+        The nodes are those from ends[0] to ends[-1]; the products of each part between two ends are computed by
+        themselves, so that its bits do not depend on what else is. Ends are at whole groups.
+
+        signs, (nodes, examples), are ±1. sigma is relative to the size of a layer's inputs: in units of the
+        pre-activations that initial weights (he) would give. (Those of the current weights would grow with them, and
+        so would the steps.) Each layer is moved in `groups` groups, or node by node if it has no more nodes.
         """
-        start = 0
-        for number, (layer, trace) in enumerate(zip(self._layers, self._traces, strict=True)):
-            steps = signs[start : start + layer.outputs] * np.float32(sigma * _size(trace.inputs))
-            start += layer.outputs
-            group = -(-layer.outputs // groups)  # nodes
-            losses = [
-                self._losses_of(self._outputs(number, steps, slice(at * group, (at + count) * group), group))
-                for at, count in self._together(number, group)
-            ]
-            changes = np.repeat(np.concatenate(losses) - self.losses, group, axis=0)[: layer.outputs]
-            layer.gradient(trace, changes / steps, out)
+        written = 0
+        for number, (first, last) in enumerate(pairwise(self._firsts)):
+            inside = sorted({min(max(end, first), last) for end in ends})
+            if len(inside) == 1:
+                continue
+            layer, trace = self._layers[number], self._traces[number]
+            lo, hi = inside[0], inside[-1]
+            slopes = self._slopes(
+                number, slice(lo - first, hi - first), signs[lo - ends[0] : hi - ends[0]], sigma, groups
+            )
+            for start, stop in pairwise(inside):
+                size = (stop - start) * layer.block.columns
+                rows = out[written : written + size].reshape(stop - start, layer.block.columns)
+                layer.gradient(trace, slopes[start - lo : stop - lo], rows)
+                written += size
 
-    def _together(self, number: int, group: int) -> Iterator[tuple[int, int]]:
-        """(first, count) of a layer's groups to compute together, so that their activations fit the cache."""
-        groups = -(-self._layers[number].outputs // group)
+    def _slopes(self, number: int, nodes: slice, signs: Array, sigma: float, groups: int) -> Array:
+        """The slopes of each example's loss along some of a layer's nodes, (nodes, examples), from their signs."""
+        layer, trace = self._layers[number], self._traces[number]
+        steps = signs * np.float32(sigma * _size(trace.inputs))
+        group = -(-layer.outputs // groups)  # nodes
+        together = group * self._together(number)
+        losses = [
+            self._losses_of(self._outputs(number, nodes.start + at, steps[at : at + together], group))
+            for at in range(0, len(steps), together)
+        ]
+        changes = losses[0] if len(losses) == 1 else np.concatenate(losses)
+        changes -= self.losses
+        if group > 1:
+            changes = np.repeat(changes, group, axis=0)[: len(steps)]
+        return np.divide(changes, steps, out=steps)
+
+    def _together(self, number: int) -> int:
+        """How many of a layer's groups are moved together, so that their activations fit the cache."""
         above = self._traces[number + 1 :] or self._traces[-1:]
-        size = max(1, CACHE_BYTES // sum(trace.sums.nbytes for trace in above))
-        return ((at, min(size, groups - at)) for at in range(0, groups, size))
+        return max(1, CACHE_BYTES // sum(trace.sums.nbytes for trace in above))
 
-    def _outputs(self, number: int, steps: Array, at: slice, group: int) -> Array:
-        """The network's outputs, (experiments, outputs, examples), when the nodes `at` of a layer are moved.
+    def _outputs(self, number: int, first: int, steps: Array, group: int) -> Array:
+        """The network's outputs, (experiments, outputs, examples), when nodes of a layer are moved, from `first` on.
 
-        steps are (nodes of the layer, examples); each experiment moves one group of nodes.
+        steps are (nodes, examples); each experiment moves one group of nodes.
         """
-        layers, traces = self._layers, self._traces
+        layers, traces, at = self._layers, self._traces, slice(first, first + len(steps))
         if number == len(layers) - 1:
             return layers[number].moved(traces[number], steps, at, group)
         changes = layers[number].changes(traces[number], steps, at)
         sums = layers[number + 1].shifted(traces[number + 1], changes, at, group)
-        for below, trace in zip(layers[number + 1 :], traces[number + 2 :], strict=False):
-            sums = np.matmul(trace.matrix, below.activated(sums))
+        for above in range(number + 2, len(layers)):
+            activations = layers[above - 1].activated(sums, traces[above - 1].zeros)
+            sums = layers[above].following(traces[above], activations)
         return sums
 
 

@@ -1,6 +1,7 @@
 """What is searched, and what maps candidates to losses: the one contract of strategies, workers and objectives."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -63,16 +64,26 @@ class Measurement(NamedTuple):
     test_accuracy: float | None
 
 
+class Experiments(Protocol):
+    """What moving nodes changes in the forward pass of some weights on some examples."""
+
+    losses: Array
+    """Each example's loss without any move, (examples,)."""
+
+    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int, out: Array) -> None:
+        """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
+
+        They are estimated by moving the nodes from ends[0] to ends[-1] by ±σ, in `groups` groups per layer; signs are
+        (nodes, examples). The bits of each part between two ends do not depend on what else is computed.
+        """
+        ...
+
+
 class Nodes(Protocol):
     """What moves the nodes of a network, example by example."""
 
-    def node_gradients(
-        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
-    ) -> tuple[Array, Array]:
-        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,).
-
-        The gradients are estimated by moving nodes by ±σ; signs are (nodes, examples).
-        """
+    def experiments(self, weights: Array, round_number: int, examples: slice) -> Experiments:
+        """The forward pass of the weights, (n,), on some of the round's examples, and what moving nodes changes."""
         ...
 
 

@@ -4,11 +4,7 @@ The round's examples are worked through in chunks, and candidates are evaluated 
 tile on a chunk stay in the processor's cache. Both sizes follow from the network and the batch alone.
 """
 
-import contextvars
-import threading
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,37 +13,14 @@ from distsearch.candidates.base import Candidates, Dense, Tiling
 from distsearch.data.datasets import Dataset
 from distsearch.networks.network import CACHE_BYTES, Network
 from distsearch.networks.nodes import NodeExperiments, node_layers
+from distsearch.networks.quiet import quietly
 from distsearch.objectives import losses
-from distsearch.objectives.base import Array, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.base import Array, Experiments, Measurement, Objective, Sums, Task, Traits
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.losses import Loss
 
 SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
 LARGEST_TILE = 64  # candidates
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class _Quiet(threading.local):
-    """A context of each thread's own in which NumPy warns of nothing. Entering it costs a fifth of np.errstate."""
-
-    def __init__(self) -> None:
-        self.context = contextvars.copy_context()
-        self.context.run(np.seterr, all="ignore")
-
-
-_quiet = _Quiet()
-
-
-def quietly(method: Callable[P, T]) -> Callable[P, T]:
-    """The method without NumPy's warnings: weights that overflow get a loss that is not finite, and never win."""
-
-    @wraps(method)
-    def inside(*arguments: P.args, **named: P.kwargs) -> T:
-        return _quiet.context.run(method, *arguments, **named)
-
-    return inside
 
 
 def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
@@ -99,19 +72,14 @@ class NetworkObjective(Objective):
         return self.loss.total(self.network.forward(candidates, inputs), targets)
 
     @quietly
-    def node_gradients(
-        self, weights: Array, round_number: int, examples: slice, signs: Array, sigma: float, groups: int
-    ) -> tuple[Array, Array]:
-        """The loss of each of some of the round's examples, (examples,), and the sum of their gradients, (n,)."""
+    def experiments(self, weights: Array, round_number: int, examples: slice) -> Experiments:
+        """The forward pass of the weights, (n,), on some of the round's examples, and what moving nodes changes."""
         some = self.batches.some(round_number, examples)
 
         def losses_of(outputs: Array) -> Array:
             return self.loss.each(outputs, some.targets)
 
-        experiments = NodeExperiments(self.network, weights, some.inputs, losses_of)
-        gradient = np.empty_like(weights)
-        experiments.gradient(signs, sigma, groups, gradient)
-        return experiments.losses, gradient
+        return NodeExperiments(self.network, weights, some.inputs, losses_of)
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:

@@ -86,9 +86,11 @@ class RoundResult(NamedTuple):
     answers: Sequence[Answer]
     weighted_noise: WeightedNoise
 
-    def total(self) -> Array:
-        """The sum of all units' vectors."""
-        return total(part for answer in self.answers for part in answer.sums)
+    def total(self, numbers: slice) -> Array:
+        """The sum of all units' vectors, of some of their numbers."""
+        parts = (part for answer in self.answers for part in answer.sums)
+        lo, hi = numbers.start, numbers.stop
+        return total(part.within(lo, hi) for part in parts if part.start < hi and lo < part.stop)
 
 
 S = TypeVar("S", bound=Settings)

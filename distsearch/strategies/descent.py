@@ -1,5 +1,6 @@
 """Following an estimated gradient: an optimiser, and schedules for its learning rate and step size."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
@@ -10,6 +11,7 @@ from distsearch.errors import SettingError, unknown
 from distsearch.settings import Settings, about
 from distsearch.strategies.base import NOTHING, Array, Best, State, decided
 from distsearch.strategies.optimizers import OPTIMIZERS, Moments
+from distsearch.strategies.ranges import in_ranges
 from distsearch.strategies.schedules import SCHEDULES, AtPlateaus, Constant, Cosine, Plateau, Schedule
 
 SMALLEST_SIGMA_SHARE = 0.1  # the effect of smaller steps drowns in the losses' rounding
@@ -92,17 +94,25 @@ class Descent:
         """The step size of a round after this many plateaus."""
         return self._sigma * max(self._schedules[1].share(round_number, plateaus), SMALLEST_SIGMA_SHARE)
 
-    def step(self, state: T, gradient: Array, best: Best) -> T:
-        """The next round's state: a step against the gradient of the loss, (n,), with decoupled weight decay.
+    def step(self, state: T, gradient_of: Callable[[slice], Array], best: Best) -> T:
+        """The next round's state: a step against the gradient of the loss, with decoupled weight decay.
 
+        gradient_of gives a range of the gradient, (n,): one range at a time, so that all that it needs fits the cache.
         Loshchilov and Hutter 2019, arXiv 1711.05101.
         """
         rate = self.rate(state.round, state.plateau.count)
-        change, moments = self._optimizer.change(state.moments, gradient, rate, state.round + 1)
-        if self._decay:
-            change += np.float32(rate * self._decay) * state.center
-        center = np.subtract(state.center, change, out=change)
-        center.flags.writeable = False
+        center, moments = np.empty_like(state.center), Moments.empty(state.center.size)
+
+        def take(some: slice) -> None:
+            before = state.moments.within(some)
+            change = self._optimizer.change(before, gradient_of(some), rate, state.round + 1, moments.within(some))
+            if self._decay:
+                change += np.float32(rate * self._decay) * state.center[some]
+            np.subtract(state.center[some], change, out=center[some])
+
+        in_ranges(center.size, take)
+        for array in (center, moments.first, moments.second):
+            array.flags.writeable = False
         sigma = self.sigma(state.round + 1, state.plateau.count)
         return replace(state, round=state.round + 1, center=center, sigma=sigma, best=best, moments=moments)
 

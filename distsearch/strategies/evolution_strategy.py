@@ -115,7 +115,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         gradient = result.weighted_noise(coefficients) * np.float32(1 / (len(utilities) * state.sigma))
         if not self.chosen_by_measuring:
             state = self._descent.after(state, float(result.losses[0]))
-        return self._descent.step(state, gradient, best)
+        return self._descent.step(state, gradient.__getitem__, best)
 
     def measured(self, state: DescentState, loss: float) -> DescentState:
         """The state after measuring; with minibatches, only this detects plateaus, as rounds' losses do not compare."""

@@ -26,13 +26,22 @@ class Moments:
         nothing.flags.writeable = False
         return cls(nothing, nothing)
 
+    @classmethod
+    def empty(cls, weights_count: int) -> "Moments":
+        """Memory for the moments of so many weights."""
+        return cls(np.empty(weights_count, np.float32), np.empty(weights_count, np.float32))
+
+    def within(self, numbers: slice) -> "Moments":
+        """Those of some of the weights, as views."""
+        return Moments(self.first[numbers], self.second[numbers])
+
 
 class Optimizer(ABC):
-    """Computes the change of the weights from a gradient and its predecessors."""
+    """Computes the change of the weights from a gradient and its predecessors, each weight by itself."""
 
     @abstractmethod
-    def change(self, moments: Moments, gradient: Array, rate: float, count: int) -> tuple[Array, Moments]:
-        """What to subtract from the weights, as a new array, (n,), and the next moments.
+    def change(self, moments: Moments, gradient: Array, rate: float, count: int, out: Moments) -> Array:
+        """What to subtract from the weights, as a new array, (n,); the next moments are written to `out`.
 
         gradient, (n,), is the `count`th, counting from 1, and rate the learning rate.
         """
@@ -41,33 +50,34 @@ class Optimizer(ABC):
 class Momentum(Optimizer):
     """Heavy-ball momentum: the running mean of the gradients."""
 
-    def change(self, moments: Moments, gradient: Array, rate: float, count: int) -> tuple[Array, Moments]:
+    def change(self, moments: Moments, gradient: Array, rate: float, count: int, out: Moments) -> Array:
         """η m."""
-        first = _first(moments, gradient)
-        return first * np.float32(rate), Moments(first, moments.second)
+        out.second[:] = moments.second
+        return _first(moments, gradient, out) * np.float32(rate)
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1)."""
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1, its steps in the order of the end of section 2)."""
 
-    def change(self, moments: Moments, gradient: Array, rate: float, count: int) -> tuple[Array, Moments]:
-        """η m̂ / (√v̂ + ε)."""
-        first = _first(moments, gradient)
-        second = np.multiply(moments.second, np.float32(SECOND_DECAY))
-        second += np.float32(1 - SECOND_DECAY) * np.square(gradient)
-        root = np.sqrt(second)
-        root *= np.float32(1 / math.sqrt(1 - SECOND_DECAY**count))
-        root += np.float32(EPSILON)
-        change = np.divide(first, root, out=root)
-        change *= np.float32(rate / (1 - FIRST_DECAY**count))
-        second.flags.writeable = False
-        return change, Moments(first, second)
+    def change(self, moments: Moments, gradient: Array, rate: float, count: int, out: Moments) -> Array:
+        """η m̂ / (√v̂ + ε), as m / (√v/α + ε/α') with all factors of each in one."""
+        first = _first(moments, gradient, out)
+        second = np.multiply(moments.second, np.float32(SECOND_DECAY), out=out.second)
+        squares = np.square(gradient)
+        squares *= np.float32(1 - SECOND_DECAY)
+        second += squares
+        if not rate:
+            return np.zeros_like(first)
+        scale = (1 - FIRST_DECAY**count) / rate
+        root = np.sqrt(second, out=squares)
+        root *= np.float32(scale / math.sqrt(1 - SECOND_DECAY**count))
+        root += np.float32(scale * EPSILON)
+        return np.divide(first, root, out=root)
 
 
-def _first(moments: Moments, gradient: Array) -> Array:
-    first = np.multiply(moments.first, np.float32(FIRST_DECAY))
+def _first(moments: Moments, gradient: Array, out: Moments) -> Array:
+    first = np.multiply(moments.first, np.float32(FIRST_DECAY), out=out.first)
     first += np.float32(1 - FIRST_DECAY) * gradient
-    first.flags.writeable = False
     return first
 
 

@@ -38,7 +38,7 @@ def estimate(objective, weights, signs, sigma: float, groups: int) -> np.ndarray
     """The sum over all examples of the estimated gradients, (n,); what is not written stays a NaN."""
     found = np.full_like(weights, np.nan)
     tried = experiments(objective.network, objective.loss, weights, objective.batches.train)
-    tried.gradient(signs, sigma, groups, found)
+    tried.gradient([0, len(signs)], signs, sigma, groups, found)
     return found
 
 
@@ -63,7 +63,8 @@ def test_the_losses_are_those_of_the_unmoved_weights():
     objective, weights = problem((7,), "relu")
     tried = experiments(objective.network, objective.loss, weights, objective.batches.train)
     before = tried.losses.copy()
-    tried.gradient(drawn_signs(objective), 0.5, 3, np.empty_like(weights))
+    signs = drawn_signs(objective)
+    tried.gradient([0, len(signs)], signs, 0.5, 3, np.empty_like(weights))
     assert tried.losses.tobytes() == before.tobytes()
     assert before.mean() == pytest.approx(objective.losses(Dense(weights[np.newaxis]), 0)[0], rel=1e-5)
 
@@ -71,14 +72,32 @@ def test_the_losses_are_those_of_the_unmoved_weights():
 def test_the_objective_s_experiments_are_those_on_the_examples_that_it_is_asked_for():
     objective, weights = problem((7, 6))
     some, signs = slice(30, 75), drawn_signs(objective)[:, 30:75]
-    each, gradient = objective.nodes.node_gradients(weights, 0, some, signs, 0.01, 3)
-    train, expected = objective.batches.train, np.empty_like(weights)
+    train, ends, gradient, expected = objective.batches.train, [0, len(signs)], *np.empty((2, len(weights)), np.float32)
+    found = objective.nodes.experiments(weights, 0, some)
+    found.gradient(ends, signs, 0.01, 3, gradient)
     tried = experiments(
         objective.network, objective.loss, weights, Columns(train.inputs[:, some], train.targets[:, some])
     )
-    tried.gradient(signs, 0.01, 3, expected)
-    assert each.tobytes() == tried.losses.tobytes()
+    tried.gradient(ends, signs, 0.01, 3, expected)
+    assert found.losses.tobytes() == tried.losses.tobytes()
     assert gradient.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("groups", [2, 99])
+def test_some_nodes_give_the_bits_that_they_give_among_all(activation, groups):
+    """Parts end at whole groups: of two groups, those of 7 and 6 nodes are of 4 and 3, those of 3 outputs of 2."""
+    objective, weights = problem((7, 6), activation)
+    signs, ends = drawn_signs(objective), [0, 4, 7, 10, 13, 15, 16]
+    starts = np.cumsum([0, 4 * 5, 3 * 5, 3 * 8, 3 * 8, 2 * 7, 7])  # of their weights: 4 + 1, 7 + 1 and 6 + 1 a node
+    tried = experiments(objective.network, objective.loss, weights, objective.batches.train)
+    whole = np.empty_like(weights)
+    tried.gradient(ends, signs, 0.01, groups, whole)
+    for first in range(6):
+        for last in range(first + 1, 7):
+            some, rows = np.full(starts[last] - starts[first], np.nan, np.float32), signs[ends[first] : ends[last]]
+            tried.gradient(ends[first : last + 1], rows, 0.01, groups, some)
+            assert some.tobytes() == whole[starts[first] : starts[last]].tobytes()
 
 
 def test_what_does_not_fit_the_cache_is_moved_in_several_goes(monkeypatch):
@@ -97,7 +116,7 @@ def test_a_step_that_is_crossed_is_felt_where_no_gradient_is():
     signs = np.ones((2, 2), np.float32)
     estimated = np.empty_like(weights)
     tried = experiments(network, losses.create("mean-squared-error"), weights, examples)
-    tried.gradient(signs, 0.5, 1, estimated)
+    tried.gradient([0, 2], signs, 0.5, 1, estimated)
     step = 0.5 * np.sqrt(0.1**2 + 0.9**2)  # the inputs' size times σ: 0.45
     assert estimated[0] == pytest.approx((0 - 1) / step * -0.1)  # the second example is too far off
     assert estimated[1] == pytest.approx((0 - 1) / step)

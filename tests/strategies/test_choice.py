@@ -10,7 +10,7 @@ from distsearch.objectives.base import Task, Traits
 
 NETWORK = {
     "blocks": (Block(0, 3, 3), Block(9, 3, 4)),
-    "nodes": (NodeLayer(3, 180), NodeLayer(3, 180)),
+    "nodes": (NodeLayer(3, 180, 3), NodeLayer(3, 180, 4)),
     "examples": 300,
     "batch": 300,
 }

@@ -22,6 +22,21 @@ def test_the_bits_of_a_sum_do_not_depend_on_who_adds_up_what(count, cuts):
     assert total(whole) == pytest.approx(np.sum([leaf.vector for leaf in whole], axis=0, dtype=np.float64), abs=0.1)
 
 
+@given(cuts=st.sets(st.integers(1, 27)))
+def test_ranges_of_the_numbers_may_be_added_up_apart(cuts):
+    """Seven vectors of four numbers each; a run of numbers may begin and end within a vector."""
+    vectors = np.random.default_rng(7).normal(size=(7, 4)).astype(np.float32) * 1e3
+    whole = total(Subtree(0, position, vector) for position, vector in enumerate(vectors))
+    parts = []
+    for lo, hi in pairwise([0, *sorted(cuts), 28]):
+        rows = [(row, max(lo, 4 * row) - 4 * row, min(hi, 4 * row + 4) - 4 * row) for row in range(7)]
+        parts += merge(Subtree(0, row, vectors[row, first:last], first) for row, first, last in rows if first < last)
+    assert total(parts).tobytes() == whole.tobytes()
+    assert (
+        total(part.within(1, 3) for part in parts if part.start < 3 and part.stop > 1).tobytes() == whole[1:3].tobytes()
+    )
+
+
 def test_a_run_of_vectors_is_passed_on_as_few_sums():
     assert [part[:2] for part in merge(leaves(64))] == [(6, 0)]
     assert [part[:2] for part in merge(leaves(13))] == [(3, 0), (2, 2), (0, 12)]

@@ -31,7 +31,8 @@ class Trace(NamedTuple):
     matrix: Array  # (outputs, inputs + 1)
     inputs: Array  # (inputs + 1, examples)
     sums: Array  # (1, outputs, examples), the layer's nodes: its pre-activations
-    activations: Array  # (outputs + 1, examples); the sums themselves if it is linear
+    activations: Array  # (rows, examples)
+    zeros: Array  # (rows, examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,48 +83,64 @@ class Dense:
         """The forward pass of some weights, (n,), through the layer, from inputs, (inputs + 1, examples)."""
         matrix = self.block.matrix(weights)
         sums = np.matmul(matrix, below)[np.newaxis]
-        return Trace(matrix, below, sums, self.activated(sums)[0])
+        padded = self._padded(1, below.shape[1])
+        padded[:, : self.outputs] = sums
+        zeros = np.zeros_like(padded[0])
+        return Trace(matrix, below, sums, self.activated(padded, zeros)[0], zeros)
 
-    def activated(self, sums: Array) -> Array:
-        """The activations for pre-activations, (experiments, outputs, examples), with their row of ones."""
-        if self.activation is None:
-            return sums
-        activations = np.ones((len(sums), sums.shape[1] + 1, sums.shape[2]), np.float32)
-        activations[:, :-1] = sums
-        self.activation.apply(activations, np.zeros_like(activations[0]))
-        return activations
+    def activated(self, padded: Array, zeros: Array) -> Array:
+        """The activations, (experiments, rows, examples), of pre-activations with a row to spare, in their place."""
+        if self.activation is not None:
+            padded[:, -1] = 1
+            self.activation.apply(padded, zeros[: padded.shape[1]])
+        return padded
+
+    def _padded(self, experiments: int, examples: int) -> Array:
+        """Memory for pre-activations, and for the row of ones below activations, (experiments, rows, examples)."""
+        return np.empty((experiments, self.rows, examples), np.float32)
 
     def changes(self, trace: Trace, steps: Array, at: slice) -> Array:
-        """The change in activations of the nodes `at` due to their steps, (outputs, examples): (nodes, examples)."""
-        return self.activated((trace.sums[0, at] + steps[at])[np.newaxis])[0, :-1] - trace.activations[:-1][at]
+        """The change in activations of the nodes `at` due to their steps, (nodes, examples): of the same shape."""
+        padded = np.empty((1, len(steps) + 1, steps.shape[1]), np.float32)
+        np.add(trace.sums[0, at], steps, out=padded[0, :-1])
+        changes = self.activated(padded, trace.zeros)[0, :-1]
+        changes -= trace.activations[:-1][at]
+        return changes
 
     def moved(self, trace: Trace, steps: Array, at: slice, group: int) -> Array:
         """The pre-activations with the nodes `at` moved by their steps, one group of nodes in each experiment.
 
-        steps are (outputs, examples). Returns (experiments, outputs, examples).
+        steps are (nodes, examples). Returns (experiments, outputs, examples).
         """
-        moved = steps[at]
-        places = np.arange(len(moved))
-        sums = np.repeat(trace.sums, -(-len(moved) // group), axis=0)
-        sums[places // group, at.start + places] += moved
+        places = np.arange(len(steps))
+        sums = np.repeat(trace.sums, -(-len(steps) // group), axis=0)
+        sums[places // group, at.start + places] += steps
         return sums
 
     def shifted(self, trace: Trace, changes: Array, at: slice, group: int) -> Array:
         """The pre-activations when the inputs `at` change, (inputs, examples), one group of them in each experiment.
 
-        Returns (experiments, outputs, examples): only the columns for what has changed are multiplied.
+        Returns (experiments, rows, examples), to be `activated`: only the columns for what has changed are multiplied.
         """
         columns = trace.matrix[:, :-1][:, at]
+        padded = self._padded(-(-len(changes) // group), changes.shape[1])
+        sums = padded[:, : self.outputs]
         if group == 1:
-            sums = np.multiply(columns.T[:, :, np.newaxis], changes[:, np.newaxis])
+            np.multiply(columns.T[:, :, np.newaxis], changes[:, np.newaxis], out=sums)
         else:
             missing = -len(changes) % group
             columns, changes = np.pad(columns, ((0, 0), (0, missing))), np.pad(changes, ((0, missing), (0, 0)))
             stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, group).transpose(1, 0, 2))
-            sums = np.matmul(stacked, changes.reshape(-1, group, changes.shape[1]))
+            np.matmul(stacked, changes.reshape(-1, group, changes.shape[1]), out=sums)
         sums += trace.sums
-        return sums
+        return padded
+
+    def following(self, trace: Trace, activations: Array) -> Array:
+        """The pre-activations for activations below, (experiments, inputs + 1, examples), to be `activated`."""
+        padded = self._padded(len(activations), activations.shape[2])
+        np.matmul(trace.matrix, activations, out=padded[:, : self.outputs])
+        return padded
 
     def gradient(self, trace: Trace, slopes: Array, out: Array) -> None:
-        """Write its weights' gradient to their part of `out`, (n,), from slopes of the loss, (outputs, examples)."""
-        np.matmul(slopes, trace.inputs.T, out=self.block.matrix(out))
+        """Write the gradient of some nodes' weights, (nodes, inputs + 1), to `out`, from slopes, (nodes, examples)."""
+        np.matmul(slopes, trace.inputs.T, out=out)
