@@ -153,7 +153,7 @@ def test_only_one_room_names_numpy_s_random_numbers_only_the_workers_ray_and_one
                 users.add(module)
     assert naming == {
         "numpy.random": {"randomness"},
-        "import ray": {"workers.ray.cluster", "workers.ray.pool", "workers.ray.private", "workers.ray.sending"},
+        "import ray": {f"workers.ray.{each}" for each in ("cluster", "crew", "mail", "private", "sending", "worker")},
         "ray.job_submission": {"jobs.cluster"},
     }
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.machine import keep_memory
 from distsearch.objectives.base import Measurement, Objective
 from distsearch.strategies.base import Answer, AnyStrategy, State
 from distsearch.strategies.sums import total
@@ -23,6 +24,7 @@ class Pool(ABC):
     """Shards that were sent a second time, because the first worker was lost or slow."""
 
     def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
+        keep_memory()
         self.strategy = strategy
         self.objective = objective
 

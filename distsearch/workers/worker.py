@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from distsearch.machine import description, use_one_thread
+from distsearch.machine import description, keep_memory, use_one_thread
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
-from distsearch.workers.ray.parcels import unpacked
+from distsearch.workers.parcels import unpacked
 from distsearch.workers.requests import Request
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -23,6 +23,7 @@ class Worker:
 
     def __init__(self, problem: tuple[AnyStrategy, Objective]) -> None:
         use_one_thread()
+        keep_memory()
         _end_with_parent()
         self._strategy, self._objective = problem
         self._latest: tuple[int, Request] | None = None
@@ -33,11 +34,20 @@ class Worker:
 
     def work(self, number: int, content: bytes, lo: int, hi: int, *arrays: NDArray[Any]) -> tuple[Any, float]:
         """The answer for lo to hi of the request of that number, a parcel; and the seconds that it took."""
+        return self.answer(number, self.known(number) or unpacked(content, arrays), lo, hi)
+
+    def known(self, number: int) -> Request | None:
+        """The request of that number if it is the latest: one object for all of its shards.
+
+        So what is made once per round is found again.
+        """
+        return self._latest[1] if self._latest is not None and self._latest[0] == number else None
+
+    def answer(self, number: int, request: Request, lo: int, hi: int) -> tuple[Any, float]:
+        """The answer for lo to hi of a request, and the seconds that it took."""
+        self._latest = number, request
         began = time.perf_counter()
-        if self._latest is None or self._latest[0] != number:
-            # One object for all of its shards, so that what is made once per round is found again.
-            self._latest = number, unpacked(content, arrays)
-        answer = self._latest[1].answer(self._strategy, self._objective, lo, hi)
+        answer = request.answer(self._strategy, self._objective, lo, hi)
         return answer, time.perf_counter() - began
 
 

@@ -12,7 +12,7 @@ from distsearch.runs.directory import Run
 from distsearch.search.assembly import assemble
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import Policy, Send
-from distsearch.workers.ray.parcels import packed
+from distsearch.workers.parcels import packed
 from distsearch.workers.requests import EvaluateRound
 
 

@@ -1,7 +1,6 @@
-"""Workers as Ray actors, a core each.
+"""Ray workers: the dispatcher decides, the crew acts, and here each is told of the other.
 
-The dispatcher decides; this file carries out. Actors are never restarted or retried by Ray: a lost one is the
-dispatcher's to replace. The driver owns every object (the data, the states), so none is lost with a worker.
+The driver owns every object (the data, the states), so none is lost with a worker.
 """
 
 import logging
@@ -13,11 +12,6 @@ from math import inf
 from operator import itemgetter
 from typing import Any
 
-import ray
-from numpy.typing import NDArray
-from ray.exceptions import RayError, RayTaskError
-
-from distsearch.errors import WorkersError
 from distsearch.machine import description
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
@@ -30,18 +24,16 @@ from distsearch.workers.dispatch.instructions import (
     Policy,
     Say,
     Send,
-    Shard,
     StartWorker,
     Stop,
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
-from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, error_lines, free_cpus
+from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus
+from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
-from distsearch.workers.ray.parcels import packed
 from distsearch.workers.ray.sending import put
 from distsearch.workers.requests import EvaluateRound, Request
-from distsearch.workers.worker import Worker
 
 LOG = logging.getLogger(__name__)
 
@@ -49,17 +41,6 @@ LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
 LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
 LOOK_SHARE = 0.01  # of the time that asking may cost
-
-
-class RayWorker(Worker):
-    """A worker that knows its node."""
-
-    def ready(self) -> dict[str, str]:
-        """What it computes with, and where: answered once the data is there."""
-        return super().ready() | {"node": ray.get_runtime_context().get_node_id()}
-
-
-_Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWorker)
 
 
 class RayPool(Pool):
@@ -70,14 +51,10 @@ class RayPool(Pool):
 
     def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None) -> None:
         super().__init__(strategy, objective)
-        self._workers: dict[int, Any] = {}
-        self._calls: dict[Any, tuple[int, Shard | None]] = {}  # what is awaited: a worker's start, or a shard
+        self._crew: Crew | None = None
         self._kinds = MachineKinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self.worked = 0.0  # seconds that workers have spent on what was accepted
-        self._requests = 0  # that there were
-        self._content = b""  # of the current request, without its large arrays
-        self._arrays: dict[int, tuple[NDArray[Any], Any]] = {}  # its large ones, by their id, and what refers to them
         self._answers: list[tuple[int, Any]] = []  # of the request's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
         self._gone: list[str] = []  # why workers were lost, as far as the user does not know yet
@@ -97,7 +74,7 @@ class RayPool(Pool):
         """Connect, start as many workers as are wanted, and wait for the first."""
         if self._connected_here:
             connect(workers, self.objective.nbytes)
-        self._problem = put(self.strategy, self.objective)
+        self._crew = Crew(put(self.strategy, self.objective))
         cpus = cpus_of_cluster()
         self._wanted = workers or max(1, cpus)
         self._takes_all = workers is None
@@ -111,6 +88,12 @@ class RayPool(Pool):
             LOG.warning(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
         self._carry_out(self._dispatcher.want(self._wanted, time.monotonic()))
         self._wait_for_the_first()
+
+    @property
+    def _workers(self) -> Crew:
+        if self._crew is None:
+            raise AssertionError("Ray is not connected yet")
+        return self._crew
 
     @property
     def count(self) -> int:
@@ -142,31 +125,20 @@ class RayPool(Pool):
 
     def _answered_by_workers(self, request: Request, boundaries: Sequence[int]) -> list[Any]:
         self._answers, self._surplus = [], 0
-        self._pack(request)
+        self._workers.ask(request.outgoing(self.strategy))
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
             self._next_events()
         self.retried += self._surplus
         return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]
 
-    def _pack(self, request: Request) -> None:
-        """Make a parcel of a request. An array that the one before had as well is in the object store already."""
-        self._requests += 1
-        self._content, arrays = packed(request.outgoing(self.strategy))
-        before, self._arrays = self._arrays, {}
-        for array in arrays:
-            known = before.get(id(array))
-            if known is None or array.flags.writeable:  # what can be written to may have been
-                known = array, ray.put(array)
-            self._arrays[id(array)] = known
-
     def close(self, wait: bool = True) -> None:
         """End the workers, and Ray where this pool started it."""
-        if self._connected_here and not ray_is_kept():
+        ends_ray = self._connected_here and not ray_is_kept()
+        if self._crew is not None:
+            self._crew.close(kill=not ends_ray)
+        if ends_ray:
             disconnect(wait)
-        else:
-            for worker in self._workers.values():
-                ray.kill(worker)
 
     def _wait_for_the_first(self) -> None:
         """Wait a while for the first worker, so that a normal start is not reported as a lack of workers.
@@ -196,8 +168,10 @@ class RayPool(Pool):
     def _next_events(self, longest: float = LONGEST_WAIT) -> None:
         """Wait for and handle the next events."""
         self._follow_the_cluster()
-        for call in self._ready(longest):
-            self._carry_out(self._outcome(call))
+        deadline = self._dispatcher.next_deadline()
+        wait = longest if deadline is None else min(longest, max(0.0, deadline - time.monotonic()))
+        for event in self._workers.events(wait):
+            self._carry_out(self._decided(event))
         self._carry_out(self._dispatcher.tick(time.monotonic()))
         self._report_the_gone()
 
@@ -226,75 +200,42 @@ class RayPool(Pool):
         if crowded:
             self._carry_out(self._dispatcher.queued(now))
 
-    def _ready(self, longest: float) -> list[Any]:
-        """The calls that have come back, after a wait until there is one or the dispatcher has something to do."""
-        deadline = self._dispatcher.next_deadline()
-        wait = longest if deadline is None else min(longest, max(0.0, deadline - time.monotonic()))
-        if not self._calls:
-            time.sleep(wait)
-            return []
-        ready, others = ray.wait(list(self._calls), num_returns=1, timeout=wait)
-        if ready and others:  # all that is there, so that no worker is found late while its answer lies here
-            ready += ray.wait(others, num_returns=len(others), timeout=0)[0]
-        return list(ready)
-
-    def _outcome(self, call: Any) -> list[Instruction]:
-        """Tell the dispatcher how a call ended."""
-        worker, shard = self._calls.pop(call)
+    def _decided(self, event: Event) -> list[Instruction]:
+        """What the dispatcher makes of an event."""
         now = time.monotonic()
-        try:
-            outcome = ray.get(call)
-        except RayTaskError as error:
-            if shard is None:
-                raise WorkersError(f"a worker could not start: {error_lines(error)[-1]}") from None
-            return self._dispatcher.failed(worker, shard, _cause(error), now)
-        except RayError as error:
-            if getattr(error, "actor_init_failed", False):
-                raise WorkersError(f"a worker could not start: {error_lines(error)[-1]}") from None
-            reason = error_lines(error)[0].rstrip(".")
-            if self._workers.pop(worker, None) and shard:  # every call that it had comes back, given up or not
-                self._gone.append(reason)
-            return self._dispatcher.lost(worker, reason, now)
-        if shard is None:
-            if warning := self._kinds.add(outcome):
-                LOG.warning(warning)
-            return self._dispatcher.joined(worker, now)
-        answer, seconds = outcome
-        instructions = self._dispatcher.answered(worker, shard, now, seconds)
-        if any(isinstance(instruction, Accept) for instruction in instructions):
-            self._answers.append((shard.lo, answer))
-            self._surplus -= 1
-            self.worked += seconds
-        return instructions
+        match event:
+            case Joined(worker, machine):
+                if warning := self._kinds.add(machine):
+                    LOG.warning(warning)
+                return self._dispatcher.joined(worker, now)
+            case Answered(worker, shard, answer, seconds):
+                instructions = self._dispatcher.answered(worker, shard, now, seconds)
+                if any(isinstance(instruction, Accept) for instruction in instructions):
+                    self._answers.append((shard.lo, answer))
+                    self._surplus -= 1
+                    self.worked += seconds
+                return instructions
+            case Failed(worker, shard, error):
+                return self._dispatcher.failed(worker, shard, error, now)
+            case Lost(worker, reason, worked):
+                if worked:
+                    self._gone.append(reason)
+                return self._dispatcher.lost(worker, reason, now)
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case Send(worker, shard):
                     self._surplus += 1
-                    parcel = self._requests, self._content, shard.lo, shard.hi
-                    arrays = (reference for _, reference in self._arrays.values())
-                    call = self._workers[worker].work.remote(*parcel, *arrays)
-                    self._calls[call] = worker, shard
+                    self._workers.send(worker, shard)
                 case StartWorker(worker):
-                    self._workers[worker] = _Actor.options(scheduling_strategy="SPREAD").remote(self._problem)
-                    self._calls[self._workers[worker].ready.remote()] = worker, None
+                    self._workers.start(worker)
                 case GiveUp(worker, reason):
-                    ray.kill(self._workers.pop(worker))
+                    self._workers.kill(worker)
                     self._gone.append(reason)
                 case Say(message):
                     LOG.warning(message)
                 case Stop(error):
                     raise error
                 case Accept():
-                    pass  # _outcome has kept the answer
-
-
-def _cause(error: RayTaskError) -> Exception:
-    """What was raised on the worker, whose own traceback is in Ray's error."""
-    cause = error.cause
-    if not isinstance(cause, Exception):
-        return error
-    if cause.__cause__ is None:
-        cause.__cause__ = error
-    return cause
+                    pass  # _decided has kept the answer
