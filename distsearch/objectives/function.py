@@ -10,9 +10,6 @@ from distsearch.errors import ObjectiveError
 from distsearch.objectives import foreign
 from distsearch.objectives.base import Array, Objective
 
-LARGEST_TILE = 64  # candidates
-LARGEST_TILE_WEIGHTS = 1 << 22  # of all candidates of a tile
-
 Function = Callable[[Array], float]
 """Maps weights, (n,) float32, to a loss."""
 
@@ -21,11 +18,12 @@ class FunctionObjective(Objective):
     """A function of the user's own, from weights (n,) to a loss."""
 
     foreign = True
+    one_by_one = True
+    tiling = Tiling(1, 1)
 
     def __init__(self, function: Function, weights_count: int) -> None:
         self.function = function
         self.weights_count = weights_count
-        self.tiling = Tiling(max(1, min(LARGEST_TILE, LARGEST_TILE_WEIGHTS // weights_count)), 1)
 
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's value for each candidate, (candidates,). ObjectiveError if it fails or gives no number."""
