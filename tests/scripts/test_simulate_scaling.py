@@ -6,9 +6,9 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate_scaling.py"
 
 
 def test_the_table_is_labelled_as_simulated_and_has_a_line_for_each_power_of_two() -> None:
-    command = [sys.executable, str(SCRIPT), "--workers", "8", "--candidates", "4096", "--markdown"]
+    command = [sys.executable, str(SCRIPT), "candidates", "--workers", "8", "--units", "4096", "--markdown"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    title, _, head, _, *lines = done.stdout.splitlines()
+    title, _, head, _, *lines = done.stdout.strip().splitlines()
     assert title.startswith("Simulated, not measured")
     assert head.startswith("| workers | round | speed-up | idle |")
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
