@@ -114,8 +114,12 @@ class Sweep:
         return None if held and self._are_last(workers) else self._cut(tiles)
 
     def _are_last(self, workers: int) -> bool:
-        """Whether a short sweep has one shard left for each worker: queued, a shard would wait for its own worker."""
-        return 0 < self._shards_left <= workers
+        """Whether a short sweep has one shard left for each worker: queued, a shard would wait for its own worker.
+
+        Not with so many workers that they would all wait for the driver instead.
+        """
+        reachable = workers * self._policy.call_seconds <= self._policy.shortest_shard
+        return reachable and 0 < self._shards_left <= workers
 
     def _cut(self, tiles: int) -> Piece:
         lo, hi = self._boundaries[self._cut_tiles], self._boundaries[self._cut_tiles + tiles]
