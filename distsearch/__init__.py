@@ -39,7 +39,9 @@ def search(X: Any, y: Any, **settings: Any) -> "SearchResult":
     return functions.search(X, y, settings)
 
 
-def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "FunctionResult":
+def minimize(
+    function: Callable[[Any], Any], start: Any, *, vectorized: bool = False, **settings: Any
+) -> "FunctionResult":
     """Look for the weights that a function of your own maps to the lowest number.
 
     `function` takes weights (n,) float32, which it must not change, and returns a number. For Ray workers it has to be
@@ -47,8 +49,12 @@ def minimize(function: Callable[[Any], float], start: Any, **settings: Any) -> "
     seen: use `workers=0` for that. `start` is (n,), the first weights. `settings` are as in `search`, without those of
     data and network.
 
+    With `vectorized=True`, `function` takes several candidates at once, (candidates, n) float32, and returns their
+    losses, (candidates,): one call of NumPy, JAX or a simulator then serves up to 65 of them. Workers are sent whole
+    calls, so they only share rounds of more candidates than that: choose a `population` of several hundred.
+
     Raises a `distsearch.errors.DistsearchError` that says what to change.
     """
     from distsearch.api import functions
 
-    return functions.minimize(function, start, settings)
+    return functions.minimize(function, start, settings, vectorized)

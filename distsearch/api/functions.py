@@ -13,7 +13,7 @@ from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
-from distsearch.errors import DataError, SettingError
+from distsearch.errors import DataError, SettingError, brief
 from distsearch.objectives import losses
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result
@@ -78,9 +78,14 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
 
 
 def minimize(
-    function: Callable[[NDArray[np.float32]], float], start: ArrayLike, settings: Mapping[str, Value]
+    function: Callable[[NDArray[np.float32]], Any],
+    start: ArrayLike,
+    settings: Mapping[str, Value],
+    vectorized: bool = False,
 ) -> FunctionResult:
     """See `distsearch.minimize`."""
+    if not isinstance(vectorized, bool):
+        raise SettingError(f"vectorized: expected True or False, got {brief(vectorized)}")
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}
     _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
     keep_ray()
@@ -88,7 +93,7 @@ def minimize(
     if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
     with passed_on() as interrupts, speaking_python():
-        assembly = assemble_function(_config(settings), function, weights)
+        assembly = assemble_function(_config(settings), function, weights, vectorized)
         found, history = _found(assembly, settings, interrupts)
     return FunctionResult(found.state.best.weights, history, found.result)
 

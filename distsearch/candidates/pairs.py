@@ -46,6 +46,8 @@ class Pairs:
         """
         if not self._whole:
             np.add(middle, self._signed(steps), out=out)
+            if self.lo == 0:
+                out[0] = middle
             return
         if self.lo == 0:
             out[0] = middle
@@ -65,10 +67,9 @@ class Pairs:
         return (self.lo % 2 == 1 or self.lo == 0) and self.hi % 2 == 1
 
     def _signed(self, steps: Array) -> Array:
-        """The signed step of each unit, (units, …); that of the center is 0."""
+        """The signed step of each unit, (units, …); that of the center, which has none, means nothing."""
         units = np.arange(self.lo, self.hi)
         signs = np.where(units % 2, np.float32(1), np.float32(-1))
-        signs[units == 0] = 0
         places = np.maximum(units - 1, 0) // 2 - self.first
         return signs.reshape(-1, *[1] * (steps.ndim - 1)) * steps[places]
 

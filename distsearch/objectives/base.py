@@ -92,6 +92,8 @@ class Objective(ABC):
 
     tiling: Tiling
     """What is computed together, for candidates that are whole sets of weights."""
+    one_by_one: bool = False
+    """Whether each candidate is evaluated by itself, so that no loss depends on which others are made with it."""
     nbytes: int = 0
     """The size of its data, in bytes."""
     classes: bool = False

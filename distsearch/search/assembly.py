@@ -4,7 +4,7 @@ A plan follows from the configuration and the shape of the data, and is all that
 again. An assembly is a plan with the data: ready to search.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
 from typing import Any
@@ -22,7 +22,7 @@ from distsearch.errors import SettingError
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
-from distsearch.objectives.function import Function, FunctionObjective
+from distsearch.objectives.function import FunctionObjective, VectorizedObjective
 from distsearch.objectives.model import network_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import names
@@ -145,14 +145,20 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
 
 
-def assemble_function(config: RunConfig, function: Function, start: Array) -> Assembly:
-    """The assembly that minimises a function of weights, (n,), from the first ones."""
+def assemble_function(
+    config: RunConfig, function: Callable[[Array], Any], start: Array, vectorized: bool = False
+) -> Assembly:
+    """The assembly that minimises a function of weights, (n,), from the first ones.
+
+    A vectorized function takes several candidates, (candidates, n), and returns their losses, (candidates,).
+    """
     task = Task(start.size, rounds=Limits(config.stop).rounds)
     config, why = _with_strategy(config, task)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     first = _first_state(strategy, start, config.strategy.seed)
     plan = Plan(with_storage(config), task, strategy, first, None, why)
-    return Assembly(plan, FunctionObjective(function, start.size))
+    kind = VectorizedObjective if vectorized else FunctionObjective
+    return Assembly(plan, kind(function, start.size))
 
 
 def plan_network(config: RunConfig, network: Network, examples: int) -> Plan:

@@ -12,6 +12,9 @@ from distsearch.objectives.base import Objective, Task
 from distsearch.settings import Settings, about
 from distsearch.strategies.base import LARGEST_SIGMA, Answer, Array, Best, Losses, State, Strategy, frozen
 
+MADE_AT_ONCE = 64  # candidates, where each is evaluated by itself
+MOST_WEIGHTS = 1 << 22  # of all candidates made at once
+
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T", bound=State)
 
@@ -49,18 +52,29 @@ class PopulationStrategy(Strategy[S, T]):
 
     def boundaries(self, state: T, objective: Objective) -> Sequence[int]:
         """Tiles with the number of candidates that suits the objective."""
-        units = self.units(state)
-        return [*range(0, units, objective.tiling.candidates), units]
+        units, size = self.units(state), objective.tiling.candidates
+        return range(units + 1) if size == 1 else [*range(0, units, size), units]
 
     def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
-        """Evaluate the candidates [lo, hi), tile by tile, so that no more than one tile is in memory."""
-        boundaries = [at for at in self.boundaries(state, objective) if lo <= at <= hi]
+        """Evaluate the candidates [lo, hi), tile by tile, so that no more than one tile is in memory.
+
+        Where each is evaluated by itself, as many are made at once as is fast.
+        """
+        if objective.one_by_one:
+            boundaries = self._few_at_once(lo, hi)
+        else:
+            boundaries = [at for at in self.boundaries(state, objective) if lo <= at <= hi]
         losses = []
         for tile in pairwise(boundaries):
             candidates = self.ask(state, *tile)
             losses.append(objective.losses(candidates, state.round))
             self._latest = state, tile[0], candidates
         return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
+
+    def _few_at_once(self, lo: int, hi: int) -> list[int]:
+        """The range [lo, hi) in parts that are quickly made and fit into memory. No mirrored pair is parted within."""
+        count = max(2, min(MADE_AT_ONCE, MOST_WEIGHTS // self.task.weights_count))
+        return [lo, *range((lo + count) | 1, hi, count - count % 2), hi]
 
     def weights_of(self, state: T, index: int) -> Array:
         """The weights, (n,), of one candidate of the round."""

@@ -81,17 +81,18 @@ def check_parts(kind: Kind, settings: Given = None) -> None:
     """A round may be divided at every boundary, and its answers lead to the same state."""
     problem = Problem(kind, settings)
     strategy = problem.strategy
-    problem.objective.tiling = problem.objective.tiling._replace(candidates=5)
-    state = problem.searched(3)
-    units = strategy.units(state)
-    boundaries = list(strategy.boundaries(state, problem.objective))
-    expect(boundaries[0] == 0 and boundaries[-1] == units, "boundaries go from 0 to the number of units")
-    expect(all(lo < hi for lo, hi in pairwise(boundaries)), "boundaries rise")
-    whole = problem.told(state, [strategy.work(state, problem.objective, 0, units)])
-    for cuts in (boundaries, [0, boundaries[len(boundaries) // 2], units]):
-        ranges = pairwise(sorted(set(cuts)))
-        parts = [strategy.work(state, problem.objective, lo, hi) for lo, hi in ranges]
-        expect(bytes_of(problem.told(state, parts)) == bytes_of(whole), "answers in parts lead to the same state")
+    for candidates in (1, 5):
+        problem.objective.tiling = problem.objective.tiling._replace(candidates=candidates)
+        state = problem.searched(3)
+        units = strategy.units(state)
+        boundaries = list(strategy.boundaries(state, problem.objective))
+        expect(boundaries[0] == 0 and boundaries[-1] == units, "boundaries go from 0 to the number of units")
+        expect(all(lo < hi for lo, hi in pairwise(boundaries)), "boundaries rise")
+        whole = problem.told(state, [strategy.work(state, problem.objective, 0, units)])
+        for cuts in (boundaries, [0, boundaries[len(boundaries) // 2], units]):
+            ranges = pairwise(sorted(set(cuts)))
+            parts = [strategy.work(state, problem.objective, lo, hi) for lo, hi in ranges]
+            expect(bytes_of(problem.told(state, parts)) == bytes_of(whole), "answers in parts lead to the same state")
 
 
 def check_outgoing(kind: Kind, settings: Given = None) -> None:

@@ -50,6 +50,7 @@ class LatePool(Pool):
         self._round_began = inf  # the current one; infinite between rounds
         self._rounds = 0
         self._latest: deque[float] = deque(maxlen=LATEST)  # seconds of rounds here
+        self._tiles = 0  # that the latest round is divided into
         self._piece = 1  # tiles that are answered between two looks
         self._pool: Pool | None = None
         self._arrived: Pool | None = None  # set by the thread that opens it
@@ -95,6 +96,7 @@ class LatePool(Pool):
     def _answered_until_joined(self, request: Request) -> list[Any]:
         """Answers from here, a few tiles at a time, until workers have joined; from then on theirs."""
         boundaries = request.boundaries(self.strategy, self.objective)
+        self._tiles = len(boundaries) - 1
         answers: list[Any] = []
         at = 0
         while at < len(boundaries) - 1:
@@ -126,12 +128,12 @@ class LatePool(Pool):
             self._arrived = pool
 
     def _pays(self) -> bool:
-        """Whether workers would make up for their start, going by the rounds so far."""
+        """Whether workers would make up for their start, going by the rounds so far. One tile cannot be shared."""
         now = time.monotonic()
         current = now - self._round_began  # −infinite between rounds
         latest = list(self._latest)
         usual = max(median(latest) if latest else 0.0, current)
-        if usual < SHORTEST_ROUND:
+        if usual < SHORTEST_ROUND or self._tiles < 2:
             return False
         left = min((self._horizon.rounds - self._rounds) * usual, self._horizon.seconds - (now - (self._began or now)))
         return left >= START_SECONDS

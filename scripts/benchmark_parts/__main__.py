@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from core import single_core
 from dispatching import dispatching
 from figures import Figure
+from functions import function_scaling
 from pool import idleness, ray_scaling, recovery
 from process import memory, processes
 from rich.console import Console
@@ -23,6 +24,7 @@ from distsearch.machine import cores, description, one_thread
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "core": single_core,
     "ray": ray_scaling,
+    "functions": function_scaling,
     "idle": idleness,
     "process": processes,
     "memory": memory,

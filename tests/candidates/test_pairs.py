@@ -34,6 +34,13 @@ def test_any_run_of_units_gets_the_center_and_plus_and_minus_of_its_steps(shape,
     assert spread(Pairs(lo, lo + count), steps, middle).tolist() == [each.tolist() for each in whole[lo : lo + count]]
 
 
+@pytest.mark.parametrize("hi", range(1, 6))
+def test_the_center_comes_out_to_the_bit_whatever_its_zeros_and_steps(hi):
+    middle = np.array([-0.0, 0.0, 1.0], np.float32)
+    steps = np.array([[1.0, -1.0, np.inf], [1.0, 1.0, 1.0]], np.float32)
+    assert spread(Pairs(0, hi), steps, middle)[0].tobytes() == middle.tobytes()
+
+
 @pytest.mark.parametrize(("lo", "hi", "first", "last"), [(0, 1, 0, 0), (5, 9, 2, 4), (4, 5, 1, 2), (0, 3, 0, 1)])
 def test_no_step_is_needed_that_nobody_takes(lo, hi, first, last):
     assert (Pairs(lo, hi).first, Pairs(lo, hi).last) == (first, last)

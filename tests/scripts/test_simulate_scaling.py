@@ -6,9 +6,9 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate_scaling.py"
 
 
 def test_the_table_is_labelled_as_simulated_and_has_a_line_for_each_power_of_two() -> None:
-    command = [sys.executable, str(SCRIPT), "--workers", "8", "--candidates", "4096", "--markdown"]
+    command = [sys.executable, str(SCRIPT), "candidates", "--workers", "8", "--units", "4096", "--markdown"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    title, _, head, _, *lines = done.stdout.splitlines()
+    title, _, head, _, *lines = done.stdout.strip().splitlines()
     assert title.startswith("Simulated, not measured")
     assert head.startswith("| workers | round | speed-up | idle |")
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -17,3 +17,14 @@ def test_the_table_is_labelled_as_simulated_and_has_a_line_for_each_power_of_two
     assert speedups[0] == 1.0
     assert all(0.8 * 2**power < speedup <= 2**power for power, speedup in enumerate(speedups))
     assert {row[-1] for row in cells} <= {"32.8 kB", "32.9 kB", "33.0 kB"}  # eight bytes a candidate, few sent twice
+
+
+def test_each_kind_of_round_has_a_table_of_its_own() -> None:
+    command = [sys.executable, str(SCRIPT), "function", "nodes-1024", "nodes-128", "--workers", "2", "--markdown"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    titles = [line for line in done.stdout.splitlines() if line.startswith("Simulated, not measured")]
+    assert [title.partition(" ms each")[0].split("rounds of ")[1] for title in titles] == [
+        "4,096 candidates of a function of 0.1 s, 100",
+        "64 units of node-perturbation, 784-1024-10, 0.15",
+        "16 units of node-perturbation, 784-128-10, 0.17",
+    ]

@@ -120,6 +120,15 @@ def test_nobody_is_asked_where_it_would_not_pay(seconds, horizon):
     awaited(lambda: not any(thread.name == OPENING for thread in threading.enumerate()))
 
 
+def test_nobody_is_asked_to_share_what_cannot_be_divided():
+    case = Case(0.001)
+    case.pool.objective.tiling = case.pool.objective.tiling._replace(candidates=200)
+    for _ in range(3):
+        case.round()
+    assert not case.asked.is_set()
+    case.pool.close()
+
+
 def test_workers_that_cannot_start_are_no_reason_to_stop(said):
     case = Case(0.0001)
 

@@ -106,7 +106,7 @@ def test_what_the_objective_raises_is_told_and_not_tried_again(pool, tmp_path):
 
     def broken(weights):
         with calls.open("a") as file:
-            file.write("x")
+            file.write(f"{weights.tobytes().hex()}\n")
         raise KeyError("no such thing")
 
     strategy = create("hill-climb", {"population": 2})
@@ -114,7 +114,8 @@ def test_what_the_objective_raises_is_told_and_not_tried_again(pool, tmp_path):
         state = strategy.init(np.zeros(4, np.float32), 0)
         with pytest.raises(ObjectiveError, match="the objective raised KeyError: 'no such thing'") as caught:
             workers.evaluate(state)
-    assert calls.read_text() == "x"
+    candidates = calls.read_text().split()
+    assert len(candidates) == len(set(candidates)) >= 1
     assert re.search(rf"such thing' \({re.escape(__file__)}, line \d+\)$", str(caught.value))
     assert isinstance(caught.value.__cause__, KeyError)
 

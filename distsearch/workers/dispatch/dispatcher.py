@@ -194,7 +194,7 @@ class Dispatcher:
         """Send available work to all workers with capacity, idle ones first, so that it is spread evenly."""
         for level in self._capacity.levels:
             passed = []
-            while self._sweep.has_work and (worker := self._capacity.take(level)):
+            while self._sweep.has_work_at(level, self._sharers) and (worker := self._capacity.take(level)):
                 if (piece := self._sweep.take(worker.pieces, self._sharers)) is None:
                     passed.append(worker)  # it already has everything available
                 else:

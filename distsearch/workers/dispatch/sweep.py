@@ -1,14 +1,15 @@
 """One pass over the tiles of a round: cut into shards as workers become free; taken back if need be, never lost.
 
 Each shard is a fixed fraction of what is left, so shards shrink towards the end and all workers finish together
-(guided self-scheduling, Polychronopoulos & Kuck 1987, doi 10.1109/TC.1987.5009495).
+(guided self-scheduling, Polychronopoulos & Kuck 1987, doi 10.1109/TC.1987.5009495). A sweep too short for that, as
+shards have to be worth a call, is cut into equally many for each worker.
 """
 
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from math import ceil, inf
+from math import ceil, inf, sqrt
 
 from distsearch.workers.dispatch.instructions import Policy, Shard
 
@@ -65,6 +66,8 @@ class Sweep:
         self._policy = policy
         self._tiles = self._unsettled = max(0, len(boundaries) - 1)
         self._cut_tiles = 0
+        self._planned = False  # whether the pace was known, so that shards could be counted
+        self._shards_left = 0  # to cut, if it is a short sweep
         self._queue: deque[Piece] = deque()  # to be sent again
         self._delayed: list[tuple[float, int, Piece]] = []  # the same, but not before a time
         # Pieces queued behind other work, and those at slow workers; each with its worker's pieces, oldest first.
@@ -82,6 +85,10 @@ class Sweep:
         while self._queue and self._queue[0].settled:
             self._queue.popleft()
         return bool(self._queue) or self._cut_tiles < self._tiles
+
+    def has_work_at(self, level: int, workers: int) -> bool:
+        """Whether something can be sent to a worker with so many pieces; the last shards go to idle ones."""
+        return self.has_work and (level == 0 or bool(self._queue) or not self._are_last(workers))
 
     @property
     def next_delayed(self) -> float:
@@ -101,19 +108,58 @@ class Sweep:
                 del self._queue[index]
                 piece.waiting = False
                 return piece
-        return self._cut(workers) if self._cut_tiles < self._tiles else None
+        if (left := self._tiles - self._cut_tiles) == 0:
+            return None
+        tiles = self._next_tiles(left, workers)
+        return None if held and self._are_last(workers) else self._cut(tiles)
 
-    def _cut(self, workers: int) -> Piece:
-        policy, left = self._policy, self._tiles - self._cut_tiles
-        least = ceil(self._tiles / policy.max_shards)
-        if self._pace.median:
-            seconds = max(policy.shortest_shard, policy.call_seconds * workers)
-            # A short sweep is one shard per worker: hence at most the even share.
-            least = max(least, min(ceil(seconds / self._pace.median), ceil(self._tiles / workers)))
-        tiles = min(left, max(least, left // (policy.shards_per_worker * workers)))
+    def _are_last(self, workers: int) -> bool:
+        """Whether a short sweep has one shard left for each worker: queued, a shard would wait for its own worker.
+
+        Not with so many workers that they would all wait for the driver instead.
+        """
+        reachable = workers * self._policy.call_seconds <= self._policy.shortest_shard
+        return reachable and 0 < self._shards_left <= workers
+
+    def _cut(self, tiles: int) -> Piece:
         lo, hi = self._boundaries[self._cut_tiles], self._boundaries[self._cut_tiles + tiles]
         self._cut_tiles += tiles
+        self._shards_left -= self._shards_left > 0
         return Piece(Shard(self._number, lo, hi), tiles, self._pace)
+
+    def _next_tiles(self, left: int, workers: int) -> int:
+        """The tiles of the next shard."""
+        busy = min(workers, self._most_shards)
+        least, share = self._least(workers, busy), self._policy.shards_per_worker * workers
+        if self._pace.median and not self._planned:
+            self._planned = True
+            if least > 1 and self._tiles < least * share:
+                self._shards_left = self._count(left, least, busy)
+        return ceil(left / self._shards_left) if self._shards_left else min(left, max(least, left // share))
+
+    @property
+    def _most_shards(self) -> int:
+        """Beyond how many shards a sweep only becomes longer, as the driver sends one after the other.
+
+        N shards take c N / 2 to send, where c is the driver's time per call, and the last one then runs for 1 / N of
+        the work: the sum is lowest at N = √(2 work / c).
+        """
+        work = self._tiles * self._pace.median
+        return ceil(sqrt(2 * work / self._policy.call_seconds)) if work else self._tiles
+
+    def _least(self, workers: int, busy: int) -> int:
+        """The tiles of a shard that is worth a call; in a short sweep, each of the busy workers has one shard."""
+        policy, pace = self._policy, self._pace.median
+        least = ceil(self._tiles / policy.max_shards)
+        if not pace:
+            return least
+        seconds = max(policy.shortest_shard, policy.call_seconds * workers)
+        return max(least, min(ceil(seconds / pace), ceil(self._tiles / busy)))
+
+    def _count(self, left: int, least: int, busy: int) -> int:
+        """The shards of what is left of a short sweep: of `least` tiles or more, and equally many for each worker."""
+        most = left // ceil(self._tiles / self._policy.max_shards)
+        return max(1, min(most, busy * max(1, left // (least * busy))))
 
     def requeue(self, piece: Piece) -> None:
         """Queue the piece to be sent again, before all others."""

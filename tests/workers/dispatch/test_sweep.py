@@ -2,6 +2,7 @@
 
 from itertools import accumulate, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,28 @@ def test_a_short_round_is_one_shard_a_worker() -> None:
         swept = cluster.sweep(range(41))
     assert swept is not None
     assert swept.sends == 4
+
+
+@pytest.mark.parametrize(("tiles", "tile"), [(8, 0.02), (32, 0.005), (32, 0.02), (33, 0.01), (65, 0.005)])
+def test_two_workers_get_equally_much_of_a_short_round(tiles: int, tile: float) -> None:
+    cluster = Simulation(Policy(), Costs(tile=tile, latency=0.0), loss=loss)
+    cluster.open(2)
+    for _ in range(3):
+        swept = cluster.sweep(range(tiles + 1))
+    assert swept is not None
+    assert swept.seconds < ((tiles + 1) // 2 + 0.5) * tile
+
+
+@pytest.mark.parametrize(("tiles", "tile"), [(4096, 0.1), (1000, 0.01), (64, 0.01), (64, 0.00015), (16, 0.00017)])
+def test_more_workers_never_make_a_round_longer(tiles: int, tile: float) -> None:
+    policy, seconds = Policy(), []
+    for workers in (1, 4, 16, 64, 256, 1024, 4096):
+        cluster = Simulation(policy, Costs(tile=tile, driver=policy.call_seconds), loss=loss)
+        cluster.open(workers)
+        swept = [cluster.sweep(range(tiles + 1)) for _ in range(4)][-1]
+        assert swept is not None
+        seconds.append(swept.seconds)
+    assert all(later < 1.1 * earlier for earlier, later in pairwise(seconds))
 
 
 def test_shards_are_long_enough_to_be_worth_a_call() -> None:
