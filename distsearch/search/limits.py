@@ -1,6 +1,7 @@
 """When a search ends: at the first of its limits."""
 
 from collections.abc import Iterable
+from math import inf
 
 from distsearch.config import DEFAULT_ROUNDS, StopConfig
 from distsearch.runs.history import RoundRecord
@@ -24,7 +25,8 @@ class Limits:
             (stop.seconds, stop.target_loss is not None, stop.target_accuracy, stop.patience, stop.rounds)
         )
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
-        self._lowest = float("inf")
+        self.seconds = inf if stop.seconds is None else stop.seconds
+        self._lowest = inf
         self._in_vain = 0  # rounds, or measurements, since the best loss has fallen
         self.already = ""
         for row in done:
@@ -44,7 +46,7 @@ class Limits:
             return TARGET_ACCURACY
         if self.rounds is not None and row.round + 1 >= self.rounds:
             return ROUNDS
-        if stop.seconds is not None and row.seconds >= stop.seconds:
+        if row.seconds >= self.seconds:
             return SECONDS
         if stop.patience is not None and self._in_vain >= stop.patience:
             return PATIENCE

@@ -1,5 +1,6 @@
 """The loop: workers evaluate a round's candidates, the strategy makes the next state, observers hear of it."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,14 @@ from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.limits import INTERRUPTED
+from distsearch.search.limits import INTERRUPTED, SECONDS
 from distsearch.search.observers import Observer, Round
 from distsearch.search.rounds import Rounds
 from distsearch.strategies.base import State
 from distsearch.workers.base import Pool
+from distsearch.workers.pieces import TimeIsUpError
+
+LOG = logging.getLogger(__name__)
 
 
 class Spent(NamedTuple):
@@ -52,16 +56,24 @@ def search(
 ) -> Found:
     """Round after round until a limit is reached, from a state that the rounds `done` have led to.
 
-    SIGINT and SIGTERM abandon the current round and end the search. `run` is its name, if it is kept.
+    SIGINT, SIGTERM and the limit of seconds abandon the current round and end the search. `run` is its name, if it is
+    kept.
     """
     strategy, limits, spent = assembly.strategy, assembly.limits(done), Spent.of(done)
     observer.started(state)
     output = assembly.config.output
     rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first)
     reason = limits.already  # of a run that was killed when only its result was missing
-    began = time.perf_counter() - spent.seconds
+    began = time.monotonic() - spent.seconds
+    pool.deadline = began + limits.seconds
     while not reason:
-        outcome = interrupts.during(rounds.run, state)
+        try:
+            outcome = interrupts.during(rounds.run, state)
+        except TimeIsUpError:
+            reason = SECONDS
+            if state.round == len(done):
+                LOG.warning("not one round was finished in time: allow more seconds, or make rounds smaller")
+            break
         if outcome is None:
             reason = INTERRUPTED
             break
@@ -73,7 +85,7 @@ def search(
             outcome.measured,
             candidates=spent.candidates + len(outcome.losses),
             passes=spent.passes + strategy.passes(before) * assembly.task.share,
-            seconds=time.perf_counter() - began,
+            seconds=time.monotonic() - began,
         )
         spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
         observer.round(Round(row, outcome.losses, state, pool.count))

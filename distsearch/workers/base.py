@@ -1,6 +1,7 @@
 """The seam between the search and whoever evaluates its candidates."""
 
 from abc import ABC, abstractmethod
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,9 @@ class Pool(ABC):
 
     retried = 0
     """Shards that were sent a second time, because the first worker was lost or slow."""
+
+    deadline = inf
+    """When, by time.monotonic, the evaluation of a round is given up: TimeIsUpError."""
 
     def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
         keep_memory()
@@ -51,7 +55,10 @@ class Pool(ABC):
         return request.answer(self.strategy, self.objective, request.begin, end)
 
     def evaluate(self, state: State) -> list[Answer]:
-        """The answers to all units of the round, in index order. ObjectiveError if the user's code fails."""
+        """The answers to all units of the round, in index order.
+
+        ObjectiveError if the user's code fails, TimeIsUpError at the deadline.
+        """
         return self.sweep(EvaluateRound(state))
 
     def measure(self, weights: NDArray[np.float32]) -> Measurement:

@@ -18,6 +18,7 @@ from distsearch.errors import DistsearchError
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.base import Pool
+from distsearch.workers.pieces import Pieces
 from distsearch.workers.place import OPENING
 from distsearch.workers.requests import EvaluateRound, Request
 
@@ -26,7 +27,6 @@ LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.4  # between two decisions whether workers would pay
 START_SECONDS = 8.0  # that must be left for it: to start Ray, and for the workers to make up for that
 SHORTEST_ROUND = 0.006  # seconds: in shorter rounds the workers' calls take as long as the work
-PIECE_SECONDS = 0.05  # of work here between two looks whether workers have come
 LATEST = 5  # rounds that are looked at
 
 
@@ -51,7 +51,7 @@ class LatePool(Pool):
         self._rounds = 0
         self._latest: deque[float] = deque(maxlen=LATEST)  # seconds of rounds here
         self._tiles = 0  # that the latest round is divided into
-        self._piece = 1  # tiles that are answered between two looks
+        self._pieces = Pieces(strategy, objective)
         self._pool: Pool | None = None
         self._arrived: Pool | None = None  # set by the thread that opens it
         self._closed = Event()
@@ -91,6 +91,8 @@ class LatePool(Pool):
     def _joined(self) -> Pool | None:
         """The workers' pool once they have come; from then on they are asked."""
         self._pool = self._arrived
+        if self._pool is not None:
+            self._pool.deadline = self.deadline
         return self._pool
 
     def _answered_until_joined(self, request: Request) -> list[Any]:
@@ -98,16 +100,10 @@ class LatePool(Pool):
         boundaries = request.boundaries(self.strategy, self.objective)
         self._tiles = len(boundaries) - 1
         answers: list[Any] = []
-        at = 0
-        while at < len(boundaries) - 1:
-            if (pool := self._joined()) is not None:
+        for at, answer in self._pieces.answers(request, self.deadline):
+            answers.append(answer)
+            if at < self._tiles and (pool := self._joined()) is not None:
                 return answers + pool.sweep(Rest(request, boundaries[at:]))
-            to = min(at + self._piece, len(boundaries) - 1)
-            began = time.monotonic()
-            answers.append(request.answer(self.strategy, self.objective, boundaries[at], boundaries[to]))
-            if time.monotonic() - began < PIECE_SECONDS:
-                self._piece = max(self._piece, min(2 * (to - at), len(boundaries)))
-            at = to
         return answers
 
     def _open_if_it_pays(self) -> None:

@@ -1,9 +1,13 @@
 """A pool without workers: this process does everything. The twin of the Ray pool, without Ray."""
 
+from math import isinf
 from typing import Any
 
+from distsearch.objectives.base import Objective
+from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.base import Pool
-from distsearch.workers.requests import Request
+from distsearch.workers.pieces import Pieces
+from distsearch.workers.requests import EvaluateRound, Request
 
 
 class LocalPool(Pool):
@@ -11,6 +15,12 @@ class LocalPool(Pool):
 
     count = 0
 
+    def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
+        super().__init__(strategy, objective)
+        self._pieces = Pieces(strategy, objective)
+
     def sweep(self, request: Request) -> list[Any]:
-        """The answer to a request, as one range."""
-        return [self.answered_here(request)]
+        """The answer to a request, as one range; in pieces if there is a deadline, so that it holds."""
+        if isinf(self.deadline) or not isinstance(request, EvaluateRound):
+            return [self.answered_here(request)]
+        return [answer for _, answer in self._pieces.answers(request, self.deadline)]

@@ -4,11 +4,12 @@ import logging
 import os
 import signal
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searches import contents, search
+from searches import contents, resume, search
 
 from distsearch import strategies
 from distsearch.config import from_flags
@@ -152,6 +153,17 @@ def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
     assert result.rounds == 21
     assert len(list(stored.history())) == 21
     assert stored_model(stored).scores(read_data(stored.config).train).loss == result.loss
+
+
+def test_a_search_whose_first_round_takes_longer_than_its_time_says_so_and_can_be_resumed(tmp_path, said, monkeypatch):
+    clock = iter(range(0, 10**6, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    stored, result = search(tmp_path, data="digits", layers=[64], population=1000, seconds=30)
+    assert (result.reason, result.rounds, list(stored.history())) == ("seconds", 0, [])
+    assert "not one round was finished in time: allow more seconds, or make rounds smaller" in said
+    monkeypatch.undo()
+    resume(stored.path, rounds=2)
+    assert len(list(stored.history())) == 2
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from distsearch.workers.dispatch.instructions import (
     Stop,
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
+from distsearch.workers.pieces import TimeIsUpError
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
 from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
@@ -128,7 +129,10 @@ class RayPool(Pool):
         self._workers.ask(request.outgoing(self.strategy))
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
-            self._next_events()
+            left = self.deadline - time.monotonic() if request.kind == EvaluateRound.kind else inf
+            if left <= 0:
+                raise TimeIsUpError
+            self._next_events(min(LONGEST_WAIT, left))
         self.retried += self._surplus
         return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]
 

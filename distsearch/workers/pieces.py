@@ -1,0 +1,46 @@
+"""Answering a request in this process a piece at a time, so that time and workers can be looked at in between."""
+
+import time
+from collections.abc import Iterator
+from math import inf
+from typing import Any
+
+from distsearch.objectives.base import Objective
+from distsearch.strategies.base import AnyStrategy
+from distsearch.workers.requests import Request
+
+PIECE_SECONDS = 0.1  # of work between two looks
+
+
+class TimeIsUpError(Exception):
+    """The time of the search is over: what was asked for last is given up."""
+
+
+class Pieces:
+    """Cuts requests into pieces of a few tiles; as many as take about PIECE_SECONDS, which is learnt."""
+
+    def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
+        self._strategy = strategy
+        self._objective = objective
+        self._tiles = 1  # of the next piece
+
+    def answers(self, request: Request, deadline: float = inf) -> Iterator[tuple[int, Any]]:
+        """The answers to pieces in a row, each with the number of the boundary where it ends.
+
+        Raises TimeIsUpError once `deadline` (by time.monotonic) has passed and something is left.
+        """
+        boundaries = request.boundaries(self._strategy, self._objective)
+        last, at = len(boundaries) - 1, 0
+        while at < last:
+            began = time.monotonic()
+            if began >= deadline:
+                raise TimeIsUpError
+            to = min(at + self._tiles, last)
+            answer = request.answer(self._strategy, self._objective, boundaries[at], boundaries[to])
+            took = time.monotonic() - began
+            if took < PIECE_SECONDS:
+                self._tiles = max(self._tiles, min(2 * (to - at), last))
+            elif took > 2 * PIECE_SECONDS:
+                self._tiles = max(1, (to - at) // 2)
+            at = to
+            yield at, answer
