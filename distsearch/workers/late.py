@@ -15,6 +15,7 @@ from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from distsearch.errors import DistsearchError
+from distsearch.machine import cores
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.base import Pool
@@ -26,7 +27,7 @@ LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.4  # between two decisions whether workers would pay
 START_SECONDS = 8.0  # that must be left for it: to start Ray, and for the workers to make up for that
-SHORTEST_ROUND = 0.006  # seconds: in shorter rounds the workers' calls take as long as the work
+SHORTEST_ROUND = 0.002  # seconds: of shorter rounds workers save less than their messages take
 LATEST = 5  # rounds that are looked at
 
 
@@ -124,12 +125,15 @@ class LatePool(Pool):
             self._arrived = pool
 
     def _pays(self) -> bool:
-        """Whether workers would make up for their start, going by the rounds so far. One tile cannot be shared."""
+        """Whether workers would make up for their start, going by the rounds so far.
+
+        One tile cannot be shared, nor can one core.
+        """
         now = time.monotonic()
         current = now - self._round_began  # −infinite between rounds
         latest = list(self._latest)
         usual = max(median(latest) if latest else 0.0, current)
-        if usual < SHORTEST_ROUND or self._tiles < 2:
+        if usual < SHORTEST_ROUND or self._tiles < 2 or cores() < 2:
             return False
         left = min((self._horizon.rounds - self._rounds) * usual, self._horizon.seconds - (now - (self._began or now)))
         return left >= START_SECONDS

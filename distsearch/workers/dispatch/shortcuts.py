@@ -1,44 +1,43 @@
-"""Which sweeps the driver does itself: those that it can finish before the workers' answers would arrive.
+"""Which sweeps the driver does itself: those that it has done before the workers' answers would be there.
 
-A Ray call takes about a millisecond, and many rounds take less. This is measured, not guessed: the first sweeps go to
-the workers, which report how long the work alone took. Nothing here reads a clock, and the result of a sweep is the
-same whoever does it.
+A message to a worker takes a part of a millisecond, a call of Ray several, and many rounds take less. This is measured,
+not guessed: the first sweeps go to the workers, which report how long the work alone took; unless that is hopeless, the
+next are done here; whoever was slower is tried again now and then. Nothing here reads a clock, and the result of a
+sweep is the same whoever does it.
 """
 
 from collections import deque
 from statistics import median
 
 LATEST = 5  # sweeps to consider
-RECHECK = 256  # sweeps until one goes to the workers again, to check whether they are still slower
+RECHECK = 256  # sweeps until the slower way is tried again
 LONGEST = 0.02  # seconds that the driver may spend on a sweep, during which it does not hear its workers
+HOPELESS = 3.0  # times as long as the workers take: so much work together is not tried here
 
 
 class Shortcut:
     """How long sweeps of one kind take, in seconds: here, in the driver, and there, on the workers."""
 
-    __slots__ = ("_asked", "_here", "_there")
+    __slots__ = ("_asked", "_here", "_there", "_worked")
 
     def __init__(self) -> None:
         self._here: deque[float] = deque(maxlen=LATEST)
         self._there: deque[float] = deque(maxlen=LATEST)
+        self._worked: deque[float] = deque(maxlen=LATEST)  # by all workers together
         self._asked = 0
-
-    @property
-    def here(self) -> float:
-        """The usual seconds in this process."""
-        return median(self._here)
-
-    @property
-    def there(self) -> float:
-        """The usual seconds until the workers have answered."""
-        return median(self._there)
 
     def taken(self) -> bool:
         """Whether the next sweep is to be done here."""
         if len(self._there) < LATEST:
             return False
+        there, work = median(self._there), median(self._worked)
+        if work > min(LONGEST, HOPELESS * there):
+            return False
+        if len(self._here) < LATEST:
+            return True
+        faster_here = median(self._here) < min(LONGEST, there)
         self._asked += 1
-        return self._asked % RECHECK != 0 and self.here < min(LONGEST, self.there)
+        return faster_here != (self._asked % RECHECK == 0)
 
     def done(self, seconds: float) -> None:
         """Record a sweep done here."""
@@ -47,4 +46,4 @@ class Shortcut:
     def answered(self, seconds: float, worked: float) -> None:
         """Record a sweep done by the workers, which took them `worked` seconds of work in total."""
         self._there.append(seconds)
-        self._here.append(worked)
+        self._worked.append(worked)

@@ -1,11 +1,14 @@
 """When the driver does a sweep by itself."""
 
-from distsearch.workers.dispatch.shortcuts import LATEST, LONGEST, RECHECK, Shortcut
+import pytest
+
+from distsearch.workers.dispatch.shortcuts import HOPELESS, LATEST, LONGEST, RECHECK, Shortcut
 
 MOST = LATEST // 2 + 1  # of the latest: their median
 
 
 def asked(there: float, worked: float, sweeps: int = LATEST) -> Shortcut:
+    """After so many sweeps by the workers."""
     shortcut = Shortcut()
     for _ in range(sweeps):
         assert not shortcut.taken()
@@ -13,34 +16,59 @@ def asked(there: float, worked: float, sweeps: int = LATEST) -> Shortcut:
     return shortcut
 
 
-def test_it_is_taken_where_the_work_is_over_before_the_workers_have_answered():
-    assert asked(there=0.003, worked=0.001).taken()
-    assert not asked(there=0.003, worked=0.004).taken()
+def tried(there: float, worked: float, here: float) -> Shortcut:
+    """After as many sweeps here as well."""
+    shortcut = asked(there, worked)
+    for _ in range(LATEST):
+        assert shortcut.taken()
+        shortcut.done(here)
+    return shortcut
+
+
+def test_it_is_taken_where_the_work_is_done_before_the_workers_have_answered():
+    assert tried(there=0.003, worked=0.001, here=0.0012).taken()
+    assert not tried(there=0.003, worked=0.004, here=0.0035).taken()
+
+
+def test_work_that_is_faster_here_than_on_the_workers_is_found_out():
+    """Two workers that share memory and caches take longer for it, together, than the driver by itself."""
+    assert tried(there=0.004, worked=0.0045, here=0.0034).taken()
 
 
 def test_the_workers_are_asked_first_and_a_single_late_answer_decides_nothing():
     shortcut = asked(there=0.003, worked=0.004, sweeps=LATEST - 1)
     shortcut.answered(1.0, 0.004)
+    for _ in range(LATEST):
+        shortcut.done(0.0035)
     assert not shortcut.taken()
 
 
-def test_work_that_would_keep_the_driver_busy_for_long_goes_to_the_workers():
-    assert asked(there=10.0, worked=0.9 * LONGEST).taken()
-    assert not asked(there=10.0, worked=1.1 * LONGEST).taken()
+@pytest.mark.parametrize(("there", "worked"), [(10.0, 1.1 * LONGEST), (0.001, 1.1 * HOPELESS * 0.001)])
+def test_work_that_would_keep_the_driver_busy_for_long_is_not_tried_here(there, worked):
+    assert not asked(there, worked).taken()
 
 
-def test_work_that_takes_longer_here_than_the_workers_said_goes_back_to_them():
-    shortcut = asked(there=0.003, worked=0.001)
+def test_work_that_has_come_to_keep_the_driver_busy_for_long_goes_back_to_the_workers():
+    shortcut = tried(there=10.0, worked=0.9 * LONGEST, here=0.9 * LONGEST)
     for _ in range(MOST):
         assert shortcut.taken()
-        shortcut.done(0.005)
+        shortcut.done(1.1 * LONGEST)
     assert not shortcut.taken()
 
 
 def test_now_and_then_the_workers_are_asked_again_and_taken_back_when_they_are_faster():
-    shortcut = asked(there=0.003, worked=0.001)
+    shortcut = tried(there=0.003, worked=0.001, here=0.001)
     for _ in range(MOST):
         sweeps = [shortcut.taken() for _ in range(RECHECK)]
         assert sweeps.index(False) == RECHECK - 1
         shortcut.answered(0.0005, 0.001)
     assert not shortcut.taken()
+
+
+def test_now_and_then_it_is_tried_here_again_and_stays_here_when_that_has_become_faster():
+    shortcut = tried(there=0.003, worked=0.004, here=0.004)
+    for _ in range(MOST):
+        sweeps = [shortcut.taken() for _ in range(RECHECK)]
+        assert sweeps.index(True) == RECHECK - 1
+        shortcut.done(0.002)
+    assert shortcut.taken()
