@@ -56,6 +56,7 @@ SHARED_BY_STRATEGIES = {
     "cma_constants",
     "descent",
     "ladder",
+    "node_parts",
     "optimizers",
     "population",
     "ranges",

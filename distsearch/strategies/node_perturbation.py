@@ -7,15 +7,13 @@ are run by the objective, which knows the network; here their outcome becomes a 
 """
 
 import math
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 from msgspec import structs
 
-from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, signs
@@ -32,14 +30,13 @@ from distsearch.strategies.base import (
     frozen,
 )
 from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolve
+from distsearch.strategies.node_parts import Parts, group_size
 from distsearch.strategies.optimizers import Moments
 from distsearch.strategies.ranges import in_ranges
 from distsearch.strategies.schedules import Plateau
-from distsearch.strategies.sums import Subtree, merge
+from distsearch.strategies.sums import Subtree, merge, total
 
 SLICE = 128  # examples per unit
-UNIT_COST = 23_000  # multiplications per example that are worth a unit, besides the forward pass that all need
-MOST_PARTS = 32  # that the nodes are divided into
 PASSES = 4.0  # measured cost of a round besides its experiments, in forward passes
 
 
@@ -65,6 +62,17 @@ class NodePerturbationSettings(DescentSettings, frozen=True):
         float,
         about("memory of the running mean of weights, which is measured and kept; 0: no mean", at_least=0, below=1),
     ] = 0.99
+    replicas: Annotated[
+        int,
+        about(
+            "copies of the weights that go --local-rounds rounds apart, on batches of their own, and are then "
+            "averaged: for workers far from each other",
+            at_least=1,
+        ),
+    ] = 1
+    local_rounds: Annotated[
+        int, about("rounds that each replica goes between two averages; they count as one round", at_least=1)
+    ] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         super().__init__(settings, task)
         self._descent = Descent(self.settings, decided(self.settings.sigma))
         self._parts = Parts.of(task.nodes, self.settings.groups)
+        self._gradient_units = -(-task.batch // SLICE) * len(self._parts)
 
     @classmethod
     def resolve(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
@@ -99,7 +108,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         if not task.nodes:
             raise SettingError("node-perturbation moves the nodes of a network: use another strategy for a function")
         rate = min(0.1, 1 / math.sqrt(task.weights_count))
-        chosen = resolve(settings, rate, task.rounds)
+        chosen = resolve(settings, rate, task.rounds and task.rounds * settings.local_rounds)
         return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 
     def init(self, weights: Array, seed: int) -> NodePerturbationState:
@@ -109,8 +118,8 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         return NodePerturbationState(seed, 0, start, sigma, best, Moments.zero(start.size), Plateau(), start)
 
     def units(self, state: NodePerturbationState) -> int:
-        """The number of slices of the batch, times the parts of the nodes."""
-        return -(-self.task.batch // SLICE) * len(self._parts)
+        """The number of slices of the batch, times the parts of the nodes; or the replicas, if they go apart."""
+        return self.settings.replicas if self._apart else self._gradient_units
 
     def boundaries(self, state: NodePerturbationState, objective: Objective) -> Sequence[int]:
         """Every unit is a tile of its own."""
@@ -121,14 +130,42 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         moved = 0.0
         for layer in self.task.nodes:
             moved += math.ceil(layer.nodes / group_size(layer, self.settings.groups)) * layer.price
-        return PASSES + moved / self.task.weights_count
+        return (PASSES + moved / self.task.weights_count) * self.settings.replicas * self.settings.local_rounds
+
+    @property
+    def _apart(self) -> bool:
+        """Whether rounds are gone by replicas."""
+        return self.settings.replicas * self.settings.local_rounds > 1
 
     def outgoing(self, state: NodePerturbationState) -> NodePerturbationState:
-        """The state as sent to workers: only the center."""
-        return replace(outgoing(super().outgoing(state)), average=NOTHING)
+        """The state as sent to workers: only the center, and the moments for replicas that go apart."""
+        sent = super().outgoing(state) if self._apart else outgoing(super().outgoing(state))
+        return replace(sent, average=NOTHING)
 
     def work(self, state: NodePerturbationState, objective: Objective, lo: int, hi: int) -> Answer:
-        """The losses of the units [lo, hi), and a sum of gradients for each slice that they touch."""
+        """The losses of the units [lo, hi), and sums: of gradients, or of what replicas have come to."""
+        if not self._apart:
+            return self._gradients(state, state.round, objective, lo, hi)
+        ends = [self._replica(state, objective, number) for number in range(lo, hi)]
+        losses = np.array([loss for loss, _ in ends])
+        return Answer(losses, merge(Subtree(0, number, rows) for number, (_, rows) in enumerate(ends, start=lo)))
+
+    def _replica(self, state: NodePerturbationState, objective: Objective, number: int) -> tuple[float, Array]:
+        """A replica's mean loss over its rounds, and what it has come to, (3, n): weights, and both moments."""
+        rounds, losses = self.settings.local_rounds, []
+        local = replace(state, round=state.round * rounds)
+        for _ in range(rounds):
+            draw = local.round * self.settings.replicas + number  # its batch and signs are no other replica's
+            answer = self._gradients(local, draw, objective, 0, self._gradient_units)
+            losses.append(answer.losses.mean())
+            local = self._step(local, total(answer.sums).__getitem__, local.best)
+        return float(np.mean(losses)), np.stack([local.center, local.moments.first, local.moments.second])
+
+    def _gradients(self, state: NodePerturbationState, draw: int, objective: Objective, lo: int, hi: int) -> Answer:
+        """The losses of slices times parts [lo, hi), and a sum of gradients for each slice that they touch.
+
+        The batch and the signs are those of round `draw`.
+        """
         if objective.nodes is None:
             raise AssertionError("the objective has no nodes")
         losses, sums, parts = np.empty(hi - lo), [], self._parts
@@ -136,10 +173,10 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
             start = number * len(parts)
             first, last = max(lo, start), min(hi, start + len(parts))
             examples = slice(number * SLICE, min((number + 1) * SLICE, self.task.batch))
-            experiments = objective.nodes.experiments(state.center, state.round, examples)
+            experiments = objective.nodes.experiments(state.center, draw, examples)
             losses[first - lo : last - lo] = experiments.losses.mean(dtype=np.float64)
             ends = parts.nodes[first - start : last - start + 1]
-            drawn = signs(state.seed, Stream.SIGNS, state.round, number, ends[0], ends[-1], SLICE)
+            drawn = signs(state.seed, Stream.SIGNS, draw, number, ends[0], ends[-1], SLICE)
             drawn = drawn[:, : examples.stop - examples.start]
             begin, end = parts.weights[first - start], parts.weights[last - start]
             gradient = np.empty(end - begin, np.float32)
@@ -148,10 +185,27 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         return Answer(losses, merge(sums))
 
     def advance(self, state: NodePerturbationState, result: RoundResult, best: Best) -> NodePerturbationState:
-        """One step against the mean gradient."""
-        share = np.float32(1 / self.task.batch)
-        following = self._descent.step(state, lambda numbers: result.total(numbers) * share, best)
+        """One step against the mean gradient; or the mean of what the replicas have come to."""
+        if self._apart:
+            following = self._mean_of_replicas(state, result, best)
+        else:
+            following = self._step(state, result.total, best)
         return replace(following, average=self._averaged(state.average, following.center, following.round))
+
+    def _step(
+        self, state: NodePerturbationState, sum_of: Callable[[slice], Array], best: Best
+    ) -> NodePerturbationState:
+        """One step against the mean of the batch's gradients, from ranges of their sum."""
+        share = np.float32(1 / self.task.batch)
+        return self._descent.step(state, lambda numbers: sum_of(numbers) * share, best)
+
+    def _mean_of_replicas(self, state: NodePerturbationState, result: RoundResult, best: Best) -> NodePerturbationState:
+        """The state after a round of replicas: the mean of their weights and moments (local SGD, arXiv 1805.09767)."""
+        mean = result.total(slice(0, state.center.size)) * np.float32(1 / self.settings.replicas)
+        mean.flags.writeable = False
+        number = state.round + 1
+        sigma = self._descent.sigma(number * self.settings.local_rounds, state.plateau.count)
+        return replace(state, round=number, center=mean[0], sigma=sigma, best=best, moments=Moments(mean[1], mean[2]))
 
     def proposed(self, state: NodePerturbationState) -> Array:
         """The running mean of the centers: where the steps lead on average."""
@@ -163,7 +217,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
     def _averaged(self, average: Array, center: Array, count: int) -> Array:
         """The mean of all centers at first, later an exponentially forgetting one."""
-        memory = min(self.settings.average, count / (count + 9))
+        memory = min(self.settings.average**self.settings.local_rounds, count / (count + 9))
         if not memory:
             return center
         mean = np.empty_like(center)
@@ -176,38 +230,6 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         in_ranges(center.size, move)
         mean.flags.writeable = False
         return mean
-
-
-class Parts(NamedTuple):
-    """The nodes divided into parts of about the same cost: where each begins, and one past the last one's end."""
-
-    nodes: tuple[int, ...]
-    weights: tuple[int, ...]  # the first of each part's weights
-
-    def __len__(self) -> int:
-        return len(self.nodes) - 1
-
-    @classmethod
-    def of(cls, layers: Sequence[NodeLayer], groups: int) -> "Parts":
-        """As many parts as are worth a unit; each ends at a whole group of nodes."""
-        nodes, weights, costs = [0], [0], [0.0]  # of all groups, added up
-        for layer in layers:
-            size, left = group_size(layer, groups), layer.nodes
-            while left:
-                some = min(size, left)
-                nodes.append(nodes[-1] + some)
-                weights.append(weights[-1] + some * layer.width)
-                costs.append(costs[-1] + layer.price + some * layer.width)
-                left -= some
-        count = max(1, min(MOST_PARTS, int(costs[-1] / UNIT_COST)))
-        chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(nodes) - 1}
-        at = sorted(chosen)
-        return cls(tuple(nodes[place] for place in at), tuple(weights[place] for place in at))
-
-
-def group_size(layer: NodeLayer, groups: int) -> int:
-    """The number of a layer's nodes that are moved together."""
-    return math.ceil(layer.nodes / groups)
 
 
 def _sigma(task: Task) -> float:

@@ -16,8 +16,10 @@ from distsearch.objectives import losses
 from distsearch.objectives.network import NetworkObjective, task_of
 from distsearch.randomness import Stream, noise
 from distsearch.strategies.base import losses_of
-from distsearch.strategies.node_perturbation import Parts
+from distsearch.strategies.node_parts import Parts
+from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.sums import total
+from distsearch.testing import STRATEGY_CHECKS
 
 
 def searched(objective, rounds: int, seed: int = 0, **settings):
@@ -171,3 +173,44 @@ def test_what_goes_to_the_workers_is_the_center_alone():
 def test_a_function_has_no_nodes():
     with pytest.raises(SettingError, match="moves the nodes of a network: use another strategy for a function"):
         create("node-perturbation", {}, sphere_objective())
+
+
+def apart(objective, rounds: int, **settings):
+    return searched(objective, rounds, **settings)[1]
+
+
+def test_one_replica_goes_the_way_of_as_many_plain_rounds():
+    objective = network_objective("digits", (8,), batch=100)
+    alone, plain = apart(objective, 3, local_rounds=4), apart(objective, 12)
+    assert alone.round == 3
+    assert alone.center.tobytes() == plain.center.tobytes()
+    assert alone.moments.second.tobytes() == plain.moments.second.tobytes()
+
+
+def test_replicas_are_averaged_in_their_order_and_see_batches_of_their_own():
+    objective = network_objective("digits", (8,), batch=100)
+    strategy, state = searched(objective, 2, replicas=3, local_rounds=2)
+    assert strategy.units(state) == 3
+    ends = [strategy.work(state, objective, number, number + 1) for number in range(3)]
+    rows = [total(answer.sums) for answer in ends]
+    assert len({row.tobytes() for row in rows}) == 3
+    after = told(strategy, state, ends)
+    weights, first, second = (rows[0] + rows[1] + rows[2]) * np.float32(1 / 3)
+    assert after.center.tobytes() == weights.tobytes()
+    assert (after.moments.first.tobytes(), after.moments.second.tobytes()) == (first.tobytes(), second.tobytes())
+    whole = told(strategy, state, [strategy.work(state, objective, 0, 3)])
+    assert whole.center.tobytes() == after.center.tobytes()
+    sent = strategy.outgoing(state)
+    assert total(strategy.work(sent, objective, 0, 1).sums).tobytes() == rows[0].tobytes()
+
+
+def test_replicas_learn_and_cost_what_their_rounds_cost():
+    objective = network_objective("digits", (32,), batch=256)
+    strategy, state = searched(objective, 20, replicas=3, local_rounds=8)
+    assert objective.measure(strategy.proposed(state)).accuracy > 0.97
+    assert strategy.passes(state) == pytest.approx(24 * passes_of_a_round(objective))
+
+
+@pytest.mark.parametrize("check", STRATEGY_CHECKS)
+def test_replicas_keep_the_contract(check):
+    check(NodePerturbation, {"replicas": 3, "local_rounds": 2})

@@ -1,0 +1,43 @@
+"""How the nodes of a network are divided among units of node perturbation."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from distsearch.candidates.blocks import NodeLayer
+
+UNIT_COST = 23_000  # multiplications per example that are worth a unit, besides the forward pass that all need
+MOST_PARTS = 32  # that the nodes are divided into
+
+
+class Parts(NamedTuple):
+    """The nodes divided into parts of about the same cost: where each begins, and one past the last one's end."""
+
+    nodes: tuple[int, ...]
+    weights: tuple[int, ...]  # the first of each part's weights
+
+    def __len__(self) -> int:
+        return len(self.nodes) - 1
+
+    @classmethod
+    def of(cls, layers: Sequence[NodeLayer], groups: int) -> "Parts":
+        """As many parts as are worth a unit; each ends at a whole group of nodes."""
+        nodes, weights, costs = [0], [0], [0.0]  # of all groups, added up
+        for layer in layers:
+            size, left = group_size(layer, groups), layer.nodes
+            while left:
+                some = min(size, left)
+                nodes.append(nodes[-1] + some)
+                weights.append(weights[-1] + some * layer.width)
+                costs.append(costs[-1] + layer.price + some * layer.width)
+                left -= some
+        count = max(1, min(MOST_PARTS, int(costs[-1] / UNIT_COST)))
+        chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(nodes) - 1}
+        at = sorted(chosen)
+        return cls(tuple(nodes[place] for place in at), tuple(weights[place] for place in at))
+
+
+def group_size(layer: NodeLayer, groups: int) -> int:
+    """The number of a layer's nodes that are moved together."""
+    return math.ceil(layer.nodes / groups)
