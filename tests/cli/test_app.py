@@ -48,7 +48,7 @@ def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
     result = json.loads(done.stdout)
     assert result["accuracy"] >= 0.93
     assert result["loss"] <= 0.205
-    assert "passes/s" in done.stderr or result["seconds"] < 5
+    assert "passes/s" in done.stderr
     files = sorted(path.name for path in (tmp_path / "runs" / "vertical-hill-climb-1").iterdir())
     assert [name for name in files if name != "previous.safetensors"] == [
         "best.safetensors",
