@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from threading import Event
+from typing import Self
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from distsearch.errors import WorkersError
 from distsearch.objectives.function import FunctionObjective
 from distsearch.strategies.base import losses_of
 from distsearch.workers import late
-from distsearch.workers.late import Horizon, LatePool
+from distsearch.workers.late import START_SECONDS, Horizon, LatePool
 from distsearch.workers.local import LocalPool
 from distsearch.workers.place import OPENING
 
@@ -29,7 +31,7 @@ class Clock:
     """Stands in for `time` in the late pool: only the work of a test moves it."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 1000.0
         self.looks = 0  # of the thread that asks whether workers would pay
 
     def monotonic(self) -> float:
@@ -82,6 +84,14 @@ class Case:
         self.pool = LatePool(self.strategy, objective, horizon, self.open)
         self.expected = losses_of(LocalPool(self.strategy, FunctionObjective(sphere, 3)).evaluate(self.state)).tobytes()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.close()
+        self.may_open.set()
+        awaited("the opening thread to end", lambda: not any(each.name == OPENING for each in threading.enumerate()))
+
     def loss(self, weights):
         self.clock.now += self.seconds
         self.calls += 1
@@ -109,8 +119,15 @@ def sphere(weights) -> float:
     return float(np.square(weights - 1).sum())
 
 
-def test_rounds_are_here_until_workers_have_come_and_there_afterwards(clock):
-    case = Case(clock, 0.0001)
+@pytest.fixture
+def started(clock) -> Iterator[Callable[..., Case]]:
+    """Makes cases that end with the test."""
+    with ExitStack() as stack:
+        yield lambda *settings: stack.enter_context(Case(clock, *settings))
+
+
+def test_rounds_are_here_until_workers_have_come_and_there_afterwards(started):
+    case = started(0.0001)
     case.rounds_until("workers are asked for", case.asked.is_set)
     case.round()
     assert (case.pool.count, case.joining.ranges) == (0, [])
@@ -122,8 +139,8 @@ def test_rounds_are_here_until_workers_have_come_and_there_afterwards(clock):
     assert case.joining.closed
 
 
-def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(clock):
-    case = Case(clock, 0.01)
+def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(started):
+    case = started(0.01)
     case.may_open.set()
     case.waits_at = 95
     case.round()
@@ -132,21 +149,19 @@ def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(clock):
 
 @pytest.mark.parametrize(
     ("seconds", "horizon"),
-    [(0.00002, NEVER), (0.0001, Horizon(rounds=3)), (0.0001, Horizon(seconds=5))],
+    [(0.00002, NEVER), (0.0001, Horizon(rounds=3)), (0.01, Horizon(seconds=START_SECONDS))],
     ids=["short rounds", "few rounds", "few seconds"],
 )
-def test_nobody_is_asked_where_it_would_not_pay(clock, seconds, horizon):
-    case = Case(clock, seconds, horizon)
+def test_nobody_is_asked_where_it_would_not_pay(started, clock, seconds, horizon):
+    case = started(seconds, horizon)
     case.round()
     looks = clock.looks
-    case.rounds_until("many looks", lambda: clock.looks > looks + 10)
+    case.rounds_until("many looks", lambda: clock.looks > looks + 10 or case.asked.is_set())
     assert not case.asked.is_set()
-    case.pool.close()
-    awaited("the thread to end", lambda: not any(thread.name == OPENING for thread in threading.enumerate()))
 
 
-def test_workers_that_cannot_start_are_no_reason_to_stop(clock, said):
-    case = Case(clock, 0.0001)
+def test_workers_that_cannot_start_are_no_reason_to_stop(started, said):
+    case = started(0.0001)
 
     def fail():
         raise WorkersError("Ray did not start")
@@ -158,8 +173,8 @@ def test_workers_that_cannot_start_are_no_reason_to_stop(clock, said):
     assert logging.getLogger("distsearch.workers.late").level == logging.NOTSET
 
 
-def test_workers_that_come_too_late_are_sent_away(clock):
-    case = Case(clock, 0.0001)
+def test_workers_that_come_too_late_are_sent_away(started):
+    case = started(0.0001)
     case.rounds_until("workers are asked for", case.asked.is_set)
     case.pool.close()
     case.may_open.set()
