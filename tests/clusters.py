@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from processes import alive, awaited, descendants
+from processes import alive, descendants
+from waiting import awaited
 
 START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 
@@ -57,11 +58,11 @@ def running(programs: Path, **variables: str) -> Iterator[Cluster]:
         for command, door in zip(commands, (ports[1], ports[3]), strict=True):
             started = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
             stack.callback(_end, started)
-            awaited(lambda door=door, started=started: started.poll() is not None or _open(door))
+            awaited("a node to listen", lambda door=door, node=started: node.poll() is not None or _open(door))
             assert started.poll() is None, (folder / "log").read_text()
         runs = variables.get("DISTSEARCH_RUNS", str(folder / "distsearch-runs"))
         cluster = Cluster(f"http://127.0.0.1:{ports[1]}", token, Path(runs))
-        awaited(lambda: _nodes(cluster) == 2)
+        awaited("the head and the node to be alive", lambda: _nodes(cluster) == 2)
         yield cluster
 
 

@@ -4,13 +4,28 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+from processes import ray_workers
+from waiting import awaited
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters that tests start themselves are on loopback too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a shell that runs the tests in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile("distsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no wall clock
+settings.load_profile("distsearch")
 for name in ("RAY_ADDRESS", "DISTSEARCH_RUNS"):
     os.environ.pop(name, None)
+
+
+SLOW_SECONDS = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start Ray may take longer than others until they are taken to hang."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
 
 
 class _Listening(logging.Handler):
@@ -37,10 +52,23 @@ def said() -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def ray_with_three_cpus() -> Iterator[None]:
-    """A private Ray on this machine that lets three workers run, however many cores there are."""
+def _private_ray() -> Iterator[None]:
     from distsearch.workers.ray import cluster as ray_cluster
 
     ray_cluster.start(3, 200 * 1024 * 1024)
     yield
     ray_cluster.disconnect()
+
+
+@pytest.fixture
+def ray_with_three_cpus(_private_ray) -> Iterator[None]:
+    """A private Ray on this machine that lets three workers run, however many cores there are.
+
+    At the end of a test all of them end, also those that a failed one has left: the next test finds three free CPUs.
+    """
+    from distsearch.workers.ray.cluster import free_cpus
+
+    yield
+    for worker in ray_workers(os.getpid()):
+        os.kill(worker.pid, signal.SIGKILL)
+    awaited("the CPUs of a test's workers to be free", lambda: free_cpus() == 3)

@@ -4,12 +4,11 @@ import ctypes
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-T = TypeVar("T")
+from waiting import PATIENCE
 
 
 class Process(NamedTuple):
@@ -56,20 +55,11 @@ def alive(which: Iterable[Process]) -> list[Process]:
     return [each for each in found if each and each.state != "Z"]
 
 
-def awaited(condition: Callable[[], T], seconds: float = 60.0) -> T:
-    """What the condition says as soon as it is true. AssertionError if that takes too long."""
-    until = time.monotonic() + seconds
-    while not (outcome := condition()):
-        assert time.monotonic() < until, f"it did not come about within {seconds:g} s"
-        time.sleep(0.02)
-    return outcome
-
-
 def bound_by_permissions(*arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:
     """Run distsearch, or Python's `program`, so that permissions bind it, also where the tests run as root."""
     command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
     drop = _drop_privileges if os.geteuid() == 0 else None
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", preexec_fn=drop)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd="/", preexec_fn=drop)
 
 
 def _drop_privileges() -> None:

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+from waiting import PATIENCE, running
 
 ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
 SHORT = ("--workers", "0", "--rounds", "3")
@@ -16,7 +19,7 @@ def ran(*arguments: str | Path, cwd: Path, program: str = "", **options: Any) ->
     environment = {**ENVIRONMENT, **options.pop("variables", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(
-        command, cwd=cwd, env=environment, text=True, encoding="utf-8", timeout=120, **{**streams, **options}
+        command, cwd=cwd, env=environment, text=True, encoding="utf-8", timeout=PATIENCE, **{**streams, **options}
     )
 
 
@@ -26,9 +29,9 @@ def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """The program, its streams open, while it runs."""
-    return subprocess.Popen(
+def started(*arguments: str, cwd: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    """The program, its streams open, while it runs; it ends with the block."""
+    return running(
         [sys.executable, "-m", "distsearch", *arguments],
         cwd=cwd,
         env=ENVIRONMENT,

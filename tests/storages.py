@@ -2,9 +2,15 @@
 
 import os
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from waiting import awaited
 
 from distsearch.storage import Address, Storage
 
@@ -20,6 +26,19 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Host and port of an S3 server that has the bucket `bucket`, until the block ends."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", f"{port}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            awaited("the S3 server", lambda: asked(f"127.0.0.1:{port}", BUCKET, "PUT"))
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.kill()
 
 
 def asked(server: str, path: str, method: str, content: bytes | None = None) -> bool:

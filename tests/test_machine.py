@@ -4,6 +4,7 @@ from threading import Event, Thread
 
 import numpy as np
 from threadpoolctl import threadpool_info
+from waiting import PATIENCE
 
 from distsearch.machine import description, one_thread
 
@@ -29,15 +30,15 @@ def test_one_thread_is_kept_to_until_the_last_has_left_and_then_restored():
     def second() -> None:
         with one_thread():
             entered.set()
-            first_has_left.wait(60)
+            first_has_left.wait(PATIENCE)
             seen.append(blas_threads())
 
     other = Thread(target=second)
     with one_thread():
         other.start()
-        assert entered.wait(60)
+        assert entered.wait(PATIENCE)
     first_has_left.set()
-    other.join(60)
+    other.join(PATIENCE)
     assert seen == [{1}]
     assert blas_threads() == before
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 from distsearch import memory
 from distsearch.config import from_flags
@@ -182,7 +183,7 @@ def test_memory_that_runs_out_all_the_same_is_a_sentence(tmp_path):
     )
     flags = ["run", "--workers", "0", "--points", "10000000000", "--runs", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-c", program, *flags], capture_output=True, text=True, timeout=60, preexec_fn=bounded
+        [sys.executable, "-c", program, *flags], capture_output=True, text=True, timeout=PATIENCE, preexec_fn=bounded
     )
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("distsearch: there is not enough memory for this")

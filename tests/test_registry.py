@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 import distsearch
 from distsearch.config import from_flags
@@ -97,7 +98,7 @@ def test_the_settings_of_an_own_strategy_are_options(tmp_path):
     outside = Path(__file__).parent / "plugins" / "outside"
     name = "distsearch_outside.coordinate_search:CoordinateSearch"
     command = [sys.executable, "-m", "distsearch", "run", f"--strategy={name}", "--shrink", "2", "--workers", "0"]
-    done = subprocess.run(command, cwd=outside, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=outside, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert f"{name}.shrink: expected a number < 1.0, got 2.0" in done.stderr
 
@@ -109,7 +110,7 @@ def test_the_guide_s_strategy_passes_the_checks_and_is_searched_with(tmp_path):
     checks = (
         "from mine import MyStrategy; from distsearch import testing; [c(MyStrategy) for c in testing.STRATEGY_CHECKS]"
     )
-    subprocess.run([sys.executable, "-c", checks], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", checks], cwd=tmp_path, check=True, timeout=PATIENCE)
     command = [
         "run",
         "--strategy",
@@ -123,5 +124,5 @@ def test_the_guide_s_strategy_passes_the_checks_and_is_searched_with(tmp_path):
         "--name",
         "a",
     ]
-    subprocess.run([sys.executable, "-m", "distsearch", *command], cwd=tmp_path, check=True, timeout=60)
-    subprocess.run([sys.executable, "-m", "distsearch", "verify", "a"], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "distsearch", *command], cwd=tmp_path, check=True, timeout=PATIENCE)
+    subprocess.run([sys.executable, "-m", "distsearch", "verify", "a"], cwd=tmp_path, check=True, timeout=PATIENCE)

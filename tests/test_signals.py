@@ -1,45 +1,40 @@
-"""SIGINT and SIGTERM to a real program, in mid-run: it ends soon, and what it leaves goes on to the same bytes."""
+"""SIGINT and SIGTERM to a real program, in mid-run: it ends, and what it leaves goes on to the same bytes."""
 
 import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Timer
 
 import pytest
-from processes import alive, awaited, descendants
+from processes import alive, descendants
 from searches import contents
+from waiting import LONGEST_LIFE, PATIENCE, awaited, running
 
 pytestmark = pytest.mark.slow
 
 ROUNDS = 250
 SETTINGS = ("--data", "digits", "--layers", "16", "--population", "64", "--verbose")
-LONGEST = 3.0  # seconds from the signal to the end
+ENDLESS = ("--rounds", "1000000000")
 
 
-@contextmanager
-def program(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+def program(folder: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(
         [sys.executable, "-m", "distsearch", *arguments],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    watchdog = Timer(120.0, process.kill)  # one that hangs is a failure, and no reason for the tests to hang
-    watchdog.start()
-    try:
-        yield process
-    finally:
-        watchdog.cancel()
-        if process.poll() is None:
-            process.kill()
-        process.stderr.close()
-        process.wait()
+
+
+def ended(process: subprocess.Popen[str], code: int = 0) -> str:
+    """What the program says until it ends, which it has to do with this exit code."""
+    told = process.stderr.read()
+    assert process.wait(PATIENCE) == code, told
+    assert "Traceback" not in told
+    return told
 
 
 def follow_to_round(process: subprocess.Popen[str], number: int) -> None:
@@ -59,60 +54,73 @@ def whole(tmp_path_factory) -> dict[str, object]:
     """The contents of the run that nobody interrupts."""
     folder = tmp_path_factory.mktemp("whole")
     with run(folder, "0", "--rounds", str(ROUNDS)) as process:
-        process.stderr.read()
-        assert process.wait() == 0
+        ended(process)
     return contents(folder / "runs" / "run")
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_program_soon_and_the_run_goes_on_to_the_same_bytes(tmp_path, whole, number, workers):
+def test_a_signal_ends_the_program_and_the_run_goes_on_to_the_same_bytes(tmp_path, whole, number, workers):
     with run(tmp_path, workers, "--rounds", str(ROUNDS)) as process:
         follow_to_round(process, 10)
         family = descendants(process.pid)
-        sent = time.monotonic()
         process.send_signal(number)
-        told = process.stderr.read()
-        assert process.wait(timeout=60) == 130
-        assert time.monotonic() - sent < LONGEST
-        assert "interrupted" in told
-        assert "Traceback" not in told
+        assert "interrupted" in ended(process, 130)
         assert not alive(family)
     with program(tmp_path, "resume", "run", "--workers", "0") as process:
-        process.stderr.read()
-        assert process.wait() == 0
+        ended(process)
     assert contents(tmp_path / "runs" / "run") == whole
 
 
+STUCK = """
+import os, sys, time, distsearch
+
+def stuck(weights):
+    if weights.any():
+        open(os.path.join({folder!r}, str(os.getpid())), "w").close()
+        time.sleep({longest})
+    return 0.0
+
+distsearch.minimize(stuck, [0.0], workers={workers})
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_wait_for_the_round_in_hand(tmp_path, number, workers):
+    """The first round never ends, so that the program can only end by leaving it."""
+    script = STUCK.format(folder=str(tmp_path), workers=workers, longest=10 * LONGEST_LIFE)
+    with running([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as process:
+        awaited("a call that does not return", lambda: any(tmp_path.iterdir()))
+        family = descendants(process.pid)
+        process.send_signal(number)
+        told = process.stderr.read()
+        assert process.wait(PATIENCE) != 0
+        assert ("KeyboardInterrupt" in told) == (number == signal.SIGINT)
+        awaited("all of its processes to end", lambda: not alive(family))
+
+
 def test_a_storm_of_signals_ends_the_program_as_two_do(tmp_path):
-    with run(tmp_path, "0") as process:
+    with run(tmp_path, "0", *ENDLESS) as process:
         follow_to_round(process, 10)
         for count in range(2000):
             if process.poll() is not None:
                 break
             process.send_signal(signal.SIGTERM if count % 3 else signal.SIGINT)
-        told = process.stderr.read()
-        assert process.wait(timeout=60) == 130
-        assert "Traceback" not in told
+        ended(process, 130)
     with program(tmp_path, "resume", "run", "--workers", "0", "--rounds", "1") as process:
-        process.stderr.read()
-        assert process.wait() == 0
+        ended(process)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_the_program_soon_and_leaves_a_whole_checkpoint_and_no_process(tmp_path, number):
-    with run(tmp_path, "2") as process:
+def test_a_second_signal_ends_the_program_and_leaves_a_whole_checkpoint_and_no_process(tmp_path, number):
+    with run(tmp_path, "2", *ENDLESS) as process:
         follow_to_round(process, 10)
         family = [each for each in descendants(process.pid) if not re.match("ray::.*Agent", each.command)]
         process.send_signal(number)
-        awaited((tmp_path / "runs" / "run" / "checkpoint.safetensors").exists)
-        sent = time.monotonic()
+        awaited("the checkpoint", (tmp_path / "runs" / "run" / "checkpoint.safetensors").exists)
         process.send_signal(number)
-        told = process.stderr.read()
-        assert process.wait(timeout=60) == 130
-        assert time.monotonic() - sent < LONGEST
-        assert "Traceback" not in told
-        awaited(lambda: not alive(family), seconds=15)
+        ended(process, 130)
+        awaited("all of its processes to end", lambda: not alive(family))
     with program(tmp_path, "resume", "run", "--workers", "0", "--rounds", "1") as process:
-        process.stderr.read()
-        assert process.wait() == 0
+        ended(process)

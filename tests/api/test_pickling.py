@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cloudpickle
 import pytest
+from waiting import PATIENCE
 
 import distsearch
 
@@ -17,7 +18,7 @@ def output(program: str, folder: Path) -> str:
     """What a script prints; its functions are those of __main__."""
     script = folder / "script.py"
     script.write_text(program)
-    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -8,12 +8,15 @@ import sys
 import numpy as np
 import pytest
 from problems import sphere
+from waiting import PATIENCE, running
 
 import distsearch
 from distsearch.runs.directory import StoredRun
 from distsearch.search.observers import History
 
 pytestmark = pytest.mark.slow
+
+ENDLESS = 1_000_000_000  # rounds
 
 
 def interrupting(number: int, calls: int):
@@ -33,7 +36,7 @@ def interrupting(number: int, calls: int):
 def test_ctrl_c_saves_the_run_and_is_raised_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         distsearch.minimize(
-            interrupting(signal.SIGINT, 200), [0.0], seconds=60, workers=0, name="a", runs=str(tmp_path)
+            interrupting(signal.SIGINT, 200), [0.0], rounds=ENDLESS, workers=0, name="a", runs=str(tmp_path)
         )
     result = StoredRun(tmp_path / "a").result
     assert result.reason == "interrupted"
@@ -51,7 +54,7 @@ def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(functions, "History", Killing)
     with pytest.raises(KeyboardInterrupt):
-        distsearch.search([[0.0], [1.0]], [0, 1], seconds=60, workers=0, name="a", runs=str(tmp_path))
+        distsearch.search([[0.0], [1.0]], [0, 1], rounds=ENDLESS, workers=0, name="a", runs=str(tmp_path))
     assert StoredRun(tmp_path / "a").result.rounds == 4
 
 
@@ -59,7 +62,7 @@ def test_a_handler_of_the_program_s_own_is_called_and_the_result_returned():
     heard = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
-        result = distsearch.minimize(interrupting(signal.SIGTERM, 200), [0.0], seconds=60, workers=0)
+        result = distsearch.minimize(interrupting(signal.SIGTERM, 200), [0.0], rounds=ENDLESS, workers=0)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == [signal.SIGTERM]
@@ -75,19 +78,18 @@ for number in range(1000):
     if number == 2:
         print("third", flush=True)
     if number >= 2:
-        distsearch.minimize(lambda weights: float((weights**2).sum()), [1.0], seconds=60, workers=0, name="a")
+        distsearch.minimize(lambda weights: float((weights**2).sum()), [1.0], rounds=10**9, workers=0, name="a")
 """
 
 
 @pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "")])
 def test_a_script_of_many_searches_ends_as_if_there_were_none(tmp_path, number, ending):
     (tmp_path / "temporary").mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOOP], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout.readline() == "third\n"
-    process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running([sys.executable, "-c", LOOP], cwd=tmp_path, text=True, **streams) as process:
+        assert process.stdout.readline() == "third\n"
+        process.send_signal(number)
+        _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == -number
     assert told.strip().rpartition("\n")[2] == ending
     assert not list((tmp_path / "temporary").iterdir())

@@ -15,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import awaited, ray_workers
+from processes import ray_workers
 from programs import ENVIRONMENT, refused, started, succeeded
+from waiting import PATIENCE, awaited, lines_until
 
 from distsearch import config, strategies
+
+ENDLESS = ("--rounds", "1000000000")
 
 
 def rounds_in(history: Path) -> int:
@@ -45,7 +48,7 @@ def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
     result = json.loads(done.stdout)
     assert result["accuracy"] >= 0.93
     assert result["loss"] <= 0.205
-    assert "passes/s" in done.stderr or result["seconds"] < 5
+    assert "passes/s" in done.stderr
     files = sorted(path.name for path in (tmp_path / "runs" / "vertical-hill-climb-1").iterdir())
     assert [name for name in files if name != "previous.safetensors"] == [
         "best.safetensors",
@@ -101,7 +104,7 @@ def test_runs_are_kept_where_the_environment_says_unless_an_option_says_otherwis
     def program(*arguments: str) -> None:
         environment = {**ENVIRONMENT, "DISTSEARCH_RUNS": "~/kept", "HOME": str(tmp_path)}
         command = [sys.executable, "-m", "distsearch", *arguments]
-        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=PATIENCE)
 
     short = ["--workers", "0", "--rounds", "2"]
     program("run", *short, "--name", "one", "--config", "search.toml")
@@ -201,11 +204,11 @@ def test_idx_files_are_trained_on(tmp_path):
 
 
 def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
-    process = started("run", "--workers", "0", "--seconds", "100", "--name", "a", "--json", cwd=tmp_path)
     history = tmp_path / "runs" / "a" / "history.jsonl"
-    awaited(lambda: rounds_in(history))
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    with started("run", "--workers", "0", *ENDLESS, "--name", "a", "--json", cwd=tmp_path) as process:
+        awaited("the first round", lambda: rounds_in(history))
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, stderr
     result = json.loads(stdout)
     assert result["reason"] == "interrupted"
@@ -216,14 +219,16 @@ def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_result_s_alone(tmp_path):
     flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
-    process = started("run", "--workers", "2", "--seconds", "100", *flags, cwd=tmp_path)
     history = tmp_path / "runs" / "a" / "history.jsonl"
-    awaited(lambda: rounds_in(history))
-    os.kill(ray_workers(process.pid)[0].pid, signal.SIGKILL)
-    before = rounds_in(history)
-    awaited(lambda: rounds_in(history) > before + 2)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    with started("run", "--workers", "2", *ENDLESS, *flags, cwd=tmp_path) as process:
+        lines = [*lines_until("2 workers", process.stderr)]
+        os.kill(ray_workers(process.pid)[0].pid, signal.SIGKILL)
+        lines += lines_until("lost", process.stderr)
+        before = rounds_in(history)
+        awaited("rounds after the loss", lambda: rounds_in(history) > before + 2)
+        process.send_signal(signal.SIGINT)
+        stderr = "".join(lines) + process.stderr.read()
+        stdout = process.stdout.read()
     assert json.loads(stdout)["reason"] == "interrupted"
     assert "(The actor died unexpectedly" in stderr
     assert "raylet" not in stderr

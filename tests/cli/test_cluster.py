@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import clusters
 import pytest
 from clusters import Cluster, free_ports
-from processes import awaited
 from searches import contents, search
+from waiting import PATIENCE, awaited, running
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +36,8 @@ class Client:
             "RAY_AUTH_TOKEN_PATH": str(cluster.token_file),
         }
 
-    def started(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def started(self, *arguments: str, **variables: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        return running(
             [*PROGRAM, *arguments],
             cwd=self.folder,
             env={**self.environment, **variables},
@@ -47,8 +48,8 @@ class Client:
 
     def __call__(self, *arguments: str, code: int = 0, **variables: str) -> tuple[str, str]:
         """What it prints on stdout and stderr; it has to exit with this code, and never with a traceback."""
-        process = self.started(*arguments, **variables)
-        out, err = process.communicate(timeout=180)
+        with self.started(*arguments, **variables) as process:
+            out, err = process.communicate()
         assert process.returncode == code, out + err
         assert "Traceback" not in out + err
         return out, err
@@ -106,9 +107,9 @@ def test_a_search_is_sent_followed_listed_and_fetched_with_the_bytes_of_a_local_
 def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it_was_sent(client, tmp_path):
     (tmp_path / "table.csv").write_text(TABLE)
     (tmp_path / "search.toml").write_text('[data]\nsource = "table.csv"\n[network]\nlayers = [4]\n')
-    arguments = ["run", "--config", "search.toml", "--rounds", "1000000", "--name", "table"]
+    arguments = ["run", "--config", "search.toml", "--rounds", "1000000000", "--name", "table"]
     assert client("submit", "--no-wait", "--", *arguments)[0] == "table\n"
-    awaited(lambda: client.jobs()["table"]["rounds"])
+    awaited("the first rounds of the job", lambda: client.jobs()["table"]["rounds"])
 
     assert (
         client("fetch", "table", "--to", "half")[1]
@@ -145,10 +146,10 @@ def test_a_job_that_fails_ends_as_its_program_does(client, first):
 
 
 def test_ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it(client):
-    process = client.started("submit", "--", "run", "--rounds", "1000000", "--name", "long")
-    assert process.stdout.readline().startswith("vertical")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    with client.started("submit", "--", "run", "--rounds", "1000000000", "--name", "long") as process:
+        assert process.stdout.readline().startswith("vertical")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert (
         "job long is still running: `distsearch logs long --follow` follows it, `distsearch stop long` stops it" in err
@@ -161,7 +162,7 @@ def test_a_plain_job_of_ray_s_own_command_is_a_search_too(client):
     ray = [sys.executable, "-m", "ray.scripts.scripts", "job", "submit", "--submission-id", "plain", "--"]
     environment = {**client.environment, "RAY_AUTH_MODE": "token"}
     words = ["distsearch", "run", "--workers", "0", "--rounds", "9", "--runs", str(client.cluster.runs)]
-    subprocess.run([*ray, *words], env=environment, check=True, capture_output=True, timeout=60)
+    subprocess.run([*ray, *words], env=environment, check=True, capture_output=True, timeout=PATIENCE)
     assert client.jobs()["plain"]["rounds"] == 9
     assert "was not sent by `distsearch submit`" in client("fetch", "plain", code=2)[1]
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from waiting import PATIENCE
+
 from distsearch import strategies
 
 ENVIRONMENT = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
@@ -14,7 +16,7 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
 
 def distsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "distsearch", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)
 
 
 def test_strategies_has_a_line_for_each_and_its_settings_with_their_defaults(tmp_path):

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from processes import awaited
 from programs import SHORT, ran, refused
 from searches import contents, search
+from waiting import PATIENCE, awaited, running
 
 ROUNDS = 3000
 LONG = ("run", "--workers", "0", "--rounds", str(ROUNDS), "--verbose", "--name", "a", "--json")
@@ -24,7 +24,7 @@ def test_a_reader_that_goes_away_does_not_end_a_search(tmp_path, streams):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
@@ -54,10 +54,11 @@ def test_a_pipe_that_does_not_block_is_waited_for(tmp_path):
     os.set_blocking(writer, False)
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     command = [sys.executable, "-m", "distsearch", *LONG]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=writer) as process, open(reader, "rb") as pipe:
+    with open(reader, "rb") as pipe, running(command, cwd=tmp_path, stdout=writer, stderr=writer) as process:
         os.close(writer)
-        awaited((tmp_path / "runs" / "a" / "losses.bin").exists)
+        awaited("the first losses", (tmp_path / "runs" / "a" / "losses.bin").exists)
         read = pipe.read()
+        process.wait(PATIENCE)
     assert process.returncode == 0
     assert read.count(b"new best weights") > 100
     assert b'"reason": "rounds"' in read

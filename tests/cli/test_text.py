@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from programs import SHORT, ran, refused
+from waiting import PATIENCE
 
 ESCAPE = "\x1b]0;owned\x07"
 HOSTILE = f"a,b\x1b[31m,l\n1,2,{ESCAPE}x\n2,3,y\x9bz\n3,1,y\x9bz\n"
@@ -74,7 +75,7 @@ def on_a_terminal(*arguments: str, cwd: Path) -> str:
     leader, follower = pty.openpty()
     try:
         command = [sys.executable, "-m", "distsearch", *arguments]
-        subprocess.run(command, cwd=cwd, stdout=follower, stderr=follower, timeout=60, check=True)
+        subprocess.run(command, cwd=cwd, stdout=follower, stderr=follower, timeout=PATIENCE, check=True)
     finally:
         os.close(follower)
     with open(leader, "rb") as file:

@@ -12,7 +12,7 @@ from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 
 SCHEMA = Schema(("x", "y"), "t", ("a", "b"), 2, None, None)
-in_one_folder = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

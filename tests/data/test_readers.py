@@ -17,7 +17,7 @@ from distsearch.data.datasets import Schema, load, read_examples, read_features
 from distsearch.errors import DataError
 
 FOUR = Schema(("x0", "x1", "x2", "x3"), "", ("0", "1"), 2, None, None)
-in_one_folder = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 def idx(values, code: int = 0x08, kind: str = ">u1") -> bytes:

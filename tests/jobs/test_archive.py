@@ -111,7 +111,7 @@ def test_what_unpacks_to_more_than_a_run_has_is_refused_before_it_is_written(tmp
         assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255), cut=st.booleans())
 def test_mutated_bytes_make_nothing_but_a_sentence(packed_bytes, place, change, cut):
     """The checksum fits: so might what a hostile cluster sends."""

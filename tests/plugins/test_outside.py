@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def installed(tmp_path_factory) -> Path:
     here = [path for path in sys.path if path.endswith("site-packages")]
     (site / "beside.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in here))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
-    subprocess.run([*pip, str(wheel(folder))], check=True, capture_output=True, timeout=120)
+    subprocess.run([*pip, str(wheel(folder))], check=True, capture_output=True, timeout=PATIENCE)
     return python
 
 
@@ -64,7 +65,7 @@ def run(installed, tmp_path):
             env={**os.environ, "COLUMNS": "200"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         assert done.returncode == code, done.stderr
         return done
@@ -142,4 +143,4 @@ def test_it_passes_the_checks_for_its_kind(installed, tmp_path):
         "open('a.lines', 'w').write('1;2;3\\n4;5;6')\n"
         "testing.check_reader(lines.read, 'a.lines')"
     )
-    subprocess.run([installed, "-c", program], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([installed, "-c", program], cwd=tmp_path, check=True, timeout=PATIENCE)

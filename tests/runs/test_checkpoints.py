@@ -64,7 +64,7 @@ def test_a_missing_file_is_named(tmp_path):
         checkpoints.read(tmp_path / "best.safetensors")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_a_truncated_file_is_refused_and_a_single_flipped_bit_never_changes_what_is_read(tmp_path, data):
     path = written(tmp_path / "a.safetensors")

@@ -79,7 +79,7 @@ def outcome(command: str, path: Path) -> tuple[str, str]:
 
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])
 @given(name=st.sampled_from(FILES), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_damaged_file_is_named_or_does_no_harm(whole, printed, gone_on, command, name, place, bit, cut):
     with tempfile.TemporaryDirectory() as folder:
         path = shutil.copytree(whole, Path(folder) / "whole")

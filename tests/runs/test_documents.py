@@ -25,7 +25,7 @@ def test_a_document_is_read_back(tmp_path):
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_changed_bit_is_found_or_changes_nothing(tmp_path_factory, place, bit):
     path = tmp_path_factory.mktemp("document") / "document.json"
     content = bytearray(sealed_json(DOCUMENT))
@@ -48,7 +48,7 @@ def test_another_document_is_refused(tmp_path, content):
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_changed_bit_of_toml_is_found(tmp_path_factory, place, bit):
     path = tmp_path_factory.mktemp("document") / "document.toml"
     content = bytearray(sealed_toml('[data]\nsource = "vertical"\n'))

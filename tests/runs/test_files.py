@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 from processes import bound_by_permissions
+from waiting import PATIENCE
 
 from distsearch.runs import files
 
@@ -96,7 +97,7 @@ def test_a_device_and_a_pipe_are_written_to_and_stay_what_they_are(tmp_path):
     reader = Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     files.write_output(tmp_path / "pipe", b"through")
-    reader.join(timeout=30)
+    reader.join(PATIENCE)
     assert read == [b"through"]
     assert (tmp_path / "pipe").is_fifo()
 

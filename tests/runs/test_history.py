@@ -73,7 +73,7 @@ def test_a_last_line_that_was_cut_off_and_losses_without_a_line_are_left_out(fol
 
 @pytest.mark.parametrize("name", [HISTORY, LOSSES])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_changed_bit_is_found(tmp_path_factory, name, place, bit):
     folder = tmp_path_factory.mktemp("history")
     write(folder, range(ROUNDS))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from searches import resume, search
+from waiting import PATIENCE
 
 from distsearch.runs import checkpoints, directory, documents, history
 from distsearch.runs.directory import Result, StoredRun
@@ -106,7 +107,7 @@ COMMANDS = [
 def test_every_command_reads_it_and_prints_strict_json(huge, tmp_path, command):
     shutil.copytree(huge, tmp_path, dirs_exist_ok=True)
     program = [sys.executable, "-m", "distsearch", *command.split()]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     if "--json" in command:
         strict(done.stdout)

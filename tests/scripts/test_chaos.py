@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LONGEST_LIFE
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +18,7 @@ def test_a_search_under_random_kills_comes_to_the_bytes_of_an_undisturbed_one():
         [sys.executable, SCRIPT, "--seconds", "10"],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=LONGEST_LIFE,
         env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
         check=False,
     )

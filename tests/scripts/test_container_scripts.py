@@ -2,11 +2,10 @@
 
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from answers import answering
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "container"))
 
@@ -65,18 +64,8 @@ def test_a_head_computes_nothing_and_a_worker_has_its_limit_of_cores(monkeypatch
 
 
 def test_a_node_is_healthy_if_ray_answers_with_200():
-    class Ray(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/well" else 503)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Ray) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        port = server.server_port
+    with answering((503, b""), {"GET /well": (200, b"")}) as (address, _):
+        port = int(address.rpartition(":")[2])
         assert healthy.healthy(port, "/well")
         assert not healthy.healthy(port, "/ill")
-        server.shutdown()
     assert not healthy.healthy(port, "/well")

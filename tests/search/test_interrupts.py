@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from waiting import PATIENCE, awaited
 
 from distsearch.search.interrupts import Interrupts, passed_on
 
 
 def signalled(number: int) -> str:
     os.kill(os.getpid(), number)
-    time.sleep(1)
+    time.sleep(PATIENCE)
     return "not interrupted"
 
 
@@ -30,7 +31,7 @@ def test_a_signal_ends_the_action_in_hand_and_all_later_ones(number):
 def test_between_actions_a_signal_breaks_nothing_off():
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.01)
+        awaited("the signal", lambda: interrupts.came)
         written = "whole"
     assert written == "whole"
     assert interrupts.came
@@ -68,10 +69,12 @@ def heard() -> Iterator[list[int]]:
 
 
 def test_from_the_second_on_signals_go_where_they_went_before(heard):
-    with Interrupts():
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+        awaited("the first signal", lambda: interrupts.came)
+        for count, number in enumerate((signal.SIGINT, signal.SIGTERM), 1):
             os.kill(os.getpid(), number)
-            time.sleep(0.01)
+            awaited("a later signal", lambda count=count: len(heard) == count)
     assert heard == [signal.SIGINT, signal.SIGTERM]
 
 
@@ -106,7 +109,7 @@ def as_c_code_does() -> None:
     """Signalled when it has just done its work: the exception is there, and so is a result."""
     try:
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
+        time.sleep(PATIENCE)
     except BaseException as error:
         raise SystemError("returned a result with an exception set") from error
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from searches import Watching, contents, resume, search, unwatched
+from waiting import PATIENCE, awaited, running
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError
@@ -94,44 +95,45 @@ def test_other_workers_go_on_to_the_same_bytes(tmp_path, whole, ray_with_three_c
 
 
 @pytest.mark.slow
-def test_a_driver_killed_at_many_points_comes_to_the_same_bytes(tmp_path, whole, monkeypatch):
+def test_a_driver_killed_at_many_points_comes_to_the_same_bytes(tmp_path, whole):
     """Each kill -9 comes somewhere else: while it searches, writes history, or writes a checkpoint."""
-    program = (
-        "from distsearch.runs import directory;"
-        "directory.SAVE_SECONDS = directory.SAVE_SHARE = 0.002; directory.FLUSH_SECONDS = 0.001;"
-        "directory.SAVE_SHARE = 1e9; from distsearch.__main__ import main; main()"
-    )
-
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", program, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-
     path = tmp_path / "runs" / "a"
-    process = start("run", "--workers", "0", "--rounds", "200", "--name", "a")
-    kills = 0
-    for number in range(40):
-        until = time.monotonic() + 30
+    command = ["run", "--workers", "0", "--rounds", "200", "--name", "a"]
+
+    def started(gate: int):
+        script = [sys.executable, "-c", GATED.format(gate=gate), *command]
+        return running(script, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    for number in range(12):
         before = checkpoint_time(path)
-        while checkpoint_time(path) == before and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.0005)
-        time.sleep(0.0017 * (number % 7))
-        if process.poll() is None:
-            kills += 1
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
-        if (path / "result.json").exists():
-            break
-        process = start("resume", "a")
-    if process.poll() is None:
-        process.wait(timeout=60)
-        process.stderr.close()
-    assert kills >= 3
-    if not (path / "result.json").exists():
-        resume(path)
+        with started(gate=15 * (number + 1)) as process:
+            awaited("a checkpoint", lambda before=before: checkpoint_time(path) != before)
+            time.sleep(0.0017 * (number % 7))
+            assert process.poll() is None
+            process.kill()
+        command = ["resume", "a"]
+    with started(gate=200) as process:
+        _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, error
     assert contents(path) == whole
     assert not list(path.glob(f"*{files.TEMPORARY}"))
+
+
+GATED = """
+import time
+from distsearch.__main__ import main
+from distsearch.runs import directory
+
+def gated(run, row, losses):
+    time.sleep(0.001)
+    while row.round >= {gate}:
+        time.sleep(1)
+    record(run, row, losses)
+
+directory.SAVE_SECONDS, directory.SAVE_SHARE, directory.FLUSH_SECONDS = 0.002, 1e9, 0.001
+record, directory.Run.record = directory.Run.record, gated
+main()
+"""
 
 
 def checkpoint_time(path: Path) -> int:

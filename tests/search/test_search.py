@@ -230,7 +230,7 @@ def test_a_signal_while_workers_start_leaves_nothing(tmp_path, monkeypatch):
     assert not [path for path in (tmp_path / "storage").rglob("*") if path.is_file()]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.sampled_from(["relu", "tanh", "sigmoid", "step"]),
     st.lists(st.integers(1, 9), max_size=3),

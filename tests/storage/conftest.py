@@ -1,15 +1,13 @@
 """The two kinds of shared storage: a folder, and a real S3 server on loopback."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import wait
 from itertools import count
 
 import pytest
-from processes import awaited
-from storages import BUCKET, CREDENTIALS, asked, free_port
+from storages import BUCKET, CREDENTIALS, served
+from waiting import PATIENCE
 
 from distsearch.runs import directory
 from distsearch.storage import Publisher
@@ -20,18 +18,10 @@ NUMBERS = count()
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Host and port of an S3 server that has the bucket `bucket`; the credentials are in the environment."""
-    server = f"127.0.0.1:{free_port()}"
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, served() as server:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", server.partition(":")[2]]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            awaited(lambda: asked(server, BUCKET, "PUT"))
-            yield server
-        finally:
-            process.kill()
-            process.wait()
+        yield server
 
 
 @pytest.fixture
@@ -61,7 +51,7 @@ def in_step(monkeypatch) -> None:
 
     def offer_and_wait(self: Publisher, rounds: int) -> None:
         offer(self, rounds)
-        wait([self._upload])
+        wait([self._upload], PATIENCE)
 
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.setattr(directory.Run, "save_is_due", property(lambda run: next(rounds) % 5 == 0))

@@ -1,16 +1,19 @@
 """Shared storage as a user meets it: real processes, killed ones among them, and a real S3 server."""
 
 import builtins
+import re
 import shutil
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from processes import bound_by_permissions
 from searches import contents, search
-from storages import CREDENTIALS, asked, environment, free_port, place, stored
+from storages import BUCKET, CREDENTIALS, asked, environment, free_port, place, served, stored
+from waiting import PATIENCE, awaited, running
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError, StorageError
@@ -18,7 +21,7 @@ from distsearch.runs.directory import StoredRun
 from distsearch.search import resumption
 from distsearch.search.assembly import assemble
 from distsearch.storage import Address, Storage, fetch, object_stores
-from distsearch.storage.index import INDEX
+from distsearch.storage.index import read_index
 
 ROUNDS = 400
 
@@ -30,7 +33,7 @@ def command(*arguments: str, cwd: Path, server: str) -> subprocess.CompletedProc
         env=environment(server),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -46,16 +49,43 @@ def refused(*arguments: str, cwd: Path, server: str) -> str:
     return lines[-1]
 
 
-PROGRAM = (  # checkpoints as often as can be, and rounds that leave time for several
-    "import time; from distsearch.runs import directory; directory.SAVE_SECONDS = 0.0; directory.SAVE_SHARE = 1e9;"
-    "record = directory.Run.record; directory.Run.record = lambda *a: (time.sleep(0.004), record(*a))[1];"
-    "from distsearch.__main__ import main; main()"
-)
+PROGRAM = """
+import time
+from concurrent.futures import wait
+from pathlib import Path
+
+from distsearch.__main__ import main
+from distsearch.runs import directory
+from distsearch.storage import Publisher
+
+def gated(run, row, losses):
+    time.sleep(0.004)
+    while row.round >= {gate} and not Path("open").exists():
+        time.sleep(0.004)
+    record(run, row, losses)
+
+def in_step(publisher, rounds):
+    offer(publisher, rounds)
+    wait([publisher._upload])
+
+directory.SAVE_SECONDS, directory.SAVE_SHARE = 0.0, 1e9
+record, directory.Run.record = directory.Run.record, gated
+offer = Publisher.offer
+if {waits}:
+    Publisher.offer = in_step
+main()
+"""
 
 
-def start(*arguments: str, cwd: Path, server: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
+def start(
+    *arguments: str, cwd: Path, server: str, gate: int, waits: bool = False
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A program that saves after each round, and does not come past the round `gate` until there is a file `open`.
+
+    If it waits, then for each upload.
+    """
+    return running(
+        [sys.executable, "-c", PROGRAM.format(gate=gate, waits=waits), *arguments],
         cwd=cwd,
         env=environment(server),
         stdout=subprocess.DEVNULL,
@@ -63,11 +93,9 @@ def start(*arguments: str, cwd: Path, server: str) -> subprocess.Popen[bytes]:
     )
 
 
-def published(there) -> bytes:
-    try:
-        return there.read(INDEX)
-    except FileNotFoundError:
-        return b""
+def published_rounds(there) -> int:
+    index = read_index(there)
+    return index.rounds if index else 0
 
 
 @pytest.mark.slow
@@ -75,32 +103,22 @@ def test_a_driver_killed_while_it_publishes_is_resumed_from_storage_to_the_same_
     """Each kill -9 comes somewhere else, and each time all that the driver had on its disk goes with it."""
     whole = contents(search(tmp_path / "whole", rounds=ROUNDS)[0].path)
     there = place(storage)
-    process = start(
-        "run", "--workers", "0", "--rounds", f"{ROUNDS}", "--name", "a", "--storage", storage, cwd=tmp_path,
-        server=s3_server,
-    )  # fmt: skip
-    kills = 0
-    for number in range(2):
-        published_before = published(there)
-        changes = 0
-        while changes < 2 and process.poll() is None:  # of the index; what stands for the new run is one
-            if (now := published(there)) != published_before:
-                published_before, changes = now, changes + 1
-            time.sleep(0.02)
-        time.sleep(0.011 * number)
-        kills += process.poll() is None
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    command = ["run", "--workers", "0", "--rounds", f"{ROUNDS}", "--name", "a", "--storage", storage]
+    for number, gate in enumerate((ROUNDS // 2, ROUNDS * 3 // 4)):
+        before = published_rounds(there)
+        with start(*command, cwd=tmp_path, server=s3_server, gate=gate) as process:
+            awaited("new rounds in storage", lambda before=before: published_rounds(there) > before)
+            time.sleep(0.011 * number)
+            assert process.poll() is None
+            process.kill()
+            process.wait(PATIENCE)
         shutil.rmtree(tmp_path / "runs")
-        rounds = StoredRun(fetch(stored(storage), tmp_path / f"seen-{number}")).rounds
-        if rounds == ROUNDS:
-            break
-        process = start("resume", stored(storage), cwd=tmp_path, server=s3_server)
-    else:
-        _, error = process.communicate(timeout=60)
-        assert process.returncode == 0, error
-    assert kills >= 1
+        fetch(stored(storage), tmp_path / f"seen-{number}")
+        command = ["resume", stored(storage)]
+    (tmp_path / "open").touch()
+    with start(*command, cwd=tmp_path, server=s3_server, gate=ROUNDS) as process:
+        _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, error
     assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
@@ -123,33 +141,20 @@ def test_commands_take_runs_in_storage(tmp_path, s3_storage, s3_server):
 
 @pytest.mark.slow
 def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_whole(tmp_path):
-    port = free_port()
-    server = f"127.0.0.1:{port}"
-    moto = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", f"{port}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        while not asked(server, "bucket", "PUT"):
-            time.sleep(0.05)
-        process = start(
-            "run", "--workers", "0", "--rounds", "300", "--name", "a", "--storage", "s3://bucket", cwd=tmp_path,
-            server=server,
-        )  # fmt: skip
-        while not (tmp_path / "runs" / "a" / "checkpoint.safetensors").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-    finally:
-        moto.kill()
-        moto.wait()
-    _, error = process.communicate(timeout=60)
+    command = ["run", "--workers", "0", "--rounds", "7", "--name", "a", "--storage", f"s3://{BUCKET}"]
+    with ExitStack() as stack:
+        with served() as server:
+            process = stack.enter_context(start(*command, cwd=tmp_path, server=server, gate=5, waits=True))
+            awaited("the first checkpoint", (tmp_path / "runs" / "a" / "checkpoint.safetensors").exists)
+        (tmp_path / "open").touch()
+        _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     told = error.decode().splitlines()
     assert sum("the search continues" in line for line in told) == 1
     assert "cannot be reached" in told[-1]
     assert "the run is complete in runs/a, and `distsearch publish runs/a` publishes it" in told[-1]
     run = StoredRun(tmp_path / "runs" / "a")
-    assert (run.result.rounds, run.rounds) == (300, 300)
+    assert (run.result.rounds, run.rounds) == (7, 7)
 
 
 @pytest.mark.parametrize(
@@ -163,8 +168,6 @@ def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_who
     ],
 )
 def test_storage_that_cannot_be_used_is_refused_at_the_start(tmp_path, s3_server, storage, sentence):
-    import re
-
     (tmp_path / "file").touch()
     arguments = ["run", "--workers", "0", "--rounds", "5", "--name", "a", "--storage", storage]
     assert re.search(sentence, refused(*arguments, cwd=tmp_path, server=s3_server))

@@ -1,17 +1,17 @@
 """A run that is published goes on from storage to the bytes of the run that never was stopped, wherever it is cut."""
 
 import shutil
-import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Event
 
 import msgspec
 import pytest
 import searches
-from processes import awaited
 from searches import contents, search
 from storages import place, stored, tree
+from waiting import PATIENCE, awaited
 
 from distsearch.errors import OvertakenError, RunError, SettingError, StorageError
 from distsearch.runs.directory import StoredRun
@@ -197,21 +197,29 @@ def test_what_the_last_two_publications_name_is_there_and_nothing_else(tmp_path,
     assert len(indices) == 4
 
 
-def slowly(row, state, workers) -> None:
-    """So that there is time for many publications."""
-    time.sleep(0.01)
+@pytest.fixture
+def uploads(monkeypatch) -> list[Future[None]]:
+    """The uploads so far."""
+    offer, seen = Publisher.offer, []
+
+    def noted(self: Publisher, rounds: int) -> None:
+        offer(self, rounds)
+        seen.append(self._upload)
+
+    monkeypatch.setattr(Publisher, "offer", noted)
+    return seen
 
 
-def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, storage, whole, often):
+def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, storage, whole, often, uploads):
     rounds = []
 
     def watch(row, state, workers):
-        slowly(row, state, workers)
         if row.round >= 2 and row.round % 6 == 0:
-            awaited(lambda: "checkpoint.safetensors" in read_index(place(storage)).files)
-            there = fetch(stored(storage), tmp_path / f"at-{row.round}")
+            awaited("the first checkpoint", lambda: "checkpoint.safetensors" in read_index(place(storage)).files)
+            there = fetch(stored(storage), tmp_path / f"at-{row.round}")  # while the next one is on its way
             rounds.append(StoredRun(there).rounds)
             assert len(list(StoredRun(there).history())) >= rounds[-1]
+            wait(uploads[-1:], PATIENCE)
 
     search(tmp_path / "runs", watch, name="a", rounds=ROUNDS, storage=storage)
     assert rounds == sorted(rounds)
@@ -226,7 +234,7 @@ def test_the_search_never_waits_for_an_upload(tmp_path, often, monkeypatch, whol
 
     def publish(self, snapshot):
         begun.append(snapshot.rounds)
-        assert through.wait(60)
+        assert through.wait(PATIENCE)
         original(self, snapshot)
 
     def watch(row, state, workers):

@@ -1,7 +1,8 @@
 """A search to be disturbed by tests, as a program of its own: `driver.py FOLDER WORKERS ROUNDS`.
 
 WORKERS is a number, `all`, or 0 for the undisturbed twin. Prints a line at the start of each round, with the number of
-workers, one for each sentence to the user, and at the end the machines and a digest of every loss and of the weights.
+workers, one for each sentence to the user and each look at the cluster's CPUs, and at the end the machines and a digest
+of every loss and of the weights.
 Ends after ROUNDS, or earlier when FOLDER has a file `stop`. Whoever evaluates candidates leaves its process id there.
 """
 
@@ -57,6 +58,11 @@ def search(workers: Pool, strategy, state, rounds: int, stop: Path) -> None:
     print("done", state.round, digest.hexdigest(), flush=True)
 
 
+def printed(kind: str, number: int) -> int:
+    print(kind, number, flush=True)
+    return number
+
+
 def main(folder: Path, workers: str, rounds: int) -> None:
     network = network_objective("digits", (16,))
     strategy = create("hill-climb", {"population": POPULATION}, network)
@@ -66,11 +72,13 @@ def main(folder: Path, workers: str, rounds: int) -> None:
         if workers == "0":
             pool: Pool = LocalPool(strategy, objective)
         else:
-            from distsearch.workers.ray.pool import RayPool
+            from distsearch.workers.ray import pool as ray_pool
 
+            looked = ray_pool.cpus_of_cluster
+            ray_pool.cpus_of_cluster = lambda: printed("cpus", looked())
             count = None if workers == "all" else int(workers)
             logging.basicConfig(level=logging.INFO, format="said %(message)s", stream=sys.stdout)
-            pool = RayPool(strategy, objective, count)
+            pool = ray_pool.RayPool(strategy, objective, count)
         with pool:
             search(pool, strategy, state, rounds, folder / "stop")
 

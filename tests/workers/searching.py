@@ -5,17 +5,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
 from processes import Process, alive, descendants, ray_workers
+from waiting import LONGEST_LIFE, PATIENCE
 
 DRIVER = Path(__file__).parent / "driver.py"
 ENDLESS = 1_000_000  # rounds
-LONGEST_LIFE = 120.0  # seconds; a search that hangs is a failure, and no reason for the tests to hang
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 1024 * 1024, "include_dashboard": False}
 
 
@@ -27,6 +26,7 @@ class Driver:
         self.folder = folder
         self.said: list[str] = []
         self.machines: list[str] = []
+        self.looks: list[int] = []  # the CPUs that it has seen the cluster to have, each time
         self._process = subprocess.Popen(
             [sys.executable, DRIVER, folder, workers, str(rounds)],
             env={**os.environ, **({"RAY_ADDRESS": address} if address else {})},
@@ -45,13 +45,13 @@ class Driver:
         """Whether this process has tried candidates."""
         return (self.folder / str(worker.pid)).exists()
 
-    def next_round(self) -> tuple[int, int]:
+    def next_round(self, awaited: str = "its next round") -> tuple[int, int]:
         """The number of the round that begins next, and of the workers that there are."""
         for line in self._process.stdout:
             if round_line := re.fullmatch(r"round (\d+) (\d+)\n", line):
                 return int(round_line[1]), int(round_line[2])
             self._note(line)
-        raise AssertionError("the search has ended")
+        raise AssertionError(f"the search ended, or was ended, before {awaited}")
 
     def next_said(self) -> str:
         """The sentence that it says next to its user, before its next round."""
@@ -60,13 +60,12 @@ class Driver:
             if line.startswith("said "):
                 return self.said[-1]
             assert not line.startswith("round"), "it has said nothing"
-        raise AssertionError("the search has ended")
+        raise AssertionError("the search ended, or was ended, before it said anything")
 
-    def rounds_until(self, condition, seconds: float = 60.0) -> None:
-        """Follow the search until the condition holds for the number of workers in a round."""
-        until = time.monotonic() + seconds
-        while not condition(self.next_round()[1]):
-            assert time.monotonic() < until, f"it did not come about within {seconds:g} s"
+    def rounds_until(self, what: str, condition: Callable[[int], object]) -> None:
+        """Follow the search until the condition, of this name, holds for the number of workers in a round."""
+        while not condition(self.next_round(what)[1]):
+            pass
 
     def finish(self) -> tuple[int, str]:
         """End the search after its round: how many there were, and their digest."""
@@ -77,7 +76,7 @@ class Driver:
         """The number of rounds and their digest, at the end."""
         for line in self._process.stdout:
             self._note(line)
-        assert self._process.wait(timeout=60) == 0
+        assert self._process.wait(PATIENCE) == 0
         return self.outcome
 
     def kill(self) -> None:
@@ -94,6 +93,8 @@ class Driver:
             self.said.append(rest)
         elif kind == "machine":
             self.machines.append(rest)
+        elif kind == "cpus":
+            self.looks.append(int(rest))
         elif kind == "done":
             self.outcome = int(rest.split()[0]), rest.split()[1]
 

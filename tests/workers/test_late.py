@@ -5,29 +5,46 @@ import os
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from threading import Event
+from typing import Self
 
 import numpy as np
 import pytest
 from problems import create, network_objective
-from processes import awaited
 from searches import contents, search
+from waiting import PATIENCE, awaited
 
 from distsearch.errors import WorkersError
 from distsearch.objectives.function import FunctionObjective
 from distsearch.strategies.base import losses_of
 from distsearch.workers import late
-from distsearch.workers.late import Horizon, LatePool
+from distsearch.workers.late import START_SECONDS, Horizon, LatePool
 from distsearch.workers.local import LocalPool
 from distsearch.workers.place import OPENING
 
 
+class Clock:
+    """Stands in for `time` in the late pool: only the work of a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.looks = 0  # of the thread that asks whether workers would pay
+
+    def monotonic(self) -> float:
+        self.looks += threading.current_thread().name == OPENING
+        return self.now
+
+
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch):
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
     monkeypatch.setattr(late, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(late, "time", clock)
+    return clock
 
 
 NEVER = Horizon()
@@ -52,105 +69,125 @@ class Joining(LocalPool):
 
 
 class Case:
-    """A late pool over a function that takes so many seconds, and what comes to join it."""
+    """A late pool over a function of 200 calls a round that take so many seconds each, and what comes to join it."""
 
-    def __init__(self, seconds: float, horizon: Horizon = NEVER, population: int = 200) -> None:
-        self.seconds = seconds
+    def __init__(self, clock: Clock, seconds: float, horizon: Horizon = NEVER) -> None:
+        self.clock, self.seconds = clock, seconds
+        self.calls = 0
+        self.waits_at = inf  # the call that waits until the workers have come
         objective = FunctionObjective(self.loss, 3)
         objective.tiling = objective.tiling._replace(candidates=10)
-        self.strategy = create("hill-climb", {"population": population}, objective)
+        self.strategy = create("hill-climb", {"population": 200}, objective)
         self.state = self.strategy.init(np.zeros(3, np.float32), 0)
         self.joining = Joining(self.strategy, objective)
         self.may_open, self.asked = Event(), Event()
         self.pool = LatePool(self.strategy, objective, horizon, self.open)
         self.expected = losses_of(LocalPool(self.strategy, FunctionObjective(sphere, 3)).evaluate(self.state)).tobytes()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.close()
+        self.may_open.set()
+        awaited("the opening thread to end", lambda: not any(each.name == OPENING for each in threading.enumerate()))
+
     def loss(self, weights):
-        if self.seconds:
-            time.sleep(self.seconds)
+        self.clock.now += self.seconds
+        self.calls += 1
+        if self.calls == self.waits_at:
+            awaited("the workers", lambda: self.pool._arrived is not None)
         return sphere(weights)
 
     def open(self):
         self.asked.set()
-        assert self.may_open.wait(60)
+        assert self.may_open.wait(PATIENCE)
         return self.joining
 
     def round(self) -> None:
         assert losses_of(self.pool.evaluate(self.state)).tobytes() == self.expected
+
+    def rounds_until(self, what: str, condition: Callable[[], object]) -> None:
+        def met() -> object:
+            self.round()
+            return condition()
+
+        awaited(what, met)
 
 
 def sphere(weights) -> float:
     return float(np.square(weights - 1).sum())
 
 
-def test_rounds_are_here_until_workers_have_come_and_there_afterwards():
-    case = Case(0.0001)
-    while not case.asked.is_set():
-        case.round()
+@pytest.fixture
+def started(clock) -> Iterator[Callable[..., Case]]:
+    """Makes cases that end with the test."""
+    with ExitStack() as stack:
+        yield lambda *settings: stack.enter_context(Case(clock, *settings))
+
+
+def test_rounds_are_here_until_workers_have_come_and_there_afterwards(started):
+    case = started(0.0001)
+    case.rounds_until("workers are asked for", case.asked.is_set)
     case.round()
     assert (case.pool.count, case.joining.ranges) == (0, [])
     case.may_open.set()
-    awaited(lambda: case.pool._arrived is not None)
+    awaited("the workers", lambda: case.pool._arrived is not None)
     case.round()
     assert (case.pool.count, case.joining.ranges) == (2, [(0, 200)])
     case.pool.close()
     assert case.joining.closed
 
 
-def test_workers_that_come_in_mid_round_take_over_the_rest_of_it():
-    case = Case(0.01)
+def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(started):
+    case = started(0.01)
     case.may_open.set()
+    case.waits_at = 95
     case.round()
-    ((begin, end),) = case.joining.ranges
-    assert 0 < begin < end == 200
-    assert begin % 10 == 0
+    assert case.joining.ranges == [(100, 200)]  # after the tile in which they came
 
 
 @pytest.mark.parametrize(
     ("seconds", "horizon"),
-    [(0.0, NEVER), (0.0001, Horizon(rounds=3)), (0.0001, Horizon(seconds=5))],
+    [(0.000005, NEVER), (0.0001, Horizon(rounds=3)), (0.01, Horizon(seconds=START_SECONDS))],
     ids=["short rounds", "few rounds", "few seconds"],
 )
-def test_nobody_is_asked_where_it_would_not_pay(seconds, horizon):
-    case = Case(seconds, horizon, population=200 if seconds else 5)
-    for _ in range(20):
-        case.round()
+def test_nobody_is_asked_where_it_would_not_pay(started, clock, seconds, horizon):
+    case = started(seconds, horizon)
+    case.round()
+    looks = clock.looks
+    case.rounds_until("many looks", lambda: clock.looks > looks + 10 or case.asked.is_set())
     assert not case.asked.is_set()
-    case.pool.close()
-    awaited(lambda: not any(thread.name == OPENING for thread in threading.enumerate()))
 
 
-def test_nobody_is_asked_to_share_what_cannot_be_divided():
-    case = Case(0.001)
+def test_nobody_is_asked_to_share_what_cannot_be_divided(started, clock):
+    case = started(0.001)
     case.pool.objective.tiling = case.pool.objective.tiling._replace(candidates=200)
-    for _ in range(3):
-        case.round()
+    case.round()
+    looks = clock.looks
+    case.rounds_until("many looks", lambda: clock.looks > looks + 10 or case.asked.is_set())
     assert not case.asked.is_set()
-    case.pool.close()
 
 
-def test_workers_that_cannot_start_are_no_reason_to_stop(said):
-    case = Case(0.0001)
+def test_workers_that_cannot_start_are_no_reason_to_stop(started, said):
+    case = started(0.0001)
 
     def fail():
         raise WorkersError("Ray did not start")
 
     case.pool._opened = fail
-    until = time.monotonic() + 60
-    while not said and time.monotonic() < until:
-        case.round()
+    case.rounds_until("it says so", lambda: said)
     case.round()
     assert said == ["Ray did not start: the search continues in this process"]
     assert logging.getLogger("distsearch.workers.late").level == logging.NOTSET
 
 
-def test_workers_that_come_too_late_are_sent_away():
-    case = Case(0.0001)
-    while not case.asked.is_set():
-        case.round()
+def test_workers_that_come_too_late_are_sent_away(started):
+    case = started(0.0001)
+    case.rounds_until("workers are asked for", case.asked.is_set)
     case.pool.close()
     case.may_open.set()
-    awaited(lambda: case.joining.closed)
+    awaited("the workers to be sent away", lambda: case.joining.closed)
     assert case.pool.count == 0
 
 
@@ -166,12 +203,20 @@ def test_measuring_and_noise_are_here_until_then():
 
 
 @pytest.mark.slow
-def test_ray_s_workers_join_a_search_to_the_same_bytes(tmp_path, ray_with_three_cpus):
-    flags = {"data": "digits", "layers": [64, 32], "population": 400, "rounds": 150}
+def test_ray_s_workers_join_a_search_to_the_same_bytes(tmp_path, ray_with_three_cpus, monkeypatch):
+    monkeypatch.setattr(late, "SHORTEST_ROUND", 0.0)  # the clock stands: they always pay
+    monkeypatch.setattr(late, "START_SECONDS", 0.0)
+    flags = {"data": "digits", "layers": [64, 32], "population": 400, "rounds": 20}
     workers = []
-    path = search(tmp_path, lambda row, state, count: workers.append(count), **{**flags, "workers": None})[0].path
+
+    def watch(row, state, count):
+        workers.append(count)
+        if row.round == 4:
+            awaited("the workers", lambda: not any(thread.name == OPENING for thread in threading.enumerate()))
+
+    path = search(tmp_path, watch, **{**flags, "workers": None})[0].path
     assert workers[0] == 0
-    assert workers[-1] > 0
+    assert all(workers[6:])
     assert contents(path) == contents(search(tmp_path, **flags)[0].path)
 
 
@@ -192,10 +237,10 @@ def test_a_session_of_many_searches_starts_ray_at_most_once_and_ends_it_with_its
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     starts, *family = map(int, done.stdout.split())
     assert starts == 1
     assert len(family) > 2
-    awaited(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
+    awaited("its processes to end", lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))

@@ -4,7 +4,6 @@ import platform
 import re
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread
@@ -12,6 +11,7 @@ from threading import Lock, Thread
 import numpy as np
 import pytest
 from problems import create, network_objective, sphere, told
+from waiting import PATIENCE, awaited
 
 from distsearch.errors import ObjectiveError, WorkersError
 from distsearch.machine import description, one_thread
@@ -20,6 +20,7 @@ from distsearch.objectives.network import NetworkObjective
 from distsearch.runs.checkpoints import flatten
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import losses_of
+from distsearch.workers.dispatch.shortcuts import LATEST, Shortcut
 from distsearch.workers.local import LocalPool
 from distsearch.workers.ray.kinds import ALIKE, MachineKinds
 
@@ -38,6 +39,11 @@ def opened(pool: str, strategy, objective):
 
     with RayPool(strategy, objective, int(pool[-1])) as workers:
         yield workers
+
+
+def joined(workers, count: int, state) -> None:
+    """Search until so many workers have come: it begins with the first that is ready."""
+    awaited(f"{count} workers", lambda: workers.count == count or not workers.evaluate(state))
 
 
 @pytest.fixture(params=POOLS)
@@ -92,10 +98,7 @@ def test_the_work_is_shared_and_the_count_is_told(pool):
     with opened(pool, strategy, objective) as workers:
         state = strategy.init(objective.network.start("he", 0), 0)
         wanted = 0 if pool == "local" else int(pool[-1])
-        rounds = 0
-        while workers.count < wanted and rounds < 10_000:  # the search begins with the first worker that is ready
-            workers.evaluate(state)
-            rounds += 1
+        joined(workers, wanted, state)
         answers = workers.evaluate(state)
         assert workers.count == wanted
     assert len(answers) >= max(1, wanted)
@@ -165,16 +168,37 @@ def test_a_function_that_cannot_be_sent_is_refused_with_the_variable_s_name(ray_
     assert isinstance(caught.value.__cause__, TypeError)
 
 
+class Short(Shortcut):
+    """A shortcut on a clock of its own: a sweep takes 1 ms here, and 3 ms until the workers have answered."""
+
+    __slots__ = ()
+
+    def done(self, seconds):
+        assert seconds >= 0
+        super().done(0.001)
+
+    def answered(self, seconds, worked):
+        assert seconds >= 0
+        assert worked > 0
+        super().answered(0.003, 0.001)
+
+
 def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_while_workers_join(
-    ray_with_three_cpus, said
+    ray_with_three_cpus, said, monkeypatch
 ):
+    from distsearch.workers.ray import pool as ray_pool
+
+    monkeypatch.setattr(ray_pool, "Shortcut", Short)
     strategy, objective = create("hill-climb", {"population": 4}), network_objective()
     state = strategy.init(objective.network.start("he", 0), 0)
     expected = losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
     with opened("ray-3", strategy, objective) as workers, one_thread():
-        until = time.monotonic() + 60
-        while workers.count < 3 and time.monotonic() < until:
+
+        def third_has_come() -> bool:
             assert losses_of(workers.evaluate(state)).tobytes() == expected
+            return workers.count == 3
+
+        awaited("a third worker", third_has_come)
         shares = []
         for _ in range(40):
             before = workers.worked
@@ -184,8 +208,7 @@ def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_whil
         workers.measure(state.center)
         assert workers.worked > before  # work of another kind is new to them as well
         assert workers.count == 3
-    assert any(shares[:10])  # by so many workers it was new
-    assert not any(shares[20:])
+    assert shares == [True] * LATEST + [False] * (40 - LATEST)  # by so many workers it was new
     assert said.count("rounds are short: searching in this process (same result)") == 1
 
 
@@ -250,22 +273,28 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
 
     monkeypatch.setattr(ray_pool, "QUIET_START", 0.2)
     strategy, objective = create("hill-climb", {}), network_objective()
+    state = strategy.init(objective.network.start("he", 0), 0)
+    looks: list[float] = []
     counts: list[int] = []
+
+    def noted() -> float:
+        looks.append(free_cpus())
+        return looks[-1]
 
     def wait_in_line() -> None:
         with ray_pool.RayPool(strategy, objective, None) as workers:
-            workers.evaluate(strategy.init(objective.network.start("he", 0), 0))
             counts.append(workers.count)
 
+    free_cpus = ray_pool.free_cpus
     line = Thread(target=wait_in_line, daemon=True)
     with opened("ray-3", strategy, objective) as others:
-        until = time.monotonic() + 60
-        while others.count < 3 and time.monotonic() < until:
-            others.evaluate(strategy.init(objective.network.start("he", 0), 0))
+        joined(others, 3, state)
+        monkeypatch.setattr(ray_pool, "free_cpus", noted)
         line.start()
-        line.join(3)  # many times as long as a search waits that is alone
-        assert line.is_alive()
-    line.join(60)
+        # Each look but the first comes later than a search waits that is alone.
+        awaited("five looks for a free core", lambda: len(looks) >= 5 or counts)
+        assert (counts, set(looks)) == ([], {0.0})
+    line.join(PATIENCE)
     assert not line.is_alive()
     assert counts[0] >= 1
     assert said.count("the Ray cluster's CPUs (3) are all taken: the search begins when one is free") == 1

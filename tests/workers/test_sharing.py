@@ -11,9 +11,9 @@ pytestmark = pytest.mark.slow
 def test_searches_share_a_cluster_and_take_over_what_others_let_go_of(tmp_path):
     with cluster() as nodes, driver(tmp_path / "capped", "1", address=nodes.address) as capped:
         nodes.add_node(**NODE)
-        capped.rounds_until(lambda workers: workers == 1)
+        capped.rounds_until("its worker", lambda workers: workers == 1)
         with driver(tmp_path / "greedy", "all", address=nodes.address) as greedy:
-            greedy.rounds_until(lambda workers: workers == 1)
+            greedy.rounds_until("its worker", lambda workers: workers == 1)
             with driver(tmp_path / "queued", "all", address=nodes.address) as queued:
                 said = queued.next_said()
                 assert said == "the Ray cluster's CPUs (2) are all taken: the search begins when one is free"
@@ -22,7 +22,7 @@ def test_searches_share_a_cluster_and_take_over_what_others_let_go_of(tmp_path):
                 outcomes = [capped.finish()]
                 # Either of the others may have the core that is free now; both cores are the last one's in the end.
                 outcomes.append(greedy.finish())
-                queued.rounds_until(lambda workers: workers == 2)
+                queued.rounds_until("both workers", lambda workers: workers == 2)
                 outcomes.append(queued.finish())
                 assert queued.said == [said]
     for number, outcome in enumerate(outcomes):
@@ -33,6 +33,6 @@ def test_a_search_on_a_cluster_without_cores_begins_when_a_node_with_some_joins(
     with cluster(num_cpus=0) as nodes, driver(tmp_path / "run", "all", address=nodes.address) as search:
         assert search.next_said() == "the Ray cluster has no CPUs: the search begins when a node with some joins"
         joined = nodes.add_node(**NODE | {"num_cpus": 2})
-        search.rounds_until(lambda workers: workers == 2)
+        search.rounds_until("both workers", lambda workers: workers == 2)
         assert len(ray_workers(raylet(joined))) == 2
         search.finish()

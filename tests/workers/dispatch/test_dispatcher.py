@@ -31,7 +31,7 @@ def faults(kinds: tuple[str, ...]) -> st.SearchStrategy[list[Fault]]:
     return st.lists(fault, max_size=14)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     workers=st.integers(1, 9),
     sweeps=st.lists(tile_boundaries(), min_size=1, max_size=5),
@@ -53,7 +53,7 @@ def test_every_sweep_is_finished_while_one_worker_is_well(
         assert swept is not None, cluster.error
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     workers=st.integers(1, 6),
     boundaries=tile_boundaries(),

@@ -7,7 +7,7 @@ import sys
 import urllib.request
 
 import pytest
-from processes import awaited
+from waiting import PATIENCE, awaited, running
 
 from distsearch.runs.history import RoundRecord
 from distsearch.workers.ray import metrics
@@ -15,7 +15,7 @@ from distsearch.workers.ray.metrics import GAUGES, Gauges
 
 from ..searching import cluster
 
-SEARCH = ("--data", "digits", "--layers", "16", "--name", "shown", "--seconds", "1000", "--population", "64")
+SEARCH = ("--data", "digits", "--layers", "16", "--name", "shown", "--rounds", "1000000000", "--population", "64")
 OFTEN = {"metrics_report_interval_ms": 500}
 
 
@@ -59,24 +59,18 @@ def test_the_gauges_of_a_run_are_where_prometheus_reads_them(tmp_path):
         url = f"http://127.0.0.1:{nodes.head_node.metrics_export_port}/metrics"
 
         def gauges() -> dict[str, float]:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 lines = answer.read().decode().splitlines()
             found = [re.fullmatch(r'ray_distsearch_(\w+)\{.*run="shown".*\} (\S+)', line) for line in lines]
             return {each[1]: float(each[2]) for each in found if each}
 
-        search = subprocess.Popen(
-            [sys.executable, "-m", "distsearch", "run", *SEARCH],
-            cwd=tmp_path,
-            env={**os.environ, "RAY_ADDRESS": nodes.address},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            first = awaited(lambda: (found := gauges()).keys() == GAUGES.keys() and found)
-            later = awaited(lambda: (found := gauges())["rounds"] > first["rounds"] and found)
-        finally:
+        environment = {**os.environ, "RAY_ADDRESS": nodes.address}
+        command = [sys.executable, "-m", "distsearch", "run", *SEARCH]
+        with running(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as search:
+            first = awaited("all gauges", lambda: (found := gauges()).keys() == GAUGES.keys() and found)
+            later = awaited("more rounds", lambda: (found := gauges())["rounds"] > first["rounds"] and found)
             search.terminate()
-            said = search.communicate()[1]
+            said = search.communicate(timeout=PATIENCE)[1]
     assert search.returncode == 130, said
     assert later["workers_alive"] == 1
     assert later["best_loss"] <= first["best_loss"] < 3

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from processes import Process, alive, awaited, descendants, ray_workers
+from processes import Process, alive, descendants, ray_workers
+from waiting import PATIENCE, awaited
 
 from distsearch.workers.ray.private import LOOPBACK_ONLY
 
@@ -51,7 +52,7 @@ def running(tmp_path_factory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("search")
     home = folder / "home"
     home.mkdir()
-    flags = ["--workers", "2", "--seconds", "300", "--data", "digits", "--layers", "64", "--population", "256"]
+    flags = ["--workers", "2", "--rounds", "1000000000", "--data", "digits", "--layers", "64", "--population", "256"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "distsearch", "run", *flags, "--name", "a"],
@@ -62,14 +63,19 @@ def running(tmp_path_factory) -> Iterator[Running]:
     )
     family: list[Process] = []
     try:
-        awaited(lambda: process.poll() is not None or (folder / "runs" / "a" / "history.jsonl").exists())
-        awaited(lambda: len(ray_workers(process.pid)) == 2)
+        history = folder / "runs" / "a" / "history.jsonl"
+        awaited("the first round", lambda: process.poll() is not None or history.exists())
+        awaited("both workers", lambda: len(ray_workers(process.pid)) == 2)
         family = descendants(process.pid)
         yield Running(process.pid, home)
     finally:
         process.terminate()
-        process.wait(timeout=60)
-        awaited(lambda: not alive(family))
+        try:
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+        awaited("all of its processes to end", lambda: not alive(family))
 
 
 def listening(pids: list[int]) -> dict[tuple[IPv4Address | IPv6Address, int], int]:
@@ -108,7 +114,7 @@ def stranger(address: str, **variables: str) -> subprocess.CompletedProcess[str]
         env=environment | {"RAY_NUM_REDIS_GET_RETRIES": "1"} | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -184,7 +190,9 @@ def test_the_token_is_the_users_alone_and_stands_nowhere_else(running):
 def run(script: str, **variables: str) -> None:
     """Run a script in a process of its own, for what it does to Ray would be felt by the tests after it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | variables
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
 
 
