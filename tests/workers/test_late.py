@@ -21,7 +21,7 @@ from waiting import PATIENCE, awaited
 from distsearch.errors import WorkersError
 from distsearch.objectives.function import FunctionObjective
 from distsearch.strategies.base import losses_of
-from distsearch.workers import late
+from distsearch.workers import late, pieces
 from distsearch.workers.late import START_SECONDS, Horizon, LatePool
 from distsearch.workers.local import LocalPool
 from distsearch.workers.place import OPENING
@@ -44,6 +44,7 @@ def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(late, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(late, "time", clock)
+    monkeypatch.setattr(pieces, "time", clock)
     return clock
 
 
@@ -144,7 +145,7 @@ def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(started):
     case.may_open.set()
     case.waits_at = 95
     case.round()
-    assert case.joining.ranges == [(100, 200)]  # after the tile in which they came
+    assert case.joining.ranges == [(110, 200)]  # after the piece in which they came
 
 
 @pytest.mark.parametrize(
