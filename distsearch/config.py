@@ -51,7 +51,16 @@ class NetworkConfig(Settings, frozen=True):
         3,
     )
     activation: Annotated[str, about("hidden activation: relu, tanh, sigmoid or step")] = "relu"
-    start: Annotated[str, about("initial weights: course (0.01 × normal), he or glorot")] = "course"
+    start: (
+        Annotated[
+            str,
+            about(
+                "initial weights: course (0.01 × normal), he or glorot; if not set, course, or with more than one "
+                "hidden layer he, for tanh and sigmoid glorot"
+            ),
+        ]
+        | None
+    ) = None
     loss: Annotated[
         str,
         about("cross-entropy, mean-squared-error, mean-absolute-error or classification-error"),

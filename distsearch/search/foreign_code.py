@@ -44,7 +44,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     yield STRATEGIES, config.strategy.name
     yield LOSSES, config.network.loss
     yield ACTIVATIONS, config.network.activation
-    yield STARTS, config.network.start
+    if config.network.start:
+        yield STARTS, config.network.start
     source = config.data.source
     if config.data.reader:
         yield READERS, config.data.reader

@@ -49,7 +49,7 @@ def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, b
 
     def left(**settings: float) -> float:
         """The loss after 400 rounds, from three starts together."""
-        ends = [searched(objective, 400, seed, **settings) for seed in range(3)]
+        ends = [searched(objective, 400, seed, rate=0.1, **settings) for seed in range(3)]
         return sum(objective.measure(strategy.proposed(state)).loss for strategy, state in ends)
 
     assert left() < 0.9 * left(sigma=blurred)
@@ -137,9 +137,19 @@ def test_a_step_goes_against_the_mean_gradient_of_the_examples_of_the_round():
     assert told(strategy, state, [answer]).center == pytest.approx(state.center - 0.1 * gradient, abs=1e-6)
 
 
-@pytest.mark.parametrize(("hidden", "rate"), [((32,), 259**-0.5), ((), 0.1)])
-def test_the_learning_rate_falls_with_the_number_of_weights(hidden, rate):
-    objective = network_objective("iris", hidden)
+@pytest.mark.parametrize(
+    ("hidden", "settings", "rate"),
+    [
+        ((32,), {}, 0.28 / 33**0.5),
+        ((32, 8), {}, 0.28 / (33 * 2) ** 0.5),
+        ((32,), {"activation": "step"}, 0.3 * 0.28 / 33**0.5),
+        ((32,), {"loss": "classification-error"}, 0.3 * 0.28 / 33**0.5),
+        ((), {}, 0.1),
+    ],
+)
+def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidden, settings, rate):
+    """32 neurons and their bias are the most inputs that a node has; of the data there are four."""
+    objective = network_objective("iris", hidden, **settings)
     assert create("node-perturbation", {}, objective).settings.rate == pytest.approx(rate)
 
 
