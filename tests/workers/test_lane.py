@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from processes import awaited
+from waiting import awaited
 
 from distsearch.workers import lane
 from distsearch.workers.areas import NoMemoryError
@@ -190,7 +190,7 @@ def test_the_end_of_a_worker_is_the_end_of_the_lane(how):
     listener, board = Listener(), Board()
     address, secret, _ = listener.invitation(1)
     process = subprocess.Popen([sys.executable, "-c", WORKER, address[1:], secret.hex()])
-    end = awaited(lambda: listener.end_to(1))
+    end = awaited("the worker", lambda: listener.end_to(1))
     posted = board.post(1, *packed(MeasureWeights(weights_of(LARGE))))
     end.send(posted, board, 0, 1)
     answer = end.receive()[1]
