@@ -14,6 +14,7 @@ from core import single_core
 from dispatching import dispatching
 from figures import Figure
 from functions import function_scaling
+from lane import lane_scaling
 from pool import idleness, ray_scaling, recovery
 from process import memory, processes
 from rich.console import Console
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "core": single_core,
     "ray": ray_scaling,
     "functions": function_scaling,
+    "lane": lane_scaling,
     "idle": idleness,
     "process": processes,
     "memory": memory,

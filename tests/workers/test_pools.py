@@ -300,6 +300,19 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
     assert said.count("the Ray cluster's CPUs (3) are all taken: the search begins when one is free") == 1
 
 
+def test_a_ray_that_does_not_start_in_time_is_said_in_a_sentence():
+    """As on a machine that is too busy: Ray raises no more than an Exception."""
+    program = (
+        "from distsearch.workers.ray import cluster\n"
+        "def late(**options): raise Exception('The current node timed out during startup')\n"
+        "cluster._init = late\n"
+        "cluster.connect(1, 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
+    sentence = "Ray did not start: The current node timed out during startup; --workers 0 searches without it"
+    assert f"WorkersError: {sentence}" in done.stderr
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])
 def test_a_cluster_that_cannot_be_joined_is_named_at_once(monkeypatch, address):
     from distsearch.workers.ray.cluster import connect

@@ -90,13 +90,18 @@ def _start(cpus: int, store_bytes: int) -> None:
     global _private, _store_bytes
     _private, _store_bytes = PrivateRay(), store_bytes
     with _private.starting():
-        _init(
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=store_bytes,
-            _node_ip_address="127.0.0.1",
-        )
+        try:
+            _init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=store_bytes,
+                _node_ip_address="127.0.0.1",
+            )
+        except Exception as error:
+            if type(error) is Exception:  # Ray's word for a node that has not started within 30 s
+                raise RuntimeError(*error.args) from error
+            raise
 
 
 def _join(address: str) -> None:

@@ -1,0 +1,100 @@
+"""Short rounds on the cores of one node: two workers beside one, and beside the driver that may do them itself."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from figures import Figure
+from pool import wait_for_all
+from timing import in_turns, seconds
+
+from distsearch.config import from_flags
+from distsearch.data import datasets
+from distsearch.data.datasets import Dataset
+from distsearch.randomness import Stream, noise
+from distsearch.search.assembly import Assembly, assemble
+from distsearch.search.rounds import Rounds
+from distsearch.workers.base import Pool
+from distsearch.workers.local import LocalPool
+
+EXAMPLES, FEATURES, CLASSES = 10_000, 784, 10  # as wide as MNIST's
+ROUNDS = 20  # that are timed together
+
+
+class Case(NamedTuple):
+    """What is searched with, and how many times as fast two workers shall be."""
+
+    name: str
+    flags: dict[str, object]
+    limit: float
+
+
+NODES = {"strategy": "node-perturbation"}
+CASES = (
+    Case("node-perturbation, 784-128-10", NODES | {"layers": [128]}, 1.6),
+    Case("node-perturbation, 784-1024-10", NODES | {"layers": [1024]}, 1.75),
+    Case("node-perturbation, 784-256-256-10", NODES | {"layers": [256, 256]}, 1.75),
+    Case("evolution-strategy, 64-32-10", {"strategy": "evolution-strategy", "data": "digits", "layers": [32]}, 1.6),
+    Case("hill-climb, 784-128-10", {"layers": [128], "batch": 1024}, 1.85),
+)
+
+
+def lane_scaling() -> Iterator[Figure]:
+    """Rounds by two workers compared with one; and by whoever is chosen, compared with this process alone."""
+    from distsearch.workers.ray.cluster import connected
+
+    wide = _wide_data()
+    for case in CASES:
+        prepared = assemble(from_flags({"data": "vertical", **case.flags}), None if "data" in case.flags else wide)
+        with connected(2, prepared.objective.nbytes):
+            alone, together = in_turns(partial(_by_workers, prepared, 1), partial(_by_workers, prepared, 2), turns=6)
+            here, chosen = in_turns(partial(_here, prepared), partial(_by_workers, prepared, 2, True), turns=6)
+        yield Figure(
+            f"{case.name}, two workers",
+            f"{together * 1000:.2f} ms a round",
+            f"{alone * 1000:.2f} ms, one worker",
+            alone / together,
+            case.limit,
+            True,
+        )
+        yield Figure(
+            f"{case.name}, driver or two workers",
+            f"{chosen * 1000:.2f} ms a round",
+            f"{here * 1000:.2f} ms, without workers",
+            chosen / here,
+            1.1,
+            False,
+        )
+
+
+def _wide_data() -> Dataset:
+    """Examples as wide as MNIST's, drawn at random: only their number counts."""
+    features = noise(0, Stream.DATA, 0, 0, EXAMPLES, FEATURES)
+    labels = (features[:, :CLASSES]).argmax(axis=1)
+    return datasets.from_arrays(features, labels, numbers=False)
+
+
+def _here(prepared: Assembly) -> float:
+    return _seconds(prepared, LocalPool(prepared.strategy, prepared.objective))
+
+
+def _by_workers(prepared: Assembly, workers: int, driver_works: bool = False) -> float:
+    from distsearch.workers.ray.pool import RayPool
+
+    with RayPool(prepared.strategy, prepared.objective, workers) as pool:
+        wait_for_all(pool, workers, lambda: pool.evaluate(prepared.plan.first))
+        pool.driver_works = driver_works
+        return _seconds(prepared, pool)
+
+
+def _seconds(prepared: Assembly, pool: Pool) -> float:
+    """The seconds of a round, all in, once it is known who does it."""
+    rounds = Rounds(prepared.strategy, pool, 1_000_000)
+
+    def some() -> None:
+        state = prepared.plan.first
+        for _ in range(ROUNDS):
+            state = rounds.run(state).after
+
+    some()
+    return seconds(some, runs=3, at_least=0) / ROUNDS
