@@ -1,5 +1,6 @@
 """What every pool of workers must do: the same bits, whoever computes them."""
 
+import os
 import platform
 import re
 import subprocess
@@ -20,7 +21,9 @@ from distsearch.objectives.network import NetworkObjective
 from distsearch.runs.checkpoints import flatten
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import losses_of
+from distsearch.workers.areas import NoMemoryError
 from distsearch.workers.dispatch.shortcuts import LATEST, Shortcut
+from distsearch.workers.lane import Board
 from distsearch.workers.local import LocalPool
 from distsearch.workers.ray.kinds import ALIKE, MachineKinds
 
@@ -235,6 +238,48 @@ def test_a_large_state_goes_down_as_well_as_a_small_one(pool):
         losses = np.concatenate([answer.losses for answer in workers.evaluate(state)])
     assert losses[0] == 0
     assert (losses[1:] > 0).all()
+
+
+NO_MEMORY = "no shared memory (No space left on device): workers are reached through Ray instead (same result)"
+
+
+def test_without_memory_in_the_driver_workers_are_reached_through_ray(ray_with_three_cpus, said, monkeypatch):
+    strategy, objective = create("hill-climb", {"population": 64}), network_objective("digits", (16,))
+    state = strategy.init(objective.network.start("he", 0), 0)
+    expected = losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
+    posts, post = [], Board.post
+
+    def fail_later(board, *parcel):
+        posts.append(parcel)
+        if len(posts) == 3:
+            raise NoMemoryError("No space left on device")
+        return post(board, *parcel)
+
+    monkeypatch.setattr(Board, "post", fail_later)
+    with opened("ray-2", strategy, objective) as workers, one_thread():
+        workers.driver_works = False
+        for _ in range(8):
+            assert losses_of(workers.evaluate(state)).tobytes() == expected
+    assert len(posts) == 3
+    assert said.count(NO_MEMORY) == 1
+
+
+def test_without_memory_in_a_worker_all_are_reached_through_ray(ray_with_three_cpus, said):
+    def greedy(weights):
+        def full(*_):
+            raise OSError("No space left on device")
+
+        os.posix_fallocate = full  # in the worker, which has no memory for its first answer then
+        return float((weights**2).sum())
+
+    strategy = create("hill-climb", {"population": 64})
+    state = strategy.init(np.ones(10, np.float32), 0)
+    objective = FunctionObjective(lambda weights: float((weights**2).sum()), 10)
+    expected = losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
+    with opened("ray-2", strategy, FunctionObjective(greedy, 10)) as workers:
+        for _ in range(8):
+            assert losses_of(workers.evaluate(state)).tobytes() == expected
+    assert said.count(NO_MEMORY) == 1
 
 
 def test_a_function_that_workers_cannot_load_ends_the_search_at_once(ray_with_three_cpus):
