@@ -37,6 +37,7 @@ from distsearch.workers.dispatch.instructions import Policy
 LARGEST_INLINE = 100_000  # bytes of a state that travels with each call
 SHARD_BYTES = 16  # lo and hi
 LOSS_BYTES = 8
+SLICES = 2  # of a batch of node-perturbation: the forward passes that one worker would make
 FIRST_ROUNDS = 3  # in which the dispatcher learns how long a tile takes
 MEMORY_BANDWIDTH = 10e9  # bytes a second, of a copy in the driver: 400 kB take 40 µs
 
@@ -50,7 +51,8 @@ class Work:
     unit_ms: float  # to compute one
     tile: int = 1  # units computed together
     state_bytes: int = 1_000  # down
-    sum_bytes: int = 0  # up, with each shard's losses
+    sums_bytes: int = 0  # up in a round, whoever has which part of them, with the losses
+    shard_ms: float = 0.0  # of a shard besides its units
     driver_ms: float = 0.0  # the driver's own part of a round
     rounds: int = 2  # to take the mean of
 
@@ -60,11 +62,26 @@ WEIGHTS_128 = 4 * (128 * 785 + 10 * 129)  # bytes of 784-128-10
 WORKS = {
     "candidates": Work("candidates of 784-128-10", 1_048_576, 50.0, tile=8, state_bytes=WEIGHTS_128),
     "function": Work("candidates of a function of 0.1 s", 4_096, 100.0, rounds=10),
+    # The sums of both slices go up, and each shard begins with its slice's forward pass.
     "nodes-1024": Work(
-        "units of node-perturbation, 784-1024-10", 64, 0.15, 1, WEIGHTS_1024, WEIGHTS_1024, driver_ms=1.5, rounds=100
+        "units of node-perturbation, 784-1024-10",
+        64,
+        0.144,
+        state_bytes=WEIGHTS_1024,
+        sums_bytes=2 * WEIGHTS_1024,
+        shard_ms=1.4,
+        driver_ms=3.4,
+        rounds=100,
     ),
     "nodes-128": Work(
-        "units of node-perturbation, 784-128-10", 16, 0.17, 1, WEIGHTS_128, WEIGHTS_128, driver_ms=0.4, rounds=100
+        "units of node-perturbation, 784-128-10",
+        16,
+        0.156,
+        state_bytes=WEIGHTS_128,
+        sums_bytes=2 * WEIGHTS_128,
+        shard_ms=0.2,
+        driver_ms=0.5,
+        rounds=100,
     ),
 }
 COLUMNS = ("workers", "round", "speed-up", "idle", "repeated", "shards", "driver busy", "dispatcher", "down", "up")
@@ -125,9 +142,10 @@ def simulate(workers: int, work: Work, arguments: argparse.Namespace) -> Row:
     nodes = ceil(workers / arguments.workers_per_node)
     call = arguments.call_ms / 1e3
     link = arguments.gigabits * 1e9 / 8  # bytes a second
-    collecting = work.sum_bytes * (1 / MEMORY_BANDWIDTH + (1 - 1 / nodes) / link)
+    collecting = work.sums_bytes / sharers(work, workers) * (1 / MEMORY_BANDWIDTH + (1 - 1 / nodes) / link)
     costs = Costs(
         units=work.tile,
+        shard=work.shard_ms / 1e3,
         tile=work.tile * work.unit_ms / 1e3,
         worker_spread=0.1,
         shard_spread=0.05,
@@ -153,6 +171,11 @@ def simulate(workers: int, work: Work, arguments: argparse.Namespace) -> Row:
     return Row(workers, rounds)
 
 
+def sharers(work: Work, workers: int) -> int:
+    """Among how many shards the sums of a round are divided; one shard alone adds up what two have."""
+    return min(work.units, max(2, workers))
+
+
 def round_of(
     work: Work, swept: Swept, workers: int, nodes: int, link: float, costs: Costs, dispatching: float, units: int
 ) -> Round:
@@ -164,14 +187,14 @@ def round_of(
     useful = min(busy, workers * swept.useful * swept.seconds)
     return Round(
         seconds=swept.seconds + beside,
-        alone=useful + work.driver_ms / 1e3,
+        alone=useful + work.driver_ms / 1e3 - max(0, swept.sends - SLICES) * work.shard_ms / 1e3,
         busy=busy,
         useful=useful,
         driver=beside + swept.sends * costs.driver,
         dispatcher=dispatching,
         shards=swept.sends,
         down=(nodes if large else swept.sends) * work.state_bytes + swept.sends * SHARD_BYTES,
-        up=units * LOSS_BYTES + swept.sends * work.sum_bytes,
+        up=units * LOSS_BYTES + swept.sends * work.sums_bytes / sharers(work, workers),
     )
 
 

@@ -40,6 +40,7 @@ class Costs:
 
     units: int = 1  # in a tile, the last one apart
     tile: float = 0.01  # to compute one
+    shard: float = 0.0  # of a shard besides its tiles
     worker_spread: float = 0.0  # log-normal sigma of how fast workers are
     shard_spread: float = 0.0  # log-normal sigma of how long a shard takes at one worker
     tail_chance: float = 0.0  # that a shard takes longer by a factor ~ Pareto(tail_shape)
@@ -314,7 +315,7 @@ class Simulation:
             return
         costs, draw = self._costs, self._random
         tiles = (shard.hi - shard.lo) / costs.units
-        seconds = costs.tile * tiles * machine.slowness * draw.lognormvariate(0.0, costs.shard_spread)
+        seconds = (costs.shard + costs.tile * tiles) * machine.slowness * draw.lognormvariate(0.0, costs.shard_spread)
         if draw.random() < costs.tail_chance:
             seconds *= draw.paretovariate(costs.tail_shape)
         due = draw.expovariate(1.0) * costs.stall_every
