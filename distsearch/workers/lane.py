@@ -27,7 +27,7 @@ from distsearch.workers.areas import Area, Areas, Place, message_of, object_of
 from distsearch.workers.parcels import key, unpacked
 from distsearch.workers.requests import Request
 
-POSSIBLE = sys.platform == "linux"
+POSSIBLE = sys.platform == "linux" and hasattr(os, "memfd_create")
 
 Bytes = NDArray[np.uint8]
 
@@ -255,6 +255,8 @@ class Listener:
     def close(self) -> None:
         """Let nobody in any more."""
         self._socket.close()
+        for end in self._ends.values():
+            end.close()
 
 
 def _is_ours(connection: socket.socket) -> bool:

@@ -65,10 +65,10 @@ _Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(RayWork
 
 
 class _Call(NamedTuple):
-    """A call of Ray that is awaited: of a worker's start (None), its lane (empty), or a shard."""
+    """A call of Ray that is awaited: a shard, or without one a worker's start, or what serves its lane."""
 
     worker: int
-    shard: Shard | None
+    shard: Shard | None = None
     serves: bool = False
 
 
@@ -98,7 +98,7 @@ class Crew:
         invitation = self._listener.invitation(worker) if self._listener else None
         actor = _Actor.options(scheduling_strategy="SPREAD").remote(self._problem, invitation)
         self._actors[worker] = actor
-        self._await(actor.ready.remote(), _Call(worker, None))
+        self._await(actor.ready.remote(), _Call(worker))
 
     def send(self, worker: int, shard: Shard) -> None:
         """Send a shard to a worker, queued after what it has; `Answered`, `Failed` or `Lost` will follow."""
@@ -228,7 +228,7 @@ class Crew:
             self._serve(worker)
 
     def _serve(self, worker: int) -> None:
-        self._await(self._actors[worker].serve.remote(), _Call(worker, None, serves=True))
+        self._await(self._actors[worker].serve.remote(), _Call(worker, serves=True))
 
     def _left_lane(self, worker: int, reason: str) -> list[Event]:
         """A worker has left its lane, as memory fails: what was sent through it goes by Ray's calls."""
