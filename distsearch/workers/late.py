@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 from statistics import median
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 
 from distsearch.errors import DistsearchError
@@ -56,6 +56,7 @@ class LatePool(Pool):
         self._pool: Pool | None = None
         self._arrived: Pool | None = None  # set by the thread that opens it
         self._closed = Event()
+        self._closing = Lock()
 
     @property
     def count(self) -> int:
@@ -85,7 +86,8 @@ class LatePool(Pool):
 
     def close(self, wait: bool = True) -> None:
         """Release the workers; those that are still starting end by themselves as soon as they have started."""
-        self._closed.set()
+        with self._closing:
+            self._closed.set()
         if (pool := self._joined()) is not None:
             pool.close(wait)
 
@@ -119,10 +121,11 @@ class LatePool(Pool):
         except DistsearchError as error:
             LOG.warning(f"{error}: the search continues in this process")
             return
-        if self._closed.is_set():
-            pool.close()
-        else:
-            self._arrived = pool
+        with self._closing:
+            if not self._closed.is_set():
+                self._arrived = pool
+                return
+        pool.close()
 
     def _pays(self) -> bool:
         """Whether workers would make up for their start, going by the rounds so far.

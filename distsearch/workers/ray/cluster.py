@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -130,6 +132,16 @@ def _init(**options: Any) -> None:
     finally:
         ray._private.utils.set_sigterm_handler = takes_over
     ray._private.worker.print_to_stdstream = _left_undone
+
+
+def reclaim_signals() -> None:
+    """Give SIGTERM back to whoever has it in Python: since its start Ray prints a stack first, and aborts at the second.
+
+    Only the main thread may do so; elsewhere it is left.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _left_undone(*_: Any, **__: Any) -> None:

@@ -145,8 +145,7 @@ class Crew:
 
     def close(self, kill: bool) -> None:
         """Let go of the workers, and end them if Ray does not end with them."""
-        for actor in self._actors.values() if kill else ():
-            ray.kill(actor)
+        actors = list(self._actors.values()) if kill else []
         self._actors.clear()
         for worker in list(self._lanes):
             self._close_lane(worker)
@@ -156,6 +155,8 @@ class Crew:
         self._button.close()
         self._bell.close()
         self._mail.board.close()
+        for actor in actors:
+            ray.kill(actor)
 
     def _forget(self, worker: int) -> bool:
         """Let go of all that belongs to a worker; whether there was any."""

@@ -30,7 +30,7 @@ from distsearch.workers.dispatch.instructions import (
 from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.pieces import TimeIsUpError
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
-from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus
+from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus, reclaim_signals
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
 from distsearch.workers.ray.sending import put
@@ -53,6 +53,7 @@ class RayPool(Pool):
     def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None) -> None:
         super().__init__(strategy, objective)
         self._crew: Crew | None = None
+        self._new = True  # until the first sweep
         self._kinds = MachineKinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self.worked = 0.0  # seconds that workers have spent on what was accepted
@@ -108,6 +109,9 @@ class RayPool(Pool):
 
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request; answers for contiguous ranges, in index order. WorkersError if no worker is available."""
+        if self._new:
+            self._new = False
+            reclaim_signals()
         boundaries = request.boundaries(self.strategy, self.objective)
         shortcut = self._shortcuts[request.kind, len(boundaries), self.count]
         began, worked = time.perf_counter(), self.worked
