@@ -135,7 +135,7 @@ def _init(**options: Any) -> None:
 
 
 def reclaim_signals() -> None:
-    """Give SIGTERM back to whoever has it in Python: since its start Ray prints a stack first, and aborts at the second.
+    """Give SIGTERM back to whoever has it in Python: Ray would print a stack first, and abort at a second one.
 
     Only the main thread may do so; elsewhere it is left.
     """
