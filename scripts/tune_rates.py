@@ -11,9 +11,10 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from distsearch.config import from_flags
+from distsearch.config import RunConfig, from_flags
+from distsearch.data.datasets import Dataset
 from distsearch.machine import keep_memory, one_thread
-from distsearch.search.assembly import assemble
+from distsearch.search.assembly import assemble, read_data
 
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -40,28 +41,29 @@ def large(folder: str) -> list[Task]:
     ]
 
 
-def accuracy(settings: dict[str, object], rounds: int, multiple: float, seed: int) -> tuple[float, float]:
-    """The accuracy after so many rounds at a multiple of the default rate, and that rate."""
-    flags = {"workers": 0, "strategy": "node-perturbation", "seed": seed, **settings}
-    default = assemble(from_flags(flags)).strategy.settings.rate
-    assembly = assemble(from_flags({**flags, "rate": default * multiple}))
+def accuracy(config: RunConfig, dataset: Dataset, rounds: int) -> float:
+    """The accuracy after so many rounds."""
+    assembly = assemble(config, dataset)
     strategy, state, objective = assembly.strategy, assembly.plan.first, assembly.objective
     for _ in range(rounds):
         answers = [strategy.work(state, objective, 0, strategy.units(state))]
         state = strategy.tell(state, answers, lambda coefficients: coefficients)
     measured = objective.measure(strategy.proposed(state))
     found = measured.accuracy if measured.test_accuracy is None else measured.test_accuracy
-    return float(found or 0.0), default
+    return float(found or 0.0)
 
 
 def row(task: Task, seeds: Sequence[int]) -> list[str]:
     """A line of the table."""
     name, settings, rounds = task
+    flags = {"workers": 0, "strategy": "node-perturbation", **settings}
+    dataset = read_data(from_flags(flags))
+    default = assemble(from_flags(flags), dataset).strategy.settings.rate
     cells = []
     for multiple in MULTIPLES:
-        tried = [accuracy(settings, rounds, multiple, seed) for seed in seeds]
-        cells.append(f"{median(found for found, _ in tried):.4f}")
-    return [name, str(rounds), f"{tried[0][1]:.4f}", *cells]
+        configs = [from_flags({**flags, "seed": seed, "rate": default * multiple}) for seed in seeds]
+        cells.append(f"{median(accuracy(config, dataset, rounds) for config in configs):.4f}")
+    return [name, str(rounds), f"{default:.4f}", *cells]
 
 
 def main() -> None:

@@ -46,3 +46,8 @@ class NodeLayer(NamedTuple):
     nodes: int
     price: float  # multiplications per example that moving one group of nodes causes in the layers above
     width: int  # weights of each node
+
+
+def group_size(nodes: int, groups: int) -> int:
+    """The number of a layer's nodes that are moved together, in so many groups or fewer."""
+    return -(-nodes // groups)

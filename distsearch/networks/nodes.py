@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.blocks import NodeLayer
+from distsearch.candidates.blocks import NodeLayer, group_size
 from distsearch.networks.network import CACHE_BYTES, Network
 from distsearch.networks.quiet import quietly
 
@@ -87,7 +87,7 @@ class NodeExperiments:
         """The slopes of each example's loss along some of a layer's nodes, (nodes, examples), from their signs."""
         layer, trace = self._layers[number], self._traces[number]
         steps = signs * np.float32(sigma * _size(trace.inputs))
-        group = -(-layer.outputs // groups)  # nodes
+        group = group_size(layer.outputs, groups)
         together = group * self._together(number)
         losses = [
             self._losses_of(self._outputs(number, nodes.start + at, steps[at : at + together], group))

@@ -26,6 +26,11 @@ class Traits:
     jumps: bool = False
     """Whether the network has activations that jump."""
 
+    @property
+    def ties(self) -> bool:
+        """Whether many candidates have the same loss."""
+        return self.flat or self.jumps
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

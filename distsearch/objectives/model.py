@@ -13,6 +13,7 @@ from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
 from distsearch.data.schema import Schema
 from distsearch.machine import one_thread
+from distsearch.networks.initial import suited
 from distsearch.networks.network import Network
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
@@ -41,6 +42,11 @@ class Scores(NamedTuple):
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
     """The network that the configuration and the data call for."""
     return Network(len(schema.features), config.layers, schema.outputs, config.activation)
+
+
+def start_for(config: NetworkConfig) -> str:
+    """The name of the initial weights that the configuration calls for, or that suit its network if it says none."""
+    return config.start or suited(config.layers, config.activation)
 
 
 class Model:

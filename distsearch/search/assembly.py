@@ -19,18 +19,17 @@ from distsearch.data import datasets
 from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
-from distsearch.networks.initial import suited
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
-from distsearch.objectives.model import network_for
+from distsearch.objectives.model import network_for, start_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import names
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
 from distsearch.storage import Address
-from distsearch.strategies.base import AnyStrategy, State, decided
+from distsearch.strategies.base import AnyStrategy, State
 from distsearch.workers.base import Pool
 from distsearch.workers.late import Horizon, LatePool
 from distsearch.workers.local import LocalPool
@@ -164,7 +163,8 @@ def assemble_function(
 
 def plan_network(config: RunConfig, network: Network, examples: int) -> Plan:
     """The plan to train a network on `examples` examples. Raises a SettingError for what does not fit."""
-    config = _with_start(config)
+    start = start_for(config.network)
+    config = structs.replace(config, network=structs.replace(config.network, start=start))
     config, why = _with_strategy(config, network_task(config, network, examples))
     config = with_storage(_with_batch(config, examples))
     task = network_task(config, network, examples)
@@ -172,7 +172,7 @@ def plan_network(config: RunConfig, network: Network, examples: int) -> Plan:
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
     memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
     seed = config.strategy.seed
-    first = _first_state(strategy, network.start(decided(config.network.start), seed), seed)
+    first = _first_state(strategy, network.start(start, seed), seed)
     return Plan(_with_measuring(config, strategy, first), task, strategy, first, network, why)
 
 
@@ -239,14 +239,6 @@ def with_storage(config: RunConfig, storage: str | None = None) -> RunConfig:
     text = config.output.storage if storage is None else storage
     canonical = str(Address.parse(text)) if text else ""
     return structs.replace(config, output=structs.replace(config.output, storage=canonical))
-
-
-def _with_start(config: RunConfig) -> RunConfig:
-    """The configuration with initial weights that suit its network, where it says none."""
-    if config.network.start is not None:
-        return config
-    start = suited(config.network.layers, config.network.activation)
-    return structs.replace(config, network=structs.replace(config.network, start=start))
 
 
 def _with_batch(config: RunConfig, examples: int) -> RunConfig:

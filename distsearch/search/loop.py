@@ -14,8 +14,7 @@ from distsearch.search.limits import INTERRUPTED, SECONDS
 from distsearch.search.observers import Observer, Round
 from distsearch.search.rounds import Rounds
 from distsearch.strategies.base import State
-from distsearch.workers.base import Pool
-from distsearch.workers.pieces import TimeIsUpError
+from distsearch.workers.base import Pool, TimeIsUpError
 
 LOG = logging.getLogger(__name__)
 

@@ -117,7 +117,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         population = 5 + int(3 * math.log(n)) if settings.population is None else settings.population
         largest = most(task)
         if not SMALLEST_POPULATION <= population <= largest:
-            why = " (where losses tie, more than 2n only wander)" if _ties(task) else ""
+            why = " (where losses tie, more than 2n only wander)" if task.traits.ties else ""
             raise SettingError(
                 f"cma-es.population: expected {SMALLEST_POPULATION} to {largest} for {n} weights{why}, got {population}"
             )
@@ -239,12 +239,7 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
 def most(task: Task) -> int:
     """The largest population: what memory holds, or 2n where losses tie, whose order then says little."""
     n = task.weights_count
-    return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if _ties(task) else LARGEST_NOISE // n)
-
-
-def _ties(task: Task) -> bool:
-    """Whether many candidates have the same loss: it counts errors, or neurons jump."""
-    return task.traits.flat or task.traits.jumps
+    return 1 + (max(2 * n, 4 + int(3 * math.log(n))) if task.traits.ties else LARGEST_NOISE // n)
 
 
 class _Distribution(NamedTuple):

@@ -86,13 +86,8 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
         """The population."""
         return self.settings.population
 
-    def boundaries(self, state: DescentState, objective: Objective) -> Sequence[int]:
-        """Tiles of whole pairs, the center in the first; with low-rank noise, the center by itself.
-
-        Where each candidate is evaluated by itself, tiles may part pairs.
-        """
-        if objective.one_by_one:
-            return super().boundaries(state, objective)
+    def tiles(self, state: DescentState, objective: Objective) -> Sequence[int]:
+        """Tiles of whole pairs, the center in the first; with low-rank noise, the center by itself."""
         kind = LowRank if self._rank else FullRank
         return tiles(self.units(state), kind.tiling(objective.tiling).candidates, center_apart=self._rank > 0)
 

@@ -1,11 +1,10 @@
 """How the nodes of a network are divided among units of node perturbation."""
 
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from distsearch.candidates.blocks import NodeLayer
+from distsearch.candidates.blocks import NodeLayer, group_size
 
 UNIT_COST = 23_000  # multiplications per example that are worth a unit, besides the forward pass that all need
 MOST_PARTS = 32  # that the nodes are divided into
@@ -25,7 +24,7 @@ class Parts(NamedTuple):
         """As many parts as are worth a unit; each ends at a whole group of nodes."""
         nodes, weights, costs = [0], [0], [0.0]  # of all groups, added up
         for layer in layers:
-            size, left = group_size(layer, groups), layer.nodes
+            size, left = group_size(layer.nodes, groups), layer.nodes
             while left:
                 some = min(size, left)
                 nodes.append(nodes[-1] + some)
@@ -36,8 +35,3 @@ class Parts(NamedTuple):
         chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(nodes) - 1}
         at = sorted(chosen)
         return cls(tuple(nodes[place] for place in at), tuple(weights[place] for place in at))
-
-
-def group_size(layer: NodeLayer, groups: int) -> int:
-    """The number of a layer's nodes that are moved together."""
-    return math.ceil(layer.nodes / groups)

@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import structs
 
+from distsearch.candidates.blocks import group_size
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, signs
@@ -30,7 +31,7 @@ from distsearch.strategies.base import (
     frozen,
 )
 from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolve
-from distsearch.strategies.node_parts import Parts, group_size
+from distsearch.strategies.node_parts import Parts
 from distsearch.strategies.optimizers import Moments
 from distsearch.strategies.ranges import in_ranges
 from distsearch.strategies.schedules import Plateau
@@ -129,7 +130,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         """The cost of the round, as the number of forward passes over its examples that would take as long."""
         moved = 0.0
         for layer in self.task.nodes:
-            moved += math.ceil(layer.nodes / group_size(layer, self.settings.groups)) * layer.price
+            moved += math.ceil(layer.nodes / group_size(layer.nodes, self.settings.groups)) * layer.price
         return (PASSES + moved / self.task.weights_count) * self.settings.replicas * self.settings.local_rounds
 
     @property
@@ -240,7 +241,7 @@ def _rate(task: Task) -> float:
     """
     widest = max(layer.width for layer in task.nodes)
     rate = min(LARGEST_RATE, RATE / math.sqrt(widest * max(1, len(task.nodes) - 1)))
-    return rate * RATE_SHARE_OF_JUMPS if task.traits.flat or task.traits.jumps else rate
+    return rate * RATE_SHARE_OF_JUMPS if task.traits.ties else rate
 
 
 def _sigma(task: Task) -> float:

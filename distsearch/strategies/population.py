@@ -51,9 +51,16 @@ class PopulationStrategy(Strategy[S, T]):
         """The candidates [lo, hi) of the round; candidate 0 is the center."""
 
     def boundaries(self, state: T, objective: Objective) -> Sequence[int]:
-        """Tiles with the number of candidates that suits the objective."""
+        """Tiles of as many candidates as suit the objective; where each is evaluated by itself, they may part pairs."""
+        if not objective.one_by_one:
+            return self.tiles(state, objective)
         units, size = self.units(state), objective.tiling.candidates
         return range(units + 1) if size == 1 else [*range(0, units, size), units]
+
+    def tiles(self, state: T, objective: Objective) -> Sequence[int]:
+        """The boundaries where candidates are evaluated together; a subclass may want whole pairs."""
+        units = self.units(state)
+        return [*range(0, units, objective.tiling.candidates), units]
 
     def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
         """Evaluate the candidates [lo, hi), tile by tile, so that no more than one tile is in memory.

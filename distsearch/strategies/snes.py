@@ -96,10 +96,8 @@ class Snes(PopulationStrategy[SnesSettings, SnesState]):
         """The population."""
         return self.settings.population
 
-    def boundaries(self, state: SnesState, objective: Objective) -> Sequence[int]:
-        """Tiles of whole pairs, the center in the first; of any candidates where each is evaluated by itself."""
-        if objective.one_by_one:
-            return super().boundaries(state, objective)
+    def tiles(self, state: SnesState, objective: Objective) -> Sequence[int]:
+        """Tiles of whole pairs, the center in the first."""
         return tiles(self.units(state), FullRank.tiling(objective.tiling).candidates)
 
     def ask(self, state: SnesState, lo: int, hi: int) -> FullRank:

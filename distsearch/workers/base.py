@@ -15,6 +15,10 @@ from distsearch.strategies.sums import total
 from distsearch.workers.requests import EvaluateRound, MeasureWeights, Request, SumNoise
 
 
+class TimeIsUpError(Exception):
+    """The time of the search is over: the round that was asked for last is given up."""
+
+
 class Pool(ABC):
     """Evaluates the units of a round. However many workers it has, the results are the same to the bit."""
 

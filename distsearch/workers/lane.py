@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.workers.areas import Area, Areas, Place, message_of, object_of
-from distsearch.workers.parcels import key, unpacked
+from distsearch.workers.parcels import Shared, unpacked
 from distsearch.workers.requests import Request
 
 POSSIBLE = sys.platform == "linux" and hasattr(os, "memfd_create")
@@ -35,7 +35,7 @@ COPIED_BYTES = 1 << 15  # up to which an array of an answer is copied: it may be
 
 SECRET_BYTES = 16
 HELLO = struct.Struct(f"<{SECRET_BYTES}sq")  # the secret, and the worker's number
-NOTE = struct.Struct("<qqqqqqdq")
+NOTE = struct.Struct("<qqqqqqd")
 PLACE = struct.Struct("<qq")
 INDEX = struct.Struct("<q")  # of an area
 FILE = struct.Struct("i")
@@ -55,7 +55,7 @@ class Note(NamedTuple):
 
     def packed(self, files: Sequence[int]) -> bytes:
         """The note as it travels, with the areas whose files go with it."""
-        whole = NOTE.pack(self.request, *self.place, self.lo, self.hi, self.answer, self.seconds, len(files))
+        whole = NOTE.pack(self.request, *self.place, self.lo, self.hi, self.answer, self.seconds)
         return whole + b"".join(INDEX.pack(index) for index in files)
 
 
@@ -85,7 +85,7 @@ class _Socket:
         )
         if not content:
             return None
-        request, index, number, lo, hi, answer, seconds, _ = NOTE.unpack_from(content)
+        request, index, number, lo, hi, answer, seconds = NOTE.unpack_from(content)
         files = [file for _, _, data in ancillary for (file,) in FILE.iter_unpack(data)]
         for (new,), file in zip(INDEX.iter_unpack(content[NOTE.size :]), files, strict=True):
             if new in self._received:
@@ -125,32 +125,27 @@ class Board:
 
     def __init__(self) -> None:
         self.areas = Areas()
-        self._held: dict[int, tuple[NDArray[Any], Place]] = {}  # the latest request's arrays, by their keys
+        self._held: Shared[Place] = Shared()
         self._busy: set[int] = set()  # the latest request's areas
 
     def post(self, number: int, content: bytes, arrays: Sequence[NDArray[Any]]) -> Posted:
         """Write a request of this number, as parcelled. NoMemoryError if there is no room for it."""
-        before, self._held, used = self._held, {}, set[int]()
-        for array in arrays:
-            known = before.get(key(array))
-            if known is None or array.flags.writeable:  # what can be written to may have been
-                known = array, self.areas.write(self._free(used), [array.data.cast("B")])
-            self._held[key(array)] = known
-            used.add(known[1].area)
-        places = b"".join(PLACE.pack(*self._held[key(array)][1]) for array in arrays)
-        place = self.areas.write(self._free(used), [memoryview(content), memoryview(places)])
-        used.add(place.area)
-        self._busy = used
-        return Posted(number, place, sorted(used))
+        written: set[int] = set()  # the areas for this request
+
+        def write(*parts: memoryview) -> Place:
+            index = next(index for index in range(len(self.areas) + 1) if index not in self._busy | written)
+            written.add(index)
+            return self.areas.write(index, parts)
+
+        places = self._held.of(arrays, lambda array: write(array.data.cast("B")))
+        own = write(memoryview(content), memoryview(b"".join(PLACE.pack(*place) for place in places)))
+        self._busy = {own.area, *(place.area for place in places)}
+        return Posted(number, own, sorted(self._busy))
 
     def close(self) -> None:
         """Let go of all memory."""
         self.areas.close()
         self._held.clear()
-
-    def _free(self, used: set[int]) -> int:
-        """An area that may be written to; a new one if there is none."""
-        return next(index for index in range(len(self.areas) + 1) if index not in used | self._busy)
 
 
 class DriverEnd:

@@ -51,7 +51,6 @@ class LatePool(Pool):
         self._round_began = inf  # the current one; infinite between rounds
         self._rounds = 0
         self._latest: deque[float] = deque(maxlen=LATEST)  # seconds of rounds here
-        self._tiles = 0  # that the latest round is divided into
         self._pieces = Pieces(strategy, objective)
         self._pool: Pool | None = None
         self._arrived: Pool | None = None  # set by the thread that opens it
@@ -100,13 +99,11 @@ class LatePool(Pool):
 
     def _answered_until_joined(self, request: Request) -> list[Any]:
         """Answers from here, a few tiles at a time, until workers have joined; from then on theirs."""
-        boundaries = request.boundaries(self.strategy, self.objective)
-        self._tiles = len(boundaries) - 1
         answers: list[Any] = []
         for at, answer in self._pieces.answers(request, self.deadline):
             answers.append(answer)
-            if at < self._tiles and (pool := self._joined()) is not None:
-                return answers + pool.sweep(Rest(request, boundaries[at:]))
+            if at < self._pieces.tiles and (pool := self._joined()) is not None:
+                return answers + pool.sweep(Rest(request, request.boundaries(self.strategy, self.objective)[at:]))
         return answers
 
     def _open_if_it_pays(self) -> None:
@@ -136,7 +133,7 @@ class LatePool(Pool):
         current = now - self._round_began  # −infinite between rounds
         latest = list(self._latest)
         usual = max(median(latest) if latest else 0.0, current)
-        if usual < SHORTEST_ROUND or self._tiles < 2 or cores() < 2:
+        if usual < SHORTEST_ROUND or self._pieces.tiles < 2 or cores() < 2:
             return False
         left = min((self._horizon.rounds - self._rounds) * usual, self._horizon.seconds - (now - (self._began or now)))
         return left >= START_SECONDS

@@ -7,13 +7,10 @@ from typing import Any
 
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
+from distsearch.workers.base import TimeIsUpError
 from distsearch.workers.requests import Request
 
 PIECE_SECONDS = 0.1  # of work between two looks
-
-
-class TimeIsUpError(Exception):
-    """The time of the search is over: what was asked for last is given up."""
 
 
 class Pieces:
@@ -22,7 +19,9 @@ class Pieces:
     def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
         self._strategy = strategy
         self._objective = objective
-        self._tiles = 1  # of the next piece
+        self.tiles = 0
+        """The tiles of the latest request."""
+        self._size = 1  # of the next piece, in tiles
 
     def answers(self, request: Request, deadline: float = inf) -> Iterator[tuple[int, Any]]:
         """The answers to pieces in a row, each with the number of the boundary where it ends.
@@ -30,17 +29,17 @@ class Pieces:
         Raises TimeIsUpError once `deadline` (by time.monotonic) has passed and something is left.
         """
         boundaries = request.boundaries(self._strategy, self._objective)
-        last, at = len(boundaries) - 1, 0
-        while at < last:
+        self.tiles, at = len(boundaries) - 1, 0
+        while at < self.tiles:
             began = time.monotonic()
             if began >= deadline:
                 raise TimeIsUpError
-            to = min(at + self._tiles, last)
+            to = min(at + self._size, self.tiles)
             answer = request.answer(self._strategy, self._objective, boundaries[at], boundaries[to])
             took = time.monotonic() - began
             if took < PIECE_SECONDS:
-                self._tiles = max(self._tiles, min(2 * (to - at), last))
+                self._size = max(self._size, min(2 * (to - at), self.tiles))
             elif took > 2 * PIECE_SECONDS:
-                self._tiles = max(1, (to - at) // 2)
+                self._size = max(1, (to - at) // 2)
             at = to
             yield at, answer

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from figures import Figure
 from numpy.typing import NDArray
-from pool import wait_for_all
+from pool import crewed
 from timing import in_turns
 
 from distsearch.config import from_flags
@@ -50,11 +50,7 @@ def function_scaling() -> Iterator[Figure]:
 
 def _round(prepared: Assembly, workers: int) -> float:
     """Seconds of a round, once all workers are there."""
-    from distsearch.workers.ray.pool import RayPool
-
-    state = prepared.plan.first
-    with RayPool(prepared.strategy, prepared.objective, workers) as pool:
-        wait_for_all(pool, workers, lambda: pool.evaluate(state))
+    with crewed(prepared, workers) as pool:
         began = time.perf_counter()
-        pool.evaluate(state)
+        pool.evaluate(prepared.plan.first)
         return time.perf_counter() - began

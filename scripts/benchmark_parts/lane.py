@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from figures import Figure
-from pool import wait_for_all
+from pool import crewed
 from timing import in_turns, seconds
 
 from distsearch.config import from_flags
@@ -79,10 +79,7 @@ def _here(prepared: Assembly) -> float:
 
 
 def _by_workers(prepared: Assembly, workers: int, driver_works: bool = False) -> float:
-    from distsearch.workers.ray.pool import RayPool
-
-    with RayPool(prepared.strategy, prepared.objective, workers) as pool:
-        wait_for_all(pool, workers, lambda: pool.evaluate(prepared.plan.first))
+    with crewed(prepared, workers) as pool:
         pool.driver_works = driver_works
         return _seconds(prepared, pool)
 
@@ -96,5 +93,4 @@ def _seconds(prepared: Assembly, pool: Pool) -> float:
         for _ in range(ROUNDS):
             state = rounds.run(state).after
 
-    some()
     return seconds(some, runs=3, at_least=0) / ROUNDS

@@ -3,12 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
 from threading import Timer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from figures import Figure
@@ -16,23 +17,24 @@ from numpy.typing import NDArray
 from timing import in_turns, seconds
 
 from distsearch.config import from_flags
-from distsearch.search.assembly import assemble
+from distsearch.search.assembly import Assembly, assemble
 from distsearch.search.rounds import Rounds
 from distsearch.workers.base import Pool
 from distsearch.workers.requests import EvaluateRound, Request
+
+if TYPE_CHECKING:  # takes half a second to import
+    from distsearch.workers.ray.pool import RayPool
 
 
 def ray_scaling() -> Iterator[Figure]:
     """Two Ray workers compared with one, in turns."""
     from distsearch.workers.ray.cluster import connected
-    from distsearch.workers.ray.pool import RayPool
 
     prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
     state = prepared.plan.first
 
     def round_of(workers: int) -> float:
-        with RayPool(prepared.strategy, prepared.objective, workers) as pool:
-            wait_for_all(pool, workers, lambda: pool.evaluate(state))
+        with crewed(prepared, workers) as pool:
             return seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
 
     with connected(2, prepared.objective.nbytes):
@@ -49,13 +51,10 @@ def ray_scaling() -> Iterator[Figure]:
 
 def idleness() -> Iterator[Figure]:
     """How long two Ray workers wait in rounds of low-rank noise: while the driver decides, and in total."""
-    from distsearch.workers.ray.pool import RayPool
-
     flags = {"data": "digits", "layers": [512], "strategy": "evolution-strategy", "rank": 1, "population": 512}
     prepared = assemble(from_flags(flags))
     state = prepared.plan.first
-    with RayPool(prepared.strategy, prepared.objective, 2) as pool:
-        wait_for_all(pool, 2, lambda: pool.evaluate(state))
+    with crewed(prepared, 2) as pool:
         trip = round_trip(state.center)
         rounds = Rounds(prepared.strategy, timed := Evaluating(pool), 1_000_000)
         deciding, idle, whole = [], [], []
@@ -117,9 +116,15 @@ def round_trip(weights: NDArray[np.float32]) -> float:
     return lowest
 
 
-def wait_for_all(pool: Pool, workers: int, work: Callable[[], object]) -> None:
-    while pool.count < workers:
-        work()
+@contextmanager
+def crewed(prepared: Assembly, workers: int) -> Iterator["RayPool"]:
+    """A pool of Ray workers, all of which have come."""
+    from distsearch.workers.ray.pool import RayPool
+
+    with RayPool(prepared.strategy, prepared.objective, workers) as pool:
+        while pool.count < workers:
+            pool.evaluate(prepared.plan.first)
+        yield pool
 
 
 def worker_processes() -> list[int]:
@@ -130,12 +135,9 @@ def worker_processes() -> list[int]:
 
 def recovery() -> Iterator[Figure]:
     """What a killed worker costs: kill -9 in mid-round, with a round of half a second."""
-    from distsearch.workers.ray.pool import RayPool
-
     prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 2048}))
     state = prepared.plan.first
-    with RayPool(prepared.strategy, prepared.objective, 2) as pool:
-        wait_for_all(pool, 2, lambda: pool.evaluate(state))
+    with crewed(prepared, 2) as pool:
         usual = seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
         Timer(usual / 2, os.kill, (worker_processes()[0], signal.SIGKILL)).start()
         began = time.perf_counter()

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.config import RunConfig, from_flags
-from distsearch.networks.initial import suited
 from distsearch.networks.network import Network
-from distsearch.objectives.model import network_for
+from distsearch.objectives.model import network_for, start_for
 from distsearch.search.assembly import read_data
 
 Array = NDArray[np.float32]
@@ -104,7 +103,7 @@ class Problem:
         dataset = read_data(config)
         network = network_for(config.network, dataset.schema)
         test = dataset.test or dataset.train
-        start = network.start(config.network.start or suited(config.network.layers, config.network.activation), seed)
+        start = network.start(start_for(config.network), seed)
         arrays = *_arrays(dataset.train), *_arrays(test)
         return cls(task, network, config.network.activation, *arrays, start, seed)
 

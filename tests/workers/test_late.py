@@ -115,6 +115,12 @@ class Case:
 
         awaited(what, met)
 
+    def rounds_for_many_looks(self) -> None:
+        """Rounds while it is often asked whether workers would pay, or until they are asked for."""
+        self.round()
+        looks = self.clock.looks
+        self.rounds_until("many looks", lambda: self.clock.looks > looks + 10 or self.asked.is_set())
+
 
 def sphere(weights) -> float:
     return float(np.square(weights - 1).sum())
@@ -153,20 +159,16 @@ def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(started):
     [(0.000005, NEVER), (0.0001, Horizon(rounds=3)), (0.01, Horizon(seconds=START_SECONDS))],
     ids=["short rounds", "few rounds", "few seconds"],
 )
-def test_nobody_is_asked_where_it_would_not_pay(started, clock, seconds, horizon):
+def test_nobody_is_asked_where_it_would_not_pay(started, seconds, horizon):
     case = started(seconds, horizon)
-    case.round()
-    looks = clock.looks
-    case.rounds_until("many looks", lambda: clock.looks > looks + 10 or case.asked.is_set())
+    case.rounds_for_many_looks()
     assert not case.asked.is_set()
 
 
-def test_nobody_is_asked_to_share_what_cannot_be_divided(started, clock):
+def test_nobody_is_asked_to_share_what_cannot_be_divided(started):
     case = started(0.001)
     case.pool.objective.tiling = case.pool.objective.tiling._replace(candidates=200)
-    case.round()
-    looks = clock.looks
-    case.rounds_until("many looks", lambda: clock.looks > looks + 10 or case.asked.is_set())
+    case.rounds_for_many_looks()
     assert not case.asked.is_set()
 
 

@@ -6,8 +6,9 @@ from problems import create, sphere_objective
 
 from distsearch.objectives.function import FunctionObjective
 from distsearch.workers import pieces
+from distsearch.workers.base import TimeIsUpError
 from distsearch.workers.local import LocalPool
-from distsearch.workers.pieces import PIECE_SECONDS, Pieces, TimeIsUpError
+from distsearch.workers.pieces import PIECE_SECONDS, Pieces
 from distsearch.workers.requests import EvaluateRound
 
 

@@ -8,7 +8,7 @@ import ray
 from numpy.typing import NDArray
 
 from distsearch.workers.lane import Board, Posted
-from distsearch.workers.parcels import key, packed
+from distsearch.workers.parcels import Shared, packed
 from distsearch.workers.requests import Request
 
 
@@ -22,7 +22,7 @@ class Mail:
         self._content = b""  # without its large arrays
         self._arrays: Sequence[NDArray[np.generic]] = ()
         self._posted: Posted | None = None
-        self._stored: dict[int, tuple[NDArray[Any], Any]] = {}  # by its key, an array and what refers to it
+        self._stored: Shared[Any] = Shared()  # in the object store
         self._references: list[Any] | None = None
 
     def take(self, request: Request) -> None:
@@ -38,16 +38,7 @@ class Mail:
         return self._posted
 
     def parcel(self) -> tuple[bytes, list[Any]]:
-        """The request for Ray's calls: its content, and references to its large arrays.
-
-        An array that an earlier request had as well is in the object store already.
-        """
+        """The request for Ray's calls: its content, and references to its large arrays in the object store."""
         if self._references is None:
-            before, self._stored = self._stored, {}
-            for array in self._arrays:
-                known = before.get(key(array))
-                if known is None or array.flags.writeable:  # what can be written to may have been
-                    known = array, ray.put(array)
-                self._stored[key(array)] = known
-            self._references = [self._stored[key(array)][1] for array in self._arrays]
+            self._references = self._stored.of(self._arrays, ray.put)
         return self._content, self._references

@@ -15,7 +15,7 @@ from typing import Any
 from distsearch.machine import description
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
-from distsearch.workers.base import Pool
+from distsearch.workers.base import Pool, TimeIsUpError
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import (
     Accept,
@@ -28,7 +28,6 @@ from distsearch.workers.dispatch.instructions import (
     Stop,
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
-from distsearch.workers.pieces import TimeIsUpError
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
 from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus, reclaim_signals
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
