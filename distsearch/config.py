@@ -14,7 +14,7 @@ from distsearch.settings import Declared, Settings, about, declarations, validat
 DEFAULT_ROUNDS = 1000
 MOST_BYTES = 1_000_000  # of a configuration
 
-Value = bool | int | float | str | list[int] | None
+Value = bool | int | float | str | list[int] | list[str] | list[int | str] | None
 
 
 class DataConfig(Settings, frozen=True):
@@ -39,6 +39,13 @@ class DataConfig(Settings, frozen=True):
         Annotated[int, about("examples per round; if not set, the strategy's preference, usually all", at_least=1)]
         | None
     ) = None
+    shape: (
+        Annotated[
+            tuple[Annotated[int, Meta(ge=1)], ...],
+            about("height, width and channels of images whose source does not say, such as 28,28,1"),
+        ]
+        | None
+    ) = None
     points: Annotated[int, about("vertical, spiral: points per class", unit="examples", at_least=2)] = 100
     classes: Annotated[int, about("vertical, spiral: number of classes", at_least=2)] = 3
     seed: Annotated[int, about("seed for the built-in data and the split", flag="data-seed", at_least=0)] = 0
@@ -47,10 +54,22 @@ class DataConfig(Settings, frozen=True):
 class NetworkConfig(Settings, frozen=True):
     """The network to train."""
 
-    layers: Annotated[tuple[Annotated[int, Meta(ge=1)], ...], about("widths of the hidden layers", unit="neurons")] = (
-        3,
-    )
-    activation: Annotated[str, about("hidden activation: relu, tanh, sigmoid or step")] = "relu"
+    layers: Annotated[
+        tuple[Annotated[int, Meta(ge=1)] | str, ...],
+        about("hidden layers: numbers of neurons"),
+    ] = (3,)
+    activation: Annotated[
+        tuple[str, ...],
+        about(
+            "activation of the hidden layers, one for each or one for all: relu, leaky-relu, gelu, tanh, hard-tanh, "
+            "sigmoid, step, sign, staircase, quantized-relu or linear"
+        ),
+    ] = ("relu",)
+    levels: Annotated[int, about("levels of the activations staircase and quantized-relu", at_least=2)] = 5
+    precision: Annotated[
+        tuple[str, ...],
+        about("weights of each layer, the output layer's last, or of all: float32"),
+    ] = ("float32",)
     start: (
         Annotated[
             str,

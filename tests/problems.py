@@ -8,7 +8,7 @@ import numpy as np
 
 from distsearch import strategies
 from distsearch.data import datasets
-from distsearch.networks.network import Network
+from distsearch.networks.kinds import dense_network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective
@@ -25,7 +25,7 @@ def network_objective(
     batch: int | None = None,
 ) -> NetworkObjective:
     dataset = datasets.load(source, numbers=losses.create(loss).numbers)
-    network = Network(len(dataset.schema.features), hidden, dataset.schema.outputs, activation)
+    network = dense_network(len(dataset.schema.features), hidden, dataset.schema.outputs, activation)
     return NetworkObjective.of(dataset, network, losses.create(loss), batch)
 
 

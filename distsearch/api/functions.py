@@ -133,4 +133,5 @@ def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig) -> Dataset:
         scale=config.data.scale,
         test_share=config.data.test_share,
         seed=config.data.seed,
+        shape=config.data.shape,
     )

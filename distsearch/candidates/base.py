@@ -43,6 +43,10 @@ class Candidates(Protocol):
         """The weights of every candidate, (candidates, n)."""
         ...
 
+    def matrices(self, block: Block) -> Array:
+        """The block of every candidate, (candidates, rows, columns)."""
+        ...
+
     def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's block by its inputs: out, (candidates, rows, examples).
 
@@ -71,6 +75,10 @@ class Dense:
     def dense(self) -> Array:
         """The weights of every candidate, (candidates, n)."""
         return self.weights
+
+    def matrices(self, block: Block) -> Array:
+        """The block of every candidate, (candidates, rows, columns)."""
+        return block.matrices(self.weights)
 
     def apply(self, block: Block, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's block by its inputs, one matrix product per candidate.

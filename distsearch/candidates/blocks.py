@@ -44,8 +44,9 @@ class NodeLayer(NamedTuple):
     """
 
     nodes: int
-    price: float  # multiplications per example that moving one group of nodes causes in the layers above
+    price: float  # multiplications per example that moving one group of nodes, at all their places, causes above
     width: int  # weights of each node
+    places: int = 1  # at which each node is moved by itself: the positions of a convolution's channel
 
 
 def group_size(nodes: int, groups: int) -> int:

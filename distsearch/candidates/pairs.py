@@ -149,9 +149,13 @@ class Mirrored(ABC):
             self._apply_steps(block, inputs.array, steps)
             self._pairs.spread(self._products.of(self._center, block, inputs), steps, out)
             return
+        np.matmul(self.matrices(block), inputs, out=out)
+
+    def matrices(self, block: Block) -> Array:
+        """The block of every candidate, (candidates, rows, columns)."""
         if block.start not in self._matrices:  # kept, as the examples come chunk by chunk
             self._matrices[block.start] = self._matrix(block)
-        np.matmul(self._matrices[block.start], inputs, out=out)
+        return self._matrices[block.start]
 
     def _matrix(self, block: Block) -> Array:
         """The block of every candidate, (candidates, rows, columns)."""

@@ -9,8 +9,7 @@ import typer
 
 from distsearch import config
 from distsearch.config import Value
-from distsearch.errors import SettingError, brief
-from distsearch.settings import Declared, declarations
+from distsearch.settings import Declared, declarations, words
 from distsearch.text import as_path
 
 PANELS = {
@@ -71,7 +70,7 @@ def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     strategy = values.get("strategy") or ""
     settings = {setting.flag.replace("-", "_"): setting for setting, _ in _settings(strategies=True, own=strategy)}
     given = {name: value for name, value in values.items() if name in settings and value is not None}
-    return {name: _numbers(name, value) if _is_list(settings[name]) else value for name, value in given.items()}
+    return {name: words(value) if _is_list(settings[name]) else value for name, value in given.items()}
 
 
 def strategy_in(arguments: Sequence[str]) -> str:
@@ -136,7 +135,7 @@ def _option(setting: Declared, panel: str) -> inspect.Parameter:
     )
 
 
-def shown(default: Value | tuple[int, ...]) -> str:
+def shown(default: Value | tuple[int | str, ...]) -> str:
     """A default as the user would type it."""
     if isinstance(default, bool):
         return "yes" if default else "no"
@@ -145,11 +144,3 @@ def shown(default: Value | tuple[int, ...]) -> str:
 
 def _is_list(setting: Declared) -> bool:
     return get_origin(setting.type) is tuple
-
-
-def _numbers(name: str, text: str) -> list[int]:
-    """Parse numbers such as `64,32`; an empty text gives none, which is a network without hidden layers."""
-    try:
-        return [int(part) for part in text.split(",")] if text.strip() else []
-    except ValueError:
-        raise SettingError(f"--{name}: expected whole numbers such as 64,32, got {brief(text)}") from None

@@ -69,8 +69,9 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
 def settings_line(config: RunConfig) -> str:
     """A run's main settings, in one line."""
     network = "-".join(map(str, config.network.layers)) or "no hidden layer"
+    activations = ", ".join(config.network.activation)
     return (
-        f"{config.data.source}, hidden layers {network} ({config.network.activation}), {config.network.loss}, "
+        f"{config.data.source}, hidden layers {network} ({activations}), {config.network.loss}, "
         f"{config.strategy.name}, seed {config.strategy.seed}"
     )
 

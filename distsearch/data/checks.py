@@ -48,6 +48,26 @@ def feature_matrix(raw: Raw) -> Features:
     return floats if np.can_cast(features.dtype, np.float32) else np.ascontiguousarray(features, np.float64)
 
 
+def image_shape(raw: Raw, given: Sequence[int] | None) -> tuple[int, int, int] | None:
+    """Height, width and channels of each example, as given or as the source has them; None if they are no images.
+
+    Raises DataError if the given shape is not that of the examples.
+    """
+    own = np.shape(raw.features)[1:]
+    if given is None:
+        if len(own) not in (2, 3):
+            return None
+        height, width, *channels = own
+        return height, width, (channels or [1])[0]
+    shape = tuple(given)
+    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(own):
+        raise DataError(
+            f"{raw.source}: expected a --shape of height, width and channels whose product is the "
+            f"{math.prod(own)} features, such as 28,28,1 for 784, got {','.join(map(str, shape))}"
+        )
+    return shape[0], shape[1], (shape[2:] or (1,))[0]
+
+
 def finite(raw: Raw, values: NDArray[Any], columns: Sequence[str]) -> NDArray[np.float32]:
     """The values, (examples, columns), as float32. Raises DataError with the location of one that is not finite."""
     with np.errstate(over="ignore"):

@@ -6,6 +6,7 @@ Further data is read with the schema of the training data: the same columns, cla
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.data import generators
-from distsearch.data.checks import Features, feature_matrix, feature_names, finite
+from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
 from distsearch.data.frames import from_frame, further_features, is_frame
 from distsearch.data.labels import TEXT
 from distsearch.data.raw import Raw, Selection, quoted
@@ -54,6 +55,7 @@ def load(
     target: str = "",
     scale: bool = False,
     test_share: float = 0.0,
+    shape: Sequence[int] | None = None,
     points: int = 100,
     classes: int = 3,
     seed: int = 0,
@@ -61,8 +63,9 @@ def load(
     """Load a data set by name, or from a file or folder.
 
     numbers: the loss is a regression loss, so targets in files stay numbers. reader: the name of the reader to use;
-    if empty, it is chosen by the file's name. target: a table's target column, its last if empty. points (examples
-    per class) and classes apply to vertical and spiral, seed to these and to the split. Raises DataError.
+    if empty, it is chosen by the file's name. target: a table's target column, its last if empty. shape: height,
+    width and channels of images, if the source does not say. points (examples per class) and classes
+    apply to vertical and spiral, seed to these and to the split. Raises DataError.
     """
     if is_built_in(source):
         raw = generators.generate(source, points, classes, seed)
@@ -70,7 +73,7 @@ def load(
         raw = read(source, Selection(target=target), reader)
     if target and target != raw.target:
         raise DataError(f"{source} has no named columns, so no target {target!r}; leave the target out")
-    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
+    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape)
 
 
 def is_built_in(source: str) -> bool:
@@ -90,6 +93,7 @@ def from_arrays(
     scale: bool = False,
     test_share: float = 0.0,
     seed: int = 0,
+    shape: Sequence[int] | None = None,
 ) -> Dataset:
     """Make a data set from arrays, which are copied: features (examples, features), targets (examples,).
 
@@ -102,7 +106,7 @@ def from_arrays(
         raw = from_frame(features, copied, name if isinstance(name, str) else "")
     else:
         raw = Raw("the arrays", _copied("features", features), copied)
-    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed)
+    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape)
 
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
@@ -139,7 +143,9 @@ def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
         raise DataError(f"expected {what} that form an array, got something else: {error}") from None
 
 
-def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: int) -> Dataset:
+def _dataset(
+    raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: int, shape: Sequence[int] | None
+) -> Dataset:
     features = feature_matrix(raw)
     if len(features) < 2:
         raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got {len(features)}; add some")
@@ -160,7 +166,8 @@ def _dataset(raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: i
     names = feature_names(raw, features.shape[1])
     flat = raw.targets is not None and raw.targets.ndim == 1
     label_type = TEXT if labels is None else labels.type
-    schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat)
+    image = image_shape(raw, shape)
+    schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat, image)
 
     scaled = _scaled(raw, features, schema)
     train = Examples(_frozen(scaled[kept]), _frozen(targets[kept]))

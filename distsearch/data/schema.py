@@ -22,6 +22,7 @@ class Schema:
     deviation: tuple[float, ...] | None
     label_type: str = TEXT  # see `labels`
     flat: bool = True  # targets came as (examples,), not as (examples, 1)
+    shape: tuple[int, int, int] | None = None  # height, width and channels, if the examples are images
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a JSON document; `from_json` reverses it."""
@@ -67,7 +68,14 @@ class Schema:
         return schema
 
 
-_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True}
+_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True, "shape": None}
+
+
+def _is_shape(value: object) -> bool:
+    """Whether the value is a height, a width and a number of channels."""
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        return False
+    return all(type(part) is int and part > 0 for part in value)
 
 
 def _texts(value: object, least: int) -> bool:
@@ -95,6 +103,7 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "label_type": ("a label type", lambda value: isinstance(value, str) and is_type(value)),
     "flat": ("true or false", lambda value: isinstance(value, bool)),
+    "shape": ("a height, a width and channels, or null", lambda value: value is None or _is_shape(value)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
     "deviation": (

@@ -1,6 +1,7 @@
 """Activations of hidden layers."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,11 @@ from distsearch.registry import Registry
 
 Array = NDArray[np.float32]
 
+LEAK = np.float32(0.01)  # the slope of leaky-relu below zero
+
 
 class Activation(NamedTuple):
-    """An activation, and whether it jumps, which makes the loss flat almost everywhere."""
+    """An activation, whether it jumps, which makes the loss flat almost everywhere, and the start that suits it."""
 
     apply: Callable[[Array, Array], None]
     """Applied in place to a layer's neurons and the row of ones below them, (candidates, neurons + 1, examples).
@@ -21,6 +24,11 @@ class Activation(NamedTuple):
     zeros, (neurons + 1, examples).
     """
     jumps: bool = False
+    start: str = "he"
+
+
+def _linear(hidden: Array, zeros: Array) -> None:
+    pass
 
 
 def _relu(hidden: Array, zeros: Array) -> None:
@@ -29,9 +37,32 @@ def _relu(hidden: Array, zeros: Array) -> None:
     np.maximum(hidden, zeros, out=hidden)
 
 
+def _leaky_relu(hidden: Array, zeros: Array) -> None:
+    np.maximum(hidden, hidden * LEAK, out=hidden)
+
+
+def _gelu(hidden: Array, zeros: Array) -> None:
+    """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): Hendrycks and Gimpel 2016, arXiv 1606.08415."""
+    bent = hidden * hidden
+    bent *= np.float32(0.044715)
+    bent += np.float32(1)
+    bent *= hidden
+    bent *= np.float32(np.sqrt(2 / np.pi))
+    np.tanh(bent, out=bent)
+    bent += np.float32(1)
+    bent *= np.float32(0.5)
+    np.multiply(hidden, bent, out=hidden)
+    hidden[:, -1] = 1
+
+
 def _tanh(hidden: Array, zeros: Array) -> None:
     np.tanh(hidden, out=hidden)
     hidden[:, -1] = 1
+
+
+def _hard_tanh(hidden: Array, zeros: Array) -> None:
+    np.maximum(hidden, np.float32(-1), out=hidden)
+    np.minimum(hidden, np.float32(1), out=hidden)
 
 
 def _sigmoid(hidden: Array, zeros: Array) -> None:
@@ -47,11 +78,55 @@ def _step(hidden: Array, zeros: Array) -> None:
     np.maximum(hidden, zeros, out=hidden)
 
 
+def _sign(hidden: Array, zeros: Array) -> None:
+    """1 at zero as well, whichever zero it is: sums of a few bits often meet it."""
+    np.greater_equal(hidden, zeros, out=hidden)
+    np.multiply(hidden, np.float32(2), out=hidden)
+    np.subtract(hidden, np.float32(1), out=hidden)
+
+
+def _staircase(hidden: Array, zeros: Array, levels: int) -> None:
+    _sigmoid(hidden, zeros)
+    np.multiply(hidden, np.float32(levels), out=hidden)
+    np.floor(hidden, out=hidden)
+    np.divide(hidden, np.float32(levels), out=hidden)
+    hidden[:, -1] = 1
+
+
+def staircase(levels: int) -> Activation:
+    """⌊levels · sigmoid(x)⌋ / levels: a sigmoid of so many stairs."""
+    return Activation(partial(_staircase, levels=levels), jumps=True, start="glorot")
+
+
+def _quantized_relu(hidden: Array, zeros: Array, levels: int) -> None:
+    steps = np.float32(levels - 1)
+    np.maximum(hidden, zeros, out=hidden)
+    np.minimum(hidden, np.float32(1), out=hidden)
+    np.multiply(hidden, steps, out=hidden)
+    np.rint(hidden, out=hidden)
+    np.divide(hidden, steps, out=hidden)
+
+
+def quantized_relu(levels: int) -> Activation:
+    """x between 0 and 1, rounded to one of so many equally spaced levels."""
+    return Activation(partial(_quantized_relu, levels=levels), jumps=True)
+
+
+WITH_LEVELS: dict[str, Callable[[int], Activation]] = {"staircase": staircase, "quantized-relu": quantized_relu}
+"""Activations that take a number of levels."""
+LEVELS = 5
+
 _OURS = {
     "relu": Activation(_relu),
-    "tanh": Activation(_tanh),
-    "sigmoid": Activation(_sigmoid),
+    "leaky-relu": Activation(_leaky_relu),
+    "gelu": Activation(_gelu),
+    "tanh": Activation(_tanh, start="glorot"),
+    "hard-tanh": Activation(_hard_tanh, start="glorot"),
+    "sigmoid": Activation(_sigmoid, start="glorot"),
     "step": Activation(_step, jumps=True),
+    "sign": Activation(_sign, jumps=True, start="glorot"),
+    **{name: make(LEVELS) for name, make in WITH_LEVELS.items()},
+    "linear": Activation(_linear),
 }
 ACTIVATIONS: Registry[Activation] = Registry(
     "activation",

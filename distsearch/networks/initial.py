@@ -1,6 +1,9 @@
-"""The initial weights of a layer: normal, with a deviation that depends on its shape; biases start at zero."""
+"""The initial weights of a layer: normal, with a deviation that depends on its shape; biases start at zero.
 
-from collections.abc import Callable, Sequence
+He et al. 2015, arXiv 1502.01852; Glorot and Bengio 2010.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,16 +23,6 @@ def _he(inputs: int, outputs: int) -> float:
 
 def _glorot(inputs: int, outputs: int) -> float:
     return float(np.sqrt(2 / (inputs + outputs)))
-
-
-def suited(hidden: Sequence[int], activation: str) -> str:
-    """The start that suits a network: the course's own does not reach through more than one hidden layer.
-
-    He et al. 2015, arXiv 1502.01852; Glorot and Bengio 2010.
-    """
-    if len(hidden) <= 1:
-        return "course"
-    return "glorot" if activation in ("tanh", "sigmoid") else "he"
 
 
 STARTS: Registry[Start] = Registry(

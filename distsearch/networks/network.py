@@ -1,19 +1,19 @@
 """A stack of layers: where each one's weights are, and the forward pass of many candidates at once.
 
-Activations are (candidates, neurons, examples): the examples are last, and contiguous.
+Activations are (candidates, rows, columns): the examples are last, and contiguous.
 """
 
 import threading
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block
-from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS
-from distsearch.networks.layers.dense import Buffers, Dense
+from distsearch.networks.layers.base import Above, Layer, Movable
 from distsearch.randomness import Stream, noise
 
 CACHE_BYTES = 2 * 1024 * 1024  # of the processor's cache, in which activations should fit
@@ -25,49 +25,38 @@ class _ThreadBuffers(threading.local):
     """The layers' buffers of each thread, by candidates and examples: threads must not write into each other's."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[int, int], list[Buffers]] = {}
+        self.kept: dict[tuple[int, int], list[Any]] = {}
 
     def __reduce__(self) -> tuple[type["_ThreadBuffers"], tuple[()]]:
         return _ThreadBuffers, ()
 
 
 class Network:
-    """Dense layers with one hidden activation; the last layer is linear."""
+    """Layers, each fed by the one before; the last is the output layer."""
 
-    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, activation: str) -> None:
-        hidden_activation = ACTIVATIONS.find(activation)
-        layers, start = [], 0
-        for number, (before, after) in enumerate(pairwise((inputs, *hidden, outputs))):
-            block = Block(start, after, before + 1)
-            layers.append(Dense(block, hidden_activation if number < len(hidden) else None))
-            start = block.stop
+    def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
-        self.weights_count = start
-        self._buffers = _ThreadBuffers()
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
+        self.blocks: tuple[Block, ...] = tuple(block for layer in layers for block in layer.blocks)
         """The matrices into which the weights are divided, in order."""
-        return tuple(layer.block for layer in self.layers)
+        self.weights_count = self.blocks[-1].stop
+        self._buffers = _ThreadBuffers()
 
     @property
     def jumps(self) -> bool:
         """Whether any activation jumps."""
-        return any(layer.activation is not None and layer.activation.jumps for layer in self.layers)
+        return any(layer.jumps for layer in self.layers)
 
     @property
     def neurons(self) -> int:
         """The number of activations kept per candidate and example, including the rows of ones."""
-        return sum(layer.rows for layer in self.layers)
+        return sum(layer.memory for layer in self.layers)
 
     def start(self, kind: str, seed: int) -> Array:
         """The initial weights, (n,): normal by `kind`, with zero biases. Raises SettingError if it is unknown."""
         deviation = STARTS.find(kind)
         weights = noise(seed, Stream.START, 0, 0, 1, self.weights_count)[0]
         for layer in self.layers:
-            matrix = layer.block.matrix(weights)
-            matrix[:, :-1] *= np.float32(deviation(layer.inputs, layer.outputs))
-            matrix[:, -1] = 0
+            layer.scale_start(weights, deviation)
         return weights
 
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
@@ -81,30 +70,49 @@ class Network:
             below = outputs = layer.forward(candidates, below, buffers)
         return outputs
 
+    def traces(self, weights: Array, inputs: Array) -> list[Any]:
+        """The forward pass of some weights, (n,), through each layer, kept to see what moving nodes changes."""
+        traces: list[Any] = []
+        for layer in self.layers:
+            traces.append(layer.trace(weights, inputs))
+            inputs = traces[-1].activations
+        return traces
+
+    def movable(self, traces: Sequence[Any] | None = None) -> Iterator[Movable]:
+        """The nodes that can be moved, from the first layer on, and all stages above them."""
+        given = [None] * len(self.layers) if traces is None else traces
+        for number, layer in enumerate(self.layers):
+            over = tuple(map(Above, self.layers[number + 1 :], given[number + 1 :]))
+            for movable in layer.movable(given[number]):
+                yield movable._replace(above=movable.above + over)
+
     def named(self, weights: Array) -> dict[str, Array]:
-        """The flat weights as each layer's `weights` (inputs, outputs) and `biases` (outputs,), the course's shapes."""
-        arrays = {}
-        for number, layer in enumerate(self.layers, start=1):
-            matrix = layer.block.matrix(weights)
-            arrays[f"dense{number}.weights"] = np.ascontiguousarray(matrix[:, :-1].T)
-            arrays[f"dense{number}.biases"] = np.ascontiguousarray(matrix[:, -1])
-        return arrays
+        """The flat weights as each layer's tensors, such as `weights` (inputs, outputs) and `biases` (outputs,)."""
+        return {f"{name}.{tensor}": array for name, layer in self._numbered() for tensor, array in layer.named(weights)}
 
     def flat(self, arrays: dict[str, Array]) -> Array:
         """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another network."""
         weights = np.empty(self.weights_count, np.float32)
-        if len(arrays) != 2 * len(self.layers):
-            raise ValueError(f"expected {2 * len(self.layers)} arrays, got {len(arrays)}")
-        for number, layer in enumerate(self.layers, start=1):
-            matrix = layer.block.matrix(weights)
-            parts = arrays[f"dense{number}.weights"], arrays[f"dense{number}.biases"]
-            if parts[0].shape != (layer.inputs, layer.outputs) or parts[1].shape != (layer.outputs,):
-                raise ValueError(f"dense{number} is {parts[0].shape}, not {(layer.inputs, layer.outputs)}")
-            matrix[:, :-1] = parts[0].T
-            matrix[:, -1] = parts[1]
+        taken = 0
+        for name, layer in self._numbered():
+            prefix = f"{name}."
+            own = {each.removeprefix(prefix): array for each, array in arrays.items() if each.startswith(prefix)}
+            try:
+                layer.take(own, weights)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+            taken += len(own)
+        if taken != len(arrays):
+            raise ValueError(f"expected {taken} arrays, got {len(arrays)}")
         return weights
 
-    def _buffers_for(self, candidates: int, examples: int) -> list[Buffers]:
+    def _numbered(self) -> Iterator[tuple[str, Layer]]:
+        """The layers that have weights, with the names of their tensors: dense1, dense2, …"""
+        with_weights = [layer for layer in self.layers if layer.blocks]
+        for number, layer in enumerate(with_weights, start=1):
+            yield f"{layer.kind}{number}", layer
+
+    def _buffers_for(self, candidates: int, examples: int) -> list[Any]:
         kept = self._buffers.kept
         buffers = kept.get((candidates, examples))
         if buffers is None:

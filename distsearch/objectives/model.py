@@ -13,7 +13,8 @@ from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
 from distsearch.data.schema import Schema
 from distsearch.machine import one_thread
-from distsearch.networks.initial import suited
+from distsearch.networks.building import Design
+from distsearch.networks.kinds import network_of
 from distsearch.networks.network import Network
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
@@ -41,12 +42,17 @@ class Scores(NamedTuple):
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
     """The network that the configuration and the data call for."""
-    return Network(len(schema.features), config.layers, schema.outputs, config.activation)
+    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs)
+
+
+def design_of(config: NetworkConfig) -> Design:
+    """What the configuration says of the network."""
+    return Design(config.layers, config.activation, config.precision, config.levels)
 
 
 def start_for(config: NetworkConfig) -> str:
     """The name of the initial weights that the configuration calls for, or that suit its network if it says none."""
-    return config.start or suited(config.layers, config.activation)
+    return config.start or design_of(config).suited_start()
 
 
 class Model:

@@ -200,6 +200,7 @@ def read_data(config: RunConfig) -> Dataset:
         target=data.target,
         scale=data.scale,
         test_share=data.test_share,
+        shape=data.shape,
         points=data.points,
         classes=data.classes,
         seed=data.seed,

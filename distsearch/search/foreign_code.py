@@ -43,7 +43,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """Every registry, and the name in it that a configuration chooses."""
     yield STRATEGIES, config.strategy.name
     yield LOSSES, config.network.loss
-    yield ACTIVATIONS, config.network.activation
+    for activation in config.network.activation:
+        yield ACTIVATIONS, activation
     if config.network.start:
         yield STARTS, config.network.start
     source = config.data.source

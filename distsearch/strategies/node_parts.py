@@ -13,25 +13,25 @@ MOST_PARTS = 32  # that the nodes are divided into
 class Parts(NamedTuple):
     """The nodes divided into parts of about the same cost: where each begins, and one past the last one's end."""
 
-    nodes: tuple[int, ...]
+    moves: tuple[int, ...]  # nodes, times the places at which each is moved
     weights: tuple[int, ...]  # the first of each part's weights
 
     def __len__(self) -> int:
-        return len(self.nodes) - 1
+        return len(self.moves) - 1
 
     @classmethod
     def of(cls, layers: Sequence[NodeLayer], groups: int) -> "Parts":
         """As many parts as are worth a unit; each ends at a whole group of nodes."""
-        nodes, weights, costs = [0], [0], [0.0]  # of all groups, added up
+        moves, weights, costs = [0], [0], [0.0]  # of all groups, added up
         for layer in layers:
             size, left = group_size(layer.nodes, groups), layer.nodes
             while left:
                 some = min(size, left)
-                nodes.append(nodes[-1] + some)
+                moves.append(moves[-1] + some * layer.places)
                 weights.append(weights[-1] + some * layer.width)
                 costs.append(costs[-1] + layer.price + some * layer.width)
                 left -= some
         count = max(1, min(MOST_PARTS, int(costs[-1] / UNIT_COST)))
-        chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(nodes) - 1}
+        chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(moves) - 1}
         at = sorted(chosen)
-        return cls(tuple(nodes[place] for place in at), tuple(weights[place] for place in at))
+        return cls(tuple(moves[place] for place in at), tuple(weights[place] for place in at))

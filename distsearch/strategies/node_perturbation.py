@@ -176,7 +176,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
             examples = slice(number * SLICE, min((number + 1) * SLICE, self.task.batch))
             experiments = objective.nodes.experiments(state.center, draw, examples)
             losses[first - lo : last - lo] = experiments.losses.mean(dtype=np.float64)
-            ends = parts.nodes[first - start : last - start + 1]
+            ends = parts.moves[first - start : last - start + 1]
             drawn = signs(state.seed, Stream.SIGNS, draw, number, ends[0], ends[-1], SLICE)
             drawn = drawn[:, : examples.stop - examples.start]
             begin, end = parts.weights[first - start], parts.weights[last - start]

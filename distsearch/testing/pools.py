@@ -7,7 +7,7 @@ import numpy as np
 from distsearch import strategies
 from distsearch.data import datasets
 from distsearch.machine import one_thread
-from distsearch.networks.network import Network
+from distsearch.networks.kinds import dense_network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective
 from distsearch.objectives.network import NetworkObjective, task_of
@@ -23,7 +23,7 @@ Open = Callable[[AnyStrategy, Objective], Pool]
 def searched(name: str) -> tuple[AnyStrategy, Objective, State]:
     """A strategy of ours on a network, with its first state."""
     dataset = datasets.load("vertical", numbers=False)
-    network, loss = Network(2, (16,), 3, "tanh"), losses.create("cross-entropy")
+    network, loss = dense_network(2, (16,), 3, "tanh"), losses.create("cross-entropy")
     objective = NetworkObjective.of(dataset, network, loss, 200)
     task, start = task_of(network, loss, len(dataset.train.features), 200), network.start("he", 0)
     strategy = strategies.create(name, {}, task)

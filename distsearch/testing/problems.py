@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data import datasets
-from distsearch.networks.network import Network
+from distsearch.networks.kinds import dense_network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective
@@ -28,7 +28,7 @@ class Problem:
         self.objective: Objective
         if kind.sums:
             dataset = datasets.load("vertical", numbers=False)
-            network = Network(2, (5,), 3, "tanh")
+            network = dense_network(2, (5,), 3, "tanh")
             loss = losses.create("cross-entropy")
             self.objective = NetworkObjective.of(dataset, network, loss, BATCH)
             task = task_of(network, loss, len(dataset.train.features), BATCH)

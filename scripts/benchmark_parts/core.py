@@ -8,7 +8,7 @@ from timing import Watch, in_turns, watch
 
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
-from distsearch.networks.network import Network
+from distsearch.networks.kinds import dense_network
 from distsearch.objectives import losses
 from distsearch.objectives.network import NetworkObjective, task_of
 from distsearch.strategies import create
@@ -39,7 +39,7 @@ def candidate(
     dataset: Dataset, hidden: tuple[int, ...], strategy_name: str = "hill-climb", **settings: int
 ) -> tuple[Watch, int]:
     """Times a candidate, noise included; and the multiplications and additions of its forward pass by itself."""
-    network = Network(len(dataset.schema.features), hidden, dataset.schema.outputs, "relu")
+    network = dense_network(len(dataset.schema.features), hidden, dataset.schema.outputs, "relu")
     objective = NetworkObjective.of(dataset, network, losses.create("cross-entropy"))
     examples = len(dataset.train.features)
     task = task_of(network, objective.loss, examples, examples)

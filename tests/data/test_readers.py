@@ -86,7 +86,7 @@ def test_images_find_their_labels_beside_them(write, images, labels, packed, num
     )
     assert data.train.features[0, 1] == np.float32(0.2)
     assert data.train.targets.tolist() == [1, 0, 1]
-    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("3", "7"), 2, None, None, "|u1")
+    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("3", "7"), 2, None, None, "|u1", shape=(2, 2, 1))
 
 
 @pytest.mark.parametrize(("code", "kind"), [(0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")])
@@ -165,7 +165,7 @@ def test_npz_with_x_and_y_is_read_as_it_is(write):
     data = load(path, numbers=False)
     assert data.train.features.tolist() == np.array(IMAGES).reshape(3, 4).tolist()
     assert data.train.targets.tolist() == [1, 0, 1]
-    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("a", "b"), 2, None, None, "<U1")
+    assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("a", "b"), 2, None, None, "<U1", shape=(2, 2, 1))
 
 
 def test_npz_targets_of_a_regression(write):

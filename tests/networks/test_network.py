@@ -6,6 +6,7 @@ import pytest
 
 from distsearch.candidates.base import Dense, Shared
 from distsearch.errors import SettingError
+from distsearch.networks.kinds import dense_network
 from distsearch.networks.network import Network
 from distsearch.objectives.batches import with_ones
 from distsearch.randomness import Stream, noise
@@ -33,7 +34,7 @@ HIDDEN = {
 @pytest.mark.parametrize("activation", HIDDEN)
 @pytest.mark.parametrize("hidden", [(), (3,), (5, 4)])
 def test_forward_is_the_course_s_forward_pass(activation, hidden):
-    network = Network(4, hidden, 3, activation)
+    network = dense_network(4, hidden, 3, activation)
     weights = noise(0, Stream.CANDIDATES, 0, 0, 6, network.weights_count)
     features = noise(1, Stream.DATA, 0, 0, 17, 4)
     outputs = network.forward(Dense(weights), Shared(with_ones(features)))
@@ -42,7 +43,7 @@ def test_forward_is_the_course_s_forward_pass(activation, hidden):
 
 
 def test_a_second_call_gives_the_same_though_buffers_are_reused():
-    network = Network(2, (3,), 3, "tanh")
+    network = dense_network(2, (3,), 3, "tanh")
     weights = noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)
     features = noise(1, Stream.DATA, 0, 0, 9, 2)
     inputs = Shared(with_ones(features))
@@ -52,7 +53,7 @@ def test_a_second_call_gives_the_same_though_buffers_are_reused():
 
 
 def test_threads_do_not_write_into_each_other_s_activations():
-    network = Network(6, (20, 20), 3, "relu")
+    network = dense_network(6, (20, 20), 3, "relu")
     inputs = Shared(with_ones(noise(1, Stream.DATA, 0, 0, 400, 6)))
     candidates = [Dense(row[np.newaxis]) for row in noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)]
     expected = [network.forward(each, inputs).copy() for each in candidates]
@@ -65,7 +66,7 @@ def test_threads_do_not_write_into_each_other_s_activations():
 
 
 def test_a_network_is_sent_without_its_buffers():
-    network = Network(2, (3,), 3, "relu")
+    network = dense_network(2, (3,), 3, "relu")
     before = len(pickle.dumps(network))
     candidates, inputs = Dense(np.ones((4, network.weights_count), np.float32)), Shared(np.ones((3, 900), np.float32))
     expected = network.forward(candidates, inputs)
@@ -76,7 +77,7 @@ def test_a_network_is_sent_without_its_buffers():
 
 
 def test_named_and_flat_are_each_other_s_inverse():
-    network = Network(4, (5, 3), 2, "relu")
+    network = dense_network(4, (5, 3), 2, "relu")
     weights = noise(0, Stream.START, 0, 0, 1, network.weights_count)[0]
     named = network.named(weights)
     assert [array.shape for array in named.values()] == [(4, 5), (5,), (5, 3), (3,), (3, 2), (2,)]
@@ -84,16 +85,16 @@ def test_named_and_flat_are_each_other_s_inverse():
 
 
 def test_flat_refuses_another_network_s_arrays():
-    arrays = Network(4, (5,), 2, "relu").named(np.zeros(37, np.float32))
+    arrays = dense_network(4, (5,), 2, "relu").named(np.zeros(37, np.float32))
     with pytest.raises(ValueError, match="dense1"):
-        Network(4, (6,), 2, "relu").flat(arrays)
-    with pytest.raises(ValueError, match="expected 2 arrays"):
-        Network(4, (), 2, "relu").flat(arrays)
+        dense_network(4, (6,), 2, "relu").flat(arrays)
+    with pytest.raises(ValueError, match="expected 4 arrays, got 5"):
+        dense_network(4, (5,), 2, "relu").flat(arrays | {"dense3.weights": arrays["dense1.weights"]})
 
 
 @pytest.mark.parametrize(("kind", "deviation"), [("course", 0.01), ("he", 0.1), ("glorot", np.sqrt(2 / 300))])
 def test_first_weights_have_the_deviation_of_their_kind_and_biases_are_zero(kind, deviation):
-    network = Network(200, (100,), 10, "relu")
+    network = dense_network(200, (100,), 10, "relu")
     named = network.named(network.start(kind, 0))
     assert named["dense1.weights"].std() == pytest.approx(deviation, rel=0.03)
     assert not named["dense1.biases"].any()
@@ -102,6 +103,6 @@ def test_first_weights_have_the_deviation_of_their_kind_and_biases_are_zero(kind
 
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(SettingError, match="did you mean 'relu'"):
-        Network(2, (3,), 3, "relo")
+        dense_network(2, (3,), 3, "relo")
     with pytest.raises(SettingError, match="did you mean 'glorot'"):
-        Network(2, (3,), 3, "relu").start("gloro", 0)
+        dense_network(2, (3,), 3, "relu").start("gloro", 0)

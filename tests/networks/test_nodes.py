@@ -4,6 +4,7 @@ from problems import network_objective
 
 from distsearch.candidates.base import Dense
 from distsearch.networks import nodes as nodes_module
+from distsearch.networks.kinds import dense_network
 from distsearch.networks.network import Network
 from distsearch.networks.nodes import NodeExperiments
 from distsearch.objectives import losses
@@ -110,7 +111,7 @@ def test_what_does_not_fit_the_cache_is_moved_in_several_goes(monkeypatch):
 
 def test_a_step_that_is_crossed_is_felt_where_no_gradient_is():
     """One input, one node with a step at 0, one output to be 1: the node is off, and turning it on lowers the loss."""
-    network = Network(1, (1,), 1, "step")
+    network = dense_network(1, (1,), 1, "step")
     weights = np.array([1, 0, 1, 0], np.float32)  # node = step(x), output = node
     examples = Columns(np.array([[-0.1, -0.9], [1, 1]], np.float32), np.ones((1, 2), np.float32))
     signs = np.ones((2, 2), np.float32)

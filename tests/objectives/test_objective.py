@@ -9,7 +9,7 @@ from distsearch.candidates.base import Dense
 from distsearch.data import datasets
 from distsearch.errors import ObjectiveError
 from distsearch.machine import one_thread
-from distsearch.networks.network import Network
+from distsearch.networks.kinds import dense_network
 from distsearch.objectives import losses
 from distsearch.objectives import network as objective_module
 from distsearch.objectives.function import FunctionObjective
@@ -63,7 +63,7 @@ def test_accuracy_is_the_share_of_right_answers():
 
 def test_a_regression_has_no_accuracy():
     dataset = datasets.from_arrays([[0.0], [1.0], [2.0]], [0.0, 0.5, 1.0], numbers=True)
-    objective = NetworkObjective.of(dataset, Network(1, (), 1, "relu"), losses.create("mean-squared-error"))
+    objective = NetworkObjective.of(dataset, dense_network(1, (), 1, "relu"), losses.create("mean-squared-error"))
     assert objective.measure(np.array([0.5, 0], np.float32)) == (0, None, None, None)
     assert objective.losses(Dense(np.array([[0.5, 0], [0.5, 1]], np.float32)), 0).tolist() == [0, 1]
 

@@ -11,7 +11,7 @@ from distsearch.candidates.base import Dense
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.data import datasets
 from distsearch.errors import SettingError
-from distsearch.networks.network import Network
+from distsearch.networks.kinds import dense_network
 from distsearch.objectives import losses
 from distsearch.objectives.network import NetworkObjective, task_of
 from distsearch.randomness import Stream, noise
@@ -44,7 +44,7 @@ def test_it_trains_what_has_no_gradient(activation, loss, accuracy):
 def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, blurred):
     features = noise(0, Stream.DATA, 0, 0, 256, 2)
     waves = datasets.from_arrays(features, np.sin(2 * features[:, 0]) * features[:, 1], numbers=True)
-    network = Network(2, (16,), 1, activation)
+    network = dense_network(2, (16,), 1, activation)
     objective = NetworkObjective.of(waves, network, losses.create("mean-squared-error"))
 
     def left(**settings: float) -> float:
@@ -96,7 +96,7 @@ SHARED = [((1024,), 64), ((128,), 16), ((256, 256), 64), ((), 2)]
 
 @pytest.mark.parametrize(("hidden", "units"), SHARED)
 def test_a_round_has_units_for_as_many_workers_as_it_is_worth(hidden, units):
-    network = Network(784, hidden, 10, "relu")
+    network = dense_network(784, hidden, 10, "relu")
     task = task_of(network, losses.create("cross-entropy"), 60_000, 256)
     strategy = strategies.create("node-perturbation", {}, task)
     assert strategy.units(strategy.init(network.start("he", 0), 0)) == units

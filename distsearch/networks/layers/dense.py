@@ -1,146 +1,208 @@
-"""A dense layer: an activation of W x + b, with the biases as the last column of its block.
+"""A dense layer: neurons that see W x + b, with the biases as the last column of its matrix."""
 
-Activations are (candidates, neurons + 1, examples), their last row ones, so that the next layer's product includes its
-biases.
-"""
-
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
-from distsearch.candidates.blocks import Block
-from distsearch.networks.activations import Activation
+from distsearch.networks.building import Builder, whole
+from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
+from distsearch.networks.matrices import Matrix
+from distsearch.networks.neurons import Linear, Neurons
 
 Array = NDArray[np.float32]
+
+NODE_COST = 60.0  # measured cost, in multiplications, that moving one node adds in each node above, besides products
 
 
 class Buffers(NamedTuple):
     """One layer's activations, kept between calls for the same number of candidates and examples."""
 
-    activations: Array  # (candidates, outputs + 1, examples), the last row ones; without that row if it is linear
+    activations: Array  # (candidates, rows, columns), the last row ones, unless the layer is the last
     products: Array  # the same without the ones: a view
-    zeros: Array  # (outputs + 1, examples)
+    zeros: Array  # (rows, columns)
 
 
 class Trace(NamedTuple):
-    """A forward pass of one set of weights through a layer, kept to see what moving nodes changes."""
+    """A forward pass of one set of weights, kept to see what moving nodes changes."""
 
     matrix: Array  # (outputs, inputs + 1)
-    inputs: Array  # (inputs + 1, examples)
-    sums: Array  # (1, outputs, examples), the layer's nodes: its pre-activations
-    activations: Array  # (rows, examples)
-    zeros: Array  # (rows, examples)
+    inputs: Array  # (inputs + 1, columns)
+    sums: Array  # (1, outputs, columns), the layer's nodes
+    activations: Array  # (rows, columns)
+    zeros: Array  # (rows, columns)
 
 
-@dataclass(frozen=True, slots=True)
-class Dense:
-    """A dense layer; without an activation it is linear, and the last of its network."""
+class Dense(Layer, Nodes):
+    """A dense layer of neurons, on activations of so many time steps."""
 
-    block: Block
-    activation: Activation | None
+    kind = "dense"
+
+    def __init__(self, matrix: Matrix, neurons: Neurons, times_below: int = 1, last: bool = False) -> None:
+        block = matrix.block
+        self.matrix = matrix
+        self.neurons = neurons
+        self.blocks = (block,)
+        self.shape = (block.rows,)
+        self.times = neurons.times
+        self.jumps = neurons.jumps
+        self.last = last
+        self.nodes = block.rows
+        self.width = block.columns
+        self._times_below = times_below
 
     @property
     def inputs(self) -> int:
         """The number of inputs, without the row of ones."""
-        return self.block.columns - 1
-
-    @property
-    def outputs(self) -> int:
-        """The number of neurons, which are the nodes that can be moved."""
-        return self.block.rows
-
-    @property
-    def rows(self) -> int:
-        """The number of rows of one candidate's activations."""
-        return self.outputs + (self.activation is not None)
+        return self.width - 1
 
     def buffers(self, candidates: int, examples: int) -> Buffers:
         """Allocate the activations of this many candidates on this many examples."""
-        if self.activation is not None:
-            ones = np.ones((candidates, self.outputs + 1, examples), np.float32)
+        columns = examples * self._times_below
+        if not self.last:
+            ones = np.ones((candidates, self.rows, columns), np.float32)
             return Buffers(ones, ones[:, :-1], np.zeros_like(ones[0]))
-        if examples == 1:  # otherwise NumPy would sum one candidate's outputs in a different order from many's
+        if columns == 1:  # otherwise NumPy would sum one candidate's outputs in a different order from many's
             outputs = np.empty((candidates, self.outputs, 1), np.float32)
         else:
             # In memory (outputs, candidates, examples), so that a loss's operations on every example run on from one
             # candidate to the next.
-            outputs = np.empty((self.outputs, candidates, examples), np.float32).transpose(1, 0, 2)
+            outputs = np.empty((self.outputs, candidates, columns), np.float32).transpose(1, 0, 2)
         return Buffers(outputs, outputs, outputs[:0])
 
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Buffers) -> Array:
-        """The layer's activations, in its buffers, from those below, (candidates, inputs + 1, examples)."""
-        candidates.apply(self.block, below, buffers.products)
-        if self.activation is not None:
-            self.activation.apply(buffers.activations, buffers.zeros)
-        return buffers.activations
-
-    # What follows is for node perturbation: a layer's nodes are moved, one group in each experiment.
+        """The layer's activations, from those below, (candidates, inputs + 1, columns)."""
+        self.matrix.apply(candidates, below, buffers.products)
+        return self.neurons.apply(buffers.activations, buffers.zeros)
 
     def trace(self, weights: Array, below: Array) -> Trace:
-        """The forward pass of some weights, (n,), through the layer, from inputs, (inputs + 1, examples)."""
-        matrix = self.block.matrix(weights)
+        """The forward pass of some weights, (n,), through the layer, from activations below, (inputs + 1, columns)."""
+        matrix = self.matrix.of(weights)
         sums = np.matmul(matrix, below)[np.newaxis]
         padded = self._padded(1, below.shape[1])
         padded[:, : self.outputs] = sums
         zeros = np.zeros_like(padded[0])
-        return Trace(matrix, below, sums, self.activated(padded, zeros)[0], zeros)
+        return Trace(matrix, below, sums, self._activated(padded, zeros)[0], zeros)
 
-    def activated(self, padded: Array, zeros: Array) -> Array:
-        """The activations, (experiments, rows, examples), of pre-activations with a row to spare, in their place."""
-        if self.activation is not None:
+    def _padded(self, experiments: int, columns: int) -> Array:
+        """Memory for sums, and for the row of ones below activations, (experiments, rows, columns)."""
+        return np.empty((experiments, self.rows, columns), np.float32)
+
+    def _activated(self, padded: Array, zeros: Array) -> Array:
+        """The activations of sums with a row to spare, perhaps in their place."""
+        if not self.last:
             padded[:, -1] = 1
-            self.activation.apply(padded, zeros[: padded.shape[1]])
-        return padded
+        return self.neurons.apply(padded, zeros[: padded.shape[1]])
 
-    def _padded(self, experiments: int, examples: int) -> Array:
-        """Memory for pre-activations, and for the row of ones below activations, (experiments, rows, examples)."""
-        return np.empty((experiments, self.rows, examples), np.float32)
+    def movable(self, trace: Trace | None = None) -> Iterator[Movable]:
+        """Its neurons' sums."""
+        yield Movable(self, trace)
 
-    def changes(self, trace: Trace, steps: Array, at: slice) -> Array:
-        """The change in activations of the nodes `at` due to their steps, (nodes, examples): of the same shape."""
+    def size(self, trace: Trace) -> float:
+        """√2 times the inputs' root mean square."""
+        return mean_size(trace.inputs)
+
+    def reach(self) -> Reach:
+        """A move changes one row; in the output layer, that is all."""
+        return Reach(1, None, NODE_COST * self.outputs, self.outputs) if self.last else Reach(1)
+
+    def moved(self, trace: Trace, steps: Array, at: slice, group: int, place: int) -> Moved:
+        """The change in activations due to steps of the nodes `at`, (nodes, examples)."""
+        if self._times_below > 1:  # a constant step, at each time
+            steps = np.tile(steps, self._times_below)
+        if self.neurons.linear:
+            return Moved(steps, at, group)
         padded = np.empty((1, len(steps) + 1, steps.shape[1]), np.float32)
         np.add(trace.sums[0, at], steps, out=padded[0, :-1])
-        changes = self.activated(padded, trace.zeros)[0, :-1]
+        changes = self._activated(padded, trace.zeros)[0, :-1]
         changes -= trace.activations[:-1][at]
-        return changes
+        return Moved(changes, at, group)
 
-    def moved(self, trace: Trace, steps: Array, at: slice, group: int) -> Array:
-        """The pre-activations with the nodes `at` moved by their steps, one group of nodes in each experiment.
+    def after(self, trace: Trace, change: Change) -> Everything:
+        """The activations after a change below: only the columns of the matrix for what has changed are multiplied."""
+        match change:
+            case Moved():
+                padded = self._after_move(trace, change)
+            case Window():
+                padded = self._after_window(trace, change)
+            case Everything(activations):
+                padded = self._padded(len(activations), activations.shape[2])
+                np.matmul(trace.matrix, activations, out=padded[:, : self.outputs])
+        return Everything(self._activated(padded, trace.zeros))
 
-        steps are (nodes, examples). Returns (experiments, outputs, examples).
-        """
-        places = np.arange(len(steps))
-        sums = np.repeat(trace.sums, -(-len(steps) // group), axis=0)
-        sums[places // group, at.start + places] += steps
-        return sums
-
-    def shifted(self, trace: Trace, changes: Array, at: slice, group: int) -> Array:
-        """The pre-activations when the inputs `at` change, (inputs, examples), one group of them in each experiment.
-
-        Returns (experiments, rows, examples), to be `activated`: only the columns for what has changed are multiplied.
-        """
-        columns = trace.matrix[:, :-1][:, at]
-        padded = self._padded(-(-len(changes) // group), changes.shape[1])
+    def _after_move(self, trace: Trace, change: Moved) -> Array:
+        """The sums, padded, when some inputs change, one group of them in each experiment."""
+        columns = trace.matrix[:, :-1][:, change.rows]
+        padded = self._padded(change.experiments, change.changes.shape[1])
         sums = padded[:, : self.outputs]
-        if group == 1:
-            np.multiply(columns.T[:, :, np.newaxis], changes[:, np.newaxis], out=sums)
+        if change.group == 1:
+            np.multiply(columns.T[:, :, np.newaxis], change.changes[:, np.newaxis], out=sums)
         else:
-            missing = -len(changes) % group
-            columns, changes = np.pad(columns, ((0, 0), (0, missing))), np.pad(changes, ((0, missing), (0, 0)))
-            stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, group).transpose(1, 0, 2))
-            np.matmul(stacked, changes.reshape(-1, group, changes.shape[1]), out=sums)
+            columns = np.pad(columns, ((0, 0), (0, -columns.shape[1] % change.group)))
+            stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, change.group).transpose(1, 0, 2))
+            np.matmul(stacked, change.stacked(), out=sums)
         sums += trace.sums
         return padded
 
-    def following(self, trace: Trace, activations: Array) -> Array:
-        """The pre-activations for activations below, (experiments, inputs + 1, examples), to be `activated`."""
-        padded = self._padded(len(activations), activations.shape[2])
-        np.matmul(trace.matrix, activations, out=padded[:, : self.outputs])
+    def _after_window(self, trace: Trace, change: Window) -> Array:
+        """The sums, padded, when a part of the image below changes."""
+        experiments, channels, height, width, columns = change.changes.shape
+        kernel = trace.matrix[:, :-1].reshape(self.outputs, channels, *change.image)
+        part = kernel[:, :, change.top : change.top + height, change.left : change.left + width]
+        padded = self._padded(experiments, columns)
+        sums = padded[:, : self.outputs]
+        np.matmul(part.reshape(self.outputs, -1), change.changes.reshape(experiments, -1, columns), out=sums)
+        sums += trace.sums
         return padded
 
-    def gradient(self, trace: Trace, slopes: Array, out: Array) -> None:
-        """Write the gradient of some nodes' weights, (nodes, inputs + 1), to `out`, from slopes, (nodes, examples)."""
-        np.matmul(slopes, trace.inputs.T, out=out)
+    def reached(self, below: Reach) -> Reach:
+        """All neurons; what one row changes costs no product worth counting."""
+        products = 0 if below.rows == 1 else below.rows * self.outputs
+        cost = self._times_below * (products + NODE_COST * self.outputs)
+        numbers = self._times_below * self.outputs
+        return Reach(self.rows, None, below.multiplications + cost, below.numbers + numbers)
+
+    def gradient(self, trace: Trace, slopes: Array, at: slice, out: Array) -> None:
+        """Write the gradient of some nodes' weights, (nodes, inputs + 1), from slopes, (nodes, 1, examples)."""
+        inputs = trace.inputs
+        if self._times_below > 1:  # a step is constant in time, and so are the inputs that it stands for
+            inputs = inputs.reshape(len(inputs), self._times_below, -1).mean(axis=1)
+        np.matmul(slopes[:, 0], inputs.T, out=out)
+
+    def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
+        """Make the initial weights normal, with zero biases."""
+        matrix = self.blocks[0].matrix(weights)
+        matrix[:, :-1] *= np.float32(deviation(self.inputs, self.outputs))
+        matrix[:, -1] = 0
+
+    def named(self, weights: Array) -> Iterator[tuple[str, Array]]:
+        """`weights` (inputs, outputs) and `biases` (outputs,), the course's shapes."""
+        matrix = self.blocks[0].matrix(weights)
+        yield "weights", np.ascontiguousarray(matrix[:, :-1].T)
+        yield "biases", np.ascontiguousarray(matrix[:, -1])
+
+    def take(self, arrays: dict[str, Array], weights: Array) -> None:
+        """Write the tensors into the flat weights, (n,). Raises KeyError or ValueError if they are another layer's."""
+        matrix, found = self.blocks[0].matrix(weights), arrays["weights"]
+        if found.shape != (self.inputs, self.outputs) or arrays["biases"].shape != (self.outputs,):
+            raise ValueError(f"the weights are {found.shape}, not {(self.inputs, self.outputs)}")
+        matrix[:, :-1] = found.T
+        matrix[:, -1] = arrays["biases"]
+
+
+def from_word(arguments: str, builder: Builder) -> Dense:
+    """The layer that a number of neurons stands for."""
+    matrix = builder.matrix(
+        whole(arguments, "a number of neurons such as 64"), math.prod(builder.shape) + 1, builder.precision()
+    )
+    return Dense(matrix, builder.neurons(), builder.times)
+
+
+def output_layer(outputs: int, builder: Builder) -> Dense:
+    """The output layer: its neurons are linear."""
+    matrix = builder.matrix(outputs, math.prod(builder.shape) + 1, builder.precision())
+    return Dense(matrix, Linear(), builder.times, last=True)

@@ -1,0 +1,119 @@
+"""What a network is to be, in words, and its layers in the making.
+
+Each word of `layers` is a hidden layer: a number is a dense layer of so many neurons; other kinds begin with their
+name, as in conv16x5.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from distsearch.candidates.blocks import Block
+from distsearch.errors import SettingError, brief, unknown
+from distsearch.networks.activations import ACTIVATIONS, LEVELS, WITH_LEVELS
+from distsearch.networks.layers.base import Layer
+from distsearch.networks.matrices import Matrix
+from distsearch.networks.neurons import Elementwise, Linear, Neurons
+from distsearch.networks.precision import PRECISIONS, Precision
+
+Word = int | str
+
+LONGEST_NUMBER = 10  # digits
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a network is to be, besides its inputs and outputs."""
+
+    layers: tuple[Word, ...] = ()
+    activation: tuple[str, ...] = ("relu",)
+    """That of each hidden layer, or one for all."""
+    precision: tuple[str, ...] = ("float32",)
+    """That of each layer's weights, the output layer's last, or one for all."""
+    levels: int = LEVELS
+
+    def suited_start(self) -> str:
+        """The start that suits it: the course's own does not reach through more than one hidden layer."""
+        if len(self.layers) <= 1 and all(isinstance(word, int) for word in self.layers):
+            return "course"
+        return ACTIVATIONS.find(self.activation[0]).start
+
+
+@dataclass
+class Builder:
+    """A network in the making, layer by layer."""
+
+    design: Design
+    kinds: "Mapping[str, Callable[[str, Builder], Layer]]"
+    """What makes each kind of layer, by the name that its words begin with."""
+    shape: tuple[int, ...]
+    """That of the activations so far: (numbers,), or (height, width, channels) of examples, later channels first."""
+    layers: list[Layer] = field(default_factory=list)
+    times: int = 1
+    """Time steps of the activations so far."""
+    weights: int = 0
+    """The number of weights so far."""
+    _activations: int = 0
+    _precisions: int = 0
+
+    def add(self, word: Word) -> None:
+        """Add the hidden layer that a word stands for."""
+        layer = self.made(word)
+        self.layers.append(layer)
+        self.shape, self.times = layer.shape, layer.times
+
+    def made(self, word: Word) -> Layer:
+        """The layer that a word stands for, on what there is so far. Raises SettingError if it cannot be."""
+        name, arguments = parsed(word)
+        if name not in self.kinds:
+            raise SettingError(f"network.layers: {unknown('layer', str(word), [kind or '64' for kind in self.kinds])}")
+        return self.kinds[name](arguments, self)
+
+    def check_counts(self) -> None:
+        """Raise SettingError if there are other numbers of activations or precisions than layers to have them."""
+        _check_count("activation", "one per hidden layer", self.design.activation, self._activations)
+        _check_count("precision", "one per layer and one for the output layer", self.design.precision, self._precisions)
+
+    def neurons(self) -> Neurons:
+        """The next hidden layer's neurons."""
+        name = _each(self.design.activation, self._activations)
+        self._activations += 1
+        if name == "linear":
+            return Linear(self.times)
+        make = WITH_LEVELS.get(name)
+        return Elementwise(make(self.design.levels) if make else ACTIVATIONS.find(name), self.times)
+
+    def precision(self) -> Precision:
+        """The precision of the next layer's weights."""
+        name = _each(self.design.precision, self._precisions)
+        self._precisions += 1
+        return PRECISIONS.find(name)
+
+    def matrix(self, rows: int, columns: int, precision: Precision) -> Matrix:
+        """A matrix in the next of the weights."""
+        block = Block(self.weights, rows, columns)
+        self.weights = block.stop
+        return Matrix(block, precision)
+
+
+def parsed(word: Word) -> tuple[str, str]:
+    """The kind of layer that a word begins with, empty for a dense one, and the rest."""
+    name = re.match(r"[a-z-]*", str(word))
+    length = name.end() if name else 0
+    return str(word)[:length], str(word)[length:]
+
+
+def whole(text: str, expected: str) -> int:
+    """The whole number above 0 that a part of a word spells. Raises SettingError, which says what was expected."""
+    if not (text.isascii() and text.isdecimal() and len(text) < LONGEST_NUMBER and int(text) > 0):
+        raise SettingError(f"network.layers: expected {expected}, got {brief(text)}")
+    return int(text)
+
+
+def _each(names: Sequence[str], number: int) -> str:
+    return names[min(number, len(names) - 1)]
+
+
+def _check_count(setting: str, what: str, names: Sequence[str], count: int) -> None:
+    if len(names) not in (1, count):
+        raise SettingError(f"network.{setting}: expected {what}, {count}, or one for all, got {', '.join(names)}")

@@ -1,0 +1,87 @@
+"""What an experiment changes in the activations of a layer: a few nodes, a part of an image, or everything.
+
+Images are laid out (channels, height, width), row by row, so that a layer's activations are rows of numbers whatever
+its shape. A layer is told what has changed below it, and says what that changes in its own activations.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+class Moved(NamedTuple):
+    """Some of a layer's activations changed, each group of them in an experiment of its own."""
+
+    changes: Array  # (changed, columns)
+    at: slice  # the channels that are changed; of a layer that is no image, its neurons
+    group: int  # how many of them each experiment changes
+    place: int = 0  # in the image, counted row by row
+    places: int = 1  # of the whole image
+
+    @property
+    def experiments(self) -> int:
+        """The number of experiments."""
+        return -(-len(self.changes) // self.group)
+
+    @property
+    def rows(self) -> slice:
+        """Where the changed activations stand among all of the layer's."""
+        first, count = self.at.start * self.places + self.place, len(self.changes)
+        return slice(first, first + (count - 1) * self.places + 1, self.places)
+
+    def everything(self, before: Array) -> Array:
+        """All of the layer's activations, (experiments, rows, columns), given those of no experiment."""
+        after = np.repeat(before[np.newaxis], self.experiments, axis=0)
+        numbers = np.arange(len(self.changes))
+        rows = self.rows
+        after[numbers // self.group, rows.start + numbers * self.places] += self.changes
+        return after
+
+    def stacked(self) -> Array:
+        """The changes by experiment, (experiments, group, columns), with zeros for what a last group lacks."""
+        missing = -len(self.changes) % self.group
+        changes = np.pad(self.changes, ((0, missing), (0, 0))) if missing else self.changes
+        return changes.reshape(-1, self.group, changes.shape[1])
+
+
+class Window(NamedTuple):
+    """All channels changed in a part of the image."""
+
+    changes: Array  # (experiments, channels, height, width, columns)
+    top: int
+    left: int
+    image: tuple[int, int]  # the whole image's height and width
+
+    def everything(self, before: Array) -> Array:
+        """All of the layer's activations, (experiments, rows, columns), given those of no experiment."""
+        after = np.repeat(before[np.newaxis], len(self.changes), axis=0)
+        _, channels, height, width, columns = self.changes.shape
+        rows = channels * self.image[0] * self.image[1]
+        images = after[:, :rows].reshape(len(after), channels, *self.image, columns)
+        images[:, :, self.top : self.top + height, self.left : self.left + width] += self.changes
+        return after
+
+
+class Everything(NamedTuple):
+    """All activations may have changed."""
+
+    activations: Array  # (experiments, rows, columns)
+
+    def everything(self, before: Array) -> Array:
+        """All of the layer's activations, (experiments, rows, columns)."""
+        return self.activations
+
+
+Change: TypeAlias = Moved | Window | Everything
+
+
+class Reach(NamedTuple):
+    """How far a change reaches in a layer, and what it has cost to find out: for prices, not for results."""
+
+    rows: int  # activations changed per experiment
+    window: tuple[int, int] | None = None  # of the image, if only a part of it
+    multiplications: float = 0.0  # per example
+    numbers: int = 0  # kept at once, per experiment and column

@@ -1,0 +1,29 @@
+"""The kinds of layers, and the network that a design makes of them."""
+
+from collections.abc import Callable
+
+from distsearch.networks.building import Builder, Design
+from distsearch.networks.layers import dense
+from distsearch.networks.layers.base import Layer
+from distsearch.networks.network import Network
+
+KINDS: dict[str, Callable[[str, Builder], Layer]] = {"": dense.from_word}
+"""What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
+
+
+def network_of(design: Design, inputs: tuple[int, ...], outputs: int) -> Network:
+    """The network for examples of a shape, (features,) or (height, width, channels).
+
+    Raises SettingError for what does not fit, before anything is allocated.
+    """
+    builder = Builder(design, KINDS, inputs)
+    for word in design.layers:
+        builder.add(word)
+    output = dense.output_layer(outputs, builder)
+    builder.check_counts()
+    return Network([*builder.layers, output])
+
+
+def dense_network(inputs: int, hidden: tuple[int, ...], outputs: int, activation: str) -> Network:
+    """A network of dense layers with one hidden activation."""
+    return network_of(Design(hidden, (activation,)), (inputs,), outputs)

@@ -1,0 +1,32 @@
+"""A matrix of weights as a layer sees it: where it is in the flat weights, and how its numbers are rounded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates.base import Candidates, Shared
+from distsearch.candidates.blocks import Block
+from distsearch.networks.precision import FLOAT32, Precision
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A block of the weights; the forward pass sees them rounded to the precision."""
+
+    block: Block
+    precision: Precision = FLOAT32
+
+    def of(self, weights: Array) -> Array:
+        """The matrix, (rows, columns), of the flat weights, (n,)."""
+        return self.precision.rounded(self.block.matrix(weights))
+
+    def apply(self, candidates: Candidates, inputs: Shared | Array, out: Array) -> None:
+        """Multiply each candidate's matrix by its inputs: out, (candidates, rows, columns of the inputs)."""
+        if self.precision.bits == FLOAT32.bits:
+            candidates.apply(self.block, inputs, out)
+            return
+        matrices = self.precision.rounded(candidates.matrices(self.block))
+        np.matmul(matrices, inputs.array if isinstance(inputs, Shared) else inputs, out=out)

@@ -1,0 +1,55 @@
+"""What a layer's neurons make of their sums: nothing, a function of each, or spikes in time."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.networks.activations import Activation
+
+Array = NDArray[np.float32]
+
+
+class Neurons(ABC):
+    """Neurons: sums become activations. Columns are examples, or time steps times examples, step by step."""
+
+    times: int = 1
+    """Time steps of the activations."""
+    jumps: bool = False
+    """Whether activations jump."""
+    linear: bool = False
+    """Whether activations are the sums."""
+
+    @abstractmethod
+    def apply(self, sums: Array, zeros: Array) -> Array:
+        """The activations, (experiments, rows, columns), of sums of the same shape, perhaps in their place.
+
+        Unless the layer is the last, the last row is ones, and must stay ones. zeros are (rows, columns).
+        """
+
+
+class Elementwise(Neurons):
+    """Neurons that apply a function to each sum."""
+
+    def __init__(self, activation: Activation, times: int = 1) -> None:
+        self._activation = activation
+        self.times = times
+        self.jumps = activation.jumps
+
+    def apply(self, sums: Array, zeros: Array) -> Array:
+        """The function of every sum, in its place."""
+        self._activation.apply(sums, zeros)
+        return sums
+
+
+class Linear(Neurons):
+    """Neurons that return their sums."""
+
+    linear = True
+
+    def __init__(self, times: int = 1) -> None:
+        self.times = times
+
+    def apply(self, sums: Array, zeros: Array) -> Array:
+        """The sums themselves."""
+        return sums
