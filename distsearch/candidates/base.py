@@ -13,13 +13,15 @@ Array = NDArray[np.float32]
 class Shared:
     """Inputs that all candidates have in common, (columns, examples), so that products with them can be shared.
 
-    They are identified by the object, not by its content: the same chunk of examples must be the same object.
+    They are identified by the object, not by its content: the same chunk of examples must be the same object. Products
+    with inputs that are `kept` are as well.
     """
 
-    __slots__ = ("array",)
+    __slots__ = ("array", "kept")
 
-    def __init__(self, array: Array) -> None:
+    def __init__(self, array: Array, kept: bool = True) -> None:
         self.array = array
+        self.kept = kept
 
 
 class Tiling(NamedTuple):

@@ -105,9 +105,12 @@ class Products:
         if center is not known:
             _, kept = self._latest = center, {}
         key = inputs, block.start
-        if key not in kept:
-            kept[key] = np.matmul(block.matrix(center)[np.newaxis], inputs.array)[0]  # the way candidates' are computed
-        return kept[key]
+        product = kept.get(key)
+        if product is None:
+            product = np.matmul(block.matrix(center)[np.newaxis], inputs.array)[0]  # the way candidates' are computed
+            if inputs.kept:
+                kept[key] = product
+        return product
 
 
 class Mirrored(ABC):

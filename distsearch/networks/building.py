@@ -12,6 +12,7 @@ from distsearch.candidates.blocks import Block
 from distsearch.errors import SettingError, brief, unknown
 from distsearch.networks.activations import ACTIVATIONS, LEVELS, WITH_LEVELS
 from distsearch.networks.layers.base import Layer
+from distsearch.networks.layers.images import Images
 from distsearch.networks.matrices import Matrix
 from distsearch.networks.neurons import Elementwise, Linear, Neurons
 from distsearch.networks.precision import PRECISIONS, Precision
@@ -46,15 +47,22 @@ class Builder:
     design: Design
     kinds: "Mapping[str, Callable[[str, Builder], Layer]]"
     """What makes each kind of layer, by the name that its words begin with."""
-    shape: tuple[int, ...]
-    """That of the activations so far: (numbers,), or (height, width, channels) of examples, later channels first."""
+    inputs: tuple[int, ...]
+    """The shape of examples: (features,), or (height, width, channels)."""
+    shape: tuple[int, ...] = ()
+    """That of the activations so far: (numbers,), or of images, of the examples as they are, later channels first."""
     layers: list[Layer] = field(default_factory=list)
     times: int = 1
     """Time steps of the activations so far."""
     weights: int = 0
     """The number of weights so far."""
+    same_size: bool = False
+    """Whether convolutions shall return images of the size that they see."""
     _activations: int = 0
     _precisions: int = 0
+
+    def __post_init__(self) -> None:
+        self.shape = self.shape or self.inputs
 
     def add(self, word: Word) -> None:
         """Add the hidden layer that a word stands for."""
@@ -68,6 +76,21 @@ class Builder:
         if name not in self.kinds:
             raise SettingError(f"network.layers: {unknown('layer', str(word), [kind or '64' for kind in self.kinds])}")
         return self.kinds[name](arguments, self)
+
+    def images(self, word: str) -> Images:
+        """The images that the activations so far are. Raises SettingError if they are none."""
+        if len(self.shape) != 3:
+            raise self.misfit(word, "needs images: a source of images, or --shape height,width,channels for a table")
+        if not self.layers:
+            height, width, channels = self.shape
+            return Images(channels, height, width, channels_last=True)
+        return Images(*self.shape, self.times)
+
+    def misfit(self, word: str, why: str) -> SettingError:
+        """The error for a layer that does not fit on those before it, with the shape of each."""
+        shapes = [f"inputs {_by(self.shape if not self.layers else self.inputs)}"]
+        shapes += [f"{name} {_by(layer.shape)}" for name, layer in zip(self.design.layers, self.layers, strict=False)]
+        return SettingError(f"network.layers: {word} {why}; so far: {', '.join(shapes)}")
 
     def check_counts(self) -> None:
         """Raise SettingError if there are other numbers of activations or precisions than layers to have them."""
@@ -108,6 +131,10 @@ def whole(text: str, expected: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < LONGEST_NUMBER and int(text) > 0):
         raise SettingError(f"network.layers: expected {expected}, got {brief(text)}")
     return int(text)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _each(names: Sequence[str], number: int) -> str:

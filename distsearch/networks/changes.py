@@ -55,6 +55,11 @@ class Window(NamedTuple):
     left: int
     image: tuple[int, int]  # the whole image's height and width
 
+    @property
+    def experiments(self) -> int:
+        """The number of experiments."""
+        return len(self.changes)
+
     def everything(self, before: Array) -> Array:
         """All of the layer's activations, (experiments, rows, columns), given those of no experiment."""
         after = np.repeat(before[np.newaxis], len(self.changes), axis=0)

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 
 from distsearch.networks.building import Builder, Design
-from distsearch.networks.layers import dense
+from distsearch.networks.layers import convolution, dense, pooling
 from distsearch.networks.layers.base import Layer
 from distsearch.networks.network import Network
 
-KINDS: dict[str, Callable[[str, Builder], Layer]] = {"": dense.from_word}
+KINDS: dict[str, Callable[[str, Builder], Layer]] = {
+    "": dense.from_word,
+    "conv": convolution.from_word,
+    "pool": pooling.largest_from_word,
+    "avgpool": pooling.mean_from_word,
+}
 """What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
 
 

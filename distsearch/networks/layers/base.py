@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block
 from distsearch.networks.changes import Change, Reach
+from distsearch.networks.initial import Start
 
 Array = NDArray[np.float32]
 
@@ -136,12 +137,11 @@ class Layer(Stage):
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), through the layer, from activations below, (rows, columns)."""
 
-    @abstractmethod
     def movable(self, trace: Any = None) -> Iterator[Movable]:
         """Its nodes, in the order of their weights; none for a layer without weights."""
+        return iter(())
 
-    @abstractmethod
-    def scale_start(self, weights: Array, deviation: Any) -> None:
+    def scale_start(self, weights: Array, deviation: Start) -> None:
         """Scale standard normal weights, (n,), in place, by `deviation` of inputs and outputs; biases become zero."""
 
     def named(self, weights: Array) -> Iterator[tuple[str, Array]]:

@@ -1,7 +1,7 @@
 """A dense layer: neurons that see W x + b, with the biases as the last column of its matrix."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
 from distsearch.networks.matrices import Matrix
 from distsearch.networks.neurons import Linear, Neurons
@@ -173,7 +174,7 @@ class Dense(Layer, Nodes):
             inputs = inputs.reshape(len(inputs), self._times_below, -1).mean(axis=1)
         np.matmul(slopes[:, 0], inputs.T, out=out)
 
-    def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
+    def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases."""
         matrix = self.blocks[0].matrix(weights)
         matrix[:, :-1] *= np.float32(deviation(self.inputs, self.outputs))
