@@ -15,12 +15,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
 from distsearch.errors import SettingError, brief, unknown
-from distsearch.text import expanded, not_encodable
+from distsearch.text import expanded, not_encodable, words
 
 S = TypeVar("S", bound="Settings")
 
 LARGEST_WHOLE = 2**64  # JSON's and TOML's readers accept integers below this
-LONGEST_WHOLE = 40  # digits; a longer number is taken as text
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,22 +102,6 @@ def _taken(field: FieldInfo, value: object) -> object:
     if isinstance(plain, str) and (_meta(field.type).extra or {})["path"]:
         return expanded(plain)
     return plain
-
-
-def words(text: str) -> list[int | str]:
-    """The words of a text such as 64,res(conv8x3,conv8x3): a comma between brackets is part of a word."""
-    found, depth, start = [], 0, 0
-    for at, letter in enumerate(f"{text},"):
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and (depth <= 0 or at == len(text)):
-            found.append(text[start:at].strip())
-            start = at + 1
-    return [int(word) if _is_whole(word) else word for word in found] if text.strip() else []
-
-
-def _is_whole(word: str) -> bool:
-    """Whether a word is a whole number that Python will read: it refuses those of thousands of digits."""
-    return word.isascii() and word.isdecimal() and len(word) < LONGEST_WHOLE
 
 
 def _builtin(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Text from outside: paths as users write them, and control characters that must not act on a terminal."""
+"""Text from outside: paths and lists as users write them, and control characters that must not act on a terminal."""
 
 import os
 import re
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from distsearch.errors import SettingError, brief
+
+LONGEST_WHOLE = 40  # digits; a longer number stays a word
 
 # All of C0 and C1 except tab and newline; DEL; line separators and bidirectional controls; and lone surrogates, which
 # stand for bytes that are not UTF-8.
@@ -53,3 +55,19 @@ def escaped(text: str) -> str:
 def escaped_in_json(text: str) -> str:
     """JSON text with its control characters as JSON escapes, such as \\u001b."""
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def words(text: str) -> list[int | str]:
+    """The words of a text such as 64,res(conv8x3,conv8x3): a comma between brackets is part of a word."""
+    found, depth, start = [], 0, 0
+    for at, letter in enumerate(f"{text},"):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and (depth <= 0 or at == len(text)):
+            found.append(text[start:at].strip())
+            start = at + 1
+    return [int(word) if _is_whole(word) else word for word in found] if text.strip() else []
+
+
+def _is_whole(word: str) -> bool:
+    """Whether a word is a whole number that Python will read: it refuses those of thousands of digits."""
+    return word.isascii() and word.isdecimal() and len(word) < LONGEST_WHOLE

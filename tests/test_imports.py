@@ -30,7 +30,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
-    "networks": (EVALUATED, {"numpy"}),
+    "networks": (EVALUATED | {"text"}, {"numpy"}),
     "data": ({"errors", "memory", "randomness", "registry"}, {"numpy", "pyarrow", "sklearn"}),
     "objectives": (SCORED | {"config", "machine"}, {"numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),

@@ -47,8 +47,9 @@ class NodeLayer(NamedTuple):
     price: float  # multiplications per example that moving one group of nodes, at all their places, causes above
     width: int  # weights of each node
     places: int = 1  # at which each node is moved by itself: the positions of a convolution's channel
+    products: int = 0  # multiplications per example of the layer's own forward pass
+    groups: int = 128  # groups that its price affords
 
-
-def group_size(nodes: int, groups: int) -> int:
-    """The number of a layer's nodes that are moved together, in so many groups or fewer."""
-    return -(-nodes // groups)
+    def group_size(self, groups: int | None) -> int:
+        """The number of nodes that are moved together, in so many groups or fewer; if not given, as can be afforded."""
+        return -(-self.nodes // (groups or self.groups))

@@ -9,8 +9,8 @@ import typer
 
 from distsearch import config
 from distsearch.config import Value
-from distsearch.settings import Declared, declarations, words
-from distsearch.text import as_path
+from distsearch.settings import Declared, declarations
+from distsearch.text import as_path, words
 
 PANELS = {
     "data": "Data",

@@ -6,7 +6,7 @@ name, as in conv16x5.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from distsearch.candidates.blocks import Block
 from distsearch.errors import SettingError, brief, unknown
@@ -16,6 +16,7 @@ from distsearch.networks.layers.images import Images
 from distsearch.networks.matrices import Matrix
 from distsearch.networks.neurons import Elementwise, Linear, Neurons
 from distsearch.networks.precision import PRECISIONS, Precision
+from distsearch.text import words
 
 Word = int | str
 
@@ -56,19 +57,22 @@ class Builder:
     """Time steps of the activations so far."""
     weights: int = 0
     """The number of weights so far."""
+    channels_last: bool = False
+    """Whether the activations so far are the examples' images, whose channels are last."""
     same_size: bool = False
     """Whether convolutions shall return images of the size that they see."""
     _activations: int = 0
     _precisions: int = 0
 
     def __post_init__(self) -> None:
-        self.shape = self.shape or self.inputs
+        if not self.shape:
+            self.shape, self.channels_last = self.inputs, len(self.inputs) == 3
 
     def add(self, word: Word) -> None:
         """Add the hidden layer that a word stands for."""
         layer = self.made(word)
         self.layers.append(layer)
-        self.shape, self.times = layer.shape, layer.times
+        self.shape, self.times, self.channels_last = layer.shape, layer.times, False
 
     def made(self, word: Word) -> Layer:
         """The layer that a word stands for, on what there is so far. Raises SettingError if it cannot be."""
@@ -81,15 +85,30 @@ class Builder:
         """The images that the activations so far are. Raises SettingError if they are none."""
         if len(self.shape) != 3:
             raise self.misfit(word, "needs images: a source of images, or --shape height,width,channels for a table")
-        if not self.layers:
+        if self.channels_last:
             height, width, channels = self.shape
             return Images(channels, height, width, channels_last=True)
         return Images(*self.shape, self.times)
 
+    def require_channels_first(self, word: str) -> None:
+        """Raise SettingError if the activations so far are the examples' images."""
+        if self.channels_last:
+            raise self.misfit(word, "needs a layer before it")
+
+    def inside(self, arguments: str, word: str, *, same_size: bool = False) -> list[Layer]:
+        """The layers of the words between the brackets of a word, on what there is so far, whose weights follow."""
+        inner = words(arguments[1:-1]) if arguments.startswith("(") and arguments.endswith(")") else []
+        if not inner:
+            raise SettingError(f"network.layers: expected layers between brackets, such as (64,64), in {brief(word)}")
+        within = replace(self, layers=[], same_size=same_size)
+        for each in inner:
+            within.add(each)
+        self.weights, self._activations, self._precisions = within.weights, within._activations, within._precisions
+        return within.layers
+
     def misfit(self, word: str, why: str) -> SettingError:
         """The error for a layer that does not fit on those before it, with the shape of each."""
-        shapes = [f"inputs {_by(self.shape if not self.layers else self.inputs)}"]
-        shapes += [f"{name} {_by(layer.shape)}" for name, layer in zip(self.design.layers, self.layers, strict=False)]
+        shapes = [f"inputs {_by(self.inputs)}", *(f"{layer.kind} {_by(layer.shape)}" for layer in self.layers)]
         return SettingError(f"network.layers: {word} {why}; so far: {', '.join(shapes)}")
 
     def check_counts(self) -> None:

@@ -40,6 +40,13 @@ class Moved(NamedTuple):
         after[numbers // self.group, rows.start + numbers * self.places] += self.changes
         return after
 
+    def window(self, channels: int, image: tuple[int, int]) -> "Window":
+        """The same as a part of the image, of one place and all channels."""
+        changes = np.zeros((self.experiments, channels, 1, 1, self.changes.shape[1]), np.float32)
+        numbers = np.arange(len(self.changes))
+        changes[numbers // self.group, self.at.start + numbers, 0, 0] = self.changes
+        return Window(changes, *divmod(self.place, image[1]), image)
+
     def stacked(self) -> Array:
         """The changes by experiment, (experiments, group, columns), with zeros for what a last group lacks."""
         missing = -len(self.changes) % self.group
@@ -59,6 +66,32 @@ class Window(NamedTuple):
     def experiments(self) -> int:
         """The number of experiments."""
         return len(self.changes)
+
+    def of(self, images: Array) -> Array:
+        """This part of images, (…, height, width, columns)."""
+        height, width = self.changes.shape[2:4]
+        return images[..., self.top : self.top + height, self.left : self.left + width, :]
+
+    def plus(self, other: "Window") -> "Window":
+        """The changes of both; the other may be in another part."""
+        height, width = (
+            max(start + extent, beside + other_extent) - min(start, beside)
+            for start, extent, beside, other_extent in zip(
+                (self.top, self.left),
+                self.changes.shape[2:4],
+                (other.top, other.left),
+                other.changes.shape[2:4],
+                strict=True,
+            )
+        )
+        experiments, channels, *_, columns = self.changes.shape
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        both = Window(np.zeros((experiments, channels, height, width, columns), np.float32), top, left, self.image)
+        for each in (self, other):
+            down, across = each.top - top, each.left - left
+            part = Window(each.changes, down, across, (height, width))
+            part.of(both.changes)[:] += each.changes
+        return both
 
     def everything(self, before: Array) -> Array:
         """All of the layer's activations, (experiments, rows, columns), given those of no experiment."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from distsearch.networks.building import Builder, Design
-from distsearch.networks.layers import convolution, dense, pooling
+from distsearch.networks.layers import convolution, dense, normalisation, pooling, residual
 from distsearch.networks.layers.base import Layer
 from distsearch.networks.network import Network
 
@@ -12,6 +12,9 @@ KINDS: dict[str, Callable[[str, Builder], Layer]] = {
     "conv": convolution.from_word,
     "pool": pooling.largest_from_word,
     "avgpool": pooling.mean_from_word,
+    "layernorm": normalisation.layer_from_word,
+    "groupnorm": normalisation.group_from_word,
+    "res": residual.from_word,
 }
 """What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
 

@@ -16,8 +16,6 @@ from distsearch.networks.initial import STARTS
 from distsearch.networks.layers.base import Above, Layer, Movable
 from distsearch.randomness import Stream, noise
 
-CACHE_BYTES = 2 * 1024 * 1024  # of the processor's cache, in which activations should fit
-
 Array = NDArray[np.float32]
 
 
@@ -50,6 +48,11 @@ class Network:
     def neurons(self) -> int:
         """The number of activations kept per candidate and example, including the rows of ones."""
         return sum(layer.memory for layer in self.layers)
+
+    @property
+    def windows(self) -> int:
+        """The most columns that any of its products has for an example: more than 1 for convolutions."""
+        return max(layer.windows for layer in self.layers)
 
     def start(self, kind: str, seed: int) -> Array:
         """The initial weights, (n,): normal by `kind`, with zero biases. Raises SettingError if it is unknown."""

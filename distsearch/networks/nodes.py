@@ -14,13 +14,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.blocks import NodeLayer, group_size
+from distsearch.candidates.blocks import NodeLayer
 from distsearch.networks.changes import Change, Reach
-from distsearch.networks.layers.base import Movable
-from distsearch.networks.network import CACHE_BYTES, Network
+from distsearch.networks.layers.base import CACHE_BYTES, Movable
+from distsearch.networks.network import Network
 from distsearch.networks.quiet import quietly
 
 Array = NDArray[np.float32]
+
+MOST_GROUPS = 128  # of a layer's nodes
+MOST_PASSES = 8.0  # the cost of moving the nodes of a layer with many places, in forward passes
 
 LossesOf = Callable[[Array], Array]
 """Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
@@ -28,10 +31,13 @@ LossesOf = Callable[[Array], Array]
 
 def node_layers(network: Network) -> tuple[NodeLayer, ...]:
     """The nodes of each layer, and the cost of an experiment with some of them."""
+    movable = list(network.movable())
+    affordable = MOST_PASSES * sum(each.nodes.products for each in movable)
     found = []
-    for movable in network.movable():
-        nodes, reach = movable.nodes, _reach(movable)
-        found.append(NodeLayer(nodes.nodes, reach.multiplications * nodes.places, nodes.width, nodes.places))
+    for each in movable:
+        nodes, price = each.nodes, _reach(each).multiplications * each.nodes.places
+        groups = MOST_GROUPS if nodes.places == 1 else min(MOST_GROUPS, max(1, int(affordable / price)))
+        found.append(NodeLayer(nodes.nodes, price, nodes.width, nodes.places, nodes.products, groups))
     return tuple(found)
 
 
@@ -53,6 +59,7 @@ class NodeExperiments:
         self._losses_of = losses_of
         traces = network.traces(weights, inputs)
         self._movable = list(network.movable(traces))
+        self._priced = node_layers(network)
         self._firsts = [0]  # each layer's first move, and one past the last
         for movable in self._movable:
             self._firsts.append(self._firsts[-1] + movable.nodes.nodes * movable.nodes.places)
@@ -60,37 +67,37 @@ class NodeExperiments:
         self.losses = losses_of(self._outputs[np.newaxis].copy())[0]  # (examples,)
 
     @quietly
-    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int, out: Array) -> None:
+    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
         """Write the sum over examples of the estimated gradients of some nodes' weights to `out`, (their weights,).
 
         The nodes are those of the moves from ends[0] to ends[-1]; the products of each part between two ends are
         computed by themselves, so that its bits do not depend on what else is. Ends are at whole groups of nodes.
 
         signs, (moves, examples), are ±1. sigma is relative to the size of a layer's inputs: in units of the
-        pre-activations that initial weights (he) would give. Each layer is moved in `groups` groups, or node by node if
-        it has no more nodes.
+        pre-activations that initial weights (he) would give. Each layer is moved in `groups` groups, or in as many as
+        its price affords; node by node if it has no more nodes.
         """
         written = 0
-        for movable, (first, last) in zip(self._movable, pairwise(self._firsts), strict=True):
+        for movable, layer, (first, last) in zip(self._movable, self._priced, pairwise(self._firsts), strict=True):
             inside = sorted({min(max(end, first), last) for end in ends})
             if len(inside) == 1:
                 continue
             nodes, places = movable.nodes, movable.nodes.places
             lo, hi = inside[0], inside[-1]
             at = [(end - first) // places for end in inside]  # the nodes where parts begin and end
-            slopes = self._slopes(movable, slice(at[0], at[-1]), signs[lo - ends[0] : hi - ends[0]], sigma, groups)
+            some, group = slice(at[0], at[-1]), layer.group_size(groups)
+            slopes = self._slopes(movable, some, signs[lo - ends[0] : hi - ends[0]], sigma, group)
             for start, stop in pairwise(at):
                 size = (stop - start) * nodes.width
                 rows = out[written : written + size].reshape(stop - start, nodes.width)
                 nodes.gradient(movable.trace, slopes[start - at[0] : stop - at[0]], slice(start, stop), rows)
                 written += size
 
-    def _slopes(self, movable: Movable, some: slice, signs: Array, sigma: float, groups: int) -> Array:
+    def _slopes(self, movable: Movable, some: slice, signs: Array, sigma: float, group: int) -> Array:
         """The slopes of each example's loss along moves of some nodes, (nodes, places, examples), from their signs."""
         nodes = movable.nodes
         steps = signs * np.float32(sigma * nodes.size(movable.trace))
         steps = steps.reshape(-1, nodes.places, steps.shape[1])
-        group = group_size(nodes.nodes, groups)
         together = group * self._together(movable, steps.shape[2])
         for place in range(nodes.places):
             losses = []

@@ -50,6 +50,11 @@ class Task:
     traits: Traits = Traits()
 
     @property
+    def products(self) -> int:
+        """Multiplications of a forward pass per example."""
+        return sum(layer.products for layer in self.nodes) or self.weights_count
+
+    @property
     def share(self) -> float:
         """The share of the examples that a round sees; 1 for a function."""
         return self.batch / self.examples if self.examples else 1.0
@@ -75,7 +80,7 @@ class Experiments(Protocol):
     losses: Array
     """Each example's loss without any move, (examples,)."""
 
-    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int, out: Array) -> None:
+    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
         """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
 
         They are estimated by moving the nodes from ends[0] to ends[-1] by ±σ, in `groups` groups per layer; signs are

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Dense, Tiling
 from distsearch.data.datasets import Dataset
-from distsearch.networks.network import CACHE_BYTES, Network
+from distsearch.networks.layers.base import CACHE_BYTES
+from distsearch.networks.network import Network
 from distsearch.networks.nodes import NodeExperiments, node_layers
 from distsearch.networks.quiet import quietly
 from distsearch.objectives import losses
@@ -19,7 +20,8 @@ from distsearch.objectives.base import Array, Experiments, Measurement, Objectiv
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.losses import Loss
 
-SMALLEST_CHUNK = 512  # examples; with fewer, a matrix product does not reach its speed
+SMALLEST_CHUNK = 512  # columns of a product; with fewer, it does not reach its speed
+SMALLEST_OF_IMAGES = 16  # examples, each of which has many columns in a convolution
 LARGEST_TILE = 64  # candidates
 
 
@@ -42,8 +44,8 @@ class NetworkObjective(Objective):
         self.nodes = self
         self._sets = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(columns.nbytes for columns in self._sets)
-        self.tiling = _tiling(network.neurons, batches.size)
-        size = _tiling(network.neurons, len(batches.train)).examples
+        self.tiling = _tiling(network.neurons, batches.size, network.windows)
+        size = _tiling(network.neurons, len(batches.train), network.windows).examples
         self._pieces = [(columns, start, size) for columns in self._sets for start in range(0, len(columns), size)]
         self.parts = len(self._pieces)
 
@@ -107,9 +109,10 @@ class NetworkObjective(Objective):
         return self.network.named(weights)
 
 
-def _tiling(neurons: int, examples: int) -> Tiling:
+def _tiling(neurons: int, examples: int, windows: int = 1) -> Tiling:
     """Candidates per tile and examples per chunk, such that a tile's activations on a chunk fit the cache."""
     bytes_per_example = 4 * neurons
-    chunk = min(examples, max(SMALLEST_CHUNK, CACHE_BYTES // bytes_per_example))
+    smallest = max(SMALLEST_OF_IMAGES, SMALLEST_CHUNK // windows)
+    chunk = min(examples, max(smallest, CACHE_BYTES // bytes_per_example))
     fitting = max(1, CACHE_BYTES // (bytes_per_example * chunk))
     return Tiling(min(LARGEST_TILE, 1 << (fitting.bit_length() - 1)), chunk)

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from distsearch.candidates.blocks import NodeLayer, group_size
+from distsearch.candidates.blocks import NodeLayer
 
 UNIT_COST = 23_000  # multiplications per example that are worth a unit, besides the forward pass that all need
 MOST_PARTS = 32  # that the nodes are divided into
@@ -20,11 +20,11 @@ class Parts(NamedTuple):
         return len(self.moves) - 1
 
     @classmethod
-    def of(cls, layers: Sequence[NodeLayer], groups: int) -> "Parts":
+    def of(cls, layers: Sequence[NodeLayer], groups: int | None) -> "Parts":
         """As many parts as are worth a unit; each ends at a whole group of nodes."""
         moves, weights, costs = [0], [0], [0.0]  # of all groups, added up
         for layer in layers:
-            size, left = group_size(layer.nodes, groups), layer.nodes
+            size, left = layer.group_size(groups), layer.nodes
             while left:
                 some = min(size, left)
                 moves.append(moves[-1] + some * layer.places)

@@ -14,7 +14,6 @@ from typing import Annotated
 import numpy as np
 from msgspec import structs
 
-from distsearch.candidates.blocks import group_size
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Objective, Task
 from distsearch.randomness import Stream, signs
@@ -57,9 +56,17 @@ class NodePerturbationSettings(DescentSettings, frozen=True):
         ]
         | None
     ) = None
-    groups: Annotated[
-        int, about("groups of nodes moved together, per layer; a layer with no more nodes is moved singly", at_least=1)
-    ] = 128
+    groups: (
+        Annotated[
+            int,
+            about(
+                "groups of nodes moved together, per layer; a layer with no more nodes is moved singly; if not set, "
+                "128, or fewer for convolutions",
+                at_least=1,
+            ),
+        ]
+        | None
+    ) = None
     average: Annotated[
         float,
         about("memory of the running mean of weights, which is measured and kept; 0: no mean", at_least=0, below=1),
@@ -130,8 +137,8 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         """The cost of the round, as the number of forward passes over its examples that would take as long."""
         moved = 0.0
         for layer in self.task.nodes:
-            moved += math.ceil(layer.nodes / group_size(layer.nodes, self.settings.groups)) * layer.price
-        return (PASSES + moved / self.task.weights_count) * self.settings.replicas * self.settings.local_rounds
+            moved += math.ceil(layer.nodes / layer.group_size(self.settings.groups)) * layer.price
+        return (PASSES + moved / self.task.products) * self.settings.replicas * self.settings.local_rounds
 
     @property
     def _apart(self) -> bool:

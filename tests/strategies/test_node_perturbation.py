@@ -106,11 +106,11 @@ def test_parts_of_the_nodes_cost_about_the_same_end_at_whole_groups_and_cover_al
     layers = NodeLayer(1000, 5_000.0, 785), NodeLayer(10, 600.0, 1001)
     parts = Parts.of(layers, groups=128)  # of 8 nodes each, and single outputs
     assert len(parts) == 32
-    assert (parts.nodes[0], parts.nodes[-1], parts.weights[0], parts.weights[-1]) == (0, 1010, 0, 785_000 + 10_010)
-    assert all(end % 8 == 0 for end in parts.nodes if end <= 1000)
-    whole = [hi - lo for lo, hi in pairwise(parts.nodes) if hi <= 1000]
+    assert (parts.moves[0], parts.moves[-1], parts.weights[0], parts.weights[-1]) == (0, 1010, 0, 785_000 + 10_010)
+    assert all(end % 8 == 0 for end in parts.moves if end <= 1000)
+    whole = [hi - lo for lo, hi in pairwise(parts.moves) if hi <= 1000]
     assert max(whole) - min(whole) <= 8
-    assert [785 * end for end in parts.nodes if end <= 1000] == list(parts.weights[: len(whole) + 1])
+    assert [785 * end for end in parts.moves if end <= 1000] == list(parts.weights[: len(whole) + 1])
 
 
 @given(cuts=st.sets(st.integers(1, 47)))

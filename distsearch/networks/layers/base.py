@@ -20,6 +20,7 @@ from distsearch.networks.initial import Start
 
 Array = NDArray[np.float32]
 
+CACHE_BYTES = 2 * 1024 * 1024  # of the processor's cache, in which activations should fit
 SMALLEST_SIZE = 0.01
 
 
@@ -55,6 +56,11 @@ class Nodes(ABC):
     places: int = 1
     width: int
     """The number of each node's weights, which follow each other."""
+
+    @property
+    def products(self) -> int:
+        """Multiplications per example of the forward pass to the nodes."""
+        return self.nodes * self.width
 
     @abstractmethod
     def size(self, trace: Any) -> float:
@@ -124,6 +130,11 @@ class Layer(Stage):
     def memory(self) -> int:
         """The numbers kept per candidate and example."""
         return self.rows * self.times
+
+    @property
+    def windows(self) -> int:
+        """How many columns of its products there are for each example."""
+        return 1
 
     @abstractmethod
     def buffers(self, candidates: int, examples: int) -> Any:

@@ -25,7 +25,8 @@ from distsearch.networks.neurons import Neurons
 
 Array = NDArray[np.float32]
 
-PLACE_COST = 30.0  # measured cost, in multiplications, of each sum that a change reaches, besides products
+PATCHES_BYTES = 32 * 1024 * 1024  # of what windows see, at once
+PLACE_COST = 5.0  # measured cost, in multiplications, of each sum that a change reaches, besides products
 
 
 class Buffers(NamedTuple):
@@ -42,7 +43,7 @@ class Trace(NamedTuple):
 
     matrices: Array  # (G, channels, inputs of a window + 1)
     kernel: Array  # (channels, channels below, size, size), with zeros between groups
-    patches: Array  # (G, inputs of a window + 1, windows * columns)
+    inputs: Array  # (rows below, columns)
     sums: Array  # (channels, height, width, columns), before pooling
     pooled: Array  # (channels, pooled height, pooled width, columns): the nodes
     activations: Array  # (rows, columns)
@@ -66,7 +67,6 @@ class Convolution(Layer, Nodes):
         self.jumps = neurons.jumps
         self.nodes = sum(block.rows for block in self.blocks)
         self.width = self.blocks[0].columns
-        self.windows = sliding.rows * sliding.columns
         self._below = below
         self.pooled_by(NO_POOL)
 
@@ -76,6 +76,11 @@ class Convolution(Layer, Nodes):
         self._image = self.sliding.rows // pool.size, self.sliding.columns // pool.size
         self.shape = (self.nodes, *self._image)
         self.places = self._image[0] * self._image[1]
+
+    @property
+    def windows(self) -> int:
+        """How many columns of its products there are for each example."""
+        return self.sliding.rows * self.sliding.columns
 
     @property
     def memory(self) -> int:
@@ -124,13 +129,31 @@ class Convolution(Layer, Nodes):
         """The forward pass of some weights, (n,), from activations below, (rows, columns)."""
         columns = below.shape[1]
         matrices = np.stack([matrix.of(weights) for matrix in self.matrices])
-        patches = np.ones((len(matrices), self.width, self.windows * columns), np.float32)
-        self._gather(below[np.newaxis], patches[np.newaxis])
-        sums = np.matmul(matrices, patches).reshape(*self._map, columns)
+        sums = self._sums(matrices, below)
         pooled = self.pool.of(sums)
         zeros = np.zeros((self.rows, columns), np.float32)
         activations = self._activated(pooled[np.newaxis], zeros)[0]
-        return Trace(matrices, self._kernel(matrices), patches, sums, pooled, activations, zeros)
+        return Trace(matrices, self._kernel(matrices), below, sums, pooled, activations, zeros)
+
+    def _sums(self, matrices: Array, below: Array) -> Array:
+        """The sums, (channels, height, width, columns), of activations below, (rows, columns)."""
+        sums = np.empty((*self._map, below.shape[1]), np.float32)
+        for some, patches in self._seen(below):
+            np.copyto(sums[..., some], np.matmul(matrices, patches).reshape(*self._map, -1))
+        return sums
+
+    def _seen(self, below: Array) -> Iterator[tuple[slice, Array]]:
+        """What windows see of activations below, (rows, columns), so many columns at once as memory allows.
+
+        Yields which columns, and (G, width, windows * columns).
+        """
+        together = max(1, PATCHES_BYTES // (4 * len(self.blocks) * self.width * self.windows))
+        for start in range(0, below.shape[1], together):
+            some = slice(start, min(start + together, below.shape[1]))
+            patches = np.empty((1, len(self.blocks), self.width, self.windows * (some.stop - start)), np.float32)
+            patches[:, :, -1] = 1
+            self._gather(below[np.newaxis, :, some], patches)
+            yield some, patches[0]
 
     def _kernel(self, matrices: Array) -> Array:
         """The weights, without biases, as (channels, channels below, size, size)."""
@@ -153,9 +176,14 @@ class Convolution(Layer, Nodes):
         """Its channels, at each place."""
         yield Movable(self, trace)
 
+    @property
+    def products(self) -> int:
+        """Multiplications per example of the forward pass."""
+        return self.nodes * self.width * self.windows * self._below.times
+
     def size(self, trace: Trace) -> float:
-        """√2 times the root mean square of what windows see."""
-        return mean_size(trace.patches.reshape(-1, trace.patches.shape[-1])[: self.width])
+        """√2 times the inputs' root mean square."""
+        return mean_size(trace.inputs)
 
     def reach(self) -> Reach:
         """A move changes one place."""
@@ -201,14 +229,8 @@ class Convolution(Layer, Nodes):
 
     def _after_everything(self, trace: Trace, change: Everything) -> Everything:
         """The activations for activations below, one experiment after the other."""
-        below = change.activations
-        patches = np.ones((len(self.blocks), self.width, self.windows * below.shape[2]), np.float32)
-        activations = np.empty((len(below), self.rows, below.shape[2] // self._below.times * self.times), np.float32)
-        for each, out in zip(below, activations, strict=True):
-            self._gather(each[np.newaxis], patches[np.newaxis])
-            sums = np.matmul(trace.matrices, patches).reshape(*self._map, below.shape[2])
-            out[:] = self._activated(self.pool.of(sums)[np.newaxis], trace.zeros)[0]
-        return Everything(activations)
+        pooled = np.stack([self.pool.of(self._sums(trace.matrices, below)) for below in change.activations])
+        return Everything(self._activated(pooled, trace.zeros))
 
     def reached(self, below: Reach) -> Reach:
         """The windows that see the change, and the squares that they are pooled in."""
@@ -233,14 +255,15 @@ class Convolution(Layer, Nodes):
         """Write the gradient of channels' weights, (channels, width), from slopes, (channels, places, examples)."""
         if self._below.times > 1:  # a step is constant in time, and so are the inputs that it stands for
             slopes = np.tile(slopes / np.float32(self._below.times), self._below.times)
-        images = slopes.reshape(len(slopes), *self._image, -1)
-        spread = self.pool.spread(images, trace.sums[at], trace.pooled[at]).reshape(len(slopes), -1)
+        spread = self.pool.spread(slopes.reshape(len(slopes), *self._image, -1), trace.sums[at], trace.pooled[at])
+        out[:] = 0
         rows = self.blocks[0].rows
-        for number, patches in enumerate(trace.patches):
-            first, last = max(at.start, number * rows), min(at.stop, (number + 1) * rows)
-            if first < last:
-                some = slice(first - at.start, last - at.start)
-                np.matmul(spread[some], patches.T, out=out[some])
+        for some, seen in self._seen(trace.inputs):
+            here = spread[..., some].reshape(len(spread), -1)
+            for number, patches in enumerate(seen):
+                first, last = max(at.start, number * rows) - at.start, min(at.stop, (number + 1) * rows) - at.start
+                if first < last:
+                    out[first:last] += here[first:last] @ patches.T
 
     def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases."""

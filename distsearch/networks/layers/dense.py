@@ -103,6 +103,11 @@ class Dense(Layer, Nodes):
         """Its neurons' sums."""
         yield Movable(self, trace)
 
+    @property
+    def products(self) -> int:
+        """Multiplications per example of the forward pass."""
+        return self.nodes * self.width * self._times_below
+
     def size(self, trace: Trace) -> float:
         """√2 times the inputs' root mean square."""
         return mean_size(trace.inputs)
@@ -143,7 +148,8 @@ class Dense(Layer, Nodes):
         if change.group == 1:
             np.multiply(columns.T[:, :, np.newaxis], change.changes[:, np.newaxis], out=sums)
         else:
-            columns = np.pad(columns, ((0, 0), (0, -columns.shape[1] % change.group)))
+            if missing := -columns.shape[1] % change.group:
+                columns = np.pad(columns, ((0, 0), (0, missing)))
             stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, change.group).transpose(1, 0, 2))
             np.matmul(stacked, change.stacked(), out=sums)
         sums += trace.sums

@@ -159,7 +159,8 @@ def _products(kernel: Array, change: Moved) -> Array:
     channels, moved, *window = kernel.shape
     if change.group == 1:
         return kernel.transpose(1, 0, 2, 3)[..., np.newaxis] * change.changes[:, np.newaxis, np.newaxis, np.newaxis]
-    kernel = np.pad(kernel, ((0, 0), (0, -moved % change.group), (0, 0), (0, 0)))
+    if missing := -moved % change.group:
+        kernel = np.pad(kernel, ((0, 0), (0, missing), (0, 0), (0, 0)))
     split = kernel.reshape(channels, -1, change.group, *window).transpose(1, 0, 3, 4, 2)
     products = np.matmul(split.reshape(len(split), -1, change.group), change.stacked())
     return products.reshape(len(split), channels, *window, -1)
