@@ -24,13 +24,14 @@ class DataConfig(Settings, frozen=True):
         str,
         about(
             "vertical or spiral (built in); digits, iris, wine or breast-cancer (with scikit-learn); "
-            "or a CSV, Parquet, NPZ or IDX file, or a folder of IDX files",
+            "or a CSV, Parquet, NPZ or IDX file, or a folder of IDX files or of pictures by class",
             flag="data",
             path=True,
         ),
     ] = "vertical"
     reader: Annotated[
-        str, about("reader of the file: csv, tsv, parquet, npz or idx, or one of your own; by file suffix if empty")
+        str,
+        about("reader of the file: csv, tsv, parquet, npz, idx or png, or one of your own; by file suffix if empty"),
     ] = ""
     target: Annotated[str, about("target column of a table; its last column if empty")] = ""
     scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False

@@ -9,6 +9,7 @@ from typing import Any
 from distsearch.data import generators
 from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import files_read
+from distsearch.data.readers.pictures import are_in
 from distsearch.errors import DataError, UserError
 from distsearch.jobs.wheel import own_wheel, zip_files
 
@@ -27,8 +28,11 @@ def data_files(source: str, reader: str = "") -> tuple[str, Files]:
     if is_built_in(source) or not os.path.exists(source):
         return source, {}
     name = job_path(source)
-    folder = Path(name) if os.path.isdir(source) else Path(name).parent
-    return name, {(folder / Path(path).name).as_posix(): Path(path) for path in files_read(source, reader)}
+    whole = os.path.isdir(source)
+    folder, root = (Path(name), source) if whole else (Path(name).parent, os.path.dirname(source))
+    return name, {
+        (folder / os.path.relpath(path, root or ".")).as_posix(): Path(path) for path in files_read(source, reader)
+    }
 
 
 def job_path(path: str) -> str:
@@ -41,6 +45,8 @@ def extras_for(source: str) -> str:
     """The distsearch extra that a data set needs."""
     if source in generators.BUNDLED:
         return "datasets"
+    if are_in(source):
+        return "images"
     return "parquet" if source.lower().endswith(".parquet") else ""
 
 
