@@ -69,7 +69,10 @@ class NetworkConfig(Settings, frozen=True):
     levels: Annotated[int, about("levels of the activations staircase and quantized-relu", at_least=2)] = 5
     precision: Annotated[
         tuple[str, ...],
-        about("weights of each layer, the output layer's last, or of all: float32"),
+        about(
+            "weights in the forward pass, one for each layer, the output layer's last, or one for all: float32, int8, "
+            "ternary or binary"
+        ),
     ] = ("float32",)
     start: (
         Annotated[
