@@ -47,6 +47,13 @@ class DataConfig(Settings, frozen=True):
         ]
         | None
     ) = None
+    input_bits: (
+        Annotated[
+            int,
+            about("round features to 2^bits steps between zero and the largest of them", at_least=1, at_most=16),
+        ]
+        | None
+    ) = None
     points: Annotated[int, about("vertical, spiral: points per class", unit="examples", at_least=2)] = 100
     classes: Annotated[int, about("vertical, spiral: number of classes", at_least=2)] = 3
     seed: Annotated[int, about("seed for the built-in data and the split", flag="data-seed", at_least=0)] = 0

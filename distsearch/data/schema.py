@@ -23,6 +23,7 @@ class Schema:
     label_type: str = TEXT  # see `labels`
     flat: bool = True  # targets came as (examples,), not as (examples, 1)
     shape: tuple[int, int, int] | None = None  # height, width and channels, if the examples are images
+    step: float | None = None  # the power of two that features are rounded to whole numbers of, if they are
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a JSON document; `from_json` reverses it."""
@@ -68,7 +69,7 @@ class Schema:
         return schema
 
 
-_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True, "shape": None}
+_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True, "shape": None, "step": None}
 
 
 def _is_shape(value: object) -> bool:
@@ -104,6 +105,7 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "label_type": ("a label type", lambda value: isinstance(value, str) and is_type(value)),
     "flat": ("true or false", lambda value: isinstance(value, bool)),
     "shape": ("a height, a width and channels, or null", lambda value: value is None or _is_shape(value)),
+    "step": ("a number above 0, or null", lambda value: value is None or (_floats([value]) and value > 0)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
     "deviation": (
