@@ -183,7 +183,7 @@ def _dataset(
 
     scaled = _scaled(raw, features, schema)
     if bits is not None:
-        schema = replace(schema, step=_step(scaled[kept], bits))
+        schema = replace(schema, step=_step(scaled[kept], bits), steps=2**bits)
         scaled = _scaled(raw, features, schema)
     train = Examples(_frozen(scaled[kept]), _frozen(targets[kept]))
     test = None

@@ -53,6 +53,8 @@ class Builder:
     shape: tuple[int, ...] = ()
     """That of the activations so far: (numbers,), or of images, of the examples as they are, later channels first."""
     layers: list[Layer] = field(default_factory=list)
+    bits: int | None = None
+    """The activations so far are whole numbers, up to 2^bits, of a power of two; None if they are not."""
     times: int = 1
     """Time steps of the activations so far."""
     weights: int = 0
@@ -73,6 +75,7 @@ class Builder:
         layer = self.made(word)
         self.layers.append(layer)
         self.shape, self.times, self.channels_last = layer.shape, layer.times, False
+        self.bits = layer.bits
 
     def made(self, word: Word) -> Layer:
         """The layer that a word stands for, on what there is so far. Raises SettingError if it cannot be."""

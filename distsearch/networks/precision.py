@@ -24,6 +24,8 @@ class Precision:
     """A way of rounding weights; by itself, none."""
 
     bits = 32
+    whole = False
+    """Whether weights are whole numbers of a power of two."""
 
     def rounded(self, matrices: Array) -> Array:
         """The weights as the forward pass sees them, (…, rows, columns), the last column of each matrix its biases."""
@@ -36,6 +38,8 @@ class WholeSteps(Precision):
     With one step this is ternary, with zeros where latent weights are below half a step (Li and Liu 2016, arXiv
     1605.04711, have them below 0.7 of the mean, which is close to it).
     """
+
+    whole = True
 
     def __init__(self, bits: int, most: int, finest: float) -> None:
         self.bits = bits

@@ -42,7 +42,7 @@ class Scores(NamedTuple):
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
     """The network that the configuration and the data call for."""
-    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs)
+    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs, schema.feature_bits)
 
 
 def design_of(config: NetworkConfig) -> Design:
