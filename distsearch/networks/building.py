@@ -61,6 +61,8 @@ class Builder:
     """The number of weights so far."""
     channels_last: bool = False
     """Whether the activations so far are the examples' images, whose channels are last."""
+    matrices: list[Matrix] = field(default_factory=list)
+    """The matrices that hold them so far."""
     same_size: bool = False
     """Whether convolutions shall return images of the size that they see."""
     _activations: int = 0
@@ -138,7 +140,8 @@ class Builder:
         """A matrix in the next of the weights."""
         block = Block(self.weights, rows, columns)
         self.weights = block.stop
-        return Matrix(block, precision)
+        self.matrices.append(Matrix(block, precision))
+        return self.matrices[-1]
 
 
 def parsed(word: Word) -> tuple[str, str]:

@@ -30,7 +30,7 @@ def network_of(design: Design, inputs: tuple[int, ...], outputs: int, bits: int 
         builder.add(word)
     output = dense.output_layer(outputs, builder)
     builder.check_counts()
-    return Network([*builder.layers, output])
+    return Network([*builder.layers, output], builder.matrices)
 
 
 def dense_network(inputs: int, hidden: tuple[int, ...], outputs: int, activation: str) -> Network:
