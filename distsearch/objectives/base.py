@@ -25,11 +25,13 @@ class Traits:
     """Whether the loss compares numbers (regression)."""
     jumps: bool = False
     """Whether the network has activations that jump."""
+    rounded: bool = False
+    """Whether weights are rounded before they are used."""
 
     @property
     def ties(self) -> bool:
         """Whether many candidates have the same loss."""
-        return self.flat or self.jumps
+        return self.flat or self.jumps or self.rounded
 
 
 @dataclass(frozen=True, slots=True)

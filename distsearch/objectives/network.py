@@ -27,7 +27,8 @@ LARGEST_TILE = 64  # candidates
 
 def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
-    traits = Traits(loss.flat, loss.numbers, network.jumps)
+    rounded = any(matrix.precision.whole for matrix in network.matrices)
+    traits = Traits(loss.flat, loss.numbers, network.jumps, rounded)
     return Task(network.weights_count, network.blocks, node_layers(network), examples, batch, rounds, traits)
 
 

@@ -248,7 +248,7 @@ def _rate(task: Task) -> float:
     """
     widest = max(layer.width for layer in task.nodes)
     rate = min(LARGEST_RATE, RATE / math.sqrt(widest * max(1, len(task.nodes) - 1)))
-    return rate * RATE_SHARE_OF_JUMPS if task.traits.ties else rate
+    return rate * RATE_SHARE_OF_JUMPS if task.traits.flat or task.traits.jumps else rate
 
 
 def _sigma(task: Task) -> float:
