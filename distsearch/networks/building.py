@@ -59,10 +59,10 @@ class Builder:
     """Time steps of the activations so far."""
     weights: int = 0
     """The number of weights so far."""
+    matrices: list[Matrix] = field(default_factory=list)
+    """The matrices that hold the weights so far."""
     channels_last: bool = False
     """Whether the activations so far are the examples' images, whose channels are last."""
-    matrices: list[Matrix] = field(default_factory=list)
-    """The matrices that hold them so far."""
     same_size: bool = False
     """Whether convolutions shall return images of the size that they see."""
     _activations: int = 0

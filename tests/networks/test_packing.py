@@ -33,6 +33,20 @@ def test_what_is_packed_comes_out_as_the_weights_that_the_network_uses(precision
         assert again.tobytes() != weights.tobytes()
 
 
+def test_layers_within_layers_are_packed_as_well():
+    words = ("conv2x3", "layernorm", "res(conv2x3,conv2x3)", "pool2", 6)
+    network = network_of(Design(words, precision=("int8",)), (6, 6, 1), 3)
+    weights = network.start("he", 3) + noise(2, Stream.DATA, 0, 0, 1, network.weights_count)[0] / 20
+    tensors, layouts = packed(network, weights)
+    assert {name for name in tensors if tensors[name].dtype == np.float32} - {f"{name}.scale" for name in layouts} == {
+        name for name in tensors if "norm" in name
+    }
+    inputs = Shared(with_ones(noise(1, Stream.DATA, 0, 0, 17, 36)))
+    expected = network.forward(Dense(weights[np.newaxis]), inputs).copy()
+    again = network.flat(unpacked(tensors, layouts))
+    assert network.forward(Dense(again[np.newaxis]), inputs).tobytes() == expected.tobytes()
+
+
 def test_tensors_take_as_many_bits_as_their_weights_have():
     tensors, layouts = packed(*network_and_weights(*MIXED))
     assert {name: (array.dtype.name, array.shape) for name, array in tensors.items()} == {
