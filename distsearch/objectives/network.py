@@ -28,7 +28,7 @@ LARGEST_TILE = 64  # candidates
 def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
     rounded = any(matrix.precision.whole for matrix in network.matrices)
-    traits = Traits(loss.flat, loss.numbers, network.jumps, rounded)
+    traits = Traits(loss.flat, loss.numbers, network.jumps, rounded=rounded)
     return Task(network.weights_count, network.blocks, node_layers(network), examples, batch, rounds, traits)
 
 
