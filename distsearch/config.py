@@ -86,7 +86,7 @@ class NetworkConfig(Settings, frozen=True):
             str,
             about(
                 "initial weights: course (0.01 × normal), he or glorot; if not set, course, or with more than one "
-                "hidden layer he, for tanh and sigmoid glorot"
+                "hidden layer or few bits he, for tanh and sigmoid glorot"
             ),
         ]
         | None

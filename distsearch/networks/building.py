@@ -35,8 +35,9 @@ class Design:
     levels: int = LEVELS
 
     def suited_start(self) -> str:
-        """The start that suits it: the course's own does not reach through more than one hidden layer."""
-        if len(self.layers) <= 1 and all(isinstance(word, int) for word in self.layers):
+        """The start that suits it: the course's own does not reach through more than one hidden layer, nor rounding."""
+        plain = self.precision == ("float32",) and all(isinstance(word, int) for word in self.layers)
+        if plain and len(self.layers) <= 1:
             return "course"
         return ACTIVATIONS.find(self.activation[0]).start
 
