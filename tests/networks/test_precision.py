@@ -207,6 +207,35 @@ def test_a_run_of_few_bits_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, 
     assert contents(part.path) == contents(whole.path)
 
 
+HUNDREDTHS = """
+import numpy as np
+from distsearch.networks.precision import Precision
+
+class Hundredths(Precision):
+    bits = 8
+
+    def rounded(self, matrices):
+        return np.clip(np.rint(matrices * np.float32(100)), -128, 127) * np.float32(0.01)
+
+int8 = Hundredths()
+"""
+
+
+def test_a_precision_of_one_s_own_is_used_and_remembered(tmp_path, monkeypatch):
+    (tmp_path / "hundredths.py").write_text(HUNDREDTHS)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = network_with("float32", "hundredths:int8", "float32")
+    weights = network.start("he", 3)
+    middle = network.blocks[1].matrix(weights)
+    middle[0, 0], middle[1, 1] = 2, -2
+    seen = weights.copy()
+    network.blocks[1].matrix(seen)[:] = np.clip(np.round(middle * 100), -128, 127) / 100
+    found = network.forward(Dense(weights[np.newaxis]), Shared(INPUTS))[0]
+    assert found == pytest.approx(by_hand(network, seen, INPUTS, ("float32",)), abs=1e-5)
+    stored, _ = search(tmp_path, name="a", rounds=2, precision=["hundredths:int8"])
+    assert [(each["kind"], each["name"]) for each in stored.manifest.code] == [("precision", "hundredths:int8")]
+
+
 def test_an_unknown_precision_is_refused_with_the_nearest():
     with pytest.raises(SettingError, match="unknown precision 'int9': did you mean 'int8'"):
         network_with("int9")
