@@ -47,6 +47,13 @@ class DataConfig(Settings, frozen=True):
         ]
         | None
     ) = None
+    input_bits: (
+        Annotated[
+            int,
+            about("round features to 2^bits steps between zero and the largest of them", at_least=1, at_most=16),
+        ]
+        | None
+    ) = None
     points: Annotated[int, about("vertical, spiral: points per class", unit="examples", at_least=2)] = 100
     classes: Annotated[int, about("vertical, spiral: number of classes", at_least=2)] = 3
     seed: Annotated[int, about("seed for the built-in data and the split", flag="data-seed", at_least=0)] = 0
@@ -69,14 +76,17 @@ class NetworkConfig(Settings, frozen=True):
     levels: Annotated[int, about("levels of the activations staircase and quantized-relu", at_least=2)] = 5
     precision: Annotated[
         tuple[str, ...],
-        about("weights of each layer, the output layer's last, or of all: float32"),
+        about(
+            "weights in the forward pass, one for each layer, the output layer's last, or one for all: float32, int8, "
+            "ternary or binary"
+        ),
     ] = ("float32",)
     start: (
         Annotated[
             str,
             about(
                 "initial weights: course (0.01 × normal), he or glorot; if not set, course, or with more than one "
-                "hidden layer he, for tanh and sigmoid glorot"
+                "hidden layer or few bits he, for tanh and sigmoid glorot"
             ),
         ]
         | None

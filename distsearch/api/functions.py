@@ -134,4 +134,5 @@ def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig) -> Dataset:
         test_share=config.data.test_share,
         seed=config.data.seed,
         shape=config.data.shape,
+        input_bits=config.data.input_bits,
     )

@@ -12,7 +12,7 @@ from distsearch.cli import cluster
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
-from distsearch.cli.models import evaluate, predict
+from distsearch.cli.models import evaluate, export, predict
 from distsearch.cli.options import (
     RUNS_VARIABLE,
     ConfigOption,
@@ -60,6 +60,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.command("list")(list_runs)
     app.command("evaluate")(evaluate)
     app.command("predict")(predict)
+    app.command("export")(export)
     app.command("compare")(with_options(compare, strategies, own, without=("strategy",)))
     app.command("strategies")(list_strategies)
     app.command("config")(with_options(print_config, strategies, own))
@@ -68,7 +69,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.command("logs")(cluster.logs)
     app.command("stop")(cluster.stop)
     app.command("fetch")(cluster.fetch)
-    app.command("export", hidden=True)(cluster.export)
+    app.command("pack", hidden=True)(cluster.pack)
     return app
 
 

@@ -143,14 +143,14 @@ def fetch(
     say(f"fetched {path}" + ("" if found.ended else ", with the progress so far; its job is still running"))
 
 
-def export(run: RunArgument, runs: RunsOption = "runs") -> None:
+def pack(run: RunArgument, runs: RunsOption = "runs") -> None:
     """Print a run's directory as text, for `fetch`."""
-    from distsearch.jobs.archive import pack
+    from distsearch.jobs import archive
 
     path = as_path(runs) / run
     if not path.is_dir():
         raise RunError(f"{path} does not exist")
-    print_text(pack(path))
+    print_text(archive.pack(path))
 
 
 def _cluster(address: str, token_file: Path | None) -> "Cluster":

@@ -7,7 +7,7 @@ import typer
 
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
-from distsearch.cli.output import check_output, print_json, print_parts, print_text, write
+from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -75,6 +75,20 @@ def predict(
         print_text(text)
     else:
         write(output, text.encode())
+
+
+def export(
+    run: RunArgument,
+    to: Annotated[Path, typer.Option("--to", help="Safetensors file to write.", **FILE)],
+    runs: RunsOption = "runs",
+) -> None:
+    """Write a run's best weights as its network uses them: int8 as bytes, ternary and binary packed into bits."""
+    from distsearch.search.exporting import exported
+
+    check_output(to)
+    content = exported(stored_run(run, runs))
+    write(to, content)
+    say(f"the best weights of {run}, {len(content):,} bytes, are in {to}")
 
 
 def _own(stored: "StoredRun") -> "dict[str, Examples]":

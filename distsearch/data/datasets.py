@@ -5,9 +5,10 @@ Further data is read with the schema of the training data: the same columns, cla
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from distsearch.errors import DataError, unknown
 from distsearch.randomness import Stream, permutation
 
 MANY_CLASSES = 1000  # more than this need more than an example or two each
+LOWEST_POWER = -126  # of two in float32
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def load(
     scale: bool = False,
     test_share: float = 0.0,
     shape: Sequence[int] | None = None,
+    input_bits: int | None = None,
     points: int = 100,
     classes: int = 3,
     seed: int = 0,
@@ -64,8 +67,9 @@ def load(
 
     numbers: the loss is a regression loss, so targets in files stay numbers. reader: the name of the reader to use;
     if empty, it is chosen by the file's name. target: a table's target column, its last if empty. shape: height,
-    width and channels of images, if the source does not say. points (examples per class) and classes
-    apply to vertical and spiral, seed to these and to the split. Raises DataError.
+    width and channels of images, if the source does not say. input_bits: round features to 2^input_bits steps between
+    zero and the largest of them. points (examples per class) and classes apply to vertical and spiral, seed to these
+    and to the split. Raises DataError.
     """
     if is_built_in(source):
         raw = generators.generate(source, points, classes, seed)
@@ -73,7 +77,7 @@ def load(
         raw = read(source, Selection(target=target), reader)
     if target and target != raw.target:
         raise DataError(f"{source} has no named columns, so no target {target!r}; leave the target out")
-    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape)
+    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape, bits=input_bits)
 
 
 def is_built_in(source: str) -> bool:
@@ -94,6 +98,7 @@ def from_arrays(
     test_share: float = 0.0,
     seed: int = 0,
     shape: Sequence[int] | None = None,
+    input_bits: int | None = None,
 ) -> Dataset:
     """Make a data set from arrays, which are copied: features (examples, features), targets (examples,).
 
@@ -106,7 +111,7 @@ def from_arrays(
         raw = from_frame(features, copied, name if isinstance(name, str) else "")
     else:
         raw = Raw("the arrays", _copied("features", features), copied)
-    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape)
+    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape, bits=input_bits)
 
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
@@ -144,7 +149,14 @@ def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
 
 
 def _dataset(
-    raw: Raw, *, numbers: bool, scale: bool, test_share: float, seed: int, shape: Sequence[int] | None
+    raw: Raw,
+    *,
+    numbers: bool,
+    scale: bool,
+    test_share: float,
+    seed: int,
+    shape: Sequence[int] | None,
+    bits: int | None,
 ) -> Dataset:
     features = feature_matrix(raw)
     if len(features) < 2:
@@ -170,6 +182,9 @@ def _dataset(
     schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat, image)
 
     scaled = _scaled(raw, features, schema)
+    if bits is not None:
+        schema = replace(schema, step=_step(scaled[kept], bits), steps=2**bits)
+        scaled = _scaled(raw, features, schema)
     train = Examples(_frozen(scaled[kept]), _frozen(targets[kept]))
     test = None
     if raw.test is not None:
@@ -220,13 +235,26 @@ def _moments(features: Features) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
-    """The features standardised by the schema, (examples, features)."""
+    """The features standardised and rounded by the schema, (examples, features)."""
     if schema.mean is None:
-        return features.astype(np.float32, copy=False)
+        scaled = features.astype(np.float32, copy=False)
+    else:
+        with np.errstate(over="ignore"):
+            scaled = np.subtract(features, schema.mean, dtype=np.float64).astype(np.float32)
+            scaled /= np.array(schema.deviation, np.float32)
+        scaled = finite(raw, scaled, schema.features)
+    if schema.step is None:
+        return scaled
+    step = np.float32(schema.step)
     with np.errstate(over="ignore"):
-        scaled = np.subtract(features, schema.mean, dtype=np.float64).astype(np.float32)
-        scaled /= np.array(schema.deviation, np.float32)
-    return finite(raw, scaled, schema.features)
+        steps = np.rint(scaled / step)
+    return finite(raw, steps * step, schema.features)
+
+
+def _step(features: NDArray[np.float32], bits: int) -> float:
+    """The power of two of which the largest feature is 2^bits at most."""
+    largest = float(np.abs(features).max())
+    return float(2.0 ** max(math.ceil(math.log2(largest)) - bits, LOWEST_POWER)) if largest else 1.0
 
 
 def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:

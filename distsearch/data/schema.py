@@ -23,6 +23,8 @@ class Schema:
     label_type: str = TEXT  # see `labels`
     flat: bool = True  # targets came as (examples,), not as (examples, 1)
     shape: tuple[int, int, int] | None = None  # height, width and channels, if the examples are images
+    step: float | None = None  # the power of two that features are rounded to whole numbers of, if they are
+    steps: int | None = None  # that the largest training feature is at most, a power of two
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a JSON document; `from_json` reverses it."""
@@ -33,6 +35,13 @@ class Schema:
     def named(self) -> bool:
         """Whether the source had names for its features."""
         return self.features != unnamed(len(self.features))
+
+    @property
+    def feature_bits(self) -> int | None:
+        """Training features are whole numbers, up to 2^bits, of a power of two that divides 1; None if not rounded."""
+        if self.step is None or self.steps is None:
+            return None
+        return math.frexp(max(self.step * self.steps, 1.0) / min(self.step, 1.0))[1] - 1
 
     @property
     def learnt(self) -> dict[str, Any]:
@@ -68,7 +77,7 @@ class Schema:
         return schema
 
 
-_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True, "shape": None}
+_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True, "shape": None, "step": None, "steps": None}
 
 
 def _is_shape(value: object) -> bool:
@@ -104,6 +113,11 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "label_type": ("a label type", lambda value: isinstance(value, str) and is_type(value)),
     "flat": ("true or false", lambda value: isinstance(value, bool)),
     "shape": ("a height, a width and channels, or null", lambda value: value is None or _is_shape(value)),
+    "step": ("a number above 0, or null", lambda value: value is None or (_floats([value]) and value > 0)),
+    "steps": (
+        "a power of two, or null",
+        lambda value: value is None or (type(value) is int and value > 0 and value.bit_count() == 1),
+    ),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
     "deviation": (

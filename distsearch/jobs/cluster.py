@@ -12,7 +12,7 @@ from distsearch.errors import ClusterError, DistsearchError, UserError, unknown
 from distsearch.jobs.access import ADDRESS_VARIABLES, Access
 
 KIND = "distsearch"  # the key for a job's kind in its metadata
-SEARCH, EXPORT = "run", "export"
+SEARCH, PACK = "run", "pack"
 
 LONGEST_REASON = 240  # characters
 PATIENCE = 60.0  # seconds to wait for an answer

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from distsearch.errors import ClusterError, RunError, UserError
 from distsearch.jobs.archive import unpack
-from distsearch.jobs.cluster import EXPORT, KIND, SEARCH, Cluster, Job
+from distsearch.jobs.cluster import KIND, PACK, SEARCH, Cluster, Job
 from distsearch.jobs.following import NOT_FOUND, wait_until_begun, wait_until_ended
 from distsearch.jobs.parcel import Files, read_files, runtime_environment
 from distsearch.runs.names import is_plain
@@ -81,10 +81,10 @@ def fetch(cluster: Cluster, job: Job, folder: Path) -> Path:
     if target.exists():
         raise RunError(f"{target} already exists: choose another folder with --to, or remove it first")
     place = ["--runs", job.metadata["runs"]] if "runs" in job.metadata else []
-    name = f"{EXPORT}-{job.run}-{secrets.token_hex(4)}"
+    name = f"{PACK}-{job.run}-{secrets.token_hex(4)}"
     with TemporaryDirectory() as parcel:
         environment = runtime_environment({}, job.metadata.get("extras"), Path(parcel))
-        cluster.submit(name, command(["export", job.run, *place]), {KIND: EXPORT}, environment)
+        cluster.submit(name, command([PACK, job.run, *place]), {KIND: PACK}, environment)
     try:
         done = wait_until_ended(cluster, name)
         log = cluster.log(name)

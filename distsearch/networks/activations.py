@@ -25,6 +25,8 @@ class Activation(NamedTuple):
     """
     jumps: bool = False
     start: str = "he"
+    bits: int | None = None
+    """Its values are whole numbers, up to 2^bits, of a power of two; None if they are not."""
 
 
 def _linear(hidden: Array, zeros: Array) -> None:
@@ -86,16 +88,19 @@ def _sign(hidden: Array, zeros: Array) -> None:
 
 
 def _staircase(hidden: Array, zeros: Array, levels: int) -> None:
-    _sigmoid(hidden, zeros)
-    np.multiply(hidden, np.float32(levels), out=hidden)
+    # sigmoid(x) = ½ + ½ tanh(x/2), which is a third faster than by exp.
+    np.multiply(hidden, np.float32(0.5), out=hidden)
+    np.tanh(hidden, out=hidden)
+    np.multiply(hidden, np.float32(levels / 2), out=hidden)
+    np.add(hidden, np.float32(levels / 2), out=hidden)
     np.floor(hidden, out=hidden)
-    np.divide(hidden, np.float32(levels), out=hidden)
+    np.multiply(hidden, np.float32(1 / levels), out=hidden)
     hidden[:, -1] = 1
 
 
 def staircase(levels: int) -> Activation:
     """⌊levels · sigmoid(x)⌋ / levels: a sigmoid of so many stairs."""
-    return Activation(partial(_staircase, levels=levels), jumps=True, start="glorot")
+    return Activation(partial(_staircase, levels=levels), jumps=True, start="glorot", bits=_bits(levels))
 
 
 def _quantized_relu(hidden: Array, zeros: Array, levels: int) -> None:
@@ -109,7 +114,13 @@ def _quantized_relu(hidden: Array, zeros: Array, levels: int) -> None:
 
 def quantized_relu(levels: int) -> Activation:
     """x between 0 and 1, rounded to one of so many equally spaced levels."""
-    return Activation(partial(_quantized_relu, levels=levels), jumps=True)
+    return Activation(partial(_quantized_relu, levels=levels), jumps=True, bits=_bits(levels - 1))
+
+
+def _bits(steps: int) -> int | None:
+    """The bits of steps between 0 and 1, if they are powers of two."""
+    bits = steps.bit_length() - 1
+    return bits if steps == 1 << bits else None
 
 
 WITH_LEVELS: dict[str, Callable[[int], Activation]] = {"staircase": staircase, "quantized-relu": quantized_relu}
@@ -123,8 +134,8 @@ _OURS = {
     "tanh": Activation(_tanh, start="glorot"),
     "hard-tanh": Activation(_hard_tanh, start="glorot"),
     "sigmoid": Activation(_sigmoid, start="glorot"),
-    "step": Activation(_step, jumps=True),
-    "sign": Activation(_sign, jumps=True, start="glorot"),
+    "step": Activation(_step, jumps=True, bits=0),
+    "sign": Activation(_sign, jumps=True, start="glorot", bits=0),
     **{name: make(LEVELS) for name, make in WITH_LEVELS.items()},
     "linear": Activation(_linear),
 }

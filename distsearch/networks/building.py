@@ -35,8 +35,9 @@ class Design:
     levels: int = LEVELS
 
     def suited_start(self) -> str:
-        """The start that suits it: the course's own does not reach through more than one hidden layer."""
-        if len(self.layers) <= 1 and all(isinstance(word, int) for word in self.layers):
+        """The start that suits it: the course's own does not reach through more than one hidden layer, nor rounding."""
+        plain = self.precision == ("float32",) and all(isinstance(word, int) for word in self.layers)
+        if plain and len(self.layers) <= 1:
             return "course"
         return ACTIVATIONS.find(self.activation[0]).start
 
@@ -53,10 +54,14 @@ class Builder:
     shape: tuple[int, ...] = ()
     """That of the activations so far: (numbers,), or of images, of the examples as they are, later channels first."""
     layers: list[Layer] = field(default_factory=list)
+    bits: int | None = None
+    """The activations so far are whole numbers, up to 2^bits, of a power of two; None if they are not."""
     times: int = 1
     """Time steps of the activations so far."""
     weights: int = 0
     """The number of weights so far."""
+    matrices: list[Matrix] = field(default_factory=list)
+    """The matrices that hold the weights so far."""
     channels_last: bool = False
     """Whether the activations so far are the examples' images, whose channels are last."""
     same_size: bool = False
@@ -73,6 +78,7 @@ class Builder:
         layer = self.made(word)
         self.layers.append(layer)
         self.shape, self.times, self.channels_last = layer.shape, layer.times, False
+        self.bits = layer.bits
 
     def made(self, word: Word) -> Layer:
         """The layer that a word stands for, on what there is so far. Raises SettingError if it cannot be."""
@@ -135,7 +141,8 @@ class Builder:
         """A matrix in the next of the weights."""
         block = Block(self.weights, rows, columns)
         self.weights = block.stop
-        return Matrix(block, precision)
+        self.matrices.append(Matrix(block, precision))
+        return self.matrices[-1]
 
 
 def parsed(word: Word) -> tuple[str, str]:

@@ -19,17 +19,18 @@ KINDS: dict[str, Callable[[str, Builder], Layer]] = {
 """What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
 
 
-def network_of(design: Design, inputs: tuple[int, ...], outputs: int) -> Network:
+def network_of(design: Design, inputs: tuple[int, ...], outputs: int, bits: int | None = None) -> Network:
     """The network for examples of a shape, (features,) or (height, width, channels).
 
+    bits: the examples' features are whole numbers, up to 2^bits, of a power of two that divides 1.
     Raises SettingError for what does not fit, before anything is allocated.
     """
-    builder = Builder(design, KINDS, inputs)
+    builder = Builder(design, KINDS, inputs, bits=bits)
     for word in design.layers:
         builder.add(word)
     output = dense.output_layer(outputs, builder)
     builder.check_counts()
-    return Network([*builder.layers, output])
+    return Network([*builder.layers, output], builder.matrices)
 
 
 def dense_network(inputs: int, hidden: tuple[int, ...], outputs: int, activation: str) -> Network:

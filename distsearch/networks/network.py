@@ -14,6 +14,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block
 from distsearch.networks.initial import STARTS
 from distsearch.networks.layers.base import Above, Layer, Movable
+from distsearch.networks.matrices import Matrix
 from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
@@ -32,8 +33,10 @@ class _ThreadBuffers(threading.local):
 class Network:
     """Layers, each fed by the one before; the last is the output layer."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Sequence[Layer], matrices: Sequence[Matrix] = ()) -> None:
         self.layers = tuple(layers)
+        self.matrices = tuple(matrices)
+        """Those of the weights that may be rounded."""
         self.blocks: tuple[Block, ...] = tuple(block for layer in layers for block in layer.blocks)
         """The matrices into which the weights are divided, in order."""
         self.weights_count = self.blocks[-1].stop
@@ -88,6 +91,13 @@ class Network:
             over = tuple(map(Above, self.layers[number + 1 :], given[number + 1 :]))
             for movable in layer.movable(given[number]):
                 yield movable._replace(above=movable.above + over)
+
+    def rounded(self, weights: Array) -> Array:
+        """The flat weights, (n,), as the forward pass sees them."""
+        seen = weights.copy()
+        for matrix in self.matrices:
+            matrix.block.matrix(seen)[:] = matrix.of(weights)
+        return seen
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The flat weights as each layer's tensors, such as `weights` (inputs, outputs) and `biases` (outputs,)."""

@@ -19,6 +19,8 @@ class Neurons(ABC):
     """Whether activations jump."""
     linear: bool = False
     """Whether activations are the sums."""
+    bits: int | None = None
+    """Activations are whole numbers, up to 2^bits, of a power of two; None if they are not."""
 
     @abstractmethod
     def apply(self, sums: Array, zeros: Array) -> Array:
@@ -35,6 +37,7 @@ class Elementwise(Neurons):
         self._activation = activation
         self.times = times
         self.jumps = activation.jumps
+        self.bits = activation.bits
 
     def apply(self, sums: Array, zeros: Array) -> Array:
         """The function of every sum, in its place."""

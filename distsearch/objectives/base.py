@@ -12,6 +12,8 @@ from distsearch.candidates.base import Candidates, Tiling
 from distsearch.candidates.blocks import Block, NodeLayer
 
 Array = NDArray[np.float32]
+
+FLOAT_BITS = 32
 Sums = NDArray[np.float64]
 
 
@@ -25,11 +27,13 @@ class Traits:
     """Whether the loss compares numbers (regression)."""
     jumps: bool = False
     """Whether the network has activations that jump."""
+    bits: int = FLOAT_BITS
+    """The fewest bits that weights are rounded to before they are used."""
 
     @property
     def ties(self) -> bool:
         """Whether many candidates have the same loss."""
-        return self.flat or self.jumps
+        return self.flat or self.jumps or self.bits < FLOAT_BITS
 
 
 @dataclass(frozen=True, slots=True)

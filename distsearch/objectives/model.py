@@ -16,6 +16,7 @@ from distsearch.machine import one_thread
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
 from distsearch.networks.network import Network
+from distsearch.networks.packing import Layout, Tensors, packed
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.network import NetworkObjective
@@ -42,7 +43,7 @@ class Scores(NamedTuple):
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
     """The network that the configuration and the data call for."""
-    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs)
+    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs, schema.feature_bits)
 
 
 def design_of(config: NetworkConfig) -> Design:
@@ -68,6 +69,10 @@ class Model:
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
         """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
         return cls(config, schema, network_for(config, schema).flat(tensors))
+
+    def packed(self) -> tuple[Tensors, dict[str, Layout]]:
+        """The network's tensors as its forward pass sees them, and how those of few bits are packed."""
+        return packed(self._network, self.weights)
 
     def scores(self, examples: Examples, metric_names: Iterable[str] = ()) -> Scores:
         """Loss, accuracy and metrics on examples; on those it was trained on, the loss is the recorded one to the bit.

@@ -16,7 +16,7 @@ from distsearch.networks.network import Network
 from distsearch.networks.nodes import NodeExperiments, node_layers
 from distsearch.networks.quiet import quietly
 from distsearch.objectives import losses
-from distsearch.objectives.base import Array, Experiments, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.base import FLOAT_BITS, Array, Experiments, Measurement, Objective, Sums, Task, Traits
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.losses import Loss
 
@@ -27,7 +27,8 @@ LARGEST_TILE = 64  # candidates
 
 def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
-    traits = Traits(loss.flat, loss.numbers, network.jumps)
+    bits = min((matrix.precision.bits for matrix in network.matrices), default=FLOAT_BITS)
+    traits = Traits(loss.flat, loss.numbers, network.jumps, bits=bits)
     return Task(network.weights_count, network.blocks, node_layers(network), examples, batch, rounds, traits)
 
 

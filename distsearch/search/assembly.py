@@ -201,6 +201,7 @@ def read_data(config: RunConfig) -> Dataset:
         scale=data.scale,
         test_share=data.test_share,
         shape=data.shape,
+        input_bits=data.input_bits,
         points=data.points,
         classes=data.classes,
         seed=data.seed,

@@ -8,6 +8,7 @@ from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import READERS, name_for
 from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS
+from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import LOSSES
 from distsearch.registry import Registry
 from distsearch.strategies import STRATEGIES
@@ -45,6 +46,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     yield LOSSES, config.network.loss
     for activation in config.network.activation:
         yield ACTIVATIONS, activation
+    for precision in config.network.precision:
+        yield PRECISIONS, precision
     if config.network.start:
         yield STARTS, config.network.start
     source = config.data.source

@@ -101,7 +101,7 @@ def test_a_search_is_sent_followed_listed_and_fetched_with_the_bytes_of_a_local_
     assert contents(tmp_path / "runs" / "first") == contents(stored.path)
     assert "already exists: choose another folder with --to" in client("fetch", "first", code=2)[1]
     assert "identical" in client("verify", "first", "--rounds", "all")[0]
-    assert not [job for job in client.jobs() if "export" in job]  # the helper of fetch is gone
+    assert not [job for job in client.jobs() if "pack" in job]  # the helper of fetch is gone
 
 
 def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it_was_sent(client, tmp_path):

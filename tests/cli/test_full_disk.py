@@ -31,6 +31,7 @@ def folder(tmp_path_factory) -> Path:
     [
         ("predict", "t", "t.csv", "--output", "out"),
         ("replay", "t", "--to", "out"),
+        ("export", "t", "--to", "out"),
         ("compare", "--strategies", "hill-climb", "--seeds", "1", *SHORT, "--output", "out"),
     ],
     ids=lambda command: command[0],
@@ -64,7 +65,9 @@ def _with_little_room_for_the_table() -> str:
 
 
 @pytest.mark.parametrize("path", ["none/out", "runs", "t.csv/out"])
-@pytest.mark.parametrize("command", [("predict", "none", "none.csv", "--output"), ("replay", "none", "--to")])
+@pytest.mark.parametrize(
+    "command", [("predict", "none", "none.csv", "--output"), ("replay", "none", "--to"), ("export", "none", "--to")]
+)
 def test_a_file_that_cannot_be_is_refused_before_any_work(folder, command, path):
     """Even before it is seen that there is no such run."""
     done = ran(*command, path, cwd=folder)

@@ -202,6 +202,32 @@ def test_a_feature_that_scaling_makes_infinite_is_named():
         features_from([[0], [1e38]], Schema(("x0",), "", None, 1, (0.0,), (float(np.float32(1e-20)),)))
 
 
+@pytest.mark.parametrize(
+    ("largest", "bits", "step"), [(1.0, 8, 2**-8), (1.01, 8, 2**-7), (255.0, 4, 16.0), (0.0, 3, 1.0)]
+)
+def test_features_are_rounded_to_so_many_bits_up_to_the_largest(largest, bits, step):
+    features = np.array([[0.3], [-0.4], [1.0], [0.0]], np.float32) * np.float32(largest)
+    data = from_arrays(features, LABELS, numbers=False, input_bits=bits)
+    assert data.schema.step == step
+    assert data.train.features.tolist() == (np.rint(features.astype(np.float64) / step) * step).tolist()
+    assert np.abs(data.train.features / step).max() <= 2**bits
+    assert features_from([[5.7 * step], [-1e3 * step]], data.schema).tolist() == [[6 * step], [-1e3 * step]]
+
+
+def test_features_are_rounded_after_they_are_scaled():
+    data = from_arrays(FEATURES, LABELS, numbers=False, scale=True, input_bits=2)
+    plain = from_arrays(FEATURES, LABELS, numbers=False, scale=True)
+    assert data.schema.step == 0.5
+    assert data.train.features.tolist() == (np.rint(plain.train.features * 2) / 2).tolist()
+    assert data.fingerprint != plain.fingerprint
+
+
+def test_what_overflows_when_it_is_rounded_is_refused():
+    schema = from_arrays(np.float32([[1e-5], [2e-5]]), ["a", "b"], numbers=False, input_bits=16).schema
+    with pytest.raises(DataError, match="x0"):
+        features_from(np.float32([[3e38]]), schema)
+
+
 def test_further_data_is_scaled_by_the_schema(tmp_path):
     path = tmp_path / "more.csv"
     path.write_text("x,t,y\n6,b,10\n0,a,12\n")

@@ -13,7 +13,7 @@ SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
 def test_a_schema_of_format_1_is_read():
     """It did not say what type labels are of: they were texts of a file, or nobody could ask for them again."""
     document = SCALED.to_json()
-    del document["label_type"], document["flat"], document["shape"]
+    del document["label_type"], document["flat"], document["shape"], document["step"], document["steps"]
     assert document == SCALED.learnt
     assert Schema.from_json(document) == SCALED
 
@@ -24,7 +24,17 @@ def test_a_schema_of_format_1_is_read():
         SCALED,
         Schema(("x",), "", None, 3, None, None),
         Schema(
-            ("é", "y"), "t", ("0", "1", "2"), 3, (float(np.float32(0.1)), -0.5), (1.0, 0.5), "<i8", False, (1, 2, 1)
+            ("é", "y"),
+            "t",
+            ("0", "1", "2"),
+            3,
+            (float(np.float32(0.1)), -0.5),
+            (1.0, 0.5),
+            "<i8",
+            False,
+            (1, 2, 1),
+            0.25,
+            256,
         ),
     ],
 )
@@ -54,10 +64,13 @@ def test_a_schema_survives_json(schema):
         ({"deviation": [0.0, 1.0]}, "expected deviation to be a list of numbers above 0, or null"),
         ({"label_type": "O"}, "expected label_type to be a label type, got 'O'"),
         ({"label_type": 8}, "expected label_type to be a label type, got 8"),
+        ({"step": 0}, "expected step to be a number above 0, or null, got 0"),
+        ({"steps": 3}, "expected steps to be a power of two, or null, got 3"),
         ({"flat": 1}, "expected flat to be true or false, got 1"),
         (
             {"more": 1},
-            "expected the fields features, target, classes, outputs, mean, deviation, label_type, flat, shape, got",
+            "expected the fields features, target, classes, outputs, mean, deviation, label_type, flat, shape, step, "
+            "steps, got",
         ),
     ],
 )

@@ -36,7 +36,7 @@ def test_searches_are_listed_the_oldest_first_and_nothing_else():
     jobs = listing(
         details("late", 3000),
         details("early", 1000, status="FAILED", driver_exit_code=2),
-        details("helper", metadata={"distsearch": "export"}),
+        details("helper", metadata={"distsearch": "pack"}),
         details("plain", 2000, metadata={}, entrypoint="/opt/bin/distsearch resume one"),
         details("foreign", metadata={}, entrypoint="python distsearch.py run"),
         details(None, type="DRIVER"),

@@ -114,8 +114,8 @@ def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):
     assert path == tmp_path / "here" / "one"
     assert (path / "losses.bin").read_bytes() == (stored.path / "losses.bin").read_bytes()
     [sent] = cluster.sent
-    assert shell(sent.command)[1:] == ["export", "one", "--runs", "/my results"]
-    assert sent.metadata == {"distsearch": "export"}
+    assert shell(sent.command)[1:] == ["pack", "one", "--runs", "/my results"]
+    assert sent.metadata == {"distsearch": "pack"}
     assert cluster.deleted == [sent.job]
     with pytest.raises(UserError, match="already exists: choose another folder with --to"):
         fetch(cluster, described("one", run="one"), tmp_path / "here")

@@ -31,7 +31,7 @@ FILES = [
     "previous.safetensors",
     "result.json",
 ]
-COMMANDS = ["show", "evaluate", "verify", "replay"]  # that change nothing
+COMMANDS = ["show", "evaluate", "export", "verify", "replay"]  # that change nothing
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,7 @@ def gone_on(whole, tmp_path_factory) -> bytes:
 def outcome(command: str, path: Path) -> tuple[str, str]:
     """What a command prints, and its error, if any."""
     arguments = {
+        "export": ["--to", str(path.parent / "packed.safetensors")],
         "replay": ["--to", str(path.parent / "weights.safetensors")],
         "verify": ["--rounds", "all"],
         "resume": ["--rounds", "5", "--workers", "0"],
@@ -156,7 +157,11 @@ def test_any_number_of_rounds_can_be_verified(whole, rounds):
 def test_a_run_that_may_not_be_entered_is_refused_in_a_sentence(tmp_path, whole, command, mode):
     path = shutil.copytree(whole, tmp_path / "whole")
     path.chmod(mode)
-    extra = {"replay": ["--to", "/dev/null"], "resume": ["--rounds", "5", "--workers", "0"]}
+    extra = {
+        "export": ["--to", "/dev/null"],
+        "replay": ["--to", "/dev/null"],
+        "resume": ["--rounds", "5", "--workers", "0"],
+    }
     done = bound_by_permissions(command, str(path), *extra.get(command, []))
     path.chmod(0o755)
     assert done.returncode == 2, done.stderr

@@ -153,6 +153,21 @@ def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidd
     assert create("node-perturbation", {}, objective).settings.rate == pytest.approx(rate)
 
 
+@pytest.mark.parametrize(
+    ("activation", "loss", "sigma"),
+    [
+        ("relu", "cross-entropy", 0.3),
+        ("step", "cross-entropy", 0.8),
+        ("relu", "classification-error", 1.0),
+        ("relu", "mean-squared-error", 0.03),
+        ("sign", "mean-squared-error", 0.3),
+    ],
+)
+def test_nodes_are_moved_further_where_losses_jump(activation, loss, sigma):
+    objective = network_objective("iris", (4,), activation, loss)
+    assert create("node-perturbation", {}, objective).settings.sigma == sigma
+
+
 def test_what_is_measured_and_kept_is_the_mean_of_the_centers():
     objective = network_objective("iris", (4,))
     strategy = create("node-perturbation", {"average": 0.5}, objective)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block
 from distsearch.networks.changes import Change, Reach
+from distsearch.networks.exactness import sum_of_squares
 from distsearch.networks.initial import Start
 
 Array = NDArray[np.float32]
@@ -113,6 +114,8 @@ class Layer(Stage):
     """Time steps of its activations."""
     jumps: bool = False
     """Whether its activations jump."""
+    bits: int | None = None
+    """Its activations are whole numbers, up to 2^bits, of a power of two; None if they are not."""
     last: bool = False
     """Whether it is the output layer, whose activations have no row of ones."""
 
@@ -163,11 +166,11 @@ class Layer(Stage):
         """Write its tensors from `named` into the flat weights, (n,). Raises KeyError or ValueError if not its own."""
 
 
-def mean_size(inputs: Array) -> float:
+def mean_size(inputs: Array, by_blas: bool = True) -> float:
     """√(2 · the mean square of a layer's inputs), (inputs + 1, columns), but never close to zero.
 
     That is the deviation of the sums that initial weights (he) would give.
     """
     flat = inputs.ravel(order="K")  # in memory order, including the row of ones
-    squares = float(np.vdot(flat, flat)) - inputs.shape[1]
+    squares = (float(np.vdot(flat, flat)) if by_blas else sum_of_squares(flat)) - inputs.shape[1]
     return max(SMALLEST_SIZE, math.sqrt(max(0.0, 2 * squares / (inputs.size - inputs.shape[1]))))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.exactness import coarsened
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
 from distsearch.networks.matrices import Matrix
@@ -39,11 +40,18 @@ class Trace(NamedTuple):
 
 
 class Dense(Layer, Nodes):
-    """A dense layer of neurons, on activations of so many time steps."""
+    """A dense layer of neurons, on activations of so many time steps and, if they are few, so many bits."""
 
     kind = "dense"
 
-    def __init__(self, matrix: Matrix, neurons: Neurons, times_below: int = 1, last: bool = False) -> None:
+    def __init__(
+        self,
+        matrix: Matrix,
+        neurons: Neurons,
+        times_below: int = 1,
+        last: bool = False,
+        bits_below: int | None = None,
+    ) -> None:
         block = matrix.block
         self.matrix = matrix
         self.neurons = neurons
@@ -55,6 +63,8 @@ class Dense(Layer, Nodes):
         self.nodes = block.rows
         self.width = block.columns
         self._times_below = times_below
+        self._exact = bits_below if matrix.precision.whole and times_below == 1 else None
+        self.bits = neurons.bits if self._exact is not None else None
 
     @property
     def inputs(self) -> int:
@@ -110,7 +120,7 @@ class Dense(Layer, Nodes):
 
     def size(self, trace: Trace) -> float:
         """√2 times the inputs' root mean square."""
-        return mean_size(trace.inputs)
+        return mean_size(trace.inputs, by_blas=self._exact is None)
 
     def reach(self) -> Reach:
         """A move changes one row; in the output layer, that is all."""
@@ -178,7 +188,8 @@ class Dense(Layer, Nodes):
         inputs = trace.inputs
         if self._times_below > 1:  # a step is constant in time, and so are the inputs that it stands for
             inputs = inputs.reshape(len(inputs), self._times_below, -1).mean(axis=1)
-        np.matmul(slopes[:, 0], inputs.T, out=out)
+        sloping = slopes[:, 0] if self._exact is None else coarsened(slopes[:, 0], self._exact)
+        np.matmul(sloping, inputs.T, out=out)
 
     def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases."""
@@ -206,10 +217,10 @@ def from_word(arguments: str, builder: Builder) -> Dense:
     matrix = builder.matrix(
         whole(arguments, "a number of neurons such as 64"), math.prod(builder.shape) + 1, builder.precision()
     )
-    return Dense(matrix, builder.neurons(), builder.times)
+    return Dense(matrix, builder.neurons(), builder.times, bits_below=builder.bits)
 
 
 def output_layer(outputs: int, builder: Builder) -> Dense:
     """The output layer: its neurons are linear."""
     matrix = builder.matrix(outputs, math.prod(builder.shape) + 1, builder.precision())
-    return Dense(matrix, Linear(), builder.times, last=True)
+    return Dense(matrix, Linear(), builder.times, last=True, bits_below=builder.bits)

@@ -1,0 +1,131 @@
+"""Networks whose sums are whole numbers give the same bits whatever order BLAS adds in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from distsearch.data.schema import Schema
+from distsearch.networks.building import Design
+from distsearch.networks.exactness import coarsened, sum_of_squares
+from distsearch.networks.kinds import network_of
+from distsearch.randomness import Stream, noise
+
+KERNELS = ("", "Haswell", "Nehalem", "Prescott")  # its own choice, and older ones
+
+
+@pytest.mark.parametrize("input_bits", [0, 4, 8])
+@pytest.mark.parametrize("examples", [1, 100, 128])
+def test_products_of_coarsened_slopes_are_exact_and_close(input_bits, examples):
+    slopes = noise(0, Stream.DATA, 0, 0, 9, examples) * np.float32(10) ** np.arange(-4, 5, dtype=np.float32)[:, None]
+    inputs = np.rint(noise(1, Stream.DATA, 0, 0, 20, examples) * 2**input_bits / 5)
+    inputs[0] = 2**input_bits
+    coarse = coarsened(slopes, input_bits)
+    exact = coarse.astype(np.float64) @ inputs.T.astype(np.float64)
+    assert (coarse @ inputs.T).tolist() == exact.tolist()
+    assert (coarse[:, ::-1] @ inputs[:, ::-1].T).tolist() == exact.tolist()
+    allowed = np.abs(slopes).max(axis=1, keepdims=True) * 2.0 ** (input_bits + 7 - 24)
+    assert (np.abs(coarse - slopes) <= allowed).all()
+
+
+def test_a_node_s_slopes_are_coarsened_by_themselves_and_stay_finite():
+    slopes = noise(0, Stream.DATA, 0, 0, 4, 128)
+    slopes[1] = 0
+    slopes[2] *= np.float32(1e-38)
+    whole = coarsened(slopes, 8)
+    assert np.isfinite(whole).all()
+    assert not whole[1].any()
+    for row in range(4):
+        assert coarsened(slopes[row : row + 1], 8).tobytes() == whole[row].tobytes()
+
+
+def test_the_sum_of_squares():
+    numbers = noise(0, Stream.DATA, 0, 0, 1, 1000)[0]
+    assert sum_of_squares(numbers) == pytest.approx(np.square(numbers, dtype=np.float64).sum())
+
+
+@pytest.mark.parametrize(
+    ("activation", "levels", "precision", "bits", "expected"),
+    [
+        (("sign", "step"), 5, ("binary",), 8, [0, 0, None]),
+        (("quantized-relu", "staircase"), 5, ("int8",), 8, [2, None, None]),
+        (("staircase", "quantized-relu"), 4, ("ternary",), 8, [2, None, None]),
+        (("sign", "sign"), 5, ("binary", "float32", "binary"), 8, [0, None, None]),
+        (("relu", "sign"), 5, ("binary",), 8, [None, None, None]),
+        (("sign", "sign"), 5, ("binary",), None, [None, None, None]),
+        (("sign", "sign"), 5, ("float32",), 8, [None, None, None]),
+    ],
+)
+def test_a_layer_s_bits_are_known_only_if_all_below_it_are_exact(activation, levels, precision, bits, expected):
+    network = network_of(Design((5, 4), activation, precision, levels), (3,), 2, bits)
+    assert [layer.bits for layer in network.layers] == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "bits"), [(2**-8, 256, 8), (1.0, 16, 4), (16.0, 16, 8), (2**-10, 4, 10), (None, None, None)]
+)
+def test_the_features_bits_include_the_one_that_biases_are_multiplied_by(step, steps, bits):
+    assert Schema(("x",), "", None, 1, None, None, step=step, steps=steps).feature_bits == bits
+
+
+FEW_BITS: dict[str, list[str]] = {"activation": ["sign", "quantized-relu"], "precision": ["binary"]}
+SEARCHES: dict[str, dict[str, object]] = {
+    "nodes": {**FEW_BITS, "strategy": "node-perturbation"},
+    "nodes in groups, batches": {**FEW_BITS, "strategy": "node-perturbation", "groups": 20, "batch": 200},
+    "mixed": {**FEW_BITS, "strategy": "node-perturbation", "precision": ["ternary", "int8", "binary"]},
+    "weights": {**FEW_BITS, "strategy": "hill-climb"},
+    "weights, uphill": {**FEW_BITS, "strategy": "annealing", "precision": ["int8"]},
+    "plain": {"strategy": "node-perturbation"},
+}
+PROGRAM = f"""
+import hashlib, json
+from pathlib import Path
+from threadpoolctl import threadpool_info
+from searches import search
+
+found = {{}}
+for name, flags in {SEARCHES!r}.items():
+    stored, _ = search(Path("."), name=name.split()[0] + str(len(found)), data="spiral", layers=[64, 32], input_bits=8,
+                       rounds=4, **flags)
+    files = [(stored.path / file).read_bytes() for file in ("best.safetensors", "checkpoint.safetensors", "losses.bin")]
+    found[name] = hashlib.sha256(b"".join(files)).hexdigest()
+print(json.dumps([[each["architecture"] for each in threadpool_info() if each["user_api"] == "blas"][0], found]))
+"""
+
+
+@pytest.fixture(scope="module")
+def by_kernel(tmp_path_factory) -> dict[str, dict[str, str]]:
+    """A hash of the weights, states and losses of some short searches, for each kernel that OpenBLAS takes here."""
+    if "openblas" not in {each["internal_api"] for each in threadpool_info() if each["user_api"] == "blas"}:
+        pytest.skip("NumPy's BLAS here is not OpenBLAS")
+    places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    running = []
+    for kernel in KERNELS:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+        if kernel:
+            environment["OPENBLAS_CORETYPE"] = kernel
+        folder = tmp_path_factory.mktemp(kernel or "own")
+        command = [sys.executable, "-c", PROGRAM]
+        running.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True))
+    said = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(KERNELS)
+    found = dict(json.loads(text.splitlines()[-1]) for text in said)
+    if len(found) == 1:
+        pytest.skip("NumPy's BLAS here has one kernel only")
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHES if name != "plain"])
+def test_a_network_whose_sums_are_whole_numbers_depends_on_no_kernel(by_kernel, name):
+    found = {kernel: hashes[name] for kernel, hashes in by_kernel.items()}
+    assert len(set(found.values())) == 1, found
+
+
+def test_other_networks_do(by_kernel):
+    """Were it otherwise, the test above would show nothing."""
+    assert len({hashes["plain"] for hashes in by_kernel.values()}) == len(by_kernel)
