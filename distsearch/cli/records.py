@@ -61,23 +61,31 @@ def replay(
 
 def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
     """Show what happened in a run."""
-    from distsearch.cli.tables import history_table, result_table, settings_line
+    from distsearch.cli.tables import history_table, network_table, result_table, settings_line
+    from distsearch.data.schema import Schema
+    from distsearch.objectives.model import network_for
 
     stored = stored_run(run, runs)
     history = list(stored.history())
+    schema = Schema.from_json(stored.manifest.data) if stored.manifest.data else None
+    layers = network_for(stored.config.network, schema).described() if schema else []
     if json:
         print_json(
             {
                 "run": stored.path.name,
                 "config": stored.config,
                 "manifest": stored.manifest,
+                "network": [layer._asdict() for layer in layers],
                 "result": stored.result,
                 "history": history,
             }
         )
         return
     result = stored.result
-    print_parts(settings_line(stored.config), history_table(history), "")
+    print_parts(settings_line(stored.config), "")
+    if schema:
+        print_parts(network_table(schema.shape or (len(schema.features),), layers), "")
+    print_parts(history_table(history), "")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
 
 

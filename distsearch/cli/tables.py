@@ -19,6 +19,7 @@ from distsearch.strategies.base import AnyStrategy
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
     from distsearch.jobs.cluster import Job
+    from distsearch.networks.network import Described
     from distsearch.search.comparison import Contestant, Line, Spread
     from distsearch.search.verification import Verdict
 
@@ -74,6 +75,23 @@ def settings_line(config: RunConfig) -> str:
         f"{config.data.source}, hidden layers {network} ({activations}), {config.network.loss}, "
         f"{config.strategy.name}, seed {config.strategy.seed}"
     )
+
+
+def network_table(inputs: tuple[int, ...], layers: "Sequence[Described]") -> Table:
+    """A network layer by layer, from its inputs' shape on: what each returns for an example, and its weights."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer")
+    for name in ("returns", "weights", "bits"):
+        table.add_column(name, justify="right")
+    table.add_row("inputs", _by(inputs), "", "")
+    for layer in layers:
+        weights = f"{layer.weights:,}" if layer.weights else ""
+        table.add_row(layer.kind, _by(layer.shape), weights, ", ".join(map(str, layer.bits)))
+    return table
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def runs_table(paths: Iterable[Path]) -> Table:

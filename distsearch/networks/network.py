@@ -5,7 +5,7 @@ Activations are (candidates, rows, columns): the examples are last, and contiguo
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,15 @@ class _ThreadBuffers(threading.local):
 
     def __reduce__(self) -> tuple[type["_ThreadBuffers"], tuple[()]]:
         return _ThreadBuffers, ()
+
+
+class Described(NamedTuple):
+    """A layer, for people."""
+
+    kind: str
+    shape: tuple[int, ...]  # of its activations
+    weights: int
+    bits: tuple[int, ...]  # of its weights, where they differ of some
 
 
 class Network:
@@ -56,6 +65,19 @@ class Network:
     def windows(self) -> int:
         """The most columns that any of its products has for an example: more than 1 for convolutions."""
         return max(layer.windows for layer in self.layers)
+
+    def described(self) -> list[Described]:
+        """Each layer's kind, shape and weights, and how many bits these have in the forward pass."""
+        bits = {matrix.block: matrix.precision.bits for matrix in self.matrices}
+        return [
+            Described(
+                layer.kind,
+                layer.shape,
+                sum(block.size for block in layer.blocks),
+                tuple(sorted({bits.get(block, 32) for block in layer.blocks})),
+            )
+            for layer in self.layers
+        ]
 
     def start(self, kind: str, seed: int) -> Array:
         """The initial weights, (n,): normal by `kind`, with zero biases. Raises SettingError if it is unknown."""

@@ -164,6 +164,16 @@ def test_show_tells_what_happened(folder):
     assert document["manifest"]["machine"]["numpy"] == np.__version__
 
 
+def test_show_prints_the_network_layer_by_layer(tmp_path):
+    flags = ["--layers", "conv4x3,pool2,8", "--precision", "float32,int8,binary", "--data", "digits", "--shape", "8,8,1"]
+    succeeded("run", "--name", "made", "--rounds", "1", "--workers", "0", *flags, cwd=tmp_path)
+    lines = [line.split() for line in succeeded("show", "made", cwd=tmp_path).stdout.splitlines()]
+    for row in ("inputs 8 × 8 × 1", "conv 4 × 3 × 3 40 32", "dense 8 296 8", "dense 10 90 1"):
+        assert row.split() in lines
+    document = json.loads(succeeded("show", "made", "--json", cwd=tmp_path).stdout)
+    assert document["network"][0] == {"kind": "conv", "shape": [4, 3, 3], "weights": 40, "bits": [32]}
+
+
 def test_list_has_a_line_for_each_run(folder):
     lines = succeeded("list", cwd=folder).stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["run", "first", "table"]
