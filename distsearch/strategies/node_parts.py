@@ -7,6 +7,8 @@ from typing import NamedTuple
 from distsearch.candidates.blocks import NodeLayer
 
 UNIT_COST = 23_000  # multiplications per example that are worth a unit, besides the forward pass that all need
+UNIT_PASSES = 2  # the same with convolutions, whose forward pass counts for more, in forward passes
+SLICE, SLICE_OF_IMAGES = 128, 64  # examples per unit
 MOST_PARTS = 32  # that the nodes are divided into
 
 
@@ -31,7 +33,13 @@ class Parts(NamedTuple):
                 weights.append(weights[-1] + some * layer.width)
                 costs.append(costs[-1] + layer.price + some * layer.width)
                 left -= some
-        count = max(1, min(MOST_PARTS, int(costs[-1] / UNIT_COST)))
+        worth = max(UNIT_COST, UNIT_PASSES * sum(layer.products for layer in layers if layer.places > 1))
+        count = max(1, min(MOST_PARTS, int(costs[-1] / worth)))
         chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(moves) - 1}
         at = sorted(chosen)
         return cls(tuple(moves[place] for place in at), tuple(weights[place] for place in at))
+
+
+def slice_size(layers: Sequence[NodeLayer]) -> int:
+    """How many examples of the batch make a unit, with one part of the nodes: fewer if each of them is much work."""
+    return SLICE_OF_IMAGES if any(layer.places > 1 for layer in layers) else SLICE

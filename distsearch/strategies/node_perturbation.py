@@ -30,13 +30,12 @@ from distsearch.strategies.base import (
     frozen,
 )
 from distsearch.strategies.descent import Descent, DescentSettings, DescentState, outgoing, resolve
-from distsearch.strategies.node_parts import Parts
+from distsearch.strategies.node_parts import Parts, slice_size
 from distsearch.strategies.optimizers import Moments
 from distsearch.strategies.ranges import in_ranges
 from distsearch.strategies.schedules import Plateau
 from distsearch.strategies.sums import Subtree, merge, total
 
-SLICE = 128  # examples per unit
 RATE, LARGEST_RATE, RATE_SHARE_OF_JUMPS = 0.28, 0.1, 0.3
 SIGMA_OF_JUMPS = 0.8  # found by trying: the same from 0.7 to 1, for steps, signs and staircases
 PASSES = 4.0  # measured cost of a round besides its experiments, in forward passes
@@ -110,7 +109,8 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         super().__init__(settings, task)
         self._descent = Descent(self.settings, decided(self.settings.sigma))
         self._parts = Parts.of(task.nodes, self.settings.groups)
-        self._gradient_units = -(-task.batch // SLICE) * len(self._parts)
+        self._slice = slice_size(task.nodes)
+        self._gradient_units = -(-task.batch // self._slice) * len(self._parts)
 
     @classmethod
     def resolve(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
@@ -181,11 +181,11 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         for number in range(lo // len(parts), -(-hi // len(parts))):
             start = number * len(parts)
             first, last = max(lo, start), min(hi, start + len(parts))
-            examples = slice(number * SLICE, min((number + 1) * SLICE, self.task.batch))
+            examples = slice(number * self._slice, min((number + 1) * self._slice, self.task.batch))
             experiments = objective.nodes.experiments(state.center, draw, examples)
             losses[first - lo : last - lo] = experiments.losses.mean(dtype=np.float64)
             ends = parts.moves[first - start : last - start + 1]
-            drawn = signs(state.seed, Stream.SIGNS, draw, number, ends[0], ends[-1], SLICE)
+            drawn = signs(state.seed, Stream.SIGNS, draw, number, ends[0], ends[-1], self._slice)
             drawn = drawn[:, : examples.stop - examples.start]
             begin, end = parts.weights[first - start], parts.weights[last - start]
             gradient = np.empty(end - begin, np.float32)

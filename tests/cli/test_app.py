@@ -165,7 +165,16 @@ def test_show_tells_what_happened(folder):
 
 
 def test_show_prints_the_network_layer_by_layer(tmp_path):
-    flags = ["--layers", "conv4x3,pool2,8", "--precision", "float32,int8,binary", "--data", "digits", "--shape", "8,8,1"]
+    flags = [
+        "--layers",
+        "conv4x3,pool2,8",
+        "--precision",
+        "float32,int8,binary",
+        "--data",
+        "digits",
+        "--shape",
+        "8,8,1",
+    ]
     succeeded("run", "--name", "made", "--rounds", "1", "--workers", "0", *flags, cwd=tmp_path)
     lines = [line.split() for line in succeeded("show", "made", cwd=tmp_path).stdout.splitlines()]
     for row in ("inputs 8 × 8 × 1", "conv 4 × 3 × 3 40 32", "dense 8 296 8", "dense 10 90 1"):

@@ -6,7 +6,7 @@ again. The product with a window's inputs is a matrix times columns (im2col), so
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +44,7 @@ class Trace(NamedTuple):
     matrices: Array  # (G, channels, inputs of a window + 1)
     kernel: Array  # (channels, channels below, size, size), with zeros between groups
     inputs: Array  # (rows below, columns)
+    seen: "tuple[tuple[slice, Array], ...]"  # what windows see, as `_seen` yields it; none if it is too much to keep
     sums: Array  # (channels, height, width, columns), before pooling
     pooled: Array  # (channels, pooled height, pooled width, columns): the nodes
     activations: Array  # (rows, columns)
@@ -129,16 +130,17 @@ class Convolution(Layer, Nodes):
         """The forward pass of some weights, (n,), from activations below, (rows, columns)."""
         columns = below.shape[1]
         matrices = np.stack([matrix.of(weights) for matrix in self.matrices])
-        sums = self._sums(matrices, below)
+        seen = tuple(self._seen(below)) if columns <= self._together() else ()
+        sums = self._sums(matrices, columns, seen or self._seen(below))
         pooled = self.pool.of(sums)
         zeros = np.zeros((self.rows, columns), np.float32)
         activations = self._activated(pooled[np.newaxis], zeros)[0]
-        return Trace(matrices, self._kernel(matrices), below, sums, pooled, activations, zeros)
+        return Trace(matrices, self._kernel(matrices), below, seen, sums, pooled, activations, zeros)
 
-    def _sums(self, matrices: Array, below: Array) -> Array:
-        """The sums, (channels, height, width, columns), of activations below, (rows, columns)."""
-        sums = np.empty((*self._map, below.shape[1]), np.float32)
-        for some, patches in self._seen(below):
+    def _sums(self, matrices: Array, columns: int, seen: Iterable[tuple[slice, Array]]) -> Array:
+        """The sums, (channels, height, width, columns), of what windows see."""
+        sums = np.empty((*self._map, columns), np.float32)
+        for some, patches in seen:
             np.copyto(sums[..., some], np.matmul(matrices, patches).reshape(*self._map, -1))
         return sums
 
@@ -147,13 +149,17 @@ class Convolution(Layer, Nodes):
 
         Yields which columns, and (G, width, windows * columns).
         """
-        together = max(1, PATCHES_BYTES // (4 * len(self.blocks) * self.width * self.windows))
+        together = self._together()
         for start in range(0, below.shape[1], together):
             some = slice(start, min(start + together, below.shape[1]))
             patches = np.empty((1, len(self.blocks), self.width, self.windows * (some.stop - start)), np.float32)
             patches[:, :, -1] = 1
             self._gather(below[np.newaxis, :, some], patches)
             yield some, patches[0]
+
+    def _together(self) -> int:
+        """Of how many columns all that windows see is kept in memory at once."""
+        return max(1, PATCHES_BYTES // (4 * len(self.blocks) * self.width * self.windows))
 
     def _kernel(self, matrices: Array) -> Array:
         """The weights, without biases, as (channels, channels below, size, size)."""
@@ -229,7 +235,8 @@ class Convolution(Layer, Nodes):
 
     def _after_everything(self, trace: Trace, change: Everything) -> Everything:
         """The activations for activations below, one experiment after the other."""
-        pooled = np.stack([self.pool.of(self._sums(trace.matrices, below)) for below in change.activations])
+        sums = [self._sums(trace.matrices, below.shape[1], self._seen(below)) for below in change.activations]
+        pooled = np.stack([self.pool.of(each) for each in sums])
         return Everything(self._activated(pooled, trace.zeros))
 
     def reached(self, below: Reach) -> Reach:
@@ -258,7 +265,7 @@ class Convolution(Layer, Nodes):
         spread = self.pool.spread(slopes.reshape(len(slopes), *self._image, -1), trace.sums[at], trace.pooled[at])
         out[:] = 0
         rows = self.blocks[0].rows
-        for some, seen in self._seen(trace.inputs):
+        for some, seen in trace.seen or self._seen(trace.inputs):
             here = spread[..., some].reshape(len(spread), -1)
             for number, patches in enumerate(seen):
                 first, last = max(at.start, number * rows) - at.start, min(at.stop, (number + 1) * rows) - at.start
