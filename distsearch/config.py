@@ -70,10 +70,22 @@ class NetworkConfig(Settings, frozen=True):
         tuple[str, ...],
         about(
             "activation of the hidden layers, one for each or one for all: relu, leaky-relu, gelu, tanh, hard-tanh, "
-            "sigmoid, step, sign, staircase, quantized-relu or linear"
+            "sigmoid, step, sign, staircase, quantized-relu, linear, or lif: neurons that leak, integrate and fire"
         ),
     ] = ("relu",)
     levels: Annotated[int, about("levels of the activations staircase and quantized-relu", at_least=2)] = 5
+    time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
+    membrane_decay: Annotated[
+        float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
+    ] = 0.95
+    threshold: Annotated[float, about("lif: potential at which a neuron spikes", above=0)] = 1.0
+    reset: Annotated[str, about("lif: what a spike does to the potential: zero, or subtract the threshold")] = "zero"
+    encoding: Annotated[
+        str, about("lif: what the first layer is given: a constant current, or spikes at a rate: constant or rate")
+    ] = "constant"
+    readout: Annotated[
+        str, about("lif: the outputs: counts of spikes, or the membrane of neurons that do not spike")
+    ] = "counts"
     precision: Annotated[
         tuple[str, ...],
         about(
@@ -86,7 +98,7 @@ class NetworkConfig(Settings, frozen=True):
             str,
             about(
                 "initial weights: course (0.01 × normal), he or glorot; if not set, course, or with more than one "
-                "hidden layer or few bits he, for tanh and sigmoid glorot"
+                "hidden layer, few bits or lif he, for tanh and sigmoid glorot"
             ),
         ]
         | None

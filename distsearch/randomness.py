@@ -31,6 +31,7 @@ class Stream(IntEnum):
     SIGNS = 5
     ACCEPTANCE = 6
     RESTARTS = 7
+    PHASES = 8
 
 
 @cache

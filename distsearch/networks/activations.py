@@ -103,6 +103,11 @@ def staircase(levels: int) -> Activation:
     return Activation(partial(_staircase, levels=levels), jumps=True, start="glorot", bits=_bits(levels))
 
 
+def _lif(hidden: Array, zeros: Array) -> None:
+    """What a spiking neuron of threshold 1 makes of its first time step; for several there is networks/spikes.py."""
+    np.greater_equal(hidden, np.float32(1), out=hidden)
+
+
 def _quantized_relu(hidden: Array, zeros: Array, levels: int) -> None:
     steps = np.float32(levels - 1)
     np.maximum(hidden, zeros, out=hidden)
@@ -138,6 +143,7 @@ _OURS = {
     "sign": Activation(_sign, jumps=True, start="glorot", bits=0),
     **{name: make(LEVELS) for name, make in WITH_LEVELS.items()},
     "linear": Activation(_linear),
+    "lif": Activation(_lif, jumps=True),
 }
 ACTIVATIONS: Registry[Activation] = Registry(
     "activation",

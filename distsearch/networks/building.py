@@ -16,6 +16,7 @@ from distsearch.networks.layers.images import Images
 from distsearch.networks.matrices import Matrix
 from distsearch.networks.neurons import Elementwise, Linear, Neurons
 from distsearch.networks.precision import PRECISIONS, Precision
+from distsearch.networks.spikes import LIF, SPIKES, SpikeCounts, Spikes, Spiking
 from distsearch.text import words
 
 Word = int | str
@@ -33,9 +34,18 @@ class Design:
     precision: tuple[str, ...] = ("float32",)
     """That of each layer's weights, the output layer's last, or one for all."""
     levels: int = LEVELS
+    spikes: Spikes = SPIKES
+    """How the neurons of the activation `lif` spike."""
+
+    @property
+    def spiking(self) -> bool:
+        """Whether any neurons spike; then those of the output layer do as well, if their spikes are to be counted."""
+        return LIF in self.activation
 
     def suited_start(self) -> str:
         """The start that suits it: the course's own does not reach through more than one hidden layer, nor rounding."""
+        if self.spiking:
+            return "he"
         plain = self.precision == ("float32",) and all(isinstance(word, int) for word in self.layers)
         if plain and len(self.layers) <= 1:
             return "course"
@@ -93,7 +103,7 @@ class Builder:
             raise self.misfit(word, "needs images: a source of images, or --shape height,width,channels for a table")
         if self.channels_last:
             height, width, channels = self.shape
-            return Images(channels, height, width, channels_last=True)
+            return Images(channels, height, width, self.times, channels_last=True)
         return Images(*self.shape, self.times)
 
     def require_channels_first(self, word: str) -> None:
@@ -128,8 +138,15 @@ class Builder:
         self._activations += 1
         if name == "linear":
             return Linear(self.times)
+        if name == LIF:
+            return Spiking(self.design.spikes, self.times)
         make = WITH_LEVELS.get(name)
         return Elementwise(make(self.design.levels) if make else ACTIVATIONS.find(name), self.times)
+
+    def output_neurons(self) -> Neurons:
+        """The output layer's neurons: one activation for each example."""
+        spikes = self.design.spikes
+        return SpikeCounts(spikes, self.times) if self.design.spiking and spikes.readout == "counts" else Linear()
 
     def precision(self) -> Precision:
         """The precision of the next layer's weights."""

@@ -1,14 +1,18 @@
 """The kinds of layers, and the network that a design makes of them."""
 
+import math
 from collections.abc import Callable
 
 from distsearch.networks.building import Builder, Design
-from distsearch.networks.layers import convolution, dense, normalisation, pooling, residual
+from distsearch.networks.layers import convolution, dense, normalisation, pooling, recurrent, residual
 from distsearch.networks.layers.base import Layer
+from distsearch.networks.layers.membrane import Membrane
 from distsearch.networks.network import Network
+from distsearch.networks.spikes import RateCode
 
 KINDS: dict[str, Callable[[str, Builder], Layer]] = {
     "": dense.from_word,
+    "r": recurrent.from_word,
     "conv": convolution.from_word,
     "pool": pooling.largest_from_word,
     "avgpool": pooling.mean_from_word,
@@ -25,12 +29,19 @@ def network_of(design: Design, inputs: tuple[int, ...], outputs: int, bits: int 
     bits: the examples' features are whole numbers, up to 2^bits, of a power of two that divides 1.
     Raises SettingError for what does not fit, before anything is allocated.
     """
+    spikes = design.spikes
+    spikes.check()
     builder = Builder(design, KINDS, inputs, bits=bits)
+    code = RateCode(math.prod(inputs), spikes.time_steps) if design.spiking and spikes.encoding == "rate" else None
+    builder.times = code.steps if code else 1
     for word in design.layers:
         builder.add(word)
+    if builder.times > 1 and spikes.readout == "membrane":
+        builder.layers.append(Membrane(builder.shape, spikes))
+        builder.times, builder.bits = 1, None
     output = dense.output_layer(outputs, builder)
     builder.check_counts()
-    return Network([*builder.layers, output], builder.matrices)
+    return Network([*builder.layers, output], builder.matrices, code)
 
 
 def dense_network(inputs: int, hidden: tuple[int, ...], outputs: int, activation: str) -> Network:

@@ -23,10 +23,13 @@ class Matrix:
         """The matrix, (rows, columns), of the flat weights, (n,)."""
         return self.precision.rounded(self.block.matrix(weights))
 
+    def each(self, candidates: Candidates) -> Array:
+        """Each candidate's matrix, (candidates, rows, columns)."""
+        return self.precision.rounded(candidates.matrices(self.block))
+
     def apply(self, candidates: Candidates, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's matrix by its inputs: out, (candidates, rows, columns of the inputs)."""
         if self.precision.bits == FLOAT32.bits:
             candidates.apply(self.block, inputs, out)
             return
-        matrices = self.precision.rounded(candidates.matrices(self.block))
-        np.matmul(matrices, inputs.array if isinstance(inputs, Shared) else inputs, out=out)
+        np.matmul(self.each(candidates), inputs.array if isinstance(inputs, Shared) else inputs, out=out)

@@ -15,6 +15,7 @@ from distsearch.candidates.blocks import Block
 from distsearch.networks.initial import STARTS
 from distsearch.networks.layers.base import Above, Layer, Movable
 from distsearch.networks.matrices import Matrix
+from distsearch.networks.spikes import RateCode
 from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
@@ -40,12 +41,13 @@ class Described(NamedTuple):
 
 
 class Network:
-    """Layers, each fed by the one before; the last is the output layer."""
+    """Layers, each fed by the one before; the last is the output layer. The first may see its inputs as spikes."""
 
-    def __init__(self, layers: Sequence[Layer], matrices: Sequence[Matrix] = ()) -> None:
+    def __init__(self, layers: Sequence[Layer], matrices: Sequence[Matrix] = (), code: RateCode | None = None) -> None:
         self.layers = tuple(layers)
         self.matrices = tuple(matrices)
         """Those of the weights that may be rounded."""
+        self.code = code
         self.blocks: tuple[Block, ...] = tuple(block for layer in layers for block in layer.blocks)
         """The matrices into which the weights are divided, in order."""
         self.weights_count = self.blocks[-1].stop
@@ -92,7 +94,7 @@ class Network:
 
         inputs are (features + 1, examples), their last row ones.
         """
-        below: Shared | Array = inputs
+        below: Shared | Array = Shared(self.code.of(inputs.array), kept=False) if self.code else inputs
         outputs = inputs.array
         for layer, buffers in zip(self.layers, self._buffers_for(len(candidates), inputs.array.shape[-1]), strict=True):
             below = outputs = layer.forward(candidates, below, buffers)
@@ -101,6 +103,8 @@ class Network:
     def traces(self, weights: Array, inputs: Array) -> list[Any]:
         """The forward pass of some weights, (n,), through each layer, kept to see what moving nodes changes."""
         traces: list[Any] = []
+        if self.code:
+            inputs = self.code.of(inputs)
         for layer in self.layers:
             traces.append(layer.trace(weights, inputs))
             inputs = traces[-1].activations

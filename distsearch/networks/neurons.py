@@ -21,6 +21,12 @@ class Neurons(ABC):
     """Whether activations are the sums."""
     bits: int | None = None
     """Activations are whole numbers, up to 2^bits, of a power of two; None if they are not."""
+    spiking: bool = False
+    """Whether they spike; then they have an `after` of their own, which skips what does not change."""
+    smallest_step: float = 0.0
+    """The size of the smallest step of their sums that makes sense."""
+    waking: np.float32 | None = None
+    """A constant sum at which they are barely active, if upward steps are to reach it: otherwise they might die."""
 
     @abstractmethod
     def apply(self, sums: Array, zeros: Array) -> Array:
@@ -28,6 +34,14 @@ class Neurons(ABC):
 
         Unless the layer is the last, the last row is ones, and must stay ones. zeros are (rows, columns).
         """
+
+    def after(self, before: Array, sums: Array, weights: Array, changes: Array) -> Array:
+        """The activations, (experiments, rows, columns), when one input changes in each experiment.
+
+        before are those of no experiment, (rows, columns), of sums, (1, neurons, columns); weights, (experiments,
+        neurons), are those of the input, and changes, (experiments, columns), its changes.
+        """
+        raise NotImplementedError
 
 
 class Elementwise(Neurons):

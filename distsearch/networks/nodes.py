@@ -96,7 +96,7 @@ class NodeExperiments:
     def _slopes(self, movable: Movable, some: slice, signs: Array, sigma: float, group: int) -> Array:
         """The slopes of each example's loss along moves of some nodes, (nodes, places, examples), from their signs."""
         nodes = movable.nodes
-        steps = signs * np.float32(sigma * nodes.size(movable.trace))
+        steps = nodes.steps(movable.trace, signs, some, sigma)
         steps = steps.reshape(-1, nodes.places, steps.shape[1])
         together = group * self._together(movable, steps.shape[2])
         for place in range(nodes.places):

@@ -17,6 +17,7 @@ from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
 from distsearch.networks.network import Network
 from distsearch.networks.packing import Layout, Tensors, packed
+from distsearch.networks.spikes import Spikes
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.network import NetworkObjective
@@ -48,7 +49,10 @@ def network_for(config: NetworkConfig, schema: Schema) -> Network:
 
 def design_of(config: NetworkConfig) -> Design:
     """What the configuration says of the network."""
-    return Design(config.layers, config.activation, config.precision, config.levels)
+    spikes = Spikes(
+        config.time_steps, config.membrane_decay, config.threshold, config.reset, config.encoding, config.readout
+    )
+    return Design(config.layers, config.activation, config.precision, config.levels, spikes)
 
 
 def start_for(config: NetworkConfig) -> str:

@@ -70,6 +70,10 @@ class Nodes(ABC):
         (That of the sums themselves would grow with the weights, and so would the steps.)
         """
 
+    def steps(self, trace: Any, signs: Array, at: slice, sigma: float) -> Array:
+        """The steps of the nodes `at`, (their moves, examples), of these signs: σ times the size."""
+        return signs * np.float32(sigma * self.size(trace))
+
     @abstractmethod
     def moved(self, trace: Any, steps: Array, at: slice, group: int, place: int) -> Change:
         """What moving the nodes `at` by steps, (nodes, examples), changes in the layer's activations at a place."""

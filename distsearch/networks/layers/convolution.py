@@ -188,8 +188,8 @@ class Convolution(Layer, Nodes):
         return self.nodes * self.width * self.windows * self._below.times
 
     def size(self, trace: Trace) -> float:
-        """√2 times the inputs' root mean square."""
-        return mean_size(trace.inputs)
+        """√2 times the inputs' root mean square, but no less than makes sense to its neurons."""
+        return max(self.neurons.smallest_step, mean_size(trace.inputs))
 
     def reach(self) -> Reach:
         """A move changes one place."""

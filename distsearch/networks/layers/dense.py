@@ -14,11 +14,12 @@ from distsearch.networks.exactness import coarsened
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
 from distsearch.networks.matrices import Matrix
-from distsearch.networks.neurons import Linear, Neurons
+from distsearch.networks.neurons import Neurons
 
 Array = NDArray[np.float32]
 
 NODE_COST = 60.0  # measured cost, in multiplications, that moving one node adds in each node above, besides products
+SPARSE_COST = 20.0  # the same at each time step, where only what changes is computed again
 
 
 class Buffers(NamedTuple):
@@ -34,6 +35,7 @@ class Trace(NamedTuple):
 
     matrix: Array  # (outputs, inputs + 1)
     inputs: Array  # (inputs + 1, columns)
+    mean_inputs: Array  # (inputs + 1, examples), over the time steps
     sums: Array  # (1, outputs, columns), the layer's nodes
     activations: Array  # (rows, columns)
     zeros: Array  # (rows, columns)
@@ -77,8 +79,8 @@ class Dense(Layer, Nodes):
         if not self.last:
             ones = np.ones((candidates, self.rows, columns), np.float32)
             return Buffers(ones, ones[:, :-1], np.zeros_like(ones[0]))
-        if columns == 1:  # otherwise NumPy would sum one candidate's outputs in a different order from many's
-            outputs = np.empty((candidates, self.outputs, 1), np.float32)
+        if examples == 1:  # otherwise NumPy would sum one candidate's outputs in a different order from many's
+            outputs = np.empty((candidates, self.outputs, columns), np.float32)
         else:
             # In memory (outputs, candidates, examples), so that a loss's operations on every example run on from one
             # candidate to the next.
@@ -97,7 +99,14 @@ class Dense(Layer, Nodes):
         padded = self._padded(1, below.shape[1])
         padded[:, : self.outputs] = sums
         zeros = np.zeros_like(padded[0])
-        return Trace(matrix, below, sums, self._activated(padded, zeros)[0], zeros)
+        return Trace(matrix, below, self._mean(below), sums, self._activated(padded, zeros)[0], zeros)
+
+    def _mean(self, inputs: Array) -> Array:
+        """The mean over the time steps of inputs, (inputs + 1, columns): (inputs + 1, examples)."""
+        if self._times_below == 1:
+            return inputs
+        share = np.full(self._times_below, 1 / self._times_below, np.float32)
+        return np.matmul(share, inputs.reshape(len(inputs), self._times_below, -1))  # ten times as fast as `mean`
 
     def _padded(self, experiments: int, columns: int) -> Array:
         """Memory for sums, and for the row of ones below activations, (experiments, rows, columns)."""
@@ -119,8 +128,15 @@ class Dense(Layer, Nodes):
         return self.nodes * self.width * self._times_below
 
     def size(self, trace: Trace) -> float:
-        """√2 times the inputs' root mean square."""
-        return mean_size(trace.inputs, by_blas=self._exact is None)
+        """√2 times the inputs' root mean square, but no less than makes sense to its neurons."""
+        return max(self.neurons.smallest_step, mean_size(trace.inputs, by_blas=self._exact is None))
+
+    def steps(self, trace: Trace, signs: Array, at: slice, sigma: float) -> Array:
+        """As for all nodes; but upward by enough to wake neurons that would be silent for ever."""
+        steps = super().steps(trace, signs, at, sigma)
+        if self.neurons.waking is None:
+            return steps
+        return np.maximum(steps, self.neurons.waking - self._mean(trace.sums[0, at]), out=steps, where=signs > 0)
 
     def reach(self) -> Reach:
         """A move changes one row; in the output layer, that is all."""
@@ -132,15 +148,18 @@ class Dense(Layer, Nodes):
             steps = np.tile(steps, self._times_below)
         if self.neurons.linear:
             return Moved(steps, at, group)
-        padded = np.empty((1, len(steps) + 1, steps.shape[1]), np.float32)
-        np.add(trace.sums[0, at], steps, out=padded[0, :-1])
-        changes = self._activated(padded, trace.zeros)[0, :-1]
-        changes -= trace.activations[:-1][at]
+        padded = np.empty((1, len(steps) + (not self.last), steps.shape[1]), np.float32)
+        np.add(trace.sums[0, at], steps, out=padded[0, : len(steps)])
+        changes = self._activated(padded, trace.zeros)[0, : len(steps)]
+        changes -= trace.activations[: self.outputs][at]
         return Moved(changes, at, group)
 
     def after(self, trace: Trace, change: Change) -> Everything:
         """The activations after a change below: only the columns of the matrix for what has changed are multiplied."""
         match change:
+            case Moved(group=1) if self.neurons.spiking:
+                weights = trace.matrix.T[:-1][change.rows]
+                return Everything(self.neurons.after(trace.activations, trace.sums, weights, change.changes))
             case Moved():
                 padded = self._after_move(trace, change)
             case Window():
@@ -179,17 +198,15 @@ class Dense(Layer, Nodes):
     def reached(self, below: Reach) -> Reach:
         """All neurons; what one row changes costs no product worth counting."""
         products = 0 if below.rows == 1 else below.rows * self.outputs
-        cost = self._times_below * (products + NODE_COST * self.outputs)
-        numbers = self._times_below * self.outputs
+        sparse = self.neurons.spiking and below.rows == 1
+        cost = self._times_below * (products + (SPARSE_COST if sparse else NODE_COST) * self.outputs)
+        numbers = self.outputs * (self.times if sparse else self._times_below)
         return Reach(self.rows, None, below.multiplications + cost, below.numbers + numbers)
 
     def gradient(self, trace: Trace, slopes: Array, at: slice, out: Array) -> None:
         """Write the gradient of some nodes' weights, (nodes, inputs + 1), from slopes, (nodes, 1, examples)."""
-        inputs = trace.inputs
-        if self._times_below > 1:  # a step is constant in time, and so are the inputs that it stands for
-            inputs = inputs.reshape(len(inputs), self._times_below, -1).mean(axis=1)
         sloping = slopes[:, 0] if self._exact is None else coarsened(slopes[:, 0], self._exact)
-        np.matmul(sloping, inputs.T, out=out)
+        np.matmul(sloping, trace.mean_inputs.T, out=out)  # a step is constant in time, and so is what it stands for
 
     def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases."""
@@ -221,6 +238,6 @@ def from_word(arguments: str, builder: Builder) -> Dense:
 
 
 def output_layer(outputs: int, builder: Builder) -> Dense:
-    """The output layer: its neurons are linear."""
+    """The output layer: its neurons are linear, or spike."""
     matrix = builder.matrix(outputs, math.prod(builder.shape) + 1, builder.precision())
-    return Dense(matrix, Linear(), builder.times, last=True, bits_below=builder.bits)
+    return Dense(matrix, builder.output_neurons(), builder.times, last=True, bits_below=builder.bits)
