@@ -150,5 +150,7 @@ def test_a_configuration_keeps_the_activations_and_precisions_of_each_layer(tmp_
     path = tmp_path / "config.toml"
     path.write_text(to_toml(config, None))
     again = from_sections(read_toml(path)).network
-    assert again == config.network == NetworkConfig((6, 5), ("relu", "staircase"), 7, ("float32", "int8", "binary"))
-    assert design_of(again) == Design((6, 5), ("relu", "staircase"), ("float32", "int8", "binary"), 7)
+    precision = "float32", "int8", "binary"
+    assert again == config.network
+    assert again == NetworkConfig(layers=(6, 5), activation=("relu", "staircase"), levels=7, precision=precision)
+    assert design_of(again) == Design((6, 5), ("relu", "staircase"), precision, 7)
