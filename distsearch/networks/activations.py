@@ -27,6 +27,8 @@ class Activation(NamedTuple):
     start: str = "he"
     bits: int | None = None
     """Its values are whole numbers, up to 2^bits, of a power of two; None if they are not."""
+    switch: bool = False
+    """Whether it jumps at zero and is constant elsewhere."""
 
 
 def _linear(hidden: Array, zeros: Array) -> None:
@@ -139,8 +141,8 @@ _OURS = {
     "tanh": Activation(_tanh, start="glorot"),
     "hard-tanh": Activation(_hard_tanh, start="glorot"),
     "sigmoid": Activation(_sigmoid, start="glorot"),
-    "step": Activation(_step, jumps=True, bits=0),
-    "sign": Activation(_sign, jumps=True, start="glorot", bits=0),
+    "step": Activation(_step, jumps=True, bits=0, switch=True),
+    "sign": Activation(_sign, jumps=True, start="glorot", bits=0, switch=True),
     **{name: make(LEVELS) for name, make in WITH_LEVELS.items()},
     "linear": Activation(_linear),
     "lif": Activation(_lif, jumps=True),

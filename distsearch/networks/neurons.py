@@ -27,6 +27,8 @@ class Neurons(ABC):
     """The size of the smallest step of their sums that makes sense."""
     waking: np.float32 | None = None
     """A constant sum at which they are barely active, if upward steps are to reach it: otherwise they might die."""
+    switches: bool = False
+    """Whether activations jump where sums cross zero, and are constant elsewhere."""
 
     @abstractmethod
     def apply(self, sums: Array, zeros: Array) -> Array:
@@ -52,6 +54,7 @@ class Elementwise(Neurons):
         self.times = times
         self.jumps = activation.jumps
         self.bits = activation.bits
+        self.switches = activation.switch
 
     def apply(self, sums: Array, zeros: Array) -> Array:
         """The function of every sum, in its place."""

@@ -73,9 +73,9 @@ class NodeExperiments:
         The nodes are those of the moves from ends[0] to ends[-1]; the products of each part between two ends are
         computed by themselves, so that its bits do not depend on what else is. Ends are at whole groups of nodes.
 
-        signs, (moves, examples), are ±1. sigma is relative to the size of a layer's inputs: in units of the
-        pre-activations that initial weights (he) would give. Each layer is moved in `groups` groups, or in as many as
-        its price affords; node by node if it has no more nodes.
+        signs, (moves, examples), are ±1; single nodes that know better do not follow them. sigma is relative to the
+        size of a layer's inputs: in units of the pre-activations that initial weights (he) would give. Each layer is
+        moved in `groups` groups, or in as many as its price affords; node by node if it has no more nodes.
         """
         written = 0
         for movable, layer, (first, last) in zip(self._movable, self._priced, pairwise(self._firsts), strict=True):
@@ -98,6 +98,8 @@ class NodeExperiments:
         nodes = movable.nodes
         steps = nodes.steps(movable.trace, signs, some, sigma)
         steps = steps.reshape(-1, nodes.places, steps.shape[1])
+        if group == 1:
+            steps = nodes.aimed(movable.trace, steps, some)
         together = group * self._together(movable, steps.shape[2])
         for place in range(nodes.places):
             losses = []

@@ -5,6 +5,7 @@ from problems import network_objective
 from distsearch.candidates.base import Dense
 from distsearch.networks import nodes as nodes_module
 from distsearch.networks.kinds import dense_network
+from distsearch.networks.layers.base import mean_size
 from distsearch.networks.network import Network
 from distsearch.networks.nodes import NodeExperiments
 from distsearch.objectives import losses
@@ -121,3 +122,20 @@ def test_a_step_that_is_crossed_is_felt_where_no_gradient_is():
     step = 0.5 * np.sqrt(0.1**2 + 0.9**2)  # the inputs' size times σ: 0.45
     assert estimated[0] == pytest.approx((0 - 1) / step * -0.1)  # the second example is too far off
     assert estimated[1] == pytest.approx((0 - 1) / step)
+
+
+@pytest.mark.parametrize(("activation", "at_zero"), [("step", 1), ("sign", -1)])
+def test_a_neuron_that_switches_is_moved_to_where_it_changes_whatever_its_sign(activation, at_zero):
+    """Alone, a neuron at zero too: step is off there, sign on. In a group, its sign counts."""
+    network = dense_network(1, (2,), 1, activation)
+    weights = np.array([1, 0, 1, 0, 1, 1, 0], np.float32)
+    inputs = np.array([[-0.2, 0.1, 0], [1, 1, 1]], np.float32)
+    tried = NodeExperiments(network, weights, inputs, lambda outputs: outputs[:, 0].copy())
+    rise = (2 if activation == "sign" else 1) / (2 * mean_size(inputs))  # the loss is the neurons' sum
+    for sign in (-1, 1):
+        signs, found = np.full((3, 3), sign, np.float32), np.empty_like(weights)
+        tried.gradient([0, 3], signs, 2.0, 2, found)
+        assert found[:2] == pytest.approx(inputs @ np.full(3, rise))
+        tried.gradient([0, 3], signs, 2.0, 1, found)
+        crossing = np.array([-0.2, 0.1, -1e-9 * at_zero]) * sign < 0
+        assert found[:2] == pytest.approx(inputs @ (crossing * 2 * rise))

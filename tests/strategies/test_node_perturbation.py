@@ -157,7 +157,7 @@ def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidd
     ("activation", "loss", "sigma"),
     [
         ("relu", "cross-entropy", 0.3),
-        ("step", "cross-entropy", 0.8),
+        ("step", "cross-entropy", 0.6),
         ("relu", "classification-error", 1.0),
         ("relu", "mean-squared-error", 0.03),
         ("sign", "mean-squared-error", 0.3),

@@ -74,6 +74,10 @@ class Nodes(ABC):
         """The steps of the nodes `at`, (their moves, examples), of these signs: σ times the size."""
         return signs * np.float32(sigma * self.size(trace))
 
+    def aimed(self, trace: Any, steps: Array, at: slice) -> Array:
+        """Steps of single nodes `at`, (nodes, places, examples), in directions in which they may change something."""
+        return steps
+
     @abstractmethod
     def moved(self, trace: Any, steps: Array, at: slice, group: int, place: int) -> Change:
         """What moving the nodes `at` by steps, (nodes, examples), changes in the layer's activations at a place."""

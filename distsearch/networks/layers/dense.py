@@ -138,6 +138,12 @@ class Dense(Layer, Nodes):
             return steps
         return np.maximum(steps, self.neurons.waking - self._mean(trace.sums[0, at]), out=steps, where=signs > 0)
 
+    def aimed(self, trace: Trace, steps: Array, at: slice) -> Array:
+        """Down for neurons that are on and up for those that are off, where they switch: others change nothing."""
+        if not self.neurons.switches or self._times_below > 1:
+            return steps
+        return np.copysign(steps, np.float32(0.5) - trace.activations[at, np.newaxis])
+
     def reach(self) -> Reach:
         """A move changes one row; in the output layer, that is all."""
         return Reach(1, None, NODE_COST * self.outputs, self.outputs) if self.last else Reach(1)
