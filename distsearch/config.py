@@ -74,18 +74,6 @@ class NetworkConfig(Settings, frozen=True):
         ),
     ] = ("relu",)
     levels: Annotated[int, about("levels of the activations staircase and quantized-relu", at_least=2)] = 5
-    time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
-    membrane_decay: Annotated[
-        float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
-    ] = 0.95
-    threshold: Annotated[float, about("lif: potential at which a neuron spikes", above=0)] = 1.0
-    reset: Annotated[str, about("lif: what a spike does to the potential: zero, or subtract the threshold")] = "zero"
-    encoding: Annotated[
-        str, about("lif: what the first layer is given: a constant current, or spikes at a rate: constant or rate")
-    ] = "constant"
-    readout: Annotated[
-        str, about("lif: the outputs: counts of spikes, or the membrane of neurons that do not spike")
-    ] = "counts"
     precision: Annotated[
         tuple[str, ...],
         about(
@@ -107,6 +95,18 @@ class NetworkConfig(Settings, frozen=True):
         str,
         about("cross-entropy, mean-squared-error, mean-absolute-error or classification-error"),
     ] = "cross-entropy"
+    time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
+    membrane_decay: Annotated[
+        float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
+    ] = 0.95
+    threshold: Annotated[float, about("lif: potential at which a neuron spikes", above=0)] = 1.0
+    reset: Annotated[str, about("lif: what a spike does to the potential: zero, or subtract the threshold")] = "zero"
+    encoding: Annotated[
+        str, about("lif: what the first layer is given: a constant current, or spikes at a rate: constant or rate")
+    ] = "constant"
+    readout: Annotated[
+        str, about("lif: the outputs: counts of spikes, or the membrane of neurons that do not spike")
+    ] = "counts"
 
 
 class StrategyConfig(Settings, frozen=True):
