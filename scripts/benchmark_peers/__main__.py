@@ -3,6 +3,8 @@
 Seconds are from a prepared problem (library imported, data in arrays, Ray started) to the target, including any
 compilation; the median of several seeds. Each search is its own process. A peer that does not reach its target within
 a limit of a minute or more is run with the first seed only.
+
+Another race, over networks without useful gradients, is `scripts/benchmark-peers nondiff`.
 """
 
 import argparse

@@ -1,22 +1,16 @@
 """Results of the searches, and derived figures: medians, microseconds per candidate, who leads and by how much."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from entries import BACKPROPAGATION, Entry
+from processes import FailedError, answer
 from tasks import CORES, Task
 
-HERE = Path(__file__).parent
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": str(CORES)}
 START_SECONDS = 240  # a process's allowance besides its search: imports, data, Ray, measurements
 
 
@@ -49,35 +43,14 @@ class Outcome:
 
 
 def searched(entry: Entry, seed: int, limit: float, mnist: str) -> Outcome:
-    """Run an entry's search in its own process, which is killed if it does not end by itself."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "outcome.json"
-        order = {**asdict(entry), "seed": seed, "limit": limit, "mnist": mnist}
-        command = [sys.executable, str(HERE / "one.py"), json.dumps(order), str(file)]
-        with (Path(folder) / "errors").open("w+") as errors:
-            process = subprocess.Popen(
-                command, env=_environment(), stdout=errors, stderr=errors, start_new_session=True
-            )
-            try:
-                process.wait(limit + START_SECONDS)
-            except subprocess.TimeoutExpired:
-                return Outcome(entry, seed, failure=f"did not end within {limit + START_SECONDS:g} s")
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-            if not file.exists():
-                errors.seek(0)
-                lines = [line for line in errors.read().splitlines() if line.strip()]
-                sentence = lines[-1].rpartition("Error: ")[2] if lines else f"exit code {process.returncode}"
-                return Outcome(entry, seed, failure=sentence)
-        document = json.loads(file.read_text(encoding="utf-8"))
+    """Run an entry's search in its own process."""
+    order = {**asdict(entry), "seed": seed, "limit": limit, "mnist": mnist}
+    try:
+        document = answer("one", order, limit + START_SECONDS, ENVIRONMENT)
+    except FailedError as error:
+        return Outcome(entry, seed, failure=str(error))
     del document["process_seconds"]
     return Outcome(entry, seed, **document)
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": str(CORES)}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The race over networks without gradients: `scripts/benchmark-peers nondiff`."""

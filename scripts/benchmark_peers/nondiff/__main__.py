@@ -1,0 +1,167 @@
+"""The race over networks without useful gradients: distsearch against what others have published, and beside them here.
+
+Protocol. Settings were chosen with --validate: trained on nine tenths of the training examples, scored on the last
+tenth. The race itself trains on all of them. The test set is scored once at each mark, for the curves. A search chooses
+its weights by the loss on the training examples (the others, who keep a tenth of these for it, by the accuracy on that
+tenth), and only the accuracy of the weights so chosen counts in the end. Medians over the seeds.
+
+Seconds are of search, on two cores: those spent measuring are left out, for all. Ours is run with the largest number
+of --workers for every seed, and with smaller ones for a while, with the first seed, to see what a worker is worth.
+polystep is run where it has published an accuracy, with further seeds only if it reaches that with the first. Results
+are added to the files in --output: the race can be run row by row; table and picture are made from all that is there.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from processes import FailedError, answer
+from rich.console import Console
+
+from distsearch.machine import description
+from nondiff.folders import folder_of
+from nondiff.marks import OURS, Mark, Search
+from nondiff.picture import picture
+from nondiff.records import merged, read_searches, write_rows, write_searches
+from nondiff.rows import FASHION, MNIST, ROWS, Row
+from nondiff.table import COLUMNS, labelled, lines_of, rows_of, speeds, table_of
+
+LOOK = 20.0  # seconds, at least, to see how fast fewer workers are; or a sixth of the row's
+ALLOWANCE, ALLOWED_SHARE = 300.0, 3.0  # for a process besides its search: data, Ray, measurements
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "2"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A search to be made."""
+
+    row: Row
+    who: str
+    workers: int
+    seed: int
+    seconds: float
+    whole: bool = True  # or for its speed alone
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/benchmark-peers nondiff",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help=f"of {', '.join(ROWS)}; all if none")
+    parser.add_argument("--mnist", default="", metavar="FOLDER", help="folder with MNIST's four IDX files")
+    parser.add_argument("--fashion", default="", metavar="FOLDER", help="folder with Fashion-MNIST's four IDX files")
+    parser.add_argument("--seeds", type=int, default=5, help="searches of each; default: 5")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="of ours; default: 1 2")
+    parser.add_argument("--seconds", type=float, help="of ours; default: the row's own, 60 to 600")
+    parser.add_argument("--validate", action="store_true", help="score a validation split instead of the test set")
+    parser.add_argument("--adam", action="store_true", help="run Adam too, with surrogate gradients, as long as ours")
+    parser.add_argument("--polystep", action="store_true", help="run polystep 1.1.0 too, --times as long as ours")
+    parser.add_argument("--times", type=float, default=10, help="polystep's seconds, by ours; default: 10")
+    parser.add_argument("--draw", action="store_true", help="run nothing: table and picture from the files")
+    parser.add_argument("--output", type=Path, default=Path("benchmark-peers"), metavar="FOLDER", help="for the files")
+    return parser.parse_args()
+
+
+def entries(given: argparse.Namespace, rows: list[Row]) -> Iterator[Entry]:
+    """What is to be run, row by row, cycling through the seeds."""
+    most = max(given.workers)
+    for row in rows:
+        seconds = given.seconds or row.seconds
+        for workers in sorted(set(given.workers) - {most}):
+            yield Entry(row, OURS, workers, 0, min(seconds, max(LOOK, seconds / 6)), whole=False)
+        for seed in range(given.seeds):
+            yield Entry(row, OURS, most, seed, seconds)
+            if given.adam:
+                yield Entry(row, "adam", 0, seed, seconds)
+            if given.polystep and row.polystep is not None:
+                yield Entry(row, "polystep", 0, seed, given.times * seconds)
+
+
+def searched(entry: Entry, folder: str) -> Search:
+    """Run an entry's search in its own process."""
+    order = {
+        "row": entry.row.name,
+        "who": entry.who,
+        "workers": entry.workers,
+        "seed": entry.seed,
+        "seconds": entry.seconds,
+        "folder": folder,
+    }
+    key = entry.row.name, entry.who, entry.workers, entry.seed
+    try:
+        document = answer("nondiff.one", order, ALLOWANCE + ALLOWED_SHARE * entry.seconds, ENVIRONMENT)
+    except FailedError as error:
+        return Search(*key, failure=str(error))
+    marks = tuple(Mark(*mark) for mark in document["marks"])
+    return Search(*key, marks, Mark(*document["end"]) if entry.whole else None)
+
+
+def sentence(entry: Entry, search: Search) -> str:
+    """What a search has come to."""
+    what = f"{entry.row.name}, {labelled(entry.who, entry.workers)}, seed {entry.seed}"
+    if search.failure:
+        return f"{what}: {search.failure}"
+    if search.end is None:
+        return f"{what}: {search.marks[-1].rounds} rounds in {search.marks[-1].seconds:.3g} s"
+    return f"{what}: {search.end.accuracy:.2%} after {search.end.seconds:.3g} s, {search.end.rounds} rounds"
+
+
+def chosen(given: argparse.Namespace, console: Console) -> list[Row]:
+    """The rows that are requested and possible."""
+    rows = [ROWS[name] for name in given.rows or ROWS]
+    missing = {MNIST: not given.mnist, FASHION: not given.fashion}
+    possible = [row for row in rows if not any(missing[name] for name in _sources(row))]
+    if len(possible) < len(rows):
+        console.print("without --mnist FOLDER and --fashion FOLDER the rows on them are left out", highlight=False)
+    return possible
+
+
+def _sources(row: Row) -> tuple[str, ...]:
+    return (row.data,) if row.data in (MNIST, FASHION) else (MNIST, FASHION)
+
+
+def run(given: argparse.Namespace, file: Path, console: Console) -> None:
+    """Run what is to be run, adding each search to the file."""
+    sources = {MNIST: given.mnist, FASHION: given.fashion}
+    hopeless: set[str] = set()  # rows
+    for entry in entries(given, chosen(given, console)):
+        if entry.who == "polystep" and entry.row.name in hopeless:
+            continue
+        folder = folder_of(entry.row.data, sources, given.output / "data", given.validate)
+        if entry.who == OURS and entry.whole and not entry.seed:
+            command = entry.row.command(folder, entry.seed, entry.workers, entry.seconds)
+            console.print(command, highlight=False, markup=False, soft_wrap=True)
+        search = searched(entry, folder)
+        console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)
+        write_searches(file, merged(read_searches(file), [search]))
+        if entry.who == "polystep" and search.time_to(entry.row.polystep or 0.0) == inf:
+            hopeless.add(entry.row.name)
+
+
+def main() -> None:
+    given = arguments()
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    given.output.mkdir(parents=True, exist_ok=True)
+    name = "nondiff-validation" if given.validate else "nondiff"
+    file = given.output / f"{name}-marks.csv"
+    here = description()
+    machine = f"{here['processor']}, {os.cpu_count()} cores"
+    console.print(f"{machine}; NumPy {here['numpy']}, {here['blas']}", highlight=False, soft_wrap=True)
+    if not given.draw:
+        run(given, file, console)
+    searches = read_searches(file)
+    lines = lines_of(searches)
+    console.print(table_of(lines, speeds(searches)), highlight=False)
+    write_rows(given.output / f"{name}.csv", rows_of(lines), COLUMNS)
+    (given.output / f"{name}.svg").write_text(picture(lines, machine), encoding="utf-8")
+    console.print(f"table, marks and picture are in {given.output}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

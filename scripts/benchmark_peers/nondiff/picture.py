@@ -1,0 +1,182 @@
+"""The race's picture as SVG: accuracy against seconds, on the same logarithmic scale in all panels.
+
+Ours are red: the median search in bold, the other seeds thin, a dot for the weights that counted. Others that were run
+here are blue or grey lines; what they have published are points, on hardware of their own, with the range of its
+seconds.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from xml.etree import ElementTree
+
+from nondiff.marks import OURS, Search, median_search
+from nondiff.rows import Published, Row
+from nondiff.table import Line
+
+COLUMNS, WIDTH, HEIGHT = 3, 400, 322  # panels in a row, and the size of one
+LEFT, TOP, RIGHT, PLOT = 48, 30, 14, 180  # the plot's margins and height
+EARLIEST, LATEST = 0.5, 20_000.0  # seconds
+TICKS = (1, 10, 100, 1_000, 10_000)
+COLOURS = {OURS: "#c1121f", "polystep": "#1d3557", "adam": "#7a7a7a"}
+PUBLISHED, PUBLISHED_ADAM, INK, GRID = "#457b9d", "#9a9a9a", "#222222", "#e4e4e4"
+STEPS = (0.005, 0.01, 0.02, 0.05, 0.1)  # between two lines of the grid
+FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where seconds and accuracies are in a panel."""
+
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Scale":
+        """The scale that shows these accuracies, with room below for the way to them."""
+        found = list(values)
+        low = min(found) - max(0.04, 0.6 * (max(found) - min(found)))
+        return cls(max(0.0, low), min(1.0, max(found) + 0.008))
+
+    def x(self, seconds: float) -> float:
+        """Pixels from the panel's left."""
+        share = math.log(min(max(seconds, EARLIEST), LATEST) / EARLIEST) / math.log(LATEST / EARLIEST)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y(self, accuracy: float) -> float:
+        """Pixels from the panel's top."""
+        share = (min(max(accuracy, self.lowest), self.highest) - self.lowest) / (self.highest - self.lowest)
+        return TOP + (1 - share) * PLOT
+
+    def ticks(self) -> list[float]:
+        """The accuracies with a line: at most six."""
+        step = next(step for step in STEPS if (self.highest - self.lowest) / step <= 6 or step == STEPS[-1])
+        first = math.ceil(self.lowest / step - 1e-9)
+        return [step * number for number in range(first, math.floor(self.highest / step + 1e-9) + 1)]
+
+
+def picture(lines: Sequence[Line], machine: str) -> str:
+    """The picture of the table's lines, as text; a panel for each row."""
+    groups = [(own[0].row, own) for _, group in groupby(lines, lambda line: line.row.name) if (own := list(group))]
+    columns = min(COLUMNS, max(1, len(groups)))
+    width, height = columns * WIDTH, math.ceil(len(groups) / COLUMNS) * HEIGHT + 26
+    root = ElementTree.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "viewBox": f"0 0 {width} {height}",
+            "width": str(width),
+            "height": str(height),
+            "font-family": FONT,
+            "font-size": "11",
+        },
+    )
+    ElementTree.SubElement(root, "title").text = "Test accuracy against seconds of training without gradients"
+    _add(root, "rect", x=0, y=0, width=width, height=height, fill="white")
+    for number, (row, own) in enumerate(groups):
+        at = f"translate({number % COLUMNS * WIDTH} {number // COLUMNS * HEIGHT})"
+        _panel(ElementTree.SubElement(root, "g", {"transform": at}), row, own)
+    note = f"Test accuracy against seconds of search. Lines: on {machine}. Points: published, on the hardware named."
+    _text(root, LEFT, height - 10, note, fill=INK)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[Line]) -> None:
+    done = [line for line in lines if line.done]
+    ends = [accuracy for line in done for accuracy in line.accuracies]
+    scale = Scale.of([*ends, *(aim.accuracy for aim in row.aims), *(each.accuracy for each in row.published)])
+    _text(panel, LEFT, 18, row.title, font_weight="bold", font_size="12.5")
+    _axes(panel, scale)
+    for aim in row.aims:
+        _add(panel, "path", d=_aim(scale, aim.seconds, aim.accuracy), stroke=INK, fill="none", stroke_dasharray="2 3")
+    for line in reversed(done):  # ours last, above the others
+        _curves(panel, scale, line)
+    for each in row.published:
+        _point(panel, scale, each)
+    legend = [(COLOURS[line.who], _said(line)) for line in done]
+    legend += [(_colour(each), _published(each)) for each in row.published]
+    for number, (colour, text) in enumerate(legend):
+        y = TOP + PLOT + 36 + 15 * number
+        _add(panel, "circle", cx=LEFT + 4, cy=y - 4, r=4, fill=colour)
+        _text(panel, LEFT + 13, y, text)
+
+
+def _axes(panel: ElementTree.Element, scale: Scale) -> None:
+    bottom, right = TOP + PLOT, WIDTH - RIGHT
+    for accuracy in scale.ticks():
+        y = scale.y(accuracy)
+        _add(panel, "line", x1=LEFT, x2=right, y1=y, y2=y, stroke=GRID)
+        _text(panel, LEFT - 6, y + 4, f"{100 * accuracy:.4g}%", text_anchor="end", fill=INK)
+    for seconds in TICKS:
+        x = scale.x(seconds)
+        _add(panel, "line", x1=x, x2=x, y1=TOP, y2=bottom, stroke=GRID)
+        unit = " s" if seconds == TICKS[0] else ""
+        _text(panel, x, bottom + 15, f"{seconds:,}{unit}", text_anchor="middle", fill=INK)
+    _add(panel, "line", x1=LEFT, x2=right, y1=bottom, y2=bottom, stroke=INK)
+
+
+def _aim(scale: Scale, seconds: float, accuracy: float) -> str:
+    """A corner: from the left at an accuracy to a time, and down."""
+    x, y = scale.x(seconds), scale.y(accuracy)
+    return f"M{LEFT} {y:.1f}H{x:.1f}V{TOP + PLOT}"
+
+
+def _curves(panel: ElementTree.Element, scale: Scale, line: Line) -> None:
+    colour, middle = COLOURS[line.who], median_search(line.done)
+    for search in line.done:
+        bold = search is middle
+        style = {"stroke": colour, "fill": "none", "stroke_width": 2.4 if bold else 0.8}
+        _add(panel, "polyline", points=_points(scale, search), stroke_opacity=1 if bold else 0.35, **style)
+    if middle.end is not None:
+        _add(panel, "circle", cx=scale.x(middle.end.seconds), cy=scale.y(middle.end.accuracy), r=4, fill=colour)
+
+
+def _points(scale: Scale, search: Search) -> str:
+    """The marks, from the last one that is below the panel on."""
+    shown = [mark for mark in search.marks if mark.seconds >= EARLIEST]
+    below = [number for number, mark in enumerate(shown) if mark.accuracy < scale.lowest]
+    shown = shown[below[-1] if below else 0 :]
+    return " ".join(f"{scale.x(mark.seconds):.1f},{scale.y(mark.accuracy):.1f}" for mark in shown)
+
+
+def _point(panel: ElementTree.Element, scale: Scale, published: Published) -> None:
+    colour, y = _colour(published), scale.y(published.accuracy)
+    if published.seconds is None:  # an accuracy alone: a tick at the right
+        _add(panel, "line", x1=WIDTH - RIGHT - 22, x2=WIDTH - RIGHT, y1=y, y2=y, stroke=colour, stroke_width=2)
+        return
+    if published.fastest is not None and published.slowest is not None:
+        ends = {"x1": scale.x(published.fastest), "x2": scale.x(published.slowest)}
+        _add(panel, "line", **ends, y1=y, y2=y, stroke=colour, stroke_width=2)
+    _add(panel, "circle", cx=scale.x(published.seconds), cy=y, r=5, fill=colour, stroke="white")
+
+
+def _colour(published: Published) -> str:
+    return PUBLISHED_ADAM if published.who.startswith(("Adam", "straight")) else PUBLISHED
+
+
+def _said(line: Line) -> str:
+    who = {OURS: f"distsearch, {_cores(line.workers)}", "polystep": "polystep here", "adam": "Adam, surrogate, here"}
+    return f"{who[line.who]}: {100 * line.accuracy:.1f}% in {line.seconds:,.0f} s"
+
+
+def _cores(workers: int) -> str:
+    return f"{max(1, workers)} core{'s' if workers > 1 else ''}"
+
+
+def _published(published: Published) -> str:
+    time = "" if published.seconds is None else f" in {published.seconds:,.0f} s"
+    return f"{published.text}: {100 * published.accuracy:.1f}%{time}"
+
+
+def _text(parent: ElementTree.Element, x: float, y: float, text: str, **style: str) -> None:
+    _add(parent, "text", x=x, y=y, **style).text = text
+
+
+def _add(parent: ElementTree.Element, tag: str, **attributes: float | str) -> ElementTree.Element:
+    texts = {
+        name.replace("_", "-"): f"{value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in attributes.items()
+    }
+    return ElementTree.SubElement(parent, tag, texts)

@@ -1,0 +1,52 @@
+"""Our own search of a row: the program's rounds and measurements, with a stopwatch that stands while it measures."""
+
+import logging
+import time
+from functools import partial
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.machine import one_thread
+from distsearch.objectives.base import Measurement
+from distsearch.runs.history import Measured
+from distsearch.search.assembly import assemble
+from distsearch.search.rounds import measure
+from distsearch.strategies.base import State
+from nondiff.marks import Mark, mark_due
+from nondiff.rows import ROWS
+
+logging.getLogger("distsearch").addHandler(logging.NullHandler())  # its messages do not belong in the table
+
+
+def search(order: dict[str, Any]) -> dict[str, Any]:
+    """Search for the order's seconds, or the row's rounds. What counts at the end is the lowest training loss measured.
+
+    The marks are at the same rounds whatever the number of workers; so, therefore, is what is chosen.
+    """
+    assembly = assemble(ROWS[order["row"]].config(order["folder"], order["seed"], order["workers"]))
+    strategy, config = assembly.strategy, assembly.config
+    first, most = config.output.measure_first or 1, config.stop.rounds
+    marks: list[Mark] = []
+    with assembly.pool() as pool, one_thread():
+        state, spent, due, over = assembly.plan.first, 0.0, 0.0, False
+        while not over:
+            began = time.perf_counter()
+            answers = pool.evaluate(state)
+            state = strategy.tell(state, answers, partial(pool.weighted_noise, state))
+            took = time.perf_counter() - began
+            spent += took
+            over = state.round == most or spent + took > order["seconds"]  # the next round would be too late
+            is_due, due = mark_due(due, state.round, first)
+            if is_due or over:
+                found = measure(strategy, pool, state)
+                state = strategy.measured(state, found.train_loss)
+                marks.append(_mark(state, spent, strategy.proposed(state), found))
+        return {"marks": marks, "end": _mark(state, spent, state.best.weights, pool.measure(state.best.weights))}
+
+
+def _mark(state: State, seconds: float, weights: NDArray[np.float32], found: Measured | Measurement) -> Mark:
+    loss = found.loss if isinstance(found, Measurement) else found.train_loss
+    return Mark(state.round, seconds, found.test_accuracy, loss, f"{crc32(weights):08x}")
