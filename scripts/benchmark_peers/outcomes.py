@@ -6,8 +6,8 @@ from math import inf
 from statistics import median
 from typing import Any
 
+from apart import FailedError, answer
 from entries import BACKPROPAGATION, Entry
-from processes import FailedError, answer
 from tasks import CORES, Task
 
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": str(CORES)}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from processes import FailedError, answer
+from apart import FailedError, answer
 from rich.console import Console
 
 from distsearch.machine import description
@@ -83,7 +83,7 @@ def entries(given: argparse.Namespace, rows: list[Row]) -> Iterator[Entry]:
                 yield Entry(row, "polystep", 0, seed, given.times * seconds)
 
 
-def searched(entry: Entry, folder: str) -> Search:
+def searched(entry: Entry, folder: str, machine: str) -> Search:
     """Run an entry's search in its own process."""
     order = {
         "row": entry.row.name,
@@ -97,9 +97,9 @@ def searched(entry: Entry, folder: str) -> Search:
     try:
         document = answer("nondiff.one", order, ALLOWANCE + ALLOWED_SHARE * entry.seconds, ENVIRONMENT)
     except FailedError as error:
-        return Search(*key, failure=str(error))
+        return Search(*key, failure=str(error), machine=machine)
     marks = tuple(Mark(*mark) for mark in document["marks"])
-    return Search(*key, marks, Mark(*document["end"]) if entry.whole else None)
+    return Search(*key, marks, Mark(*document["end"]) if entry.whole else None, machine=machine)
 
 
 def sentence(entry: Entry, search: Search) -> str:
@@ -126,7 +126,7 @@ def _sources(row: Row) -> tuple[str, ...]:
     return (row.data,) if row.data in (MNIST, FASHION) else (MNIST, FASHION)
 
 
-def run(given: argparse.Namespace, file: Path, console: Console) -> None:
+def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -> None:
     """Run what is to be run, adding each search to the file."""
     sources = {MNIST: given.mnist, FASHION: given.fashion}
     hopeless: set[str] = set()  # rows
@@ -137,7 +137,7 @@ def run(given: argparse.Namespace, file: Path, console: Console) -> None:
         if entry.who == OURS and entry.whole and not entry.seed:
             command = entry.row.command(folder, entry.seed, entry.workers, entry.seconds)
             console.print(command, highlight=False, markup=False, soft_wrap=True)
-        search = searched(entry, folder)
+        search = searched(entry, folder, machine)
         console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)
         write_searches(file, merged(read_searches(file), [search]))
         if entry.who == "polystep" and search.time_to(entry.row.polystep or 0.0) == inf:
@@ -154,12 +154,12 @@ def main() -> None:
     machine = f"{here['processor']}, {os.cpu_count()} cores"
     console.print(f"{machine}; NumPy {here['numpy']}, {here['blas']}", highlight=False, soft_wrap=True)
     if not given.draw:
-        run(given, file, console)
+        run(given, file, machine, console)
     searches = read_searches(file)
     lines = lines_of(searches)
     console.print(table_of(lines, speeds(searches)), highlight=False)
     write_rows(given.output / f"{name}.csv", rows_of(lines), COLUMNS)
-    (given.output / f"{name}.svg").write_text(picture(lines, machine), encoding="utf-8")
+    (given.output / f"{name}.svg").write_text(picture(lines), encoding="utf-8")
     console.print(f"table, marks and picture are in {given.output}", highlight=False)
 
 

@@ -32,6 +32,7 @@ class Search:
     end: Mark | None = None
     """The weights that the search has chosen itself, without the test set; None if it ran for its speed alone."""
     failure: str = ""
+    machine: str = ""
 
     @property
     def ours(self) -> bool:

@@ -56,7 +56,7 @@ class Scale:
         return [step * number for number in range(first, math.floor(self.highest / step + 1e-9) + 1)]
 
 
-def picture(lines: Sequence[Line], machine: str) -> str:
+def picture(lines: Sequence[Line]) -> str:
     """The picture of the table's lines, as text; a panel for each row."""
     groups = [(own[0].row, own) for _, group in groupby(lines, lambda line: line.row.name) if (own := list(group))]
     columns = min(COLUMNS, max(1, len(groups)))
@@ -77,7 +77,10 @@ def picture(lines: Sequence[Line], machine: str) -> str:
     for number, (row, own) in enumerate(groups):
         at = f"translate({number % COLUMNS * WIDTH} {number // COLUMNS * HEIGHT})"
         _panel(ElementTree.SubElement(root, "g", {"transform": at}), row, own)
-    note = f"Test accuracy against seconds of search. Lines: on {machine}. Points: published, on the hardware named."
+    machines = sorted({search.machine for line in lines for search in line.done})
+    note = (
+        f"Accuracy against seconds of search. Lines: {' or '.join(machines)}. Points: published, on the hardware named."
+    )
     _text(root, LEFT, height - 10, note, fill=INK)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -85,7 +88,7 @@ def picture(lines: Sequence[Line], machine: str) -> str:
 
 def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[Line]) -> None:
     done = [line for line in lines if line.done]
-    ends = [accuracy for line in done for accuracy in line.accuracies]
+    ends = [line.accuracy for line in done if line.who == OURS]
     scale = Scale.of([*ends, *(aim.accuracy for aim in row.aims), *(each.accuracy for each in row.published)])
     _text(panel, LEFT, 18, row.title, font_weight="bold", font_size="12.5")
     _axes(panel, scale)
@@ -128,16 +131,23 @@ def _curves(panel: ElementTree.Element, scale: Scale, line: Line) -> None:
     for search in line.done:
         bold = search is middle
         style = {"stroke": colour, "fill": "none", "stroke_width": 2.4 if bold else 0.8}
-        _add(panel, "polyline", points=_points(scale, search), stroke_opacity=1 if bold else 0.35, **style)
+        if points := _points(scale, search):
+            _add(panel, "polyline", points=points, stroke_opacity=1 if bold else 0.35, **style)
     if middle.end is not None:
-        _add(panel, "circle", cx=scale.x(middle.end.seconds), cy=scale.y(middle.end.accuracy), r=4, fill=colour)
+        x, y = scale.x(middle.end.seconds), scale.y(middle.end.accuracy)
+        if middle.end.accuracy >= scale.lowest:
+            _add(panel, "circle", cx=x, cy=y, r=4, fill=colour)
+        else:  # an arrow: it is below the panel
+            _add(panel, "path", d=f"M{x - 5:.1f} {y - 10:.1f}h10l-5 9z", fill=colour)
 
 
 def _points(scale: Scale, search: Search) -> str:
-    """The marks, from the last one that is below the panel on."""
+    """The marks, from the last one below the panel on; none if there they end."""
     shown = [mark for mark in search.marks if mark.seconds >= EARLIEST]
     below = [number for number, mark in enumerate(shown) if mark.accuracy < scale.lowest]
     shown = shown[below[-1] if below else 0 :]
+    if len(shown) < 2:
+        return ""
     return " ".join(f"{scale.x(mark.seconds):.1f},{scale.y(mark.accuracy):.1f}" for mark in shown)
 
 

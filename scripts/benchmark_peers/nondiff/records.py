@@ -9,7 +9,20 @@ from typing import Any
 
 from nondiff.marks import Mark, Search
 
-COLUMNS = ("row", "who", "workers", "seed", "part", "rounds", "seconds", "accuracy", "loss", "weights", "failure")
+COLUMNS = (
+    "row",
+    "who",
+    "workers",
+    "seed",
+    "part",
+    "rounds",
+    "seconds",
+    "accuracy",
+    "loss",
+    "weights",
+    "failure",
+    "machine",
+)
 MARK, END, FAILURE = "mark", "end", "failure"
 
 
@@ -36,9 +49,9 @@ def _lines(search: Search) -> list[dict[str, Any]]:
     common = {"row": search.row, "who": search.who, "workers": search.workers, "seed": search.seed}
     lines = [{**common, "part": MARK, **_cells(mark)} for mark in search.marks]
     if search.end is not None:
-        lines.append({**common, "part": END, **_cells(search.end)})
+        lines.append({**common, "part": END, **_cells(search.end), "machine": search.machine})
     if search.failure:
-        lines.append({**common, "part": FAILURE, "failure": search.failure})
+        lines.append({**common, "part": FAILURE, "failure": search.failure, "machine": search.machine})
     return lines
 
 
@@ -61,7 +74,7 @@ def read_searches(file: Path) -> list[Search]:
         marks = tuple(_mark(line) for line in own if line["part"] == MARK)
         end = next((_mark(line) for line in own if line["part"] == END), None)
         failure = next((line["failure"] for line in own if line["part"] == FAILURE), "")
-        searches.append(Search(row, who, workers, seed, marks, end, failure))
+        searches.append(Search(row, who, workers, seed, marks, end, failure, own[-1]["machine"]))
     return searches
 
 

@@ -143,7 +143,7 @@ ROWS: dict[str, Row] = {
         ),
         Row(
             "mixture",
-            "hard mixture, MNIST + Fashion-MNIST, 20 classes",
+            "hard mixture, MNIST + Fashion, 20 classes",
             BOTH,
             {"layers": "128,moe4(128,128)"},
             (Aim(0.92, 300),),
