@@ -48,7 +48,7 @@ def _model(problem: Problem) -> Any:
 
     parts: list[Any] = []
     for layer in problem.network.layers:
-        matrix = layer.block.matrix(problem.start)
+        matrix = layer.matrix.block.matrix(problem.start)
         linear = torch.nn.Linear(layer.inputs, layer.outputs)
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(matrix[:, :-1].copy()))

@@ -83,7 +83,7 @@ def _score(problem: Problem) -> Any:
     def loss(weights: Any, columns: Any, classes: Any) -> Any:
         below = columns
         for layer in layers:
-            matrix = layer.block.matrix(weights)
+            matrix = layer.matrix.block.matrix(weights)
             below = matrix[:, :-1] @ below + matrix[:, -1:]
             if layer is not layers[-1]:
                 below = jnp.maximum(below, 0) if activation == "relu" else jnp.where(below > 0, 1.0, 0.0)

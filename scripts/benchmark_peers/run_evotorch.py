@@ -63,7 +63,7 @@ def _losses(problem: Problem) -> Any:
             columns, classes = x[chosen].T, y[chosen]
         below = columns
         for layer in layers:
-            matrix = layer.block.matrices(weights)
+            matrix = layer.matrix.block.matrices(weights)
             below = torch.matmul(matrix[:, :, :-1], below) + matrix[:, :, -1:]
             if layer is not layers[-1]:
                 below = torch.relu(below) if relu else (below > 0).float()

@@ -155,7 +155,7 @@ class Problem:
     def _outputs(self, weights: Array, columns: Array) -> Array:
         below = columns
         for layer in self.network.layers:
-            matrix = layer.block.matrices(weights)
+            matrix = layer.matrix.block.matrices(weights)
             below = matrix[:, :, :-1] @ below
             below += matrix[:, :, -1:]
             if layer is not self.network.layers[-1]:
