@@ -105,7 +105,7 @@ class Problem:
         test = dataset.test or dataset.train
         start = network.start(start_for(config.network), seed)
         arrays = *_arrays(dataset.train), *_arrays(test)
-        return cls(task, network, config.network.activation, *arrays, start, seed)
+        return cls(task, network, config.network.activation[0], *arrays, start, seed)
 
     @cached_property
     def x_columns(self) -> Array:
