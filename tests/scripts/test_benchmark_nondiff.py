@@ -35,15 +35,7 @@ NAMES = (
     "spiking-cnn",
     "fashion",
 )
-PENDING = (  # layers that are still being built
-    "spiking",
-    "int8",
-    "attention",
-    "attention-fashion",
-    "mixture",
-    "binary",
-    "spiking-cnn",
-)
+PENDING = ("attention", "attention-fashion", "mixture")  # layers that are still being built
 SVG = "{http://www.w3.org/2000/svg}"
 
 
