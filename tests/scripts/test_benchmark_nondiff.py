@@ -144,7 +144,7 @@ def test_marks_are_due_at_equal_ratios(race):
 def test_searches_are_written_read_and_replaced(race, searches, tmp_path):
     file = tmp_path / "marks.csv"
     assert race.records.read_searches(file) == []
-    failed = race.marks.Search("cnn", "distsearch", 2, 0, failure="no layer conv")
+    failed = race.marks.Search("cnn", "distsearch", 2, 0, failure="no layer conv", command="distsearch run")
     race.records.write_searches(file, [*searches, failed])
     found = race.records.read_searches(file)
     assert found == [*searches, failed]

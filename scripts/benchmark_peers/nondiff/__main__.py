@@ -83,7 +83,7 @@ def entries(given: argparse.Namespace, rows: list[Row]) -> Iterator[Entry]:
                 yield Entry(row, "polystep", 0, seed, given.times * seconds)
 
 
-def searched(entry: Entry, folder: str, machine: str) -> Search:
+def searched(entry: Entry, folder: str, machine: str, command: str) -> Search:
     """Run an entry's search in its own process."""
     order = {
         "row": entry.row.name,
@@ -97,9 +97,10 @@ def searched(entry: Entry, folder: str, machine: str) -> Search:
     try:
         document = answer("nondiff.one", order, ALLOWANCE + ALLOWED_SHARE * entry.seconds, ENVIRONMENT)
     except FailedError as error:
-        return Search(*key, failure=str(error), machine=machine)
+        return Search(*key, failure=str(error), machine=machine, command=command)
     marks = tuple(Mark(*mark) for mark in document["marks"])
-    return Search(*key, marks, Mark(*document["end"]) if entry.whole else None, machine=machine)
+    end = Mark(*document["end"]) if entry.whole else None
+    return Search(*key, marks, end, machine=machine, command=command)
 
 
 def sentence(entry: Entry, search: Search) -> str:
@@ -134,10 +135,11 @@ def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -
         if entry.who == "polystep" and entry.row.name in hopeless:
             continue
         folder = folder_of(entry.row.data, sources, given.output / "data", given.validate)
-        if entry.who == OURS and entry.whole and not entry.seed:
+        command = ""
+        if entry.who == OURS and entry.whole:
             command = entry.row.command(folder, entry.seed, entry.workers, entry.seconds)
             console.print(command, highlight=False, markup=False, soft_wrap=True)
-        search = searched(entry, folder, machine)
+        search = searched(entry, folder, machine, command)
         console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)
         write_searches(file, merged(read_searches(file), [search]))
         if entry.who == "polystep" and search.time_to(entry.row.polystep or 0.0) == inf:

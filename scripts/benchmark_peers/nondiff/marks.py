@@ -33,6 +33,8 @@ class Search:
     """The weights that the search has chosen itself, without the test set; None if it ran for its speed alone."""
     failure: str = ""
     machine: str = ""
+    command: str = ""
+    """How to run the same from the command line, if it is ours."""
 
     @property
     def ours(self) -> bool:

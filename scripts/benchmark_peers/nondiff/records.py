@@ -22,6 +22,7 @@ COLUMNS = (
     "weights",
     "failure",
     "machine",
+    "command",
 )
 MARK, END, FAILURE = "mark", "end", "failure"
 
@@ -48,10 +49,11 @@ def write_searches(file: Path, searches: Iterable[Search]) -> None:
 def _lines(search: Search) -> list[dict[str, Any]]:
     common = {"row": search.row, "who": search.who, "workers": search.workers, "seed": search.seed}
     lines = [{**common, "part": MARK, **_cells(mark)} for mark in search.marks]
+    how = {"machine": search.machine, "command": search.command}
     if search.end is not None:
-        lines.append({**common, "part": END, **_cells(search.end), "machine": search.machine})
+        lines.append({**common, "part": END, **_cells(search.end), **how})
     if search.failure:
-        lines.append({**common, "part": FAILURE, "failure": search.failure, "machine": search.machine})
+        lines.append({**common, "part": FAILURE, "failure": search.failure, **how})
     return lines
 
 
@@ -74,7 +76,8 @@ def read_searches(file: Path) -> list[Search]:
         marks = tuple(_mark(line) for line in own if line["part"] == MARK)
         end = next((_mark(line) for line in own if line["part"] == END), None)
         failure = next((line["failure"] for line in own if line["part"] == FAILURE), "")
-        searches.append(Search(row, who, workers, seed, marks, end, failure, own[-1]["machine"]))
+        how = own[-1]["machine"], own[-1]["command"]
+        searches.append(Search(row, who, workers, seed, marks, end, failure, *how))
     return searches
 
 

@@ -24,7 +24,7 @@ COLUMNS = (
     "rounds",
     "seconds to PolyStep's accuracy",
     "failure",
-    "flags",
+    "command",
 )
 
 
@@ -160,7 +160,7 @@ def rows_of(lines: Iterable[Line]) -> list[dict[str, Any]]:
             "searches": len(line.searches),
             **(_figures(line) if line.done else {}),
             "failure": line.failure,
-            "flags": line.row.flags if line.who == OURS else "",
+            "command": line.searches[0].command,
         }
         for line in lines
     ]
