@@ -1,0 +1,166 @@
+"""A dense layer of every expert of a mixture, of which one sees each example.
+
+Its columns are sorted by expert, except in the forward pass of candidates, each of which routes them in its own way.
+Node j is neuron j of whichever expert sees an example; its weights are those of neuron j of every expert.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates.base import Candidates, Shared
+from distsearch.networks.changes import Change, Everything, Moved, Reach
+from distsearch.networks.layers.base import Nodes, Stage, mean_size
+from distsearch.networks.layers.dense import NODE_COST, sums_after
+from distsearch.networks.layers.routing import Numbers, Routing
+from distsearch.networks.matrices import Matrix
+from distsearch.networks.neurons import Neurons
+
+Array = NDArray[np.float32]
+
+
+class Buffers(NamedTuple):
+    """Kept between calls for the same number of candidates and examples."""
+
+    sums: Array  # (candidates, units · experts, columns), of all experts
+    activations: Array  # (candidates, units + 1, columns), of the chosen ones, the last row ones
+    zeros: Array  # (units + 1, columns)
+
+
+class Trace(NamedTuple):
+    """A forward pass of one set of weights, its columns sorted by expert."""
+
+    matrices: Array  # (experts, units, inputs + 1)
+    routing: Routing
+    inputs: Array  # (inputs + 1, columns)
+    sums: Array  # (1, units, columns)
+    activations: Array  # (units + 1, columns)
+    zeros: Array  # (units + 1, columns)
+
+
+class Experts(Stage, Nodes):
+    """One dense layer of every expert: a matrix of (units · experts, inputs + 1), the experts of a unit in a row."""
+
+    def __init__(self, matrix: Matrix, experts: int, neurons: Neurons, times: int) -> None:
+        self.matrix = matrix
+        self.experts = experts
+        self.neurons = neurons
+        self.nodes = matrix.block.rows // experts
+        self.width = experts * matrix.block.columns
+        self.inputs = matrix.block.columns - 1
+        self._times = times
+
+    def buffers(self, candidates: int, columns: int) -> Buffers:
+        """Allocate what the forward pass of this many candidates on this many columns needs."""
+        activations = np.ones((candidates, self.nodes + 1, columns), np.float32)
+        sums = np.empty((candidates, self.nodes * self.experts, columns), np.float32)
+        return Buffers(sums, activations, np.zeros_like(activations[0]))
+
+    def forward(
+        self, candidates: Candidates, below: Shared | Array, choices: NDArray[np.intp], buffers: Buffers
+    ) -> Array:
+        """The activations of the experts that are chosen, (candidates, columns), from all experts' sums."""
+        sums, chosen = buffers.sums, buffers.activations[:, :-1]
+        self.matrix.apply(candidates, below, sums)
+        by_expert = sums.reshape(len(sums), self.nodes, self.experts, -1)
+        chosen[:] = by_expert[:, :, 0]
+        for expert in range(1, self.experts):
+            np.copyto(chosen, by_expert[:, :, expert], where=(choices == expert)[:, np.newaxis])
+        return self.neurons.apply(buffers.activations, buffers.zeros)
+
+    def trace(self, weights: Array, below: Array, routing: Routing) -> Trace:
+        """The forward pass of some weights, (n,), from sorted activations below, (inputs + 1, columns)."""
+        by_unit = self.matrix.of(weights).reshape(self.nodes, self.experts, -1)
+        matrices = np.ascontiguousarray(by_unit.transpose(1, 0, 2))
+        padded = np.empty((1, self.nodes + 1, below.shape[1]), np.float32)
+        for expert, matrix in enumerate(matrices):
+            some = routing.columns(expert)
+            padded[:, :-1, some] = np.matmul(matrix, below[:, some])
+        sums, zeros = padded[:, :-1].copy(), np.zeros_like(padded[0])
+        return Trace(matrices, routing, below, sums, self._activated(padded, zeros)[0], zeros)
+
+    def _activated(self, padded: Array, zeros: Array) -> Array:
+        """The activations of sums with a row to spare, (experiments, rows, columns), perhaps in their place."""
+        padded[:, -1] = 1
+        return self.neurons.apply(padded, zeros[: padded.shape[1]])
+
+    def after(self, trace: Trace, change: Change) -> Everything:
+        """The activations after a change below, where every example stays with its expert."""
+        padded = np.empty((change.experiments, *trace.activations.shape), np.float32)
+        for expert, matrix in enumerate(trace.matrices):
+            some = trace.routing.columns(expert)
+            sums_after(matrix, trace.sums[:, :, some], change.in_columns(some), padded[:, :-1, some])
+        return Everything(self._activated(padded, trace.zeros))
+
+    def of_pairs(self, trace: Trace, inputs: Array, choices: Numbers) -> Array:
+        """The activations of one expert each, (pairs, units + 1), for inputs, (pairs, inputs + 1).
+
+        One product for each pair, as their number must not change its last bits.
+        """
+        padded = np.empty((1, self.nodes + 1, len(inputs)), np.float32)
+        for expert, matrix in enumerate(trace.matrices):
+            some = np.flatnonzero(choices == expert)
+            padded[0, :-1, some] = np.matmul(inputs[some, np.newaxis], matrix.T)[:, 0]
+        return self._activated(padded, np.zeros_like(padded[0]))[0].T
+
+    def reached(self, below: Reach) -> Reach:
+        """All units; what one row changes costs no product worth counting."""
+        products = 0 if below.rows == 1 else below.rows * self.nodes
+        cost = self._times * (products + NODE_COST * self.nodes)
+        return Reach(self.nodes + 1, None, below.multiplications + cost, below.numbers + self._times * self.nodes)
+
+    def size(self, trace: Trace) -> float:
+        """√2 times the inputs' root mean square."""
+        return mean_size(trace.inputs)
+
+    def reach(self) -> Reach:
+        """A move changes one row."""
+        return Reach(1)
+
+    def moved(self, trace: Trace, steps: Array, at: slice, group: int, place: int) -> Moved:
+        """The change in activations due to steps of the nodes `at`, (nodes, examples), at each time."""
+        steps = np.tile(steps, self._times).take(trace.routing.order, axis=1)
+        padded = np.empty((1, len(steps) + 1, steps.shape[1]), np.float32)
+        np.add(trace.sums[0, at], steps, out=padded[0, :-1])
+        changes = self._activated(padded, trace.zeros)[0, :-1]
+        changes -= trace.activations[:-1][at]
+        return Moved(changes, at, group)
+
+    def gradient(self, trace: Trace, slopes: Array, at: slice, out: Array) -> None:
+        """Write the gradient of some units' weights, (units, experts · (inputs + 1)), from (units, 1, examples).
+
+        Each expert learns from the examples that it sees, at the times when it does.
+        """
+        routing, gradients = trace.routing, out.reshape(len(out), self.experts, -1)
+        along = np.tile(slopes[:, 0], self._times).take(routing.order, axis=1)
+        along /= self._times  # as a step is constant in time
+        for expert in range(self.experts):
+            some = routing.columns(expert)
+            gradients[:, expert] = np.matmul(along[:, some], trace.inputs[:, some].T)
+
+    def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
+        """Make the initial weights normal, with zero biases."""
+        matrix = self.matrix.block.matrix(weights)
+        matrix[:, :-1] *= np.float32(deviation(self.inputs, self.nodes))
+        matrix[:, -1] = 0
+
+    def named(self, weights: Array) -> Iterator[tuple[str, Array]]:
+        """`weights` (experts, inputs, units) and `biases` (experts, units)."""
+        by_unit = self._by_unit(weights)
+        yield "weights", np.ascontiguousarray(by_unit[:, :, :-1].transpose(1, 2, 0))
+        yield "biases", np.ascontiguousarray(by_unit[:, :, -1].T)
+
+    def take(self, arrays: dict[str, Array], weights: Array) -> None:
+        """Write the tensors into the flat weights, (n,). Raises KeyError or ValueError if they are another layer's."""
+        expected, found = (self.experts, self.inputs, self.nodes), arrays["weights"]
+        if found.shape != expected or arrays["biases"].shape != (self.experts, self.nodes):
+            raise ValueError(f"the experts' weights are {found.shape}, not {expected}")
+        by_unit = self._by_unit(weights)
+        by_unit[:, :, :-1] = found.transpose(2, 0, 1)
+        by_unit[:, :, -1] = arrays["biases"].T
+
+    def _by_unit(self, weights: Array) -> Array:
+        """Its part of the flat weights, (n,), as a view: (units, experts, inputs + 1)."""
+        return self.matrix.block.matrix(weights).reshape(self.nodes, self.experts, -1)
