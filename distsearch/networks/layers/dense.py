@@ -234,14 +234,21 @@ def sums_after(matrix: Array, sums: Array, change: Change, out: Array) -> None:
 
 
 def _add_move(matrix: Array, change: Moved, out: Array) -> None:
-    """What is added to the product when some inputs change, one group of them in each experiment."""
+    """What is added to the product when some inputs change, one group of them in each experiment.
+
+    A column is multiplied as two of which one is zero: BLAS is three times as fast as NumPy's multiplication, to the
+    same bits.
+    """
     columns = matrix[:, :-1][:, change.rows]
+    changes = change.stacked()
     if change.group == 1:
-        np.multiply(columns.T[:, :, np.newaxis], change.changes[:, np.newaxis], out=out)
-        return
-    columns = np.pad(columns, ((0, 0), (0, -columns.shape[1] % change.group)))
-    stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, change.group).transpose(1, 0, 2))
-    np.matmul(stacked, change.stacked(), out=out)
+        stacked = np.zeros((len(changes), len(matrix), 2), np.float32)
+        stacked[:, :, 0] = columns.T
+        changes = np.concatenate([changes, np.zeros_like(changes)], axis=1)
+    else:
+        columns = np.pad(columns, ((0, 0), (0, -columns.shape[1] % change.group)))
+        stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, change.group).transpose(1, 0, 2))
+    np.matmul(stacked, changes, out=out)
 
 
 def _add_window(matrix: Array, change: Window, out: Array) -> None:
