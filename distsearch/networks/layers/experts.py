@@ -1,11 +1,11 @@
-"""A dense layer of every expert of a mixture, of which one sees each example.
+"""Dense layers of every expert of a mixture, of which one expert sees each example.
 
-Its columns are sorted by expert, except in the forward pass of candidates, each of which routes them in its own way.
-Node j is neuron j of whichever expert sees an example; its weights are those of neuron j of every expert.
+Node j is neuron j of whichever expert sees an example; its weights are those of neuron j of every expert. The forward
+pass of candidates computes all experts for all examples; that of one set of weights sorts the examples by expert.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.changes import Change, Everything, Moved, Reach
 from distsearch.networks.layers.base import Nodes, Stage, mean_size
-from distsearch.networks.layers.dense import NODE_COST, sums_after
+from distsearch.networks.layers.dense import NODE_COST
 from distsearch.networks.layers.routing import Numbers, Routing
 from distsearch.networks.matrices import Matrix
 from distsearch.networks.neurons import Neurons
@@ -29,18 +29,30 @@ class Buffers(NamedTuple):
     zeros: Array  # (units + 1, columns)
 
 
+class Columns(NamedTuple):
+    """What a layer sees and makes of each example, in some order."""
+
+    masks: Array  # (experts, columns): a one where the expert is chosen, else zero
+    sums: Array  # (1, units, columns)
+    activations: Array  # (units + 1, columns)
+
+    def ordered(self, order: Numbers) -> "Columns":
+        """The same in another order."""
+        return Columns(*(array.take(order, axis=-1) for array in self))
+
+
 class Trace(NamedTuple):
-    """A forward pass of one set of weights, its columns sorted by expert."""
+    """A forward pass of one set of weights."""
 
     matrices: Array  # (experts, units, inputs + 1)
     routing: Routing
-    inputs: Array  # (inputs + 1, columns)
-    sums: Array  # (1, units, columns)
-    activations: Array  # (units + 1, columns)
+    inputs: Array  # (inputs + 1, columns), sorted by expert
+    sorted: Columns
+    columns: Columns  # in the order of the examples
     zeros: Array  # (units + 1, columns)
 
 
-class Experts(Stage, Nodes):
+class Experts(Nodes):
     """One dense layer of every expert: a matrix of (units · experts, inputs + 1), the experts of a unit in a row."""
 
     def __init__(self, matrix: Matrix, experts: int, neurons: Neurons, times: int) -> None:
@@ -71,27 +83,54 @@ class Experts(Stage, Nodes):
         return self.neurons.apply(buffers.activations, buffers.zeros)
 
     def trace(self, weights: Array, below: Array, routing: Routing) -> Trace:
-        """The forward pass of some weights, (n,), from sorted activations below, (inputs + 1, columns)."""
+        """The forward pass of some weights, (n,), from activations below, (inputs + 1, columns), sorted by expert."""
         by_unit = self.matrix.of(weights).reshape(self.nodes, self.experts, -1)
         matrices = np.ascontiguousarray(by_unit.transpose(1, 0, 2))
         padded = np.empty((1, self.nodes + 1, below.shape[1]), np.float32)
+        self._multiply(matrices, routing, below[np.newaxis], padded)
+        sums, zeros = padded[:, :-1].copy(), np.zeros_like(padded[0])
+        some = Columns(routing.masks, sums, self._activated(padded, zeros)[0])
+        return Trace(matrices, routing, below, some, some.ordered(routing.places), zeros)
+
+    def _multiply(self, matrices: Array, routing: Routing, below: Array, padded: Array) -> None:
+        """Write each expert's sums of sorted activations, (experiments, inputs + 1, columns), into padded ones."""
         for expert, matrix in enumerate(matrices):
             some = routing.columns(expert)
-            padded[:, :-1, some] = np.matmul(matrix, below[:, some])
-        sums, zeros = padded[:, :-1].copy(), np.zeros_like(padded[0])
-        return Trace(matrices, routing, below, sums, self._activated(padded, zeros)[0], zeros)
+            np.matmul(matrix, below[:, :, some], out=padded[:, :-1, some])
 
     def _activated(self, padded: Array, zeros: Array) -> Array:
         """The activations of sums with a row to spare, (experiments, rows, columns), perhaps in their place."""
         padded[:, -1] = 1
         return self.neurons.apply(padded, zeros[: padded.shape[1]])
 
-    def after(self, trace: Trace, change: Change) -> Everything:
-        """The activations after a change below, where every example stays with its expert."""
-        padded = np.empty((change.experiments, *trace.activations.shape), np.float32)
-        for expert, matrix in enumerate(trace.matrices):
-            some = trace.routing.columns(expert)
-            sums_after(matrix, trace.sums[:, :, some], change.in_columns(some), padded[:, :-1, some])
+    def few(self, change: Change) -> TypeGuard[Moved]:
+        """Whether so few activations have changed below that each expert's may be multiplied for all examples."""
+        return isinstance(change, Moved) and change.group * self.experts <= self.inputs
+
+    def after_few(self, trace: Trace, columns: Columns, change: Moved) -> Everything:
+        """The activations after a move below, in the order of the columns.
+
+        Every expert's columns of the matrix are multiplied, by zeros where it is not chosen: one product of a few
+        columns instead of one for each expert.
+        """
+        group, experiments = change.group, change.experiments
+        missing = experiments * group - len(change.changes)
+        moved = np.pad(trace.matrices[:, :, :-1][:, :, change.rows], ((0, 0), (0, 0), (0, missing)))
+        stacked = moved.reshape(*moved.shape[:2], experiments, group).transpose(2, 1, 0, 3)
+        changes = change.stacked()[:, np.newaxis] * columns.masks[:, np.newaxis]
+        padded = np.empty((experiments, *columns.activations.shape), np.float32)
+        np.matmul(
+            np.ascontiguousarray(stacked).reshape(experiments, self.nodes, -1),
+            changes.reshape(experiments, self.experts * group, -1),
+            out=padded[:, :-1],
+        )
+        padded[:, :-1] += columns.sums
+        return Everything(self._activated(padded, trace.zeros))
+
+    def after_all(self, trace: Trace, below: Array) -> Everything:
+        """The activations of sorted ones below, (experiments, inputs + 1, columns); sorted too."""
+        padded = np.empty((len(below), *trace.sorted.activations.shape), np.float32)
+        self._multiply(trace.matrices, trace.routing, below, padded)
         return Everything(self._activated(padded, trace.zeros))
 
     def of_pairs(self, trace: Trace, inputs: Array, choices: Numbers) -> Array:
@@ -121,11 +160,11 @@ class Experts(Stage, Nodes):
 
     def moved(self, trace: Trace, steps: Array, at: slice, group: int, place: int) -> Moved:
         """The change in activations due to steps of the nodes `at`, (nodes, examples), at each time."""
-        steps = np.tile(steps, self._times).take(trace.routing.order, axis=1)
+        steps = np.tile(steps, self._times)
         padded = np.empty((1, len(steps) + 1, steps.shape[1]), np.float32)
-        np.add(trace.sums[0, at], steps, out=padded[0, :-1])
+        np.add(trace.columns.sums[0, at], steps, out=padded[0, :-1])
         changes = self._activated(padded, trace.zeros)[0, :-1]
-        changes -= trace.activations[:-1][at]
+        changes -= trace.columns.activations[:-1][at]
         return Moved(changes, at, group)
 
     def gradient(self, trace: Trace, slopes: Array, at: slice, out: Array) -> None:
@@ -164,3 +203,33 @@ class Experts(Stage, Nodes):
     def _by_unit(self, weights: Array) -> Array:
         """Its part of the flat weights, (n,), as a view: (units, experts, inputs + 1)."""
         return self.matrix.block.matrix(weights).reshape(self.nodes, self.experts, -1)
+
+
+class Stack(Stage):
+    """Layers of the experts, one upon the other, when every example stays with its expert."""
+
+    def __init__(self, layers: Sequence[Experts]) -> None:
+        self.layers = tuple(layers)
+
+    def after(self, trace: Sequence[Trace], change: Change) -> Change:
+        """The last layer's activations after a change below the first. Examples are sorted if it pays."""
+        if not self.layers:
+            return change
+        first, *others = self.layers
+        if not others and first.few(change):
+            return first.after_few(trace[0], trace[0].columns, change)
+        routing = trace[0].routing
+        change = change.in_columns(routing.order)
+        if first.few(change):
+            below = first.after_few(trace[0], trace[0].sorted, change)
+        else:
+            below = first.after_all(trace[0], change.everything(trace[0].inputs))
+        for layer, own in zip(others, trace[1:], strict=True):
+            below = layer.after_all(own, below.activations)
+        return below.in_columns(routing.places)
+
+    def reached(self, below: Reach) -> Reach:
+        """All units of the last layer; what is below the last is not kept for long."""
+        for layer in self.layers:
+            below = layer.reached(below)
+        return below

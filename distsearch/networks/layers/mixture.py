@@ -20,7 +20,7 @@ from distsearch.networks.changes import Change, Everything, Reach
 from distsearch.networks.layers import dense, experts
 from distsearch.networks.layers.base import Above, Layer, Movable, Stage
 from distsearch.networks.layers.dense import NODE_COST, Dense
-from distsearch.networks.layers.experts import Experts
+from distsearch.networks.layers.experts import Experts, Stack
 from distsearch.networks.layers.routing import Numbers, Routing, Switched, strongest
 from distsearch.networks.neurons import Elementwise, Linear, Neurons
 
@@ -59,6 +59,7 @@ class Mixture(Layer):
         self.shape = (layers[-1].nodes,)
         self.times = times
         self.jumps = any(layer.neurons.jumps for layer in layers)  # a mixture's loss is not flat between its jumps
+        self._stack = Stack(self.experts)
         self._choosing = Choosing(self.experts)
 
     @property
@@ -92,25 +93,21 @@ class Mixture(Layer):
         inputs = below.take(routing.order, axis=1)
         for layer in self.experts:
             traces.append(layer.trace(weights, inputs, routing))
-            inputs = traces[-1].activations
-        return Trace(below, gate, choice, routing, tuple(traces), inputs.take(routing.places, axis=1))
+            inputs = traces[-1].sorted.activations
+        return Trace(below, gate, choice, routing, tuple(traces), traces[-1].columns.activations)
 
     def movable(self, trace: Trace | None = None) -> Iterator[Movable]:
         """The gate's sums; then of each of the experts' layers the sums of whichever expert is chosen."""
         yield Movable(self.gate, trace and trace.gate, (Above(self._choosing, trace),))
         traces: Sequence[experts.Trace | None] = trace.experts if trace else [None] * len(self.experts)
-        unsorting = Above(Unsorting(), trace and trace.routing)
         for number, layer in enumerate(self.experts):
-            over = map(Above, self.experts[number + 1 :], traces[number + 1 :])
-            yield Movable(layer, traces[number], (*over, unsorting))
+            over = Above(Stack(self.experts[number + 1 :]), traces[number + 1 :])
+            yield Movable(layer, traces[number], (over,))
 
     def after(self, trace: Trace, change: Change) -> Everything:
         """The activations after a change below: of the same experts, and where the gate now says so of others."""
         scores = self.gate.after(trace.gate, change).activations
-        inner = change.in_columns(trace.routing.order)
-        for layer, own in zip(self.experts, trace.experts, strict=True):
-            inner = layer.after(own, inner)
-        activations = inner.in_columns(trace.routing.places).activations
+        activations = self._stack.after(trace.experts, change).everything(trace.activations)
         switched = Switched.of(scores, trace.choice)
         inputs = change.of_pairs(trace.inputs, switched.experiments, switched.columns)
         self._choosing.write(trace, switched, inputs, activations)
@@ -118,15 +115,14 @@ class Mixture(Layer):
 
     def reached(self, below: Reach) -> Reach:
         """All activations, by way of the gate and of every layer of the experts."""
-        inner = below
-        for layer in self.experts:
-            inner = layer.reached(inner)
+        inner = self._stack.reached(below)
         gate = self.gate.reached(below).multiplications - below.multiplications
         return inner._replace(multiplications=inner.multiplications + gate + self._choosing.cost)
 
     def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
         """Make the initial weights normal, with zero biases; the gate's too."""
-        for layer in (self.gate, *self.experts):
+        self.gate.scale_start(weights, deviation)
+        for layer in self.experts:
             layer.scale_start(weights, deviation)
 
     def named(self, weights: Array) -> Iterator[tuple[str, Array]]:
@@ -162,7 +158,7 @@ class Choosing(Stage):
         return Everything(activations)
 
     def write(self, trace: Trace, switched: Switched, inputs: Array, activations: Array) -> None:
-        """Write what other experts make of inputs, (pairs, inputs + 1), to activations, (experiments, rows, columns)."""
+        """Write what other experts make of inputs, (pairs, inputs + 1), to (experiments, rows, columns)."""
         for layer, own in zip(self._experts, trace.experts, strict=True):
             inputs = layer.of_pairs(own, inputs, switched.choices)
         activations[switched.experiments, :, switched.columns] = inputs
@@ -171,18 +167,6 @@ class Choosing(Stage):
         """All activations."""
         rows = self._experts[-1].nodes + 1
         return Reach(rows, None, below.multiplications + self.cost, below.numbers + rows)
-
-
-class Unsorting(Stage):
-    """Puts columns that are sorted by expert back into their order."""
-
-    def after(self, trace: Routing, change: Change) -> Change:
-        """The same change, in the columns where it belongs."""
-        return change.in_columns(trace.places)
-
-    def reached(self, below: Reach) -> Reach:
-        """What is reached stays the same."""
-        return below
 
 
 def from_word(arguments: str, builder: Builder) -> Mixture:
@@ -209,5 +193,7 @@ def _neurons(builder: Builder, ends: bool) -> Neurons:
     """The next activation; the last of several layers is linear if there is one activation for all."""
     neurons = builder.neurons("linear" if ends else None)
     if not isinstance(neurons, Elementwise | Linear):
-        raise SettingError("network.activation: experts cannot spike, as each example may have another one at each time")
+        raise SettingError(
+            "network.activation: experts cannot spike, as each example may have another one at each time"
+        )
     return neurons

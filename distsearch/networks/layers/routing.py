@@ -30,6 +30,7 @@ class Routing(NamedTuple):
     order: Numbers  # (columns,): where the sorted columns come from
     places: Numbers  # (columns,): where the columns are when they are sorted
     ends: tuple[int, ...]  # where the columns of each choice begin, and one past the last
+    masks: Array  # (choices, columns), sorted: a one where this is the choice, else zero
 
     @classmethod
     def of(cls, choice: Numbers, choices: int) -> "Routing":
@@ -37,8 +38,10 @@ class Routing(NamedTuple):
         order = np.argsort(choice, kind="stable")
         places = np.empty_like(order)
         places[order] = np.arange(len(order))
-        ends = np.searchsorted(choice[order], np.arange(choices + 1))
-        return cls(order, places, tuple(map(int, ends)))
+        by_choice = choice[order]
+        ends = np.searchsorted(by_choice, np.arange(choices + 1))
+        masks = (by_choice == np.arange(choices)[:, np.newaxis]).astype(np.float32)
+        return cls(order, places, tuple(map(int, ends)), masks)
 
     def columns(self, choice: int) -> slice:
         """The sorted columns of a choice."""
