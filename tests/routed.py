@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from distsearch.networks.building import Design
-from distsearch.networks.kinds import network_of
+from distsearch.networks.building import Builder, Design
+from distsearch.networks.kinds import KINDS
+from distsearch.networks.layers import dense
 from distsearch.networks.network import Network
 from distsearch.networks.nodes import NodeExperiments, node_layers
 from distsearch.objectives import losses
@@ -21,9 +22,17 @@ Forward = Callable[[np.ndarray, "Move | None"], np.ndarray]
 """Outputs, (examples, outputs), for the weights by name and a move."""
 
 
-def network(layers: str | tuple, activation: str = "relu", inputs: int = 5, outputs: int = 3, **design) -> Network:
-    words = tuple(layers.split()) if isinstance(layers, str) else layers
-    return network_of(Design(tuple(map(_word, words)), tuple(activation.split()), **design), (inputs,), outputs)
+def network(
+    layers: str | tuple, activation: str = "relu", inputs: int = 5, outputs: int = 3, times: int = 1, **design
+) -> Network:
+    """The network of some words, whose inputs may have several time steps."""
+    words = tuple(map(_word, layers.split() if isinstance(layers, str) else layers))
+    builder = Builder(Design(words, tuple(activation.split()), **design), KINDS, (inputs,), times=times)
+    for word in words:
+        builder.add(word)
+    output = dense.output_layer(outputs, builder)
+    builder.check_counts()
+    return Network([*builder.layers, output])
 
 
 def _word(word):
@@ -48,17 +57,23 @@ def cross_entropies(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 class Estimates:
-    """What node perturbation estimates of a network on some data."""
+    """What node perturbation estimates of a network on some data, whose outputs are means over time."""
 
-    def __init__(self, some: Network, weights: np.ndarray, features: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(
+        self, some: Network, weights: np.ndarray, features: np.ndarray, labels: np.ndarray, times: int = 1
+    ) -> None:
         targets = np.eye(labels.max() + 1, dtype=np.float32)[:, labels]
         each = losses.create("cross-entropy").each
         self.network = some
         self.layers = node_layers(some)
-        self._tried = NodeExperiments(some, weights, with_ones(features), lambda outputs: each(outputs, targets))
+
+        def losses_of(outputs: np.ndarray) -> np.ndarray:
+            return each(outputs.reshape(*outputs.shape[:2], times, -1).mean(axis=2), targets)
+
+        self._tried = NodeExperiments(some, weights, with_ones(features), losses_of)
         self.losses = self._tried.losses
         moves = sum(layer.nodes * layer.places for layer in self.layers)
-        self.signs = np.random.default_rng(3).choice(np.float32([-1, 1]), (moves, len(features)))
+        self.signs = np.random.default_rng(3).choice(np.float32([-1, 1]), (moves, len(labels)))
 
     def gradient(self, sigma: float = SIGMA, groups: int = 99, ends: Sequence[int] | None = None) -> np.ndarray:
         """The sum over the examples of the gradients of the weights of the nodes from the first to the last end."""
@@ -99,8 +114,13 @@ def shifted(move: Move | None, name: str, sums: np.ndarray) -> np.ndarray:
     if move is None or move[0] != name:
         return sums
     sums = sums.copy()
-    sums[:, move[1]] += move[2]
+    sums[:, move[1]] += np.tile(move[2], len(sums) // len(move[2]))  # a step that lasts
     return sums
+
+
+def in_time(values: np.ndarray, times: int) -> np.ndarray:
+    """The mean over time of values, (times · examples, numbers): (examples, numbers)."""
+    return values.reshape(times, -1, values.shape[1]).mean(axis=0)
 
 
 def size(inputs: np.ndarray) -> float:

@@ -14,8 +14,10 @@ WORDS = ["6 attention4", "attention3 6", "6 attention2x6 attention4 4"]
 class ByHand:
     """Forward passes of dense layers and attention in float64; with a node's sums moved."""
 
-    def __init__(self, network: Network, tensors, features: np.ndarray, hidden=lambda h: np.maximum(h, 0)) -> None:
-        self.names = [name for name, _ in network._numbered()]
+    def __init__(
+        self, network: Network, tensors, features: np.ndarray, hidden=lambda h: np.maximum(h, 0), times: int = 1
+    ) -> None:
+        self.names, self.times = [name for name, _ in network._numbered()], times
         self.features, self.hidden = features.astype(np.float64), hidden
         self.tensors = routed.by_layer(tensors)
         self.inputs: dict[str, np.ndarray] = {}
@@ -29,7 +31,7 @@ class ByHand:
                 values = values if name == self.names[-1] else self.hidden(values)
             else:
                 values = self._attention(name, values, move)
-        return values
+        return routed.in_time(values, self.times)
 
     def _dense(self, name: str, values: np.ndarray, move: routed.Move | None) -> np.ndarray:
         self.inputs[name] = values
@@ -45,34 +47,32 @@ class ByHand:
 
     def gradient(self, signs: np.ndarray, labels: np.ndarray, sigma: float) -> np.ndarray:
         """What moving every node by really computing all again says, (n,)."""
-        rows, first = [], 0
+        rows, self._signs, self._labels = [], list(signs), labels
         self.forward()
         inputs, chosen = dict(self.inputs), dict(self.chosen)
         for name in self.names:
             if name.startswith("attention"):
-                count, size = self.tensors[f"{name}.keys"].shape
-                step = sigma * routed.size(inputs[f"{name}.keys"])
-                gradient = np.zeros((count, size))
-                for key in range(count):
-                    slopes = routed.slopes(
-                        self.forward, labels, (f"{name}.similarity", key, signs[first + key] * step)
-                    )
-                    gradient[key] += slopes @ inputs[f"{name}.keys"]
-                first += count
-                for element in range(size):  # relative to 1, as sigmoids are
-                    slopes = routed.slopes(
-                        self.forward, labels, (f"{name}.element", element, signs[first + element] * sigma)
-                    )
-                    np.add.at(gradient[:, element], chosen[name], slopes)
-                first += size
-                rows.append(gradient.ravel())
+                rows.append(self._keys(name, inputs[f"{name}.keys"], chosen[name], sigma))
                 name = f"{name}.values"
-            below = np.c_[inputs[name], np.ones(len(labels))]
-            for node in range(self.tensors[f"{name}.biases"].size):
-                step = signs[first + node] * sigma * routed.size(inputs[name])
-                rows.append(routed.slopes(self.forward, labels, (name, node, step)) @ below)
-            first += self.tensors[f"{name}.biases"].size
-        return np.concatenate(rows)
+            below = routed.in_time(np.c_[inputs[name], np.ones(len(inputs[name]))], self.times)
+            step = sigma * routed.size(inputs[name])
+            rows.append(self._slopes(name, self.tensors[f"{name}.biases"].size, step) @ below)
+        return np.concatenate([gradient.ravel() for gradient in rows])
+
+    def _keys(self, name: str, below: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
+        """The gradient of the keys, (keys, size); elements are moved relative to 1, as sigmoids are."""
+        count, size = self.tensors[f"{name}.keys"].shape
+        similarities = self._slopes(f"{name}.similarity", count, sigma * routed.size(below))
+        elements = self._slopes(f"{name}.element", size, sigma)
+        shares = routed.in_time((chosen[:, np.newaxis] == np.arange(count)).astype(float), self.times)
+        return similarities @ routed.in_time(below, self.times) + (elements @ shares).T
+
+    def _slopes(self, name: str, count: int, step: float) -> np.ndarray:
+        """The slopes of so many moves, (moves, examples), by the next signs."""
+        own, self._signs = self._signs[:count], self._signs[count:]
+        return np.stack(
+            [routed.slopes(self.forward, self._labels, (name, number, each * step)) for number, each in enumerate(own)]
+        )
 
 
 def prepared(words: str, activation: str = "relu"):
@@ -87,7 +87,7 @@ def test_forward_is_the_most_similar_key_s(words):
     outputs = network.forward(Dense(weights), Shared(with_ones(features)))
     for candidate, result in zip(weights, outputs, strict=True):
         hand = ByHand(network, network.named(candidate), features)
-        assert result.T == pytest.approx(hand.forward(), rel=1e-4, abs=1e-4)
+        assert pytest.approx(hand.forward(), rel=1e-4, abs=1e-4) == result.T
         chosen.update(*hand.chosen.values())
     assert len(chosen) == max(layer.keys.count for layer in network.layers if layer.kind == "attention")
 
@@ -107,6 +107,18 @@ def test_the_estimate_is_that_of_really_moving_each_node(words):
     hand = ByHand(network, network.named(weights), features)
     expected = hand.gradient(estimates.signs, labels, routed.SIGMA)
     assert estimates.losses == pytest.approx(routed.cross_entropies(hand.forward(), labels), rel=1e-4, abs=1e-5)
+    assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
+
+
+def test_in_time_each_column_has_a_key_of_its_own():
+    network, times = routed.network(WORDS[0], times=3), 3
+    weights, (features, labels) = routed.weights_of(network), routed.data(examples=60)
+    labels = labels[:20]
+    estimates = routed.Estimates(network, weights, features, labels, times)
+    hand = ByHand(network, network.named(weights), features, times=times)
+    expected = hand.gradient(estimates.signs, labels, routed.SIGMA)
+    by_time = hand.chosen["attention2"].reshape(times, -1)
+    assert (by_time != by_time[0]).any()
     assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
 
 

@@ -5,7 +5,9 @@ from searches import contents, resume, search
 
 from distsearch.candidates.base import Dense, Shared
 from distsearch.errors import SettingError
+from distsearch.networks.building import Builder
 from distsearch.networks.network import Network
+from distsearch.networks.neurons import Neurons
 from distsearch.objectives.batches import with_ones
 
 WORDS = ["6 moe3(5,4)", "6 moe3(5)", "moe2(4,5,3) 6", "6 moe4(5,4) 3"]
@@ -14,8 +16,10 @@ WORDS = ["6 moe3(5,4)", "6 moe3(5)", "moe2(4,5,3) 6", "6 moe4(5,4) 3"]
 class ByHand:
     """Forward passes of dense layers and mixtures, example by example, in float64; with a node's sums moved."""
 
-    def __init__(self, network: Network, weights: np.ndarray, features: np.ndarray, inner: str = "relu") -> None:
-        self.network, self.features, self.inner = network, features.astype(np.float64), inner
+    def __init__(
+        self, network: Network, weights: np.ndarray, features: np.ndarray, inner: str = "relu", times: int = 1
+    ) -> None:
+        self.network, self.features, self.inner, self.times = network, features.astype(np.float64), inner, times
         self.tensors = routed.by_layer(network.named(weights))
         self.inputs: dict[str, np.ndarray] = {}  # of each layer, (examples, inputs)
         self.chosen: dict[str, np.ndarray] = {}
@@ -29,7 +33,7 @@ class ByHand:
                 values = values if name == names[-1] else np.maximum(values, 0)
             else:
                 values = self._mixture(name, values, move)
-        return values
+        return routed.in_time(values, self.times)
 
     def _dense(self, name: str, values: np.ndarray, move: routed.Move | None) -> np.ndarray:
         self.inputs[name] = values
@@ -53,14 +57,15 @@ class ByHand:
         self.forward()
         inputs, chosen = dict(self.inputs), dict(self.chosen)
         for name in (key.removesuffix(".weights") for key in self.tensors if key.endswith("weights")):
-            below = np.c_[inputs[name], np.ones(len(labels))]
+            below = np.c_[inputs[name], np.ones(len(inputs[name]))]
             for node in range(self.tensors[f"{name}.biases"].shape[-1]):
                 step = signs[first + node] * sigma * routed.size(inputs[name])
                 slopes = routed.slopes(self.forward, labels, (name, node, step))
                 if name in chosen:
-                    rows += [slopes * (chosen[name] == expert) @ below for expert in range(self.experts(name))]
+                    masks = (chosen[name][:, np.newaxis] == expert for expert in range(self.experts(name)))
+                    rows += [slopes @ routed.in_time(mask * below, self.times) for mask in masks]
                 else:
-                    rows.append(slopes @ below)
+                    rows.append(slopes @ routed.in_time(below, self.times))
             first += self.tensors[f"{name}.biases"].shape[-1]
         return np.concatenate(rows)
 
@@ -80,7 +85,7 @@ def test_forward_is_the_chosen_expert_s(words):
     outputs = network.forward(Dense(weights), Shared(with_ones(features)))
     for candidate, result in zip(weights, outputs, strict=True):
         hand = ByHand(network, candidate, features)
-        assert result.T == pytest.approx(hand.forward(), rel=1e-4, abs=1e-4)
+        assert pytest.approx(hand.forward(), rel=1e-4, abs=1e-4) == result.T
         chosen.update(*hand.chosen.values())
     assert len(chosen) == network.layers["6" in words.split()[0]].gate.outputs
 
@@ -111,6 +116,22 @@ def test_the_estimate_is_that_of_really_moving_each_node(words):
     expected = hand.gradient(estimates.signs, labels, routed.SIGMA)
     assert estimates.losses == pytest.approx(routed.cross_entropies(hand.forward(), labels), rel=1e-4, abs=1e-5)
     assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
+
+
+def test_in_time_each_column_has_an_expert_of_its_own():
+    network, times = routed.network(WORDS[0], times=3), 3
+    weights, (features, labels) = routed.weights_of(network), routed.data(examples=60)
+    labels = labels[:20]
+    estimates = routed.Estimates(network, weights, features, labels, times)
+    hand = ByHand(network, weights, features, times=times)
+    expected = hand.gradient(estimates.signs, labels, routed.SIGMA)
+    by_time = hand.chosen["mixture2.layer1"].reshape(times, -1)
+    assert (by_time != by_time[0]).any()
+    assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
+    below, candidate = Shared(with_ones(features)), Dense(weights[np.newaxis])
+    for layer in network.layers:
+        below = layer.forward(candidate, below, layer.buffers(1, len(labels)))
+    assert routed.in_time(below[0].T, times) == pytest.approx(hand.forward(), rel=1e-4, abs=1e-4)
 
 
 def test_moves_do_send_examples_to_other_experts():
@@ -226,6 +247,15 @@ def test_one_activation_for_each_dense_layer_inside_or_one_for_all():
         routed.network("8 moe2(8,8)", "relu relu")
     with pytest.raises(SettingError, match=r"network.precision: expected one per layer .* 3, or one for all"):
         routed.network("8 moe2(8,8)", precision=("float32", "float32"))
+
+
+def test_experts_that_spike_are_refused(monkeypatch):
+    class Spiking(Neurons):
+        apply = None
+
+    monkeypatch.setattr(Builder, "neurons", lambda self, if_one_for_all=None: Spiking())
+    with pytest.raises(SettingError, match=r"network.activation: experts cannot spike"):
+        routed.network("moe2(8)")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,9 @@ class Experts(Nodes):
         """
         group, experiments = change.group, change.experiments
         missing = experiments * group - len(change.changes)
-        moved = np.pad(trace.matrices[:, :, :-1][:, :, change.rows], ((0, 0), (0, 0), (0, missing)))
+        moved = trace.matrices[:, :, :-1][:, :, change.rows]
+        if missing:
+            moved = np.pad(moved, ((0, 0), (0, 0), (0, missing)))
         stacked = moved.reshape(*moved.shape[:2], experiments, group).transpose(2, 1, 0, 3)
         changes = change.stacked()[:, np.newaxis] * columns.masks[:, np.newaxis]
         padded = np.empty((experiments, *columns.activations.shape), np.float32)
