@@ -7,7 +7,7 @@ make another one the chosen, and by its elements, if it is chosen itself.
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from distsearch.candidates.blocks import Block
 from distsearch.errors import SettingError, brief
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach
+from distsearch.networks.initial import Start
 from distsearch.networks.layers import dense
 from distsearch.networks.layers.base import Above, Layer, Movable, Nodes, Stage, mean_size
 from distsearch.networks.layers.dense import NODE_COST, Dense, sums_after
@@ -113,7 +114,7 @@ class Attention(Layer):
         reach = self.values.reached(below)
         return reach._replace(multiplications=reach.multiplications + cost)
 
-    def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
+    def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases."""
         keys, size = self.keys, self.outputs
         keys.block.matrix(weights)[:] *= np.float32(deviation(size, keys.count))
@@ -146,6 +147,11 @@ class Keys(Nodes):
         self.width = block.size
         self._size = block.columns
         self._times = times
+
+    @property
+    def products(self) -> int:
+        """Multiplications per example of the similarities."""
+        return self.width * self._times
 
     def size(self, trace: Trace) -> float:
         """√2 times the inputs' root mean square, for similarities."""
@@ -219,10 +225,8 @@ def from_word(arguments: str, builder: Builder) -> Attention:
         raise SettingError(f"network.layers: expected {EXPECTED}, got {brief('attention' + arguments)}")
     size = math.prod(builder.shape)
     if found[2] and whole(found[2], EXPECTED) != size:
-        raise SettingError(
-            f"network.layers: keys are as long as what is below them, {size}: expected attention{found[1]} or "
-            f"attention{found[1]}x{size}, got {brief('attention' + arguments)}"
-        )
+        why = f"has keys of another length than what is below them: expected attention{found[1]}x{size}"
+        raise builder.misfit(f"attention{arguments}", why)
     keys = builder.matrix(int(found[1]), size, FLOAT32).block
     values = Dense(builder.matrix(size, size + 1, builder.precision()), Linear(builder.times), builder.times)
     return Attention(keys, values, builder.times)

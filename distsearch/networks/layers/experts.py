@@ -4,7 +4,7 @@ Node j is neuron j of whichever expert sees an example; its weights are those of
 pass of candidates computes all experts for all examples; that of one set of weights sorts the examples by expert.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeGuard
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.changes import Change, Everything, Moved, Reach
+from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Nodes, Stage, mean_size
 from distsearch.networks.layers.dense import NODE_COST
 from distsearch.networks.layers.routing import Numbers, Routing
@@ -152,6 +153,11 @@ class Experts(Nodes):
         cost = self._times * (products + NODE_COST * self.nodes)
         return Reach(self.nodes + 1, None, below.multiplications + cost, below.numbers + self._times * self.nodes)
 
+    @property
+    def products(self) -> int:
+        """Multiplications per example of all experts, as the forward pass of candidates has them."""
+        return self.nodes * self.width * self._times
+
     def size(self, trace: Trace) -> float:
         """√2 times the inputs' root mean square."""
         return mean_size(trace.inputs)
@@ -181,7 +187,7 @@ class Experts(Nodes):
             some = routing.columns(expert)
             gradients[:, expert] = np.matmul(along[:, some], trace.inputs[:, some].T)
 
-    def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
+    def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases."""
         matrix = self.matrix.block.matrix(weights)
         matrix[:, :-1] *= np.float32(deviation(self.inputs, self.nodes))

@@ -7,7 +7,7 @@ a few examples to another one: those are computed one by one.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.errors import SettingError, brief
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Reach
+from distsearch.networks.initial import Start
 from distsearch.networks.layers import dense, experts
 from distsearch.networks.layers.base import Above, Layer, Movable, Stage
 from distsearch.networks.layers.dense import NODE_COST, Dense
@@ -119,7 +120,7 @@ class Mixture(Layer):
         gate = self.gate.reached(below).multiplications - below.multiplications
         return inner._replace(multiplications=inner.multiplications + gate + self._choosing.cost)
 
-    def scale_start(self, weights: Array, deviation: Callable[[int, int], float]) -> None:
+    def scale_start(self, weights: Array, deviation: Start) -> None:
         """Make the initial weights normal, with zero biases; the gate's too."""
         self.gate.scale_start(weights, deviation)
         for layer in self.experts:
