@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from distsearch.candidates.pairs import FullRank, LowRank, Pairs, Products, factors_width
 from distsearch.networks.building import Builder, Design
 from distsearch.networks.kinds import KINDS
 from distsearch.networks.layers import dense
@@ -132,6 +133,18 @@ def central_differences(loss: Callable[[np.ndarray], float], weights: np.ndarray
     """The gradient of a loss in float64, (n,): steps are too small for anything to jump."""
     steps = np.eye(len(weights)) * 1e-6
     return np.array([(loss(weights + step) - loss(weights - step)) / 2e-6 for step in steps])
+
+
+KINDS_OF_CANDIDATES = ["full rank", "low rank"]
+
+
+def candidates_of(kind: str, some: Network) -> FullRank | LowRank:
+    """A center and two mirrored pairs around it."""
+    around = Pairs(0, 5), weights_of(some), Products(), some.blocks
+    drawn = np.random.default_rng(3)
+    if kind == "full rank":
+        return FullRank(*around, np.float32(0.1) * drawn.normal(size=(2, some.weights_count)).astype(np.float32))
+    return LowRank(*around, drawn.normal(size=(2, factors_width(some.blocks, 2))).astype(np.float32), 2, 0.1)
 
 
 def copied(some: Network) -> Network:

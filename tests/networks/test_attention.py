@@ -100,6 +100,15 @@ def test_a_candidate_s_outputs_do_not_depend_on_the_others():
         assert network.forward(Dense(candidate[np.newaxis]), inputs)[0].tobytes() == together[number].tobytes()
 
 
+@pytest.mark.parametrize("kind", routed.KINDS_OF_CANDIDATES)
+@pytest.mark.parametrize("words", WORDS[:3])
+def test_candidates_of_all_kinds_choose(words, kind):
+    network, _, features, _ = prepared(words)
+    candidates, inputs = routed.candidates_of(kind, network), Shared(with_ones(features))
+    expected = network.forward(Dense(candidates.dense()), inputs).copy()
+    assert network.forward(candidates, inputs) == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize("words", WORDS)
 def test_the_estimate_is_that_of_really_moving_each_node(words):
     network, weights, features, labels = prepared(words)

@@ -109,6 +109,15 @@ def test_the_last_of_several_layers_is_linear_unless_the_activations_say_otherwi
     assert network.traces(routed.weights_of(network), with_ones(features))[1].activations.min() == 0
 
 
+@pytest.mark.parametrize("kind", routed.KINDS_OF_CANDIDATES)
+@pytest.mark.parametrize("words", WORDS[:3])
+def test_candidates_of_all_kinds_choose(words, kind):
+    network, _, features, _ = prepared(words)
+    candidates, inputs = routed.candidates_of(kind, network), Shared(with_ones(features))
+    expected = network.forward(Dense(candidates.dense()), inputs).copy()
+    assert network.forward(candidates, inputs) == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize("words", WORDS)
 def test_the_estimate_is_that_of_really_moving_each_node(words):
     network, weights, features, labels = prepared(words)
