@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import routed
 
+from distsearch.candidates.base import Dense, Shared
 from distsearch.networks.changes import Everything, Moved, Window
+from distsearch.objectives.batches import with_ones
 
 COLUMNS = 7
 drawn = np.random.default_rng(0)
@@ -38,3 +41,26 @@ def test_pairs_of_an_experiment_and_a_column_are_what_stands_there(name):
     found = change.of_pairs(BEFORE, experiments[::-1], columns[::-1])
     assert (found == everything[experiments[::-1], :, columns[::-1]]).all()
     assert change.of_pairs(BEFORE, experiments[:0], columns[:0]).shape == (0, len(BEFORE))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("word", ["moe3(5,4)", "moe3(5)", "attention4"])
+def test_layers_that_choose_see_every_kind_of_change_as_if_all_had_changed(word, name):
+    network, change = routed.network(word, inputs=len(BEFORE) - 1), CHANGES[name]
+    before = BEFORE.copy()
+    before[-1] = 1
+    layer, trace = network.layers[0], network.traces(routed.weights_of(network), before)[0]
+    expected = layer.after(trace, Everything(change.everything(before))).activations
+    assert layer.after(trace, change).everything(trace.activations) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert np.abs(expected - trace.activations).max() > 0.1
+
+
+@pytest.mark.parametrize("words", ["6 res(moe3(5,4),6) 4", "res(attention3,5)"])
+def test_blocks_may_hold_layers_that_choose(words):
+    network, (features, labels) = routed.network(words), routed.data()
+    weights = routed.weights_of(network)
+    estimates = routed.Estimates(network, weights, features, labels)
+    outputs = network.forward(Dense(weights[np.newaxis]), Shared(with_ones(features)))[0].T
+    assert estimates.losses == pytest.approx(routed.cross_entropies(outputs, labels), rel=1e-4, abs=1e-5)
+    ends = estimates.ends()
+    assert estimates.split_gradient(99, ends).tobytes() == estimates.gradient(ends=ends).tobytes()
