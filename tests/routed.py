@@ -33,7 +33,7 @@ def network(
         builder.add(word)
     output = dense.output_layer(outputs, builder)
     builder.check_counts()
-    return Network([*builder.layers, output])
+    return Network([*builder.layers, output], builder.matrices)
 
 
 def _word(word):

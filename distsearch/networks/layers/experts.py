@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.changes import Change, Everything, Moved, Reach
+from distsearch.networks.exactness import coarsened
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Nodes, Stage, mean_size
 from distsearch.networks.layers.dense import NODE_COST
@@ -56,7 +57,9 @@ class Trace(NamedTuple):
 class Experts(Nodes):
     """One dense layer of every expert: a matrix of (units · experts, inputs + 1), the experts of a unit in a row."""
 
-    def __init__(self, matrix: Matrix, experts: int, neurons: Neurons, times: int) -> None:
+    def __init__(
+        self, matrix: Matrix, experts: int, neurons: Neurons, times: int, bits_below: int | None = None
+    ) -> None:
         self.matrix = matrix
         self.experts = experts
         self.neurons = neurons
@@ -64,6 +67,9 @@ class Experts(Nodes):
         self.width = experts * matrix.block.columns
         self.inputs = matrix.block.columns - 1
         self._times = times
+        self._exact = bits_below if matrix.precision.whole and times == 1 else None
+        self.bits = neurons.bits if self._exact is not None else None
+        """Its activations are whole numbers, up to 2^bits, of a power of two; None if they are not."""
 
     def buffers(self, candidates: int, columns: int) -> Buffers:
         """Allocate what the forward pass of this many candidates on this many columns needs."""
@@ -160,7 +166,7 @@ class Experts(Nodes):
 
     def size(self, trace: Trace) -> float:
         """√2 times the inputs' root mean square."""
-        return mean_size(trace.inputs)
+        return mean_size(trace.inputs, by_blas=self._exact is None)
 
     def reach(self) -> Reach:
         """A move changes one row."""
@@ -183,6 +189,8 @@ class Experts(Nodes):
         routing, gradients = trace.routing, out.reshape(len(out), self.experts, -1)
         along = np.tile(slopes[:, 0], self._times).take(routing.order, axis=1)
         along /= self._times  # as a step is constant in time
+        if self._exact is not None:
+            along = coarsened(along, self._exact)
         for expert in range(self.experts):
             some = routing.columns(expert)
             gradients[:, expert] = np.matmul(along[:, some], trace.inputs[:, some].T)

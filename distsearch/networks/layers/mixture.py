@@ -59,6 +59,7 @@ class Mixture(Layer):
         self.blocks = (*gate.blocks, *(layer.matrix.block for layer in layers))
         self.shape = (layers[-1].nodes,)
         self.times = times
+        self.bits = layers[-1].bits
         self.jumps = any(layer.neurons.jumps for layer in layers)  # a mixture's loss is not flat between its jumps
         self._stack = Stack(self.experts)
         self._choosing = Choosing(self.experts)
@@ -180,13 +181,14 @@ def from_word(arguments: str, builder: Builder) -> Mixture:
         raise SettingError(f"network.layers: expected {EXPECTED}, got {brief('moe' + arguments)}")
     units = [whole(part, "a number of neurons such as 64 in each layer of the experts") for part in found[2].split(",")]
     inputs, precision = math.prod(builder.shape), builder.precision()
-    gate = Dense(builder.matrix(count, inputs + 1, precision), Linear(builder.times), builder.times, last=True)
+    matrix, bits = builder.matrix(count, inputs + 1, precision), builder.bits
+    gate = Dense(matrix, Linear(builder.times), builder.times, last=True, bits_below=bits)
     layers = []
     for number, rows in enumerate(units, start=1):
         matrix = builder.matrix(rows * count, inputs + 1, precision)
         ends = len(units) > 1 and number == len(units)
-        layers.append(Experts(matrix, count, _neurons(builder, ends), builder.times))
-        inputs = rows
+        layers.append(Experts(matrix, count, _neurons(builder, ends), builder.times, bits))
+        inputs, bits = rows, layers[-1].bits
     return Mixture(gate, layers, builder.times)
 
 
