@@ -64,7 +64,7 @@ class NetworkConfig(Settings, frozen=True):
 
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=1)] | str, ...],
-        about("hidden layers: numbers of neurons"),
+        about("hidden layers: numbers of neurons, moe4(64) or attention8"),
     ] = (3,)
     activation: Annotated[
         tuple[str, ...],

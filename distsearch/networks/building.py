@@ -132,9 +132,11 @@ class Builder:
         _check_count("activation", "one per hidden layer", self.design.activation, self._activations)
         _check_count("precision", "one per layer and one for the output layer", self.design.precision, self._precisions)
 
-    def neurons(self) -> Neurons:
-        """The next hidden layer's neurons."""
+    def neurons(self, if_one_for_all: str | None = None) -> Neurons:
+        """The next hidden layer's neurons; if one activation is given for all, perhaps with another than that."""
         name = _each(self.design.activation, self._activations)
+        if if_one_for_all and len(self.design.activation) == 1:
+            name = if_one_for_all
         self._activations += 1
         if name == "linear":
             return Linear(self.times)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Numbers = NDArray[np.intp]
+Columns: TypeAlias = slice | Numbers
 
 
 class Moved(NamedTuple):
@@ -46,6 +48,20 @@ class Moved(NamedTuple):
         numbers = np.arange(len(self.changes))
         changes[numbers // self.group, self.at.start + numbers, 0, 0] = self.changes
         return Window(changes, *divmod(self.place, image[1]), image)
+
+    def in_columns(self, columns: Columns) -> "Moved":
+        """The change in some of the columns."""
+        return self._replace(changes=_columns(self.changes, columns))
+
+    def of_pairs(self, before: Array, experiments: Numbers, columns: Numbers) -> Array:
+        """All activations of some experiments in a column each, (pairs, rows), given those of no experiment."""
+        after = before.T[columns]
+        for number in range(self.group):
+            changed = experiments * self.group + number
+            some = np.flatnonzero(changed < len(self.changes))
+            changed = changed[some]
+            after[some, self.rows.start + changed * self.places] += self.changes[changed, columns[some]]
+        return after
 
     def stacked(self) -> Array:
         """The changes by experiment, (experiments, group, columns), with zeros for what a last group lacks."""
@@ -102,15 +118,48 @@ class Window(NamedTuple):
         images[:, :, self.top : self.top + height, self.left : self.left + width] += self.changes
         return after
 
+    def in_columns(self, columns: Columns) -> "Window":
+        """The change in some of the columns."""
+        return self._replace(changes=_columns(self.changes, columns))
+
+    def of_pairs(self, before: Array, experiments: Numbers, columns: Numbers) -> Array:
+        """All activations of some experiments in a column each, (pairs, rows), given those of no experiment."""
+        after = before.T[columns]
+        _, channels, height, width, _ = self.changes.shape
+        images = after[:, : channels * self.image[0] * self.image[1]].reshape(len(after), channels, *self.image)
+        part = images[:, :, self.top : self.top + height, self.left : self.left + width]
+        part += self.changes[experiments, :, :, :, columns]
+        return after
+
 
 class Everything(NamedTuple):
     """All activations may have changed."""
 
     activations: Array  # (experiments, rows, columns)
 
+    @property
+    def experiments(self) -> int:
+        """The number of experiments."""
+        return len(self.activations)
+
     def everything(self, before: Array) -> Array:
         """All of the layer's activations, (experiments, rows, columns)."""
         return self.activations
+
+    def in_columns(self, columns: Columns) -> "Everything":
+        """The change in some of the columns."""
+        return Everything(_columns(self.activations, columns))
+
+    def of_pairs(self, before: Array, experiments: Numbers, columns: Numbers) -> Array:
+        """All activations of some experiments in a column each, (pairs, rows)."""
+        return self.activations[experiments, :, columns]
+
+
+def _columns(array: Array, columns: Columns) -> Array:
+    """Some of the columns, the last axis."""
+    if isinstance(columns, slice):
+        return array[..., columns]
+    return array.take(columns, axis=-1)
 
 
 Change: TypeAlias = Moved | Window | Everything

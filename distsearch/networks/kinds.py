@@ -4,7 +4,16 @@ import math
 from collections.abc import Callable
 
 from distsearch.networks.building import Builder, Design
-from distsearch.networks.layers import convolution, dense, normalisation, pooling, recurrent, residual
+from distsearch.networks.layers import (
+    attention,
+    convolution,
+    dense,
+    mixture,
+    normalisation,
+    pooling,
+    recurrent,
+    residual,
+)
 from distsearch.networks.layers.base import Layer
 from distsearch.networks.layers.membrane import Membrane
 from distsearch.networks.network import Network
@@ -19,6 +28,8 @@ KINDS: dict[str, Callable[[str, Builder], Layer]] = {
     "layernorm": normalisation.layer_from_word,
     "groupnorm": normalisation.group_from_word,
     "res": residual.from_word,
+    "moe": mixture.from_word,
+    "attention": attention.from_word,
 }
 """What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
 

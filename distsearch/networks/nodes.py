@@ -100,8 +100,10 @@ class NodeExperiments:
         steps = steps.reshape(-1, nodes.places, steps.shape[1])
         if group == 1:
             steps = nodes.aimed(movable.trace, steps, some)
+        places = 1 if nodes.tied else nodes.places
+        steps = steps.reshape(-1, places, steps.shape[2])
         together = group * self._together(movable, steps.shape[2])
-        for place in range(nodes.places):
+        for place in range(places):
             losses = []
             for at in range(0, len(steps), together):
                 moving = steps[at : at + together, place]
@@ -113,7 +115,7 @@ class NodeExperiments:
             if group > 1:
                 changes = np.repeat(changes, group, axis=0)[: len(steps)]
             np.divide(changes, steps[:, place], out=steps[:, place])
-        return steps
+        return steps.reshape(-1, nodes.places, steps.shape[2])
 
     def _together(self, movable: Movable, examples: int) -> int:
         """How many groups are moved together, so that what they change fits the cache."""

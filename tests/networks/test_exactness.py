@@ -78,6 +78,7 @@ SEARCHES: dict[str, dict[str, object]] = {
     "nodes": {**FEW_BITS, "strategy": "node-perturbation"},
     "nodes in groups, batches": {**FEW_BITS, "strategy": "node-perturbation", "groups": 20, "batch": 200},
     "mixed": {**FEW_BITS, "strategy": "node-perturbation", "precision": ["ternary", "int8", "binary"]},
+    "experts": {**FEW_BITS, "strategy": "node-perturbation", "layers": "64,moe3(16,16)", "activation": ["sign"] * 3},
     "weights": {**FEW_BITS, "strategy": "hill-climb"},
     "weights, uphill": {**FEW_BITS, "strategy": "annealing", "precision": ["int8"]},
     "plain": {"strategy": "node-perturbation"},
@@ -90,8 +91,9 @@ from searches import search
 
 found = {{}}
 for name, flags in {SEARCHES!r}.items():
-    stored, _ = search(Path("."), name=name.split()[0] + str(len(found)), data="spiral", layers=[64, 32], input_bits=8,
-                       rounds=4, **flags)
+    flags.setdefault("layers", [64, 32])
+    named = name.split()[0] + str(len(found))
+    stored, _ = search(Path("."), name=named, data="spiral", input_bits=8, rounds=4, **flags)
     files = [(stored.path / file).read_bytes() for file in ("best.safetensors", "checkpoint.safetensors", "losses.bin")]
     found[name] = hashlib.sha256(b"".join(files)).hexdigest()
 print(json.dumps([[each["architecture"] for each in threadpool_info() if each["user_api"] == "blas"][0], found]))

@@ -57,6 +57,8 @@ class Nodes(ABC):
     places: int = 1
     width: int
     """The number of each node's weights, which follow each other."""
+    tied: bool = False
+    """Whether there is one node, whose places are moved side by side, as nodes are: `at` are its places then."""
 
     @property
     def products(self) -> int:

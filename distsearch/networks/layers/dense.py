@@ -162,44 +162,12 @@ class Dense(Layer, Nodes):
 
     def after(self, trace: Trace, change: Change) -> Everything:
         """The activations after a change below: only the columns of the matrix for what has changed are multiplied."""
-        match change:
-            case Moved(group=1) if self.neurons.spiking:
-                weights = trace.matrix.T[:-1][change.rows]
-                return Everything(self.neurons.after(trace.activations, trace.sums, weights, change.changes))
-            case Moved():
-                padded = self._after_move(trace, change)
-            case Window():
-                padded = self._after_window(trace, change)
-            case Everything(activations):
-                padded = self._padded(len(activations), activations.shape[2])
-                np.matmul(trace.matrix, activations, out=padded[:, : self.outputs])
+        if isinstance(change, Moved) and change.group == 1 and self.neurons.spiking:
+            weights = trace.matrix.T[:-1][change.rows]
+            return Everything(self.neurons.after(trace.activations, trace.sums, weights, change.changes))
+        padded = self._padded(change.experiments, trace.inputs.shape[1])
+        sums_after(trace.matrix, trace.sums, change, padded[:, : self.outputs])
         return Everything(self._activated(padded, trace.zeros))
-
-    def _after_move(self, trace: Trace, change: Moved) -> Array:
-        """The sums, padded, when some inputs change, one group of them in each experiment."""
-        columns = trace.matrix[:, :-1][:, change.rows]
-        padded = self._padded(change.experiments, change.changes.shape[1])
-        sums = padded[:, : self.outputs]
-        if change.group == 1:
-            np.multiply(columns.T[:, :, np.newaxis], change.changes[:, np.newaxis], out=sums)
-        else:
-            if missing := -columns.shape[1] % change.group:
-                columns = np.pad(columns, ((0, 0), (0, missing)))
-            stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, change.group).transpose(1, 0, 2))
-            np.matmul(stacked, change.stacked(), out=sums)
-        sums += trace.sums
-        return padded
-
-    def _after_window(self, trace: Trace, change: Window) -> Array:
-        """The sums, padded, when a part of the image below changes."""
-        experiments, channels, height, width, columns = change.changes.shape
-        kernel = trace.matrix[:, :-1].reshape(self.outputs, channels, *change.image)
-        part = kernel[:, :, change.top : change.top + height, change.left : change.left + width]
-        padded = self._padded(experiments, columns)
-        sums = padded[:, : self.outputs]
-        np.matmul(part.reshape(self.outputs, -1), change.changes.reshape(experiments, -1, columns), out=sums)
-        sums += trace.sums
-        return padded
 
     def reached(self, below: Reach) -> Reach:
         """All neurons; what one row changes costs no product worth counting."""
@@ -247,3 +215,45 @@ def output_layer(outputs: int, builder: Builder) -> Dense:
     """The output layer: its neurons are linear, or spike."""
     matrix = builder.matrix(outputs, math.prod(builder.shape) + 1, builder.precision())
     return Dense(matrix, builder.output_neurons(), builder.times, last=True, bits_below=builder.bits)
+
+
+def sums_after(matrix: Array, sums: Array, change: Change, out: Array) -> None:
+    """Write a product after a change in what is below to `out`, (experiments, outputs, columns).
+
+    The product is `sums`, (1, outputs, columns): of the matrix, (outputs, inputs + 1), and what is below unchanged.
+    """
+    match change:
+        case Moved():
+            _add_move(matrix, change, out)
+        case Window():
+            _add_window(matrix, change, out)
+        case Everything(activations):
+            np.matmul(matrix, activations, out=out)
+            return
+    out += sums
+
+
+def _add_move(matrix: Array, change: Moved, out: Array) -> None:
+    """What is added to the product when some inputs change, one group of them in each experiment.
+
+    A column is multiplied as two of which one is zero: BLAS is three times as fast as NumPy's multiplication, to the
+    same bits.
+    """
+    columns = matrix[:, :-1][:, change.rows]
+    changes = change.stacked()
+    if change.group == 1:
+        stacked = np.zeros((len(changes), len(matrix), 2), np.float32)
+        stacked[:, :, 0] = columns.T
+        changes = np.concatenate([changes, np.zeros_like(changes)], axis=1)
+    else:
+        columns = np.pad(columns, ((0, 0), (0, -columns.shape[1] % change.group)))
+        stacked = np.ascontiguousarray(columns.reshape(len(columns), -1, change.group).transpose(1, 0, 2))
+    np.matmul(stacked, changes, out=out)
+
+
+def _add_window(matrix: Array, change: Window, out: Array) -> None:
+    """What is added to the product when a part of the image below changes."""
+    experiments, channels, height, width, columns = change.changes.shape
+    kernel = matrix[:, :-1].reshape(len(matrix), channels, *change.image)
+    part = kernel[:, :, change.top : change.top + height, change.left : change.left + width]
+    np.matmul(part.reshape(len(matrix), -1), change.changes.reshape(experiments, -1, columns), out=out)
