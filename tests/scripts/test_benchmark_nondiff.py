@@ -14,7 +14,6 @@ import pytest
 
 from distsearch.config import options
 from distsearch.data import datasets
-from distsearch.errors import SettingError
 from distsearch.networks.kinds import network_of
 from distsearch.objectives.model import design_of
 from distsearch.search.assembly import assemble, plan_network
@@ -35,7 +34,6 @@ NAMES = (
     "spiking-cnn",
     "fashion",
 )
-PENDING = ("attention", "attention-fashion", "mixture")  # layers that are still being built
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -70,10 +68,7 @@ def searches(race):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(each, marks=pytest.mark.xfail(raises=SettingError, strict=True)) if each in PENDING else each
-        for each in NAMES
-    ],
+    NAMES,
 )
 def test_each_row_is_a_plan(race, name):
     row = race.rows.ROWS[name]
