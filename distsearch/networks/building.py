@@ -5,11 +5,11 @@ name, as in conv16x5.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from distsearch.candidates.blocks import Block
-from distsearch.errors import SettingError, brief, unknown
+from distsearch.errors import SettingError, brief
 from distsearch.networks.activations import ACTIVATIONS, LEVELS, WITH_LEVELS
 from distsearch.networks.layers.base import Layer
 from distsearch.networks.layers.images import Images
@@ -17,9 +17,11 @@ from distsearch.networks.matrices import Matrix
 from distsearch.networks.neurons import Elementwise, Linear, Neurons
 from distsearch.networks.precision import PRECISIONS, Precision
 from distsearch.networks.spikes import LIF, SPIKES, SpikeCounts, Spikes, Spiking
+from distsearch.registry import Registry
 from distsearch.text import words
 
 Word = int | str
+DENSE = "dense"
 
 LONGEST_NUMBER = 10  # digits
 
@@ -57,7 +59,7 @@ class Builder:
     """A network in the making, layer by layer."""
 
     design: Design
-    kinds: "Mapping[str, Callable[[str, Builder], Layer]]"
+    kinds: "Registry[Maker]"
     """What makes each kind of layer, by the name that its words begin with."""
     inputs: tuple[int, ...]
     """The shape of examples: (features,), or (height, width, channels)."""
@@ -93,9 +95,7 @@ class Builder:
     def made(self, word: Word) -> Layer:
         """The layer that a word stands for, on what there is so far. Raises SettingError if it cannot be."""
         name, arguments = parsed(word)
-        if name not in self.kinds:
-            raise SettingError(f"network.layers: {unknown('layer', str(word), [kind or '64' for kind in self.kinds])}")
-        return self.kinds[name](arguments, self)
+        return self.kinds.find(name)(arguments, self)
 
     def images(self, word: str) -> Images:
         """The images that the activations so far are. Raises SettingError if they are none."""
@@ -113,8 +113,8 @@ class Builder:
 
     def inside(self, arguments: str, word: str, *, same_size: bool = False) -> list[Layer]:
         """The layers of the words between the brackets of a word, on what there is so far, whose weights follow."""
-        inner = words(arguments[1:-1]) if arguments.startswith("(") and arguments.endswith(")") else []
-        if not inner:
+        inner = inner_words(arguments)
+        if not inner or not arguments.startswith("("):
             raise SettingError(f"network.layers: expected layers between brackets, such as (64,64), in {brief(word)}")
         within = replace(self, layers=[], same_size=same_size)
         for each in inner:
@@ -164,11 +164,24 @@ class Builder:
         return self.matrices[-1]
 
 
+Maker = Callable[[str, Builder], Layer]
+"""What makes a layer of the rest of its word, after the name of its kind."""
+
+
 def parsed(word: Word) -> tuple[str, str]:
-    """The kind of layer that a word begins with, empty for a dense one, and the rest."""
-    name = re.match(r"[a-z-]*", str(word))
+    """The kind of layer that a word begins with, and the rest; a number is a dense one.
+
+    A kind of one's own may be named as module:function, before a bracket.
+    """
+    name = re.match(r"[\w.]+:[\w.]+(?=\()|[a-z-]*", str(word))
     length = name.end() if name else 0
-    return str(word)[:length], str(word)[length:]
+    return str(word)[:length] or DENSE, str(word)[length:]
+
+
+def inner_words(arguments: str) -> list[Word]:
+    """The words between the brackets at the end of a word; none if there are no brackets."""
+    found = re.search(r"\((.*)\)$", arguments, re.DOTALL)
+    return words(found[1]) if found else []
 
 
 def whole(text: str, expected: str) -> int:

@@ -1,9 +1,9 @@
 """The kinds of layers, and the network that a design makes of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 
-from distsearch.networks.building import Builder, Design
+from distsearch.networks.building import DENSE, Builder, Design, Maker, Word, inner_words, parsed
 from distsearch.networks.layers import (
     attention,
     convolution,
@@ -14,13 +14,13 @@ from distsearch.networks.layers import (
     recurrent,
     residual,
 )
-from distsearch.networks.layers.base import Layer
 from distsearch.networks.layers.membrane import Membrane
 from distsearch.networks.network import Network
 from distsearch.networks.spikes import RateCode
+from distsearch.registry import Registry
 
-KINDS: dict[str, Callable[[str, Builder], Layer]] = {
-    "": dense.from_word,
+_OURS: dict[str, Maker] = {
+    DENSE: dense.from_word,
     "r": recurrent.from_word,
     "conv": convolution.from_word,
     "pool": pooling.largest_from_word,
@@ -31,7 +31,22 @@ KINDS: dict[str, Callable[[str, Builder], Layer]] = {
     "moe": mixture.from_word,
     "attention": attention.from_word,
 }
+KINDS: Registry[Maker] = Registry(
+    "layer",
+    "layers",
+    _OURS,
+    callable,
+    "a function of the rest of a word and a distsearch.networks.building.Builder, which returns a layer",
+)
 """What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
+
+
+def kinds_in(words: Iterable[Word]) -> Iterator[str]:
+    """The names of the kinds of layers that words stand for, also of those between brackets."""
+    for word in words:
+        name, arguments = parsed(word)
+        yield name
+        yield from kinds_in(inner_words(arguments))
 
 
 def network_of(design: Design, inputs: tuple[int, ...], outputs: int, bits: int | None = None) -> Network:

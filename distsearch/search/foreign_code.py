@@ -8,6 +8,7 @@ from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import READERS, name_for
 from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS
+from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import LOSSES
 from distsearch.registry import Registry
@@ -44,6 +45,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """Every registry, and the name in it that a configuration chooses."""
     yield STRATEGIES, config.strategy.name
     yield LOSSES, config.network.loss
+    for kind in kinds_in(config.network.layers):
+        yield KINDS, kind
     for activation in config.network.activation:
         yield ACTIVATIONS, activation
     for precision in config.network.precision:

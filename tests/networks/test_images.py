@@ -217,7 +217,7 @@ def test_tensors_come_back_as_the_same_weights(text):
         ("conv4x3,res", SHAPE, "expected layers between brackets"),
         ("conv4x3,groupnorm3", SHAPE, "has 3 groups, by which channels must be divisible"),
         ("conv4x3,layernorm2", SHAPE, "takes no number"),
-        ("con4x3", SHAPE, "unknown layer 'con4x3': did you mean"),
+        ("con4x3", SHAPE, "unknown layer 'con': did you mean 'conv'?"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(text, shape, sentence):

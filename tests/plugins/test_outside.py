@@ -75,7 +75,8 @@ def run(installed, tmp_path):
 
 SEARCH = [
     "run", "--data", "data.lines", "--strategy", "coordinate-search", "--shrink", "0.8", "--sigma", "0.3",
-    "--loss", "log-cosh", "--activation", "softsign", "--start", "tenth", "--layers", "4", "--rounds", "80",
+    "--loss", "log-cosh", "--activation", "softsign", "--start", "tenth", "--layers", "max-out4,4", "--rounds",
+    "80",
     "--name", "a",
 ]  # fmt: skip
 
@@ -115,6 +116,7 @@ def test_the_run_remembers_whose_code_it_was(run, installed, tmp_path):
         for kind, name in (
             ("strategy", "coordinate-search"),
             ("loss", "log-cosh"),
+            ("layer", "max-out"),
             ("activation", "softsign"),
             ("start", "tenth"),
             ("reader", "lines"),

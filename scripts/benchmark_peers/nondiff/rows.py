@@ -85,6 +85,11 @@ def _value(name: str, value: Any) -> Any:
     return words(value) if name in ("layers", "activation", "precision") else value
 
 
+def over(rounds: int) -> dict[str, str | int | float | bool]:
+    """The settings of a learning rate that falls to zero, along a cosine, over so many rounds."""
+    return {"schedule": "cosine", "rounds": rounds}
+
+
 CONVOLUTIONS = "conv16x5,pool2,conv32x5,pool2,64"
 
 ROWS: dict[str, Row] = {
@@ -94,7 +99,7 @@ ROWS: dict[str, Row] = {
             "spiking",
             "spiking, 784-128-10, 15 steps",
             MNIST,
-            {"layers": "128", "activation": "lif", "time_steps": 15, "batch": 128, "rate": 0.003},
+            {"layers": "128", "activation": "lif", "time_steps": 15, "batch": 128, **over(14_000)},
             (Aim(0.93, 8), Aim(0.97, 180)),
             (
                 Published(POLYSTEP, 0.930, RTX, 3490, 3415, 4997),
@@ -105,7 +110,7 @@ ROWS: dict[str, Row] = {
             "int8",
             "int8 middle layer, 784-128-128-10",
             MNIST,
-            {"layers": "128,128", "precision": "float32,int8,float32"},
+            {"layers": "128,128", "precision": "float32,int8,float32", **over(8_000)},
             (Aim(0.978, 120),),
             (
                 Published(POLYSTEP, 0.970, RTX, 1459, 1459, 1651),
@@ -116,7 +121,7 @@ ROWS: dict[str, Row] = {
             "staircase",
             "staircase activations, 784-128-128-10",
             MNIST,
-            {"layers": "128,128", "activation": "staircase", "rate": 0.006, "sigma": 0.5},
+            {"layers": "128,128", "activation": "staircase", "rate": 0.006, "sigma": 1.0, **over(9_000)},
             (Aim(0.975, 180),),
             (
                 Published(POLYSTEP, 0.943, RTX, 850, 715, 1545),
@@ -127,14 +132,14 @@ ROWS: dict[str, Row] = {
             "attention",
             "argmax attention, MNIST",
             MNIST,
-            {"layers": "128,attention8"},
+            {"layers": "128,attention8", **over(5_000)},
             (Aim(0.96, 180),),
         ),
         Row(
             "attention-fashion",
             "argmax attention, Fashion-MNIST",
             FASHION,
-            {"layers": "128,attention8"},
+            {"layers": "128,attention8", **over(5_000)},
             (Aim(0.866, 180),),
             (
                 Published(POLYSTEP, 0.866, RTX, 2883, 1846, 3658),
@@ -145,7 +150,7 @@ ROWS: dict[str, Row] = {
             "mixture",
             "hard mixture, MNIST + Fashion, 20 classes",
             BOTH,
-            {"layers": "128,moe4(128,128)"},
+            {"layers": "128,moe4(128,128)", **over(5_000)},
             (Aim(0.92, 300),),
             (Published(POLYSTEP, 0.906, RTX, 8381, 7185, 13573),),
         ),
@@ -153,7 +158,15 @@ ROWS: dict[str, Row] = {
             "binary",
             "binary weights, sign activations, 784-256-10",
             MNIST,
-            {"layers": "256", "activation": "sign", "precision": "binary"},
+            {
+                "layers": "256",
+                "activation": "sign",
+                "precision": "binary",
+                "groups": 256,
+                "rate": 0.003,
+                "sigma": 0.5,
+                **over(16_000),
+            },
             (Aim(0.97, 180),),
             (Published("straight-through", 0.975),),
         ),
@@ -161,7 +174,7 @@ ROWS: dict[str, Row] = {
             "cnn",
             "CNN conv16x5-pool2-conv32x5-pool2-64",
             MNIST,
-            {"layers": CONVOLUTIONS, "batch": 128, "rate": 0.003},
+            {"layers": CONVOLUTIONS, "batch": 128, "rate": 0.003, **over(5_000)},
             (Aim(0.985, 180), Aim(0.99, 600)),
             (Published("EvoJAX", 0.98, "a GPU", 300), Published("RSO", 0.991), Published("Adam", 0.992)),
         ),
@@ -177,7 +190,7 @@ ROWS: dict[str, Row] = {
             "fashion",
             "Fashion-MNIST, 784-256-128-10",
             FASHION,
-            {"layers": "256,128"},
+            {"layers": "256,128", "scale": True, "rate": 0.003, **over(4_000)},
             (Aim(0.89, 60),),
             (Published("Adam", 0.895),),
         ),
