@@ -10,8 +10,11 @@ from distsearch.candidates.base import Dense, Shared
 from distsearch.candidates.pairs import FullRank, LowRank, Pairs, Products, factors_width
 from distsearch.errors import SettingError
 from distsearch.networks.building import Design
+from distsearch.networks.changes import Change, Everything
 from distsearch.networks.kinds import network_of
+from distsearch.networks.layers.base import Movable
 from distsearch.networks.network import Network
+from distsearch.networks.spikes import Spikes
 from distsearch.objectives.batches import with_ones
 from distsearch.text import words
 
@@ -153,6 +156,31 @@ def test_any_part_of_the_nodes_gives_the_bits_that_it_gives_among_all(text, grou
     weights = weights_of(made)
     whole = gradient_of(made, weights, examples, groups=groups)
     assert in_parts(made, weights, examples, groups).tobytes() == whole.tobytes()
+
+
+def after_all(movable: Movable, change: Change, outputs: np.ndarray) -> np.ndarray:
+    for stage, trace in movable.above:
+        change = stage.after(trace, change)
+    return change.everything(outputs)
+
+
+@pytest.mark.parametrize("text", NETWORKS)
+@pytest.mark.parametrize("activation", ["relu", "lif"])
+@pytest.mark.parametrize("group", [1, 2])
+def test_what_a_move_reaches_is_what_changes_if_all_is_computed_again(text, activation, group):
+    """Nothing beyond the windows that see the place, in time as well; blocks that join two ways cannot spike."""
+    kinds = ("relu" if "res" in text else activation,)
+    made = network_of(Design(tuple(words(text)), kinds, spikes=Spikes(4)), SHAPE, 3)
+    traces = made.traces(np.float32(1.5) * weights_of(made), with_ones(np.abs(images(5))))
+    drawn, outputs = np.random.default_rng(2), traces[-1].activations
+    for movable in made.movable(traces):
+        nodes = movable.nodes
+        steps = drawn.choice(np.float32([-1, 1]), (nodes.nodes, 5))
+        for place in range(0, nodes.places, 3):
+            part = nodes.moved(movable.trace, steps.copy(), slice(0, nodes.nodes), group, place)
+            whole = Everything(part.everything(movable.trace.activations))
+            expected = after_all(movable, whole, outputs)
+            assert after_all(movable, part, outputs) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("text", ["conv4x3,conv4x3,4", "conv4x3,pool2,res(conv4x3,conv4x3),4"])
