@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from distsearch.api.ask_tell import Optimizer
     from distsearch.api.functions import FunctionResult, SearchResult
 
 # The first import of a subpackage sets it as an attribute of its package; later ones do not. So search/, whose own
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 import_module("distsearch.search")
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "minimize", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Optimizer":  # imports NumPy, and so waits until it is asked for
+        return import_module("distsearch.api.ask_tell").Optimizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def search(X: Any, y: Any, **settings: Any) -> "SearchResult":

@@ -1,0 +1,149 @@
+"""Ask and tell: a search that is asked for candidates and told their losses; the caller evaluates them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from distsearch.api.wording import speaking_python
+from distsearch.config import RunConfig, Value, from_flags
+from distsearch.errors import DataError, RunError, SettingError, brief
+from distsearch.runs import checkpoints
+from distsearch.runs.files import write_output
+from distsearch.search.assembly import assemble_function
+from distsearch.search.foreign_code import IN_MEMORY
+from distsearch.strategies.base import Answer, State
+from distsearch.strategies.population import PopulationStrategy
+
+Array = NDArray[np.float32]
+
+TAKEN = ("seed", "rounds", "target_loss")
+"""Settings besides the strategy's own: a search without workers, data or a clock has no others."""
+
+
+class Optimizer:
+    """A search for the weights of the lowest loss, round by round.
+
+        optimizer = distsearch.Optimizer("cma-es", np.zeros(10), sigma=0.5, rounds=200)
+        while not optimizer.done:
+            candidates = optimizer.ask()  # (population, n) float32
+            optimizer.tell([loss(weights) for weights in candidates])
+        optimizer.best, optimizer.best_loss
+
+    With the same settings and losses it comes to the same weights as `distsearch.minimize`, bit for bit. `settings` are
+    the strategy's own, by the names of `distsearch strategies --settings`; `seed` (0); and `rounds` and `target_loss`,
+    by which it is `done` (by default, 1000 rounds).
+    """
+
+    def __init__(self, strategy: str, start: ArrayLike, **settings: Value) -> None:
+        """`start` is the first weights, (n,). Raises SettingError or DataError for what does not fit."""
+        weights = np.array(start, np.float32)
+        if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
+            raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
+        self._given = {"strategy": strategy, **settings}
+        self._asked: Array | None = None
+        with speaking_python():
+            assembly = assemble_function(_config(self._given), _nobody_s, weights)
+        if not isinstance(assembly.strategy, PopulationStrategy):
+            raise SettingError(f"{strategy}: expected a strategy that tries candidates, such as cma-es or snes")
+        self._strategy: PopulationStrategy[Any, Any] = assembly.strategy
+        self._limits = assembly.limits()
+        self._target = assembly.config.stop.target_loss
+        self._state: State = assembly.plan.first
+
+    def ask(self) -> Array:
+        """The candidates of the round, (population, n) float32, a copy; the same ones until their losses are told."""
+        if self._asked is None:
+            candidates = self._strategy.ask(self._state, 0, self._strategy.units(self._state))
+            self._asked = candidates.dense()
+        return self._asked.copy()
+
+    def tell(self, losses: Sequence[float] | NDArray[Any]) -> None:
+        """Take the losses of the candidates asked for, (population,), in their order; the next round begins.
+
+        An infinite loss or a NaN is that of a candidate that failed. Raises DataError if there are more or fewer than
+        candidates, or none were asked for, and ObjectiveError if no loss is finite: the round then stands as before.
+        """
+        if self._asked is None:
+            raise DataError("expected ask() before tell(): the losses are those of the candidates that it returns")
+        try:
+            told = np.array(losses, np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"expected a number for each candidate, got {brief(losses)}") from None
+        if told.shape != (len(self._asked),):
+            raise DataError(f"expected losses of shape ({len(self._asked)},), one per candidate, got {told.shape}")
+        state, strategy = self._state, self._strategy
+        with speaking_python():
+            self._state = strategy.tell(state, [Answer(told)], partial(strategy.weighted_noise, state))
+        self._asked = None
+
+    @property
+    def best(self) -> Array:
+        """The weights of the lowest loss told so far, (n,), a copy; before any, the first weights."""
+        return self._state.best.weights.copy()
+
+    @property
+    def best_loss(self) -> float:
+        """The lowest loss told so far; infinite before any."""
+        return self._state.best.loss
+
+    @property
+    def center(self) -> Array:
+        """The weights that the round's candidates lie around, (n,), a copy."""
+        return self._state.center.copy()
+
+    @property
+    def rounds(self) -> int:
+        """The number of rounds told."""
+        return self._state.round
+
+    @property
+    def done(self) -> bool:
+        """Whether a limit is reached; going on is possible all the same."""
+        below = self._target is not None and self.best_loss <= self._target
+        return below or (self._limits.rounds is not None and self.rounds >= self._limits.rounds)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all of it to a file, whole or not at all; `load` goes on from there to the same weights."""
+        tensors, scalars = checkpoints.flatten(self._state)
+        given = {name: _plain(value) for name, value in self._given.items()}
+        write_output(Path(path), checkpoints.encode(tensors, {"settings": given, "state": scalars}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
+        """The optimizer that was saved, before the `ask` of its round. RunError if the file is damaged or another's."""
+        tensors, scalars = checkpoints.read(Path(path))
+        try:
+            given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]
+        except (KeyError, TypeError, ValueError):
+            raise RunError(f"{path} was not written by Optimizer.save") from None
+        made = cls(given.pop("strategy"), start, **given)
+        made._state = checkpoints.unflatten(type(made._state), tensors, state)
+        return made
+
+
+def _config(settings: Mapping[str, Any]) -> RunConfig:
+    config = from_flags({"data": IN_MEMORY, "workers": 0, **settings})
+    plain = from_flags(
+        {"data": IN_MEMORY, "workers": 0, **{name: settings[name] for name in TAKEN if name in settings}}
+    )
+    for section in ("data", "network", "stop", "workers", "output"):
+        if getattr(config, section) != getattr(plain, section):
+            taken = ", ".join(TAKEN)
+            raise SettingError(
+                f"Optimizer: expected the strategy's own settings, {taken}; got one of {section} as well"
+            )
+    return config
+
+
+def _plain(value: Any) -> Any:
+    """A setting as it is written to a file: NumPy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _nobody_s(weights: Array) -> float:
+    raise AssertionError("nobody evaluates candidates here but the caller")

@@ -1,0 +1,119 @@
+"""Ask and tell."""
+
+import math
+
+import numpy as np
+import pytest
+from problems import ellipsoid, sphere
+
+import distsearch
+from distsearch import strategies
+from distsearch.errors import DataError, ObjectiveError, RunError, SettingError
+from distsearch.strategies.population import PopulationStrategy
+
+ASKED = [name for name, kind in strategies.STRATEGIES.own.items() if issubclass(kind, PopulationStrategy)]
+
+
+def run(optimizer, rounds: int, function=ellipsoid):
+    for _ in range(rounds):
+        optimizer.tell([function(weights) for weights in optimizer.ask()])
+    return optimizer
+
+
+@pytest.mark.parametrize("strategy", ASKED)
+def test_it_comes_to_the_weights_of_minimize(strategy):
+    start = np.full(8, 0.5)
+    optimizer = run(distsearch.Optimizer(strategy, start, seed=3, rounds=30), 30)
+    found = distsearch.minimize(ellipsoid, start, strategy=strategy, seed=3, rounds=30, workers=0)
+    assert optimizer.best.tobytes() == found.weights.tobytes()
+    assert optimizer.best_loss == found.loss
+    assert (optimizer.rounds, optimizer.done) == (30, True)
+
+
+@pytest.mark.parametrize("strategy", ASKED)
+def test_saved_in_mid_search_it_goes_on_to_the_same_weights(tmp_path, strategy):
+    whole = run(distsearch.Optimizer(strategy, np.zeros(5), sigma=np.float32(0.5), rounds=20), 20)
+    half = run(distsearch.Optimizer(strategy, np.zeros(5), sigma=np.float32(0.5), rounds=20), 9)
+    half.ask()
+    half.save(tmp_path / "half")
+    again = distsearch.Optimizer.load(tmp_path / "half")
+    assert again.ask().tobytes() == half.ask().tobytes()
+    assert run(again, 11).best.tobytes() == whole.best.tobytes()
+    assert again.done
+
+
+def test_it_is_done_once_the_target_is_reached():
+    optimizer = distsearch.Optimizer("cma-es", np.zeros(3), sigma=0.5, target_loss=1e-3)
+    rounds = 0
+    while not optimizer.done:
+        assert optimizer.best_loss > 1e-3
+        rounds = run(optimizer, 1, sphere).rounds
+        assert rounds < 1000
+    assert optimizer.best_loss <= 1e-3
+    assert sphere(optimizer.best) == optimizer.best_loss
+
+
+def test_what_the_caller_does_to_arrays_changes_nothing():
+    optimizer = distsearch.Optimizer("snes", np.zeros(4), population=6)
+    for array in (optimizer.ask(), optimizer.best, optimizer.center):
+        array[:] = 7
+    assert optimizer.ask().max() < 7
+    assert optimizer.best.tolist() == optimizer.center.tolist() == [0, 0, 0, 0]
+    assert optimizer.best_loss == math.inf
+
+
+def test_candidates_that_fail_lose():
+    optimizer = distsearch.Optimizer("hill-climb", np.zeros(4), population=5)
+    optimizer.ask()
+    optimizer.tell([1.0, math.nan, 0.25, math.inf, 2.0])
+    assert optimizer.best_loss == 0.25
+
+
+@pytest.mark.parametrize(
+    ("losses", "error", "sentence"),
+    [
+        ([1.0] * 4, DataError, r"expected losses of shape \(5,\), one per candidate, got \(4,\)"),
+        ([[1.0] * 5], DataError, r"got \(1, 5\)"),
+        (["low"] * 5, DataError, "expected a number for each candidate"),
+        (None, DataError, r"got \(\)"),
+        ([math.nan] * 5, ObjectiveError, "none of the 5 candidates has a finite loss; try a smaller sigma"),
+    ],
+)
+def test_losses_that_do_not_fit_leave_the_round_as_it_was(losses, error, sentence):
+    optimizer = distsearch.Optimizer("hill-climb", np.zeros(4), population=5)
+    before = optimizer.ask()
+    with pytest.raises(error, match=sentence):
+        optimizer.tell(losses)
+    assert (optimizer.rounds, optimizer.ask().tobytes()) == (0, before.tobytes())
+
+
+def test_losses_that_nobody_asked_for_are_refused():
+    optimizer = run(distsearch.Optimizer("hill-climb", np.zeros(4), population=5), 1)
+    with pytest.raises(DataError, match=r"expected ask\(\) before tell\(\)"):
+        optimizer.tell([1.0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "start", "settings", "error", "sentence"),
+    [
+        ("cma", [0.0], {}, SettingError, "unknown strategy 'cma': did you mean 'cma-es'"),
+        ("node-perturbation", [0.0], {}, SettingError, "moves the nodes of a network"),
+        ("cma-es", [[0.0]], {}, DataError, "finite weights of shape"),
+        ("cma-es", [0.0, math.nan], {}, DataError, "finite weights of shape"),
+        ("cma-es", [0.0], {"sigma": -1.0}, SettingError, "sigma: expected a number > 0"),
+        ("cma-es", [0.0], {"sigmma": 1.0}, SettingError, "unknown setting 'sigmma'"),
+        ("cma-es", [0.0], {"layers": [3, 4]}, SettingError, "got one of network as well"),
+        ("cma-es", [0.0], {"seconds": 1.0}, SettingError, "got one of stop as well"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(strategy, start, settings, error, sentence):
+    with pytest.raises(error, match=sentence):
+        distsearch.Optimizer(strategy, start, **settings)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    (tmp_path / "other").write_bytes(b"nothing of the kind")
+    with pytest.raises(RunError, match="is damaged or was not written by distsearch"):
+        distsearch.Optimizer.load(tmp_path / "other")
+    with pytest.raises(RunError, match="missing"):
+        distsearch.Optimizer.load(tmp_path / "none")
