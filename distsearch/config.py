@@ -64,7 +64,10 @@ class NetworkConfig(Settings, frozen=True):
 
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=1)] | str, ...],
-        about("hidden layers: numbers of neurons, moe4(64) or attention8"),
+        about(
+            "hidden layers, in order: numbers of neurons, or words such as conv16x5, pool2, layernorm, "
+            "res(conv16x3,conv16x3), r64 (recurrent, of lif), moe4(64) or attention8"
+        ),
     ] = (3,)
     activation: Annotated[
         tuple[str, ...],

@@ -201,4 +201,5 @@ def _each(names: Sequence[str], number: int) -> str:
 
 def _check_count(setting: str, what: str, names: Sequence[str], count: int) -> None:
     if len(names) not in (1, count):
-        raise SettingError(f"network.{setting}: expected {what}, {count}, or one for all, got {', '.join(names)}")
+        came = f"{len(names)} ({','.join(names)})"
+        raise SettingError(f"network.{setting}: expected {count}, {what}, or 1 for all, got {came}")

@@ -133,7 +133,7 @@ def test_an_unknown_activation_is_refused_with_the_nearest():
 
 
 def test_one_activation_per_hidden_layer_or_one_for_all():
-    expected = "network.activation: expected one per hidden layer, 2, or one for all, got relu, step, sign"
+    expected = r"network.activation: expected 2, one per hidden layer, or 1 for all, got 3 \(relu,step,sign\)"
     with pytest.raises(SettingError, match=expected):
         network_with("relu", "step", "sign")
 

@@ -252,9 +252,9 @@ def test_words_that_mean_nothing_are_refused_in_a_sentence(word, message):
 
 
 def test_one_activation_for_each_dense_layer_inside_or_one_for_all():
-    with pytest.raises(SettingError, match=r"network.activation: expected one per hidden layer, 3, or one for all"):
+    with pytest.raises(SettingError, match=r"network.activation: expected 3, one per hidden layer, or 1 for all"):
         routed.network("8 moe2(8,8)", "relu relu")
-    with pytest.raises(SettingError, match=r"network.precision: expected one per layer .* 3, or one for all"):
+    with pytest.raises(SettingError, match=r"network.precision: expected 3, one per layer .*, or 1 for all"):
         routed.network("8 moe2(8,8)", precision=("float32", "float32"))
 
 

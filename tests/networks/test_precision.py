@@ -244,6 +244,8 @@ def test_an_unknown_precision_is_refused_with_the_nearest():
 
 
 def test_one_precision_per_layer_or_one_for_all():
-    expected = "network.precision: expected one per layer and one for the output layer, 3, or one for all, got int8, b"
+    expected = (
+        r"network.precision: expected 3, one per layer and one for the output layer, or 1 for all, got 2 \(int8,b"
+    )
     with pytest.raises(SettingError, match=expected):
         network_with("int8", "binary")
