@@ -25,6 +25,7 @@ from distsearch.objectives.network import NetworkObjective
 Array = NDArray[np.float32]
 
 CHUNK = 4096  # examples
+CHUNK_BYTES = 128 * 1024 * 1024  # of a chunk's activations: fewer examples of images
 
 
 class Scores(NamedTuple):
@@ -102,10 +103,11 @@ class Model:
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
         candidate = Dense(self.weights[np.newaxis])
+        size = max(1, min(CHUNK, CHUNK_BYTES // (4 * self._network.neurons)))
         chunks = []
         with one_thread():
-            for start in range(0, len(features), CHUNK):
-                inputs = Shared(with_ones(features[start : start + CHUNK]))
+            for start in range(0, len(features), size):
+                inputs = Shared(with_ones(features[start : start + size]))
                 chunks.append(self._network.forward(candidate, inputs)[0].T.copy())
         return np.concatenate(chunks)
 
