@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distsearch.api.ask_tell import Optimizer
-    from distsearch.api.functions import FunctionResult, SearchResult
+    from distsearch.api.results import FunctionResult, SearchResult
 
 # The first import of a subpackage sets it as an attribute of its package; later ones do not. So search/, whose own
 # __init__ is empty, is imported before the function of its name is defined, and never hides it again.
 import_module("distsearch.search")
 
 __version__ = "0.2.0"
-__all__ = ["Optimizer", "__version__", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
 
 
 def __getattr__(name: str) -> Any:
@@ -65,3 +65,13 @@ def minimize(
     from distsearch.api import functions
 
     return functions.minimize(function, start, settings, vectorized)
+
+
+def load(path: Any) -> "SearchResult":
+    """What a search has found, from a file that `SearchResult.save` wrote, or from the folder of a run: it predicts.
+
+    Raises a `distsearch.errors.DistsearchError` if it is damaged, or something else.
+    """
+    from distsearch.api import results
+
+    return results.load(path)

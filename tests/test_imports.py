@@ -41,7 +41,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "reports": ({"objectives"}, {"numpy"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
-    "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy"}),
+    "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy", "pandas"}),
     "cli": (
         SCORED | KEPT | {"jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},

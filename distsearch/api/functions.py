@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data import datasets
@@ -16,7 +17,6 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.objectives import losses
 from distsearch.objectives.model import Model
-from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
@@ -27,39 +27,6 @@ from distsearch.search.observers import History
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {"source", "target", "points", "classes"}  # settings of the data that X and y stand for
-
-
-@dataclass(frozen=True)
-class FunctionResult:
-    """What the search of a function's weights has found."""
-
-    weights: NDArray[np.float32]  # (n,), the lowest-loss weights
-    history: list[RoundRecord]
-    summary: Result
-
-    @property
-    def loss(self) -> float:
-        """The lowest loss; infinite if not one round was finished."""
-        return self.summary.loss
-
-
-@dataclass(frozen=True)
-class SearchResult(FunctionResult):
-    """What the search of a network's weights has found."""
-
-    model: Model
-
-    @property
-    def accuracy(self) -> float | None:
-        """The share of the training examples whose label is predicted; None in regression."""
-        return self.summary.accuracy
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """For X, (examples, features): labels of the type and spelling of y, or numbers; of the shape of y.
-
-        Columns of a data frame are found by their names. Raises DataError if features are missing or unknown.
-        """
-        return self.model.predict(datasets.features_from(X, self.model.schema))
 
 
 def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchResult:

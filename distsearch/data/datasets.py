@@ -121,6 +121,16 @@ def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
     return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
 
 
+def examples_from(features: ArrayLike, targets: ArrayLike, schema: Schema) -> Examples:
+    """Labelled examples from arrays, or features from a frame by column name: copied. Raises DataError."""
+    copied = _copied("targets", targets)
+    if is_frame(features):
+        raw = replace(further_features(features, schema), targets=copied)
+    else:
+        raw = Raw("the arrays", _copied("features", features), copied)
+    return _examples(raw, schema)
+
+
 def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.float32]:
     """The features of a file, (examples, features); of its test set if it has one.
 

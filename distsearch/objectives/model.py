@@ -65,6 +65,7 @@ class Model:
     """A network, its weights (n,), and the schema of its data."""
 
     def __init__(self, config: NetworkConfig, schema: Schema, weights: Array) -> None:
+        self.config = config
         self.schema = schema
         self.weights = weights
         self._network = network_for(config, schema)
@@ -74,6 +75,17 @@ class Model:
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
         """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
         return cls(config, schema, network_for(config, schema).flat(tensors))
+
+    @property
+    def weights_count(self) -> int:
+        """The number of weights that its network has."""
+        return self._network.weights_count
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The labels in the order of the outputs, (classes,), of the training's type; None if numbers are predicted."""
+        schema = self.schema
+        return None if schema.classes is None else labels_of(schema.classes, schema.label_type)
 
     def packed(self) -> tuple[Tensors, dict[str, Layout]]:
         """The network's tensors as its forward pass sees them, and how those of few bits are packed."""
@@ -93,12 +105,11 @@ class Model:
     def _metrics(self, examples: Examples, names: Iterable[str]) -> dict[str, float]:
         if not (names := list(names)):
             return {}
-        schema = self.schema
-        predicted, truth = self.predict(examples.features), examples.targets
-        if schema.classes is not None:
-            truth = labels_of(schema.classes, schema.label_type)[truth]
-        classes, truth = schema.classes is not None, truth.reshape(predicted.shape)
-        return {name: metrics.measure(name, truth, predicted, classes=classes) for name in names}
+        labels = self.labels
+        predicted = self.predict(examples.features)
+        truth = examples.targets if labels is None else labels[examples.targets]
+        truth = truth.reshape(predicted.shape)
+        return {name: metrics.measure(name, truth, predicted, classes=labels is not None) for name in names}
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
@@ -114,9 +125,9 @@ class Model:
     def predict(self, features: Array) -> NDArray[Any]:
         """For scaled features, (examples, features): labels or numbers, of the type and shape of the training's."""
         outputs = self.outputs(features)
-        if self.schema.classes is not None:
-            labels = labels_of(self.schema.classes, self.schema.label_type)[outputs.argmax(axis=1)]
-            return labels if self.schema.flat else labels[:, np.newaxis]
+        if (labels := self.labels) is not None:
+            found = labels[outputs.argmax(axis=1)]
+            return found if self.schema.flat else found[:, np.newaxis]
         return outputs[:, 0] if self.schema.flat and self.schema.outputs == 1 else outputs
 
     def probabilities(self, outputs: Array) -> Array | None:

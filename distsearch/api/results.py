@@ -1,0 +1,162 @@
+"""What a search from Python returns: weights, history, and for a network a model that predicts, scores and is saved."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from distsearch.api.wording import speaking_python
+from distsearch.config import NetworkConfig
+from distsearch.data import datasets
+from distsearch.data.schema import Schema
+from distsearch.errors import DataError, DistsearchError, RunError, SettingError
+from distsearch.objectives.model import Model, Scores
+from distsearch.runs import checkpoints, documents
+from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.files import write_output
+from distsearch.runs.history import RoundRecord
+from distsearch.search.resumption import stored_model
+from distsearch.settings import validate
+
+SAVED = {"network", "schema", "summary", "history"}
+
+
+@dataclass(frozen=True, repr=False)
+class FunctionResult:
+    """What the search of a function's weights has found."""
+
+    weights: NDArray[np.float32]  # (n,), the lowest-loss weights
+    history: list[RoundRecord]
+    summary: Result
+
+    @property
+    def loss(self) -> float:
+        """The lowest loss; infinite if not one round was finished."""
+        return self.summary.loss
+
+    def to_frame(self) -> Any:
+        """The history as a pandas data frame: a row for each round. Raises SettingError if pandas is not installed."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise SettingError("to_frame: needs pandas, which is not installed; type pip install pandas") from None
+        fields = RoundRecord.__struct_fields__
+        return pd.DataFrame([[getattr(row, name) for name in fields] for row in self.history], columns=list(fields))
+
+    def __repr__(self) -> str:
+        """A few lines: what was found, how, and at what cost."""
+        summary = self.summary
+        lines = [
+            f"loss       {summary.loss:.6g}, found in round {summary.best_round}",
+            *self._scores(),
+            f"weights    {self.weights.size:,}",
+            f"rounds     {summary.rounds:,}, in {summary.seconds:.3g} s; ended by {summary.reason}",
+        ]
+        return "\n  ".join([f"<distsearch.{type(self).__name__}", *lines]) + ">"
+
+    def _scores(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResult(FunctionResult):
+    """What the search of a network's weights has found."""
+
+    model: Model
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the training examples whose label is predicted; None in regression."""
+        return self.summary.accuracy
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """For X, (examples, features): labels of the type and spelling of y, or numbers; of the shape of y.
+
+        Columns of a data frame are found by their names. Raises DataError if features are missing or unknown.
+        """
+        return self.model.predict(datasets.features_from(X, self.model.schema))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """For X, (examples, features): the probability of each class, (examples, classes), in the order of `classes`.
+
+        Raises SettingError if the network was not trained by cross-entropy.
+        """
+        probabilities = self.model.probabilities(self.model.outputs(datasets.features_from(X, self.model.schema)))
+        if probabilities is None:
+            raise SettingError(
+                'predict_proba: expected a network trained with loss="cross-entropy", as others give none'
+            )
+        return probabilities
+
+    @property
+    def classes(self) -> NDArray[Any] | None:
+        """The labels, in the order of the outputs and of the type of y; None in regression."""
+        return self.model.labels
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Accuracy on labelled examples; R² in regression."""
+        scores = self.evaluate(X, y, () if self.classes is not None else ("r2",))
+        return scores.metrics["r2"] if scores.accuracy is None else scores.accuracy
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, metrics: Iterable[str] = ()) -> Scores:
+        """Loss, accuracy and metrics by name on labelled examples: f1, r2, … or module:function.
+
+        Raises DataError if they do not fit those of training, SettingError if a metric does not.
+        """
+        with speaking_python():
+            return self.model.scores(datasets.examples_from(X, y, self.model.schema), metrics)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, whole or not at all, for `distsearch.load`."""
+        model = self.model
+        document = {
+            "network": msgspec.to_builtins(model.config),
+            "schema": model.schema.to_json(),
+            "summary": documents.named(msgspec.to_builtins(self.summary)),
+            "history": [documents.named(msgspec.to_builtins(row)) for row in self.history],
+        }
+        write_output(Path(path), checkpoints.encode({"weights": self.weights}, document))
+
+    def _scores(self) -> list[str]:
+        if self.accuracy is None:
+            return []
+        tested = self.summary.test_accuracy
+        return [f"accuracy   {self.accuracy:.2%}" + (f", on the test split {tested:.2%}" if tested is not None else "")]
+
+
+def load(path: str | os.PathLike[str]) -> SearchResult:
+    """See `distsearch.load`."""
+    place = Path(path)
+    return _of_run(StoredRun(place)) if place.is_dir() else _of_file(place)
+
+
+def _of_run(stored: StoredRun) -> SearchResult:
+    if not stored.manifest.data:
+        raise RunError(f"{stored.path} is the run of a function: expected a network's")
+    if stored.result is None:
+        raise RunError(f"{stored.path} has not ended: it is running, or was killed; resume it first")
+    model = stored_model(stored)
+    return SearchResult(model.weights, list(stored.history()), stored.result, model)
+
+
+def _of_file(path: Path) -> SearchResult:
+    tensors, saved = checkpoints.read(path)
+    if set(saved) != SAVED or set(tensors) != {"weights"}:
+        raise RunError(f"{path} was not written by SearchResult.save")
+    try:
+        config = validate(NetworkConfig, saved["network"], "network")
+        weights = tensors["weights"]
+        weights.flags.writeable = False
+        model = Model(config, Schema.from_json(saved["schema"]), weights)
+        summary = msgspec.convert(saved["summary"], Result, strict=False)
+        history = msgspec.convert(saved["history"], list[RoundRecord], strict=False)
+    except (DistsearchError, msgspec.ValidationError) as error:
+        raise RunError(f"{path} cannot be loaded: {error}") from None
+    if model.weights_count != weights.size:
+        raise DataError(f"{path}: expected {model.weights_count:,} weights of its network, got {weights.size:,}")
+    return SearchResult(weights, history, summary, model)

@@ -1,0 +1,111 @@
+"""What `search` and `minimize` return."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from problems import sphere
+
+import distsearch
+from distsearch.errors import DataError, RunError, SettingError
+from distsearch.randomness import Stream, noise
+
+FEATURES = noise(5, Stream.DATA, 0, 0, 120, 3)
+NAMES = np.array(["low", "middle", "high"])
+LABELS = NAMES[np.digitize(FEATURES[:, 0], [-0.5, 0.5])]
+
+
+@pytest.fixture(scope="module")
+def result():
+    return distsearch.search(FEATURES, LABELS, layers=[8], rounds=60, workers=0, start="he", test_share=0.25)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    targets = 2 * FEATURES[:, :1] - FEATURES[:, 1:2]
+    return distsearch.search(
+        FEATURES, targets, layers=[], loss="mean-squared-error", strategy="cma-es", rounds=80, workers=0
+    )
+
+
+def test_probabilities_are_those_of_the_classes_and_say_what_is_predicted(result):
+    probabilities = result.predict_proba(FEATURES)
+    assert result.classes.tolist() == ["high", "low", "middle"]
+    assert probabilities.shape == (120, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+    assert result.classes[probabilities.argmax(axis=1)].tolist() == result.predict(FEATURES).tolist()
+
+
+def test_the_score_is_the_share_that_is_right(result):
+    assert result.score(FEATURES, LABELS) == pytest.approx((result.predict(FEATURES) == LABELS).mean())
+    scores = result.evaluate(FEATURES, LABELS, ["f1", "balanced-accuracy"])
+    assert set(scores.metrics) == {"f1", "balanced-accuracy"}
+    assert scores.examples == 120
+
+
+def test_of_numbers_the_score_is_r2(numbers):
+    targets = 2 * FEATURES[:, :1] - FEATURES[:, 1:2]
+    left = targets - numbers.predict(FEATURES)
+    assert numbers.score(FEATURES, targets) == pytest.approx(1 - left.var() / targets.var(), abs=1e-3)
+    assert numbers.classes is None
+    with pytest.raises(SettingError, match='expected a network trained with loss="cross-entropy"'):
+        numbers.predict_proba(FEATURES)
+
+
+def test_saved_and_loaded_it_is_the_same(result, tmp_path):
+    result.save(tmp_path / "saved")
+    again = distsearch.load(tmp_path / "saved")
+    assert again.weights.tobytes() == result.weights.tobytes()
+    assert again.predict(FEATURES).tolist() == result.predict(FEATURES).tolist()
+    assert (again.summary, again.history) == (result.summary, result.history)
+    assert again.classes.dtype == result.classes.dtype
+    assert repr(again) == repr(result)
+
+
+def test_columns_of_a_frame_are_found_by_name_after_loading(tmp_path):
+    frame = pd.DataFrame(FEATURES, columns=["a", "b", "c"])
+    distsearch.search(frame, LABELS, layers=[4], rounds=20, workers=0, scale=True).save(tmp_path / "saved")
+    again = distsearch.load(str(tmp_path / "saved"))
+    assert again.predict(frame[["c", "a", "b"]]).tolist() == again.predict(frame).tolist()
+    assert again.score(frame[["b", "c", "a"]], LABELS) == again.score(frame, LABELS)
+
+
+def test_the_folder_of_a_run_is_loaded(tmp_path):
+    found = distsearch.search(FEATURES, LABELS, layers=[4], rounds=20, workers=0, runs=str(tmp_path), name="a")
+    again = distsearch.load(tmp_path / "a")
+    assert again.predict(FEATURES).tolist() == found.predict(FEATURES).tolist()
+    assert again.history == found.history
+
+
+def test_what_is_no_result_is_refused(result, tmp_path):
+    result.save(tmp_path / "saved")
+    damaged = bytearray((tmp_path / "saved").read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "damaged").write_bytes(damaged)
+    with pytest.raises(RunError, match="damaged"):
+        distsearch.load(tmp_path / "damaged")
+    distsearch.Optimizer("snes", [0.0]).save(tmp_path / "other")
+    with pytest.raises(RunError, match=r"was not written by SearchResult\.save"):
+        distsearch.load(tmp_path / "other")
+    distsearch.minimize(sphere, [0.0, 0.0], rounds=3, workers=0, runs=str(tmp_path), name="of-a-function")
+    with pytest.raises(RunError, match="the run of a function"):
+        distsearch.load(tmp_path / "of-a-function")
+
+
+def test_labels_that_were_never_seen_cannot_be_scored(result):
+    with pytest.raises(DataError, match="enormous"):
+        result.score(FEATURES, np.where(LABELS == "high", "enormous", LABELS))
+
+
+def test_it_is_shown_in_a_few_lines(result, numbers):
+    for found in (result, numbers):
+        lines = repr(found).splitlines()
+        assert len(lines) <= 5
+        assert f"loss       {found.loss:.6g}" in lines[1]
+    assert f"accuracy   {result.accuracy:.2%}, on the test split {result.summary.test_accuracy:.2%}" in repr(result)
+
+
+def test_the_history_is_a_frame_with_a_row_for_each_round(result):
+    frame = result.to_frame()
+    assert len(frame) == 60
+    assert frame["best_loss"].iloc[-1] == result.loss
+    assert frame["round"].tolist() == list(range(60))
