@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def search(X: Any, y: Any, **settings: Any) -> "SearchResult":
+def search(X: Any, y: Any, *, callbacks: Any = (), **settings: Any) -> "SearchResult":
     """Look for the weights of a network that maps X to y.
 
     X is (examples, features), y (examples,) labels or numbers, or (examples, outputs) numbers: anything array-like. The
@@ -39,22 +39,26 @@ def search(X: Any, y: Any, **settings: Any) -> "SearchResult":
     population, sigma, rounds, seconds, target_loss, workers, seed, test_share, scale and so on; `distsearch config`
     prints all of them. Nothing is kept on disk unless `name` or `runs` is given.
 
+    `callbacks` hear of every round: functions of its record (`round`, `best_loss`, `accuracy`, …) that return True to
+    end the search, or objects with any of the methods started, round, saved and ended of
+    `distsearch.search.observers.Observer`. What they raise ends the search, and is raised here.
+
     Raises a `distsearch.errors.DistsearchError` that says what to change.
     """
     from distsearch.api import functions
 
-    return functions.search(X, y, settings)
+    return functions.search(X, y, settings, callbacks)
 
 
 def minimize(
-    function: Callable[[Any], Any], start: Any, *, vectorized: bool = False, **settings: Any
+    function: Callable[[Any], Any], start: Any, *, vectorized: bool = False, callbacks: Any = (), **settings: Any
 ) -> "FunctionResult":
     """Look for the weights that a function of your own maps to the lowest number.
 
     `function` takes weights (n,) float32, which it must not change, and returns a number. For Ray workers it has to be
     one that Ray can send (a function of a module, or a closure over plain values), and what it prints there is not
     seen: use `workers=0` for that. `start` is (n,), the first weights. `settings` are as in `search`, without those of
-    data and network.
+    data and network, and so are `callbacks`.
 
     With `vectorized=True`, `function` takes several candidates at once, (candidates, n) float32, and returns their
     losses, (candidates,): one call of NumPy, JAX or a simulator then serves up to 65 of them. Workers are sent whole
@@ -64,7 +68,7 @@ def minimize(
     """
     from distsearch.api import functions
 
-    return functions.minimize(function, start, settings, vectorized)
+    return functions.minimize(function, start, settings, vectorized, callbacks)
 
 
 def load(path: Any) -> "SearchResult":

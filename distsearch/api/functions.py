@@ -1,7 +1,7 @@
 """What `distsearch.search` and `distsearch.minimize` do."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api.callbacks import observers_of
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
@@ -23,14 +24,15 @@ from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
-from distsearch.search.observers import History
+from distsearch.search.observers import History, Observer
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {"source", "target", "points", "classes"}  # settings of the data that X and y stand for
 
 
-def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchResult:
+def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value], callbacks: Any = ()) -> SearchResult:
     """See `distsearch.search`."""
+    observers = observers_of(callbacks)
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
@@ -39,7 +41,7 @@ def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value]) -> SearchR
         dataset = interrupts.begin(_dataset, X, y, config)
         assembly = assemble(config, dataset)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
-        found, history = _found(assembly, settings, interrupts)
+        found, history = _found(assembly, settings, interrupts, observers)
     model = Model(config.network, dataset.schema, found.state.best.weights)
     return SearchResult(model.weights, history, found.result, model)
 
@@ -49,8 +51,10 @@ def minimize(
     start: ArrayLike,
     settings: Mapping[str, Value],
     vectorized: bool = False,
+    callbacks: Any = (),
 ) -> FunctionResult:
     """See `distsearch.minimize`."""
+    observers = observers_of(callbacks)
     if not isinstance(vectorized, bool):
         raise SettingError(f"vectorized: expected True or False, got {brief(vectorized)}")
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}
@@ -61,7 +65,7 @@ def minimize(
         raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
     with passed_on() as interrupts, speaking_python():
         assembly = assemble_function(_config(settings), function, weights, vectorized)
-        found, history = _found(assembly, settings, interrupts)
+        found, history = _found(assembly, settings, interrupts, observers)
     return FunctionResult(found.state.best.weights, history, found.result)
 
 
@@ -71,18 +75,19 @@ def _config(settings: Mapping[str, Value]) -> RunConfig:
 
 
 def _found(
-    assembly: Assembly, settings: Mapping[str, Value], interrupts: Interrupts
+    assembly: Assembly, settings: Mapping[str, Value], interrupts: Interrupts, others: Sequence[Observer]
 ) -> tuple[Found, list[RoundRecord]]:
     """The end of a search, and its rounds; it is kept on disk only if its settings say where."""
     history = History()
+    observers = [history, *others]
     if "name" in settings or "runs" in settings:
-        return session.run(assembly, [history], interrupts), history.records
+        return session.run(assembly, observers, interrupts), history.records
     output = assembly.config.output
     if not output.storage:
-        return session.run_unrecorded(assembly, [history], interrupts), history.records
+        return session.run_unrecorded(assembly, observers, interrupts), history.records
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
         here = structs.replace(assembly.config, output=structs.replace(output, directory=folder))
-        return session.run(assembly.configured(here), [history], interrupts), history.records
+        return session.run(assembly.configured(here), observers, interrupts), history.records
 
 
 def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:

@@ -7,7 +7,7 @@ from distsearch.config import DEFAULT_ROUNDS, StopConfig
 from distsearch.runs.history import RoundRecord
 
 ROUNDS, SECONDS, TARGET_LOSS = "rounds", "seconds", "target loss"
-TARGET_ACCURACY, PATIENCE, INTERRUPTED = "target accuracy", "patience", "interrupted"
+TARGET_ACCURACY, PATIENCE, INTERRUPTED, CALLBACK = "target accuracy", "patience", "interrupted", "callback"
 
 PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as an improvement
 

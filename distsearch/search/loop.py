@@ -10,7 +10,7 @@ from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.limits import INTERRUPTED, SECONDS
+from distsearch.search.limits import CALLBACK, INTERRUPTED, SECONDS
 from distsearch.search.observers import Observer, Round
 from distsearch.search.rounds import Rounds
 from distsearch.strategies.base import State
@@ -87,8 +87,8 @@ def search(
             seconds=time.monotonic() - began,
         )
         spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
-        observer.round(Round(row, outcome.losses, state, pool.count))
-        reason = limits.reached(row)
+        ends = observer.round(Round(row, outcome.losses, state, pool.count))
+        reason = limits.reached(row) or (CALLBACK if ends else "")
     result = _result(run, assembly, reason, spent, state)
     observer.ended(result)
     return Found(result, state)

@@ -28,8 +28,9 @@ class Observer:
     def started(self, state: State) -> None:
         """The search begins from this state."""
 
-    def round(self, done: Round) -> None:
-        """A round is done."""
+    def round(self, done: Round) -> bool | None:
+        """A round is done; True to end the search."""
+        return None
 
     def saved(self, rounds: int) -> None:
         """The first `rounds` rounds are on disk."""
@@ -53,10 +54,10 @@ class Observers(Observer):
         for observer in self._observers:
             observer.started(state)
 
-    def round(self, done: Round) -> None:
-        """Tell all."""
-        for observer in self._observers:
-            observer.round(done)
+    def round(self, done: Round) -> bool:
+        """Tell all; True if any of them wants the search to end."""
+        wishes = [observer.round(done) for observer in self._observers]
+        return any(wishes)
 
     def saved(self, rounds: int) -> None:
         """Tell all."""

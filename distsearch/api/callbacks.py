@@ -1,0 +1,69 @@
+"""Callbacks of Python users: functions of each round's record, or objects that hear of a search as observers do."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from distsearch.errors import SettingError, brief
+from distsearch.runs.directory import Result
+from distsearch.runs.history import RoundRecord
+from distsearch.search.observers import Observer, Round
+from distsearch.strategies.base import State
+
+HEARD = ("started", "round", "saved", "ended")
+
+
+def observers_of(callbacks: Any) -> list[Observer]:
+    """The observers that callbacks stand for. Raises SettingError for what cannot be called."""
+    given = callbacks if isinstance(callbacks, Iterable) else [callbacks]
+    return [_observer(callback) for callback in given]
+
+
+def _observer(callback: Any) -> Observer:
+    if isinstance(callback, Observer):
+        return callback
+    if any(callable(getattr(callback, name, None)) for name in HEARD):
+        return _OfObject(callback)
+    if callable(callback):
+        return _OfFunction(callback)
+    raise SettingError(
+        f"callbacks: expected functions of a round's record, or objects with any of {', '.join(HEARD)}, "
+        f"got {brief(callback)}"
+    )
+
+
+class _OfFunction(Observer):
+    """A function of the round's record, which returns True to end the search."""
+
+    def __init__(self, function: Callable[[RoundRecord], Any]) -> None:
+        self._function = function
+
+    def round(self, done: Round) -> bool:
+        """Call it."""
+        return self._function(done.record) is True
+
+
+class _OfObject(Observer):
+    """An object with any of an observer's methods."""
+
+    def __init__(self, heard_by: Any) -> None:
+        self._heard_by = heard_by
+
+    def started(self, state: State) -> None:
+        """Pass it on."""
+        self._tell("started", state)
+
+    def round(self, done: Round) -> bool:
+        """Pass it on."""
+        return self._tell("round", done) is True
+
+    def saved(self, rounds: int) -> None:
+        """Pass it on."""
+        self._tell("saved", rounds)
+
+    def ended(self, result: Result) -> None:
+        """Pass it on."""
+        self._tell("ended", result)
+
+    def _tell(self, name: str, *arguments: Any) -> Any:
+        method = getattr(self._heard_by, name, None)
+        return method(*arguments) if callable(method) else None

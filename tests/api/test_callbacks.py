@@ -1,0 +1,74 @@
+"""Callbacks of `search` and `minimize`."""
+
+import numpy as np
+import pytest
+from problems import sphere
+
+import distsearch
+from distsearch.errors import SettingError
+from distsearch.randomness import Stream, noise
+from distsearch.runs.directory import StoredRun
+
+FEATURES = noise(5, Stream.DATA, 0, 0, 60, 2)
+LABELS = (FEATURES[:, 0] > 0).astype(int)
+
+
+def minimize(**settings):
+    return distsearch.minimize(sphere, np.zeros(4), rounds=20, workers=0, **settings)
+
+
+def test_a_function_hears_of_every_round_and_changes_nothing():
+    heard = []
+    found = minimize(callbacks=[heard.append])
+    assert heard == found.history
+    assert found.weights.tobytes() == minimize().weights.tobytes()
+    assert found.summary.reason == "rounds"
+
+
+def test_true_ends_the_search_after_that_round():
+    found = minimize(callbacks=lambda record: record.round == 6)
+    assert (len(found.history), found.summary.reason) == (7, "callback")
+    assert minimize(callbacks=[lambda record: 1]).summary.reason == "rounds"
+
+
+def test_an_object_hears_what_it_has_methods_for(tmp_path):
+    class Heard:
+        def __init__(self):
+            self.said = []
+
+        def started(self, state):
+            self.said.append(("started", state.round))
+
+        def round(self, done):
+            self.said.append(("round", done.record.round, done.losses.shape))
+
+        def ended(self, result):
+            self.said.append(("ended", result.rounds))
+
+    heard = Heard()
+    distsearch.search(FEATURES, LABELS, layers=[3], rounds=2, population=5, workers=0, callbacks=[heard])
+    assert heard.said == [("started", 0), ("round", 0, (5,)), ("round", 1, (5,)), ("ended", 2)]
+
+
+def test_what_a_callback_raises_is_the_caller_s_and_the_run_is_saved(tmp_path):
+    def fails(record):
+        if record.round == 4:
+            raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        minimize(callbacks=[fails], runs=str(tmp_path), name="a")
+    assert [record.round for record in StoredRun(tmp_path / "a").history()] == [0, 1, 2, 3, 4]
+
+
+def test_a_run_says_that_a_callback_has_ended_it(tmp_path):
+    settings = {"layers": [3], "workers": 0, "runs": str(tmp_path), "name": "a"}
+    distsearch.search(FEATURES, LABELS, rounds=9, callbacks=[lambda record: record.round == 3], **settings)
+    stored = StoredRun(tmp_path / "a")
+    assert stored.result is not None
+    assert (stored.result.reason, stored.result.rounds) == ("callback", 4)
+
+
+@pytest.mark.parametrize("callbacks", [3, [None], ["print"]])
+def test_what_cannot_be_called_is_refused(callbacks):
+    with pytest.raises(SettingError, match="callbacks: expected functions of a round's record"):
+        minimize(callbacks=callbacks)
