@@ -1,0 +1,121 @@
+# Made by scripts/signatures from the declared settings: change those, and run it again.
+# ruff: noqa
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from distsearch.api.ask_tell import Optimizer as Optimizer
+from distsearch.api.results import FunctionResult, SearchResult
+from distsearch.runs.history import RoundRecord
+from distsearch.search.observers import Observer
+
+__version__: str
+__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+
+Callback = Callable[[RoundRecord], Any] | Observer | Any
+
+def load(path: str | PathLike[str]) -> SearchResult: ...
+def search(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    callbacks: Callback | Iterable[Callback] = ...,
+    reader: str = ...,
+    scale: bool = ...,
+    test_share: float = ...,
+    batch: int | None = ...,
+    shape: Sequence[int | str] | int | str | None = ...,
+    input_bits: int | None = ...,
+    data_seed: int = ...,
+    layers: Sequence[int | str] | int | str = ...,
+    activation: Sequence[int | str] | int | str = ...,
+    levels: int = ...,
+    precision: Sequence[int | str] | int | str = ...,
+    start: str | None = ...,
+    loss: str = ...,
+    time_steps: int = ...,
+    membrane_decay: float = ...,
+    threshold: float = ...,
+    reset: str = ...,
+    encoding: str = ...,
+    readout: str = ...,
+    strategy: str = ...,
+    seed: int = ...,
+    rounds: int | None = ...,
+    seconds: float | None = ...,
+    target_loss: float | None = ...,
+    target_accuracy: float | None = ...,
+    patience: int | None = ...,
+    workers: int | None = ...,
+    name: str = ...,
+    runs: str | PathLike[str] = ...,
+    storage: str | PathLike[str] = ...,
+    measure_every: int | None = ...,
+    measure_first: int | None = ...,
+    sigma: float = ...,
+    population: int = ...,
+    adapt: bool = ...,
+    ladder: int = ...,
+    temperature: float | None = ...,
+    cooling: float = ...,
+    horizon: int | None = ...,
+    wanted: float = ...,
+    restarts: str = ...,
+    optimizer: str = ...,
+    rate: float | None = ...,
+    schedule: str = ...,
+    sigma_schedule: str = ...,
+    plateau_rounds: int = ...,
+    plateau_factor: float = ...,
+    decay: float = ...,
+    rank: int | None = ...,
+    groups: int | None = ...,
+    average: float = ...,
+    replicas: int = ...,
+    local_rounds: int = ...,
+    **settings: Any,
+) -> SearchResult: ...
+def minimize(
+    function: Callable[[Any], Any],
+    start: ArrayLike,
+    *,
+    vectorized: bool = False,
+    callbacks: Callback | Iterable[Callback] = ...,
+    strategy: str = ...,
+    seed: int = ...,
+    rounds: int | None = ...,
+    seconds: float | None = ...,
+    target_loss: float | None = ...,
+    target_accuracy: float | None = ...,
+    patience: int | None = ...,
+    workers: int | None = ...,
+    name: str = ...,
+    runs: str | PathLike[str] = ...,
+    storage: str | PathLike[str] = ...,
+    measure_every: int | None = ...,
+    measure_first: int | None = ...,
+    sigma: float = ...,
+    population: int = ...,
+    adapt: bool = ...,
+    ladder: int = ...,
+    temperature: float | None = ...,
+    cooling: float = ...,
+    horizon: int | None = ...,
+    wanted: float = ...,
+    restarts: str = ...,
+    optimizer: str = ...,
+    rate: float | None = ...,
+    schedule: str = ...,
+    sigma_schedule: str = ...,
+    plateau_rounds: int = ...,
+    plateau_factor: float = ...,
+    decay: float = ...,
+    rank: int | None = ...,
+    groups: int | None = ...,
+    average: float = ...,
+    replicas: int = ...,
+    local_rounds: int = ...,
+    **settings: Any,
+) -> FunctionResult: ...

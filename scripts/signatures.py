@@ -1,0 +1,97 @@
+"""Writes distsearch/__init__.pyi: the public functions with every declared setting as a typed keyword.
+
+So editors complete them and type checkers know them; the functions themselves take the settings by name.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_origin
+
+import distsearch
+from distsearch.api.functions import GIVEN_AS_ARRAYS
+from distsearch.config import options
+from distsearch.settings import Declared, declarations
+from distsearch.strategies import STRATEGIES
+
+PATHS = ("runs", "storage")
+STUB = Path(distsearch.__file__).with_suffix(".pyi")
+HEAD = """# Made by scripts/signatures from the declared settings: change those, and run it again.
+# ruff: noqa
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from distsearch.api.ask_tell import Optimizer as Optimizer
+from distsearch.api.results import FunctionResult, SearchResult
+from distsearch.runs.history import RoundRecord
+from distsearch.search.observers import Observer
+
+__version__: str
+__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+
+Callback = Callable[[RoundRecord], Any] | Observer | Any
+
+def load(path: str | PathLike[str]) -> SearchResult: ...
+"""
+
+
+OTHERS = "**settings: Any"  # of strategies of other packages
+
+
+def stub() -> str:
+    """The stub's text."""
+    of_search = [setting for section, setting in options() if section != "data" or setting.name not in GIVEN_AS_ARRAYS]
+    of_functions = [setting for section, setting in options() if section not in ("data", "network")]
+    strategies = list(_of_strategies())
+    return "".join(
+        (
+            HEAD,
+            _function("search", ["X: ArrayLike", "y: ArrayLike"], [], "SearchResult", [*of_search, *strategies]),
+            _function(
+                "minimize",
+                ["function: Callable[[Any], Any]", "start: ArrayLike"],
+                ["vectorized: bool = False"],
+                "FunctionResult",
+                [*of_functions, *strategies],
+            ),
+        )
+    )
+
+
+def _function(name: str, first: list[str], keywords: list[str], returns: str, settings: list[Declared]) -> str:
+    lines = [
+        *first,
+        "*",
+        *keywords,
+        "callbacks: Callback | Iterable[Callback] = ...",
+        *map(_parameter, settings),
+        OTHERS,
+    ]
+    return f"def {name}(\n{''.join(f'    {line},{chr(10)}' for line in lines)}) -> {returns}: ...\n"
+
+
+def _of_strategies() -> Iterator[Declared]:
+    """The settings of all built-in strategies, each name once."""
+    known: dict[str, Declared] = {}
+    for strategy in STRATEGIES.own.values():
+        for setting in declarations(strategy.Settings):
+            known.setdefault(setting.name, setting)
+    yield from known.values()
+
+
+def _parameter(setting: Declared) -> str:
+    return f"{setting.flag.replace('-', '_')}: {_annotation(setting)}{' | None' * (setting.default is None)} = ..."
+
+
+def _annotation(setting: Declared) -> str:
+    if get_origin(setting.type) is tuple:
+        return "Sequence[int | str] | int | str"
+    return "str | PathLike[str]" if setting.flag in PATHS else str(setting.type.__name__)
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub(), encoding="utf-8")
+    print(f"{STUB} is written", file=sys.stderr)
