@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api import notebook
 from distsearch.api.wording import speaking_python
 from distsearch.config import NetworkConfig
 from distsearch.data import datasets
@@ -50,16 +51,23 @@ class FunctionResult:
 
     def __repr__(self) -> str:
         """A few lines: what was found, how, and at what cost."""
-        summary = self.summary
-        lines = [
-            f"loss       {summary.loss:.6g}, found in round {summary.best_round}",
-            *self._scores(),
-            f"weights    {self.weights.size:,}",
-            f"rounds     {summary.rounds:,}, in {summary.seconds:.3g} s; ended by {summary.reason}",
-        ]
+        lines = [f"{name:<10} {text}" for name, text in self._figures()]
         return "\n  ".join([f"<distsearch.{type(self).__name__}", *lines]) + ">"
 
-    def _scores(self) -> list[str]:
+    def _repr_html_(self) -> str:
+        """The same for notebooks, and a curve of the best loss."""
+        return notebook.shown(self._figures(), [row.best_loss for row in self.history])
+
+    def _figures(self) -> list[tuple[str, str]]:
+        summary = self.summary
+        return [
+            ("loss", f"{summary.loss:.6g}, found in round {summary.best_round}"),
+            *self._scores(),
+            ("weights", f"{self.weights.size:,}"),
+            ("rounds", f"{summary.rounds:,}, in {summary.seconds:.3g} s; ended by {summary.reason}"),
+        ]
+
+    def _scores(self) -> list[tuple[str, str]]:
         return []
 
 
@@ -122,11 +130,12 @@ class SearchResult(FunctionResult):
         }
         write_output(Path(path), checkpoints.encode({"weights": self.weights}, document))
 
-    def _scores(self) -> list[str]:
+    def _scores(self) -> list[tuple[str, str]]:
         if self.accuracy is None:
             return []
         tested = self.summary.test_accuracy
-        return [f"accuracy   {self.accuracy:.2%}" + (f", on the test split {tested:.2%}" if tested is not None else "")]
+        on_test = "" if tested is None else f", on the test split {tested:.2%}"
+        return [("accuracy", f"{self.accuracy:.2%}{on_test}")]
 
 
 def load(path: str | os.PathLike[str]) -> SearchResult:

@@ -1,5 +1,7 @@
 """What `search` and `minimize` return."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,6 +104,22 @@ def test_it_is_shown_in_a_few_lines(result, numbers):
         assert len(lines) <= 5
         assert f"loss       {found.loss:.6g}" in lines[1]
     assert f"accuracy   {result.accuracy:.2%}, on the test split {result.summary.test_accuracy:.2%}" in repr(result)
+
+
+def test_a_notebook_shows_the_same_and_a_curve_that_falls(result, numbers):
+    for found in (result, numbers):
+        shown = ElementTree.fromstring(found._repr_html_())  # noqa: S314  (our own)
+        cells = [cell.text for cell in shown.iter("td")]
+        assert cells[0] == f"{found.loss:.6g}, found in round {found.summary.best_round}"
+        points = [point.split(",") for point in shown.find(".//polyline").get("points").split()]
+        heights = [float(down) for _, down in points]
+        assert heights == sorted(heights)  # downwards on the page
+        assert heights[0] < heights[-1]
+
+
+def test_a_notebook_shows_a_result_without_rounds():
+    found = distsearch.minimize(sphere, np.zeros(3), rounds=1, workers=0)
+    assert "polyline" not in found._repr_html_()
 
 
 def test_the_history_is_a_frame_with_a_row_for_each_round(result):
