@@ -124,6 +124,17 @@ class StopConfig(Settings, frozen=True):
 
     rounds: Annotated[int, about(f"{DEFAULT_ROUNDS} if no other limit is set", unit="rounds", at_least=1)] | None = None
     seconds: Annotated[float, about("time since the first round began", unit="seconds", above=0)] | None = None
+    evaluations: (
+        Annotated[
+            int,
+            about(
+                "calls of the function, or forward passes over all training examples; the round that reaches them is "
+                "the last",
+                at_least=1,
+            ),
+        ]
+        | None
+    ) = None
     target_loss: Annotated[float, about("best loss at or below this")] | None = None
     target_accuracy: (
         Annotated[float, about("accuracy at or above this, on the test split if there is one", above=0, at_most=1)]

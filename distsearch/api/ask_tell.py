@@ -21,7 +21,7 @@ from distsearch.strategies.population import PopulationStrategy
 
 Array = NDArray[np.float32]
 
-TAKEN = ("seed", "rounds", "target_loss")
+TAKEN = ("seed", "rounds", "evaluations", "target_loss")
 """Settings besides the strategy's own: a search without workers, data or a clock has no others."""
 
 
@@ -35,8 +35,8 @@ class Optimizer:
         optimizer.best, optimizer.best_loss
 
     With the same settings and losses it comes to the same weights as `distsearch.minimize`, bit for bit. `settings` are
-    the strategy's own, by the names of `distsearch strategies --settings`; `seed` (0); and `rounds` and `target_loss`,
-    by which it is `done` (by default, 1000 rounds).
+    the strategy's own, by the names of `distsearch strategies --settings`; `seed` (0); and `rounds`, `evaluations` and
+    `target_loss`, by which it is `done` (by default, 1000 rounds).
     """
 
     def __init__(self, strategy: str, start: ArrayLike, **settings: Value) -> None:
@@ -51,8 +51,9 @@ class Optimizer:
         if not isinstance(assembly.strategy, PopulationStrategy):
             raise SettingError(f"{strategy}: expected a strategy that tries candidates, such as cma-es or snes")
         self._strategy: PopulationStrategy[Any, Any] = assembly.strategy
-        self._limits = assembly.limits()
-        self._target = assembly.config.stop.target_loss
+        self._rounds = assembly.limits().rounds
+        self._stop = assembly.config.stop
+        self._evaluations = 0
         self._state: State = assembly.plan.first
 
     def ask(self) -> Array:
@@ -79,6 +80,7 @@ class Optimizer:
         state, strategy = self._state, self._strategy
         with speaking_python():
             self._state = strategy.tell(state, [Answer(told)], partial(strategy.weighted_noise, state))
+        self._evaluations += len(told)
         self._asked = None
 
     @property
@@ -102,16 +104,28 @@ class Optimizer:
         return self._state.round
 
     @property
+    def evaluations(self) -> int:
+        """The number of losses told."""
+        return self._evaluations
+
+    @property
     def done(self) -> bool:
         """Whether a limit is reached; going on is possible all the same."""
-        below = self._target is not None and self.best_loss <= self._target
-        return below or (self._limits.rounds is not None and self.rounds >= self._limits.rounds)
+        stop = self._stop
+        if stop.target_loss is not None and self.best_loss <= stop.target_loss:
+            return True
+        if stop.evaluations is not None and self.evaluations >= stop.evaluations:
+            return True
+        return self._rounds is not None and self.rounds >= self._rounds
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all of it to a file, whole or not at all; `load` goes on from there to the same weights."""
         tensors, scalars = checkpoints.flatten(self._state)
         given = {name: _plain(value) for name, value in self._given.items()}
-        write_output(Path(path), checkpoints.encode(tensors, {"settings": given, "state": scalars}))
+        write_output(
+            Path(path),
+            checkpoints.encode(tensors, {"settings": given, "state": scalars, "evaluations": self._evaluations}),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
@@ -119,10 +133,12 @@ class Optimizer:
         tensors, scalars = checkpoints.read(Path(path))
         try:
             given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]
+            evaluations = int(scalars["evaluations"])
         except (KeyError, TypeError, ValueError):
             raise RunError(f"{path} was not written by Optimizer.save") from None
         made = cls(given.pop("strategy"), start, **given)
         made._state = checkpoints.unflatten(type(made._state), tensors, state)
+        made._evaluations = evaluations
         return made
 
 

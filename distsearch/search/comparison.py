@@ -243,7 +243,7 @@ def _unknown(setting: str, names: Sequence[str]) -> str:
 def _ended(settings: RunConfig) -> RunConfig:
     """The configuration with a limit that every search reaches, even if the target is out of reach."""
     stop = settings.stop
-    if stop.rounds is not None or stop.seconds is not None or stop.patience is not None:
+    if any(limit is not None for limit in (stop.rounds, stop.seconds, stop.evaluations, stop.patience)):
         return settings
     return structs.replace(settings, stop=structs.replace(stop, seconds=DEFAULT_SECONDS))
 

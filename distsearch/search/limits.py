@@ -6,7 +6,7 @@ from math import inf
 from distsearch.config import DEFAULT_ROUNDS, StopConfig
 from distsearch.runs.history import RoundRecord
 
-ROUNDS, SECONDS, TARGET_LOSS = "rounds", "seconds", "target loss"
+ROUNDS, SECONDS, EVALUATIONS, TARGET_LOSS = "rounds", "seconds", "evaluations", "target loss"
 TARGET_ACCURACY, PATIENCE, INTERRUPTED, CALLBACK = "target accuracy", "patience", "interrupted", "callback"
 
 PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as an improvement
@@ -22,7 +22,14 @@ class Limits:
         self._stop = stop
         self._by_measuring = by_measuring
         unlimited = not any(
-            (stop.seconds, stop.target_loss is not None, stop.target_accuracy, stop.patience, stop.rounds)
+            (
+                stop.seconds,
+                stop.evaluations,
+                stop.target_loss is not None,
+                stop.target_accuracy,
+                stop.patience,
+                stop.rounds,
+            )
         )
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self.seconds = inf if stop.seconds is None else stop.seconds
@@ -46,6 +53,8 @@ class Limits:
             return TARGET_ACCURACY
         if self.rounds is not None and row.round + 1 >= self.rounds:
             return ROUNDS
+        if stop.evaluations is not None and row.passes >= stop.evaluations:
+            return EVALUATIONS
         if row.seconds >= self.seconds:
             return SECONDS
         if stop.patience is not None and self._in_vain >= stop.patience:

@@ -53,6 +53,19 @@ def test_it_is_done_once_the_target_is_reached():
     assert sphere(optimizer.best) == optimizer.best_loss
 
 
+def test_it_is_done_once_there_were_so_many_evaluations(tmp_path):
+    settings = {"population": 6, "evaluations": 20, "seed": 2}
+    optimizer = distsearch.Optimizer("snes", np.zeros(3), **settings)
+    while not optimizer.done:
+        run(optimizer, 1, sphere)
+        optimizer.save(tmp_path / "saved")
+        optimizer = distsearch.Optimizer.load(tmp_path / "saved")
+    assert (optimizer.evaluations, optimizer.rounds) == (21, 3)  # whole pairs and the center: 7 a round
+    found = distsearch.minimize(sphere, np.zeros(3), strategy="snes", workers=0, **settings)
+    assert (found.summary.reason, found.summary.candidates) == ("evaluations", 21)
+    assert found.weights.tobytes() == optimizer.best.tobytes()
+
+
 def test_what_the_caller_does_to_arrays_changes_nothing():
     optimizer = distsearch.Optimizer("snes", np.zeros(4), population=6)
     for array in (optimizer.ask(), optimizer.best, optimizer.center):

@@ -6,8 +6,10 @@ from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
 
 
-def row(number: int = 0, loss: float = 1.0, seconds: float = 0.0, accuracy=None, test_accuracy=None) -> RoundRecord:
-    return RoundRecord(number, 0, seconds, loss, loss, False, 0.1, accuracy, test_accuracy)
+def row(
+    number: int = 0, loss: float = 1.0, seconds: float = 0.0, accuracy=None, test_accuracy=None, passes: float = 0.0
+) -> RoundRecord:
+    return RoundRecord(number, 0, seconds, loss, loss, False, 0.1, accuracy, test_accuracy, passes=passes)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,7 @@ def row(number: int = 0, loss: float = 1.0, seconds: float = 0.0, accuracy=None,
         (StopConfig(), row(998), row(999), "rounds"),
         (StopConfig(rounds=3), row(1), row(2), "rounds"),
         (StopConfig(seconds=2.0), row(5000, seconds=1.9), row(5001, seconds=2.0), "seconds"),
+        (StopConfig(evaluations=60), row(0, passes=59.9), row(1, passes=60.0), "evaluations"),
         (StopConfig(target_loss=0.0), row(5000, 0.1), row(5001, 0.0), "target loss"),
         (
             StopConfig(target_accuracy=0.9),
