@@ -23,7 +23,7 @@ from distsearch.text import words
 Word = int | str
 DENSE = "dense"
 
-LONGEST_NUMBER = 10  # digits
+LONGEST_NUMBER = 30  # digits
 
 
 @dataclass(frozen=True)
