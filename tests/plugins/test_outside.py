@@ -48,7 +48,8 @@ def wheel(folder: Path) -> Path:
         archive.writestr(f"{stem}.dist-info/METADATA", about)
         archive.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{stem}.dist-info/entry_points.txt", offers)
-        archive.writestr(f"{stem}.dist-info/RECORD", "")
+        record = "".join(f"{name},,\n" for name in archive.namelist())
+        archive.writestr(f"{stem}.dist-info/RECORD", record)
     return path
 
 
