@@ -11,7 +11,7 @@ from distsearch.networks.building import Builder, Design
 from distsearch.networks.kinds import KINDS
 from distsearch.networks.layers import dense
 from distsearch.networks.network import Network
-from distsearch.networks.nodes import NodeExperiments, node_layers
+from distsearch.networks.nodes import NodeExperiments
 from distsearch.objectives import losses
 from distsearch.objectives.batches import with_ones
 
@@ -66,7 +66,7 @@ class Estimates:
         targets = np.eye(labels.max() + 1, dtype=np.float32)[:, labels]
         each = losses.create("cross-entropy").each
         self.network = some
-        self.layers = node_layers(some)
+        self.layers = some.node_layers
 
         def losses_of(outputs: np.ndarray) -> np.ndarray:
             return each(outputs.reshape(*outputs.shape[:2], times, -1).mean(axis=2), targets)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api.functions import first_weights
 from distsearch.api.wording import speaking_python
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.errors import DataError, RunError, SettingError, brief
@@ -41,9 +42,7 @@ class Optimizer:
 
     def __init__(self, strategy: str, start: ArrayLike, **settings: Value) -> None:
         """`start` is the first weights, (n,). Raises SettingError or DataError for what does not fit."""
-        weights = np.array(start, np.float32)
-        if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
-            raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
+        weights = first_weights(start)
         self._given = {"strategy": strategy, **settings}
         self._asked: Array | None = None
         with speaking_python():

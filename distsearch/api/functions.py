@@ -60,13 +60,19 @@ def minimize(
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}
     _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
     keep_ray()
-    weights = np.array(start, np.float32)
-    if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
-        raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
+    weights = first_weights(start)
     with passed_on() as interrupts, speaking_python():
         assembly = assemble_function(_config(settings), function, weights, vectorized)
         found, history = _found(assembly, settings, interrupts, observers)
     return FunctionResult(found.state.best.weights, history, found.result)
+
+
+def first_weights(start: ArrayLike) -> NDArray[np.float32]:
+    """The first weights of a function, (n,), copied. Raises DataError if they are no finite vector."""
+    weights = np.array(start, np.float32)
+    if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
+        raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
+    return weights
 
 
 def _config(settings: Mapping[str, Value]) -> RunConfig:

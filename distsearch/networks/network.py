@@ -5,13 +5,14 @@ Activations are (candidates, rows, columns): the examples are last, and contiguo
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
-from distsearch.candidates.blocks import Block
+from distsearch.candidates.blocks import Block, NodeLayer
 from distsearch.networks.initial import STARTS
 from distsearch.networks.layers.base import Above, Layer, Movable
 from distsearch.networks.matrices import Matrix
@@ -19,6 +20,9 @@ from distsearch.networks.spikes import RateCode
 from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
+
+MOST_GROUPS = 128  # of a layer's nodes
+MOST_PASSES = 8.0  # the cost of moving the nodes of a layer with many places, in forward passes
 
 
 class _ThreadBuffers(threading.local):
@@ -124,6 +128,18 @@ class Network:
         for matrix in self.matrices:
             matrix.block.matrix(seen)[:] = matrix.of(weights)
         return seen
+
+    @cached_property
+    def node_layers(self) -> tuple[NodeLayer, ...]:
+        """The nodes of each layer, and the cost of an experiment with some of them: worked out once."""
+        movable = list(self.movable())
+        affordable = MOST_PASSES * sum(each.nodes.products for each in movable)
+        found = []
+        for each in movable:
+            nodes, price = each.nodes, each.reach().multiplications * each.nodes.places
+            groups = MOST_GROUPS if nodes.places == 1 else min(MOST_GROUPS, max(1, int(affordable / price)))
+            found.append(NodeLayer(nodes.nodes, price, nodes.width, nodes.places, nodes.products, groups))
+        return tuple(found)
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The flat weights as each layer's tensors, such as `weights` (inputs, outputs) and `biases` (outputs,)."""

@@ -14,39 +14,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.blocks import NodeLayer
-from distsearch.networks.changes import Change, Reach
+from distsearch.networks.changes import Change
 from distsearch.networks.layers.base import CACHE_BYTES, Movable
 from distsearch.networks.network import Network
 from distsearch.networks.quiet import quietly
 
 Array = NDArray[np.float32]
 
-MOST_GROUPS = 128  # of a layer's nodes
-MOST_PASSES = 8.0  # the cost of moving the nodes of a layer with many places, in forward passes
-
 LossesOf = Callable[[Array], Array]
 """Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
-
-
-def node_layers(network: Network) -> tuple[NodeLayer, ...]:
-    """The nodes of each layer, and the cost of an experiment with some of them."""
-    movable = list(network.movable())
-    affordable = MOST_PASSES * sum(each.nodes.products for each in movable)
-    found = []
-    for each in movable:
-        nodes, price = each.nodes, _reach(each).multiplications * each.nodes.places
-        groups = MOST_GROUPS if nodes.places == 1 else min(MOST_GROUPS, max(1, int(affordable / price)))
-        found.append(NodeLayer(nodes.nodes, price, nodes.width, nodes.places, nodes.products, groups))
-    return tuple(found)
-
-
-def _reach(movable: Movable) -> Reach:
-    """How far a move reaches, and what it costs."""
-    reach = movable.nodes.reach()
-    for above in movable.above:
-        reach = above.stage.reached(reach)
-    return reach
 
 
 class NodeExperiments:
@@ -59,7 +35,7 @@ class NodeExperiments:
         self._losses_of = losses_of
         traces = network.traces(weights, inputs)
         self._movable = list(network.movable(traces))
-        self._priced = node_layers(network)
+        self._priced = network.node_layers
         self._firsts = [0]  # each layer's first move, and one past the last
         for movable in self._movable:
             self._firsts.append(self._firsts[-1] + movable.nodes.nodes * movable.nodes.places)
@@ -119,7 +95,7 @@ class NodeExperiments:
 
     def _together(self, movable: Movable, examples: int) -> int:
         """How many groups are moved together, so that what they change fits the cache."""
-        return max(1, CACHE_BYTES // (4 * _reach(movable).numbers * examples))
+        return max(1, CACHE_BYTES // (4 * movable.reach().numbers * examples))
 
     def _outputs_after(self, movable: Movable, change: Change) -> Array:
         """The network's outputs, (experiments, outputs, examples), after a change in a layer's activations."""

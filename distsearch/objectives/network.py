@@ -13,7 +13,7 @@ from distsearch.candidates.base import Candidates, Dense, Tiling
 from distsearch.data.datasets import Dataset
 from distsearch.networks.layers.base import CACHE_BYTES
 from distsearch.networks.network import Network
-from distsearch.networks.nodes import NodeExperiments, node_layers
+from distsearch.networks.nodes import NodeExperiments
 from distsearch.networks.quiet import quietly
 from distsearch.objectives import losses
 from distsearch.objectives.base import FLOAT_BITS, Array, Experiments, Measurement, Objective, Sums, Task, Traits
@@ -29,7 +29,7 @@ def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int
     """The search for a network's weights, scored per round on `batch` of the examples."""
     bits = min((matrix.precision.bits for matrix in network.matrices), default=FLOAT_BITS)
     traits = Traits(loss.flat, loss.numbers, network.jumps, bits=bits)
-    return Task(network.weights_count, network.blocks, node_layers(network), examples, batch, rounds, traits)
+    return Task(network.weights_count, network.blocks, network.node_layers, examples, batch, rounds, traits)
 
 
 class NetworkObjective(Objective):

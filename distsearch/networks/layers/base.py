@@ -110,6 +110,13 @@ class Movable(NamedTuple):
     trace: Any
     above: tuple[Above, ...] = ()
 
+    def reach(self) -> Reach:
+        """How far a move reaches, and what it costs."""
+        reach = self.nodes.reach()
+        for above in self.above:
+            reach = above.stage.reached(reach)
+        return reach
+
 
 class Layer(Stage):
     """A layer of a network."""
@@ -174,6 +181,11 @@ class Layer(Stage):
 
     def take(self, arrays: dict[str, Array], weights: Array) -> None:
         """Write its tensors from `named` into the flat weights, (n,). Raises KeyError or ValueError if not its own."""
+
+
+def one_each(below: Shared | Array, candidates: int) -> Array:
+    """Activations below, (candidates, rows, columns), also of those that all candidates share."""
+    return np.repeat(below.array[np.newaxis], candidates, axis=0) if isinstance(below, Shared) else below
 
 
 def mean_size(inputs: Array, by_blas: bool = True) -> float:

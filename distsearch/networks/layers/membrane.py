@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
-from distsearch.networks.layers.base import Layer
+from distsearch.networks.layers.base import Layer, one_each
 from distsearch.networks.spikes import Spikes
 
 Array = NDArray[np.float32]
@@ -43,9 +43,7 @@ class Membrane(Layer):
 
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:
         """The mean, (candidates, rows, examples), of activations below, (candidates, rows, columns)."""
-        if isinstance(below, Shared):
-            below = np.repeat(below.array[np.newaxis], len(candidates), axis=0)
-        return self._with_ones(self._mean(below, buffers))
+        return self._with_ones(self._mean(one_each(below, len(candidates)), buffers))
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The mean of activations below, (rows, columns)."""

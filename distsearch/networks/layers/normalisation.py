@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
-from distsearch.networks.layers.base import Layer
+from distsearch.networks.layers.base import Layer, one_each
 
 Array = NDArray[np.float32]
 
@@ -44,8 +44,7 @@ class Normalisation(Layer):
 
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:
         """The normalised activations, (candidates, rows, columns)."""
-        given = np.repeat(below.array[np.newaxis], len(candidates), axis=0) if isinstance(below, Shared) else below
-        return self._normalised(given, buffers)
+        return self._normalised(one_each(below, len(candidates)), buffers)
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The normalised activations of those below, (rows, columns)."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Reach
-from distsearch.networks.layers.base import Layer
+from distsearch.networks.layers.base import Layer, one_each
 from distsearch.networks.layers.convolution import Convolution
 from distsearch.networks.layers.images import Images
 from distsearch.networks.layers.pools import NO_POOL, Pool
@@ -42,8 +42,7 @@ class Pooling(Layer):
 
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:
         """The pooled activations, (candidates, rows, columns)."""
-        given = np.repeat(below.array[np.newaxis], len(candidates), axis=0) if isinstance(below, Shared) else below
-        return self._pooled(given, buffers)
+        return self._pooled(one_each(below, len(candidates)), buffers)
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The pooled activations of activations below, (rows, columns)."""
