@@ -30,7 +30,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def search(X: Any, y: Any, *, callbacks: Any = (), **settings: Any) -> "SearchResult":
+def search(
+    X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, callbacks: Any = (), **settings: Any
+) -> "SearchResult":
     """Look for the weights of a network that maps X to y.
 
     X is (examples, features), y (examples,) labels or numbers, or (examples, outputs) numbers: anything array-like. The
@@ -38,6 +40,10 @@ def search(X: Any, y: Any, *, callbacks: Any = (), **settings: Any) -> "SearchRe
     `settings` are those of `distsearch run`, by the same names with underscores: layers, activation, loss, strategy,
     population, sigma, rounds, seconds, target_loss, workers, seed, test_share, scale and so on; `distsearch config`
     prints all of them. Nothing is kept on disk unless `name` or `runs` is given.
+
+    `sample_weight`, (examples,), says how much each example counts in the loss: 2 as if it were there twice, 0 not at
+    all; only ratios matter. `class_weight` is a dictionary {label: weight}, with 1 for labels not in it, or "balanced":
+    inversely proportional to how often they are. Losses that are reported are weighted, accuracies are not.
 
     `callbacks` hear of every round: functions of its record (`round`, `best_loss`, `accuracy`, …) that return True to
     end the search, or objects with any of the methods started, round, saved and ended of
@@ -47,7 +53,7 @@ def search(X: Any, y: Any, *, callbacks: Any = (), **settings: Any) -> "SearchRe
     """
     from distsearch.api import functions
 
-    return functions.search(X, y, settings, callbacks)
+    return functions.search(X, y, settings, callbacks, sample_weight, class_weight)
 
 
 def minimize(

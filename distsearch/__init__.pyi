@@ -1,6 +1,6 @@
 # Made by scripts/signatures from the declared settings: change those, and run it again.
 # ruff: noqa
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -21,6 +21,8 @@ def search(
     X: ArrayLike,
     y: ArrayLike,
     *,
+    sample_weight: ArrayLike | None = ...,
+    class_weight: Mapping[Any, float] | str | None = ...,
     callbacks: Callback | Iterable[Callback] = ...,
     reader: str = ...,
     scale: bool = ...,

@@ -34,6 +34,16 @@ class DataConfig(Settings, frozen=True):
         about("reader of the file: csv, tsv, parquet, npz, idx or png, or one of your own; by file suffix if empty"),
     ] = ""
     target: Annotated[str, about("target column of a table; its last column if empty")] = ""
+    class_weight: Annotated[
+        tuple[str, ...],
+        about(
+            "how much each class counts in the loss: balanced (inversely to how many examples it has), or "
+            "label:weight,… (1 for labels not named)"
+        ),
+    ] = ()
+    weight_column: Annotated[
+        str, about("column of a table that says how much each row counts in the loss; none if empty")
+    ] = ""
     scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
     batch: (

@@ -18,7 +18,7 @@ PATHS = ("runs", "storage")
 STUB = Path(distsearch.__file__).with_suffix(".pyi")
 HEAD = """# Made by scripts/signatures from the declared settings: change those, and run it again.
 # ruff: noqa
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -38,18 +38,23 @@ def load(path: str | PathLike[str]) -> SearchResult: ...
 """
 
 
+WEIGHTS = [
+    "sample_weight: ArrayLike | None = ...",
+    "class_weight: Mapping[Any, float] | str | None = ...",
+]
 OTHERS = "**settings: Any"  # of strategies of other packages
 
 
 def stub() -> str:
     """The stub's text."""
-    of_search = [setting for section, setting in options() if section != "data" or setting.name not in GIVEN_AS_ARRAYS]
+    apart = {*GIVEN_AS_ARRAYS, "class_weight"}
+    of_search = [setting for section, setting in options() if section != "data" or setting.name not in apart]
     of_functions = [setting for section, setting in options() if section not in ("data", "network")]
     strategies = list(_of_strategies())
     return "".join(
         (
             HEAD,
-            _function("search", ["X: ArrayLike", "y: ArrayLike"], [], "SearchResult", [*of_search, *strategies]),
+            _function("search", ["X: ArrayLike", "y: ArrayLike"], WEIGHTS, "SearchResult", [*of_search, *strategies]),
             _function(
                 "minimize",
                 ["function: Callable[[Any], Any]", "start: ArrayLike"],

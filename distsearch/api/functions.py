@@ -15,6 +15,7 @@ from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
+from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.objectives import losses
 from distsearch.objectives.model import Model
@@ -27,18 +28,31 @@ from distsearch.search.loop import Found
 from distsearch.search.observers import History, Observer
 from distsearch.workers.place import keep_ray
 
-GIVEN_AS_ARRAYS = {"source", "target", "points", "classes"}  # settings of the data that X and y stand for
+GIVEN_AS_ARRAYS = {
+    "source",
+    "target",
+    "weight_column",
+    "points",
+    "classes",
+}  # settings of the data that X and y stand for
 
 
-def search(X: ArrayLike, y: ArrayLike, settings: Mapping[str, Value], callbacks: Any = ()) -> SearchResult:
+def search(
+    X: ArrayLike,
+    y: ArrayLike,
+    settings: Mapping[str, Value],
+    callbacks: Any = (),
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
+) -> SearchResult:
     """See `distsearch.search`."""
     observers = observers_of(callbacks)
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
-    config = _config(settings)
+    config = _config({**settings, "class_weight": class_weight_words(class_weight)})
     with passed_on() as interrupts, speaking_python():
-        dataset = interrupts.begin(_dataset, X, y, config)
+        dataset = interrupts.begin(_dataset, X, y, config, sample_weight)
         assembly = assemble(config, dataset)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         found, history = _found(assembly, settings, interrupts, observers)
@@ -103,11 +117,13 @@ def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
             raise SettingError(f"{name}: would do nothing here, for {why}: leave it out")
 
 
-def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig) -> Dataset:
+def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig, sample_weight: ArrayLike | None) -> Dataset:
     return datasets.from_arrays(
         X,
         y,
         numbers=losses.create(config.network.loss).numbers,
+        weights=sample_weight,
+        class_weight=config.data.class_weight,
         scale=config.data.scale,
         test_share=config.data.test_share,
         seed=config.data.seed,

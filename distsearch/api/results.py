@@ -111,13 +111,18 @@ class SearchResult(FunctionResult):
         scores = self.evaluate(X, y, () if self.classes is not None else ("r2",))
         return scores.metrics["r2"] if scores.accuracy is None else scores.accuracy
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike, metrics: Iterable[str] = ()) -> Scores:
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, metrics: Iterable[str] = (), *, sample_weight: ArrayLike | None = None
+    ) -> Scores:
         """Loss, accuracy and metrics by name on labelled examples: f1, r2, … or module:function.
+
+        The loss is weighted by sample_weight, (examples,), and by the class weights of training; examples of weight 0
+        are left out. Nothing else is weighted.
 
         Raises DataError if they do not fit those of training, SettingError if a metric does not.
         """
         with speaking_python():
-            return self.model.scores(datasets.examples_from(X, y, self.model.schema), metrics)
+            return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), metrics)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, whole or not at all, for `distsearch.load`."""

@@ -5,7 +5,6 @@ Further data is read with the schema of the training data: the same columns, cla
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +20,14 @@ from distsearch.data.frames import from_frame, further_features, is_frame
 from distsearch.data.labels import TEXT
 from distsearch.data.raw import Raw, Selection, quoted
 from distsearch.data.readers import read
+from distsearch.data.scaling import moments, step
 from distsearch.data.schema import Schema
 from distsearch.data.targets import Labels, target_numbers
+from distsearch.data.weights import Weights, class_weights, combined, kept_of, with_column
 from distsearch.errors import DataError, unknown
 from distsearch.randomness import Stream, permutation
 
 MANY_CLASSES = 1000  # more than this need more than an example or two each
-LOWEST_POWER = -126  # of two in float32
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ class Examples:
 
     features: NDArray[np.float32]  # (examples, features)
     targets: NDArray[Any]  # (examples,) int64 class numbers, or (examples, outputs) float32
+    weights: NDArray[np.float32] | None = None  # (examples,), with a mean of 1; None if all are alike
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All that there is of them."""
+        both = self.features, self.targets
+        return both if self.weights is None else (*both, self.weights)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ def load(
     numbers: bool,
     reader: str = "",
     target: str = "",
+    weight: str = "",
+    class_weight: Sequence[str] = (),
     scale: bool = False,
     test_share: float = 0.0,
     shape: Sequence[int] | None = None,
@@ -66,7 +75,8 @@ def load(
     """Load a data set by name, or from a file or folder.
 
     numbers: the loss is a regression loss, so targets in files stay numbers. reader: the name of the reader to use;
-    if empty, it is chosen by the file's name. target: a table's target column, its last if empty. shape: height,
+    if empty, it is chosen by the file's name. target: a table's target column, its last if empty. weight: a table's
+    column of weights, none if empty. class_weight: balanced, or label:weight for some of the labels. shape: height,
     width and channels of images, if the source does not say. input_bits: round features to 2^input_bits steps between
     zero and the largest of them. points (examples per class) and classes apply to vertical and spiral, seed to these
     and to the split. Raises DataError.
@@ -77,7 +87,18 @@ def load(
         raw = read(source, Selection(target=target), reader)
     if target and target != raw.target:
         raise DataError(f"{source} has no named columns, so no target {target!r}; leave the target out")
-    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape, bits=input_bits)
+    if weight:
+        raw = with_column(raw, weight)
+    return _dataset(
+        raw,
+        numbers=numbers,
+        class_weight=class_weight,
+        scale=scale,
+        test_share=test_share,
+        seed=seed,
+        shape=shape,
+        bits=input_bits,
+    )
 
 
 def is_built_in(source: str) -> bool:
@@ -94,6 +115,8 @@ def from_arrays(
     targets: ArrayLike,
     *,
     numbers: bool,
+    weights: ArrayLike | None = None,
+    class_weight: Sequence[str] = (),
     scale: bool = False,
     test_share: float = 0.0,
     seed: int = 0,
@@ -103,7 +126,7 @@ def from_arrays(
     """Make a data set from arrays, which are copied: features (examples, features), targets (examples,).
 
     The columns of a frame become features under their own names. Targets are labels; with numbers (for regression)
-    they may also be (examples, outputs). Raises DataError.
+    they may also be (examples, outputs). weights are (examples,), class_weight is as in `load`. Raises DataError.
     """
     copied = _copied("targets", targets)
     if is_frame(features):
@@ -111,7 +134,16 @@ def from_arrays(
         raw = from_frame(features, copied, name if isinstance(name, str) else "")
     else:
         raw = Raw("the arrays", _copied("features", features), copied)
-    return _dataset(raw, numbers=numbers, scale=scale, test_share=test_share, seed=seed, shape=shape, bits=input_bits)
+    return _dataset(
+        _weighted(raw, weights),
+        numbers=numbers,
+        class_weight=class_weight,
+        scale=scale,
+        test_share=test_share,
+        seed=seed,
+        shape=shape,
+        bits=input_bits,
+    )
 
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
@@ -121,14 +153,16 @@ def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
     return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
 
 
-def examples_from(features: ArrayLike, targets: ArrayLike, schema: Schema) -> Examples:
+def examples_from(
+    features: ArrayLike, targets: ArrayLike, schema: Schema, weights: ArrayLike | None = None
+) -> Examples:
     """Labelled examples from arrays, or features from a frame by column name: copied. Raises DataError."""
     copied = _copied("targets", targets)
     if is_frame(features):
         raw = replace(further_features(features, schema), targets=copied)
     else:
         raw = Raw("the arrays", _copied("features", features), copied)
-    return _examples(raw, schema)
+    return _examples(_weighted(raw, weights), schema)
 
 
 def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.float32]:
@@ -143,10 +177,19 @@ def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.flo
 def read_examples(path: str, schema: Schema, target: str = "", reader: str = "") -> Examples:
     """The examples of a file, all with labels known from training; of its test set if it has one.
 
-    target: a table's target column; if empty, the one used in training. Raises DataError.
+    target: a table's target column; if empty, the one used in training. The column of weights is that of training.
+    Raises DataError.
     """
-    raw = read(path, Selection(schema.features, target or schema.target), reader)
-    return _examples(raw.test or raw, schema)
+    if not schema.weight:
+        raw = read(path, Selection(schema.features, target or schema.target), reader)
+        return _examples(raw.test or raw, schema)
+    columns = (*schema.features, schema.weight)
+    raw = read(path, Selection(columns, target or schema.target), reader)
+    return _examples(with_column(raw, schema.weight), schema)
+
+
+def _weighted(raw: Raw, weights: ArrayLike | None) -> Raw:
+    return raw if weights is None else replace(raw, weights=_copied("sample_weight", weights))
 
 
 def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
@@ -162,6 +205,7 @@ def _dataset(
     raw: Raw,
     *,
     numbers: bool,
+    class_weight: Sequence[str],
     scale: bool,
     test_share: float,
     seed: int,
@@ -180,27 +224,41 @@ def _dataset(
         )
     targets = target_numbers(raw) if labels is None or classes is None else labels.class_numbers(classes)
     split = _split(raw, test_share, seed)
-    kept = slice(None) if split is None else split[0]
+    kept, weights = kept_of(raw, None if split is None else split[0])
     if classes is not None:
         _check_every_class(raw, targets[kept], classes)
-    mean, deviation = _moments(features[kept]) if scale else (None, None)
+    by_class = class_weights(class_weight, classes, targets[kept], weights)
+    mean, deviation = moments(features[kept], weights) if scale else (None, None)
     outputs = targets.shape[1] if classes is None else len(classes)
     names = feature_names(raw, features.shape[1])
     flat = raw.targets is not None and raw.targets.ndim == 1
     label_type = TEXT if labels is None else labels.type
     image = image_shape(raw, shape)
-    schema = Schema(names, raw.target, classes, outputs, mean, deviation, label_type, flat, image)
+    schema = Schema(
+        names,
+        raw.target,
+        classes,
+        outputs,
+        mean,
+        deviation,
+        label_type,
+        flat,
+        image,
+        weight=raw.weight,
+        class_weights=by_class,
+    )
 
     scaled = _scaled(raw, features, schema)
     if bits is not None:
-        schema = replace(schema, step=_step(scaled[kept], bits), steps=2**bits)
+        schema = replace(schema, step=step(scaled[kept], bits), steps=2**bits)
         scaled = _scaled(raw, features, schema)
-    train = Examples(_frozen(scaled[kept]), _frozen(targets[kept]))
+    train = _chosen(scaled[kept], targets[kept], weights, schema)
     test = None
     if raw.test is not None:
         test = _examples(raw.test, schema)
     elif split is not None:
-        test = Examples(_frozen(scaled[split[1]]), _frozen(targets[split[1]]))
+        tested, weights = kept_of(raw, split[1])
+        test = _chosen(scaled[tested], targets[tested], weights, schema)
     notes = raw.notes + (() if labels is None else labels.notes())
     return Dataset(train, test, schema, _fingerprint(train, test, schema), notes)
 
@@ -224,24 +282,22 @@ def _split(raw: Raw, test_share: float, seed: int) -> tuple[NDArray[np.intp], ND
     return np.sort(order[tested:]), np.sort(order[:tested])
 
 
+def _chosen(features: NDArray[np.float32], targets: NDArray[Any], weights: Weights | None, schema: Schema) -> Examples:
+    """Examples whose weights, (examples,), are combined with those of their classes."""
+    both = combined(weights, schema.class_weights, targets)
+    return Examples(_frozen(features), _frozen(targets), None if both is None else _frozen(both))
+
+
 def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:
     missing = np.flatnonzero(np.bincount(targets, minlength=len(classes)) == 0)
     if len(missing):
+        without = "fell into the test split; choose a smaller --test-share or another --data-seed"
+        if raw.weights is not None:
+            without = "fell into the test split or have weight 0; give them weight, or leave these rows out"
         raise DataError(
             f"{raw.source}: expected training examples of every class, but all of "
-            f"{quoted(classes[missing[0]])} fell into the test split; "
-            "choose a smaller --test-share or another --data-seed"
+            f"{quoted(classes[missing[0]])} {without}"
         )
-
-
-def _moments(features: Features) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Each feature's mean, as precise as the features, and standard deviation, which is 1 for a constant."""
-    mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
-    deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
-    constant = features.min(axis=0) == features.max(axis=0)  # a rounded mean would make these seem to vary
-    mean[constant] = features[0, constant]
-    deviation[constant | (deviation == 0)] = 1
-    return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
 def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
@@ -261,12 +317,6 @@ def _scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]
     return finite(raw, steps * step, schema.features)
 
 
-def _step(features: NDArray[np.float32], bits: int) -> float:
-    """The power of two of which the largest feature is 2^bits at most."""
-    largest = float(np.abs(features).max())
-    return float(2.0 ** max(math.ceil(math.log2(largest)) - bits, LOWEST_POWER)) if largest else 1.0
-
-
 def _features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
     """Further features, (examples, features), read as the training features were."""
     features = feature_matrix(raw)
@@ -281,7 +331,8 @@ def _examples(raw: Raw, schema: Schema) -> Examples:
     targets = target_numbers(raw) if schema.classes is None else Labels.of(raw).class_numbers(schema.classes)
     if schema.classes is None and targets.shape[1] != schema.outputs:
         raise DataError(f"{raw.source}: expected {schema.outputs} targets per example, got {targets.shape[1]}")
-    return Examples(_frozen(features), _frozen(targets))
+    kept, weights = kept_of(raw, None)
+    return _chosen(features[kept], targets[kept], weights, schema)
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
@@ -293,7 +344,7 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 def _fingerprint(train: Examples, test: Examples | None, schema: Schema) -> str:
     digest = hashlib.sha256(json.dumps(schema.learnt, sort_keys=True).encode())
     for part in (train, test):
-        for array in () if part is None else (part.features, part.targets):
+        for array in () if part is None else part.arrays:
             digest.update(f"{array.shape}{array.dtype.str}".encode())
             digest.update(array.data)
     return f"sha256:{digest.hexdigest()}"

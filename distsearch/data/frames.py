@@ -37,7 +37,7 @@ def further_features(frame: Any, schema: Schema) -> Raw:
     if not schema.named and set(names) != set(schema.features):
         return Raw(SOURCE, _matrix(frame, keys), None)
     chosen, _ = choose(SOURCE, names, Selection(schema.features, targets=False))
-    known = {*schema.features, schema.target}
+    known = {*schema.features, schema.target, schema.weight}
     if unknown := [name for name in names if name not in known]:
         raise DataError(
             f"{SOURCE}: expected only the {len(schema.features)} training features, got {listed(unknown)} as well; "

@@ -33,6 +33,8 @@ class Raw:
     labels: bool = False  # whether the targets are classes whatever the loss
     place: Callable[[int], str] = "index {}".format  # where the user finds an example, given its index
     test: "Raw | None" = None  # the source's own test set
+    weights: NDArray[Any] | None = None  # (examples,), how much each counts; not yet checked
+    weight: str = ""  # name of the column of weights, if they come from one
     notes: tuple[str, ...] = ()  # sentences about how it was read
 
 

@@ -25,6 +25,8 @@ class Schema:
     shape: tuple[int, int, int] | None = None  # height, width and channels, if the examples are images
     step: float | None = None  # the power of two that features are rounded to whole numbers of, if they are
     steps: int | None = None  # that the largest training feature is at most, a power of two
+    weight: str = ""  # the name of the column of weights; empty if there is none
+    class_weights: tuple[float, ...] | None = None  # in class-number order, if classes are weighted
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a JSON document; `from_json` reverses it."""
@@ -74,10 +76,23 @@ class Schema:
                 f"data schema: expected an output for each of {len(schema.classes)} classes, "
                 f"got {schema.outputs}; the schema is damaged, train again"
             )
+        if schema.class_weights is not None and len(schema.class_weights) != len(schema.classes or ()):
+            raise DataError(
+                f"data schema: expected a weight for each of {len(schema.classes or ())} classes, "
+                f"got {len(schema.class_weights)}; the schema is damaged, train again"
+            )
         return schema
 
 
-_NOT_IN_FORMAT_1 = {"label_type": TEXT, "flat": True, "shape": None, "step": None, "steps": None}
+_NOT_IN_FORMAT_1 = {
+    "label_type": TEXT,
+    "flat": True,
+    "shape": None,
+    "step": None,
+    "steps": None,
+    "weight": "",
+    "class_weights": None,
+}
 
 
 def _is_shape(value: object) -> bool:
@@ -117,6 +132,11 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "steps": (
         "a power of two, or null",
         lambda value: value is None or (type(value) is int and value > 0 and value.bit_count() == 1),
+    ),
+    "weight": ("a name", lambda value: isinstance(value, str)),
+    "class_weights": (
+        "a list of numbers above 0, or null",
+        lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
     ),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),

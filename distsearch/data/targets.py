@@ -5,7 +5,7 @@ Each error gives the location in the source's own terms: a line of a CSV file, a
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,23 @@ def _target_number(raw: Raw, which: NDArray[np.intp], index: int, value: Label) 
             f"{quoted(value)}; to learn classes add --loss cross-entropy"
         )
     return float(number)
+
+
+def class_finder(classes: Sequence[str]) -> Callable[[str], int | None]:
+    """A function from a label's text to the number of its class, or None if it has none.
+
+    A label matches the class with the same text; failing that, the class that alone spells the same number.
+    """
+    known = {text: number for number, text in enumerate(classes)}
+    written = list(map(number_in, classes))
+    often = Counter(written)
+    by_number = {number: place for place, number in enumerate(written) if number is not None and often[number] == 1}
+
+    def find(text: str) -> int | None:
+        number = number_in(text)
+        return known.get(text, None if number is None else by_number.get(number))
+
+    return find
 
 
 @dataclass(frozen=True)
@@ -103,17 +120,10 @@ class Labels:
         return tuple(self.texts[index] for index in sorted(range(len(order)), key=order.__getitem__))
 
     def class_numbers(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """The number of each example's class, (examples,). Raises DataError for a label that is not a known class.
-
-        A label matches the class with the same text; failing that, the class that alone spells the same number.
-        """
-        known = {text: number for number, text in enumerate(classes)}
-        written = list(map(number_in, classes))
-        often = Counter(written)
-        by_number = {number: place for place, number in enumerate(written) if often[number] == 1}
-        found = []
-        for index, (text, number) in enumerate(zip(self.texts, self.numbers, strict=True)):
-            place = known.get(text, None if number is None else by_number.get(number))
+        """The number of each example's class, (examples,). Raises DataError for a label that is not a known class."""
+        find, found = class_finder(classes), []
+        for index, text in enumerate(self.texts):
+            place = find(text)
             if place is None:
                 raise DataError(
                     f"{self.raw.source}, {_first(self.raw, self.which, index)}: expected a label seen in training "

@@ -15,37 +15,45 @@ Array = NDArray[np.float32]
 
 
 class Chunk(NamedTuple):
-    """A run of examples: inputs (features + 1, examples), the same for all candidates; targets (outputs, examples)."""
+    """A run of examples: inputs (features + 1, examples), the same for all candidates; targets (outputs, examples).
+
+    Their weights are (examples,); None if all are 1.
+    """
 
     inputs: Shared
     targets: Array
+    weights: Array | None = None
 
 
 class Columns:
-    """Examples as the forward pass takes them: inputs (features + 1, examples), targets (outputs, examples)."""
+    """Examples as the forward pass takes them: inputs (features + 1, examples), targets (outputs, examples).
 
-    def __init__(self, inputs: Array, targets: Array) -> None:
+    Their weights are (examples,), with a mean of 1 over the whole data; None if all are 1.
+    """
+
+    def __init__(self, inputs: Array, targets: Array, weights: Array | None = None) -> None:
         self.inputs = inputs
         self.targets = targets
+        self.weights = weights
         self._chunks: dict[tuple[int, int], Chunk] = {}
 
-    def __reduce__(self) -> tuple[type["Columns"], tuple[Array, Array]]:
-        return Columns, (self.inputs, self.targets)
+    def __reduce__(self) -> tuple[type["Columns"], tuple[Array, Array, Array | None]]:
+        return Columns, (self.inputs, self.targets, self.weights)
 
     @classmethod
     def of(cls, examples: Examples, schema: Schema) -> "Columns":
         """The examples with a row of ones below the features, and classes as a one among zeros."""
         inputs = with_ones(examples.features)
         if schema.classes is None:
-            return cls(inputs, np.ascontiguousarray(examples.targets.T))
+            return cls(inputs, np.ascontiguousarray(examples.targets.T), examples.weights)
         targets = np.zeros((schema.outputs, inputs.shape[1]), np.float32)
         targets[examples.targets, np.arange(inputs.shape[1])] = 1
-        return cls(inputs, targets)
+        return cls(inputs, targets, examples.weights)
 
     @property
     def nbytes(self) -> int:
         """The size in bytes."""
-        return self.inputs.nbytes + self.targets.nbytes
+        return self.inputs.nbytes + self.targets.nbytes + (0 if self.weights is None else self.weights.nbytes)
 
     def __len__(self) -> int:
         return self.inputs.shape[1]
@@ -55,18 +63,20 @@ class Columns:
         chunk = self._chunks.get((start, size))
         if chunk is None:
             some = slice(start, start + size)
-            chunk = Chunk(Shared(self.inputs[:, some]), self.targets[:, some])
+            weights = None if self.weights is None else self.weights[some]
+            chunk = Chunk(Shared(self.inputs[:, some]), self.targets[:, some], weights)
             chunk = self._chunks.setdefault((start, size), chunk)
         return chunk
 
     def by_examples(self) -> "Columns":
         """The same, but each example's inputs side by side in memory: picking some out is then 14 times as fast."""
-        return Columns(np.asfortranarray(self.inputs), np.asfortranarray(self.targets))
+        return Columns(np.asfortranarray(self.inputs), np.asfortranarray(self.targets), self.weights)
 
     def at(self, places: NDArray[np.intp]) -> "Columns":
         """The examples at these places, in their order; this must be `by_examples`."""
         inputs = self.inputs.T.take(places, axis=0).T
-        return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T))
+        weights = None if self.weights is None else self.weights[places]
+        return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T), weights)
 
 
 class Batches:
@@ -105,7 +115,9 @@ class Batches:
         """Some of the examples of a round, for those who want no more."""
         if self.minibatch:
             return self.train.at(self.places(round_number)[examples])
-        return Columns(self.train.inputs[:, examples], self.train.targets[:, examples])
+        train = self.train
+        weights = None if train.weights is None else train.weights[examples]
+        return Columns(train.inputs[:, examples], train.targets[:, examples], weights)
 
     def places(self, round_number: int) -> NDArray[np.intp]:
         """Where a round's examples stand among all, (size,)."""

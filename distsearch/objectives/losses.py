@@ -33,6 +33,17 @@ class Loss(ABC):
     def total(self, outputs: Array, targets: Array) -> Array:
         """The sum over the examples for each candidate, (candidates,)."""
 
+    def weighted(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+        """Weight × loss of every example for each candidate, (candidates, examples); weights are (examples,)."""
+        losses = self.each(outputs, targets)
+        return losses if weights is None else np.multiply(losses, weights, order="C")
+
+    def sums(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+        """The sum of weight × loss over the examples for each candidate, (candidates,); weights are (examples,)."""
+        if weights is None:
+            return self.total(outputs, targets)
+        return np.add.reduce(self.weighted(outputs, targets, weights), axis=1)
+
 
 class CrossEntropy(Loss):
     """−log softmax of the right class."""

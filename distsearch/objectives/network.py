@@ -33,7 +33,12 @@ def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int
 
 
 class NetworkObjective(Objective):
-    """The mean loss of a network over the training examples, or over the round's minibatch of them."""
+    """The mean loss of a network over the training examples, or over the round's minibatch of them.
+
+    Where examples are weighted, losses are means of weight × loss: as weights have a mean of 1 over the training
+    examples, that is Σ weight × loss / Σ weight over all of them, which minibatches estimate without bias. The share
+    of correct predictions does not know weights.
+    """
 
     def __init__(
         self, network: Network, loss: Loss, batches: Batches, test: Columns | None = None, classes: bool = False
@@ -71,8 +76,8 @@ class NetworkObjective(Objective):
 
     def _sums(self, candidates: Candidates, examples: Columns, start: int, size: int) -> Array:
         """The sum of each candidate's losses over `size` of the examples from `start` on, (candidates,)."""
-        inputs, targets = examples.chunk(start, size)
-        return self.loss.total(self.network.forward(candidates, inputs), targets)
+        inputs, targets, weights = examples.chunk(start, size)
+        return self.loss.sums(self.network.forward(candidates, inputs), targets, weights)
 
     @quietly
     def experiments(self, weights: Array, round_number: int, examples: slice) -> Experiments:
@@ -80,7 +85,7 @@ class NetworkObjective(Objective):
         some = self.batches.some(round_number, examples)
 
         def losses_of(outputs: Array) -> Array:
-            return self.loss.each(outputs, some.targets)
+            return self.loss.weighted(outputs, some.targets, some.weights)
 
         return NodeExperiments(self.network, weights, some.inputs, losses_of)
 
@@ -89,11 +94,11 @@ class NetworkObjective(Objective):
         """The sums of losses and correct predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
         candidate, sums = Dense(weights[np.newaxis]), np.zeros((hi - lo, 2))
         for row, (columns, start, size) in zip(sums, self._pieces[lo:hi], strict=True):
-            inputs, targets = columns.chunk(start, size)
+            inputs, targets, counts = columns.chunk(start, size)
             outputs = self.network.forward(candidate, inputs)
             if self.classes:
                 row[1] = losses.correct(outputs, targets)[0]
-            row[0] = self.loss.total(outputs, targets)[0]
+            row[0] = self.loss.sums(outputs, targets, counts)[0]
         return sums
 
     def measurement(self, sums: Sums) -> Measurement:

@@ -198,6 +198,8 @@ def read_data(config: RunConfig) -> Dataset:
         numbers=losses.create(config.network.loss).numbers,
         reader=data.reader,
         target=data.target,
+        weight=data.weight_column,
+        class_weight=data.class_weight,
         scale=data.scale,
         test_share=data.test_share,
         shape=data.shape,

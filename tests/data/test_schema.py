@@ -14,6 +14,7 @@ def test_a_schema_of_format_1_is_read():
     """It did not say what type labels are of: they were texts of a file, or nobody could ask for them again."""
     document = SCALED.to_json()
     del document["label_type"], document["flat"], document["shape"], document["step"], document["steps"]
+    del document["weight"], document["class_weights"]
     assert document == SCALED.learnt
     assert Schema.from_json(document) == SCALED
 
@@ -70,7 +71,7 @@ def test_a_schema_survives_json(schema):
         (
             {"more": 1},
             "expected the fields features, target, classes, outputs, mean, deviation, label_type, flat, shape, step, "
-            "steps, got",
+            "steps, weight, class_weights, got",
         ),
     ],
 )
