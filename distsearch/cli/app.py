@@ -10,6 +10,7 @@ import typer
 from distsearch import __version__, config
 from distsearch.cli import cluster
 from distsearch.cli.comparisons import compare, list_strategies
+from distsearch.cli.guide import guide
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.models import evaluate, export, predict
@@ -64,6 +65,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.command("compare")(with_options(compare, strategies, own, without=("strategy",)))
     app.command("strategies")(list_strategies)
     app.command("config")(with_options(print_config, strategies, own))
+    app.command("guide")(guide)
     app.command("submit", context_settings={"allow_interspersed_args": False})(cluster.submit)
     app.command("jobs")(cluster.list_jobs)
     app.command("logs")(cluster.logs)
