@@ -1,6 +1,7 @@
 """The commands and the Python of the README and the guide, run as they stand there.
 
-A page is run from its top to its end, in one folder. A comment above a block, <!-- run by … -->, says what else runs it.
+A page is run from its top to its end, in one folder. A comment above a block, <!-- run by … -->, says what runs it
+instead.
 """
 
 import json
@@ -17,13 +18,15 @@ import distsearch
 GUIDE = Path(distsearch.__file__).parent / "guide"
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- run by [^>]*-->\n)?```(sh|python)\n(.*?)```", re.DOTALL)
-QUICK = ("--workers", "0", "--rounds", "20")  # the shape of a command is what is tested; what it learns is elsewhere
+QUICK = ("--workers", "0", "--rounds", "12")  # the shape of a command is what is tested; what it learns is elsewhere
 LEARNING = ["networks.md"]  # pages whose networks are trained as long as they say
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """The blocks of a page that are run here."""
-    return [text for elsewhere, kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language and not elsewhere]
+    return [
+        text for elsewhere, kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language and not elsewhere
+    ]
 
 
 def commands(page: Path) -> list[list[str]]:

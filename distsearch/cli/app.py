@@ -36,8 +36,13 @@ if TYPE_CHECKING:
 
     from distsearch.search.assembly import Assembly
     from distsearch.search.loop import Found
+    from distsearch.search.observers import Observer
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
+ChapterOption = Annotated[
+    bool, typer.Option("--chapter", help="The chapter's own search: its data and network, one step at a time.")
+]
+StoryOption = Annotated[bool, typer.Option("--story", help="Tell each step that is accepted, or reverted.")]
 ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
 
@@ -92,6 +97,8 @@ def _root(
 def run(
     *,
     config_file: ConfigOption = None,
+    chapter: ChapterOption = False,
+    story: StoryOption = False,
     verbose: VerboseOption = False,
     json: ResultOption = False,
     flags: dict[str, Any],
@@ -99,11 +106,13 @@ def run(
     """Search for a network's weights; without options, for the built-in example."""
     from functools import partial
 
+    from distsearch.cli.story import narrators, of_chapter
     from distsearch.search import session
     from distsearch.search.assembly import assemble
 
-    assembly = assemble(_settings(config_file, flags))
-    _search(assembly, partial(session.run, assembly), verbose, json)
+    assembly = assemble(_settings(config_file, of_chapter(flags) if chapter else flags))
+    told = partial(narrators, assembly, chapter, story)
+    _search(assembly, partial(session.run, assembly), verbose, json, told)
 
 
 def resume(
@@ -133,8 +142,14 @@ def resume(
     _search(resumption.assembly, resumption.run, verbose, json)
 
 
-def _search(assembly: "Assembly", search: "Callable[..., Found]", verbose: bool, json: bool) -> None:
-    """Run an assembled search, showing its progress and its result."""
+def _search(
+    assembly: "Assembly",
+    search: "Callable[..., Found]",
+    verbose: bool,
+    json: bool,
+    told: "Callable[[Callable[[str], None]], list[Observer]]" = lambda say: [],
+) -> None:
+    """Run an assembled search, showing its progress and its result; `told` makes observers that print lines."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
     from distsearch.search.interrupts import Interrupts
@@ -144,7 +159,7 @@ def _search(assembly: "Assembly", search: "Callable[..., Found]", verbose: bool,
     console = new_console(stderr=True)
     console.print(settings_line(settings), f"({assembly.task.weights_count:,} weights)", soft_wrap=True)
     with Interrupts() as interrupts, Reporter(console, settings, verbose, measure) as reporter:
-        result, _, path = search([reporter], interrupts)
+        result, _, path = search([reporter, *told(reporter.say)], interrupts)
     console.print(result_table(result))
     places = [str(path), *filter(None, [settings.output.storage])]
     console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
@@ -178,4 +193,19 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
     if os.environ.get(RUNS_VARIABLE):
         flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
-    return config.from_flags(flags, config.read_toml(file) if file else None)
+    return config.from_flags(flags, _own_to_strategy(file, flags) if file else None)
+
+
+def _own_to_strategy(file: Path, flags: dict[str, Any]) -> dict[str, Any]:
+    """A file's sections, without the settings of its strategy that the one among the flags does not have."""
+    from distsearch import strategies
+    from distsearch.settings import declarations
+
+    sections = config.read_toml(file)
+    name, settings = flags.get("strategy"), sections.get("settings")
+    if name in (None, strategies.AUTO) or not isinstance(settings, dict):
+        return sections
+    known = {setting.name for setting in declarations(strategies.find(name).Settings)}
+    if others := [setting for setting in settings if setting not in known]:
+        say(f"left out of {file}, as {name} has no such settings: {', '.join(others)}")
+    return {**sections, "settings": {key: value for key, value in settings.items() if key in known}}
