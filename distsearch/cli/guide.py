@@ -19,7 +19,7 @@ WIDEST = 100  # characters; longer lines are hard to read
 
 def guide(topic: Annotated[str, typer.Argument(help="Page to read; all of them are listed without it.")] = "") -> None:
     """Read the guide."""
-    pages = _pages()
+    pages = pages_in_order()
     if not topic:
         width = max(map(len, pages))
         print_text("".join(f"{name:<{width}}  {_title(page)}\n" for name, page in pages.items()))
@@ -30,7 +30,7 @@ def guide(topic: Annotated[str, typer.Argument(help="Page to read; all of them a
     _show(COMMENTS.sub("", page.read_text(encoding="utf-8")))
 
 
-def _pages() -> dict[str, Traversable]:
+def pages_in_order() -> dict[str, Traversable]:
     """The pages by their names, in the order in which they are listed."""
     found = {page.name.removesuffix(PAGE): page for page in (files("distsearch") / "guide").iterdir()}
     found = {name: page for name, page in found.items() if page.name.endswith(PAGE)}
