@@ -24,16 +24,22 @@ class DataConfig(Settings, frozen=True):
         str,
         about(
             "vertical or spiral (built in); digits, iris, wine or breast-cancer (with scikit-learn); "
-            "or a CSV, Parquet, NPZ or IDX file, or a folder of IDX files or of pictures by class",
+            "or a CSV, TSV, Excel, Parquet, Arrow, JSON Lines, NPZ or IDX file, or a folder of Parquet parts, of IDX "
+            "files or of pictures by class; - is standard input",
             flag="data",
             path=True,
         ),
     ] = "vertical"
     reader: Annotated[
         str,
-        about("reader of the file: csv, tsv, parquet, npz, idx or png, or one of your own; by file suffix if empty"),
+        about(
+            "reader of the file: csv, tsv, xlsx, parquet, arrow, jsonl, npz, idx or png, or one of your own; by file "
+            "suffix if empty"
+        ),
     ] = ""
-    target: Annotated[str, about("target column of a table; its last column if empty")] = ""
+    target: Annotated[
+        str, about("target column of a table, or several with commas between; its last column if empty")
+    ] = ""
     class_weight: Annotated[
         tuple[str, ...],
         about(
@@ -44,8 +50,35 @@ class DataConfig(Settings, frozen=True):
     weight_column: Annotated[
         str, about("column of a table that says how much each row counts in the loss; none if empty")
     ] = ""
-    scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
+    features: Annotated[tuple[str, ...], about("columns to learn from; if empty, all that are nothing else")] = ()
+    drop: Annotated[tuple[str, ...], about("columns to leave out")] = ()
+    id: Annotated[tuple[str, ...], about("columns that are not learnt from, and kept beside predictions")] = ()
+    missing: Annotated[
+        str,
+        about(
+            "missing features: impute (median or most frequent value, and an input that says so), drop (the example; "
+            "also where a target is missing) or refuse",
+            choices=("impute", "drop", "refuse"),
+        ),
+    ] = "impute"
+    dates: Annotated[
+        str,
+        about(
+            "columns of dates: days (since 1970) or parts (year, month, day, weekday, hour); refused if empty",
+            choices=("", "days", "parts"),
+        ),
+    ] = ""
+    scale: Annotated[
+        str,
+        about(
+            "standardise features and regression targets by their training mean and deviation: yes, no, or auto: where "
+            "they are far from unit size",
+            choices=("auto", "yes", "no"),
+        ),
+    ] = "auto"
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
+    group: Annotated[str, about("column: examples that are alike in it are set aside together; not learnt from")] = ""
+    time: Annotated[str, about("column: the last examples in its order are set aside; not learnt from")] = ""
     batch: (
         Annotated[int, about("examples per round; if not set, the strategy's preference, usually all", at_least=1)]
         | None
@@ -106,8 +139,11 @@ class NetworkConfig(Settings, frozen=True):
     ) = None
     loss: Annotated[
         str,
-        about("cross-entropy, mean-squared-error, mean-absolute-error or classification-error"),
-    ] = "cross-entropy"
+        about(
+            "cross-entropy, mean-squared-error, mean-absolute-error or classification-error; auto: cross-entropy for "
+            "classes, mean-squared-error for numbers"
+        ),
+    ] = "auto"
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
         float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)

@@ -31,7 +31,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "config": (SETTINGS, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy"}),
-    "data": ({"errors", "memory", "randomness", "registry"}, {"PIL", "numpy", "pyarrow", "sklearn"}),
+    "data": (
+        {"errors", "memory", "randomness", "registry"},
+        {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
+    ),
     "objectives": (SCORED | {"config", "machine"}, {"numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
