@@ -224,10 +224,12 @@ def _encoded(raw: Raw, column: NDArray[Any], name: str, encoding: Encoding) -> N
 def numbers_of(raw: Raw, column: NDArray[Any], name: str, fill: float | str | None = None) -> NDArray[np.float64]:
     """A column of numbers, (examples,), its gaps filled. Raises DataError for what is none."""
     if column.dtype.kind == "O":  # all may be missing; what is not has to be a number all the same
-        values = [None if value is None else raw.spelling.answer(value) for value in column.tolist()]
-        for example, (value, text) in enumerate(zip(values, column.tolist(), strict=True)):
-            if value is None and text is not None:
-                raise not_a_number(raw, name, example, text)
+        values = [None if text is None else raw.spelling.value(text) for text in column.tolist()]
+        stray = {text: index for index, text in reversed(list(enumerate(column.tolist()))) if values[index] is None}
+        stray.pop(None, None)
+        if stray:  # if there are others, it is not a yes or no that does not fit
+            other = next((text for text in reversed(stray) if raw.spelling.answer(text) is None), next(reversed(stray)))
+            raise not_a_number(raw, name, stray[other], other)
         column = np.array([np.nan if value is None else value for value in values], np.float64)
     elif column.dtype.kind == "M":
         raise DataError(
