@@ -43,7 +43,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers": ({"errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
-    "reports": ({"objectives"}, {"numpy"}),
+    "reports": ({"errors", "objectives"}, {"msgspec", "numpy", "pyarrow"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy", "pandas"}),
     "cli": (
