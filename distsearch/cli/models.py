@@ -135,8 +135,9 @@ def export(
 
 
 def _own(stored: "StoredRun") -> "dict[str, Examples]":
-    """The data that a run was trained on, and tested on."""
+    """The data that a run was trained on, validated and tested on."""
     from distsearch.search.resumption import read_own_data
 
     dataset = read_own_data(stored)
-    return {"train": dataset.train} | ({"test": dataset.test} if dataset.test else {})
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {name: part for name, part in parts.items() if part is not None}

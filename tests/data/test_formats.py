@@ -247,3 +247,16 @@ def test_wrong_wishes_of_predictions_are_refused(trained, flags, sentence):
     assert (found.returncode, found.stdout) == (2, "")
     assert sentence in found.stderr
     assert sorted(os.listdir(trained)) == before
+
+
+def test_a_cross_validation_tests_on_every_example_once(trained):
+    settings = ("--id", "who", "--workers", "0", "--rounds", "100", "--folds", "3", "--json")
+    found = succeeded("run", "--data", "data.csv", *settings, cwd=trained)
+    results = json.loads(found.stdout)
+    assert [result["test_accuracy"] > 0.5 for result in results] == [True] * 3
+    words = [line.split() for line in found.stderr.splitlines()]
+    assert [line[0] for line in words[-5:]] == ["1", "2", "3", "mean", "deviation"]
+    mean = sum(result["test_loss"] for result in results) / 3
+    assert float(words[-2][1]) == pytest.approx(mean, rel=1e-4)
+    with pytest.raises(AssertionError, match="--folds: expected no other examples to be set aside"):
+        succeeded("run", "--data", "data.csv", "--folds", "3", "--test-share", "0.2", cwd=trained)
