@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from distsearch.data import generators
 from distsearch.data.frames import from_frame, further_features, is_frame
-from distsearch.data.raw import Raw, Selection
+from distsearch.data.raw import Raw, Selection, Table
 from distsearch.data.readers import chunks, read, standard_input
-from distsearch.data.readers.columns import join_names
+from distsearch.data.readers.columns import choose, join_names
 from distsearch.data.schema import Schema
 from distsearch.data.training import (
     Asked,
@@ -44,7 +44,7 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
     """
     reading = Reading(**asked)
     if is_built_in(source):
-        raw = generators.generate(source, points, classes, reading.seed)
+        raw = _selected(generators.generate(source, points, classes, reading.seed), reading)
     else:
         raw = read(source, reading.selection(), reader)
     if reading.target and not raw.target:
@@ -54,6 +54,16 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
     if reading.named and raw.names is None:
         raise DataError(f"{source} has no named columns, so no {reading.named[0]!r}; leave it out")
     return dataset_of(raw, reading)
+
+
+def _selected(raw: Raw, reading: Reading) -> Raw:
+    """The chosen columns of a built-in data set. Raises DataError if there is no such column."""
+    if raw.names is None or not reading.named or isinstance(raw.features, Table):
+        return raw
+    choice = choose(raw.source, raw.names, reading.selection(targets=False))
+    beside = {raw.names[index]: raw.features[:, index] for index in choice.beside}
+    names = tuple(raw.names[index] for index in choice.features)
+    return replace(raw, features=raw.features[:, choice.features], names=names, beside=beside)
 
 
 def is_built_in(source: str) -> bool:

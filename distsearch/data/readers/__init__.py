@@ -6,6 +6,8 @@ parts of a Parquet table, IDX files, or pictures by class. `-` is standard input
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -52,16 +54,30 @@ def read(path: str, selection: Selection, reader: str = "") -> Raw:
 
     Raises DataError if it cannot be read, SettingError if there is no such reader.
     """
-    name, path = _located(path, reader)
-    return READERS.find(name)(path, selection)
+    name, place = _located(path, reader)
+    with _named(path, place):
+        raw = READERS.find(name)(place, selection)
+    return raw if place == path else replace(raw, source=standard_input.SPOKEN)
 
 
 def chunks(path: str, selection: Selection, rows: int, reader: str = "") -> Iterator[Raw]:
     """The examples in runs of so many where the format allows it; else all of them at once. Raises as `read` does."""
-    name, path = _located(path, reader)
-    if name in _CHUNKED:
-        return _CHUNKED[name](path, selection, rows)
-    return iter([READERS.find(name)(path, selection)])
+    name, place = _located(path, reader)
+    with _named(path, place):
+        if name in _CHUNKED:
+            yield from _CHUNKED[name](place, selection, rows)
+        else:
+            yield READERS.find(name)(place, selection)
+
+
+@contextmanager
+def _named(path: str, place: str) -> Iterator[None]:
+    """Call standard input by its name in errors, and not by where it is kept."""
+    try:
+        yield
+    except DataError as error:
+        error.args = (str(error).replace(place, standard_input.SPOKEN) if place != path else str(error),)
+        raise
 
 
 def _located(path: str, reader: str) -> tuple[str, str]:

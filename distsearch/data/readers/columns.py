@@ -39,6 +39,8 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
         for name in wanted:
             if name not in place:
                 raise DataError(f"{path}: expected columns to {what}, but {lacks(name, names)}")
+    if both := [name for name in selection.features or () if name in selection.drop]:
+        raise DataError(f"{path}: expected columns to learn from or to drop, got {listed(both)} as both")
     there = [name for name in selection.besides if name in place]
     beside = [place[name] for name in dict.fromkeys((*there, *selection.beside))]
     if selection.everything:

@@ -85,7 +85,7 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
         join_names([names[index] for index in choice.targets]),
         place=partial(file.place, layout.skipped + first),
         notes=notes,
-        beside={names[index]: columns[index] for index in choice.beside},
+        beside={names[index]: columns[-1 - index] for index in choice.beside},
         spelling=file.dialect.spelling,
     )
 
@@ -208,6 +208,7 @@ def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int
 class _Columns:
     """Columns as they grow, block by block: features are numbers as long as they can be, all else is text.
 
+    What is kept of column n beside the features, as it came, has the number -1 - n.
     Features in `texts` stay text whatever is in them. Those in `mixed` are known to hold more than numbers.
     """
 
@@ -218,15 +219,17 @@ class _Columns:
         self._texts = texts
         self._numbers = self._features - texts - mixed
         self._spelling = spelling
-        self._known: dict[int, dict[str, str]] = {index: {} for index in choice.all}  # equal cells are kept once
-        self._blocks: dict[int, list[Cells]] = {index: [] for index in choice.all}
+        kept = [*choice.features, *choice.targets, *(-1 - index for index in choice.beside)]  # as it came: negative
+        self._known: dict[int, dict[str, str]] = {index: {} for index in kept}  # equal cells are kept once
+        self._blocks: dict[int, list[Cells]] = {index: [] for index in kept}
 
     def add(self, rows: Sequence[Sequence[str]]) -> None:
         """Add rows of cells."""
         cells = list(zip(*rows, strict=True))
         for index, blocks in self._blocks.items():
-            numbers = floats(cells[index], self._spelling) if index in self._numbers else None
-            blocks.append(self._text(index, cells[index]) if numbers is None else numbers)
+            column = cells[max(index, -1 - index)]
+            numbers = floats(column, self._spelling) if index in self._numbers else None
+            blocks.append(self._text(index, column) if numbers is None else numbers)
 
     def _text(self, index: int, cells: Sequence[str]) -> Cells:
         known = self._known[index]

@@ -10,6 +10,7 @@ from pathlib import Path
 from distsearch.data.raw import reading
 
 NAME = "-"
+SPOKEN = "standard input"
 
 _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"{": "jsonl", b"[": "jsonl", b"PK": "xlsx"}
 
@@ -19,8 +20,8 @@ def spooled() -> str:
     """The path of a file with all of standard input, which is removed at the end of the process."""
     folder = tempfile.mkdtemp(prefix="distsearch-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = Path(folder, "standard input")
-    with reading("standard input", "readable"), path.open("wb") as file:
+    path = Path(folder, SPOKEN)
+    with reading(SPOKEN, "readable"), path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     return str(path)
 
