@@ -124,7 +124,7 @@ def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.flo
 
     The file may lack the target column. Raises DataError.
     """
-    raw = read(path, Selection(schema.features, targets=False, texts=schema.texts), reader)
+    raw = read(path, Selection(schema.features, targets=False, decimal=schema.decimal, texts=schema.texts), reader)
     return frozen(network_features(raw.test or raw, schema))
 
 
@@ -135,7 +135,7 @@ def read_examples(path: str, schema: Schema, target: str = "", reader: str = "")
     Raises DataError.
     """
     columns = (*schema.features, schema.weight) if schema.weight else schema.features
-    raw = read(path, Selection(columns, target or schema.target, texts=schema.texts), reader)
+    raw = read(path, Selection(columns, target or schema.target, decimal=schema.decimal, texts=schema.texts), reader)
     raw = raw.test or raw
     return examples_of(with_column(raw, schema.weight) if schema.weight else raw, schema)
 
@@ -153,7 +153,7 @@ def feature_chunks(
 
     ids are kept where they are there; `everything` keeps all columns. Raises DataError.
     """
-    selection = Selection(schema.features, "", False, (), keep, ids, everything, schema.texts)
+    selection = Selection(schema.features, "", False, (), keep, ids, everything, schema.decimal, schema.texts)
     for raw in chunks(path, selection, CHUNK_ROWS, reader):
         part = raw.test or raw
         if (keep or everything) and part.names is None:

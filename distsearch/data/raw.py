@@ -81,6 +81,7 @@ class Selection:
     beside: tuple[str, ...] = ()  # columns that are not learnt from, but returned as they came
     besides: tuple[str, ...] = ()  # the same, where they are there
     everything: bool = False  # return every column beside the features
+    decimal: str = "."  # the decimal mark of text that does not say
     texts: frozenset[str] = frozenset()  # feature columns whose cells are text even where they look like numbers
 
 

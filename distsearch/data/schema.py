@@ -34,6 +34,7 @@ class Schema:
     target_mean: tuple[float, ...] | None = None  # of the training targets, if they were standardised
     target_deviation: tuple[float, ...] | None = None
     targets: tuple[str, ...] | None = None  # names of the target columns if there are several
+    decimal: str = "."  # the decimal mark of its text
     ignored: tuple[str, ...] | None = None  # columns that were there and not learnt from
 
     def to_json(self) -> dict[str, Any]:
@@ -147,6 +148,7 @@ _NOT_IN_FORMAT_1: dict[str, Any] = {
     "target_mean": None,
     "target_deviation": None,
     "targets": None,
+    "decimal": ".",
     "ignored": None,
 }
 FIRST_IN_FORMAT_3 = "columns"  # a document without it was written before tables were prepared
@@ -219,6 +221,7 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
     ),
     "targets": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 2)),
+    "decimal": ("a point or a comma", lambda value: value in (".", ",")),
     "ignored": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),

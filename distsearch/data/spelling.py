@@ -89,11 +89,12 @@ class Spelling:
 PLAIN = Spelling()
 
 
-def decimal_in(cells: Iterable[str], separator: str) -> str:
+def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> str:
     """The decimal mark of some cells of a table whose columns have such a separator.
 
     A comma with other than three digits after it is one, unless there are decimals after points; where all have three,
-    only in a table separated by semicolons, as spreadsheets write it where the comma is taken.
+    only in a table separated by semicolons, as spreadsheets write it where the comma is taken. `otherwise` is the mark
+    where the cells do not say.
     """
     stripped = [cell.strip().rstrip("% ") for cell in cells]
     points = [cell for cell in stripped if _POINT.fullmatch(cell)]
@@ -102,7 +103,7 @@ def decimal_in(cells: Iterable[str], separator: str) -> str:
     decimals = [cell for cell in stripped if "," in cell and (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell))]
     if any(not _GROUPED.fullmatch(cell) for cell in decimals):
         return ","
-    return "," if decimals and separator == ";" else "."
+    return "," if decimals and separator == ";" else otherwise
 
 
 def date_in(text: str) -> datetime | None:

@@ -240,6 +240,7 @@ def _schema(
         columns=encodings,
         targets=tuple(columns) if len(columns) == outputs > 1 else None,
         weight=raw.weight,
+        decimal=raw.spelling.decimal,
         ignored=(*reading.drop, *reading.beside) or None,
     )
 

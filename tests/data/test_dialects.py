@@ -115,3 +115,9 @@ def test_what_is_no_text_is_refused(write):
         load(write(bytes(range(256)) * 4), numbers=False)
     with pytest.raises(DataError, match="line 1: expected text in UTF-8, got the byte 0x81"):
         load(write(b"x,y\x81\n1,2\n"), numbers=False)
+
+
+def test_a_file_that_does_not_say_its_decimal_mark_has_that_of_training(write):
+    schema = load(write(b"a;t\n1,5;x\n2.000,25;y\n"), numbers=False).schema
+    assert read_features(write(b"a;t\n1.234;x\n", "more.csv"), schema).tolist() == [[1234]]
+    assert read_features(write(b"a;t\n1.5;x\n1.234;x\n", "more.csv"), schema).tolist() == [[1.5], [np.float32(1.234)]]

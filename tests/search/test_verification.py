@@ -51,7 +51,7 @@ def test_a_run_comes_out_again(tmp_path, strategy):
 @pytest.mark.parametrize("batch", [150, 40])
 def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
     flags = {"schedule": "plateau", "sigma_schedule": "plateau", "plateau_rounds": 5, "rate": 0.5, "batch": batch}
-    path = made(tmp_path, strategy="evolution-strategy", data="iris", layers=[4], **flags)
+    path = made(tmp_path, strategy="evolution-strategy", data="iris", scale="no", layers=[4], **flags)
     assert StoredRun(path).state(DescentState).plateau.count > 0
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
 

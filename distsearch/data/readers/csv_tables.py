@@ -47,7 +47,7 @@ class _Layout:
 def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
     """Read a text table, with or without a header line."""
     with reading(path, "a text table", (csv.Error, UnicodeError)):
-        file = _File(path, dialect_of(path, delimiter))
+        file = _File(path, dialect_of(path, delimiter, selection.decimal))
         layout = _layout(file, selection)
         texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
         notes = _notes(file, layout, delimiter) if selection.features is None else ()
@@ -58,7 +58,7 @@ def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
 def chunks(path: str, selection: Selection, rows: int, delimiter: str = ",") -> Iterator[Raw]:
     """The table in runs of so many rows, of any length in constant memory."""
     with reading(path, "a text table", (csv.Error, UnicodeError)):
-        file = _File(path, dialect_of(path, delimiter, whole=False), whole=False)
+        file = _File(path, dialect_of(path, delimiter, selection.decimal, whole=False), whole=False)
         layout = _layout(file, selection)
         texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
         first = 0

@@ -55,8 +55,11 @@ class Dialect:
         return f"{path} is read so: {', '.join(said)}" if said else ""
 
 
-def dialect_of(path: str, usual: str, *, whole: bool = True) -> Dialect:
-    """The dialect of a file whose suffix suggests a separator. Raises DataError if it is not text."""
+def dialect_of(path: str, usual: str, decimal: str = ".", *, whole: bool = True) -> Dialect:
+    """The dialect of a file whose suffix suggests a separator. Raises DataError if it is not text.
+
+    decimal: the decimal mark where the file does not say.
+    """
     encoding = _encoding(path, whole)
     with opened(path, encoding, whole=whole) as lines:
         sample = list(_sampled(lines))
@@ -67,7 +70,7 @@ def dialect_of(path: str, usual: str, *, whole: bool = True) -> Dialect:
     separator = declared[1] if declared else _separator(table, usual)
     cells = [row for row in rows_of(table, separator) if row]
     header = _header_above(sample[skipped:], cells, separator) if commented else ""
-    spelling = Spelling(decimal_in((cell for row in cells for cell in row), separator))
+    spelling = Spelling(decimal_in((cell for row in cells for cell in row), separator, decimal))
     return Dialect(separator, encoding, commented, skipped, header, spelling)
 
 
