@@ -13,21 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.data import generators
+from distsearch.data.asked import Asked, Reading
 from distsearch.data.frames import from_frame, further_features, is_frame
 from distsearch.data.raw import Raw, Selection, Table
 from distsearch.data.readers import chunks, read, standard_input
 from distsearch.data.readers.columns import choose, join_names
 from distsearch.data.schema import Schema
-from distsearch.data.training import (
-    Asked,
-    Dataset,
-    Examples,
-    Reading,
-    dataset_of,
-    examples_of,
-    frozen,
-    network_features,
-)
+from distsearch.data.training import Dataset, Examples, dataset_of, examples_of, frozen, network_features
 from distsearch.data.weights import with_column
 from distsearch.errors import DataError, unknown
 

@@ -203,3 +203,16 @@ def test_arrays_with_gaps_or_text_are_prepared_like_tables():
     mixed = from_arrays(np.array([[1, "p"], [2, "q"]], object), ["a", "b"], numbers=False)
     assert mixed.train.features.tolist() == [[1, 1, 0], [2, 0, 1]]
     assert features_from(np.array([[5, "q"]], object), mixed.schema).tolist() == [[5, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"weights": [1.0]}, "expected one weight per example"),
+        ({"y": [0, 1]}, "expected one target per example, got 2"),
+    ],
+)
+def test_dropping_does_not_hide_that_something_is_too_short(asked, sentence):
+    y = asked.pop("y", [0, 1, 1])
+    with pytest.raises(DataError, match=sentence):
+        from_arrays([[1.0], [np.nan], [3.0]], y, numbers=False, missing="drop", **asked)
