@@ -20,6 +20,14 @@ def blocks(page: str) -> list[list[list[str]]]:
     return [[shlex.split(line)[1:] for line in block.splitlines()] for block in found]
 
 
+def test_runs_are_tracked_as_the_guide_says(tmp_path):
+    [commands] = blocks("tracking.md")
+    for words in commands:
+        succeeded(*words, *(["--runs", "runs"] if words[0] == "run" else []), "--workers", "0", cwd=tmp_path)
+    assert len(list((tmp_path / "tensorboard" / "tracked").glob("events.*"))) == 2
+    assert len(list((tmp_path / "mlruns").glob("*/*/metrics/best_loss"))) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("commands", blocks("networks.md"), ids=lambda commands: commands[0][4])
 def test_networks_without_gradients_learn_as_the_guide_says(tmp_path, commands):

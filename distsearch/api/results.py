@@ -17,11 +17,12 @@ from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError, DistsearchError, RunError, SettingError
 from distsearch.objectives.model import Model, Scores
-from distsearch.runs import checkpoints, documents
+from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.files import write_output
 from distsearch.runs.history import RoundRecord
 from distsearch.search.resumption import stored_model
+from distsearch.search.saving import model_file
 from distsearch.settings import validate
 
 SAVED = {"network", "schema", "summary", "history"}
@@ -127,13 +128,8 @@ class SearchResult(FunctionResult):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, whole or not at all, for `distsearch.load`."""
         model = self.model
-        document = {
-            "network": msgspec.to_builtins(model.config),
-            "schema": model.schema.to_json(),
-            "summary": documents.named(msgspec.to_builtins(self.summary)),
-            "history": [documents.named(msgspec.to_builtins(row)) for row in self.history],
-        }
-        write_output(Path(path), checkpoints.encode({"weights": self.weights}, document))
+        content = model_file(model.config, model.schema.to_json(), self.weights, self.summary, self.history)
+        write_output(Path(path), content)
 
     def _scores(self) -> list[tuple[str, str]]:
         if self.accuracy is None:
