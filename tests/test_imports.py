@@ -39,16 +39,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers": ({"errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
+    "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
     "reports": (KEPT | {"objectives", "search"}, {"numpy"}),
     "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (
-        KEPT | {"data", "objectives", "reports", "search", "strategies", "workers"},
+        KEPT | {"data", "export", "objectives", "reports", "search", "strategies", "workers"},
         {"IPython", "msgspec", "numpy", "pandas"},
     ),
     "callbacks": ({"api", "search", "trackers"}, set()),
     "cli": (
-        SCORED | KEPT | {"jobs", "reports", "search", "storage", "strategies"},
+        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }

@@ -27,6 +27,7 @@ def test_the_tour_runs_from_top_to_bottom_and_says_what_it_promises(tmp_path, mo
     assert "<progress" not in shown["result"][0].data["text/html"]  # the bar is gone, and its last line is left
     assert shown["result"][0].data["text/plain"].startswith("round 200 · loss ")
     assert "<svg" in shown["result"][1].data["text/html"]
+    assert shown['(alone["predict"](X) == result.predict(X)).mean()'][-1].data["text/plain"] == "np.float64(1.0)"
     for same in (
         "np.array_equal(loaded.predict(X), result.predict(X))",
         "np.array_equal(optimizer.best, found.weights)",

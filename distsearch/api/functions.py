@@ -26,6 +26,7 @@ from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import History, Observer
+from distsearch.search.provenance import provenance
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -57,7 +58,8 @@ def search(
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         found, history = _found(assembly, settings, interrupts, observers)
     model = Model(config.network, dataset.schema, found.state.best.weights)
-    return SearchResult(model.weights, history, found.result, model)
+    origin = provenance(assembly.config, assembly.fingerprint, found.result)
+    return SearchResult(model.weights, history, found.result, model, origin)
 
 
 def minimize(

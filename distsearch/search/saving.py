@@ -19,6 +19,7 @@ def model_file(
     weights: NDArray[np.float32],
     summary: Result,
     history: Sequence[RoundRecord] = (),
+    provenance: Mapping[str, str] | None = None,
 ) -> bytes:
     """The file's content: weights, (n,), and how their network, its data and the search were; the schema as JSON."""
     document = {
@@ -26,5 +27,6 @@ def model_file(
         "schema": dict(schema),
         "summary": documents.named(msgspec.to_builtins(summary)),
         "history": [documents.named(msgspec.to_builtins(row)) for row in history],
+        "provenance": dict(provenance or {}),
     }
     return checkpoints.encode({"weights": weights}, document)

@@ -24,6 +24,7 @@ from distsearch.runs.directory import Manifest, Result, best_content
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CONFIG, MANIFEST
 from distsearch.search.observers import Observer, Opened, Round
+from distsearch.search.provenance import provenance
 from distsearch.search.saving import model_file
 from distsearch.settings import Settings, declarations
 from distsearch.strategies.base import State
@@ -166,7 +167,8 @@ def _facts(manifest: Manifest) -> dict[str, str]:
 def _model(search: Opened, state: State, result: Result) -> dict[str, bytes]:
     weights, schema = state.best.weights, search.manifest().data
     if schema:
-        return {MODEL: model_file(search.config.network, schema, weights, result)}
+        origin = provenance(search.config, search.manifest().fingerprint, result)
+        return {MODEL: model_file(search.config.network, schema, weights, result, (), origin)}
     return {WEIGHTS: checkpoints.encode(*best_content(state, search.named(weights)))}
 
 

@@ -1,0 +1,52 @@
+"""A model as one graph: from raw columns to labels and probabilities, or to numbers."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.export.raw_columns import features_of, input_type
+from distsearch.networks.graph import Graph, Value
+from distsearch.objectives.model import Model
+
+LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
+
+
+class Output(NamedTuple):
+    """A value that leaves the graph."""
+
+    name: str
+    value: Value
+    shape: tuple[int, ...]  # besides the examples
+
+
+class Pipeline(NamedTuple):
+    """What a model computes."""
+
+    graph: Graph  # without the labels
+    features: tuple[str, ...]
+    input_type: str  # of (examples, features)
+    outputs: tuple[Output, ...]
+    raw: Value  # the network's own outputs, (examples, outputs)
+    choice: Value | None  # the number of the predicted class, (examples,), where there are classes
+    labels: NDArray[Any] | None  # (classes,), of the training's type
+    flat: bool  # whether what is predicted is (examples,), and not (examples, 1)
+
+
+def pipeline_of(model: Model) -> Pipeline:
+    """The graph of a model. Raises SettingError if its network has a part without such a form."""
+    schema, graph = model.schema, Graph()
+    outputs = model.network.express(graph, model.weights, features_of(graph, schema))
+    labels, choice, count = model.labels, None, schema.outputs
+    if labels is None:
+        single = schema.flat and count == 1
+        found = [Output(PREDICTION, graph.reshaped(outputs) if single else outputs, () if single else (count,))]
+    else:
+        choice = graph.strongest(outputs)
+        if model.probabilities(np.zeros((1, count), np.float32)) is None:
+            found = [Output(SCORES, outputs, (count,))]
+        else:
+            found = [Output(PROBABILITIES, graph.add("Softmax", outputs, axis=1), (count,))]
+    kept = [output.value for output in found] + ([choice] if choice else [])
+    graph = graph.needed(kept)
+    return Pipeline(graph, schema.features, input_type(schema), tuple(found), outputs, choice, labels, schema.flat)
