@@ -53,7 +53,7 @@ class Row(NamedTuple):
 class Description:
     """A search, as a service is told of it at its beginning."""
 
-    name: str  # of the run; empty if it is not kept and has none
+    name: str  # of the run; of its strategy and seed if it is not kept
     settings: dict[str, str]
     facts: dict[str, str]  # about it, such as the fingerprint of the data
     files: dict[str, bytes]
@@ -92,9 +92,9 @@ class Tracker(Observer):
         self._search = search
         known = recall(search.path, self.name, self.place)
         self._epoch = time.time() - (search.done[-1].seconds if search.done else 0.0)
-        self._sender = Sender(self, partial(described, search), search.path, known)
+        self._sender = Sender(self, partial(described, search), self._row, search.path, known)
         for row in search.done:
-            self._sender.add(self._row(row))
+            self._sender.add(row)
         self._how, self._figures, self._files = FAILED, dict[str, float](), dict[str, bytes]()
         self._sender.start()
 
@@ -106,7 +106,7 @@ class Tracker(Observer):
         """Put the round in the queue."""
         self._state = done.after
         if self._sender is not None:
-            self._sender.add(self._row(done.record))
+            self._sender.add(done.record)
             self._sender.warn_once()
 
     def ended(self, result: Result) -> None:
@@ -133,7 +133,7 @@ def described(search: Opened) -> Description:
     """What a service is told of a search at its beginning."""
     manifest = search.manifest()
     return Description(
-        search.path.name if search.path else search.config.output.name,
+        search.path.name if search.path else search.config.output.name or _name(search.config),
         dict(_settings(search.config, search.settings)),
         _facts(manifest),
         {
@@ -141,6 +141,10 @@ def described(search: Opened) -> Description:
             MANIFEST: msgspec.json.format(msgspec.json.encode(documents.named(msgspec.to_builtins(manifest)))),
         },
     )
+
+
+def _name(chosen: RunConfig) -> str:
+    return f"{chosen.strategy.name}-seed-{chosen.strategy.seed}"
 
 
 def _settings(chosen: RunConfig, own: Settings) -> Iterable[tuple[str, str]]:

@@ -64,7 +64,7 @@ class MLflow(Tracker):
 
         found = self._api.get_experiment_by_name(self.experiment)
         experiment = found.experiment_id if found else self._api.create_experiment(self.experiment)
-        run = self._api.create_run(experiment, tags=search.facts, run_name=search.name or None)
+        run = self._api.create_run(experiment, tags=search.facts, run_name=search.name)
         self._run = run.info.run_id
         parameters = [Param(name, text[:LONGEST_PARAMETER]) for name, text in search.settings.items()]
         for start in range(0, len(parameters), MOST_PARAMETERS):

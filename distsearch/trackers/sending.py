@@ -5,15 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
+from distsearch.runs.history import RoundRecord
 from distsearch.trackers.memory import Known, remember
+
+T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0  # a batch is sent
-MOST_ROWS = 200  # of a batch: of faster rounds, evenly as many
-MOST_WAITING = 20_000  # rows, while a service is away
+FIRST_ROWS = 1000  # that are all sent
+MOST_ROWS = 50  # of a batch after that: of faster rounds, evenly as many
+MOST_WAITING = 20_000  # rounds, while a service is away
 LONGEST_REASON = 200  # characters
 
 
@@ -37,17 +41,26 @@ class Service(Protocol):
 
 
 class Sender:
-    """Sends rows to a service, in order; those that it has from before the search was resumed are left out."""
+    """Sends rounds to a service, in order; those that it has from before the search was resumed are left out."""
 
-    def __init__(self, service: Service, description: Callable[[], Any], run: Path | None, known: Known | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        description: Callable[[], Any],
+        row: Callable[[RoundRecord], Any],
+        run: Path | None,
+        known: Known | None,
+    ) -> None:
         self._service = service
         self._description = description
+        self._row = row
         self._run = run
         self._known = known
-        self._waiting: list[Any] = []
+        self._waiting: list[RoundRecord] = []
         self._changed = threading.Condition()
         self._end: tuple[str, Mapping[str, float], Mapping[str, bytes]] | None = None
         self._begun = self._ended = False
+        self._count = 0  # of rows sent
         self._trouble = ""
         self._warned = False
         self._thread = threading.Thread(target=self._work, name=f"distsearch-{service.name}", daemon=True)
@@ -56,10 +69,10 @@ class Sender:
         """Begin to send."""
         self._thread.start()
 
-    def add(self, row: Any) -> None:
-        """Queue the row of a round."""
+    def add(self, record: RoundRecord) -> None:
+        """Queue a round."""
         with self._changed:
-            self._waiting.append(row)
+            self._waiting.append(record)
             if len(self._waiting) > MOST_WAITING:
                 self._waiting = thinned(self._waiting, MOST_WAITING // 2)
 
@@ -88,28 +101,30 @@ class Sender:
             with self._changed:
                 if self._end is None:
                     self._changed.wait(max(0.0, due - time.monotonic()))
-                end, rows, self._waiting = self._end, self._waiting, []
+                end, records, self._waiting = self._end, self._waiting, []
             due = time.monotonic() + EVERY_SECONDS
-            left = self._sent(rows)
-            if left:
+            try:
+                self._send(records)
+                if end is not None:
+                    self._service.finish(*end)
+                    self._ended = True
+            except Exception as error:  # noqa: BLE001  (any client's own errors, and those of the network)
+                self._trouble = reason_of(error)
                 with self._changed:
-                    self._waiting = [*left, *self._waiting]
+                    self._waiting = [*records, *self._waiting]
+            else:
+                self._trouble = ""
             if end is not None:
-                self._finish(*end, complete=not left)
                 return
 
-    def _sent(self, rows: list[Any]) -> list[Any]:
-        """Send rows; returns those that could not be sent."""
-        try:
-            has = self._begin()
-            if new := [row for row in rows if row.round >= has]:
-                self._service.log(thinned(new, MOST_ROWS))
-                self._remember(new[-1].round + 1)
-        except Exception as error:  # noqa: BLE001  (any client's own errors, and those of the network)
-            self._trouble = reason_of(error)
-            return rows
-        self._trouble = ""
-        return []
+    def _send(self, records: list[RoundRecord]) -> None:
+        """Send rounds, of which the service may have some."""
+        has = self._begin()
+        if new := [record for record in records if record.round >= has]:
+            some = thinned(new, max(MOST_ROWS, FIRST_ROWS - self._count))
+            self._service.log([self._row(record) for record in some])
+            self._count += len(some)
+            self._remember(new[-1].round + 1)
 
     def _begin(self) -> int:
         """Begin, if that has not been done, and return how many rounds the service has."""
@@ -128,18 +143,8 @@ class Sender:
         self._known = Known(self._known.place, self._known.identity, rounds)
         remember(self._run, self._service.name, self._known)
 
-    def _finish(self, how: str, figures: Mapping[str, float], files: Mapping[str, bytes], complete: bool) -> None:
-        if not complete:
-            return
-        try:
-            self._service.finish(how, figures, files)
-        except Exception as error:  # noqa: BLE001  (as above)
-            self._trouble = reason_of(error)
-        else:
-            self._ended = True
 
-
-def thinned(rows: list[Any], most: int) -> list[Any]:
+def thinned(rows: list[T], most: int) -> list[T]:
     """At most so many of the rows, evenly, the last among them."""
     step = -(-len(rows) // most)
     return rows[::-1][::step][::-1] if step > 1 else rows

@@ -1,6 +1,5 @@
 """TensorBoard: a folder of event files, a scalar for every number of a round; the model lies beside them."""
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ class TensorBoard(Tracker):
             number = len(list(self._folder.glob("events.*")))  # names have the second, and would be the same
             self._writer = SummaryWriter(identity, filename_suffix=f".{number}")
             return identity
-        self._folder = _new_folder(Path(self.place), search.name or time.strftime("%Y%m%d-%H%M%S"))
+        self._folder = _new_folder(Path(self.place), search.name)
         self._writer = SummaryWriter(str(self._folder))
         for title, table in (("settings", search.settings), ("facts", search.facts)):
             self._writer.add_text(title, _table(table))

@@ -51,7 +51,7 @@ class WandB(Tracker):
             entity=self.entity,
             project=self.project,
             id=identity,
-            name=search.name or None,
+            name=search.name,
             config={**search.settings, **search.facts},
             resume="allow",
             reinit="create_new",  # a run of the user's own goes on beside it
