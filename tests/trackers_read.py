@@ -38,13 +38,17 @@ def wandb_records(folder: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def _logged(content: bytes) -> Iterator[bytes]:
-    """The records of a log in LevelDB's format, after wandb's header."""
+    """The records of a log in LevelDB's format, after wandb's header, as far as they are written."""
     at, parts = 7, b""
     while at < len(content):
         if (left := BLOCK - at % BLOCK) < 7:
             at += left
             continue
+        if at + 7 > len(content):
+            return
         _, length, kind = struct.unpack_from("<IHB", content, at)
+        if at + 7 + length > len(content):
+            return
         parts = content[at + 7 : at + 7 + length] if kind in (1, 2) else parts + content[at + 7 : at + 7 + length]
         at += 7 + length
         if kind in (1, 4):  # whole, or the last part

@@ -14,15 +14,16 @@ HEARD = ("opened", "started", "round", "saved", "ended", "closed")
 
 
 def observers_of(callbacks: Any) -> list[Observer]:
-    """The observers that callbacks stand for and, in an interactive session, one that shows progress.
-
-    Raises SettingError for what cannot be called.
-    """
+    """The observers that callbacks stand for. Raises SettingError for what cannot be called."""
     given = callbacks if isinstance(callbacks, Iterable) else [callbacks]
-    observers = [_observer(callback) for callback in given]
-    if is_interactive() and not any(isinstance(observer, Progress) for observer in observers):
-        observers.append(Progress())
-    return observers
+    return [_observer(callback) for callback in given]
+
+
+def with_progress(observers: list[Observer]) -> list[Observer]:
+    """The observers and, in an interactive session, one that shows progress, if there is none among them."""
+    if not is_interactive() or any(isinstance(observer, Progress) for observer in observers):
+        return observers
+    return [*observers, Progress()]
 
 
 def _observer(callback: Any) -> Observer:

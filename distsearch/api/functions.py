@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.api.callbacks import observers_of
+from distsearch.api.callbacks import observers_of, with_progress
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
@@ -47,7 +47,7 @@ def search(
     class_weight: Any = None,
 ) -> SearchResult:
     """See `distsearch.search`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
@@ -70,7 +70,7 @@ def minimize(
     callbacks: Any = (),
 ) -> FunctionResult:
     """See `distsearch.minimize`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
     if not isinstance(vectorized, bool):
         raise SettingError(f"vectorized: expected True or False, got {brief(vectorized)}")
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}

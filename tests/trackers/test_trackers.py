@@ -1,6 +1,7 @@
 """Trackers: what MLflow, TensorBoard and W&B have of a run, read back from their own files."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from problems import sphere
 from programs import SHORT, refused
 from searches import search
 from trackers_read import tensorboard_scalars, wandb_records
+from waiting import awaited
 
 import distsearch
 from distsearch.api.results import SearchResult
@@ -148,14 +150,14 @@ def test_wandb_has_every_round_offline_and_those_of_a_resumed_run(tmp_path, monk
     monkeypatch.setenv("WANDB_X_DISABLE_STATS", "true")
     ran(tmp_path, "wandb:team/trial")
     history = resumed(tmp_path)
-    records = wandb_records(tmp_path / "wandb")
-    rows = [row for kind, row in records if kind == "history"]
+    records = partial(wandb_records, tmp_path / "wandb")
+    awaited("wandb's process to have written all", lambda: [kind for kind, _ in records()].count("exit") == 2)
+    rows = [row for kind, row in records() if kind == "history"]
     assert [(int(row["_step"]), float(row["best_loss"])) for row in rows] == [
         (each.round, each.best_loss) for each in history
     ]
-    kinds = [kind for kind, _ in records]
+    kinds = [kind for kind, _ in records()]
     assert kinds.count("artifact") == 3  # what the run was made from, and the model of each end
-    assert kinds.count("exit") == 2
     assert len({path.stem for path in (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")}) == 1
 
 
@@ -252,6 +254,16 @@ def test_nobody_is_asked_for_a_password(monkeypatch, tmp_path):
     finally:
         monkeypatch.undo()
         wandb.teardown()
+
+
+def test_the_guide_s_tracker_tracks(tmp_path, monkeypatch):
+    guide = (Path(distsearch.__file__).parent / "guide" / "plugins.md").read_text(encoding="utf-8")
+    program = guide.partition("## A tracker")[2].partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "guided_tracker.py").write_text(program)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = of_function(track=f"guided_tracker:Lines:{tmp_path / 'rounds.txt'}")
+    lines = (tmp_path / "rounds.txt").read_text().splitlines()
+    assert lines == [*(f"{row.round} {row.best_loss}" for row in found.history), "finished"]
 
 
 def test_trackers_of_one_s_own_are_named_by_their_module():
