@@ -4,12 +4,20 @@ This is the one place that knows how `data` prepares features: what is added the
 here, as further inputs of the graph where they are not numbers.
 """
 
+from dataclasses import fields
+
 import numpy as np
 
 from distsearch.data.schema import Schema
+from distsearch.errors import SettingError
 from distsearch.networks.graph import Graph, Value
 
 INPUT = "X"
+
+EXPRESSED = {"mean", "deviation", "shape", "step", "classes", "label_type", "flat"}
+"""What a schema says that a graph does, here or in `pipeline`."""
+WITHOUT_EFFECT = {"features", "target", "targets", "ignored", "outputs", "steps", "weight", "class_weights"}
+"""What it says that changes no prediction."""
 
 
 def input_type(schema: Schema) -> str:
@@ -18,7 +26,16 @@ def input_type(schema: Schema) -> str:
 
 
 def features_of(graph: Graph, schema: Schema) -> Value:
-    """Add the way from the input, (examples, columns), to features, (examples, features) float32."""
+    """Add the way from the input, (examples, columns), to features, (examples, features) float32.
+
+    Raises SettingError if the schema says anything that is not expressed: a graph must never predict something else.
+    """
+    for part in fields(schema):
+        if part.name not in EXPRESSED | WITHOUT_EFFECT and getattr(schema, part.name) != part.default:
+            raise SettingError(
+                f"data that is prepared by {part.name} cannot be exported as a graph; "
+                "export the weights alone, to a .safetensors file"
+            )
     value: Value = INPUT
     if schema.mean is not None and schema.deviation is not None:
         centred = graph.add("Sub", value, graph.constant(np.array(schema.mean, np.float64), "mean"))

@@ -7,7 +7,7 @@ run has. Only before the search begins is a service that cannot be used an error
 
 import logging
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,7 +59,7 @@ class Description:
     files: dict[str, bytes]
 
 
-class Tracker(Observer):
+class Tracker(Observer, ABC):
     """Tells a service of a search. A subclass says how; all that it is asked for beside `check` is on one thread."""
 
     name: ClassVar[str]

@@ -4,6 +4,7 @@ import json
 import runpy
 import subprocess
 import sys
+from dataclasses import dataclass, fields
 
 import numpy as np
 import onnx
@@ -15,11 +16,13 @@ from searches import search as kept
 import distsearch
 from distsearch.config import NetworkConfig
 from distsearch.data import datasets
+from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
 from distsearch.export.formats import FORMATS
 from distsearch.export.numpy_code import statements
 from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.graph import Graph, Node
+from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.objectives.model import Model, network_for
 from distsearch.randomness import Stream, noise
 
@@ -228,6 +231,26 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(SettingError, match=r'needs the package onnx: type pip install "distsearch\[onnx\]"'):
         distsearch.load(tmp_path / "runs" / "a").export(tmp_path / "model.onnx")
+
+
+@dataclass(frozen=True)
+class Wider(Schema):
+    """A schema that says more than exports know of."""
+
+    columns: tuple[str, ...] | None = None
+
+
+def test_what_exports_do_not_know_of_is_refused_and_never_left_out():
+    model, _ = made(layers=[4])
+    known = {each.name: getattr(model.schema, each.name) for each in fields(model.schema)}
+    assert FORMATS[".json"](Model(model.config, Wider(**known), model.weights), {})
+    with pytest.raises(SettingError, match="data that is prepared by columns cannot be exported as a graph"):
+        FORMATS[".json"](Model(model.config, Wider(**known, columns=("one-hot",)), model.weights), {})
+
+
+def test_all_kinds_of_layers_are_tried():
+    words = [word for network in NETWORKS.values() for word in network["layers"]]
+    assert set(kinds_in(words)) == set(KINDS.own)
 
 
 def test_parts_without_a_form_are_named(monkeypatch):
