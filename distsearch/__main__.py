@@ -14,6 +14,7 @@ import typer
 from distsearch.cli import logs, streams
 from distsearch.cli.app import application
 from distsearch.cli.faults import report
+from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
 from distsearch.workers.place import OPENING
@@ -80,6 +81,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    arguments = spelt_out(arguments)
     command = typer.main.get_command(application(arguments))
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:

@@ -32,6 +32,7 @@ def about(
     unit: str = "",
     flag: str = "",
     path: bool = False,
+    choices: tuple[str, ...] = (),
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
@@ -39,10 +40,10 @@ def about(
 ) -> Meta:
     """Declare a setting's help text, unit and bounds; `flag` is its command-line name if that differs from its own.
 
-    A `path` may begin with `~`.
+    A `path` may begin with `~`. Of `choices` the value is one; where yes and no are among them, so are true and false.
     """
     bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
-    return Meta(description=text, extra={"unit": unit, "flag": flag, "path": path}, **bounds)
+    return Meta(description=text, extra={"unit": unit, "flag": flag, "path": path, "choices": choices}, **bounds)
 
 
 class Declared(Struct, frozen=True):
@@ -80,6 +81,7 @@ def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
             raise SettingError(f"{where}: {unknown('setting', name, known)}")
         taken[name] = _taken(known[name], value)
         _check(f"{where}.{name}", taken[name])
+        _check_choice(f"{where}.{name}", taken[name], _extra(known[name])["choices"])
     try:
         return msgspec.convert(taken, settings)
     except msgspec.ValidationError as error:
@@ -99,9 +101,15 @@ def _taken(field: FieldInfo, value: object) -> object:
             return words(plain)
         if isinstance(plain, int | float):
             return [plain]
-    if isinstance(plain, str) and (_meta(field.type).extra or {})["path"]:
+    if isinstance(plain, bool) and "yes" in _extra(field)["choices"]:
+        return "yes" if plain else "no"
+    if isinstance(plain, str) and _extra(field)["path"]:
         return expanded(plain)
     return plain
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return _meta(field.type).extra or {}
 
 
 def _builtin(value: object) -> object:
@@ -129,6 +137,11 @@ def _check(name: str, value: object) -> None:
             value.encode()
         except UnicodeEncodeError:
             raise SettingError(f"{name}: expected a text, got {brief(value)}: {not_encodable()}") from None
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if choices and isinstance(value, str) and value not in choices:
+        raise SettingError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {brief(value)}")
 
 
 def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str) -> str:

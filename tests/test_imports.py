@@ -18,7 +18,7 @@ PACKAGE = Path(distsearch.__file__).parent
 SETTINGS = {"errors", "settings"}
 EVALUATED = {"candidates", "errors", "randomness", "registry"}
 SCORED = EVALUATED | {"data", "networks", "objectives"}
-KEPT = {"config", "errors", "memory", "runs", "settings", "text"}
+KEPT = {"config", "errors", "memory", "runs", "settings", "text", "toml"}
 
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
@@ -29,9 +29,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "text": ({"errors"}, set()),
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
+    "toml": (SETTINGS | {"config"}, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy"}),
-    "data": ({"errors", "memory", "randomness", "registry"}, {"PIL", "numpy", "pyarrow", "sklearn"}),
+    "data": (
+        {"errors", "memory", "randomness", "registry"},
+        {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
+    ),
     "objectives": (SCORED | {"config", "machine"}, {"numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),

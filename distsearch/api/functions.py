@@ -17,11 +17,10 @@ from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
-from distsearch.objectives import losses
 from distsearch.objectives.model import Model
 from distsearch.runs.history import RoundRecord
 from distsearch.search import session
-from distsearch.search.assembly import Assembly, assemble, assemble_function
+from distsearch.search.assembly import Assembly, asked_of_data, assemble, assemble_function
 from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
@@ -57,7 +56,7 @@ def search(
         assembly = assemble(config, dataset)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         found, history = _found(assembly, settings, interrupts, observers)
-    model = Model(config.network, dataset.schema, found.state.best.weights)
+    model = Model(assembly.config.network, dataset.schema, found.state.best.weights)
     origin = provenance(assembly.config, assembly.fingerprint, found.result)
     return SearchResult(model.weights, history, found.result, model, origin)
 
@@ -120,15 +119,4 @@ def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
 
 
 def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig, sample_weight: ArrayLike | None) -> Dataset:
-    return datasets.from_arrays(
-        X,
-        y,
-        numbers=losses.create(config.network.loss).numbers,
-        weights=sample_weight,
-        class_weight=config.data.class_weight,
-        scale=config.data.scale,
-        test_share=config.data.test_share,
-        seed=config.data.seed,
-        shape=config.data.shape,
-        input_bits=config.data.input_bits,
-    )
+    return datasets.from_arrays(X, y, weights=sample_weight, **asked_of_data(config))

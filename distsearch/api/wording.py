@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from distsearch.config import SECTIONS, options
 from distsearch.errors import DistsearchError
 
-# A flag, and a value after it if that looks like one: a number, or the name of a strategy or a loss.
-_FLAG = re.compile(r"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes)\b)?")
+# A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
+_CHOICES = "yes|no|auto|days|parts|drop|impute"
+_FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
 _QUALIFIED = re.compile(rf"\b(?:{'|'.join(SECTIONS)})\.(?=[a-z_]+: )")
 
 
 def in_python(sentence: str) -> str:
-    """The sentence with settings as keyword arguments: `scale=True` for --scale, `sigma` for --sigma."""
+    """The sentence with settings as keyword arguments: `scale="yes"` for --scale yes, `sigma` for --sigma."""
     switches = {setting.flag for _, setting in options() if setting.type is bool}
 
     def argument(found: re.Match[str]) -> str:

@@ -65,6 +65,16 @@ def with_options(
     return wrapped
 
 
+def spelt_out(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a value after every --scale, which may stand alone for `--scale yes`."""
+    values = ("auto", "yes", "no")
+    found = []
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        alone = word == "--scale" and following not in values
+        found.append("--scale=yes" if alone else "--scale=no" if word == "--no-scale" else word)
+    return found
+
+
 def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings given among the values of such a command, keyed by option name."""
     strategy = values.get("strategy") or ""

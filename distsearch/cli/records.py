@@ -84,7 +84,7 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     result = stored.result
     print_parts(settings_line(stored.config), "")
     if schema:
-        print_parts(network_table(schema.shape or (len(schema.features),), layers), "")
+        print_parts(network_table(schema.shape or (len(schema.inputs),), layers), "")
     print_parts(history_table(history), "")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
 

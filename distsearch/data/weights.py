@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from distsearch.data.checks import finite
 from distsearch.data.labels import TEXT, text_of
-from distsearch.data.raw import Raw, listed, number_in, quoted
+from distsearch.data.preparation import numbers_of
+from distsearch.data.raw import Raw, Table, listed, quoted
 from distsearch.data.readers.columns import lacks
+from distsearch.data.spelling import number_in
 from distsearch.data.targets import class_finder
 from distsearch.errors import DataError, SettingError
 
@@ -41,9 +43,12 @@ def with_column(raw: Raw, column: str) -> Raw:
         raise DataError(f"{raw.source}: expected a column of weights, but {lacks(column, raw.names)}")
     at = raw.names.index(column)
     names = (*raw.names[:at], *raw.names[at + 1 :])
-    return replace(
-        raw, features=np.delete(raw.features, at, axis=1), names=names, weights=raw.features[:, at], weight=column
-    )
+    if not isinstance(raw.features, Table):
+        features = np.delete(raw.features, at, axis=1)
+        return replace(raw, features=features, names=names, weights=raw.features[:, at], weight=column)
+    columns = list(raw.features.columns)
+    weights = numbers_of(raw, columns.pop(at), column)
+    return replace(raw, features=Table(tuple(columns), len(raw.features)), names=names, weights=weights, weight=column)
 
 
 def _own(raw: Raw) -> Weights | None:

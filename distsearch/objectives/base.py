@@ -81,8 +81,8 @@ class Measurement(NamedTuple):
 class Experiments(Protocol):
     """What moving nodes changes in the forward pass of some weights on some examples."""
 
-    losses: Array
-    """Each example's loss without any move, (examples,)."""
+    loss: np.float64
+    """The mean over the examples of their losses without any move, as it is reported."""
 
     def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
         """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).

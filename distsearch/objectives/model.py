@@ -11,6 +11,7 @@ from distsearch.candidates.base import Dense, Shared
 from distsearch.config import NetworkConfig
 from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
+from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.machine import one_thread
 from distsearch.networks.building import Design
@@ -45,7 +46,7 @@ class Scores(NamedTuple):
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
     """The network that the configuration and the data call for."""
-    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs, schema.feature_bits)
+    return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 
 def design_of(config: NetworkConfig) -> Design:
@@ -56,9 +57,14 @@ def design_of(config: NetworkConfig) -> Design:
     return Design(config.layers, config.activation, config.precision, config.levels, spikes)
 
 
-def start_for(config: NetworkConfig) -> str:
-    """The name of the initial weights that the configuration calls for, or that suit its network if it says none."""
-    return config.start or design_of(config).suited_start()
+def start_for(config: NetworkConfig, schema: Schema | None = None) -> str:
+    """The name of the initial weights that the configuration calls for, or that suit its network if it says none.
+
+    The course's own are too small for standardised targets: a few steps of the output's bias, and all units are dead.
+    """
+    design = design_of(config)
+    standardised = schema is not None and schema.target_mean is not None
+    return config.start or design.suited_start(small=not standardised)
 
 
 class Model:
@@ -102,7 +108,9 @@ class Model:
         Raises SettingError if a metric is unknown or does not fit.
         """
         columns = Columns.of(examples, self.schema)
-        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, self.schema.classes is not None)
+        unit = self.schema.loss_unit(self._loss.degree)
+        classes = self.schema.classes is not None
+        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
         with one_thread():
             measured = objective.measure(self.weights)
         return Scores(measured.loss or 0.0, measured.accuracy, len(columns), self._metrics(examples, metric_names))
@@ -112,7 +120,7 @@ class Model:
             return {}
         labels = self.labels
         predicted = self.predict(examples.features)
-        truth = examples.targets if labels is None else labels[examples.targets]
+        truth = unscaled_targets(examples.targets, self.schema) if labels is None else labels[examples.targets]
         truth = truth.reshape(predicted.shape)
         return {name: metrics.measure(name, truth, predicted, classes=labels is not None) for name in names}
 
@@ -133,7 +141,8 @@ class Model:
         if (labels := self.labels) is not None:
             found = labels[outputs.argmax(axis=1)]
             return found if self.schema.flat else found[:, np.newaxis]
-        return outputs[:, 0] if self.schema.flat and self.schema.outputs == 1 else outputs
+        numbers = unscaled_targets(outputs, self.schema)
+        return numbers[:, 0] if self.schema.flat and self.schema.outputs == 1 else numbers
 
     def probabilities(self, outputs: Array) -> Array | None:
         """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""

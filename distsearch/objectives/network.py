@@ -41,12 +41,19 @@ class NetworkObjective(Objective):
     """
 
     def __init__(
-        self, network: Network, loss: Loss, batches: Batches, test: Columns | None = None, classes: bool = False
+        self,
+        network: Network,
+        loss: Loss,
+        batches: Batches,
+        test: Columns | None = None,
+        classes: bool = False,
+        unit: float = 1.0,
     ) -> None:
         self.network = network
         self.loss = loss
         self.batches = batches
         self.classes = classes
+        self.unit = np.float64(unit)  # of the loss, where targets are standardised
         self.nodes = self
         self._sets = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(columns.nbytes for columns in self._sets)
@@ -62,7 +69,8 @@ class NetworkObjective(Objective):
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
         test = Columns.of(dataset.test, dataset.schema) if dataset.test else None
-        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None)
+        unit = dataset.schema.loss_unit(loss.degree)
+        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None, unit)
 
     @quietly
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
@@ -72,7 +80,7 @@ class NetworkObjective(Objective):
         sums: NDArray[Any] = self._sums(candidates, examples, 0, size)
         for start in range(size, count, size):
             sums = np.add(sums, self._sums(candidates, examples, start, size), dtype=np.float64)
-        return sums / np.float64(count)
+        return sums / np.float64(count) * self.unit
 
     def _sums(self, candidates: Candidates, examples: Columns, start: int, size: int) -> Array:
         """The sum of each candidate's losses over `size` of the examples from `start` on, (candidates,)."""
@@ -87,7 +95,7 @@ class NetworkObjective(Objective):
         def losses_of(outputs: Array) -> Array:
             return self.loss.weighted(outputs, some.targets, some.weights)
 
-        return NodeExperiments(self.network, weights, some.inputs, losses_of)
+        return NodeExperiments(self.network, weights, some.inputs, losses_of, self.unit)
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
@@ -107,7 +115,7 @@ class NetworkObjective(Objective):
         for columns in self._sets:
             rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
             loss, correct = sum(rows, np.zeros(2)) / len(columns)
-            found += [float(loss), float(correct) if self.classes else None]
+            found += [float(loss * self.unit), float(correct) if self.classes else None]
         return Measurement(*found, *[None] * (4 - len(found)))
 
     def named(self, weights: Array) -> dict[str, Array]:

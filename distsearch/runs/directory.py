@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import config
+from distsearch import config, toml
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
@@ -151,7 +151,7 @@ class Run:
         return self._manifest
 
     def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
-        text = config.to_toml(settings, strategy_settings)
+        text = toml.to_toml(settings, strategy_settings)
         files.write_whole(self.path / CONFIG, documents.sealed_toml(text))
 
     def _introduce(self, manifest: Manifest) -> None:
@@ -216,7 +216,7 @@ class StoredRun:
         """The resolved configuration."""
         documents.check_toml(self.path / CONFIG)
         try:
-            return config.from_sections(config.read_toml(self.path / CONFIG))
+            return config.from_sections(toml.read_toml(self.path / CONFIG))
         except SettingError as error:
             raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
 

@@ -135,8 +135,10 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
         names.check(config.output.name)
     if dataset is None:
         dataset = read_data(config)
+    config = with_loss(config, dataset)
     _require_room_for(dataset, config)
     schema = dataset.schema
+    config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema)
     plan = plan_network(config, network, len(dataset.train.features))
     config = plan.config
@@ -190,29 +192,54 @@ def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:
     return first
 
 
-def read_data(config: RunConfig) -> Dataset:
-    """The data set that a configuration names. Raises a UserError for what does not fit."""
+def read_data(config: RunConfig, *, targets_standardised: bool = True) -> Dataset:
+    """The data set that a configuration names. Raises a UserError for what does not fit.
+
+    targets_standardised: False for a run that was made before targets were.
+    """
     data = config.data
-    return datasets.load(
-        data.source,
-        numbers=losses.create(config.network.loss).numbers,
-        reader=data.reader,
-        target=data.target,
-        weight=data.weight_column,
-        class_weight=data.class_weight,
-        scale=data.scale,
-        test_share=data.test_share,
-        shape=data.shape,
-        input_bits=data.input_bits,
-        points=data.points,
-        classes=data.classes,
-        seed=data.seed,
-    )
+    asked = asked_of_data(config)
+    if not targets_standardised:
+        asked["degree"] = None
+    return datasets.load(data.source, reader=data.reader, points=data.points, classes=data.classes, **asked)
+
+
+def asked_of_data(config: RunConfig) -> datasets.Asked:
+    """What a configuration asks to be made of its data, wherever they come from."""
+    data = config.data
+    loss = None if config.network.loss == losses.AUTO else losses.create(config.network.loss)
+    return {
+        "numbers": None if loss is None else loss.numbers,
+        "degree": losses.MeanSquaredError.degree if loss is None else loss.degree,
+        "target": data.target,
+        "weight": data.weight_column,
+        "class_weight": data.class_weight,
+        "features": data.features,
+        "drop": data.drop,
+        "id": data.id,
+        "missing": data.missing,
+        "dates": data.dates,
+        "scale": {"auto": None, "yes": True, "no": False}[data.scale],
+        "test_share": data.test_share,
+        "group": data.group,
+        "time": data.time,
+        "seed": data.seed,
+        "shape": data.shape,
+        "input_bits": data.input_bits,
+    }
+
+
+def with_loss(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """The configuration with the loss that suits the data, if it was left open."""
+    loss = losses.suited(config.network.loss, dataset.schema.classes is not None)
+    return structs.replace(config, network=structs.replace(config.network, loss=loss))
 
 
 def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     """Sentences on the data, for whoever is about to search with this configuration."""
-    on_scale = on_features(dataset, losses.create(config.network.loss).flat)
+    if config.data.scale != "auto":
+        return dataset.notes
+    on_scale = on_features(dataset, losses.create(with_loss(config, dataset).network.loss).flat)
     return (*dataset.notes, on_scale) if on_scale else dataset.notes
 
 
@@ -220,9 +247,9 @@ def _require_room_for(dataset: Dataset, config: RunConfig) -> None:
     """TooLargeError if the examples would take more memory than there is."""
     schema = dataset.schema
     count = sum(len(part.features) for part in (dataset.train, dataset.test) if part is not None)
-    width = len(schema.features) + 1 + schema.outputs
+    width = len(schema.inputs) + 1 + schema.outputs
     copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
-    what = f"{count:,} examples of {len(schema.features):,} features and {schema.outputs:,} "
+    what = f"{count:,} examples of {len(schema.inputs):,} features and {schema.outputs:,} "
     if schema.classes is None:
         what, instead = f"{what}targets", "take fewer of them"
     else:

@@ -85,6 +85,7 @@ class Line(Struct, frozen=True):
 def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:
     """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
     found: dict[str, None] = {}
+    settings = assembly.with_loss(settings, dataset)
     for name in names:
         if name == strategies.AUTO:
             network = network_for(settings.network, dataset.schema)

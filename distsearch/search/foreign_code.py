@@ -10,7 +10,7 @@ from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS
 from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
-from distsearch.objectives.losses import LOSSES
+from distsearch.objectives.losses import AUTO, LOSSES
 from distsearch.registry import Registry
 from distsearch.strategies import STRATEGIES
 
@@ -44,7 +44,8 @@ def modules(config: RunConfig) -> list[str]:
 def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """Every registry, and the name in it that a configuration chooses."""
     yield STRATEGIES, config.strategy.name
-    yield LOSSES, config.network.loss
+    if config.network.loss != AUTO:  # as it stays where a function is searched
+        yield LOSSES, config.network.loss
     for kind in kinds_in(config.network.layers):
         yield KINDS, kind
     for activation in config.network.activation:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
-from distsearch.data.schema import Schema
+from distsearch.data.schema import FIRST_IN_FORMAT_3, Schema
 from distsearch.errors import RunError
 from distsearch.machine import description
 from distsearch.objectives.model import Model
@@ -133,7 +133,8 @@ def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None
 
 def read_own_data(stored: StoredRun) -> Dataset:
     """The data that a run was trained on. RunError if it has changed since."""
-    dataset = read_data(stored.config)
+    targets_standardised = FIRST_IN_FORMAT_3 in stored.manifest.data
+    dataset = read_data(stored.config, targets_standardised=targets_standardised)
     if dataset.fingerprint != stored.manifest.fingerprint:
         raise RunError(f"{stored.config.data.source} is not the data that {stored.path} was trained on any more")
     return dataset

@@ -199,8 +199,7 @@ class Strategy(ABC, Generic[S, T]):
         lowest = lowest_of(losses)
         if not math.isfinite(losses[lowest]):
             raise ObjectiveError(
-                f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
-                "try a smaller --sigma, or --scale if the features are large"
+                f"round {state.round}: none of the {len(losses)} candidates has a finite loss; try a smaller --sigma"
             )
         best = state.best if self.chosen_by_measuring else self.best(state, losses, lowest)
         return self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)

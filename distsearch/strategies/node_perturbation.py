@@ -183,7 +183,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
             first, last = max(lo, start), min(hi, start + len(parts))
             examples = slice(number * self._slice, min((number + 1) * self._slice, self.task.batch))
             experiments = objective.nodes.experiments(state.center, draw, examples)
-            losses[first - lo : last - lo] = experiments.losses.mean(dtype=np.float64)
+            losses[first - lo : last - lo] = experiments.loss
             ends = parts.moves[first - start : last - start + 1]
             drawn = signs(state.seed, Stream.SIGNS, draw, number, ends[0], ends[-1], self._slice)
             drawn = drawn[:, : examples.stop - examples.start]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from distsearch import __version__, config
+from distsearch import __version__, config, toml
 from distsearch.config import RunConfig
 from distsearch.errors import SettingError
 from distsearch.runs import checkpoints, documents
@@ -137,7 +137,7 @@ def described(search: Opened) -> Description:
         dict(_settings(search.config, search.settings)),
         _facts(manifest),
         {
-            CONFIG: config.to_toml(search.config, search.settings).encode(),
+            CONFIG: toml.to_toml(search.config, search.settings).encode(),
             MANIFEST: msgspec.json.format(msgspec.json.encode(documents.named(msgspec.to_builtins(manifest)))),
         },
     )

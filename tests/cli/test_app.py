@@ -74,10 +74,13 @@ def test_stdout_is_empty_without_json_and_stderr_has_the_story_with_verbose(tmp_
     assert "\x1b" not in done.stderr
 
 
-def test_features_far_from_what_networks_are_made_for_are_spoken_of_unless_they_are_scaled(tmp_path):
-    flags = ["--workers", "0", "--rounds", "1", "--data", "wine"]
-    assert "'proline', is about 8" in succeeded("run", *flags, cwd=tmp_path).stderr
-    assert "proline" not in succeeded("run", *flags, "--scale", cwd=tmp_path).stderr
+def test_features_far_from_unit_size_are_standardised_unless_the_user_says_no(tmp_path):
+    means = {}
+    for name, flags in {"auto": [], "yes": ["--scale"], "no": ["--scale", "no"], "also-no": ["--no-scale"]}.items():
+        succeeded("run", "--workers", "0", "--rounds", "1", "--data", "wine", "--name", name, *flags, cwd=tmp_path)
+        means[name] = json.loads((tmp_path / "runs" / name / "manifest.json").read_text())["data"]["mean"]
+    assert means["auto"] == means["yes"] != means["no"]
+    assert means["no"] is means["also-no"] is None
 
 
 def test_help_names_every_option_with_its_default_and_unit(tmp_path):
@@ -92,7 +95,7 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         "evolution-strategy: 65]",
         "hill-climb, annealing",
         "[seconds]",
-        "default: cross-entropy",
+        "default: auto",
     ):
         assert words in text
 
