@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.export.pipeline import Pipeline
-from distsearch.export.raw_columns import INPUT
 
 FORMAT = 1
 
@@ -18,7 +17,8 @@ def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:
     document = {
         "format": FORMAT,
         "provenance": dict(provenance),
-        "input": {"name": INPUT, "type": pipeline.input_type, "features": pipeline.features},
+        "features": pipeline.features,
+        "inputs": [each._asdict() for each in pipeline.inputs],
         "outputs": [
             {"name": output.name, "value": output.value, "shape": ["examples", *output.shape]}
             for output in pipeline.outputs

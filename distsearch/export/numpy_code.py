@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from distsearch.export.pipeline import PROBABILITIES, Pipeline
-from distsearch.export.raw_columns import INPUT
+from distsearch.export.raw_columns import INPUT, TEXT, Input
 from distsearch.networks.graph import Graph, Node
 
 INDENT = " " * 4
@@ -37,7 +37,27 @@ def pooled(images, size, take):
 ''',
         {"MaxPool", "AveragePool"},
     ),
+    (
+        '''
+def places(texts, known, other):
+    """The number of each text, of the shape of the texts."""
+    return np.array([[known.get(text, other) for text in row] for row in texts])
+''',
+        {"LabelEncoder"},
+    ),
 )
+
+COLUMNS = '''
+def numbers(rows, column):
+    """A column of numbers, (examples, 1); a missing one, None or an empty text, is NaN."""
+    return np.array([[np.nan if row[column] in (None, "") else float(row[column])] for row in rows])
+
+
+def texts(rows, column):
+    """A column of texts, (examples, 1); a missing one, None or NaN, is empty."""
+    found = [row[column] for row in rows]
+    return np.array([["" if text is None or text != text else str(text)] for text in found], object)
+'''
 
 Written = Callable[[list[str], Mapping[str, Any]], str]
 
@@ -59,6 +79,7 @@ FORMS: dict[str, Written] = {
     "ArgMax": lambda given, options: f"{given[0]}.argmax({options['axis']})",
     "AveragePool": lambda given, options: f"pooled({given[0]}, {options['strides'][0]}, np.mean)",
     "Cast": lambda given, options: f"{given[0]}.astype(np.{options['to']})",
+    "Concat": lambda given, options: f"np.concatenate([{', '.join(given)}], {options['axis']})",
     "Conv": lambda given, options: (
         f"convolution({', '.join(given)}, {options['strides'][0]}, {options['pads'][0]}, {options['group']})"
     ),
@@ -69,6 +90,8 @@ FORMS: dict[str, Written] = {
     "Gemm": lambda given, options: f"{given[0]} @ {given[1]} + {given[2]}",
     "Greater": _infix(">"),
     "GreaterOrEqual": _infix(">="),
+    "IsNaN": _call("np.isnan"),
+    "LabelEncoder": lambda given, options: f"places({given[0]}, {options['places']!r}, {options['other']})",
     "Less": _infix("<"),
     "MatMul": _infix("@"),
     "Max": _call("np.maximum"),
@@ -95,6 +118,7 @@ def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:
     operations = {node.operation for node in needed.nodes}
     parts = [
         _head(pipeline, provenance),
+        *([] if pipeline.inputs[0].name == INPUT else [COLUMNS.strip()]),
         *(text.strip() for text, users in HELPERS if operations & users),
         *_functions(pipeline, needed),
         "# The weights: numbers, little-endian, in base 85.\n" + "\n".join(_constants(needed)),
@@ -130,7 +154,7 @@ def _functions(pipeline: Pipeline, needed: Graph) -> list[str]:
         [
             f"def {first}(X):",
             f'"""What the network makes of rows of FEATURES, {count}: ({shape})."""',
-            f"{INPUT} = np.asarray(X, np.{pipeline.input_type})",
+            *map(_read, enumerate(pipeline.inputs)),
             *statements(needed),
             f"return {pipeline.raw}" + ("" if pipeline.choice is not None or output.shape else "[:, 0]"),
         ]
@@ -150,6 +174,14 @@ def _functions(pipeline: Pipeline, needed: Graph) -> list[str]:
         text = f'"""A label for each row of FEATURES, {count}."""'
         functions.append(["def predict(X):", text, f"return LABELS[outputs(X).argmax(1)]{column}"])
     return [f"\n{INDENT}".join(lines) for lines in functions]
+
+
+def _read(numbered: tuple[int, Input]) -> str:
+    """The statement that takes an input."""
+    number, given = numbered
+    if given.value == INPUT:
+        return f"{INPUT} = np.asarray(X, np.{given.type})"
+    return f"{given.value} = {'texts' if given.type == TEXT else 'numbers'}(X, {number})"
 
 
 def statements(graph: Graph) -> list[str]:

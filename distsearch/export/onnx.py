@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import SettingError
-from distsearch.export.pipeline import LABEL, Pipeline
-from distsearch.export.raw_columns import INPUT
+from distsearch.export.pipeline import LABEL, NAMES, Pipeline
+from distsearch.export.raw_columns import TEXT
+from distsearch.networks.graph import Value
 
 OPSET = 18
+ML, ML_OPSET = "ai.onnx.ml", 3  # which has what makes numbers of texts
 IR_VERSION = 8  # the one that came with it
+INTERNAL = "distsearch/"  # before the names of all that is neither a column nor an output
 EXAMPLES = "examples"  # the name of the first dimension
 
 
@@ -25,55 +28,75 @@ def check() -> None:
 
 
 def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:
-    """The file's content: an input X of raw columns; the outputs label and probabilities, or scores, or prediction.
+    """The file's content: raw columns as input; the outputs label and probabilities, or scores, or prediction.
 
     Raises SettingError if the package onnx is not installed, or refuses.
     """
     check()
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    kinds = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-    renamed = {output.value: output.name for output in pipeline.outputs}
-    nodes = [
-        helper.make_node(
-            node.operation,
-            [renamed.get(name, name) for name in node.inputs],
-            [renamed.get(node.output, node.output)],
-            **{name: kinds[value] if name == "to" else value for name, value in node.attributes.items()},
-        )
-        for node in pipeline.graph.nodes
-    ]
-    constants = dict(pipeline.graph.constants)
+    kinds = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, TEXT: TensorProto.STRING}
+    renamed = _names(pipeline)
+    nodes = []
+    for node in pipeline.graph.nodes:
+        inputs, output = [renamed[name] for name in node.inputs], renamed[node.output]
+        attributes = {name: kinds[value] if name == "to" else value for name, value in node.attributes.items()}
+        if node.operation == "LabelEncoder":
+            attributes = _label_encoder(**attributes)
+        nodes.append(helper.make_node(node.operation, inputs, [output], **attributes))
+    constants = {renamed[name]: array for name, array in pipeline.graph.constants.items()}
     outputs = [
-        helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [EXAMPLES, *output.shape])
+        helper.make_tensor_value_info(output.name, kinds[output.type], [EXAMPLES, *output.shape])
         for output in pipeline.outputs
     ]
     if pipeline.choice is not None and pipeline.labels is not None:
         labels = _storable(pipeline.labels)
-        constants["labels"] = labels
-        chosen = LABEL if pipeline.flat else "chosen"
-        nodes.append(helper.make_node("Gather", ["labels", pipeline.choice], [chosen], axis=0))
+        every, chosen, upright = (f"{INTERNAL}{name}" for name in ("labels", "chosen", "upright"))
+        constants[every] = labels
+        chosen = LABEL if pipeline.flat else chosen
+        nodes.append(helper.make_node("Gather", [every, renamed[pipeline.choice]], [chosen], axis=0))
         if not pipeline.flat:
-            constants["upright"] = np.array([-1, 1], np.int64)
-            nodes.append(helper.make_node("Reshape", [chosen, "upright"], [LABEL]))
+            constants[upright] = np.array([-1, 1], np.int64)
+            nodes.append(helper.make_node("Reshape", [chosen, upright], [LABEL]))
         kind = numpy_helper.from_array(labels).data_type
         shape = [EXAMPLES] if pipeline.flat else [EXAMPLES, 1]
         outputs.insert(0, helper.make_tensor_value_info(LABEL, kind, shape))
-    columns = [EXAMPLES, len(pipeline.features)]
     graph = helper.make_graph(
         nodes,
         "distsearch",
-        [helper.make_tensor_value_info(INPUT, kinds[pipeline.input_type], columns)],
+        [
+            helper.make_tensor_value_info(renamed[each.value], kinds[each.type], [EXAMPLES, each.columns])
+            for each in pipeline.inputs
+        ],
         outputs,
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="distsearch")
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="distsearch")
     model.ir_version = IR_VERSION
     model.producer_version = provenance.get("version", "")
     helper.set_model_props(model, {**provenance, "features": json.dumps(pipeline.features, ensure_ascii=False)})
     checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _names(pipeline: Pipeline) -> dict[Value, str]:
+    """The name of each value: columns and outputs have their own, which must differ."""
+    names = {name: f"{INTERNAL}{name}" for name in pipeline.graph.constants}
+    names |= {node.output: f"{INTERNAL}{node.output}" for node in pipeline.graph.nodes}
+    names |= {each.value: f"{each.name} (column)" if each.name in NAMES else each.name for each in pipeline.inputs}
+    return names | {output.value: output.name for output in pipeline.outputs}
+
+
+def _label_encoder(places: Mapping[str, int], other: int) -> dict[str, Any]:
+    """The attributes of the operation that looks a text up."""
+    return {
+        "domain": ML,
+        "keys_strings": list(places),
+        "values_int64s": list(places.values()),
+        "default_int64": other,
+    }
 
 
 def _storable(labels: NDArray[Any]) -> NDArray[Any]:

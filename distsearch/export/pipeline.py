@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.export.raw_columns import features_of, input_type
+from distsearch.export.raw_columns import Input, features_of, inputs_of
 from distsearch.networks.graph import Graph, Value
 from distsearch.objectives.model import Model
 
-LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
+NAMES = LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
 
 
 class Output(NamedTuple):
@@ -18,6 +18,7 @@ class Output(NamedTuple):
     name: str
     value: Value
     shape: tuple[int, ...]  # besides the examples
+    type: str = "float32"
 
 
 class Pipeline(NamedTuple):
@@ -25,9 +26,9 @@ class Pipeline(NamedTuple):
 
     graph: Graph  # without the labels
     features: tuple[str, ...]
-    input_type: str  # of (examples, features)
+    inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
-    raw: Value  # the network's own outputs, (examples, outputs)
+    raw: Value  # the network's own outputs, or numbers in the targets' units, (examples, outputs)
     choice: Value | None  # the number of the predicted class, (examples,), where there are classes
     labels: NDArray[Any] | None  # (classes,), of the training's type
     flat: bool  # whether what is predicted is (examples,), and not (examples, 1)
@@ -39,8 +40,14 @@ def pipeline_of(model: Model) -> Pipeline:
     outputs = model.network.express(graph, model.weights, features_of(graph, schema))
     labels, choice, count = model.labels, None, schema.outputs
     if labels is None:
+        kind = "float32"
+        if schema.target_mean is not None and schema.target_deviation is not None:
+            kind = "float64"
+            spread = graph.constant(np.array(schema.target_deviation, np.float64), "target_deviation")
+            middle = graph.constant(np.array(schema.target_mean, np.float64), "target_mean")
+            outputs = graph.add("Add", graph.add("Mul", graph.add("Cast", outputs, to=kind), spread), middle)
         single = schema.flat and count == 1
-        found = [Output(PREDICTION, graph.reshaped(outputs) if single else outputs, () if single else (count,))]
+        found = [Output(PREDICTION, graph.reshaped(outputs) if single else outputs, () if single else (count,), kind)]
     else:
         choice = graph.strongest(outputs)
         if model.probabilities(np.zeros((1, count), np.float32)) is None:
@@ -49,4 +56,4 @@ def pipeline_of(model: Model) -> Pipeline:
             found = [Output(PROBABILITIES, graph.add("Softmax", outputs, axis=1), (count,))]
     kept = [output.value for output in found] + ([choice] if choice else [])
     graph = graph.needed(kept)
-    return Pipeline(graph, schema.features, input_type(schema), tuple(found), outputs, choice, labels, schema.flat)
+    return Pipeline(graph, schema.features, inputs_of(schema), tuple(found), outputs, choice, labels, schema.flat)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 from programs import refused, succeeded
 from searches import search as kept
@@ -78,7 +79,7 @@ def in_json(content: bytes, raw: np.ndarray) -> dict[str, np.ndarray]:
         name: np.array(each["values"], each["type"]).reshape(each["shape"])
         for name, each in document["constants"].items()
     }
-    names = {"np": np, "X": raw.astype(document["input"]["type"]), **graph.constants, "pooled": None}
+    names = {"np": np, "X": raw.astype(document["inputs"][0]["type"]), **graph.constants, "pooled": None}
     exec("\n".join(statements(graph)), names)  # noqa: S102
     return {output["name"]: names[output["value"]] for output in document["outputs"]}
 
@@ -149,7 +150,7 @@ def test_every_format_gives_what_the_model_gives(tmp_path, network):
 def test_json_says_all_that_is_needed(network):
     model, raw = made(loss="mean-squared-error", **NETWORKS[network])
     [found] = in_json(FORMATS[".json"](model, {}), raw).values()
-    np.testing.assert_allclose(found, expected(model, raw)[1], **CLOSE)
+    np.testing.assert_allclose(found, expected(model, raw)[0], **CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -176,11 +177,51 @@ def test_labels_come_back_as_they_came(tmp_path, labels):
     assert found.tolist() == as_texts
 
 
+def frame(dates: bool = False) -> pd.DataFrame:
+    """A table as they are found: gaps, texts, and numbers of all sizes."""
+    numbers = noise(1, Stream.DATA, 0, 0, EXAMPLES, 2).astype(np.float64)
+    table = pd.DataFrame({"size": 1e5 * numbers[:, 0] + 3e5, "a b": numbers[:, 1]})
+    table.loc[::7, "a b"] = np.nan
+    table["colour"] = pd.Series(["red", "blue", "it's", None] * (EXAMPLES // 4), dtype=object)
+    table["label"] = pd.Series(["x", "y"] * (EXAMPLES // 2), dtype=object)
+    if dates:
+        table["day"] = pd.date_range("2024-01-01", periods=EXAMPLES, freq="17h")
+    return table
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mean-squared-error"])
+def test_raw_tables_are_prepared_in_the_file(tmp_path, loss):
+    table = frame()
+    targets = np.arange(EXAMPLES) % 3 if loss == "cross-entropy" else 1e5 * np.arange(EXAMPLES) + 3e6
+    found = distsearch.search(table, targets, layers=[5], loss=loss, rounds=3, workers=0)
+    assert found.model.schema.columns is not None
+    other = table.sample(frac=1, random_state=0)
+    other.loc[other.index[:3], ["colour", "label"]] = ["green", "y"]
+    other.loc[other.index[5], "a b"] = np.nan
+    predictions = found.predict(other)
+    assert len(np.unique(predictions)) > 1
+    name = "label" if loss == "cross-entropy" else "prediction"
+    session = onnxruntime.InferenceSession(FORMATS[".onnx"](found.model, {}), providers=["CPUExecutionProvider"])
+    given = {each: other[[each]].to_numpy() for each in ("size", "a b")}
+    texts = other[["colour", "label"]].fillna("")
+    given |= {"colour": texts[["colour"]].to_numpy(object), "label (column)": texts[["label"]].to_numpy(object)}
+    np.testing.assert_allclose(session.run([name], given)[0], predictions, rtol=1e-5)
+    rows = other.astype(object).where(other.notna(), None).to_numpy().tolist()
+    alone = in_python(FORMATS[".py"](found.model, {}), tmp_path)
+    np.testing.assert_allclose(alone["predict"](rows), predictions, rtol=1e-5)
+
+
+def test_parts_of_dates_are_refused():
+    found = distsearch.search(frame(dates=True), np.arange(EXAMPLES) % 3, dates="parts", rounds=2, workers=0)
+    with pytest.raises(SettingError, match="the parts of a date cannot be exported"):
+        FORMATS[".onnx"](found.model, {})
+
+
 def test_times_in_seconds_keep_their_digits():
     raw = 1.7e9 + np.arange(EXAMPLES, dtype=np.float64)[:, np.newaxis]
     dataset = datasets.from_arrays(raw, np.arange(EXAMPLES) % 2, numbers=False, scale=True)
-    built = network_for(NetworkConfig(), dataset.schema)
-    model = Model(NetworkConfig(), dataset.schema, built.start("he", 1))
+    config = NetworkConfig(loss="cross-entropy")
+    model = Model(config, dataset.schema, network_for(config, dataset.schema).start("he", 1))
     outputs = model.probabilities(model.outputs(dataset.train.features))
     found = in_onnxruntime(FORMATS[".onnx"](model, {}), raw)["probabilities"]
     assert len(np.unique(found[:, 0])) > EXAMPLES / 3
@@ -237,15 +278,15 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monkeypatch)
 class Wider(Schema):
     """A schema that says more than exports know of."""
 
-    columns: tuple[str, ...] | None = None
+    hashed: tuple[str, ...] | None = None
 
 
 def test_what_exports_do_not_know_of_is_refused_and_never_left_out():
     model, _ = made(layers=[4])
     known = {each.name: getattr(model.schema, each.name) for each in fields(model.schema)}
     assert FORMATS[".json"](Model(model.config, Wider(**known), model.weights), {})
-    with pytest.raises(SettingError, match="data that is prepared by columns cannot be exported as a graph"):
-        FORMATS[".json"](Model(model.config, Wider(**known, columns=("one-hot",)), model.weights), {})
+    with pytest.raises(SettingError, match="data that is prepared by hashed cannot be exported as a graph"):
+        FORMATS[".json"](Model(model.config, Wider(**known, hashed=("city",)), model.weights), {})
 
 
 def test_all_kinds_of_layers_are_tried():
