@@ -15,7 +15,7 @@ from distsearch.api.wording import speaking_python
 from distsearch.config import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
-from distsearch.errors import DataError, DistsearchError, RunError, SettingError
+from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
@@ -133,7 +133,7 @@ class SearchResult(FunctionResult):
         content = model_file(
             model.config, model.schema.to_json(), self.weights, self.summary, self.history, self.provenance
         )
-        write_output(Path(path), content)
+        _write(Path(path), content)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the model for others to use, whole or not at all: the way from raw columns to predictions.
@@ -146,7 +146,7 @@ class SearchResult(FunctionResult):
 
         target = Path(path)
         encode = check_format(target)
-        write_output(target, encode(self.model, self.provenance))
+        _write(target, encode(self.model, self.provenance))
 
     def _scores(self) -> list[tuple[str, str]]:
         if self.accuracy is None:
@@ -154,6 +154,14 @@ class SearchResult(FunctionResult):
         tested = self.summary.test_accuracy
         on_test = "" if tested is None else f", on the test split {tested:.2%}"
         return [("accuracy", f"{self.accuracy:.2%}{on_test}")]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises UserError if it cannot be written."""
+    try:
+        write_output(path, content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
 def load(path: str | os.PathLike[str]) -> SearchResult:

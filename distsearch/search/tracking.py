@@ -53,11 +53,20 @@ def with_trackers(config: RunConfig, track: str | None = None) -> RunConfig:
 
 
 def _settled(word: str) -> str:
+    name, folder = _parted(word)[0], folder_of(word)
+    return f"{name}:{Path(expanded(folder)).absolute()}" if folder else word
+
+
+def folder_of(word: str) -> str:
+    """The folder that a tracker writes to, as it was given; empty if it writes to none, or to one of its own choice."""
     name, place = _parted(word)
     folder = place or DEFAULT_FOLDERS.get(name, "")
-    if name not in FOLDERS or not folder or ":" in folder or folder in SERVICES:
-        return word
-    return f"{name}:{Path(expanded(folder)).absolute()}"
+    return folder if name in FOLDERS and ":" not in folder and folder not in SERVICES else ""
+
+
+def names_of(words: Iterable[str]) -> list[str]:
+    """The names of the trackers that words choose."""
+    return [_parted(word)[0] for word in words]
 
 
 def trackers(words: Iterable[str], resumed: bool = False) -> list[Observer]:

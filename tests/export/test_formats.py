@@ -18,7 +18,7 @@ import distsearch
 from distsearch.config import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
-from distsearch.errors import SettingError
+from distsearch.errors import SettingError, UserError
 from distsearch.export.formats import FORMATS
 from distsearch.export.numpy_code import statements
 from distsearch.networks.activations import ACTIVATIONS
@@ -269,6 +269,8 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monkeypatch)
     assert refused("export", "a", "--to", "model.pmml", cwd=tmp_path) == (
         "expected a file that ends in one of .json, .onnx, .py, .safetensors to export to, got 'model.pmml'"
     )
+    with pytest.raises(UserError, match="^cannot write .*none/model.py: No such file or directory$"):
+        distsearch.load(tmp_path / "runs" / "a").export(tmp_path / "none" / "model.py")
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(SettingError, match=r'needs the package onnx: type pip install "distsearch\[onnx\]"'):
         distsearch.load(tmp_path / "runs" / "a").export(tmp_path / "model.onnx")
