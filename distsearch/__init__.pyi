@@ -33,6 +33,7 @@ def search(
     dates: str = ...,
     scale: str = ...,
     test_share: float = ...,
+    validation_share: float = ...,
     group: str = ...,
     time: str = ...,
     batch: int | None = ...,

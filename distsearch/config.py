@@ -73,6 +73,15 @@ class DataConfig(Settings, frozen=True):
         ),
     ] = "auto"
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
+    validation_share: Annotated[
+        float,
+        about(
+            "share of the examples set aside for validation: with minibatches and node-perturbation the best weights "
+            "are those of the lowest loss on it, and patience counts that",
+            at_least=0,
+            below=1,
+        ),
+    ] = 0.0
     group: Annotated[str, about("column: examples that are alike in it are set aside together; not learnt from")] = ""
     time: Annotated[str, about("column: the last examples in its order are set aside; not learnt from")] = ""
     batch: (

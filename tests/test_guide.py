@@ -49,3 +49,26 @@ def test_networks_without_gradients_learn_as_the_guide_says(tmp_path, commands):
     for run in (tmp_path / "runs").iterdir():
         result = json.loads(succeeded("show", run.name, "--json", cwd=tmp_path).stdout)["result"]
         assert result["test_accuracy"] > 0.85
+
+
+CUSTOMERS = "customer,age,city,since,notes,left\n" + "".join(
+    f"{number},{20 + 13 * number % 50 if number % 9 else ''},{('Rome', 'Oslo', 'Lima')[number % 3]},"
+    f"{2000 + number % 20}-0{1 + number % 9}-15,note {number},{'yes' if 13 * number % 50 > 25 else 'no'}\n"
+    for number in range(200)
+)
+
+
+@pytest.mark.slow
+def test_a_table_of_one_s_own_goes_the_way_the_guide_says(tmp_path):
+    (tmp_path / "customers.csv").write_text(CUSTOMERS)
+    (tmp_path / "new-customers.csv").write_text("since,city,age,customer\n2012-01-15,Rome,,x1\n2013-01-15,Bern,60,x2\n")
+    (commands,) = blocks("tables.md")
+    said = [
+        succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path).stdout for words in commands
+    ]
+    evaluated = said[1].splitlines()
+    assert evaluated[0].split()[-2:] == ["f1", "balanced-accuracy"]
+    assert all(float(line.split()[-1]) > 0.9 for line in evaluated[1:])
+    assert (tmp_path / "predicted.csv").read_text().splitlines()[0] == "customer,left,probability"
+    assert [json.loads(line)["city"] for line in said[3].splitlines()] == ["Rome", "Bern"]
+    assert (tmp_path / "joined.csv").read_text().startswith("since,city,age,customer,left,probability\n")

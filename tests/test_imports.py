@@ -44,7 +44,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
-    "reports": (KEPT | {"objectives", "search"}, {"numpy"}),
+    "reports": (KEPT | {"objectives", "search"}, {"msgspec", "numpy", "pyarrow"}),
     "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (

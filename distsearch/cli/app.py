@@ -92,6 +92,10 @@ def run(
     config_file: ConfigOption = None,
     verbose: VerboseOption = False,
     json: ResultOption = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate: so many searches, each tested on another part; none is kept."),
+    ] = None,
     flags: dict[str, Any],
 ) -> None:
     """Search for a network's weights; without options, for the built-in example."""
@@ -100,6 +104,9 @@ def run(
     from distsearch.search import session
     from distsearch.search.assembly import assemble
 
+    if folds is not None:
+        _cross_validate(_settings(config_file, flags), folds, json)
+        return
     assembly = assemble(_settings(config_file, flags))
     _search(assembly, partial(session.run, assembly), verbose, json)
 
@@ -132,6 +139,25 @@ def resume(
         storage = storage_of(run)
     resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, track)
     _search(resumption.assembly, resumption.run, verbose, json)
+
+
+def _cross_validate(settings: config.RunConfig, folds: int, json: bool) -> None:
+    """Search as many times as there are folds, and print how each is tested, their mean and deviation."""
+    from distsearch.cli.tables import folds_table
+    from distsearch.search.folds import cross_validated
+    from distsearch.search.interrupts import Interrupts
+    from distsearch.search.limits import INTERRUPTED
+
+    with Interrupts() as interrupts:
+        results = []
+        for result in cross_validated(settings, folds, (), interrupts):
+            results.append(result)
+            say(f"fold {len(results)} of {folds}: {result.rounds:,} rounds, test loss {result.test_loss:.6g}")
+    new_console(stderr=True).print(folds_table(results))
+    if json:
+        print_json(results)
+    if results[-1].reason == INTERRUPTED:
+        raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 
 def _search(assembly: "Assembly", search: "Callable[..., Found]", verbose: bool, json: bool) -> None:

@@ -8,6 +8,7 @@ import typer
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
+from distsearch.errors import SettingError, unknown
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -56,25 +57,67 @@ def evaluate(
 
 def predict(
     run: RunArgument,
-    file: Annotated[str, typer.Argument(help="CSV, Parquet, NPZ or IDX file with the features.", metavar="FILE")],
+    file: Annotated[
+        str, typer.Argument(help="File with the features, as `run` takes them; - is standard input.", metavar="FILE")
+    ],
     reader: ReaderOption = "",
-    output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", **FILE)] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="A column for each class, with its probability.")
+    ] = False,
+    ids: Annotated[
+        str,
+        typer.Option(
+            "--id", help="Columns that name the examples, kept; those of training if not given.", metavar="A,B"
+        ),
+    ] = "",
+    keep: Annotated[str, typer.Option(help="Other columns of the file to keep.", metavar="A,B")] = "",
+    join: Annotated[bool, typer.Option("--join", help="Keep every column of the file.")] = False,
+    form: Annotated[
+        str, typer.Option("--format", help="csv, jsonl or parquet; by the suffix of --output if not given.")
+    ] = "",
+    output: Annotated[Path | None, typer.Option(help="File to write; stdout if not given.", **FILE)] = None,
     runs: RunsOption = "runs",
 ) -> None:
-    """Predict with a run's best weights: one CSV line per example in the file."""
-    from distsearch.data.datasets import read_features
-    from distsearch.reports.predictions import as_csv
+    """Predict with a run's best weights: a row for each example, of a file of any length."""
+    from distsearch.data.datasets import feature_chunks
+    from distsearch.data.readers.columns import split_names
+    from distsearch.reports.formats import FORMATS
+    from distsearch.reports.predictions import columns_of
     from distsearch.search.resumption import stored_model
 
+    form = _format(form, output)
     if output is not None:
         check_output(output)
     stored, file = stored_run(run, runs), expanded(file)
     model = stored_model(stored)
-    text = as_csv(model, read_features(file, model.schema, reader or stored.reader_for(file)))
-    if output is None:
-        print_text(text)
-    else:
-        write(output, text.encode())
+    if probabilities and not model.gives_probabilities:
+        raise SettingError("--probabilities: expected a network trained with --loss cross-entropy, as others give none")
+    chunks = feature_chunks(
+        file,
+        model.schema,
+        reader or stored.reader_for(file),
+        keep=(*split_names(ids), *split_names(keep)),
+        ids=stored.config.data.id,
+        everything=join,
+    )
+    tables = (columns_of(model, features, beside, probabilities) for features, beside in chunks)
+    if output is not None:
+        write(output, FORMATS[form](tables))
+        return
+    for part in FORMATS[form](tables):
+        print_text(part.decode())
+
+
+def _format(form: str, output: Path | None) -> str:
+    """The format of predictions. SettingError if there is no such format, or if it cannot be printed."""
+    from distsearch.reports.formats import FORMATS, SUFFIXES
+
+    form = form or (SUFFIXES.get(output.suffix.lower(), "") if output else "") or "csv"
+    if form not in FORMATS:
+        raise SettingError(f"--format: {unknown('format', form, FORMATS)}")
+    if form == "parquet" and output is None:
+        raise SettingError("--format parquet: expected a file to write it to: add --output")
+    return form
 
 
 def export(
@@ -103,8 +146,9 @@ def export(
 
 
 def _own(stored: "StoredRun") -> "dict[str, Examples]":
-    """The data that a run was trained on, and tested on."""
+    """The data that a run was trained on, validated and tested on."""
     from distsearch.search.resumption import read_own_data
 
     dataset = read_own_data(stored)
-    return {"train": dataset.train} | ({"test": dataset.test} if dataset.test else {})
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {name: part for name, part in parts.items() if part is not None}

@@ -12,6 +12,8 @@ from distsearch.runs import files
 from distsearch.text import escaped, escaped_in_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import RenderableType
 
     from distsearch.cli.console import PlainConsole
@@ -29,7 +31,7 @@ def check_output(path: Path) -> None:
         raise UserError(f"cannot write {path}: permission denied")
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: "bytes | Iterable[bytes]") -> None:
     """Write a file that the user asked for, whole or not at all. Raises UserError if it cannot be written."""
     try:
         files.write_output(path, content)

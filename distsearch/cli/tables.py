@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from math import isinf
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -32,6 +33,9 @@ def result_table(result: Result) -> Table:
     table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
     if result.accuracy is not None:
         table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
+    if result.validation_loss is not None:
+        accuracy = "" if result.validation_accuracy is None else f", accuracy {result.validation_accuracy:.2%}"
+        table.add_row("validation", f"{result.validation_loss:.6g}{accuracy}", "on the validation examples")
     if result.test_loss is not None:
         accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
@@ -40,6 +44,21 @@ def result_table(result: Result) -> Table:
     if result.non_finite:
         table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or NaN")
     table.add_row("ended by", result.reason, "")
+    return table
+
+
+def folds_table(results: Sequence[Result]) -> Table:
+    """The results of a cross-validation, a line for each fold, and their mean and standard deviation."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("fold", "rounds", "loss", "test loss", "test accuracy"):
+        table.add_column(name, justify="right")
+    for number, result in enumerate(results, start=1):
+        accuracy = "" if result.test_accuracy is None else f"{result.test_accuracy:.2%}"
+        table.add_row(str(number), f"{result.rounds:,}", f"{result.loss:.6g}", f"{result.test_loss:.6g}", accuracy)
+    losses = [result.test_loss for result in results if result.test_loss is not None]
+    accuracies = [result.test_accuracy for result in results if result.test_accuracy is not None]
+    for name, of in (("mean", fmean), ("deviation", pstdev)):
+        table.add_row(name, "", "", f"{of(losses):.6g}", f"{of(accuracies):.2%}" if accuracies else "")
     return table
 
 

@@ -4,7 +4,7 @@ Further data is read with the schema of the training data: the same columns, cla
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -131,16 +131,27 @@ def read_examples(path: str, schema: Schema, target: str = "", reader: str = "")
 
 
 def feature_chunks(
-    path: str, schema: Schema, reader: str = "", keep: tuple[str, ...] = (), everything: bool = False
-) -> Iterator[tuple[NDArray[np.float32], Raw]]:
-    """The features of a file in runs of rows, and the runs themselves, with the columns to keep beside the features.
+    path: str,
+    schema: Schema,
+    reader: str = "",
+    *,
+    keep: tuple[str, ...] = (),
+    ids: tuple[str, ...] = (),
+    everything: bool = False,
+) -> Iterator[tuple[NDArray[np.float32], Mapping[str, NDArray[Any]]]]:
+    """The features of a file in runs of rows, (rows, features), each with the columns to keep, (rows,), as they came.
 
-    Raises DataError.
+    ids are kept where they are there; `everything` keeps all columns. Raises DataError.
     """
-    selection = Selection(schema.features, targets=False, beside=keep, everything=everything, texts=schema.texts)
+    selection = Selection(schema.features, "", False, (), keep, ids, everything, schema.texts)
     for raw in chunks(path, selection, CHUNK_ROWS, reader):
         part = raw.test or raw
-        yield frozen(network_features(part, schema)), part
+        if (keep or everything) and part.names is None:
+            raise DataError(f"{path} has no named columns to keep; leave out --keep, --id and --join")
+        if len(part.features):
+            yield frozen(network_features(part, schema)), part.beside
+        else:
+            yield np.empty((0, len(schema.inputs)), np.float32), part.beside
 
 
 def _weighted(raw: Raw, weights: ArrayLike | None) -> Raw:

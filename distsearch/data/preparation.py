@@ -243,16 +243,20 @@ def numbers_of(raw: Raw, column: NDArray[Any], name: str, fill: float | str | No
 
 def _moments(raw: Raw, column: NDArray[Any], name: str, missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Days since 1970 of a column of dates, NaN where missing, (examples,)."""
-    if column.dtype.kind != "M" and not missing.all():
-        example = int(np.argmin(missing))
+    moments = np.full(len(column), np.datetime64("NaT"), "datetime64[us]")
+    if column.dtype.kind == "M":
+        moments, missing = column.astype("datetime64[us]"), np.isnat(column)
+    for example in () if column.dtype.kind == "M" else np.flatnonzero(~missing).tolist():
         value = column[example]
-        if not isinstance(value, str) or date_in(value) is None:
+        moment = date_in(str(value))
+        if moment is None:
             raise DataError(
                 f"{raw.source}, {raw.place(example)}: expected a date such as 2024-12-31 in column {quoted(name)}, "
                 f"got {quoted(value)}"
             )
+        moments[example] = moment
     days = np.full(len(column), np.nan)
-    days[~missing] = _days(column[~missing].astype("datetime64[us]"))
+    days[~missing] = _days(moments[~missing])
     return days
 
 

@@ -79,6 +79,7 @@ class Selection:
     targets: bool = True  # False: features only; the file may lack targets
     drop: tuple[str, ...] = ()  # columns that are not read
     beside: tuple[str, ...] = ()  # columns that are not learnt from, but returned as they came
+    besides: tuple[str, ...] = ()  # the same, where they are there
     everything: bool = False  # return every column beside the features
     texts: frozenset[str] = frozenset()  # feature columns whose cells are text even where they look like numbers
 

@@ -283,7 +283,7 @@ def _is_cut(label: str | bytes) -> bool:
 def _missing(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> DataError:
     return DataError(
         f"{raw.source}, {_first(raw, which, index)}: expected a target in column {quoted(_column(raw))}, got "
-        f"{quoted(value)}; fill it in or remove the row"
+        f"{quoted(value)}; fill it in or remove the row, as --missing drop does"
     )
 
 

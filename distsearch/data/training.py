@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data import preparation, scaling, splits
-from distsearch.data.checks import Features, feature_matrix, feature_names, image_shape
+from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
 from distsearch.data.labels import TEXT
 from distsearch.data.preparation import Encoding, Wishes
 from distsearch.data.raw import Raw, Selection, Table, quoted
@@ -214,7 +214,10 @@ def _features(
     learnt = preparation.learn(raw, raw.features, names, train, Wishes(reading.missing, reading.dates))
     if learnt.plain:
         return feature_matrix(raw), None, ()
-    return preparation.encode(raw, raw.features, names, learnt.encodings), learnt.encodings, learnt.notes
+    inputs = preparation.encode(raw, raw.features, names, learnt.encodings)
+    named = zip(names, learnt.encodings, strict=True)
+    finite(raw, inputs, [each for name, encoding in named for each in encoding.inputs(name)])
+    return inputs, learnt.encodings, learnt.notes
 
 
 def _schema(
@@ -305,6 +308,7 @@ def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
             raise DataError(f"{raw.source}: expected the {len(schema.features)} training features, got an image")
         _check_width(raw, len(table.columns), schema)
         features = preparation.encode(raw, table, schema.features, schema.columns)
+        finite(raw, features, schema.inputs)
     _check_width(raw, features.shape[1] if schema.columns is None else len(schema.features), schema)
     return scaling.scaled(raw, features, schema)
 

@@ -98,6 +98,11 @@ class Model:
         schema = self.schema
         return None if schema.classes is None else labels_of(schema.classes, schema.label_type)
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether its outputs are logarithms of probabilities, as cross-entropy trains them to be."""
+        return isinstance(self._loss, losses.CrossEntropy)
+
     def packed(self) -> tuple[Tensors, dict[str, Layout]]:
         """The network's tensors as its forward pass sees them, and how those of few bits are packed."""
         return packed(self._network, self.weights)
@@ -141,12 +146,16 @@ class Model:
         if (labels := self.labels) is not None:
             found = labels[outputs.argmax(axis=1)]
             return found if self.schema.flat else found[:, np.newaxis]
-        numbers = unscaled_targets(outputs, self.schema)
+        numbers = self.numbers(outputs)
         return numbers[:, 0] if self.schema.flat and self.schema.outputs == 1 else numbers
+
+    def numbers(self, outputs: Array) -> NDArray[Any]:
+        """What a regression's outputs, (examples, outputs), are in the targets' own units."""
+        return unscaled_targets(outputs, self.schema)
 
     def probabilities(self, outputs: Array) -> Array | None:
         """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""
-        if not isinstance(self._loss, losses.CrossEntropy):
+        if not self.gives_probabilities:
             return None
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)

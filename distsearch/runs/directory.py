@@ -74,6 +74,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: float | None = None
     test_loss: float | None = None
     test_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
     best_round: int
     best_index: int
     non_finite: int = 0  # candidates whose loss was infinite or not a number

@@ -40,6 +40,8 @@ class Measured(NamedTuple):
     accuracy: float | None = None
     test_accuracy: float | None = None
     train_loss: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
 
 
 class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +57,8 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     accuracy: float | None = None  # of the best weights; with minibatches, of the search's current weights
     test_accuracy: float | None = None
     train_loss: float | None = None  # with minibatches: on all training examples
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
     non_finite: int = 0  # candidates in the round whose loss is infinite or NaN
     passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
 

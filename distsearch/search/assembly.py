@@ -192,13 +192,15 @@ def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:
     return first
 
 
-def read_data(config: RunConfig, *, targets_standardised: bool = True) -> Dataset:
+def read_data(config: RunConfig, *, targets_standardised: bool = True, fold: tuple[int, int] | None = None) -> Dataset:
     """The data set that a configuration names. Raises a UserError for what does not fit.
 
-    targets_standardised: False for a run that was made before targets were.
+    targets_standardised: False for a run that was made before targets were. fold: the number of a fold of a
+    cross-validation, which is the test set then, and how many there are.
     """
     data = config.data
     asked = asked_of_data(config)
+    asked["fold"] = fold
     if not targets_standardised:
         asked["degree"] = None
     return datasets.load(data.source, reader=data.reader, points=data.points, classes=data.classes, **asked)
@@ -221,6 +223,7 @@ def asked_of_data(config: RunConfig) -> datasets.Asked:
         "dates": data.dates,
         "scale": {"auto": None, "yes": True, "no": False}[data.scale],
         "test_share": data.test_share,
+        "validation_share": data.validation_share,
         "group": data.group,
         "time": data.time,
         "seed": data.seed,
@@ -246,7 +249,7 @@ def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
 def _require_room_for(dataset: Dataset, config: RunConfig) -> None:
     """TooLargeError if the examples would take more memory than there is."""
     schema = dataset.schema
-    count = sum(len(part.features) for part in (dataset.train, dataset.test) if part is not None)
+    count = sum(len(part.features) for part in (dataset.train, dataset.validation, dataset.test) if part is not None)
     width = len(schema.inputs) + 1 + schema.outputs
     copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
     what = f"{count:,} examples of {len(schema.inputs):,} features and {schema.outputs:,} "

@@ -192,7 +192,7 @@ def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[No
         return nullcontext()
     from distsearch.workers.ray.cluster import connected  # takes half a second to import
 
-    parts = [part for part in (dataset.train, dataset.test) if part is not None]
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part is not None]
     return connected(count, sum(array.nbytes for part in parts for array in part.arrays))
 
 

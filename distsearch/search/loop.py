@@ -107,6 +107,8 @@ def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: Stat
         accuracy=measured.accuracy,
         test_loss=measured.test_loss,
         test_accuracy=measured.test_accuracy,
+        validation_loss=measured.validation_loss,
+        validation_accuracy=measured.validation_accuracy,
         best_round=state.best.round,
         best_index=state.best.index,
         non_finite=spent.non_finite,

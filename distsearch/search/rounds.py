@@ -60,10 +60,10 @@ class Rounds:
             return Outcome(losses_of(answers), after, NOT_MEASURED)
         if not self._strategy.chosen_by_measuring:
             return Outcome(losses_of(answers), after, self._measured_best(after))
-        measured = measure(self._strategy, self._workers, after)
-        if measured.train_loss is None:
+        found = self._workers.measure(self._strategy.proposed(after))
+        if found.choosing is None:
             raise AssertionError("what has minibatches has a loss")
-        return Outcome(losses_of(answers), self._strategy.measured(after, measured.train_loss), measured)
+        return Outcome(losses_of(answers), self._strategy.measured(after, found.choosing), _all_of(found))
 
     def _is_due(self, after: State) -> bool:
         return after.round % self._every == 0 or after.round in self._early
@@ -86,7 +86,9 @@ def _early(every: int, first: int | None) -> list[int]:
 def measure(strategy: AnyStrategy, workers: Answering, state: State) -> Measured:
     """Accuracy of a state's best weights; or, where those are chosen by it, of the proposed ones, and their loss."""
     if strategy.chosen_by_measuring:
-        found = workers.measure(strategy.proposed(state))
-        return Measured(found.accuracy, found.test_accuracy, found.loss)
-    found = workers.measure(state.best.weights)
-    return Measured(found.accuracy, found.test_accuracy)
+        return _all_of(workers.measure(strategy.proposed(state)))
+    return _all_of(workers.measure(state.best.weights))._replace(train_loss=None)
+
+
+def _all_of(found: Measurement) -> Measured:
+    return Measured(found.accuracy, found.test_accuracy, found.loss, found.validation_loss, found.validation_accuracy)

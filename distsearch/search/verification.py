@@ -131,7 +131,8 @@ class _Recorded:
         record = self.entry.record
         if self._strategy.chosen_by_measuring and record.train_loss is None:
             raise RunError(f"round {record.round}: expected a train loss in its record")
-        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
+        validation = record.validation_loss, record.validation_accuracy
+        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy, *validation)
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._strategy.weighted_noise(state, coefficients)

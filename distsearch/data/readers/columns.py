@@ -39,7 +39,8 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
         for name in wanted:
             if name not in place:
                 raise DataError(f"{path}: expected columns to {what}, but {lacks(name, names)}")
-    beside = [place[name] for name in dict.fromkeys(selection.beside)]
+    there = [name for name in selection.besides if name in place]
+    beside = [place[name] for name in dict.fromkeys((*there, *selection.beside))]
     if selection.everything:
         beside = list(range(len(names)))
     targets = _targets(path, names, selection) if selection.targets else []
@@ -47,8 +48,8 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
         left_out = {*targets, *(place[name] for name in (*selection.drop, *selection.beside))}
         features = [index for index in range(len(names)) if index not in left_out]
         if not features:
-            there = f"only {quoted(names[0])}" if names else "no columns"
-            raise DataError(f"{path}: expected a feature besides the target, got {there}; add one")
+            came = f"only {quoted(names[0])}" if names else "no columns"
+            raise DataError(f"{path}: expected a feature besides the target, got {came}; add one")
         return Choice(features, targets, beside)
     for name in selection.features:
         if name not in place:

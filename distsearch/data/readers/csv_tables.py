@@ -96,7 +96,7 @@ def _notes(file: "_File", layout: _Layout, usual: str) -> tuple[str, ...]:
         f"{file.path} begins with numbers, not with column names: its first line is read as an example, and its "
         f"columns are called {layout.names[0]} to {layout.names[-1]}"
     )
-    return tuple(filter(None, (said, "" if layout.headed else headless)))
+    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless)))
 
 
 @dataclass(frozen=True)
