@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from distsearch import callbacks
     from distsearch.api.ask_tell import Optimizer
     from distsearch.api.results import FunctionResult, SearchResult
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 import_module("distsearch.search")
 
 __version__ = "0.2.0"
-__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "callbacks", "load", "minimize", "search"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Optimizer":  # imports NumPy, and so waits until it is asked for
         return import_module("distsearch.api.ask_tell").Optimizer
+    if name == "callbacks":
+        return import_module("distsearch.callbacks")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -45,9 +48,10 @@ def search(
     all; only ratios matter. `class_weight` is a dictionary {label: weight}, with 1 for labels not in it, or "balanced":
     inversely proportional to how often they are. Losses that are reported are weighted, accuracies are not.
 
-    `callbacks` hear of every round: functions of its record (`round`, `best_loss`, `accuracy`, …) that return True to
-    end the search, or objects with any of the methods started, round, saved and ended of
-    `distsearch.search.observers.Observer`. What they raise ends the search, and is raised here.
+    `callbacks` hear of every round: those of `distsearch.callbacks` (Progress, EarlyStopping, MLflow, TensorBoard,
+    WandB); functions of its record (`round`, `best_loss`, `accuracy`, …) that return True to end the search; or objects
+    with any of the methods of `distsearch.callbacks.Observer`. What they raise ends the search, saved, and is raised
+    here. In an interactive session there is a `Progress` without asking.
 
     Raises a `distsearch.errors.DistsearchError` that says what to change.
     """

@@ -6,13 +6,14 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from distsearch import callbacks as callbacks
 from distsearch.api.ask_tell import Optimizer as Optimizer
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer
 
 __version__: str
-__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "callbacks", "load", "minimize", "search"]
 
 Callback = Callable[[RoundRecord], Any] | Observer | Any
 
@@ -63,6 +64,7 @@ def search(
     name: str = ...,
     runs: str | PathLike[str] = ...,
     storage: str | PathLike[str] = ...,
+    track: Sequence[int | str] | int | str = ...,
     measure_every: int | None = ...,
     measure_first: int | None = ...,
     sigma: float = ...,
@@ -106,6 +108,7 @@ def minimize(
     name: str = ...,
     runs: str | PathLike[str] = ...,
     storage: str | PathLike[str] = ...,
+    track: Sequence[int | str] | int | str = ...,
     measure_every: int | None = ...,
     measure_first: int | None = ...,
     sigma: float = ...,

@@ -233,6 +233,13 @@ class OutputConfig(Settings, frozen=True):
             path=True,
         ),
     ] = ""
+    track: Annotated[
+        tuple[str, ...],
+        about(
+            "trackers that are sent settings, rounds and the model: mlflow, tensorboard or wandb, perhaps with a colon "
+            "and a URI, a folder or a project; or one of your own"
+        ),
+    ] = ()
     measure_every: (
         Annotated[
             int,

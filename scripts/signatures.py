@@ -24,13 +24,14 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from distsearch import callbacks as callbacks
 from distsearch.api.ask_tell import Optimizer as Optimizer
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer
 
 __version__: str
-__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "callbacks", "load", "minimize", "search"]
 
 Callback = Callable[[RoundRecord], Any] | Observer | Any
 

@@ -43,15 +43,21 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers": ({"errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
-    "reports": ({"errors", "objectives"}, {"msgspec", "numpy", "pyarrow"}),
+    "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
+    "reports": (KEPT | {"objectives", "search"}, {"msgspec", "numpy", "pyarrow"}),
+    "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
-    "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy", "pandas"}),
+    "api": (
+        KEPT | {"data", "export", "objectives", "reports", "search", "strategies", "workers"},
+        {"IPython", "msgspec", "numpy", "pandas"},
+    ),
+    "callbacks": ({"api", "search", "trackers"}, set()),
     "cli": (
-        SCORED | KEPT | {"jobs", "reports", "search", "storage", "strategies"},
+        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }
-DOORS = {"__init__": ({"api", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
+DOORS = {"__init__": ({"api", "callbacks", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
 
 # The dispatcher decides, and imports nothing that acts.
 PURE = "workers.dispatch."

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.api.callbacks import observers_of
+from distsearch.api.callbacks import observers_of, with_progress
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.wording import in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
@@ -25,6 +25,7 @@ from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import History, Observer
+from distsearch.search.provenance import provenance
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -45,7 +46,7 @@ def search(
     class_weight: Any = None,
 ) -> SearchResult:
     """See `distsearch.search`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
@@ -56,7 +57,8 @@ def search(
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         found, history = _found(assembly, settings, interrupts, observers)
     model = Model(assembly.config.network, dataset.schema, found.state.best.weights)
-    return SearchResult(model.weights, history, found.result, model)
+    origin = provenance(assembly.config, assembly.fingerprint, found.result)
+    return SearchResult(model.weights, history, found.result, model, origin)
 
 
 def minimize(
@@ -67,7 +69,7 @@ def minimize(
     callbacks: Any = (),
 ) -> FunctionResult:
     """See `distsearch.minimize`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
     if not isinstance(vectorized, bool):
         raise SettingError(f"vectorized: expected True or False, got {brief(vectorized)}")
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}

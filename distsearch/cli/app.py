@@ -121,6 +121,9 @@ def resume(
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
     ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Trackers; as before if not given, none if empty.", metavar="NAME[:URI]")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Continue even if another version or processor made the run.")
     ] = False,
@@ -134,7 +137,7 @@ def resume(
     stored = stored_run(run, runs)
     if storage is None:
         storage = storage_of(run)
-    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage)
+    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, track)
     _search(resumption.assembly, resumption.run, verbose, json)
 
 

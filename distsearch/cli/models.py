@@ -122,16 +122,27 @@ def _format(form: str, output: Path | None) -> str:
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", help="Safetensors file to write.", **FILE)],
+    to: Annotated[
+        Path,
+        typer.Option("--to", help="File to write, whose suffix says how: .onnx, .py, .json or .safetensors.", **FILE),
+    ],
     runs: RunsOption = "runs",
 ) -> None:
-    """Write a run's best weights as its network uses them: int8 as bytes, ternary and binary packed into bits."""
-    from distsearch.search.exporting import exported
+    """Write the model that a run found for others to use: the way from raw columns to predictions.
 
+    .onnx is for onnxruntime and the like (needs distsearch[onnx]), .py a Python file that needs NumPy alone, .json the
+    same graph for other languages; .safetensors has the weights alone, as the network uses them, few bits packed.
+    """
+    from distsearch.export.formats import check_format
+    from distsearch.search.provenance import provenance_of
+    from distsearch.search.resumption import stored_model
+
+    encode = check_format(to)
     check_output(to)
-    content = exported(stored_run(run, runs))
+    stored = stored_run(run, runs)
+    content = encode(stored_model(stored), provenance_of(stored))
     write(to, content)
-    say(f"the best weights of {run}, {len(content):,} bytes, are in {to}")
+    say(f"the model of {run}, {len(content):,} bytes, is in {to}")
 
 
 def _own(stored: "StoredRun") -> "dict[str, Examples]":

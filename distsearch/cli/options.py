@@ -128,7 +128,7 @@ def _defaults(having: dict[str, Declared]) -> str:
 
 def _option(setting: Declared, panel: str) -> inspect.Parameter:
     notes = [setting.unit] if setting.unit else []
-    if setting.default not in (None, ""):
+    if setting.default not in (None, "", ()):
         notes.append(f"default: {shown(setting.default)}")
     flags = f"--{setting.flag}/--no-{setting.flag}" if setting.type is bool else f"--{setting.flag}"
     option = typer.Option(

@@ -15,12 +15,13 @@ from rich.progress import BarColumn, Progress, TextColumn
 from distsearch.cli.logs import shown_by
 from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
+from distsearch.reports.status import Status
 from distsearch.runs.history import RoundRecord
-from distsearch.search.limits import Limits
 from distsearch.search.observers import Observer, Round
 
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
+RATE_SECONDS = 1.0  # over which a bar's rate is averaged at least
 
 
 class Reporter(Observer):
@@ -30,23 +31,17 @@ class Reporter(Observer):
         self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
     ) -> None:
         self._console = console
-        self._limits = config.stop
-        self._rounds = Limits(config.stop).rounds
+        self._status = Status(config.stop)
         self._measure = measure if verbose else None
-        self._accuracy: float | None = None
-        self._test = False
         self._due = 0.0
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
-        self._shown = (0.0, 0.0)  # passes and seconds when last shown
         self._bar = _bar(console) if console.is_terminal else None
         self._shown_by = shown_by(self.say)
 
     def round(self, done: Round) -> None:
         """Show a round if an update is due."""
         row = done.record
-        if row.accuracy is not None:
-            self._test = row.test_accuracy is not None
-            self._accuracy = row.test_accuracy if self._test else row.accuracy
+        self._status.hear(row)
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(done.after.best.weights)))
         self._latest = row, done.workers
@@ -74,48 +69,24 @@ class Reporter(Observer):
             self._show(*self._latest)
 
     def _show(self, row: RoundRecord, workers: int) -> None:
-        passes, seconds = self._shown
-        rate = (row.passes - passes) / max(row.seconds - seconds, 1e-9)
-        text = self._line(row, rate, workers)
+        text = self._status.line(row, workers)
         self._latest = None
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=self._share(row), text=text, refresh=True)
+            self._bar.update(self._bar.task_ids[0], completed=self._status.share(row), text=text, refresh=True)
             self._due = row.seconds + REFRESH_SECONDS
-            if row.seconds - seconds < 1:
-                return  # the rate is averaged over at least a second
-        else:
-            self._due = row.seconds + LINE_SECONDS
-            if row.round == 0:
-                return
+            self._status.restart_rate(row, at_least=RATE_SECONDS)
+            return
+        self._due = row.seconds + LINE_SECONDS
+        if row.round > 0:
             self.say(text)
-        self._shown = row.passes, row.seconds
-
-    def _line(self, row: RoundRecord, rate: float, workers: int) -> str:
-        parts = [_reached(row)]
-        if self._accuracy is not None:
-            parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
-        if row.non_finite:
-            parts.append(f"{row.non_finite} not finite")
-        parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]
-        return " · ".join(parts)
-
-    def _share(self, row: RoundRecord) -> float:
-        """The share used of the nearest limit, from 0 to 1."""
-        rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
-        seconds = row.seconds / self._limits.seconds if self._limits.seconds else 0.0
-        return min(1.0, max(rounds, seconds))
+            self._status.restart_rate(row)
 
 
 class Reached(NamedTuple):
-    """A search's progress, as parsed from a line of its output."""
+    """A search's progress, as parsed from a line of its output, see `reports.status`."""
 
     rounds: int
     loss: float
-
-
-def _reached(row: RoundRecord) -> str:
-    """The beginning of every progress line; `reached` parses it."""
-    return f"round {row.round + 1:,} · loss {row.best_loss:.4g}"
 
 
 _REACHED = re.compile(r"^round ([\d,]+) · loss (\S+)", re.MULTILINE)
@@ -145,19 +116,6 @@ def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[i
 
     with bar:
         yield move
-
-
-def short(number: float) -> str:
-    """A number in about four characters: 950, 12.3k, 4.5M."""
-    for size, suffix in ((1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{suffix}"
-    return f"{number:.3g}"
-
-
-def workers_text(workers: int) -> str:
-    """How many workers there are, in words."""
-    return "in this process" if workers == 0 else f"{workers} worker{'s' if workers > 1 else ''}"
 
 
 def _improvement(row: RoundRecord, measured: Measurement) -> str:

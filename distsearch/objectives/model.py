@@ -83,6 +83,11 @@ class Model:
         return cls(config, schema, network_for(config, schema).flat(tensors))
 
     @property
+    def network(self) -> Network:
+        """The network itself."""
+        return self._network
+
+    @property
     def weights_count(self) -> int:
         """The number of weights that its network has."""
         return self._network.weights_count

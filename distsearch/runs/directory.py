@@ -7,6 +7,7 @@ losses.bin                the loss of every candidate of every round
 best.safetensors          the lowest-loss weights, as tensors per layer
 checkpoint.safetensors    the strategy's state between two rounds
 result.json               how it ended; missing while the search runs
+tracking.json             what trackers know the run as; missing if there are none
 
 Wherever JSON is written, non-finite numbers are the texts "inf", "-inf" and "nan" (format 1 had null).
 """
@@ -145,6 +146,11 @@ class Run:
             failed.push(run._opened)
             yield run
             failed.pop_all()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run was made with and from."""
+        return self._manifest
 
     def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
         text = toml.to_toml(settings, strategy_settings)

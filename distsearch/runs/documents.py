@@ -5,6 +5,7 @@ and "nan". A null means that there is no value.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +45,17 @@ def named(value: Any) -> Any:
         case list() | tuple():
             return [named(each) for each in value]
     return value
+
+
+def numbers(record: msgspec.Struct, without: Iterable[str] = ()) -> dict[str, float]:
+    """The numbers in a record by name, truths as 1 and 0; those in a mapping by the names in it."""
+    found: dict[str, float] = {}
+    for name, value in msgspec.structs.asdict(record).items():
+        if name in without:
+            continue
+        pairs = value.items() if isinstance(value, Mapping) else [(name, value)]
+        found |= {key: float(each) for key, each in pairs if isinstance(each, bool | int | float)}
+    return found
 
 
 def sealed_json(document: msgspec.Struct) -> bytes:

@@ -12,6 +12,7 @@ from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import AUTO, LOSSES
 from distsearch.registry import Registry
+from distsearch.search.tracking import names_of
 from distsearch.strategies import STRATEGIES
 
 IN_MEMORY = "memory"  # stands in a run's configuration for data that came from Python
@@ -38,7 +39,8 @@ def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> st
 
 def modules(config: RunConfig) -> list[str]:
     """The modules that a configuration names, as `module:attribute`."""
-    return [name.partition(":")[0] for _, name in _named(config) if ":" in name]
+    named = [name for _, name in _named(config)] + names_of(config.output.track)  # which change no bit
+    return [name.partition(":")[0] for name in named if ":" in name]
 
 
 def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:

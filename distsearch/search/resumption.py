@@ -22,6 +22,7 @@ from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
 from distsearch.search.session import continue_run, publisher_of
+from distsearch.search.tracking import trackers, with_trackers
 from distsearch.settings import with_changes
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -40,6 +41,7 @@ class Resumption:
     def run(self, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
         """Continue from the last checkpoint, to the same bytes as if the run had never stopped."""
         self.assembly.check()
+        observers = [*observers, *trackers(self.assembly.config.output.track, resumed=True)]
         run = Run.reopen(self.stored, len(self.done), self.assembly.config, self.assembly.strategy.settings)
         with closing(run):
             interrupts = interrupts or Interrupts()
@@ -53,8 +55,9 @@ def prepare_to_resume(
     workers: int | None,
     force: bool,
     storage: str | None = None,
+    track: str | None = None,
 ) -> Resumption:
-    """The resumption of a run, with more rounds or seconds, and other workers or storage, where given.
+    """The resumption of a run, with more rounds or seconds, and other workers, storage or trackers, where given.
 
     Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
     differently here: other data, or, unless forced, another version of distsearch, NumPy or BLAS. StorageError if it is
@@ -68,7 +71,7 @@ def prepare_to_resume(
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
-    config = with_storage(_extended(assembly.config, done, rounds, seconds), storage)
+    config = with_trackers(with_storage(_extended(assembly.config, done, rounds, seconds), storage), track)
     assembly = assembly.configured(config)
     if (reached := assembly.limits(done).already) and stored.result is not None:
         raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
