@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distsearch.api.ask_tell import Optimizer
+    from distsearch.api.estimators import SearchClassifier, SearchRegressor
     from distsearch.api.results import FunctionResult, SearchResult
 
 # The first import of a subpackage sets it as an attribute of its package; later ones do not. So search/, whose own
@@ -21,13 +22,29 @@ if TYPE_CHECKING:
 import_module("distsearch.search")
 
 __version__ = "0.2.0"
-__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "SearchClassifier", "SearchRegressor", "__version__", "load", "minimize", "search"]
+ESTIMATORS = ("SearchClassifier", "SearchRegressor")  # import scikit-learn
 
 
 def __getattr__(name: str) -> Any:
     if name == "Optimizer":  # imports NumPy, and so waits until it is asked for
         return import_module("distsearch.api.ask_tell").Optimizer
+    if name in ESTIMATORS:
+        return _estimator(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _estimator(name: str) -> Any:
+    """The estimator of that name. Raises SettingError if scikit-learn is not installed."""
+    try:
+        import_module("sklearn")
+    except ImportError:
+        from distsearch.errors import SettingError
+
+        raise SettingError(
+            f'{name} needs scikit-learn, which is not installed; type pip install "distsearch[sklearn]"'
+        ) from None
+    return getattr(import_module("distsearch.api.estimators"), name)
 
 
 def search(

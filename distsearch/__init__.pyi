@@ -7,12 +7,14 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from distsearch.api.ask_tell import Optimizer as Optimizer
+from distsearch.api.estimators import SearchClassifier as SearchClassifier
+from distsearch.api.estimators import SearchRegressor as SearchRegressor
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer
 
 __version__: str
-__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "SearchClassifier", "SearchRegressor", "__version__", "load", "minimize", "search"]
 
 Callback = Callable[[RoundRecord], Any] | Observer | Any
 

@@ -41,13 +41,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "reports": ({"objectives"}, {"numpy"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
-    "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy", "pandas"}),
+    "api": (
+        KEPT | {"data", "machine", "objectives", "search", "strategies", "workers"},
+        {"msgspec", "numpy", "pandas", "sklearn"},
+    ),
     "cli": (
         SCORED | KEPT | {"jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }
-DOORS = {"__init__": ({"api", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
+DOORS = {"__init__": ({"api", "errors", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
 
 # The dispatcher decides, and imports nothing that acts.
 PURE = "workers.dispatch."

@@ -84,7 +84,7 @@ def kept_of(raw: Raw, places: Places | None) -> tuple[Places | slice, Weights | 
     among = np.arange(len(weights)) if places is None else places
     kept = among[weights[among] > 0]
     if not len(kept):
-        raise DataError(f"{raw.source}: expected examples of a weight above 0, but all {len(among)} have 0")
+        raise DataError(f"{raw.source}: expected examples of a weight above zero, but all {len(among)} have 0")
     return kept, weights[kept]
 
 

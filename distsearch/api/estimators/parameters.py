@@ -1,0 +1,93 @@
+"""From an estimator's parameters to a configuration; what is not given is chosen by the size of the data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from distsearch import strategies
+from distsearch.api.functions import GIVEN_AS_ARRAYS
+from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
+from distsearch.errors import SettingError, brief
+from distsearch.search.foreign_code import IN_MEMORY
+from distsearch.settings import declarations
+
+NODE_PERTURBATION = "node-perturbation"
+BATCH = 256
+PASSES, FEWEST_ROUNDS, MOST_ROUNDS = 30, 100, 3000
+RATE, DECAY = 0.02, 0.3  # chosen on tables that are not in the benchmark
+
+NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
+"""Settings that estimators have no use for, or have parameters of their own for."""
+
+PARAMETERS = {"layers", "activation", "loss", "strategy", "rounds", "seconds", "batch", "start", "scale", "workers"}
+OWN = {"rate", "decay"}  # settings of some strategies
+
+
+def configured(
+    estimator: Any, examples: int, seed: int, rounds: int | None = None, schedule: str = "cosine"
+) -> RunConfig:
+    """The configuration of an estimator's fit on so many examples. Raises SettingError."""
+    given = _settings(estimator)
+    flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
+    flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
+    flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
+    flags |= _of_strategy(estimator, flags["rounds"], schedule)
+    return from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
+
+
+def batch(estimator: Any, examples: int) -> int | None:
+    """The examples of each round; None for all of them."""
+    size = estimator.batch
+    if size is None:
+        return BATCH if examples >= 2 * BATCH else None
+    if not isinstance(size, bool) and hasattr(size, "__index__"):
+        return min(int(size), examples)  # of a fold that is smaller
+    raise SettingError(f"batch: expected a whole number, or None for what suits the data, got {brief(size)}")
+
+
+def rounds_per_pass(estimator: Any, examples: int) -> int:
+    """The rounds that it takes to see every example once."""
+    return -(-examples // (batch(estimator, examples) or examples))
+
+
+def _rounds(estimator: Any, examples: int) -> int | None:
+    if estimator.rounds is not None or estimator.seconds is not None:
+        return estimator.rounds
+    if estimator.strategy != NODE_PERTURBATION:
+        return DEFAULT_ROUNDS
+    return min(MOST_ROUNDS, max(FEWEST_ROUNDS, PASSES * rounds_per_pass(estimator, examples)))
+
+
+def _of_strategy(estimator: Any, rounds: int | None, schedule: str) -> dict[str, Any]:
+    """The strategy's own settings: those given, and those that suit it."""
+    chosen = {name: getattr(estimator, name) for name in OWN}
+    if estimator.strategy == NODE_PERTURBATION:
+        chosen = {name: value if chosen[name] is None else chosen[name] for name, value in _defaults().items()}
+        chosen["measure_every"] = rounds
+    if rounds is not None and "schedule" in _declared(estimator.strategy):
+        chosen["schedule"] = schedule
+    return chosen
+
+
+def _defaults() -> dict[str, float]:
+    return {"rate": RATE, "decay": DECAY}
+
+
+def _declared(strategy: str) -> set[str]:
+    """The names of a strategy's own settings; none for auto, which is yet to be chosen."""
+    if strategy == strategies.AUTO:
+        return set()
+    return {setting.name for setting in declarations(strategies.find(strategy).Settings)}
+
+
+def _settings(estimator: Any) -> dict[str, Any]:
+    """The further settings, by flag. Raises SettingError for those that are parameters, or that would do nothing."""
+    given = estimator.settings or {}
+    if not isinstance(given, Mapping):
+        raise SettingError(f"settings: expected a dictionary of further settings by their names, got {brief(given)}")
+    idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
+    for name in given:
+        if name in PARAMETERS | OWN:
+            raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
+        if name in idle | {"seed"}:
+            raise SettingError(f"settings: {name} would do nothing here: leave it out")
+    return dict(given)
