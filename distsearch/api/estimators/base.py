@@ -18,7 +18,7 @@ from distsearch.api.callbacks import observers_of
 from distsearch.api.estimators.distinct import distinct
 from distsearch.api.estimators.parameters import configured, rounds_per_pass
 from distsearch.api.estimators.sklearn_versions import validate_data
-from distsearch.api.estimators.validation import Validation
+from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
 from distsearch.api.wording import speaking_python
 from distsearch.config import RunConfig
@@ -30,7 +30,6 @@ from distsearch.data.weights import kept_of
 from distsearch.errors import SettingError, UserError
 from distsearch.machine import one_thread
 from distsearch.objectives.model import Model
-from distsearch.runs.history import RoundRecord
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble
 from distsearch.search.interrupts import passed_on
@@ -191,7 +190,8 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         """Search, and set what a fitted estimator has."""
         keep_ray()
         history, config, strategy = History(), assembly.config, assembly.strategy
-        observers = [history, *observers_of(self.callbacks or ())]
+        curve = Curve(strategy)
+        observers = [history, curve, *observers_of(self.callbacks or ())]
         validation = None
         if held_out is not None:
             validation = self._validation(assembly, schema, held_out)
@@ -211,15 +211,11 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         summary = structs.replace(found.result, loss=loss, rounds=len(history.records))
         self.result_ = SearchResult(weights, history.records, summary, model)
         self._fitted: tuple[Schema, Array, State | None] = schema, weights, state if partial else None
-        self._curve(history.records, continued)
+        self.loss_curve_ = [*(self.loss_curve_ if continued else []), *curve.losses]
+        self.n_iter_ = len(self.loss_curve_)
         self.best_loss_ = loss
         self.validation_scores_ = None if validation is None else validation.scores
         self.best_validation_score_ = None if validation is None else validation.best_score
-
-    def _curve(self, records: list[RoundRecord], continued: bool) -> None:
-        before = self.loss_curve_ if continued else []
-        self.loss_curve_ = [*before, *(record.center_loss for record in records)]
-        self.n_iter_ = len(self.loss_curve_)
 
     def _validation(self, assembly: Assembly, schema: Schema, held_out: Training) -> Validation:
         config, strategy = assembly.config, assembly.strategy

@@ -84,6 +84,8 @@ def _settings(estimator: Any) -> dict[str, Any]:
     given = estimator.settings or {}
     if not isinstance(given, Mapping):
         raise SettingError(f"settings: expected a dictionary of further settings by their names, got {brief(given)}")
+    if not given:
+        return {}
     idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
     for name in given:
         if name in PARAMETERS | OWN:

@@ -133,6 +133,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
                 f"loss: expected a loss of numbers, such as mean-squared-error, got {config.network.loss}; "
                 "SearchClassifier fits classes"
             )
+        self._flat = training.targets.ndim == 1
         self._mean, self._deviation = np.zeros(()), np.ones(())
         if config.data.scale:
             self._mean = np.asarray(np.average(training.targets, axis=0, weights=training.weights))
@@ -146,7 +147,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     def _decoded(self, outputs: Array) -> Array:
         numbers = outputs.astype(np.float64)
-        return (numbers[:, 0] if self._fitted[0].flat else numbers) * self._deviation + self._mean
+        return (numbers[:, 0] if self._flat else numbers) * self._deviation + self._mean
 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
         return float(r2_score(targets, predicted, sample_weight=weights))

@@ -1,4 +1,4 @@
-"""Early stopping: the search is scored on examples set aside, and ends when that gets no better."""
+"""What an estimator hears of its search: the loss of every round; scores on examples set aside, to stop early."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.search.observers import Observer, Round
-from distsearch.strategies.base import State
+from distsearch.strategies.base import AnyStrategy, State
 
 Array = NDArray[np.float32]
+
+
+class Curve(Observer):
+    """Keeps the loss of every round's center."""
+
+    def __init__(self, strategy: AnyStrategy) -> None:
+        self.losses: list[float] = []
+        self._strategy = strategy
+
+    def round(self, done: Round) -> None:
+        """Keep it."""
+        self.losses.append(self._strategy.center_loss(done.losses))
 
 
 class Validation(Observer):
