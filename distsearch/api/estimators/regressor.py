@@ -32,8 +32,8 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
-        rate: the strategy's learning rate; None: 0.02 for node-perturbation, else its own.
-        decay: weight decay, as a share of the rate; None: 0.3 for node-perturbation, else its own.
+        rate: the strategy's learning rate; None: for node-perturbation 0.02, or 0.01 without batches; else its own.
+        decay: weight decay, as a share of the rate; None: for node-perturbation 400 / examples, 0.5 at most.
         start: initial weights: he, glorot or course; None: what suits the activation.
         scale: standardise features and targets by their mean and deviation; predictions come in the units of y.
         early_stopping: set examples aside, stop when R² on them gets no better, and keep the best weights.
@@ -60,7 +60,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     def __init__(
         self,
-        layers: Sequence[int | str] | int | str = (64,),
+        layers: Sequence[int | str] | int | str = (100,),
         *,
         activation: Sequence[str] | str = "relu",
         loss: str = "mean-squared-error",
