@@ -16,7 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
 from distsearch import SearchClassifier, SearchRegressor
 
-SHORT = {"layers": (8,), "rounds": 60, "random_state": 0}
+SHORT = {"layers": (8,), "rounds": 40, "rate": 0.03, "random_state": 0}
 
 
 @pytest.fixture(scope="module")

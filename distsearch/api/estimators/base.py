@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from distsearch.api.callbacks import observers_of
 from distsearch.api.estimators.distinct import distinct
-from distsearch.api.estimators.parameters import configured, rounds_per_pass
+from distsearch.api.estimators.parameters import check_stopping, configured, rounds_per_pass
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
@@ -130,6 +130,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             kept_of(training.raw, None)  # refuses weights that cannot be
             held_out = None
             if self.early_stopping:
+                check_stopping(self)
                 training, held_out = self._split(training, strata, seed)
             training = Training(*distinct(training.features, training.targets, training.weights))
             before = self._fitted if self.warm_start and hasattr(self, "result_") else None

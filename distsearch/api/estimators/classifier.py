@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -207,10 +208,15 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         if not isinstance(given, Mapping):
             return class_weight_words(given)
         name_of = dict(zip(self.classes_.tolist(), names, strict=True))
-        for label in given:
+        for label, weight in given.items():
             if label not in name_of:
                 raise SettingError(
                     f"class_weight: expected labels of y, {brief(self.classes_.tolist())}, got {brief(label)}"
+                )
+            if not isinstance(weight, Real) or not 0 < weight < np.inf:
+                raise SettingError(
+                    f"class_weight: expected a weight above 0 for the label {brief(label)}, got {brief(weight)}; to "
+                    "leave a class out, remove its rows"
                 )
         return class_weight_words({name_of[label]: weight for label, weight in given.items()})
 

@@ -1,6 +1,7 @@
 """From an estimator's parameters to a configuration; what is not given is chosen by the size of the data."""
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from distsearch import strategies
@@ -37,12 +38,23 @@ def configured(
     return from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
 
 
+def check_stopping(estimator: Any) -> None:
+    """SettingError for parameters of early stopping that cannot be."""
+    share, patience, tol = estimator.validation_fraction, estimator.n_iter_no_change, estimator.tol
+    if not isinstance(share, Real) or not 0 < float(share) < 1:
+        raise SettingError(f"validation_fraction: expected a share above 0 and below 1, got {brief(share)}")
+    if not isinstance(patience, Integral) or patience < 1:
+        raise SettingError(f"n_iter_no_change: expected a whole number of at least 1, got {brief(patience)}")
+    if not isinstance(tol, Real) or not 0 <= float(tol) < float("inf"):
+        raise SettingError(f"tol: expected a number of at least 0, got {brief(tol)}")
+
+
 def batch(estimator: Any, examples: int) -> int | None:
     """The examples of each round; None for all of them."""
     size = estimator.batch
     if size is None:
         return BATCH if examples >= 2 * BATCH else None
-    if not isinstance(size, bool) and hasattr(size, "__index__"):
+    if isinstance(size, Integral) and not isinstance(size, bool):
         return min(int(size), examples)  # of a fold that is smaller
     raise SettingError(f"batch: expected a whole number, or None for what suits the data, got {brief(size)}")
 

@@ -137,9 +137,11 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         self._mean, self._deviation = np.zeros(()), np.ones(())
         if config.data.scale:
             self._mean = np.asarray(np.average(training.targets, axis=0, weights=training.weights))
-            squares = np.square(training.targets - self._mean)
-            deviation = np.sqrt(np.average(squares, axis=0, weights=training.weights))
-            self._deviation = np.where(deviation > 0, deviation, 1.0)
+            centred = training.targets - self._mean
+            largest = np.abs(centred).max(axis=0)
+            largest = np.where(largest > 0, largest, 1.0)  # whose square, unlike that of a share of it, may overflow
+            deviation = np.sqrt(np.average(np.square(centred / largest), axis=0, weights=training.weights))
+            self._deviation = np.where(deviation > 0, deviation * largest, 1.0)
         return features_dataset(training, self._words(training.targets), config)
 
     def _words(self, targets: Array) -> Array:
