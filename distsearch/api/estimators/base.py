@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from msgspec import structs
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from distsearch.api.callbacks import observers_of
 from distsearch.api.estimators.distinct import distinct
-from distsearch.api.estimators.parameters import check_stopping, configured, rounds_per_pass
+from distsearch.api.estimators.parameters import Suited, check_stopping, configured, rounds_per_pass
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
@@ -68,6 +68,8 @@ class Training:
 
 class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Fits a network by search; a subclass says what targets are and how outputs become predictions."""
+
+    _suited: ClassVar[Suited]  # what is chosen for parameters that are not given
 
     result_: SearchResult
     n_iter_: int

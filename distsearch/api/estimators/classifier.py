@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
+from distsearch.api.estimators.parameters import OF_CLASSES
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
@@ -74,6 +75,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     What cannot be used raises a ValueError that says what to change.
     """
 
+    _suited = OF_CLASSES
     classes_: Array
 
     def __init__(

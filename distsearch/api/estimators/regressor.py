@@ -9,6 +9,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 
 from distsearch.api.estimators.base import SearchEstimator, Training, features_dataset
+from distsearch.api.estimators.parameters import OF_NUMBERS
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
@@ -32,7 +33,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
-        rate: the strategy's learning rate; None: for node-perturbation 0.02, or 0.01 without batches; else its own.
+        rate: the strategy's learning rate; None: for node-perturbation 0.03, or 0.01 without batches; else its own.
         decay: weight decay, as a share of the rate; None: for node-perturbation 400 / examples, 0.5 at most.
         start: initial weights: he, glorot or course; None: what suits the activation.
         scale: standardise features and targets by their mean and deviation; predictions come in the units of y.
@@ -57,6 +58,8 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
     count as one, of their weights' sum.
     What cannot be used raises a ValueError that says what to change.
     """
+
+    _suited = OF_NUMBERS
 
     def __init__(
         self,
