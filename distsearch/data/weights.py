@@ -122,7 +122,8 @@ def class_weights(
         raise SettingError("--class-weight: expected classes to be learnt, but the loss compares numbers; leave it out")
     if list(words) == [BALANCED]:
         sums = np.bincount(targets, weights, len(classes))
-        return tuple((sums.sum() / (len(classes) * sums)).tolist())
+        even = sums.sum() / len(classes)
+        return tuple(np.divide(even, sums, out=np.ones(len(classes)), where=sums > 0).tolist())
     return _listed_weights(words, classes)
 
 

@@ -142,6 +142,7 @@ def test_rare_classes_are_found_when_balanced():
         return (SearchClassifier(**SHORT, **given).fit(X, y).predict(X)[y == "seldom"] == "seldom").mean()
 
     assert recall() < 0.6 < 0.75 < recall(class_weight="balanced")
+    assert SearchClassifier(class_weight="balanced", **SHORT).fit(X, y, sample_weight=y == "often").score(X, y) == 0.9
     assert recall(class_weight={"seldom": 9}) == recall(class_weight="balanced")
 
 
@@ -176,6 +177,9 @@ def test_partial_fits_continue_with_classes_that_come_later(wine):
             fitted.partial_fit(X[y == label][::2], y[y == label][::2], classes=[0, 1, 2])
     assert fitted.n_iter_ == 60
     assert fitted.score(X[1::2], y[1::2]) > 0.8
+    assert fitted.partial_fit(X[:1], y[:1]).n_iter_ == 61
+    with pytest.raises(ValueError, match="classes: expected all labels that will come, at least 2"):
+        SearchClassifier().partial_fit(X[y == 0], y[y == 0])
     with pytest.raises(ValueError, match="y: expected labels among classes, got 3"):
         fitted.partial_fit(X, y + 1)
     with pytest.raises(ValueError, match="classes: expected those of the first call"):

@@ -155,6 +155,8 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
             self.classes_ = np.unique(y if classes is None else np.asarray(classes))
         elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
             raise InvalidValueError("classes: expected those of the first call of partial_fit")
+        if len(self.classes_) < 2:
+            raise InvalidValueError("classes: expected all labels that will come, at least 2 of them")
         if unknown := sorted(set(y.tolist()) - set(self.classes_.tolist())):
             raise InvalidValueError(f"y: expected labels among classes, got {brief(unknown[0])}")
         if self.class_weight == BALANCED:
@@ -185,7 +187,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
     def _checked(self, X: ArrayLike, y: ArrayLike, reset: bool) -> tuple[Array, Array]:
-        features, labels = validate_data(self, X, y, reset=reset, dtype=np.float64, ensure_min_samples=2)
+        features, labels = validate_data(self, X, y, reset=reset, dtype=np.float64, ensure_min_samples=1 + reset)
         check_classification_targets(labels)
         return features, column_or_1d(labels, warn=True)
 

@@ -126,7 +126,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     def _checked(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, reset: bool) -> Training:
         features, targets = validate_data(
-            self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+            self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=1 + reset
         )
         return Training(features, np.asarray(targets, np.float64), self._checked_weights(sample_weight))
 
