@@ -17,6 +17,7 @@ def benchmark(monkeypatch):
     return benchmark_estimators
 
 
+@pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning")  # of scikit-learn 1.5 under SciPy 1.17
 def test_every_method_is_ranked(benchmark, capsys):
     benchmark.main(["--only", "wine", "--folds", "2"])
     lines = capsys.readouterr().out.splitlines()
