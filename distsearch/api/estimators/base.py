@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from distsearch.api.callbacks import observers_of
 from distsearch.api.estimators.distinct import distinct
-from distsearch.api.estimators.parameters import Suited, check_stopping, configured, rounds_per_pass
+from distsearch.api.estimators.parameters import Suited, check_stopping, configured, rounds_per_pass, with_rate
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
@@ -138,7 +138,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             before = self._fitted if self.warm_start and hasattr(self, "result_") else None
             config = configured(self, len(training.features), seed)
             dataset = self._dataset(training, config) if before is None else self._further(training, before[0])
-            assembly = assemble(config, dataset)
+            assembly = self._assembly(config, dataset)
             if before is not None:
                 first = self._first(assembly, before[1])
                 assembly = _starting(assembly, assembly.strategy.init(first, seed))
@@ -155,7 +155,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             rounds = done + rounds_per_pass(self, count)
             config = configured(self, count, seed, rounds, schedule="constant")
             dataset = self._dataset(training, config) if before is None else self._further(training, before[0])
-            assembly = assemble(config, dataset)
+            assembly = self._assembly(config, dataset)
             if before is not None and state is None:
                 assembly = _starting(assembly, assembly.strategy.init(self._first(assembly, before[1]), seed))
             elif before is not None and state is not None:
@@ -163,6 +163,9 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
                 weights = assembly.strategy.proposed(state)
                 assembly = _starting(assembly, replace(state, best=Best.unknown(weights)))
             self._search(assembly, dataset.schema, None, before is not None, partial=True)
+
+    def _assembly(self, config: RunConfig, dataset: Dataset) -> Assembly:
+        return assemble(with_rate(self, config, dataset.schema, len(dataset.train.features)), dataset)
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))

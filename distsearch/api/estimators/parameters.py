@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from distsearch import strategies
 from distsearch.api.functions import GIVEN_AS_ARRAYS
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
+from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
+from distsearch.objectives.model import network_for
+from distsearch.search.assembly import network_task
 from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.settings import declarations
 
@@ -50,6 +55,16 @@ def configured(
     return from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
 
 
+def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) -> RunConfig:
+    """The configuration with a learning rate for node-perturbation, if it has none: less for wide and deep networks."""
+    if estimator.strategy != NODE_PERTURBATION or "rate" in config.settings:
+        return config
+    task = network_task(config, network_for(config.network, schema), examples)
+    own = strategies.create(NODE_PERTURBATION, config.settings, task).settings.rate
+    rate = min(_suited(estimator, examples).rate, own)
+    return structs.replace(config, settings={**config.settings, "rate": rate})
+
+
 def check_stopping(estimator: Any) -> None:
     """SettingError for parameters of early stopping that cannot be."""
     share, patience, tol = estimator.validation_fraction, estimator.n_iter_no_change, estimator.tol
@@ -89,8 +104,8 @@ def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: st
     """The strategy's own settings: those given, and those that suit it."""
     chosen = {name: getattr(estimator, name) for name in OWN}
     if estimator.strategy == NODE_PERTURBATION:
-        suited = {"rate": _suited(estimator, examples).rate, "decay": min(LARGEST_DECAY, DECAYED / examples)}
-        chosen = {name: value if chosen[name] is None else chosen[name] for name, value in suited.items()}
+        if estimator.decay is None:
+            chosen["decay"] = min(LARGEST_DECAY, DECAYED / examples)
         chosen["measure_every"] = rounds
     if rounds is not None and "schedule" in _declared(estimator.strategy):
         chosen["schedule"] = schedule

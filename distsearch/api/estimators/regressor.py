@@ -33,7 +33,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
-        rate: the strategy's learning rate; None: for node-perturbation 0.03, or 0.01 without batches; else its own.
+        rate: the strategy's learning rate; None: for node-perturbation at most 0.03, or 0.01 without batches.
         decay: weight decay, as a share of the rate; None: for node-perturbation 400 / examples, 0.5 at most.
         start: initial weights: he, glorot or course; None: what suits the activation.
         scale: standardise features and targets by their mean and deviation; predictions come in the units of y.
