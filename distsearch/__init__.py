@@ -34,6 +34,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def _estimator(name: str) -> Any:
     """The estimator of that name. Raises SettingError if scikit-learn is not installed."""
     try:
