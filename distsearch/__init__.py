@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distsearch.api.ask_tell import Optimizer
-    from distsearch.api.estimators import SearchClassifier, SearchRegressor
     from distsearch.api.results import FunctionResult, SearchResult
 
 # The first import of a subpackage sets it as an attribute of its package; later ones do not. So search/, whose own
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 import_module("distsearch.search")
 
 __version__ = "0.2.0"
-__all__ = ["Optimizer", "SearchClassifier", "SearchRegressor", "__version__", "load", "minimize", "search"]
-ESTIMATORS = ("SearchClassifier", "SearchRegressor")  # import scikit-learn
+__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+ESTIMATORS = ("SearchClassifier", "SearchRegressor")  # not in __all__: `import *` shall not need scikit-learn
 
 
 def __getattr__(name: str) -> Any:
@@ -35,7 +34,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *ESTIMATORS})
 
 
 def _estimator(name: str) -> Any:

@@ -14,7 +14,7 @@ from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer
 
 __version__: str
-__all__ = ["Optimizer", "SearchClassifier", "SearchRegressor", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
 
 Callback = Callable[[RoundRecord], Any] | Observer | Any
 

@@ -307,6 +307,7 @@ def test_without_scikit_learn_a_sentence_says_what_to_install():
     program = (
         "import sys; sys.modules['sklearn'] = None\n"
         "import distsearch\n"
+        "from distsearch import *\n"
         "try: distsearch.SearchClassifier\n"
         "except distsearch.errors.SettingError as error: print(error)"
     )

@@ -34,7 +34,7 @@ def test_the_stub_is_made_from_the_settings(monkeypatch):
     import signatures
 
     assert signatures.STUB.read_text(encoding="utf-8") == signatures.stub(), "run scripts/signatures"
-    assert set(distsearch.__all__) <= {*dir(distsearch)}
+    assert {*distsearch.__all__, *distsearch.ESTIMATORS} <= {*dir(distsearch)}
 
 
 @pytest.mark.slow
