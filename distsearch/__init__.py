@@ -23,6 +23,7 @@ import_module("distsearch.search")
 
 __version__ = "0.2.0"
 __all__ = ["Optimizer", "__version__", "callbacks", "load", "minimize", "search"]
+ESTIMATORS = ("SearchClassifier", "SearchRegressor")  # not in __all__: `import *` shall not need scikit-learn
 
 
 def __getattr__(name: str) -> Any:
@@ -30,7 +31,26 @@ def __getattr__(name: str) -> Any:
         return import_module("distsearch.api.ask_tell").Optimizer
     if name == "callbacks":
         return import_module("distsearch.callbacks")
+    if name in ESTIMATORS:
+        return _estimator(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *ESTIMATORS})
+
+
+def _estimator(name: str) -> Any:
+    """The estimator of that name. Raises SettingError if scikit-learn is not installed."""
+    try:
+        import_module("sklearn")
+    except ImportError:
+        from distsearch.errors import SettingError
+
+        raise SettingError(
+            f'{name} needs scikit-learn, which is not installed; type pip install "distsearch[sklearn]"'
+        ) from None
+    return getattr(import_module("distsearch.api.estimators"), name)
 
 
 def search(

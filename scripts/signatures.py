@@ -26,6 +26,8 @@ from numpy.typing import ArrayLike
 
 from distsearch import callbacks as callbacks
 from distsearch.api.ask_tell import Optimizer as Optimizer
+from distsearch.api.estimators import SearchClassifier as SearchClassifier
+from distsearch.api.estimators import SearchRegressor as SearchRegressor
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,14 @@ import distsearch
 GUIDE = Path(distsearch.__file__).parent / "guide"
 
 
+def texts(page: str, language: str) -> list[str]:
+    """The blocks of a language on a page."""
+    return re.findall(rf"```{language}\n(.*?)```", (GUIDE / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
 def blocks(page: str) -> list[list[list[str]]]:
     """The blocks of commands on a page, each command as its words after `distsearch`."""
-    text = (GUIDE / page).read_text(encoding="utf-8")
-    found = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    found = texts(page, "sh")
     return [[shlex.split(line)[1:] for line in block.splitlines()] for block in found]
 
 
@@ -72,3 +77,14 @@ def test_a_table_of_one_s_own_goes_the_way_the_guide_says(tmp_path):
     assert (tmp_path / "predicted.csv").read_text().splitlines()[0] == "customer,left,probability"
     assert [json.loads(line)["city"] for line in said[3].splitlines()] == ["Rome", "Bern"]
     assert (tmp_path / "joined.csv").read_text().startswith("since,city,age,customer,left,probability\n")
+
+
+@pytest.mark.slow
+def test_estimators_do_what_the_guide_says(tmp_path, ray_with_three_cpus):
+    for words in chain(*blocks("estimators.md")):
+        succeeded(*words, "--workers", "0", cwd=tmp_path)
+    names: dict[str, object] = {}
+    for program in texts("estimators.md", "python"):
+        exec(program, names)  # noqa: S102  (our own page)
+    assert names["classifier"].score(names["X_test"], names["y_test"]) > 0.95
+    assert names["steps"].score(names["X_test"], names["y_test"]) > 0.9

@@ -48,8 +48,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (
-        KEPT | {"data", "export", "objectives", "reports", "search", "strategies", "workers"},
-        {"IPython", "msgspec", "numpy", "pandas"},
+        KEPT | {"data", "export", "machine", "objectives", "reports", "search", "strategies", "workers"},
+        {"IPython", "msgspec", "numpy", "pandas", "sklearn"},
     ),
     "callbacks": ({"api", "search", "trackers"}, set()),
     "cli": (
@@ -57,7 +57,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }
-DOORS = {"__init__": ({"api", "callbacks", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
+DOORS = {
+    "__init__": ({"api", "callbacks", "errors", "search"}, set()),
+    "__main__": ({"cli", "errors", "workers"}, {"typer"}),
+}
 
 # The dispatcher decides, and imports nothing that acts.
 PURE = "workers.dispatch."

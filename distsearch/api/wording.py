@@ -10,7 +10,7 @@ from distsearch.errors import DistsearchError
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
-_QUALIFIED = re.compile(rf"\b(?:{'|'.join(SECTIONS)})\.(?=[a-z_]+: )")
+_QUALIFIED = re.compile(rf"\b(?:{'|'.join(SECTIONS)})\.(?P<name>[a-z_]+)(?=: )")
 
 
 def in_python(sentence: str) -> str:
@@ -23,7 +23,12 @@ def in_python(sentence: str) -> str:
             return f"{name}={value}" if value.isdecimal() else f'{name}="{value}"'
         return f"{name}=True" if found["flag"] in switches else name
 
-    return _QUALIFIED.sub("", _FLAG.sub(argument, sentence))
+    names = {f"{section}.{setting.name}": setting.flag.replace("-", "_") for section, setting in options()}
+
+    def unqualified(found: re.Match[str]) -> str:
+        return names.get(found[0], found["name"])
+
+    return _QUALIFIED.sub(unqualified, _FLAG.sub(argument, sentence))
 
 
 @contextmanager

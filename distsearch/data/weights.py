@@ -89,7 +89,7 @@ def kept_of(raw: Raw, places: Places | None) -> tuple[Places | slice, Weights | 
     among = np.arange(len(weights)) if places is None else places
     kept = among[weights[among] > 0]
     if not len(kept):
-        raise DataError(f"{raw.source}: expected examples of a weight above 0, but all {len(among)} have 0")
+        raise DataError(f"{raw.source}: expected examples of a weight above zero, but all {len(among)} have 0")
     return kept, weights[kept]
 
 
@@ -127,7 +127,8 @@ def class_weights(
         raise SettingError("--class-weight: expected classes to be learnt, but the loss compares numbers; leave it out")
     if list(words) == [BALANCED]:
         sums = np.bincount(targets, weights, len(classes))
-        return tuple((sums.sum() / (len(classes) * sums)).tolist())
+        even = sums.sum() / len(classes)
+        return tuple(np.divide(even, sums, out=np.ones(len(classes)), where=sums > 0).tolist())
     return _listed_weights(words, classes)
 
 

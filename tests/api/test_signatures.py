@@ -22,6 +22,8 @@ accuracy: float | None = result.accuracy
 loss: float = distsearch.minimize(np.sum, [0.0], sigma=0.5, callbacks=[lambda record: record.best_loss < 1]).loss
 best = distsearch.Optimizer("cma-es", [0.0], sigma=0.5).best
 again: distsearch.Optimizer = distsearch.Optimizer.load("file")
+fitted: distsearch.SearchClassifier = distsearch.SearchClassifier(64, rounds=9).fit(X, y, sample_weight=[1, 2, 1, 1])
+weighted: float = distsearch.search(X, y, sample_weight=[1, 2, 1, 1], class_weight={0: 2.0}).loss
 reveal_type(distsearch.load("file").history[0].best_loss)
 """
 WRONG = PROGRAM.replace("layers=64", "layers=6.5").replace("population=8", 'population="many"')
@@ -32,7 +34,7 @@ def test_the_stub_is_made_from_the_settings(monkeypatch):
     import signatures
 
     assert signatures.STUB.read_text(encoding="utf-8") == signatures.stub(), "run scripts/signatures"
-    assert set(distsearch.__all__) <= {*dir(distsearch), "Optimizer"}
+    assert {*distsearch.__all__, *distsearch.ESTIMATORS} <= {*dir(distsearch)}
 
 
 @pytest.mark.slow

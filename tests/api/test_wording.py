@@ -18,6 +18,7 @@ from distsearch.errors import DataError, ObjectiveError, SettingError
         ("give --rounds or --horizon", "give rounds or horizon"),
         ("choose a smaller --test-share or another --data-seed", "choose a smaller test_share or another data_seed"),
         ("stop.rounds: expected a whole number", "rounds: expected a whole number"),
+        ("workers.count: expected a whole number", "workers: expected a whole number"),
         ("hill-climb.sigma: expected 1 -- no more", "hill-climb.sigma: expected 1 -- no more"),
     ],
 )
