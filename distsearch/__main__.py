@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import typer
 
-from distsearch.cli import logs, streams
-from distsearch.cli.app import application
+from distsearch.cli import aliases, logs, streams
+from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
@@ -81,6 +81,9 @@ def _leave(code: int) -> NoReturn:
 
 def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(application(arguments))
+    if COMPLETION_VARIABLE in os.environ:  # a shell asks what may come next
+        command.main(prog_name="distsearch", complete_var=COMPLETION_VARIABLE)
+    arguments = aliases.understood(arguments)
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)

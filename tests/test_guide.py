@@ -30,3 +30,20 @@ def test_networks_without_gradients_learn_as_the_guide_says(tmp_path, commands):
     for run in (tmp_path / "runs").iterdir():
         result = json.loads(succeeded("show", run.name, "--json", cwd=tmp_path).stdout)["result"]
         assert result["test_accuracy"] > 0.85
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_pictures_does_what_it_says(tmp_path):
+    """In their order, in one folder. The files are there in the end."""
+    for block in blocks("see.md"):
+        for words in block:
+            here = ["--workers", "0"] if words[0] in ("run", "compare") else []
+            succeeded(*words, *here, cwd=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "runs",
+        "loss.png",
+        "boundary.gif",
+        "report.html",
+        "compared.html",
+    }
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["spiral"]

@@ -39,7 +39,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workers": ({"errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
-    "reports": ({"objectives"}, {"numpy"}),
+    "reports": (
+        SCORED | KEPT | {"machine", "randomness", "search", "strategies"},
+        {"PIL", "matplotlib", "msgspec", "numpy", "plotext", "rich"},
+    ),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy", "pandas"}),
     "cli": (

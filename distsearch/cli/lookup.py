@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 def stored(run: str, runs: str) -> "StoredRun":
     """The run with this name in the folder `runs`, or at this path; one in storage is first fetched to `runs`."""
-    from distsearch.runs.directory import StoredRun, run_paths
+    from distsearch.runs.directory import StoredRun
+    from distsearch.runs.layout import run_paths
     from distsearch.storage import fetch, is_stored
 
     folder = as_path(runs)
@@ -22,9 +23,9 @@ def stored(run: str, runs: str) -> "StoredRun":
         if place.is_dir():
             return StoredRun(place)
     names = [path.name for path in run_paths(folder)]
-    raise RunError(
-        unknown("run", run, names) if names else f"expected a run, got {brief(run)}: there are none in {runs}"
-    )
+    if not names:
+        raise RunError(f"expected a run, got {brief(run)}: there are none in {runs}")
+    raise RunError(f"{unknown('run', run, names)}: `distsearch list` shows them")
 
 
 def storage_of(run: str) -> str | None:

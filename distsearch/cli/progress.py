@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from distsearch.cli.logs import shown_by
@@ -21,13 +21,23 @@ from distsearch.search.observers import Observer, Round
 
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
+PICTURE_SECONDS = 0.4
+PICTURE_SHARE = 0.2  # of the time
+
+Picture = Callable[[Round], RenderableType]
+"""Draws what a round has come to, for the terminal."""
 
 
 class Reporter(Observer):
     """Shows a search's progress to the user, on stderr."""
 
     def __init__(
-        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
+        self,
+        console: Console,
+        config: RunConfig,
+        verbose: bool,
+        measure: Callable[[NDArray[np.float32]], Measurement],
+        picture: Picture | None = None,
     ) -> None:
         self._console = console
         self._limits = config.stop
@@ -39,6 +49,10 @@ class Reporter(Observer):
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
         self._shown = (0.0, 0.0)  # passes and seconds when last shown
         self._bar = _bar(console) if console.is_terminal else None
+        self._picture = picture
+        self._next_picture = 0.0
+        if picture and not self._bar:
+            self.say("--live needs a terminal: lines instead")
         self._shown_by = shown_by(self.say)
 
     def round(self, done: Round) -> None:
@@ -50,8 +64,18 @@ class Reporter(Observer):
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(done.after.best.weights)))
         self._latest = row, done.workers
+        if self._picture and self._bar and row.seconds >= self._next_picture:
+            self._draw(self._picture, self._bar, done)
         if row.seconds >= self._due:
             self._show(row, done.workers)
+
+    def _draw(self, picture: Picture, bar: "_Bar", done: Round) -> None:
+        """Draw the picture anew; that may take a share of the time."""
+        began = time.perf_counter()
+        bar.picture = picture(done)
+        bar.refresh()
+        took = time.perf_counter() - began
+        self._next_picture = done.record.seconds + max(PICTURE_SECONDS, took / PICTURE_SHARE)
 
     def say(self, sentence: str) -> None:
         """Print a line, above the bar."""
@@ -70,6 +94,8 @@ class Reporter(Observer):
         self._shown_by.__exit__(kind, error, trace)
         if self._bar:
             self._bar.stop()
+            if self._bar.picture is not None:
+                self._console.print(self._bar.picture)
         elif self._latest:
             self._show(*self._latest)
 
@@ -165,8 +191,20 @@ def _improvement(row: RoundRecord, measured: Measurement) -> str:
     return f"new best weights in round {row.round}: loss {row.best_loss:.6f}{accuracy}"
 
 
-def _bar(console: Console) -> Progress:
+class _Bar(Progress):
+    """A bar below a picture, if there is one."""
+
+    picture: RenderableType | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What is shown, from top to bottom."""
+        if self.picture is not None:
+            yield self.picture
+        yield from super().get_renderables()
+
+
+def _bar(console: Console) -> _Bar:
     columns = BarColumn(bar_width=20), TextColumn("{task.fields[text]}", markup=False)
-    bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
+    bar = _Bar(*columns, console=console, auto_refresh=False, transient=True)
     bar.add_task("", total=1.0, text="starting")
     return bar
