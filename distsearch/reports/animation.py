@@ -13,7 +13,7 @@ from distsearch.machine import one_thread
 from distsearch.objectives.model import Model
 from distsearch.reports import curves
 from distsearch.reports.boundary import Plane, chosen
-from distsearch.reports.drawing import STYLE, draw_boundary
+from distsearch.reports.drawing import draw_boundary, styled
 from distsearch.reports.figures import GREY, Boundary, Curves, colour, number_text
 from distsearch.reports.packages import imported
 from distsearch.reports.subjects import Subject
@@ -35,7 +35,7 @@ class Moment(NamedTuple):
     weights: NDArray[np.float32]
 
 
-def moments(subject: Subject, most: int = FRAMES) -> Iterator[Moment]:
+def moments(subject: Subject, most: int) -> Iterator[Moment]:
     """Some of a run's rounds, denser at the beginning, where most happens; made again from its records.
 
     A strategy whose decisions are not all recorded evaluates its rounds again.
@@ -68,7 +68,7 @@ def animated(subject: Subject, features: tuple[str, ...] = ()) -> bytes:
     plane = Plane(subject.model, subject.dataset.train, pair, GRID)
     film = _Film(curves.losses([subject], curves.ROUNDS))
     model = subject.model
-    for moment in moments(subject):
+    for moment in moments(subject, FRAMES):
         seen = plane.seen(Model(model.config, model.schema, moment.weights), "")
         film.add(seen, moment.record)
     return _gif(film.pictures)
@@ -80,11 +80,9 @@ class _Film:
     def __init__(self, losses: Curves) -> None:
         self.pictures: list[Any] = []
         self._losses = losses
-        matplotlib = imported("matplotlib")
-        imported("matplotlib.backends.backend_agg")
-        with matplotlib.rc_context(STYLE):
+        with styled():
             figure = imported("matplotlib.figure").Figure(figsize=SIZE, dpi=DPI)
-            self._canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
+            self._canvas = imported("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
             self._axes = figure.subplots(1, 2, width_ratios=(3, 2))
             figure.subplots_adjust(left=0.1, right=0.98, bottom=0.14, top=0.9, wspace=0.3)
 
@@ -92,7 +90,7 @@ class _Film:
         """Add a picture of a round that is done."""
         pillow = imported("PIL.Image")
         left, right = self._axes
-        with imported("matplotlib").rc_context(STYLE):
+        with styled():
             for axes in self._axes:
                 axes.clear()
             draw_boundary(boundary, left, key=False)

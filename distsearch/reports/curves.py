@@ -47,8 +47,10 @@ def accuracies(subjects: Sequence[Subject], by: str = "") -> Curves:
     grouped = groups(subjects)
     by = by or axis_for(grouped)
     for subject in subjects:
-        if subject.rounds and not np.isfinite(column(subject.rounds, "accuracy")).any():
-            raise RunError(f"{subject.name} has no accuracy, as it learns numbers: take --what loss")
+        if not subject.stored.manifest.data.get("classes"):
+            raise RunError(f"{subject.name} has no accuracy, as it learns no classes: take --what loss")
+        if not np.isfinite(_track(subject, by, "accuracy")[1]).any():
+            raise RunError(f"{subject.name} has not measured its accuracy yet: take --what loss")
     lines: list[Line] = []
     for number, group in enumerate(grouped):
         training = _of_group(group, number, by, "accuracy")

@@ -1,6 +1,9 @@
 """Draws figures with matplotlib, into files."""
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +67,18 @@ def check_format(path: Path) -> str:
     return suffix
 
 
+@contextmanager
+def styled() -> Iterator[None]:
+    """While entered, matplotlib draws in our style; letters that its fonts lack become boxes without a word."""
+    with imported("matplotlib").rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 def drawn(figure: Figure, form: str) -> bytes:
     """A figure as a file of that format: the same bytes for the same figure and matplotlib."""
-    matplotlib = imported("matplotlib")
-    imported("matplotlib.figure")
-    with matplotlib.rc_context(STYLE):
-        canvas = matplotlib.figure.Figure(figsize=SIZE, layout="constrained")
+    with styled():
+        canvas = imported("matplotlib.figure").Figure(figsize=SIZE, layout="constrained")
         draw(figure, canvas.add_subplot())
         if figure.note:
             canvas.supxlabel(figure.note, fontsize=8.5, color="#5a6372", x=0.01, ha="left")

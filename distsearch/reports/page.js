@@ -50,6 +50,18 @@ function logTicks(low, high, most) {
   return [];
 }
 
+// Draw again whenever the place has another width.
+function redrawn(place, draw) {
+  let width = 0;
+  const look = () => {
+    if (place.clientWidth === width) return;
+    width = place.clientWidth;
+    draw();
+  };
+  look();
+  new ResizeObserver(() => setTimeout(look)).observe(place);
+}
+
 class Chart {
   constructor(place, data) {
     this.place = place;
@@ -57,7 +69,6 @@ class Chart {
     this.zoom = null; // the range of x that is shown, if it is not all
     this.tip = place.querySelector(".tip");
     this.clip = `clip-${Chart.count++}`;
-    new ResizeObserver(() => this.draw()).observe(place);
     place.addEventListener("pointermove", (event) => this.hover(event));
     place.addEventListener("pointerleave", () => this.leave());
     place.addEventListener("pointerdown", (event) => this.begin(event));
@@ -65,6 +76,7 @@ class Chart {
     place.addEventListener("dblclick", () => this.show(null));
     this.all = place.querySelector(".all");
     this.all.addEventListener("click", () => this.show(null));
+    redrawn(place, () => this.draw());
   }
 
   show(zoom) {
@@ -262,7 +274,7 @@ class Plane {
   constructor(place, data) {
     this.place = place;
     this.data = data;
-    new ResizeObserver(() => this.draw()).observe(place);
+    redrawn(place, () => this.draw());
   }
 
   colours() {

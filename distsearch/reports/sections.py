@@ -130,10 +130,8 @@ def network(subject: Subject) -> str:
 def computed(subject: Subject) -> str:
     """Who computed it, and when workers came, went or were slow."""
     manifest, rounds = subject.stored.manifest, subject.rounds
-    machines = [("the search's own process", manifest.machine), *(("worker", each) for each in manifest.workers)]
-    names = sorted({name for _, machine in machines for name in machine})
-    rows = [(what, *(machine.get(name, "") for name in names)) for what, machine in machines]
-    parts = [html.table(rows, ("", *names))]
+    parts = [f"<h3>The search's own process</h3>{html.definitions(manifest.machine.items())}"]
+    parts += [f"<h3>Workers of this kind</h3>{html.definitions(each.items())}" for each in manifest.workers]
     if manifest.events:
         told = [
             (f"{each.seconds:.2f} s", f"{each.round + 1:,}", _workers(each.workers), f"{each.retried:,}")

@@ -26,6 +26,7 @@ from distsearch.reports.figures import (
     ticks,
 )
 from distsearch.reports.packages import imported
+from distsearch.text import escaped
 
 SMALLEST_WIDTH, LARGEST_WIDTH = 40, 120  # characters
 HEIGHT = 18  # rows
@@ -63,7 +64,8 @@ class Terminal:
         return Group(*parts)
 
     def _plain(self, text: str) -> str:
-        """The text in ASCII, where that is all there is."""
+        """The text with control characters as escapes, and in ASCII where that is all there is."""
+        text = escaped(text)
         if self._utf8:
             return text
         return text.replace("σ", "sigma").replace("–", "-").replace("…", "...").encode("ascii", "replace").decode()
