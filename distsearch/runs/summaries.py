@@ -113,7 +113,7 @@ def _read(path: Path) -> Summary:
         seed=config.strategy.seed,
         step=config.settings.get("sigma", config.settings.get("rate")),
         weights=manifest.weights,
-        config=msgspec.to_builtins(config),
+        config=msgspec.json.decode(msgspec.json.encode(config)),  # as it is read from the index
         **known,
     )
 
