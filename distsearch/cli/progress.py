@@ -51,6 +51,7 @@ class Reporter(Observer):
         self._bar = _bar(console) if console.is_terminal else None
         self._picture = picture
         self._next_picture = 0.0
+        self._undrawn: Round | None = None  # the latest round if it is not in the picture
         if picture and not self._bar:
             self.say("--live needs a terminal: lines instead")
         self._shown_by = shown_by(self.say)
@@ -64,8 +65,10 @@ class Reporter(Observer):
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(done.after.best.weights)))
         self._latest = row, done.workers
-        if self._picture and self._bar and row.seconds >= self._next_picture:
-            self._draw(self._picture, self._bar, done)
+        if self._picture and self._bar:
+            self._undrawn = done
+            if row.seconds >= self._next_picture:
+                self._draw(self._picture, self._bar, done)
         if row.seconds >= self._due:
             self._show(row, done.workers)
 
@@ -74,6 +77,7 @@ class Reporter(Observer):
         began = time.perf_counter()
         bar.picture = picture(done)
         bar.refresh()
+        self._undrawn = None
         took = time.perf_counter() - began
         self._next_picture = done.record.seconds + max(PICTURE_SECONDS, took / PICTURE_SHARE)
 
@@ -93,6 +97,8 @@ class Reporter(Observer):
     ) -> None:
         self._shown_by.__exit__(kind, error, trace)
         if self._bar:
+            if self._picture and self._undrawn:
+                self._draw(self._picture, self._bar, self._undrawn)
             self._bar.stop()
             if self._bar.picture is not None:
                 self._console.print(self._bar.picture)

@@ -79,7 +79,7 @@ class Terminal:
         left = min(float(each.x.min()) for each in lines)
         y_ticks = _y_ticks(figure, low, high)
         gutter = max(len(text) for _, text in y_ticks) + 1
-        margin = max(len(name) for name, _ in self._labels(lines))
+        margin = max(len(name) for name, _ in self._labels(lines)) + 1
         columns = max(10, self._width - gutter - margin - 2)
         end = left + ((right - left) or 1.0) * (columns + margin + 1) / columns
         draft = plotext.figure
@@ -94,11 +94,12 @@ class Terminal:
         labels = zip(lines, self._labels(lines), self._places(lines, scaled, low, high), strict=True)
         for each, (name, code), place in labels:
             if name:
-                draft.draw(draft.text(float(each.x.max()), place, self._painted(f" {name}", code)))
+                beside = float(each.x.max()) + (end - left) / (columns + margin)
+                draft.draw(draft.text(beside, place, self._painted(name, code)))
         draft.ruler("y").lim(low, high)
         draft.ruler("x").lim(left, end)
         draft.ruler("y").ticks([place for place, _ in y_ticks], [text for _, text in y_ticks])
-        places = ticks(left, right, max(2, columns // 12))
+        places = ticks(left, right, max(3, columns // 9))
         draft.ruler("x").ticks(places, [tick_text(place, False) for place in places])
         for axis, side in (("x", "upper"), ("y", "right")):
             draft.axes(False, axis=axis, side=side)
@@ -253,7 +254,8 @@ def _range(figure: Curves, lines: Sequence[Line], scaled: Sequence[NDArray[np.fl
     low, high = min(float(each.min()) for each in values), max(float(each.max()) for each in values)
     low = min(low, 0.0) if figure.from_zero else low
     room = (high - low) * 0.03 or max(abs(high) * 0.1, 0.1)
-    return low if low == 0 else low - room, high + room
+    high = min(high + room, max(high, 1.0)) if figure.percent else high + room
+    return low if low == 0 else low - room, high
 
 
 def _y_ticks(figure: Curves, low: float, high: float) -> list[tuple[float, str]]:

@@ -81,11 +81,13 @@ def test_a_shell_completes_runs_strategies_and_columns(folder):
 
 
 def test_live_draws_the_boundary_on_a_terminal_and_lines_elsewhere(tmp_path):
-    piped = succeeded(*RUN, "--data", "spiral", "--live", cwd=tmp_path)
+    piped = succeeded(*RUN, "--data", "spiral", "--live", "--name", "piped", cwd=tmp_path)
     assert "--live needs a terminal" in piped.stderr
-    shown = on_terminal(*RUN, "--data", "spiral", "--live", cwd=tmp_path)
+    shown = on_terminal(*RUN, "--data", "spiral", "--live", "--name", "shown", cwd=tmp_path)
     assert "▀" in shown
     assert "x0 to the right" in shown
+    piped_weights, shown_weights = (tmp_path / "runs" / name / "best.safetensors" for name in ("piped", "shown"))
+    assert piped_weights.read_bytes() == shown_weights.read_bytes()
 
 
 def test_removing_asks_on_a_terminal(tmp_path):
