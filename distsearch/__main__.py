@@ -80,10 +80,10 @@ def _leave(code: int) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    arguments = aliases.understood(arguments)
     command = typer.main.get_command(application(arguments))
     if COMPLETION_VARIABLE in os.environ:  # a shell asks what may come next
         command.main(prog_name="distsearch", complete_var=COMPLETION_VARIABLE)
-    arguments = aliases.understood(arguments)
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
-from distsearch.cli.options import FILE, ConfigOption, JsonOption, QuietOption
+from distsearch.cli.options import FILE, ConfigOption, JsonOption
 from distsearch.cli.output import (
     INTERRUPTED_EXIT_CODE,
     check_output,
     check_suffix,
+    hush,
     new_console,
     print_json,
     print_parts,
@@ -59,7 +60,7 @@ def compare(
         typer.Option("--report", help="HTML file to write: the table, and the curves of all searches.", **FILE),
     ] = None,
     config_file: ConfigOption = None,
-    quiet: QuietOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the table alone, and warnings.")] = False,
     json: JsonOption = False,
     flags: dict[str, Any],
 ) -> None:
@@ -72,6 +73,8 @@ def compare(
 
     if output is not None:
         check_output(output)
+    if quiet:
+        hush()
     if report is not None:
         check_suffix("--report", report, ".html", ".htm")
     given = config.from_flags(flags, config.read_toml(config_file) if config_file else None)
@@ -87,6 +90,8 @@ def compare(
         lines = comparison.summary(searches, given)
         if report is not None:
             _write_report(report, lines, searches, configs[0].output.directory)
+            if not quiet:
+                say(f"the report is in {report}")
     if json:
         print_json({"strategies": lines, "searches": searches})
     else:
@@ -105,7 +110,6 @@ def _write_report(path: Path, lines: "list[Line]", searches: "list[Contestant]",
     results = [search.result for search in searches if search.result is not None]
     subjects = [Subject(StoredRun(Path(folder) / result.run)) for result in results if result.rounds]
     write(path, comparison(lines, subjects).encode())
-    say(f"the report is in {path}")
 
 
 @contextmanager

@@ -46,12 +46,17 @@ def write(path: Path, content: bytes) -> None:
 
 
 def new_console(stderr: bool = False, quiet: bool = False) -> "PlainConsole":
-    """A console on stdout or stderr; a quiet one prints warnings alone, and those of the log as well."""
+    """A console on stdout or stderr; a quiet one prints nothing, and of the log warnings alone are shown."""
     from distsearch.cli.console import PlainConsole
 
     if quiet:
-        logging.getLogger("distsearch").setLevel(logging.WARNING)
+        hush()
     return PlainConsole(stderr, quiet)
+
+
+def hush() -> None:
+    """Show only warnings of the library's log from now on."""
+    logging.getLogger("distsearch").setLevel(logging.WARNING)
 
 
 def say(sentence: str) -> None:

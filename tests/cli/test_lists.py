@@ -4,11 +4,16 @@ from itertools import pairwise
 
 import pytest
 from rich.cells import cell_len
+from typer.main import get_command
 
+from distsearch import config
 from distsearch.cli import aliases, lists
+from distsearch.cli.app import application
 from distsearch.cli.lists import in_order, runs_lines, those_that_fit
 from distsearch.errors import SettingError, UserError, unknown
 from distsearch.runs.summaries import Summary
+from distsearch.settings import declarations
+from distsearch.strategies import STRATEGIES
 
 
 def run(name: str, **known) -> Summary:
@@ -101,6 +106,11 @@ def test_of_very_many_names_the_three_nearest_are_told():
     assert unknown("run", "qqq", names) == "unknown run 'qqq': there are 201"
 
 
+def options_of(command: str) -> set[str]:
+    found = get_command(application([command])).commands[command]
+    return {option for parameter in found.params for option in parameter.opts}
+
+
 def test_options_of_other_programs_are_ours(capsys):
     line = ["run", "--epochs", "5", "--lr=0.1", "--data", "--epochs"]
     assert aliases.understood(line)[:4] == ["run", "--rounds", "5", "--rate=0.1"]
@@ -109,5 +119,10 @@ def test_options_of_other_programs_are_ours(capsys):
     assert aliases.understood(["submit", "--timeout", "3", "--", "run", "--epochs", "2"]) == [
         *("submit", "--timeout", "3", "--", "run", "--rounds", "2"),
     ]
+    ours = {f"--{setting.flag}" for _, setting in config.options()}
+    ours |= {f"--{each.flag}" for name in STRATEGIES.own for each in declarations(STRATEGIES.own[name].Settings)}
+    assert set(aliases.OPTIONS.values()) <= ours
+    others = {option for name in aliases.SETTINGS for option in options_of(name)}
+    assert not (ours | others) & {*aliases.OPTIONS, *aliases.ABSENT}
     with pytest.raises(UserError, match="--gpu: searches run on processor cores; leave it out"):
         aliases.understood(["run", "--gpu", "0"])

@@ -9,6 +9,9 @@ import sys
 import pytest
 from programs import ENVIRONMENT, SHORT, ran, refused, succeeded
 
+from distsearch.cli.pictures import WHAT
+from distsearch.reports.catalogue import NAMES
+
 RUN = ("run", *SHORT, "--layers", "4")
 
 
@@ -34,6 +37,10 @@ def test_a_plot_is_plain_when_piped_and_ascii_where_there_is_no_more(folder):
     ascii_only = ran("plot", "one", "price", "--what", "accepted", cwd=folder, variables={"LC_ALL": "C"})
     assert ascii_only.returncode == 0
     assert ascii_only.stdout.isascii()
+
+
+def test_the_help_names_the_figures_that_there_are():
+    assert set(WHAT) == set(NAMES)
 
 
 def test_a_plot_is_written_by_the_kind_of_file(folder, tmp_path):
@@ -62,8 +69,9 @@ def test_what_cannot_be_is_refused_in_a_sentence(folder, arguments):
 def test_quiet_prints_warnings_alone(tmp_path):
     done = succeeded(*RUN, "--quiet", "--strategy", "snes", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", "")
-    warned = succeeded(*RUN, "-q", "--data", "wine", cwd=tmp_path)
-    assert "proline" in warned.stderr
+    (tmp_path / "far.csv").write_text("a,b,c\n" + "".join(f"{x * 1000},{x},{x % 2}\n" for x in range(9)))
+    warned = succeeded(*RUN, "-q", "--data", "far.csv", cwd=tmp_path)
+    assert "'a', is about" in warned.stderr
     assert len(warned.stderr.splitlines()) == 1
 
 
