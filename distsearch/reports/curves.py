@@ -178,14 +178,7 @@ def _tried(subject: Subject) -> tuple[str, Array]:
         told = "A dot is the loss of a round's center; it is accepted where, measured on all examples, it is the best."
         return told, column(subject.rounds, "center_loss")
     told = "A dot is the lowest loss among a round's candidates, without its center."
-    return told, np.array([_lowest_tried(each.losses) for each in subject.entries])
-
-
-def _lowest_tried(losses: Array) -> float:
-    """The lowest finite loss of a round, (units,), without that of the center; not a number if there is none."""
-    tried = losses[1:] if len(losses) > 1 else losses
-    finite = tried[np.isfinite(tried)]
-    return float(finite.min()) if len(finite) else float("nan")
+    return told, subject.lowest
 
 
 def _shares_accepted(subjects: Sequence[Subject], by: str) -> Curves:

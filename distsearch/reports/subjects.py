@@ -14,7 +14,7 @@ from distsearch.data.datasets import Dataset, Examples
 from distsearch.errors import RunError
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import StoredRun
-from distsearch.runs.history import Entry, RoundRecord
+from distsearch.runs.history import RoundRecord
 from distsearch.search.resumption import read_own_data, stored_model
 
 TEST, TRAINING = "test examples", "training examples"
@@ -37,17 +37,25 @@ class Subject:
         return self.stored.config
 
     @cached_property
-    def entries(self) -> list[Entry]:
-        """Its rounds, with all losses."""
-        return list(self.stored.entries())
-
-    @cached_property
-    def rounds(self) -> list[RoundRecord]:
-        """Its rounds. RunError if there are none yet."""
-        rounds = [entry.record for entry in self.entries]
+    def _history(self) -> tuple[list[RoundRecord], NDArray[np.float64]]:
+        """Its rounds, and the lowest loss of each; the losses of all candidates might not fit into memory."""
+        rounds, lowest = [], []
+        for entry in self.stored.entries():
+            rounds.append(entry.record)
+            lowest.append(_lowest_tried(entry.losses))
         if not rounds:
             raise RunError(f"{self.name} has no rounds yet: there is nothing to show")
-        return rounds
+        return rounds, np.array(lowest)
+
+    @property
+    def rounds(self) -> list[RoundRecord]:
+        """Its rounds. RunError if there are none yet."""
+        return self._history[0]
+
+    @property
+    def lowest(self) -> NDArray[np.float64]:
+        """The lowest finite loss of each round's candidates, without its center, (rounds,)."""
+        return self._history[1]
 
     @cached_property
     def model(self) -> Model:
@@ -103,3 +111,10 @@ def column(rounds: Sequence[RoundRecord], name: str) -> NDArray[np.float64]:
     """A figure of every round, (rounds,); not a number where it was not measured."""
     found = [getattr(row, name) for row in rounds]
     return np.array([np.nan if value is None else value for value in found], np.float64)
+
+
+def _lowest_tried(losses: NDArray[np.float64]) -> float:
+    """The lowest finite loss of a round, (units,), without that of the center; not a number if there is none."""
+    tried = losses[1:] if len(losses) > 1 else losses
+    finite = tried[np.isfinite(tried)]
+    return float(finite.min()) if len(finite) else float("nan")

@@ -22,7 +22,7 @@ from distsearch.text import escaped
 SMALLEST_WIDTH, LARGEST_WIDTH = 40, 120  # characters
 HEIGHT = 18  # rows
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of classes, without colour
-BLOCKS, PLAIN_BLOCKS = "█▉▊▋▌▍▎▏", "#"
+BLOCK, PLAIN_BLOCK = "█", "#"
 GROUND = "#1b1f27"  # what unsure places fade to
 MOST_CLASSES = 16  # in a table of confusion that fits
 
@@ -68,7 +68,7 @@ class Terminal:
         room = self.width - min(self.width // 3, max(map(len, figure.names), default=0)) - 12
         for name, value in zip(figure.names, figure.values, strict=True):
             length = round(max(0.0, value) / most * room)
-            bar = Text((BLOCKS[0] if self.utf8 else PLAIN_BLOCKS) * length, style=colour(0))
+            bar = Text((BLOCK if self.utf8 else PLAIN_BLOCK) * length, style=colour(0))
             table.add_row(Text(self.plain(name)), bar, f"{value:.3g}")
         table.add_row("", Text(figure.x_label, style="dim"), "")
         return table

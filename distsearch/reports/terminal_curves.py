@@ -14,6 +14,7 @@ SYMBOLS = "*o+x#@%&"  # of lines, without UTF-8
 PLAIN_FRAME = str.maketrans("┤├┼│─└┘┌┐┬┴", "++++" + "-" + "++++++")
 BAND_STEP = 6  # points of a band's edges that one dot stands for
 MOST_MARKS = 12
+NAME_GAP = 2  # characters between the end of a line and its name
 AXES_ROWS = 3  # the axis, its numbers and its name
 
 
@@ -79,12 +80,12 @@ class CurvePlot:
 
     def _draw_axes(self, draft: Any) -> None:
         found = self._y_ticks()
-        margin = max(map(len, self._names)) + 1
+        margin = max(map(len, self._names)) + NAME_GAP
         columns = max(10, self._surface.width - max(len(text) for _, text in found) - margin - 3)
         column = ((self._right - self._left) or 1.0) / columns
         self._draw_names(draft, column)
         draft.ruler("y").lim(self._low, self._high)
-        draft.ruler("x").lim(self._left, self._left + column * (columns + margin + 1))
+        draft.ruler("x").lim(self._left, self._left + column * (columns + margin))
         draft.ruler("y").ticks([place for place, _ in found], [text for _, text in found])
         places = ticks(self._left, self._right, max(3, columns // 9))
         draft.ruler("x").ticks(places, [tick_text(place, False) for place in places])
@@ -103,7 +104,7 @@ class CurvePlot:
             line, text = self._lines[number], self._names[number]
             if self._surface.coloured:
                 text = self._plotext.colorize(text, self._plotext.pixel(rgb(colour(line.colour))))
-            draft.draw(draft.text(float(line.x.max()) + column, self._low + span * row / (rows - 1), text))
+            draft.draw(draft.text(float(line.x.max()) + NAME_GAP * column, self._low + span * row / (rows - 1), text))
 
     def _marker(self, line: Line, number: int) -> Any:
         symbol = "•" if line.style == "dots" else "braille"

@@ -49,7 +49,7 @@ def test_runs_that_differ_in_more_than_their_seed_are_no_group(subjects):
 
 
 def test_a_decision_is_green_where_it_was_accepted_and_grey_where_it_was_not(subjects):
-    rounds, entries = subjects["climb0"].rounds, subjects["climb0"].entries
+    rounds, entries = subjects["climb0"].rounds, subjects["climb0"].stored.entries()
     shown = curves.decisions([subjects["climb0"]])
     accepted = named(shown, "accepted")
     assert accepted.x.tolist() == [row.round + 1 for row in rounds if row.accepted]
