@@ -1,19 +1,17 @@
 """The commands for many runs: list, diff, remove and rename."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from distsearch.cli.completion import run_names
+from distsearch.cli.lookup import path_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import new_console, print_json, print_parts, print_text, say
 from distsearch.errors import UserError
 from distsearch.text import as_path
-
-if TYPE_CHECKING:
-    from distsearch.runs.directory import StoredRun
 
 RunsArgument = Annotated[
     list[str], typer.Argument(help="Names of runs, or paths.", metavar="RUN…", autocompletion=run_names)
@@ -77,15 +75,15 @@ def remove(
     """Remove runs with all of their files."""
     from distsearch.runs import upkeep
 
-    chosen = _distinct(names, runs)
-    for stored in chosen:
-        upkeep.check_removable(stored.path)
-    what = f"the run {chosen[0].path}" if len(chosen) == 1 else f"{len(chosen)} runs"
-    if not yes and not _agreed(what, [str(each.path) for each in chosen]):
+    chosen = list({path.resolve(): path for path in (path_of(name, runs) for name in names)}.values())
+    for path in chosen:
+        upkeep.check_removable(path)
+    what = f"the run {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} runs"
+    if not yes and not _agreed(what, list(map(str, chosen))):
         say("nothing removed")
         raise typer.Exit(1)
-    for stored in chosen:
-        upkeep.remove(stored.path)
+    for path in chosen:
+        upkeep.remove(path)
     say(f"removed {what}")
 
 
@@ -96,21 +94,13 @@ def rename(
 ) -> None:
     """Give a run another name."""
     from distsearch.runs import upkeep
+    from distsearch.runs.directory import StoredRun
 
-    stored = stored_run(run, runs)
+    stored = StoredRun(path_of(run, runs))
     storage = stored.config.output.storage
     path = upkeep.rename(stored, name)
     published = f"; what was published in {storage} keeps the old name" if storage else ""
     say(f"{run} is now {path.name}{published}")
-
-
-def _distinct(names: list[str], runs: str) -> "list[StoredRun]":
-    """The runs of these names, each once."""
-    found: dict[Any, StoredRun] = {}
-    for name in names:
-        stored = stored_run(name, runs)
-        found.setdefault(stored.path.resolve(), stored)
-    return list(found.values())
 
 
 def _agreed(what: str, paths: list[str]) -> bool:

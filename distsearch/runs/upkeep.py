@@ -12,11 +12,16 @@ from distsearch.errors import RunError
 from distsearch.runs import documents, files, names
 from distsearch.runs.claims import lock
 from distsearch.runs.directory import StoredRun
-from distsearch.runs.layout import CONFIG, RESULT
+from distsearch.runs.layout import CONFIG, MANIFEST, RESULT
 
 
 def check_removable(path: Path) -> None:
-    """RunError if a run cannot be removed: a process is writing to it, or it is only a link to another folder."""
+    """RunError if a directory is none of a run, is only a link to one, or if a process is writing to it.
+
+    The run may be damaged.
+    """
+    if not (path / MANIFEST).exists():
+        raise RunError(f"{path} is not a distsearch run: it has no {MANIFEST}")
     if path.is_symlink():
         raise RunError(f"{path} is a link to a run: remove the link, or give the path that it leads to")
     os.close(lock(path))

@@ -45,6 +45,34 @@ def test_a_browser_draws_all_of_it_without_a_complaint(report, width, dark):
     assert whole <= window, "nothing is wider than the window"
 
 
+USED = """<script>
+const place = document.querySelector(".plot"), left = place.getBoundingClientRect().left, said = document.body.dataset;
+const point = (type, x) => place.dispatchEvent(
+  new PointerEvent(type, { clientX: left + x, pointerType: "mouse", button: 0, bubbles: true }));
+point("pointermove", 150);
+said.tip = place.querySelector(".tip").textContent;
+point("pointerdown", 100); point("pointermove", 200); point("pointerup", 200);
+said.zoom = drawn[0].zoom.join(" to ");
+said.button = getComputedStyle(place.querySelector(".all")).display;
+place.dispatchEvent(new Event("dblclick"));
+said.after = drawn[0].zoom;
+</script></body>"""
+
+
+def test_pointing_tells_values_and_dragging_zooms(report, subjects):
+    used = report.with_name("used.html")
+    used.write_text(report.read_text().replace("</body>", USED))
+    seen = opened(used, 1400)
+    assert seen.console == []
+    said = dict(re.findall(r'data-(tip|zoom|button|after)="([^"]*)"', seen.document))
+    assert said["tip"].startswith("forward passes over the training examples: ")
+    losses = re.findall(r"(?:nodes|climb0): ([\d.]+)", said["tip"])
+    assert len(losses) == 2
+    low, high = map(float, said["zoom"].split(" to "))
+    assert 0 < low < high < max(subjects[name].rounds[-1].passes for name in ("nodes", "climb0"))
+    assert (said["button"], said["after"]) == ("block", "null")
+
+
 def test_a_mistake_in_a_page_is_noticed(report):
     broken = report.with_name("broken.html")
     broken.write_text(report.read_text().replace("</body>", "<script>nothing.at.all()</script></body>"))

@@ -111,7 +111,12 @@ def test_a_run_is_removed_whole_unless_someone_writes_to_it(folder):
     (folder / "link").symlink_to(folder / "a")
     with pytest.raises(RunError, match="is a link to a run"):
         upkeep.remove(folder / "link")
+    (folder / "a" / "manifest.json").write_text("damaged")
     upkeep.remove(folder / "a")
+    (folder / "other").mkdir()
+    with pytest.raises(RunError, match="other is not a distsearch run"):
+        upkeep.remove(folder / "other")
+    (folder / "other").rmdir()
     (folder / "link").unlink()
     assert list(folder.iterdir()) == []
 
