@@ -93,6 +93,13 @@ def with_changes(group: S, where: str, **changes: Any) -> S:
     return validate(type(group), {**msgspec.structs.asdict(group), **changes}, where)
 
 
+def shown(value: Any) -> str:
+    """A setting's value as the user would type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
 def _taken(field: FieldInfo, value: object) -> object:
     """The value as plain Python, whether it is NumPy's, a path, or a number or a text where a list is expected."""
     plain = _builtin(value)

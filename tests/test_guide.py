@@ -88,3 +88,29 @@ def test_estimators_do_what_the_guide_says(tmp_path, ray_with_three_cpus):
         exec(program, names)  # noqa: S102  (our own page)
     assert names["classifier"].score(names["X_test"], names["y_test"]) > 0.95
     assert names["steps"].score(names["X_test"], names["y_test"]) > 0.9
+
+
+IN_ONE_PROCESS = """
+import json, sys
+from distsearch.__main__ import main
+for words in json.load(sys.stdin):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, words
+"""
+"""Runs commands one after the other: starting Python for each would take most of the time."""
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_pictures_does_what_it_says(tmp_path):
+    """In their order, in one folder. The files are there in the end."""
+    here = {"run": ["--workers", "0"], "compare": ["--workers", "0"]}
+    commands = [[*words, *here.get(words[0], [])] for block in blocks("see.md") for words in block]
+    done = ran(cwd=tmp_path, program=IN_ONE_PROCESS, input=json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("runs", "loss.png", "boundary.gif", "report.html", "compared.html"),
+    }
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["spiral"]

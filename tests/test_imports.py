@@ -44,8 +44,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
-    "reports": (KEPT | {"objectives", "search"}, {"msgspec", "numpy", "pyarrow"}),
     "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
+    "reports": (
+        SCORED | KEPT | {"machine", "randomness", "search", "strategies"},
+        {"PIL", "matplotlib", "msgspec", "numpy", "plotext", "pyarrow", "rich"},
+    ),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (
         KEPT | {"data", "export", "machine", "objectives", "reports", "search", "strategies", "workers"},

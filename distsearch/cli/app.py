@@ -2,20 +2,22 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from distsearch import __version__, config, toml
-from distsearch.cli import cluster
+from distsearch.cli import cluster, pictures, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
+from distsearch.cli.completion import RUNS_VARIABLE
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.models import evaluate, export, predict
 from distsearch.cli.options import (
-    RUNS_VARIABLE,
     ConfigOption,
+    QuietOption,
     RunArgument,
     RunsOption,
     strategy_in,
@@ -28,42 +30,53 @@ from distsearch.cli.output import (
     print_text,
     say,
 )
-from distsearch.cli.records import list_runs, replay, show, verify
+from distsearch.cli.records import replay, show, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from distsearch.cli.progress import Picture
     from distsearch.search.assembly import Assembly
     from distsearch.search.loop import Found
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
-ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
+LiveOption = Annotated[bool, typer.Option("--live", help="Draw the boundary, or the loss, while it learns.")]
+ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+COMPLETION_VARIABLE = "_DISTSEARCH_COMPLETE"
+"""The environment variable by which a shell asks what may come next."""
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The command line for these arguments; the strategies' options are only read for commands that need them."""
     app = typer.Typer(
         help="Train neural networks without gradients, on every core and every machine you have.",
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    strategies = list(arguments[:1]) in (["run"], ["config"], ["compare"], ["submit"])
+    completing = COMPLETION_VARIABLE in os.environ
+    strategies = completing or list(arguments[:1]) in (["run"], ["config"], ["compare"], ["submit"])
     own = strategy_in(arguments) if strategies else ""
+    every = completing or "--help-all" in arguments
     app.callback()(_root)
-    app.command("run")(with_options(run, strategies, own))
+    app.command("run")(with_options(run, strategies, own, every=every))
     app.command("resume")(resume)
     app.command("publish")(publish)
     app.command("verify")(verify)
     app.command("replay")(replay)
     app.command("show")(show)
-    app.command("list")(list_runs)
+    app.command("list")(upkeep.list_runs)
+    app.command("plot")(pictures.plot)
+    app.command("report")(pictures.report)
+    app.command("diff")(upkeep.diff)
+    app.command("rename")(upkeep.rename)
+    app.command("remove")(upkeep.remove)
     app.command("evaluate")(evaluate)
     app.command("predict")(predict)
     app.command("export")(export)
-    app.command("compare")(with_options(compare, strategies, own, without=("strategy",)))
+    app.command("compare")(with_options(compare, strategies, own, without=("strategy",), every=every))
     app.command("strategies")(list_strategies)
-    app.command("config")(with_options(print_config, strategies, own))
+    app.command("config")(with_options(print_config, strategies, own, every=every))
     app.command("submit", context_settings={"allow_interspersed_args": False})(cluster.submit)
     app.command("jobs")(cluster.list_jobs)
     app.command("logs")(cluster.logs)
@@ -81,7 +94,7 @@ def _print_version(asked: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+        bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     pass
@@ -91,6 +104,8 @@ def run(
     *,
     config_file: ConfigOption = None,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    live: LiveOption = False,
     json: ResultOption = False,
     folds: Annotated[
         int | None,
@@ -102,13 +117,16 @@ def run(
     from functools import partial
 
     from distsearch.search import session
-    from distsearch.search.assembly import assemble
+    from distsearch.search.assembly import assemble, read_data
 
+    settings = _settings(config_file, flags)
     if folds is not None:
-        _cross_validate(_settings(config_file, flags), folds, json)
+        _cross_validate(settings, folds, json)
         return
-    assembly = assemble(_settings(config_file, flags))
-    _search(assembly, partial(session.run, assembly), verbose, json)
+    dataset = read_data(settings) if live else None
+    assembly = assemble(settings, dataset)
+    picture = pictures.live(assembly, dataset) if dataset is not None else None
+    _search(assembly, partial(session.run, assembly), verbose, json, quiet, picture)
 
 
 def resume(
@@ -128,6 +146,7 @@ def resume(
         bool, typer.Option("--force", help="Continue even if another version or processor made the run.")
     ] = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
     json: ResultOption = False,
     runs: RunsOption = "runs",
 ) -> None:
@@ -138,7 +157,7 @@ def resume(
     if storage is None:
         storage = storage_of(run)
     resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, track)
-    _search(resumption.assembly, resumption.run, verbose, json)
+    _search(resumption.assembly, resumption.run, verbose, json, quiet)
 
 
 def _cross_validate(settings: config.RunConfig, folds: int, json: bool) -> None:
@@ -160,18 +179,27 @@ def _cross_validate(settings: config.RunConfig, folds: int, json: bool) -> None:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 
-def _search(assembly: "Assembly", search: "Callable[..., Found]", verbose: bool, json: bool) -> None:
+def _search(
+    assembly: "Assembly",
+    search: "Callable[..., Found]",
+    verbose: bool,
+    json: bool,
+    quiet: bool,
+    picture: "Picture | None" = None,
+) -> None:
     """Run an assembled search, showing its progress and its result."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
     from distsearch.search.interrupts import Interrupts
     from distsearch.search.limits import INTERRUPTED
+    from distsearch.search.observers import Observer
 
     settings, measure = assembly.config, assembly.objective.measure
-    console = new_console(stderr=True)
+    console = new_console(stderr=True, quiet=quiet)
     console.print(settings_line(settings), f"({assembly.task.weights_count:,} weights)", soft_wrap=True)
-    with Interrupts() as interrupts, Reporter(console, settings, verbose, measure) as reporter:
-        result, _, path = search([reporter], interrupts)
+    shown = nullcontext(Observer()) if quiet else Reporter(console, settings, verbose, measure, picture)
+    with Interrupts() as interrupts, shown as observer:
+        result, _, path = search([observer], interrupts)
     console.print(result_table(result))
     places = [str(path), *filter(None, [settings.output.storage])]
     console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
@@ -205,4 +233,6 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
     if os.environ.get(RUNS_VARIABLE):
         flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
-    return config.from_flags(flags, toml.read_toml(file) if file else None)
+    from distsearch.search.naming import in_our_words
+
+    return in_our_words(config.from_flags(flags, toml.read_toml(file) if file else None))

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from distsearch.cli.logs import shown_by
@@ -22,13 +22,23 @@ from distsearch.search.observers import Observer, Round
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
 RATE_SECONDS = 1.0  # over which a bar's rate is averaged at least
+PICTURE_SECONDS = 0.4
+PICTURE_SHARE = 0.2  # of the time
+
+Picture = Callable[[Round], RenderableType]
+"""Draws what a round has come to, for the terminal."""
 
 
 class Reporter(Observer):
     """Shows a search's progress to the user, on stderr."""
 
     def __init__(
-        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
+        self,
+        console: Console,
+        config: RunConfig,
+        verbose: bool,
+        measure: Callable[[NDArray[np.float32]], Measurement],
+        picture: Picture | None = None,
     ) -> None:
         self._console = console
         self._status = Status(config.stop)
@@ -36,6 +46,11 @@ class Reporter(Observer):
         self._due = 0.0
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
         self._bar = _bar(console) if console.is_terminal else None
+        self._picture = picture
+        self._next_picture = 0.0
+        self._undrawn: Round | None = None  # the latest round if it is not in the picture
+        if picture and not self._bar:
+            self.say("--live needs a terminal: lines instead")
         self._shown_by = shown_by(self.say)
 
     def round(self, done: Round) -> None:
@@ -45,8 +60,21 @@ class Reporter(Observer):
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(done.after.best.weights)))
         self._latest = row, done.workers
+        if self._picture and self._bar:
+            self._undrawn = done
+            if row.seconds >= self._next_picture:
+                self._draw(self._picture, self._bar, done)
         if row.seconds >= self._due:
             self._show(row, done.workers)
+
+    def _draw(self, picture: Picture, bar: "_Bar", done: Round) -> None:
+        """Draw the picture anew; that may take a share of the time."""
+        began = time.perf_counter()
+        bar.picture = picture(done)
+        bar.refresh()
+        self._undrawn = None
+        took = time.perf_counter() - began
+        self._next_picture = done.record.seconds + max(PICTURE_SECONDS, took / PICTURE_SHARE)
 
     def say(self, sentence: str) -> None:
         """Print a line, above the bar."""
@@ -64,7 +92,11 @@ class Reporter(Observer):
     ) -> None:
         self._shown_by.__exit__(kind, error, trace)
         if self._bar:
+            if self._picture and self._undrawn:
+                self._draw(self._picture, self._bar, self._undrawn)
             self._bar.stop()
+            if self._bar.picture is not None:
+                self._console.print(self._bar.picture)
         elif self._latest:
             self._show(*self._latest)
 
@@ -123,8 +155,20 @@ def _improvement(row: RoundRecord, measured: Measurement) -> str:
     return f"new best weights in round {row.round}: loss {row.best_loss:.6f}{accuracy}"
 
 
-def _bar(console: Console) -> Progress:
+class _Bar(Progress):
+    """A bar below a picture, if there is one."""
+
+    picture: RenderableType | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What is shown, from top to bottom."""
+        if self.picture is not None:
+            yield self.picture
+        yield from super().get_renderables()
+
+
+def _bar(console: Console) -> _Bar:
     columns = BarColumn(bar_width=20), TextColumn("{task.fields[text]}", markup=False)
-    bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
+    bar = _Bar(*columns, console=console, auto_refresh=False, transient=True)
     bar.add_task("", total=1.0, text="starting")
     return bar

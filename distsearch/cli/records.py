@@ -1,4 +1,4 @@
-"""The commands that read a run's records: show, list, verify and replay."""
+"""The commands that read a run's records: show, verify and replay."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,6 @@ from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, new_console, print_json, print_parts, say, write
 from distsearch.errors import UserError, brief
-from distsearch.text import as_path
 
 DIFFERENT_EXIT_CODE = 1
 
@@ -87,17 +86,3 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
         print_parts(network_table(schema.shape or (len(schema.inputs),), layers), "")
     print_parts(history_table(history), "")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
-
-
-def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
-    """List the runs, oldest first."""
-    from distsearch.cli.tables import runs_table
-    from distsearch.runs.directory import run_paths
-
-    paths = run_paths(as_path(runs))
-    if json:
-        print_json([{"run": path.name, "path": str(path)} for path in paths])
-    elif paths:
-        print_parts(runs_table(paths))
-    else:
-        say(f"no runs in {runs}: `distsearch run` makes one")

@@ -1,20 +1,18 @@
 """The tables that the commands print."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isinf
-from pathlib import Path
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from distsearch.cli.options import shown
+from distsearch.cli.lists import duration
 from distsearch.config import RunConfig
-from distsearch.errors import UserError
 from distsearch.objectives.model import Scores
-from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
-from distsearch.settings import declarations
+from distsearch.settings import declarations, shown
 from distsearch.strategies.base import AnyStrategy
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from distsearch.jobs.cluster import Job
     from distsearch.networks.network import Described
     from distsearch.search.comparison import Contestant, Line, Spread
+    from distsearch.search.differences import Pairs
     from distsearch.search.verification import Verdict
 
 ROWS = 16
@@ -113,18 +112,24 @@ def _by(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def runs_table(paths: Iterable[Path]) -> Table:
-    """One line per run; a run that cannot be read shows the error."""
+def differences_table(found: "Mapping[str, Pairs]", names: Sequence[str]) -> Table:
+    """In what two runs of these names differ: a line each, group by group."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("run", no_wrap=True)
-    for name in ("data", "strategy", "layers"):
-        table.add_column(name)
-    for name in ("rounds", "seconds", "best loss", "accuracy"):
-        table.add_column(name, justify="right")
-    table.add_column("ended by")
-    for path in paths:
-        table.add_row(path.name, *_run_cells(path))
+    table.add_column("")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for group, pairs in found.items():
+        if pairs:
+            table.add_row(group, style="bold")
+        for name, values in pairs.items():
+            table.add_row(f"  {name}", *map(_difference, values))
     return table
+
+
+def _difference(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else shown(value)
 
 
 def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Table:
@@ -137,7 +142,7 @@ def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Tabl
     for job, reached in jobs:
         status = job.status.lower() + (f" ({job.exit_code})" if job.exit_code else "")
         progress = (f"{reached.rounds:,}", f"{reached.loss:.6g}") if reached else ("", "")
-        table.add_row(job.id, status, job.run, *progress, f"{_duration(now - job.started)} ago")
+        table.add_row(job.id, status, job.run, *progress, f"{duration(max(0.0, now - job.started))} ago")
     return table
 
 
@@ -152,14 +157,6 @@ def job_document(job: "Job", reached: "Reached | None") -> dict[str, Any]:
         "rounds": reached.rounds if reached else None,
         "loss": reached.loss if reached else None,
     }
-
-
-def _duration(seconds: float) -> str:
-    """A duration in seconds, minutes, hours or days, whichever is most readable."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def verdict_lines(verdict: "Verdict") -> list[str]:
@@ -259,25 +256,6 @@ def _spread(spread: "Spread | None", form: Callable[[float], str]) -> str:
         "–" if isinf(number) else form(number) for number in (spread.median, spread.lowest, spread.highest)
     )
     return middle if lowest == highest else f"{middle} ({lowest}…{highest})"
-
-
-def _run_cells(path: Path) -> tuple[str, ...]:
-    try:
-        run = StoredRun(path)
-        config, result = run.config, run.result
-    except UserError as error:
-        return str(error), *[""] * 7
-    cells = config.data.source, config.strategy.name, shown(config.network.layers)
-    if result is None:
-        return *cells, "", "", "", "", "not ended"
-    return (
-        *cells,
-        f"{result.rounds:,}",
-        f"{result.seconds:.1f}",
-        f"{result.loss:.6g}",
-        _percent(result.accuracy),
-        result.reason,
-    )
 
 
 def _picked(count: int) -> set[int]:

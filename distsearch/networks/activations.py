@@ -211,4 +211,11 @@ ACTIVATIONS: Registry[Activation] = Registry(
     _OURS,
     lambda found: isinstance(found, Activation),
     "a distsearch.networks.activations.Activation",
+    {
+        **dict.fromkeys(("leakyrelu", "lrelu"), "leaky-relu"),
+        **dict.fromkeys(("hardtanh", "htanh"), "hard-tanh"),
+        "logistic": "sigmoid",
+        "heaviside": "step",
+        **dict.fromkeys(("identity", "none"), "linear"),
+    },
 )

@@ -31,4 +31,5 @@ STARTS: Registry[Start] = Registry(
     {"course": _course, "he": _he, "glorot": _glorot},
     callable,
     "a function of a layer's inputs and outputs",
+    {"kaiming": "he", "xavier": "glorot"},
 )

@@ -130,8 +130,14 @@ _OURS: dict[str, type[Loss]] = {
     "mean-absolute-error": MeanAbsoluteError,
     "classification-error": ClassificationError,
 }
+_ALSO_CALLED = {
+    **dict.fromkeys(("ce", "crossentropy", "categorical-crossentropy", "log-loss", "nll"), "cross-entropy"),
+    **dict.fromkeys(("mse", "squared-error", "l2"), "mean-squared-error"),
+    **dict.fromkeys(("mae", "absolute-error", "l1"), "mean-absolute-error"),
+    **dict.fromkeys(("0-1", "zero-one", "error"), "classification-error"),
+}
 LOSSES: Registry[type[Loss]] = Registry(
-    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss"
+    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss", _ALSO_CALLED
 )
 
 

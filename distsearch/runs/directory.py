@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from math import inf
@@ -32,6 +32,7 @@ from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
 from distsearch.runs.claims import claim, lock
+from distsearch.runs.events import Event, latest
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
 from distsearch.settings import Settings
@@ -60,6 +61,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]  # the data's schema, for reading further data the same way
     workers: tuple[dict[str, str], ...] = ()  # each distinct kind of worker machine, excluding this one
     code: tuple[dict[str, str], ...] = ()  # from other packages or the user: its origin and hash
+    events: tuple[Event, ...] = ()  # the latest
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,17 +176,24 @@ class Run:
         return time.perf_counter() > self._next_save
 
     def save(
-        self, state: State, named: dict[str, NDArray[np.float32]], machines: tuple[dict[str, str], ...] = ()
+        self,
+        state: State,
+        named: dict[str, NDArray[np.float32]],
+        machines: Sequence[dict[str, str]] = (),
+        events: Sequence[Event] = (),
     ) -> None:
-        """Write the history so far, the best weights (as named tensors), the checkpoint, and new machines."""
+        """Write the history so far, the best weights (as named tensors), the checkpoint, new machines and events."""
         began = time.perf_counter()
         with _writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
             files.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
             content = checkpoints.encode(*checkpoints.flatten(state))
             files.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
-            if new := [each for each in machines if each not in self._manifest.workers]:
-                self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
+            new = [each for each in machines if each not in self._manifest.workers]
+            if new or events:
+                workers = (*self._manifest.workers, *new)
+                kept = latest((*self._manifest.events, *events))
+                self._introduce(msgspec.structs.replace(self._manifest, workers=workers, events=kept))
         ended = time.perf_counter()
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
 
@@ -282,14 +291,6 @@ def best_content(state: State, named: dict[str, NDArray[np.float32]]) -> checkpo
     """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
     best = state.best
     return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
-
-
-def run_paths(folder: Path) -> list[Path]:
-    """The run directories in a folder, oldest first; other directories are skipped."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if (path / MANIFEST).exists() and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from distsearch.errors import RunError
 
 T = TypeVar("T")
 
-_COMMENT = "# checksum "
+COMMENT = "# checksum "
+"""What the last line of a sealed TOML document begins with."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the expected JSON."""
@@ -85,13 +86,13 @@ def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
 
 def sealed_toml(text: str) -> bytes:
     """TOML with its checksum in a comment at the end."""
-    return f"{text}{_COMMENT}{checksum(text.encode())}\n".encode()
+    return f"{text}{COMMENT}{checksum(text.encode())}\n".encode()
 
 
 def check_toml(path: Path) -> None:
     """Raise RunError if a file that `sealed_toml` made is missing or changed."""
     content = read_bytes(path)
-    text, _, comment = content.rpartition(_COMMENT.encode())
+    text, _, comment = content.rpartition(COMMENT.encode())
     if comment != checksum(text).encode() + b"\n":
         raise RunError(f"{path} has been changed since the run wrote it: edit a copy, for `distsearch run --config`")
 

@@ -28,6 +28,7 @@ from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task
 from distsearch.runs import names
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
+from distsearch.search.naming import in_our_words
 from distsearch.storage import Address
 from distsearch.strategies.base import AnyStrategy, State
 from distsearch.workers.base import Pool
@@ -131,6 +132,7 @@ class Assembly:
 
 def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
     """The assembly of a configuration, on its own data if none are given. Raises a UserError for what is wrong."""
+    config = in_our_words(config)
     if config.output.name:
         names.check(config.output.name)
     if dataset is None:
@@ -154,6 +156,7 @@ def assemble_function(
 
     A vectorized function takes several candidates, (candidates, n), and returns their losses, (candidates,).
     """
+    config = in_our_words(config)
     task = Task(start.size, rounds=Limits(config.stop).rounds)
     config, why = _with_strategy(config, task)
     strategy = strategies.create(config.strategy.name, config.settings, task)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.runs.directory import Result, Run
+from distsearch.runs.events import Event
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -29,6 +30,8 @@ class Recorder(Observer):
         self._named = named
         self._announce = announce
         self._state: State | None = None
+        self._crew = (0, 0)  # workers alive, and shards retried
+        self._events: list[Event] = []  # since the last save
 
     def started(self, state: State) -> None:
         """Save the state: from here on, whatever happens, the search can be resumed."""
@@ -39,6 +42,10 @@ class Recorder(Observer):
         """Append the round to the history, and save if it is time to."""
         self._state = done.after
         self._run.record(done.record, done.losses)
+        if (done.workers, self._pool.retried) != self._crew:
+            self._crew = workers, retried = done.workers, self._pool.retried
+            row = done.record
+            self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=retried))
         if self._run.save_is_due:
             self._save()
 
@@ -59,7 +66,8 @@ class Recorder(Observer):
     def _save(self) -> None:
         if self._state is None:
             return
-        self._run.save(self._state, self._named(self._state.best.weights), self._pool.machines)
+        events, self._events = self._events, []
+        self._run.save(self._state, self._named(self._state.best.weights), self._pool.machines, events)
         self._announce(self._state.round)
 
 

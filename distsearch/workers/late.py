@@ -70,7 +70,9 @@ class LatePool(Pool):
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request, here or by the workers, or its beginning here and the rest by them."""
         if (pool := self._joined()) is not None:
-            return pool.sweep(request)
+            answered = pool.sweep(request)
+            self.retried = pool.retried
+            return answered
         if not isinstance(request, EvaluateRound):
             return [self.answered_here(request)]
         if self._began is None:

@@ -11,7 +11,8 @@ from distsearch.data.datasets import from_arrays
 from distsearch.errors import DataError, ObjectiveError, SettingError
 from distsearch.objectives.model import Model
 from distsearch.randomness import Stream, noise
-from distsearch.runs.directory import StoredRun, run_paths
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.layout import run_paths
 from distsearch.strategies.base import State
 
 

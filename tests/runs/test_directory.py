@@ -14,8 +14,9 @@ from distsearch.config import from_flags
 from distsearch.errors import RunError
 from distsearch.runs import files
 from distsearch.runs.claims import lock
-from distsearch.runs.directory import Manifest, Result, Run, StoredRun, run_paths
+from distsearch.runs.directory import Manifest, Result, Run, StoredRun
 from distsearch.runs.history import RoundRecord
+from distsearch.runs.layout import run_paths
 from distsearch.strategies.base import State
 
 MANIFEST = Manifest(

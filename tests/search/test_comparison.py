@@ -8,7 +8,8 @@ import pytest
 from distsearch import strategies
 from distsearch.config import from_flags
 from distsearch.errors import SettingError
-from distsearch.runs.directory import Result, run_paths
+from distsearch.runs.directory import Result
+from distsearch.runs.layout import run_paths
 from distsearch.search import comparison
 from distsearch.search.assembly import assemble, read_data
 from distsearch.search.comparison import Contestant, Spread

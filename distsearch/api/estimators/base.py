@@ -257,7 +257,7 @@ def features_dataset(training: Training, targets: Array, config: RunConfig) -> D
         targets,
         numbers=True,
         weights=training.weights,
-        scale=config.data.scale,
+        scale=config.data.scale != "no",
         shape=config.data.shape,
         input_bits=config.data.input_bits,
     )

