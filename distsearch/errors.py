@@ -25,6 +25,8 @@ class DistsearchError(Exception):
     """The base of all errors that distsearch reports to the user."""
 
     exit_code = 1
+    result: Any = None
+    """What a search called from Python had found before it failed, if it had begun: as it would have returned it."""
 
 
 class UserError(DistsearchError):

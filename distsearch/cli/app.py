@@ -16,6 +16,7 @@ from distsearch.cli.models import evaluate, export, predict
 from distsearch.cli.options import (
     RUNS_VARIABLE,
     ConfigOption,
+    OwnDataOption,
     RunArgument,
     RunsOption,
     strategy_in,
@@ -29,6 +30,7 @@ from distsearch.cli.output import (
     say,
 )
 from distsearch.cli.records import list_runs, replay, show, verify
+from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,10 +112,14 @@ def resume(
         int | None, typer.Option(min=1, help="Additional rounds; if not given, the run's own limits apply.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Additional seconds.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Additional passes over all training examples.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
     ] = None,
+    data: OwnDataOption = "",
     force: Annotated[
         bool, typer.Option("--force", help="Continue even if another version or processor made the run.")
     ] = False,
@@ -123,11 +129,13 @@ def resume(
 ) -> None:
     """Continue a run that was stopped or killed, or that reached its limit."""
     from distsearch.search.resumption import prepare_to_resume
+    from distsearch.search.retrieval import Handed
 
     stored = stored_run(run, runs)
     if storage is None:
         storage = storage_of(run)
-    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage)
+    handed = Handed(expanded(data))
+    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, handed, evaluations)
     _search(resumption.assembly, resumption.run, verbose, json)
 
 

@@ -93,7 +93,7 @@ def export(
 
 def _own(stored: "StoredRun") -> "dict[str, Examples]":
     """The data that a run was trained on, and tested on."""
-    from distsearch.search.resumption import read_own_data
+    from distsearch.search.retrieval import own_data
 
-    dataset = read_own_data(stored)
+    dataset = own_data(stored)
     return {"train": dataset.train} | ({"test": dataset.test} if dataset.test else {})

@@ -3,8 +3,6 @@
 Further data is read with the schema of the training data: the same columns, classes and scale.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.data import generators
+from distsearch.data.arrays import as_array
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
+from distsearch.data.fingerprints import fingerprint
 from distsearch.data.frames import from_frame, further_features, is_frame
 from distsearch.data.labels import TEXT
 from distsearch.data.raw import Raw, Selection, quoted
@@ -71,6 +71,7 @@ def load(
     points: int = 100,
     classes: int = 3,
     seed: int = 0,
+    like: Schema | None = None,
 ) -> Dataset:
     """Load a data set by name, or from a file or folder.
 
@@ -79,12 +80,13 @@ def load(
     column of weights, none if empty. class_weight: balanced, or label:weight for some of the labels. shape: height,
     width and channels of images, if the source does not say. input_bits: round features to 2^input_bits steps between
     zero and the largest of them. points (examples per class) and classes apply to vertical and spiral, seed to these
-    and to the split. Raises DataError.
+    and to the split. like: the schema whose columns to read, by their names, if it has any. Raises DataError.
     """
     if is_built_in(source):
         raw = generators.generate(source, points, classes, seed)
     else:
-        raw = read(source, Selection(target=target), reader)
+        columns = (*like.features, *([weight] if weight else ())) if like and like.named else None
+        raw = read(source, Selection(columns, target), reader)
     if target and target != raw.target:
         raise DataError(f"{source} has no named columns, so no target {target!r}; leave the target out")
     if weight:
@@ -122,18 +124,22 @@ def from_arrays(
     seed: int = 0,
     shape: Sequence[int] | None = None,
     input_bits: int | None = None,
+    like: Schema | None = None,
 ) -> Dataset:
     """Make a data set from arrays, which are copied: features (examples, features), targets (examples,).
 
-    The columns of a frame become features under their own names. Targets are labels; with numbers (for regression)
-    they may also be (examples, outputs). weights are (examples,), class_weight is as in `load`. Raises DataError.
+    The columns of a frame become features under their own names; if `like` has names, they are those, in its order.
+    Targets are labels; with numbers (for regression) they may also be (examples, outputs). weights are (examples,),
+    class_weight is as in `load`. Raises DataError.
     """
-    copied = _copied("targets", targets)
-    if is_frame(features):
+    copied = as_array("targets", targets)
+    if is_frame(features) and like is not None and like.named:
+        raw = replace(further_features(features, like), targets=copied)
+    elif is_frame(features):
         name = getattr(targets, "name", None)  # pandas and polars series have one
         raw = from_frame(features, copied, name if isinstance(name, str) else "")
     else:
-        raw = Raw("the arrays", _copied("features", features), copied)
+        raw = Raw("the arrays", as_array("features", features), copied)
     return _dataset(
         _weighted(raw, weights),
         numbers=numbers,
@@ -150,18 +156,18 @@ def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
     """The features of an array or, by column name, of a frame: copied, (examples, features). Raises DataError."""
     if is_frame(features):
         return _frozen(_features(further_features(features, schema), schema))
-    return _frozen(_features(Raw("the arrays", _copied("features", features), None), schema))
+    return _frozen(_features(Raw("the arrays", as_array("features", features), None), schema))
 
 
 def examples_from(
     features: ArrayLike, targets: ArrayLike, schema: Schema, weights: ArrayLike | None = None
 ) -> Examples:
     """Labelled examples from arrays, or features from a frame by column name: copied. Raises DataError."""
-    copied = _copied("targets", targets)
+    copied = as_array("targets", targets)
     if is_frame(features):
         raw = replace(further_features(features, schema), targets=copied)
     else:
-        raw = Raw("the arrays", _copied("features", features), copied)
+        raw = Raw("the arrays", as_array("features", features), copied)
     return _examples(_weighted(raw, weights), schema)
 
 
@@ -189,16 +195,7 @@ def read_examples(path: str, schema: Schema, target: str = "", reader: str = "")
 
 
 def _weighted(raw: Raw, weights: ArrayLike | None) -> Raw:
-    return raw if weights is None else replace(raw, weights=_copied("sample_weight", weights))
-
-
-def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
-    if np.ma.is_masked(values):  # a plain array has no mask and would expose the masked values
-        raise DataError(f"expected {what} without masked values; fill them in or remove their rows")
-    try:
-        return np.array(values)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"expected {what} that form an array, got something else: {error}") from None
+    return raw if weights is None else replace(raw, weights=as_array("sample_weight", weights))
 
 
 def _dataset(
@@ -260,7 +257,8 @@ def _dataset(
         tested, weights = kept_of(raw, split[1])
         test = _chosen(scaled[tested], targets[tested], weights, schema)
     notes = raw.notes + (() if labels is None else labels.notes())
-    return Dataset(train, test, schema, _fingerprint(train, test, schema), notes)
+    mark = fingerprint((*train.arrays, *(test.arrays if test else ())), schema)
+    return Dataset(train, test, schema, mark, notes)
 
 
 def _split(raw: Raw, test_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
@@ -339,12 +337,3 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     frozen = np.ascontiguousarray(array)
     frozen.flags.writeable = False
     return frozen
-
-
-def _fingerprint(train: Examples, test: Examples | None, schema: Schema) -> str:
-    digest = hashlib.sha256(json.dumps(schema.learnt, sort_keys=True).encode())
-    for part in (train, test):
-        for array in () if part is None else part.arrays:
-            digest.update(f"{array.shape}{array.dtype.str}".encode())
-            digest.update(array.data)
-    return f"sha256:{digest.hexdigest()}"

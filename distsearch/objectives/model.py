@@ -87,6 +87,11 @@ class Model:
         schema = self.schema
         return None if schema.classes is None else labels_of(schema.classes, schema.label_type)
 
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """The weights as the network's tensors, by their names."""
+        return self._network.named(self.weights)
+
     def packed(self) -> tuple[Tensors, dict[str, Layout]]:
         """The network's tensors as its forward pass sees them, and how those of few bits are packed."""
         return packed(self._network, self.weights)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.runs.directory import Result, Run
+from distsearch.runs.directory import Result, Run, best_content
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -29,6 +29,7 @@ class Recorder(Observer):
         self._named = named
         self._announce = announce
         self._state: State | None = None
+        self._cut: State | None = None  # if no round was finished
 
     def started(self, state: State) -> None:
         """Save the state: from here on, whatever happens, the search can be resumed."""
@@ -41,6 +42,10 @@ class Recorder(Observer):
         self._run.record(done.record, done.losses)
         if self._run.save_is_due:
             self._save()
+
+    def cut(self, state: State) -> None:
+        """Keep its best weights; what the search resumes from is the state before the round."""
+        self._cut = state
 
     def ended(self, result: Result) -> None:
         """Save, and write how the search has ended."""
@@ -59,7 +64,8 @@ class Recorder(Observer):
     def _save(self) -> None:
         if self._state is None:
             return
-        self._run.save(self._state, self._named(self._state.best.weights), self._pool.machines)
+        best = (self._cut or self._state).best
+        self._run.save(self._state, best_content(best, self._named(best.weights)), self._pool.machines)
         self._announce(self._state.round)
 
 

@@ -203,8 +203,8 @@ def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(t
         (lambda: distsearch.search([[1], [2]], [0, 0], workers=0), "2 classes"),
         (lambda: distsearch.search([[1], [float("nan")]], [0, 1], workers=0), "finite|NaN|nan"),
         (lambda: distsearch.search([[1], [2]], [0, 1, 2], workers=0), "3"),
-        (lambda: distsearch.minimize(sphere, [[1.0]], workers=0), "expected start to be finite weights"),
-        (lambda: distsearch.minimize(sphere, [], workers=0), "expected start to be finite weights"),
+        (lambda: distsearch.minimize(sphere, [[1.0]], workers=0), "start: expected finite weights"),
+        (lambda: distsearch.minimize(sphere, [], workers=0), "start: expected finite weights"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(call, sentence):

@@ -133,9 +133,9 @@ class RayPool(Pool):
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
             left = self.deadline - time.monotonic() if request.kind == EvaluateRound.kind else inf
-            if left <= 0:
-                raise TimeIsUpError
-            self._next_events(min(LONGEST_WAIT, left))
+            if left <= 0 and (self._answers or not self.awaits_one):
+                raise TimeIsUpError(self._answers)
+            self._next_events(min(LONGEST_WAIT, left) if left > 0 else LONGEST_WAIT)
         self.retried += self._surplus
         return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]
 
