@@ -69,9 +69,9 @@ def minimize(
     """Look for the weights that a function of your own maps to the lowest number.
 
     `function` takes weights (n,) float32, an array of its own, and returns a number. For Ray workers it has to be one
-    that Ray can send (a function of a module, or a closure over plain values); what it prints there is shown, each line
-    after its worker. `start` is (n,), the first weights; or a result or a run's path, to go on from its weights.
-    `settings` are as in `search`, without those of data and network, and so are `callbacks`.
+    that Ray can send (a function of a module, or a closure over plain values); what it prints on a worker is printed
+    here, with the answer. `start` is (n,), the first weights; or a result or a run's path, to continue from its
+    weights. `settings` are as in `search`, without those of data and network, and so are `callbacks`.
 
     The result's `loss` is the lowest number that the function returned, and `weights` are what it returned it for. Of
     a noisy function, which returns another number for the same weights, that is a lucky draw. This is noticed (and

@@ -75,14 +75,17 @@ class ObjectiveError(DistsearchError):
     """The objective failed, or returned no finite loss. Its cause, if any, is kept between processes."""
 
     exit_code = 4
+    printed = ""
+    """What the objective printed on a worker before it failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _objective_error, (str(self), _picklable(self.__cause__))
+        return _objective_error, (str(self), _picklable(self.__cause__), self.printed)
 
 
-def _objective_error(message: str, cause: BaseException | None) -> ObjectiveError:
+def _objective_error(message: str, cause: BaseException | None, printed: str) -> ObjectiveError:
     error = ObjectiveError(message)
     error.__cause__ = cause
+    error.printed = printed
     return error
 
 

@@ -29,10 +29,11 @@ from distsearch.workers.dispatch.instructions import (
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
+from distsearch.workers.printed import aloud, say
 from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus, reclaim_signals
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
-from distsearch.workers.ray.sending import put
+from distsearch.workers.ray.sending import check, put
 from distsearch.workers.requests import EvaluateRound, Request
 
 LOG = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class RayPool(Pool):
 
     def _open(self, workers: int | None) -> None:
         """Connect, start as many workers as are wanted, and wait for the first."""
+        check(self.objective)
         if self._connected_here:
             connect(workers, self.objective.nbytes)
         self._crew = Crew(put(self.strategy, self.objective))
@@ -218,11 +220,12 @@ class RayPool(Pool):
             case Answered(worker, shard, answer, seconds):
                 instructions = self._dispatcher.answered(worker, shard, now, seconds)
                 if any(isinstance(instruction, Accept) for instruction in instructions):
-                    self._answers.append((shard.lo, answer))
+                    self._answers.append((shard.lo, aloud(answer)))
                     self._surplus -= 1
                     self.worked += seconds
                 return instructions
             case Failed(worker, shard, error):
+                say(getattr(error, "printed", ""))
                 return self._dispatcher.failed(worker, shard, error, now)
             case Lost(worker, reason, worked):
                 if worked:
