@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.api.callbacks import observers_of
 from distsearch.api.outcome import Begin, of_network, searched
 from distsearch.api.results import FunctionResult, SearchResult
-from distsearch.api.wording import in_python, speaking_python
+from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
@@ -116,7 +116,8 @@ def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given |
     return {**settings, "start": GIVEN}, given
 
 
-def _config(settings: Mapping[str, Value]) -> RunConfig:
+def _config(settings: Mapping[str, Any]) -> RunConfig:
+    check_names(settings, settings.get("strategy"))
     return from_flags({"data": IN_MEMORY, **settings})
 
 
