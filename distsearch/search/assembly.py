@@ -6,6 +6,7 @@ again. An assembly is a plan with the data: ready to search.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import ceil, inf, isinf
 from typing import Any
 
@@ -126,13 +127,13 @@ class Assembly:
         if count == 0:
             return LocalPool(self.strategy, self.objective)
         if count is None and not joins_cluster():
-            return LatePool(self.strategy, self.objective, self._horizon(done), self._ray_pool)
+            return LatePool(self.strategy, self.objective, self._horizon(done), partial(self._ray_pool, True))
         return self._ray_pool()
 
-    def _ray_pool(self) -> Pool:
+    def _ray_pool(self, begun: bool = False) -> Pool:
         from distsearch.workers.ray.pool import RayPool  # takes half a second to import
 
-        return RayPool(self.strategy, self.objective, self.config.workers.count)
+        return RayPool(self.strategy, self.objective, self.config.workers.count, begun)
 
     def _horizon(self, done: Sequence[RoundRecord]) -> Horizon:
         """What is left of the limits of rounds and seconds."""

@@ -1,10 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
 from problems import sphere
 from scipy import sparse
+from waiting import awaited
 
 import distsearch
 from distsearch.config import NetworkConfig
@@ -14,6 +16,8 @@ from distsearch.objectives.model import Model
 from distsearch.randomness import Stream, noise
 from distsearch.runs.directory import StoredRun, run_paths
 from distsearch.strategies.base import State
+from distsearch.workers import late
+from distsearch.workers.place import OPENING
 
 
 @pytest.fixture
@@ -133,6 +137,31 @@ def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
     X, y = xor
     alone, pool = (distsearch.search(X, y, layers=[8], rounds=20, workers=workers, start="he") for workers in (0, 2))
     assert pool.weights.tobytes() == alone.weights.tobytes()
+
+
+@pytest.mark.slow
+def test_where_others_hold_all_cores_the_search_continues_in_the_driver(
+    xor, said, monkeypatch, ray_with_three_cpus
+):
+    import ray
+
+    class Holding:
+        def holds(self):
+            return True
+
+    monkeypatch.setattr(late, "START_SECONDS", 0.1)
+    monkeypatch.setattr(late, "SHORTEST_ROUND", 0.0)
+    holding = [ray.remote(num_cpus=1)(Holding).remote() for _ in range(3)]
+    assert ray.get([actor.holds.remote() for actor in holding]) == [True] * 3
+    result = distsearch.search(*xor, layers=[8], seconds=2, population=128)
+    assert result.summary.reason == "seconds"
+    assert result.summary.rounds > 1
+    assert said == ["the Ray cluster's CPUs (3) are all taken: the search continues in this process until one is free"]
+    for actor in holding:
+        ray.kill(actor)
+    awaited(
+        "the workers that came too late to be gone", lambda: OPENING not in [each.name for each in enumerate_threads()]
+    )
 
 
 def test_a_function_is_minimized():

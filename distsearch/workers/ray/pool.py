@@ -50,7 +50,8 @@ class RayPool(Pool):
     driver_works = True
     """Whether the driver does by itself what takes less time than to send it."""
 
-    def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None) -> None:
+    def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None, begun: bool = False) -> None:
+        """`begun`: the search goes on without workers until these have come."""
         super().__init__(strategy, objective)
         self._crew: Crew | None = None
         self._new = True  # until the first sweep
@@ -64,6 +65,7 @@ class RayPool(Pool):
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._said_short = False  # that rounds are
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
+        self._until = "continues in this process until" if begun else "begins when"
         self._connected_here = not ray_is_foreign()
         self.on_cluster = joins_cluster() or not self._connected_here
         try:
@@ -83,9 +85,9 @@ class RayPool(Pool):
         self._takes_all = workers is None
         self._next_look = time.monotonic() if self.on_cluster else inf
         if self._crowded():
-            LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search begins when one is free")
+            LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search {self._until} one is free")
         elif not cpus:
-            LOG.warning("the Ray cluster has no CPUs: the search begins when a node with some joins")
+            LOG.warning(f"the Ray cluster has no CPUs: the search {self._until} a node with some joins")
         elif cpus < self._wanted:
             others = "the others start when it has more"
             LOG.warning(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
