@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from programs import succeeded
+from programs import ran, succeeded
 
 import distsearch
 
@@ -30,3 +30,17 @@ def test_networks_without_gradients_learn_as_the_guide_says(tmp_path, commands):
     for run in (tmp_path / "runs").iterdir():
         result = json.loads(succeeded("show", run.name, "--json", cwd=tmp_path).stdout)["result"]
         assert result["test_accuracy"] > 0.85
+
+
+@pytest.mark.slow
+def test_the_page_on_python_runs_from_top_to_bottom(tmp_path):
+    text = (GUIDE / "library.md").read_text(encoding="utf-8")
+    program = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    claims = (
+        "assert (again.summary.rounds, verdict.identical) == (100, True)\n"
+        "assert better.loss <= result.loss\n"
+        "assert noisy.loss < noisy.center_loss < 2\n"
+    )
+    done = ran(cwd=tmp_path, program=program + claims)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("noisy") == 1

@@ -140,9 +140,7 @@ def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
 
 
 @pytest.mark.slow
-def test_where_others_hold_all_cores_the_search_continues_in_the_driver(
-    xor, said, monkeypatch, ray_with_three_cpus
-):
+def test_where_others_hold_all_cores_the_search_continues_in_the_driver(xor, said, monkeypatch, ray_with_three_cpus):
     import ray
 
     class Holding:

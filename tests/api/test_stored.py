@@ -1,5 +1,6 @@
 """Runs that Python has kept: resumed and verified there, and from the command line where a file has their data."""
 
+import json
 import shutil
 
 import numpy as np
@@ -145,6 +146,8 @@ def test_the_command_line_goes_on_with_a_run_of_arrays_when_a_file_has_them(tmp_
     (table + 1).to_csv(tmp_path / "other.csv", index=False)
     assert "other.csv is not the data that" in refused("verify", "a", "--data", "other.csv", cwd=tmp_path)
     succeeded("resume", "a", "--rounds", "2", "--data", "table.csv", cwd=tmp_path)
+    scores = json.loads(succeeded("evaluate", "whole", "--data", "table.csv", "--json", cwd=tmp_path).stdout)
+    assert scores["table.csv"]["accuracy"] == whole.score(FEATURES, LABELS)
     assert contents(tmp_path / "runs" / "a") == contents(tmp_path / "runs" / "whole")
     (tmp_path / "elsewhere").mkdir()
     assert "identical" in succeeded("verify", tmp_path / "runs" / "a", cwd=tmp_path / "elsewhere").stdout
