@@ -42,7 +42,7 @@ def resume(
     observers = observers_of(callbacks)
     keep_ray()
     with passed_on() as interrupts, speaking_python():
-        stored = StoredRun(as_path(path))
+        stored = _stored(path)
         place = None if storage is None else expanded(storage)
         ready = interrupts.begin(prepare_to_resume, stored, rounds, seconds, workers, force, place, handed, evaluations)
         return searched(ready.assembly, ready.run, interrupts, observers, ready.done)
@@ -54,7 +54,7 @@ def verify(path: str | os.PathLike[str], handed: Handed, *, rounds: int | str, w
         raise SettingError(f"rounds: expected a number of rounds to evaluate again, or {ALL!r}, got {brief(rounds)}")
     keep_ray()
     with passed_on() as interrupts, speaking_python():
-        stored = StoredRun(as_path(path))
+        stored = _stored(path)
         if other := other_machine(stored):
             LOG.warning(other)
         recorded = sum(1 for _ in stored.history())
@@ -62,6 +62,12 @@ def verify(path: str | os.PathLike[str], handed: Handed, *, rounds: int | str, w
         assembly = interrupts.begin(own_assembly, stored, workers, handed)
         again = verification.Replay(stored)
         return interrupts.begin(verification.verify, again, assembly, chosen, lambda number: None)
+
+
+def _stored(path: object) -> StoredRun:
+    if not isinstance(path, str | os.PathLike):
+        raise SettingError(f"path: expected the path of a run's folder, got {brief(path)}")
+    return StoredRun(as_path(path))
 
 
 def handed_over(X: Any, y: Any, sample_weight: Any, data: Any, function: Callable[[Any], Any] | None) -> Handed:

@@ -24,8 +24,13 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     extra = {job_path(str(path)): path for path in added}
     if name == "resume":
         run, storage = values["run"], values.get("storage") or ""
-        extras = _extras("", run, storage)
-        return Submission(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
+        source, line = values.get("data", ""), list(arguments)
+        if source and files:
+            source, sent = data_files(source)
+            extra = {**sent, **extra}
+            line = _replace_option(arguments, "--data", source)
+        extras = _extras(source, run, storage)
+        return Submission(line, Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     flags = given_settings(values)
     file = Path(values["config_file"]) if "config_file" in values else None  # some versions of Typer leave it a string
     settings = config.from_flags(flags, config.read_toml(file) if file else None)

@@ -32,7 +32,7 @@ def of_config(config: RunConfig) -> Given | None:
         return None
     if start == GIVEN:
         raise SettingError("start: these first weights came from Python: give them there again, or name a run")
-    stored = run_at(start, config.output.directory)
+    stored = run_at(start, config.output.directory) if start else None
     if stored is None:
         raise SettingError(
             f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run whose weights to "

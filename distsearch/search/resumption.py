@@ -8,7 +8,7 @@ from itertools import islice
 
 from msgspec import structs
 
-from distsearch.config import RunConfig
+from distsearch.config import RunConfig, StopConfig
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import description
@@ -140,11 +140,12 @@ def _extended(
     evaluations: int | None = None,
 ) -> RunConfig:
     """The configuration with so many more rounds, seconds and evaluations than are done. SettingError if impossible."""
+    given = with_changes(StopConfig(), "stop", rounds=rounds, seconds=seconds, evaluations=evaluations)
     more: dict[str, float] = {}
-    if rounds is not None:
-        more["rounds"] = len(done) + rounds
-    if seconds is not None:
-        more["seconds"] = (done[-1].seconds if done else 0.0) + seconds
-    if evaluations is not None:
-        more["evaluations"] = math.ceil(done[-1].passes if done else 0) + evaluations
+    if given.rounds is not None:
+        more["rounds"] = len(done) + given.rounds
+    if given.seconds is not None:
+        more["seconds"] = (done[-1].seconds if done else 0.0) + given.seconds
+    if given.evaluations is not None:
+        more["evaluations"] = math.ceil(done[-1].passes if done else 0) + given.evaluations
     return structs.replace(config, stop=with_changes(config.stop, "stop", **more))

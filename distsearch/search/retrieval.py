@@ -75,7 +75,7 @@ def own_data(stored: StoredRun, handed: Handed = NOTHING) -> Dataset:
         still = "" if handed.arrays is not None or handed.data else " any more"
         raise RunError(
             f"{what} is not the data that {path} was trained on{still}: expected the same examples in the same order; "
-            "--start continues from a run's weights on other data"
+            "--start begins with a run's weights on other data"
         )
     return same
 

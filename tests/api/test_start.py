@@ -93,6 +93,8 @@ def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
         ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run whose weights"),
         ("no/such/run", SettingError, "a run whose weights to begin with, of which there is none at no/such/run"),
         ("abc", SettingError, "unknown start 'abc'"),
+        ("", SettingError, "unknown start ''"),
+        ("given", SettingError, "start: these first weights came from Python"),
         ([[1.0], [1.0, 2.0]], DataError, "expected finite weights of shape"),
         ([1j], DataError, "expected finite weights of shape"),
         ({1: 2}, DataError, "expected the weights of a network like this one"),

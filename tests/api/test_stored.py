@@ -131,6 +131,15 @@ def test_what_a_function_s_run_does_not_need_is_refused(tmp_path):
         distsearch.verify(tmp_path / "a", FEATURES, LABELS)
     with pytest.raises(SettingError, match="rounds: expected a number of rounds to evaluate again, or 'all', got -1"):
         distsearch.verify(tmp_path / "a", function=sphere, rounds=-1)
+    for path in (3, None, b"a"):
+        with pytest.raises(SettingError, match="path: expected the path of a run's folder, got"):
+            distsearch.resume(path, function=sphere)
+    for more, sentence in (
+        ({"rounds": "5"}, "rounds: expected a whole number, got '5'"),
+        ({"seconds": -1}, "seconds: "),
+    ):
+        with pytest.raises(SettingError, match=f"^{sentence}"):
+            distsearch.resume(tmp_path / "a", function=sphere, **more)
     with pytest.raises(RunError, match="expected a run's directory"):
         distsearch.verify(tmp_path / "b", function=sphere)
 
