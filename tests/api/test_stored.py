@@ -156,7 +156,9 @@ def test_the_command_line_goes_on_with_a_run_of_arrays_when_a_file_has_them(tmp_
     assert "other.csv is not the data that" in refused("verify", "a", "--data", "other.csv", cwd=tmp_path)
     succeeded("resume", "a", "--rounds", "2", "--data", "table.csv", cwd=tmp_path)
     scores = json.loads(succeeded("evaluate", "whole", "--data", "table.csv", "--json", cwd=tmp_path).stdout)
-    assert scores["table.csv"]["accuracy"] == whole.score(FEATURES, LABELS)
+    assert scores["train"] == {"loss": whole.loss, "accuracy": whole.accuracy, "examples": 48}
+    assert scores["test"]["accuracy"] == whole.summary.test_accuracy
+    assert "no column 'x0'" in refused("evaluate", "whole", "--data", "other.csv", cwd=tmp_path)
     assert contents(tmp_path / "runs" / "a") == contents(tmp_path / "runs" / "whole")
     (tmp_path / "elsewhere").mkdir()
     assert "identical" in succeeded("verify", tmp_path / "runs" / "a", cwd=tmp_path / "elsewhere").stdout

@@ -116,7 +116,7 @@ def test_further_examples_are_weighted_by_the_class_weights_of_training():
         ([1, 1, np.inf, 1, 1, 1], "index 2: expected a finite number"),
         ([1, 1, 1], r"expected one weight per example in sample_weight, so 6, got the shape \(3,\)"),
         (np.ones((6, 2)), r"so 6, got the shape \(6, 2\)"),
-        (3.0, r"so 6, got the shape \(\)"),
+        (3.0, "expected sample_weight as an array, got 3.0"),
         (np.zeros(6), "expected examples of a weight above 0, but all 6 have 0"),
         (list("abcdef"), "expected numbers in sample_weight, got <U1"),
         ([1, None, 1, 1, 1, "x"], "expected numbers in sample_weight, got something else"),

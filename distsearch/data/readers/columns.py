@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from distsearch.data.raw import Selection, listed, quoted, unnamed
+from distsearch.data.raw import Selection, listed, quoted
 from distsearch.errors import DataError
 
 
@@ -26,10 +26,6 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> tuple[list[
             there = f"only {quoted(names[0])}" if names else "no columns"
             raise DataError(f"{path}: expected a feature besides the target, got {there}; add one")
         return features, target
-    if selection.features == unnamed(len(selection.features)) and not place.keys() & set(selection.features):
-        others = [index for index in range(len(names)) if index != target]  # training had no names: by position
-        if len(others) == len(selection.features):
-            return others, target
     for name in selection.features:
         if name not in place:
             count = len(selection.features)
