@@ -7,7 +7,9 @@ import pytest
 from problems import sphere
 
 import distsearch
+from distsearch.errors import RunError
 from distsearch.runs.directory import StoredRun
+from distsearch.search import verification
 from distsearch.workers import pieces
 
 
@@ -44,6 +46,8 @@ def test_the_result_is_the_best_of_what_was_evaluated(tmp_path, clock, strategy,
     stored = StoredRun(tmp_path / "a")
     assert stored.best()["weights"].tobytes() == found.weights.tobytes()
     assert distsearch.verify(tmp_path / "a", function=Clock()).identical
+    with pytest.raises(RunError, match="has not finished one round: nothing is recorded of its best weights"):
+        verification.replay(stored)
     resumed = distsearch.resume(tmp_path / "a", function=Clock(), rounds=1, seconds=100)
     assert resumed.weights.tobytes() == whole.weights.tobytes()
     assert distsearch.verify(tmp_path / "a", function=Clock()).identical
