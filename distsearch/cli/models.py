@@ -93,13 +93,16 @@ def export(
 
 
 def _labelled(stored: "StoredRun", model: "Model", data: str, target: str, reader: str) -> "dict[str, Examples]":
-    """The examples of a file; if it has other columns than training had, and the run's own data, those."""
+    """The examples of a file; where training had arrays without names, and the file has the same data, those."""
     from distsearch.data.datasets import read_examples
+    from distsearch.search.foreign_code import IN_MEMORY
     from distsearch.search.retrieval import Handed
 
     try:
         return {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))}
     except DataError:
+        if target or stored.config.data.source != IN_MEMORY:
+            raise
         with suppress(DataError, RunError):  # the first sentence says more
             return _own(stored, Handed(data))
         raise
