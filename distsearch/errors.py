@@ -26,6 +26,8 @@ class DistsearchError(Exception):
     """The base of all errors that distsearch reports to the user."""
 
     exit_code = 1
+    result: Any = None
+    """What a search called from Python had found before it failed, if it had begun: as it would have returned it."""
 
 
 class UserError(DistsearchError):
@@ -74,14 +76,17 @@ class ObjectiveError(DistsearchError):
     """The objective failed, or returned no finite loss. Its cause, if any, is kept between processes."""
 
     exit_code = 4
+    printed = ""
+    """What the objective printed on a worker before it failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _objective_error, (str(self), _picklable(self.__cause__))
+        return _objective_error, (str(self), _picklable(self.__cause__), self.printed)
 
 
-def _objective_error(message: str, cause: BaseException | None) -> ObjectiveError:
+def _objective_error(message: str, cause: BaseException | None, printed: str) -> ObjectiveError:
     error = ObjectiveError(message)
     error.__cause__ = cause
+    error.printed = printed
     return error
 
 

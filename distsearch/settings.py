@@ -166,6 +166,7 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
         ("array", "a list"),
     ):
         expected = re.sub(rf"\b{internal}\b", word, expected)
+    expected = expected.removesuffix(" | null")
     default = known[name].default
     return f"{where}.{name}: {expected}, got {brief(values[name])} (the default is {default!r})"
 

@@ -114,3 +114,17 @@ def test_every_command_of_the_page_on_pictures_does_what_it_says(tmp_path):
         *("runs", "loss.png", "boundary.gif", "report.html", "compared.html"),
     }
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["spiral"]
+
+
+@pytest.mark.slow
+def test_the_page_on_python_runs_from_top_to_bottom(tmp_path):
+    text = (GUIDE / "library.md").read_text(encoding="utf-8")
+    program = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    claims = (
+        "assert (again.summary.rounds, verdict.identical) == (100, True)\n"
+        "assert better.loss <= result.loss\n"
+        "assert noisy.loss < noisy.center_loss < 2\n"
+    )
+    done = ran(cwd=tmp_path, program=program + claims)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("noisy") == 1

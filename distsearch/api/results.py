@@ -36,11 +36,18 @@ class FunctionResult:
     weights: NDArray[np.float32]  # (n,), the lowest-loss weights
     history: list[RoundRecord]
     summary: Result
+    center: NDArray[np.float32] | None = field(default=None, kw_only=True)
+    """The weights that the search stood at in the end, (n,); None for a network's and for results that were loaded."""
 
     @property
     def loss(self) -> float:
-        """The lowest loss; infinite if not one round was finished."""
+        """The lowest loss that was found: of a noisy function that of a lucky draw, see `center_loss`."""
         return self.summary.loss
+
+    @property
+    def center_loss(self) -> float | None:
+        """Where the same weights have different losses: the center's, the mean of `summary.center_evaluations`."""
+        return self.summary.center_loss
 
     def to_frame(self) -> Any:
         """The history as a pandas data frame: a row for each round. Raises SettingError if pandas is not installed."""
@@ -64,10 +71,17 @@ class FunctionResult:
         summary = self.summary
         return [
             ("loss", f"{summary.loss:.6g}, found in round {summary.best_round}"),
+            *self._noise(),
             *self._scores(),
             ("weights", f"{self.weights.size:,}"),
             ("rounds", f"{summary.rounds:,}, in {summary.seconds:.3g} s; ended by {summary.reason}"),
         ]
+
+    def _noise(self) -> list[tuple[str, str]]:
+        summary = self.summary
+        if summary.center_loss is None:
+            return []
+        return [("center", f"{summary.center_loss:.6g}, the mean of {summary.center_evaluations}: losses are noisy")]
 
     def _scores(self) -> list[tuple[str, str]]:
         return []
@@ -171,8 +185,6 @@ def load(path: str | os.PathLike[str]) -> SearchResult:
 
 
 def _of_run(stored: StoredRun) -> SearchResult:
-    if not stored.manifest.data:
-        raise RunError(f"{stored.path} is the run of a function: expected a network's")
     if stored.result is None:
         raise RunError(f"{stored.path} has not ended: it is running, or was killed; resume it first")
     model = stored_model(stored)

@@ -17,6 +17,7 @@ from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.models import evaluate, export, predict
 from distsearch.cli.options import (
     ConfigOption,
+    OwnDataOption,
     QuietOption,
     RunArgument,
     RunsOption,
@@ -31,6 +32,7 @@ from distsearch.cli.output import (
     say,
 )
 from distsearch.cli.records import replay, show, verify
+from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +137,9 @@ def resume(
         int | None, typer.Option(min=1, help="Additional rounds; if not given, the run's own limits apply.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Additional seconds.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Additional passes over all training examples.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
@@ -142,6 +147,7 @@ def resume(
     track: Annotated[
         str | None, typer.Option(help="Trackers; as before if not given, none if empty.", metavar="NAME[:URI]")
     ] = None,
+    data: OwnDataOption = "",
     force: Annotated[
         bool, typer.Option("--force", help="Continue even if another version or processor made the run.")
     ] = False,
@@ -152,11 +158,13 @@ def resume(
 ) -> None:
     """Continue a run that was stopped or killed, or that reached its limit."""
     from distsearch.search.resumption import prepare_to_resume
+    from distsearch.search.retrieval import Handed
 
     stored = stored_run(run, runs)
     if storage is None:
         storage = storage_of(run)
-    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, track)
+    handed = Handed(expanded(data))
+    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, track, handed, evaluations)
     _search(resumption.assembly, resumption.run, verbose, json, quiet)
 
 

@@ -1,5 +1,6 @@
 """The commands that use the weights that a run found."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +9,14 @@ import typer
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
-from distsearch.errors import SettingError, unknown
+from distsearch.errors import DataError, RunError, SettingError, unknown
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from distsearch.data.datasets import Examples
+    from distsearch.objectives.model import Model
     from distsearch.runs.directory import StoredRun
+    from distsearch.search.retrieval import Handed
 
 ReaderOption = Annotated[
     str, typer.Option(help="Reader for the file; if not given, the one used in training or for its suffix.")
@@ -38,15 +41,12 @@ def evaluate(
 ) -> None:
     """Measure a run's best weights."""
     from distsearch.cli.tables import scores_table
-    from distsearch.data.datasets import read_examples
     from distsearch.search.resumption import stored_model
 
     stored = stored_run(run, runs)
     model = stored_model(stored)
     data = expanded(data)
-    parts = (
-        {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))} if data else _own(stored)
-    )
+    parts = _labelled(stored, model, data, target, reader) if data else _own(stored)
     names = [name for name in metrics.split(",") if name]
     scores = {part: model.scores(examples, names) for part, examples in parts.items()}
     if json:
@@ -145,10 +145,26 @@ def export(
     say(f"the model of {run}, {len(content):,} bytes, is in {to}")
 
 
-def _own(stored: "StoredRun") -> "dict[str, Examples]":
-    """The data that a run was trained on, validated and tested on."""
-    from distsearch.search.resumption import read_own_data
+def _labelled(stored: "StoredRun", model: "Model", data: str, target: str, reader: str) -> "dict[str, Examples]":
+    """The examples of a file; where training had arrays without names, and the file has the same data, those."""
+    from distsearch.data.datasets import read_examples
+    from distsearch.search.foreign_code import IN_MEMORY
+    from distsearch.search.retrieval import Handed
 
-    dataset = read_own_data(stored)
+    try:
+        return {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))}
+    except DataError:
+        if target or stored.config.data.source != IN_MEMORY:
+            raise
+        with suppress(DataError, RunError):  # the first sentence says more
+            return _own(stored, Handed(data))
+        raise
+
+
+def _own(stored: "StoredRun", handed: "Handed | None" = None) -> "dict[str, Examples]":
+    """The data that a run was trained on, and tested on."""
+    from distsearch.search.retrieval import NOTHING, own_data
+
+    dataset = own_data(stored, handed or NOTHING)
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return {name: part for name, part in parts.items() if part is not None}

@@ -60,6 +60,9 @@ RunsOption = Annotated[
     str,  # not a Path, as with `submit` it is a path on the cluster
     typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE, metavar="FOLDER"),
 ]
+OwnDataOption = Annotated[
+    str, typer.Option("--data", help="Where the run's own data is now, if it has moved or came from Python.")
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="TOML file with settings; options override it.", **FILE),

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from distsearch.cli.lookup import stored as stored_run
-from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
+from distsearch.cli.options import FILE, JsonOption, OwnDataOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, new_console, print_json, print_parts, say, write
 from distsearch.errors import UserError, brief
+from distsearch.text import expanded
 
 DIFFERENT_EXIT_CODE = 1
 
@@ -17,6 +18,7 @@ def verify(
     run: RunArgument,
     rounds: Annotated[str, typer.Option(help="How many rounds, drawn at random, to evaluate again; or all.")] = "16",
     workers: Annotated[int, typer.Option(min=0, help="Ray workers; 0: in this process.")] = 0,
+    data: OwnDataOption = "",
     json: JsonOption = False,
     runs: RunsOption = "runs",
 ) -> None:
@@ -24,6 +26,7 @@ def verify(
     from distsearch.cli.progress import steps_shown
     from distsearch.cli.tables import verdict_lines
     from distsearch.search import resumption, verification
+    from distsearch.search.retrieval import Handed, own_assembly
 
     if rounds != "all" and not rounds.isdecimal():
         raise UserError(f"--rounds: expected a number or all, got {brief(rounds)}")
@@ -36,7 +39,8 @@ def verify(
     chosen = range(recorded) if every else verification.sample(recorded, int(digits))
     with steps_shown(new_console(stderr=True), "verifying", recorded) as progress:
         again = verification.Replay(stored)
-        verdict = verification.verify(again, resumption.own_assembly(stored, workers), chosen, progress)
+        assembly = own_assembly(stored, workers, Handed(expanded(data)))
+        verdict = verification.verify(again, assembly, chosen, progress)
     if json:
         print_json(verdict)
     else:

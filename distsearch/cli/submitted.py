@@ -25,9 +25,14 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     extra = {job_path(str(path)): path for path in added}
     if name == "resume":
         run, storage = values["run"], values.get("storage") or ""
+        source, line = values.get("data", ""), list(arguments)
+        if source and files:
+            source, sent = data_files(source)
+            extra = {**sent, **extra}
+            line = _replace_option(arguments, "--data", source)
         track = [str(word) for word in words(values.get("track") or "")]
-        extras = _extras("", track, run, storage)
-        return Submission(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
+        extras = _extras(source, track, run, storage)
+        return Submission(line, Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     flags = given_settings(values)
     file = Path(values["config_file"]) if "config_file" in values else None  # some versions of Typer leave it a string
     settings = config.from_flags(flags, toml.read_toml(file) if file else None)

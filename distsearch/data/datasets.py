@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.data import generators
+from distsearch.data.arrays import as_array
 from distsearch.data.asked import Asked, Reading
 from distsearch.data.frames import from_frame, further_features, is_frame
 from distsearch.data.raw import Raw, Selection, Table
@@ -74,11 +75,11 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, weights: ArrayLike | None = None,
     may also be (examples, outputs). weights are (examples,). Raises DataError.
     """
     reading = Reading(**asked)
-    targets = _copied("targets", y)
+    targets = as_array("targets", y)
     if is_frame(X):
         raw = from_frame(X, targets, _target_name(y), reading.selection(targets=False))
     else:
-        raw = Raw("the arrays", _copied("features", X), targets)
+        raw = Raw("the arrays", as_array("features", X), targets)
         if reading.named:
             raise DataError(f"the arrays have no named columns, so no {reading.named[0]!r}; give a data frame")
     return dataset_of(_weighted(raw, weights), reading)
@@ -96,18 +97,18 @@ def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
     """The features of an array or, by column name, of a frame: copied, (examples, features). Raises DataError."""
     if is_frame(features):
         return frozen(network_features(further_features(features, schema), schema))
-    return frozen(network_features(Raw("the arrays", _copied("features", features), None), schema))
+    return frozen(network_features(Raw("the arrays", as_array("features", features), None), schema))
 
 
 def examples_from(
     features: ArrayLike, targets: ArrayLike, schema: Schema, weights: ArrayLike | None = None
 ) -> Examples:
     """Labelled examples from arrays, or features from a frame by column name: copied. Raises DataError."""
-    copied = _copied("targets", targets)
+    copied = as_array("targets", targets)
     if is_frame(features):
         raw = replace(further_features(features, schema), targets=copied)
     else:
-        raw = Raw("the arrays", _copied("features", features), copied)
+        raw = Raw("the arrays", as_array("features", features), copied)
     return examples_of(_weighted(raw, weights), schema)
 
 
@@ -157,13 +158,4 @@ def feature_chunks(
 
 
 def _weighted(raw: Raw, weights: ArrayLike | None) -> Raw:
-    return raw if weights is None else replace(raw, weights=_copied("sample_weight", weights))
-
-
-def _copied(what: str, values: ArrayLike) -> NDArray[Any]:
-    if np.ma.is_masked(values):  # a plain array has no mask and would expose the masked values
-        raise DataError(f"expected {what} without masked values; fill them in or remove their rows")
-    try:
-        return np.array(values)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"expected {what} that form an array, got something else: {error}") from None
+    return raw if weights is None else replace(raw, weights=as_array("sample_weight", weights))

@@ -1,8 +1,5 @@
 """From the examples of a source to a data set; all that is learnt is learnt on the training examples alone."""
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,6 +9,7 @@ from numpy.typing import NDArray
 from distsearch.data import preparation, scaling, splits
 from distsearch.data.asked import Reading
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
+from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
 from distsearch.data.preparation import Encoding, Wishes
 from distsearch.data.raw import Raw, Table, quoted
@@ -51,6 +49,16 @@ class Dataset:
     fingerprint: str  # sha256:… of all arrays above and of the schema
     notes: tuple[str, ...] = ()  # sentences about how the data was read
     validation: Examples | None = None  # examples that choose the best weights
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All that there is of its examples."""
+        return arrays_of(self.train, self.test, self.validation)
+
+
+def arrays_of(*parts: Examples | None) -> tuple[NDArray[Any], ...]:
+    """All that there is of some parts of a data set."""
+    return tuple(array for part in parts if part is not None for array in part.arrays)
 
 
 class _Targets(NamedTuple):
@@ -94,7 +102,8 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         test = examples_of(raw.test, schema)
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
-    return Dataset(train, test, schema, _fingerprint((train, test, validation), schema), said, validation)
+    mark = fingerprint(arrays_of(train, test, validation), schema)
+    return Dataset(train, test, schema, mark, said, validation)
 
 
 def _complete(raw: Raw, missing: str) -> tuple[Raw, tuple[str, ...]]:
@@ -276,12 +285,3 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     found = np.ascontiguousarray(array)
     found.flags.writeable = False
     return found
-
-
-def _fingerprint(parts: Sequence[Examples | None], schema: Schema) -> str:
-    digest = hashlib.sha256(json.dumps(schema.learnt, sort_keys=True).encode())
-    for part in parts:
-        for array in () if part is None else part.arrays:
-            digest.update(f"{array.shape}{array.dtype.str}".encode())
-            digest.update(array.data)
-    return f"sha256:{digest.hexdigest()}"

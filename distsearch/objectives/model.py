@@ -103,6 +103,11 @@ class Model:
         """Whether its outputs are logarithms of probabilities, as cross-entropy trains them to be."""
         return isinstance(self._loss, losses.CrossEntropy)
 
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """The weights as the network's tensors, by their names."""
+        return self._network.named(self.weights)
+
     def packed(self) -> tuple[Tensors, dict[str, Layout]]:
         """The network's tensors as its forward pass sees them, and how those of few bits are packed."""
         return packed(self._network, self.weights)

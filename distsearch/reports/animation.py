@@ -18,7 +18,7 @@ from distsearch.reports.figures import GREY, Boundary, Curves, colour, number_te
 from distsearch.reports.packages import imported
 from distsearch.reports.subjects import Subject
 from distsearch.runs.history import RoundRecord
-from distsearch.search.resumption import own_assembly
+from distsearch.search.retrieval import own_assembly
 from distsearch.search.verification import Replay
 
 FRAMES = 48

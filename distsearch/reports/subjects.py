@@ -15,7 +15,8 @@ from distsearch.errors import RunError
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.search.resumption import read_own_data, stored_model
+from distsearch.search.resumption import stored_model
+from distsearch.search.retrieval import own_data
 
 TEST, TRAINING = "test examples", "training examples"
 
@@ -68,7 +69,7 @@ class Subject:
     def dataset(self) -> Dataset:
         """The data that it was trained on. RunError if it has changed since, DataError if it cannot be read."""
         _ = self.model
-        return read_own_data(self.stored)
+        return own_data(self.stored)
 
     @property
     def judged(self) -> tuple[str, Examples]:

@@ -7,7 +7,7 @@ from distsearch.config import RunConfig
 from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import READERS, name_for
 from distsearch.networks.activations import ACTIVATIONS
-from distsearch.networks.initial import STARTS
+from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import AUTO, LOSSES
@@ -54,7 +54,7 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
         yield ACTIVATIONS, activation
     for precision in config.network.precision:
         yield PRECISIONS, precision
-    if config.network.start:
+    if config.network.start and is_start(config.network.start):
         yield STARTS, config.network.start
     source = config.data.source
     if config.data.reader:

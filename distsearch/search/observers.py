@@ -54,6 +54,9 @@ class Observer:
     def saved(self, rounds: int) -> None:
         """The first `rounds` rounds are on disk."""
 
+    def cut(self, state: State) -> None:
+        """The time was over before one round was; the state's best is the best of what was evaluated in it."""
+
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""
 
@@ -91,6 +94,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.saved(rounds)
 
+    def cut(self, state: State) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.cut(state)
+
     def ended(self, result: Result) -> None:
         """Tell all."""
         for observer in self._observers:
@@ -116,14 +124,20 @@ def listening(observer: Observer, search: Opened) -> Iterator[None]:
 
 
 class History(Observer):
-    """Keeps the record of every round."""
+    """Keeps the record of every round, after those that were done before, and the latest state."""
 
-    def __init__(self) -> None:
-        self.records: list[RoundRecord] = []
+    def __init__(self, done: Iterable[RoundRecord] = ()) -> None:
+        self.records = list(done)
+        self.state: State | None = None
+
+    def started(self, state: State) -> None:
+        """Keep it."""
+        self.state = state
 
     def round(self, done: Round) -> None:
         """Keep it."""
         self.records.append(done.record)
+        self.state = done.after
 
 
 class Gauging(Observer):

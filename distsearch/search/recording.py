@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.runs.directory import Result, Run
+from distsearch.runs.directory import Result, Run, best_content
 from distsearch.runs.events import Event
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
@@ -32,6 +32,7 @@ class Recorder(Observer):
         self._state: State | None = None
         self._crew = (0, 0)  # workers alive, and shards retried
         self._events: list[Event] = []  # since the last save
+        self._cut: State | None = None  # if no round was finished
 
     def started(self, state: State) -> None:
         """Save the state: from here on, whatever happens, the search can be resumed."""
@@ -48,6 +49,10 @@ class Recorder(Observer):
             self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=retried))
         if self._run.save_is_due:
             self._save()
+
+    def cut(self, state: State) -> None:
+        """Keep its best weights; what the search resumes from is the state before the round."""
+        self._cut = state
 
     def ended(self, result: Result) -> None:
         """Save, and write how the search has ended."""
@@ -66,8 +71,9 @@ class Recorder(Observer):
     def _save(self) -> None:
         if self._state is None:
             return
+        best = (self._cut or self._state).best
         events, self._events = self._events, []
-        self._run.save(self._state, self._named(self._state.best.weights), self._pool.machines, events)
+        self._run.save(self._state, best_content(best, self._named(best.weights)), self._pool.machines, events)
         self._announce(self._state.round)
 
 

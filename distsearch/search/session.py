@@ -1,6 +1,7 @@
 """From an assembly to a result: the run's directory, the workers and the observers, for as long as a search takes."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -8,13 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from distsearch.config import RunConfig
+from distsearch.data.datasets import is_built_in
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.machine import description, one_thread
+from distsearch.objectives.function import VectorizedObjective
 from distsearch.runs.directory import Manifest, Run, removed_unless_begun
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CHECKPOINT
 from distsearch.search.assembly import Assembly
-from distsearch.search.foreign_code import origins
+from distsearch.search.foreign_code import IN_MEMORY, origins
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found, search
 from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening
@@ -40,7 +43,8 @@ def run(assembly: Assembly, observers: Iterable[Observer] = (), interrupts: Inte
     manifest = _manifest(assembly)
     if storage := storage_of(config):
         storage.check(config.output.name)
-    directory = Run.create(config, assembly.strategy.settings, manifest, storage.has if storage else None)
+    taken = storage.has if storage else None
+    directory = Run.create(config, assembly.strategy.settings, manifest, taken, assembly.plan.start_file())
     with removed_unless_begun(directory.path), closing(directory):
         publisher = publisher_of(config, directory.path, manifest, 0)
         first = assembly.plan.first
@@ -140,7 +144,15 @@ def _manifest(assembly: Assembly) -> Manifest:
         fingerprint=assembly.fingerprint,
         data=assembly.schema,
         code=origins(assembly.config),
+        source=source_of(assembly.config),
+        vectorized=isinstance(assembly.objective, VectorizedObjective),
     )
+
+
+def source_of(config: RunConfig) -> str:
+    """The absolute path of a configuration's data, from wherever it is needed again; empty if it is no file."""
+    source = config.data.source
+    return os.path.abspath(source) if source != IN_MEMORY and not is_built_in(source) else ""
 
 
 def storage_of(config: RunConfig) -> Storage | None:

@@ -173,7 +173,7 @@ def _model(search: Opened, state: State, result: Result) -> dict[str, bytes]:
     if schema:
         origin = provenance(search.config, search.manifest().fingerprint, result)
         return {MODEL: model_file(search.config.network, schema, weights, result, (), origin)}
-    return {WEIGHTS: checkpoints.encode(*best_content(state, search.named(weights)))}
+    return {WEIGHTS: checkpoints.encode(*best_content(state.best, search.named(weights)))}
 
 
 def missing(tracker: str, package: str) -> SettingError:

@@ -48,6 +48,13 @@ def test_files_that_are_here_are_named_as_they_lie_there(here):
     assert search.files == {"my.csv": Path("my.csv")}
 
 
+def test_moved_data_travels_with_a_run_that_continues(here):
+    search = read("resume", "one", "--data", f"{here}/my.csv", "--rounds", "3")
+    assert search.arguments == ["resume", "one", "--rounds", "3", "--data", "my.csv"]
+    assert search.files == {"my.csv": here / "my.csv"}
+    assert read("resume", "one", "--data", "/far/away.csv").arguments == ["resume", "one", "--data", "/far/away.csv"]
+
+
 def test_files_stay_here_if_that_is_wanted(here):
     search = read("run", "--name", "one", "--data", f"{here}/my.csv", files=False)
     assert search.files == {}

@@ -5,7 +5,8 @@ import pytest
 from searches import contents, resume, search
 
 from distsearch.randomness import Stream, noise
-from distsearch.search.resumption import own_assembly, stored_model
+from distsearch.search.resumption import stored_model
+from distsearch.search.retrieval import own_assembly
 
 ROUNDS = 60
 
