@@ -164,7 +164,7 @@ def resume(
     if storage is None:
         storage = storage_of(run)
     handed = Handed(expanded(data))
-    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, track, handed, evaluations)
+    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, handed, evaluations, track)
     _search(resumption.assembly, resumption.run, verbose, json, quiet)
 
 

@@ -59,9 +59,9 @@ def prepare_to_resume(
     workers: int | None,
     force: bool,
     storage: str | None = None,
-    track: str | None = None,
     handed: Handed = NOTHING,
     evaluations: int | None = None,
+    track: str | None = None,
 ) -> Resumption:
     """The resumption of a run, with more rounds, seconds or evaluations, other workers, storage or trackers, if given.
 

@@ -295,7 +295,6 @@ def test_a_setting_that_does_not_fit_is_refused_by_its_name(settings, sentence):
         ([[1], [2]], None, "expected targets as an array, got None"),
         ([[1], [2, 3]], [0, 1], "expected features that form an array"),
         ([[1j], [2j]], [0, 1], "expected numeric features, got complex128"),
-        (np.array([["a"], ["b"]], object), [0, 1], "expected numeric features"),
         ([1, 2], [0, 1], r"expected features of shape \(examples, features\), got \(2,\)"),
         ([], [], "expected features of shape|at least one example"),
         (np.zeros((2, 0)), [0, 1], "at least one example with at least one feature"),

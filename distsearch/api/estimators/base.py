@@ -256,6 +256,7 @@ def features_dataset(training: Training, targets: Array, config: RunConfig) -> D
         training.features,
         targets,
         numbers=True,
+        degree=None,
         weights=training.weights,
         scale=config.data.scale != "no",
         shape=config.data.shape,
