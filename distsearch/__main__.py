@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 import typer
 
-from distsearch.cli import logs, streams
-from distsearch.cli.app import application
+from distsearch.cli import aliases, logs, streams
+from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
+from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
 from distsearch.workers.place import OPENING, forget_tokens
@@ -82,7 +83,10 @@ def _leave(code: int) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    arguments = spelt_out(aliases.understood(arguments))
     command = typer.main.get_command(application(arguments))
+    if COMPLETION_VARIABLE in os.environ:  # a shell asks what may come next
+        command.main(prog_name="distsearch", complete_var=COMPLETION_VARIABLE)
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)

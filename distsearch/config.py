@@ -1,18 +1,14 @@
-"""RunConfig: a run's complete configuration, frozen, checked once, with defaults; from and to TOML."""
+"""RunConfig: a run's complete configuration, frozen, checked once, with defaults."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from distsearch.errors import SettingError, brief, unknown
 from distsearch.settings import Declared, Settings, about, declarations, validate
 
 DEFAULT_ROUNDS = 1000
-MOST_BYTES = 1_000_000  # of a configuration
 
 Value = bool | int | float | str | list[int] | list[str] | list[int | str] | None
 
@@ -24,16 +20,22 @@ class DataConfig(Settings, frozen=True):
         str,
         about(
             "vertical or spiral (built in); digits, iris, wine or breast-cancer (with scikit-learn); "
-            "or a CSV, Parquet, NPZ or IDX file, or a folder of IDX files or of pictures by class",
+            "or a CSV, TSV, Excel, Parquet, Arrow, JSON Lines, NPZ or IDX file, or a folder of Parquet parts, of IDX "
+            "files or of pictures by class; - is standard input",
             flag="data",
             path=True,
         ),
     ] = "vertical"
     reader: Annotated[
         str,
-        about("reader of the file: csv, tsv, parquet, npz, idx or png, or one of your own; by file suffix if empty"),
+        about(
+            "reader of the file: csv, tsv, xlsx, parquet, arrow, jsonl, npz, idx or png, or one of your own; by file "
+            "suffix if empty"
+        ),
     ] = ""
-    target: Annotated[str, about("target column of a table; its last column if empty")] = ""
+    target: Annotated[
+        str, about("target column of a table, or several with commas between; its last column if empty")
+    ] = ""
     class_weight: Annotated[
         tuple[str, ...],
         about(
@@ -44,8 +46,44 @@ class DataConfig(Settings, frozen=True):
     weight_column: Annotated[
         str, about("column of a table that says how much each row counts in the loss; none if empty")
     ] = ""
-    scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
+    features: Annotated[tuple[str, ...], about("columns to learn from; if empty, all that are nothing else")] = ()
+    drop: Annotated[tuple[str, ...], about("columns to leave out")] = ()
+    id: Annotated[tuple[str, ...], about("columns that are not learnt from, and kept beside predictions")] = ()
+    missing: Annotated[
+        str,
+        about(
+            "missing features: impute (median or most frequent value, and an input that says so), drop (the example; "
+            "also where a target is missing) or refuse",
+            choices=("impute", "drop", "refuse"),
+        ),
+    ] = "impute"
+    dates: Annotated[
+        str,
+        about(
+            "columns of dates: days (since 1970) or parts (year, month, day, weekday, hour); refused if empty",
+            choices=("", "days", "parts"),
+        ),
+    ] = ""
+    scale: Annotated[
+        str,
+        about(
+            "standardise features and regression targets by their training mean and deviation: yes, no, or auto: where "
+            "they are far from unit size",
+            choices=("auto", "yes", "no"),
+        ),
+    ] = "auto"
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
+    validation_share: Annotated[
+        float,
+        about(
+            "share of the examples set aside for validation: with minibatches and node-perturbation the best weights "
+            "are those of the lowest loss on it, and patience counts that",
+            at_least=0,
+            below=1,
+        ),
+    ] = 0.0
+    group: Annotated[str, about("column: examples that are alike in it are set aside together; not learnt from")] = ""
+    time: Annotated[str, about("column: the last examples in its order are set aside; not learnt from")] = ""
     batch: (
         Annotated[int, about("examples per round; if not set, the strategy's preference, usually all", at_least=1)]
         | None
@@ -98,16 +136,19 @@ class NetworkConfig(Settings, frozen=True):
         Annotated[
             str,
             about(
-                "initial weights: course (0.01 × normal), he or glorot; if not set, course, or with more than one "
-                "hidden layer, few bits or lif he, for tanh and sigmoid glorot"
+                "initial weights: course (0.01 × normal), he or glorot, or a run whose weights to begin with; if not "
+                "set, course, or with more than one hidden layer, few bits or lif he, for tanh and sigmoid glorot"
             ),
         ]
         | None
     ) = None
     loss: Annotated[
         str,
-        about("cross-entropy, mean-squared-error, mean-absolute-error or classification-error"),
-    ] = "cross-entropy"
+        about(
+            "cross-entropy, mean-squared-error, mean-absolute-error or classification-error; auto: cross-entropy for "
+            "classes, mean-squared-error for numbers"
+        ),
+    ] = "auto"
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
         float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
@@ -192,6 +233,13 @@ class OutputConfig(Settings, frozen=True):
             path=True,
         ),
     ] = ""
+    track: Annotated[
+        tuple[str, ...],
+        about(
+            "trackers that are sent settings, rounds and the model: mlflow, tensorboard or wandb, perhaps with a colon "
+            "and a URI, a folder or a project; or one of your own"
+        ),
+    ] = ()
     measure_every: (
         Annotated[
             int,
@@ -271,54 +319,3 @@ def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None
         section, name = places.get(flag.replace("_", "-"), ("settings", flag.replace("-", "_")))
         sections.setdefault(section, {})[name] = value
     return from_sections(sections)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read the sections of a TOML file. Raises SettingError with the line if it is not TOML."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise SettingError(f"{path} is not a configuration: expected at most {MOST_BYTES // 10**6} MB, got more")
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise SettingError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except RecursionError:
-        raise SettingError(f"{path} is not a configuration: its brackets are nested too deeply") from None
-    except ValueError as error:  # also raised for integers with thousands of digits
-        raise SettingError(f"{path} is not TOML: {error}") from None
-
-
-def to_toml(config: RunConfig, strategy_settings: Settings | None) -> str:
-    """The configuration as commented TOML that `from_sections` restores; unset settings are comments.
-
-    Without checked `strategy_settings`, when the strategy is yet to be chosen, the settings are written as given.
-    """
-    lines: list[str] = []
-    for section in SECTIONS:
-        lines += _section(section, getattr(config, section))
-        if section == "strategy":
-            lines += _own_section(config, strategy_settings)
-    return "\n".join(lines)
-
-
-def _own_section(config: RunConfig, settings: Settings | None) -> list[str]:
-    if settings is not None:
-        return _section("settings", settings, f"The settings of {config.strategy.name}.")
-    given = [f"{name} = {_toml_value(value)}" for name, value in config.settings.items()]
-    return ["# The settings of the strategy that will be chosen.", "[settings]", *given, ""]
-
-
-def _section(name: str, group: Settings, text: str | None = None) -> list[str]:
-    lines = [f"# {text or type(group).__doc__}", f"[{name}]"]
-    for setting in declarations(type(group)):
-        value = getattr(group, setting.name)
-        unit = f" [{setting.unit}]" if setting.unit else ""
-        lines.append(f"# {setting.text}{unit}")
-        lines.append(f"# {setting.name} =" if value is None else f"{setting.name} = {_toml_value(value)}")
-    return [*lines, ""]
-
-
-def _toml_value(value: Value) -> str:
-    """A TOML value: the same as JSON for booleans, numbers, texts and lists of them, except that DEL is escaped."""
-    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")

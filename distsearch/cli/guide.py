@@ -12,7 +12,7 @@ from distsearch.cli.output import new_console, print_text
 from distsearch.errors import UserError, unknown
 
 PAGE = ".md"
-FIRST = ("tutorial", "chapter", "strategies", "networks", "python")  # then the others, by name
+FIRST = ("tutorial", "chapter", "strategies", "tables", "see", "networks", "library")  # then the others, by name
 COMMENTS = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # for the tests of the guide
 WIDEST = 100  # characters; longer lines are hard to read
 

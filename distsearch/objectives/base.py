@@ -70,19 +70,26 @@ class Task:
 
 
 class Measurement(NamedTuple):
-    """Loss and accuracy on all training and all test examples; None where there is no such thing."""
+    """Loss and accuracy on all examples for training, testing and validation; None where there are none."""
 
     loss: float | None
     accuracy: float | None
     test_loss: float | None
     test_accuracy: float | None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+    @property
+    def choosing(self) -> float | None:
+        """The loss by which the best weights are chosen: on the validation examples if there are any."""
+        return self.loss if self.validation_loss is None else self.validation_loss
 
 
 class Experiments(Protocol):
     """What moving nodes changes in the forward pass of some weights on some examples."""
 
-    losses: Array
-    """Each example's loss without any move, (examples,)."""
+    loss: np.float64
+    """The mean over the examples of their losses without any move, as it is reported."""
 
     def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
         """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
@@ -132,7 +139,7 @@ class Objective(ABC):
         return Measurement(None, None, None, None)
 
     def measure(self, weights: Array) -> Measurement:
-        """Loss and accuracy of the weights, (n,), on all training and test examples, where there is such a thing."""
+        """Loss and accuracy of the weights, (n,), on all examples of each part, where there is such a thing."""
         return self.measurement(self.sums(weights, 0, self.parts))
 
     def named(self, weights: Array) -> dict[str, Array]:

@@ -24,6 +24,9 @@ class Loss(ABC):
     numbers: ClassVar[bool] = False
     flat: ClassVar[bool] = False
     """Whether it is flat between steps."""
+    degree: ClassVar[int | None] = None
+    """The power of the targets' unit that it is in, as 2 for a squared error: then targets may be standardised, and
+    the loss is reported in their unit all the same. None: it depends on the unit, so targets stay as they are."""
 
     @abstractmethod
     def each(self, outputs: Array, targets: Array) -> Array:
@@ -83,6 +86,7 @@ class MeanSquaredError(Loss):
     """The mean over outputs of (z − y)²."""
 
     numbers = True
+    degree = 2
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """Σ over the outputs of (z − y)² / outputs."""
@@ -100,6 +104,7 @@ class MeanAbsoluteError(Loss):
     """The mean over outputs of |z − y|."""
 
     numbers = True
+    degree = 1
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """Σ over the outputs of |z − y| / outputs."""
@@ -125,14 +130,31 @@ _OURS: dict[str, type[Loss]] = {
     "mean-absolute-error": MeanAbsoluteError,
     "classification-error": ClassificationError,
 }
+_ALSO_CALLED = {
+    **dict.fromkeys(("ce", "crossentropy", "categorical-crossentropy", "log-loss", "nll"), "cross-entropy"),
+    **dict.fromkeys(("mse", "squared-error", "l2"), "mean-squared-error"),
+    **dict.fromkeys(("mae", "absolute-error", "l1"), "mean-absolute-error"),
+    **dict.fromkeys(("0-1", "zero-one", "error"), "classification-error"),
+}
 LOSSES: Registry[type[Loss]] = Registry(
-    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss"
+    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss", _ALSO_CALLED
 )
+
+
+AUTO = "auto"
+"""The name that stands for the loss that suits the targets."""
+
+
+def suited(name: str, classes: bool) -> str:
+    """The name of the loss, chosen by whether there are classes to be learnt if it was left open."""
+    if name != AUTO:
+        return name
+    return "cross-entropy" if classes else "mean-squared-error"
 
 
 def create(name: str) -> Loss:
     """The loss of that name; SettingError if there is none."""
-    return LOSSES.find(name)()
+    return LOSSES.find(name, also=(AUTO,))()
 
 
 def hits(outputs: Array, targets: Array) -> Array:

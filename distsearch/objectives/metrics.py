@@ -68,6 +68,7 @@ METRICS: Registry[Metric] = Registry(
     },
     callable,
     "a function of true and predicted values",
+    {"acc": "accuracy", "f1-score": "f1", "mae": "mean-absolute-error", "rmse": "root-mean-squared-error"},
 )
 OF_CLASSES = {accuracy, balanced_accuracy, f1}
 OF_NUMBERS = {mean_absolute_error, root_mean_squared_error, r2}

@@ -41,18 +41,28 @@ class NetworkObjective(Objective):
     """
 
     def __init__(
-        self, network: Network, loss: Loss, batches: Batches, test: Columns | None = None, classes: bool = False
+        self,
+        network: Network,
+        loss: Loss,
+        batches: Batches,
+        test: Columns | None = None,
+        classes: bool = False,
+        unit: float = 1.0,
+        validation: Columns | None = None,
     ) -> None:
         self.network = network
         self.loss = loss
         self.batches = batches
         self.classes = classes
+        self.unit = np.float64(unit)  # of the loss, where targets are standardised
         self.nodes = self
-        self._sets = [batches.train] if test is None else [batches.train, test]
-        self.nbytes = sum(columns.nbytes for columns in self._sets)
+        sets = {"train": batches.train, "test": test, "validation": validation}
+        self._sets = {name: columns for name, columns in sets.items() if columns is not None}
+        self.nbytes = sum(columns.nbytes for columns in self._sets.values())
         self.tiling = _tiling(network.neurons, batches.size, network.windows)
         size = _tiling(network.neurons, len(batches.train), network.windows).examples
-        self._pieces = [(columns, start, size) for columns in self._sets for start in range(0, len(columns), size)]
+        everything = self._sets.values()
+        self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
         self.parts = len(self._pieces)
 
     @classmethod
@@ -61,8 +71,11 @@ class NetworkObjective(Objective):
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
-        test = Columns.of(dataset.test, dataset.schema) if dataset.test else None
-        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None)
+        schema = dataset.schema
+        test = Columns.of(dataset.test, schema) if dataset.test else None
+        validation = Columns.of(dataset.validation, schema) if dataset.validation else None
+        unit, classes = schema.loss_unit(loss.degree), schema.classes is not None
+        return cls(network, loss, Batches(train, batch, seed), test, classes, unit, validation)
 
     @quietly
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
@@ -72,7 +85,7 @@ class NetworkObjective(Objective):
         sums: NDArray[Any] = self._sums(candidates, examples, 0, size)
         for start in range(size, count, size):
             sums = np.add(sums, self._sums(candidates, examples, start, size), dtype=np.float64)
-        return sums / np.float64(count)
+        return sums / np.float64(count) * self.unit
 
     def _sums(self, candidates: Candidates, examples: Columns, start: int, size: int) -> Array:
         """The sum of each candidate's losses over `size` of the examples from `start` on, (candidates,)."""
@@ -87,7 +100,7 @@ class NetworkObjective(Objective):
         def losses_of(outputs: Array) -> Array:
             return self.loss.weighted(outputs, some.targets, some.weights)
 
-        return NodeExperiments(self.network, weights, some.inputs, losses_of)
+        return NodeExperiments(self.network, weights, some.inputs, losses_of, self.unit)
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
@@ -103,12 +116,13 @@ class NetworkObjective(Objective):
 
     def measurement(self, sums: Sums) -> Measurement:
         """The measurement that the sums over all parts, (parts, 2), add up to; its loss is a candidate's to the bit."""
-        found: list[float | None] = []
-        for columns in self._sets:
+        found: dict[str, tuple[float | None, float | None]] = {}
+        for name, columns in self._sets.items():
             rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
             loss, correct = sum(rows, np.zeros(2)) / len(columns)
-            found += [float(loss), float(correct) if self.classes else None]
-        return Measurement(*found, *[None] * (4 - len(found)))
+            found[name] = float(loss * self.unit), float(correct) if self.classes else None
+        nothing = None, None
+        return Measurement(*found["train"], *found.get("test", nothing), *found.get("validation", nothing))
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""

@@ -22,6 +22,7 @@ from distsearch.search import assembly, session
 from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
+from distsearch.search.naming import in_our_words
 from distsearch.search.observers import Observer
 from distsearch.settings import LARGEST_WHOLE, declarations
 from distsearch.workers.place import joins_cluster, keep_ray
@@ -85,7 +86,8 @@ class Line(Struct, frozen=True):
 def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:
     """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
     found: dict[str, None] = {}
-    for name in names:
+    settings = assembly.with_loss(in_our_words(settings), dataset)
+    for name in map(strategies.STRATEGIES.named, names):
         if name == strategies.AUTO:
             network = network_for(settings.network, dataset.schema)
             name, why = strategies.choose(assembly.network_task(settings, network, len(dataset.train.features)))
@@ -123,6 +125,11 @@ def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunCo
         for seed in range(first, first + seeds)
         for name in names
     ]
+
+
+def kept_in(folder: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The searches, to be kept in another folder of runs."""
+    return [structs.replace(each, output=structs.replace(each.output, directory=folder)) for each in configs]
 
 
 def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, keep: bool) -> Iterator[Contestant]:
@@ -191,7 +198,7 @@ def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[No
         return nullcontext()
     from distsearch.workers.ray.cluster import connected  # takes half a second to import
 
-    parts = [part for part in (dataset.train, dataset.test) if part is not None]
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part is not None]
     return connected(count, sum(array.nbytes for part in parts for array in part.arrays))
 
 

@@ -17,7 +17,7 @@ from waiting import PATIENCE
 from distsearch.runs import checkpoints, directory, documents, history
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.search import resumption
+from distsearch.search import retrieval
 from distsearch.search.verification import Replay, verify
 from distsearch.strategies.base import State
 
@@ -132,7 +132,7 @@ def test_it_comes_out_again_and_goes_on(tmp_path, flags):
     assert not any(map(math.isfinite, measured))
     resume(path, rounds=1, workers=0)
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_assembly(stored, 0), range(4), lambda number: None)
+    found = verify(Replay(stored), retrieval.own_assembly(stored, 0), range(4), lambda number: None)
     assert (found.rounds, found.differences) == (4, [])
 
 
@@ -145,7 +145,7 @@ def test_a_loss_that_is_recorded_as_another_is_found(huge, tmp_path):
     writer.flush()
     writer.close()
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_assembly(stored, 0), range(3), lambda number: None)
+    found = verify(Replay(stored), retrieval.own_assembly(stored, 0), range(3), lambda number: None)
     assert "round 0: best loss is recorded as nan, but comes out as inf" in found.differences
 
 
@@ -191,5 +191,5 @@ def test_best_weights_that_format_1_wrote_before_the_first_round_come_out_again(
     assert scalars["loss"] == "inf"
     (path / directory.BEST).write_bytes(checkpoints.encode(tensors, {**scalars, "loss": None}))
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_assembly(stored, 0), (), lambda number: None)
+    found = verify(Replay(stored), retrieval.own_assembly(stored, 0), (), lambda number: None)
     assert found.differences == []
