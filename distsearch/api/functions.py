@@ -19,7 +19,8 @@ from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.search import session
-from distsearch.search.assembly import Assembly, assemble, assemble_function, data_of
+from distsearch.search.assembly import Assembly, assemble, assemble_function
+from distsearch.search.data import data_of
 from distsearch.search.first_weights import GIVEN, Given, flat, run_at
 from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on

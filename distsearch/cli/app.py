@@ -128,7 +128,8 @@ def run(
     """Search for a network's weights; without options, for the built-in example."""
     from distsearch.cli.story import narrators, of_chapter
     from distsearch.search import session
-    from distsearch.search.assembly import assemble, read_data
+    from distsearch.search.assembly import assemble
+    from distsearch.search.data import read_data
 
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
     if folds is not None:

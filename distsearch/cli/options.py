@@ -103,7 +103,7 @@ def with_options(
 def spelt_out(arguments: Sequence[str]) -> list[str]:
     """The arguments with a value after every --scale, which may stand alone for `--scale yes`."""
     found = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         alone = word == "--scale" and following[:1] in ("", "-")
         found.append("--scale=yes" if alone else "--scale=no" if word == "--no-scale" else word)
     return found

@@ -20,6 +20,7 @@ from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
 from distsearch.search import assembly, session
 from distsearch.search.assembly import Assembly
+from distsearch.search.data import notes_on, with_loss
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.naming import in_our_words
@@ -86,7 +87,7 @@ class Line(Struct, frozen=True):
 def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:
     """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
     found: dict[str, None] = {}
-    settings = assembly.with_loss(in_our_words(settings), dataset)
+    settings = with_loss(in_our_words(settings), dataset)
     for name in map(strategies.STRATEGIES.named, names):
         if name == strategies.AUTO:
             network = network_for(settings.network, dataset.schema)
@@ -138,7 +139,7 @@ def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, keep
     One that fails says why. Ends early after one that was interrupted. If the first search of every strategy fails for
     the same reason, that is raised.
     """
-    for note in assembly.notes_on(configs[0], dataset):
+    for note in notes_on(configs[0], dataset):
         LOG.warning(note)
     compared = len({each.strategy.name for each in configs})
     failures: list[DistsearchError] = []

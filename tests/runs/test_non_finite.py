@@ -75,7 +75,7 @@ def huge(tmp_path_factory) -> Path:
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "1,3e38\n"
     (folder / "huge.csv").write_text("x,y\n" + "".join(rows))
-    flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3}
+    flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3, "scale": "no"}
     search(folder / "runs", name="huge", **flags)
     return folder
 
@@ -99,7 +99,7 @@ COMMANDS = [
     "verify huge --rounds all --json",
     "resume huge --rounds 1 --workers 0 --json",
     "compare --strategies hill-climb --seeds 2 --data huge.csv --loss mean-squared-error --batch 16 --rounds 2 "
-    "--workers 0 --json",
+    "--scale no --workers 0 --json",
 ]
 
 
