@@ -127,7 +127,9 @@ def test_it_comes_out_again_and_goes_on(tmp_path, flags):
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "3e38,3e38\n" if flags["loss"] == "mean-squared-error" else "3e38,3\n"
     (tmp_path / "data.csv").write_text("x,y\n" + "".join(rows))
-    path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), rounds=3, measure_every=1, **flags)[0].path
+    path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), scale="no", rounds=3, measure_every=1, **flags)[
+        0
+    ].path
     measured = {row.train_loss for row in StoredRun(path).history()}
     assert not any(map(math.isfinite, measured))
     resume(path, rounds=1, workers=0)
