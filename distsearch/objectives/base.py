@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from distsearch.candidates.blocks import Block, NodeLayer
 Array = NDArray[np.float32]
 
 FLOAT_BITS = 32
-Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,10 @@ class Traits:
     """Whether the network has activations that jump."""
     bits: int = FLOAT_BITS
     """The fewest bits that weights are rounded to before they are used."""
+    whole: bool = False
+    """Whether the loss is no mean over examples, but a function of all of them together."""
+    by_example: bool = True
+    """Whether what a change of one example does to the loss can be told."""
 
     @property
     def ties(self) -> bool:
@@ -78,6 +81,15 @@ class Measurement(NamedTuple):
     test_accuracy: float | None
 
 
+class Sums(NamedTuple):
+    """What measured weights come to on a part of the examples."""
+
+    correct: float
+    """Examples whose class is predicted."""
+    loss: NDArray[Any]
+    """What the loss needs of the part, (1,) or (1, numbers)."""
+
+
 class Experiments(Protocol):
     """What moving nodes changes in the forward pass of some weights on some examples."""
 
@@ -123,12 +135,12 @@ class Objective(ABC):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""
 
-    def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and correct predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
-        return np.zeros((hi - lo, 2))
+    def sums(self, weights: Array, lo: int, hi: int) -> list[Sums]:
+        """What the weights, (n,), come to on the parts lo to hi of the examples."""
+        return []
 
-    def measurement(self, sums: Sums) -> Measurement:
-        """The measurement that the sums over all parts, (parts, 2), add up to."""
+    def measurement(self, sums: Sequence[Sums]) -> Measurement:
+        """The measurement that all parts add up to."""
         return Measurement(None, None, None, None)
 
     def measure(self, weights: Array) -> Measurement:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.objectives.base import Objective
+from distsearch.objectives.base import Objective, Sums
 from distsearch.strategies.base import Answer, AnyStrategy, State, noise_ranges
 from distsearch.strategies.sums import Subtree
 
@@ -76,8 +76,8 @@ class MeasureWeights(Request):
         """The parts of the data."""
         return range(objective.parts + 1)
 
-    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> NDArray[np.float64]:
-        """The sums over the parts lo to hi, (hi - lo, 2)."""
+    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> list[Sums]:
+        """What the weights come to on the parts lo to hi."""
         return objective.sums(self.weights, lo, hi)
 
 

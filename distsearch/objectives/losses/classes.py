@@ -1,37 +1,12 @@
-"""Losses of many candidates at once, from outputs (candidates, outputs, examples) to sums (candidates,).
+"""Losses of classes that are means over the examples."""
 
-Each gives the sum over the examples, so that a data set may be worked through in chunks; the objective divides.
-Targets are (outputs, examples): the numbers to be met, or ones and zeros with a one at each example's class.
-The outputs are scratch: a loss may write over them. A candidate's sum must not depend on its neighbours, to the bit:
-what each output adds to it is laid out with the outputs inside, and so summed in one order for any number of them.
-"""
-
-from abc import ABC, abstractmethod
-from inspect import isabstract
-from typing import Any, ClassVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.registry import Registry
-
-Array = NDArray[np.float32]
-
-
-class Loss(ABC):
-    """A loss; `numbers` says that it compares numbers (regression), not classes."""
-
-    numbers: ClassVar[bool] = False
-    flat: ClassVar[bool] = False
-    """Whether it is flat between steps."""
-
-    @abstractmethod
-    def each(self, outputs: Array, targets: Array) -> Array:
-        """The loss of every example for each candidate, (candidates, examples)."""
-
-    @abstractmethod
-    def total(self, outputs: Array, targets: Array) -> Array:
-        """The sum over the examples for each candidate, (candidates,)."""
+from distsearch.errors import SettingError
+from distsearch.objectives.losses.base import Array, Loss, Terms, softmax, sum_of_each
 
     def weighted(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
         """Weight × loss of every example for each candidate, (candidates, examples); weights are (examples,)."""
@@ -79,60 +54,62 @@ class ClassificationError(Loss):
         return np.float32(outputs.shape[2]) - hits(outputs, targets)
 
 
-class MeanSquaredError(Loss):
-    """The mean over outputs of (z − y)²."""
+class TopKError(Loss):
+    """The share of examples whose right class is not among the k largest outputs (ties count as errors)."""
 
-    numbers = True
+    flat = True
+    takes = ("top",)
 
-    def each(self, outputs: Array, targets: Array) -> Array:
-        """Σ over the outputs of (z − y)² / outputs."""
-        np.subtract(outputs, targets, out=outputs)
-        np.multiply(outputs, outputs, out=outputs)
-        return np.add.reduce(outputs, axis=1) / np.float32(outputs.shape[1])
+    def __init__(self, top: int = 1) -> None:
+        self._top = top
 
-    def total(self, outputs: Array, targets: Array) -> Array:
-        """Σ (z − y)² / outputs."""
-        np.subtract(outputs, targets, out=outputs)
-        return np.add.reduce(np.vecdot(outputs, outputs, order="C"), axis=1) / np.float32(outputs.shape[1])
-
-
-class MeanAbsoluteError(Loss):
-    """The mean over outputs of |z − y|."""
-
-    numbers = True
+    @classmethod
+    def of(cls, terms: Terms) -> Self:
+        """With k, 5 if it is left open. SettingError if every prediction would be right."""
+        top = min(5, terms.classes - 1) if terms.top is None else terms.top
+        if top >= terms.classes:
+            raise SettingError(
+                f"--top: expected fewer than the {terms.classes} classes, got {top}, with which none would be an error"
+            )
+        return cls(top)
 
     def each(self, outputs: Array, targets: Array) -> Array:
-        """Σ over the outputs of |z − y| / outputs."""
-        np.subtract(outputs, targets, out=outputs)
-        np.abs(outputs, out=outputs)
-        return np.add.reduce(outputs, axis=1) / np.float32(outputs.shape[1])
+        """1 where k others are at least as large as the right class's output, else 0."""
+        right = np.add.reduce(outputs * targets, axis=1, keepdims=True)
+        others = np.add.reduce((outputs >= right) & (targets == 0), axis=1, dtype=np.int32)
+        return (others >= self._top).astype(np.float32)
 
     def total(self, outputs: Array, targets: Array) -> Array:
-        """Σ |z − y| / outputs."""
-        np.subtract(outputs, targets, out=outputs)
-        np.abs(outputs, out=outputs)
-        sums = np.ascontiguousarray(np.add.reduce(outputs, axis=2))
-        return np.add.reduce(sums, axis=1) / np.float32(outputs.shape[1])
+        """The number of such examples."""
+        return sum_of_each(self.each(outputs, targets))
 
 
-def _is_loss(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, Loss) and not isabstract(found)
+class ExpectedCost(Loss):
+    """What decisions drawn with the softmax's probabilities would cost: Σ over the classes of pₖ · cost(true, k).
 
+    As the search makes the probabilities of its decisions large, it comes to what the decisions themselves cost.
+    """
 
-_OURS: dict[str, type[Loss]] = {
-    "cross-entropy": CrossEntropy,
-    "mean-squared-error": MeanSquaredError,
-    "mean-absolute-error": MeanAbsoluteError,
-    "classification-error": ClassificationError,
-}
-LOSSES: Registry[type[Loss]] = Registry(
-    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss"
-)
+    takes = ("costs",)
 
+    def __init__(self, costs: Array | None = None) -> None:
+        self._costs = costs
 
-def create(name: str) -> Loss:
-    """The loss of that name; SettingError if there is none."""
-    return LOSSES.find(name)()
+    @classmethod
+    def of(cls, terms: Terms) -> Self:
+        """With the costs, (true classes, predicted classes); where there are none, 1 for each error."""
+        return cls(terms.costs)
+
+    def each(self, outputs: Array, targets: Array) -> Array:
+        """The expected cost of each example."""
+        classes = outputs.shape[1]
+        costs = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
+        of_examples = costs.T @ targets  # (predicted classes, examples)
+        return np.add.reduce(np.multiply(softmax(outputs), of_examples, out=outputs), axis=1)
+
+    def total(self, outputs: Array, targets: Array) -> Array:
+        """The sum of `each`."""
+        return sum_of_each(self.each(outputs, targets))
 
 
 def hits(outputs: Array, targets: Array) -> Array:
