@@ -106,8 +106,39 @@ class NetworkConfig(Settings, frozen=True):
     ) = None
     loss: Annotated[
         str,
-        about("cross-entropy, mean-squared-error, mean-absolute-error or classification-error"),
+        about(
+            "what is minimised. Classes: cross-entropy, classification-error, f1, f1-macro, f1-micro, fbeta, "
+            "balanced-error, auc, average-precision, top-k-error, expected-cost; numbers: mean-squared-error, "
+            "mean-absolute-error, huber, log-cosh, pinball, poisson; or your own, as module:function"
+        ),
     ] = "cross-entropy"
+    quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
+    delta: Annotated[float, about("huber: the error from which on it is linear; 1 if not set", above=0)] | None = None
+    beta: (
+        Annotated[float, about("fbeta: how many times as much recall counts as precision; 2 if not set", above=0)]
+        | None
+    ) = None
+    top: (
+        Annotated[int, about("top-k-error: how many classes are named; 5 if not set, if there are more", at_least=1)]
+        | None
+    ) = None
+    positive: (
+        Annotated[
+            str, about("f1, fbeta, average-precision: the class that counts; 1, true, yes or the rarer if not set")
+        ]
+        | None
+    ) = None
+    costs: (
+        Annotated[
+            str,
+            about(
+                "expected-cost: a CSV file of what each prediction costs: the predicted classes in its first line, a "
+                "true class and its costs in every other",
+                path=True,
+            ),
+        ]
+        | None
+    ) = None
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
         float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)

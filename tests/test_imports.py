@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy"}),
     "data": ({"errors", "memory", "randomness", "registry"}, {"PIL", "numpy", "pyarrow", "sklearn"}),
-    "objectives": (SCORED | {"config", "machine"}, {"numpy"}),
+    "objectives": (SCORED | {"config", "machine"}, {"msgspec", "numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),

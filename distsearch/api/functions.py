@@ -56,7 +56,7 @@ def search(
         assembly = assemble(config, dataset)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         found, history = _found(assembly, settings, interrupts, observers)
-    model = Model(config.network, dataset.schema, found.state.best.weights)
+    model = Model(assembly.config.network, dataset.schema, found.state.best.weights)
     return SearchResult(model.weights, history, found.result, model)
 
 

@@ -69,7 +69,7 @@ class Model:
         self.schema = schema
         self.weights = weights
         self._network = network_for(config, schema)
-        self._loss = losses.create(config.loss)
+        self._loss = losses.create_for(config, schema.classes)
 
     @classmethod
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
@@ -128,11 +128,12 @@ class Model:
         if (labels := self.labels) is not None:
             found = labels[outputs.argmax(axis=1)]
             return found if self.schema.flat else found[:, np.newaxis]
-        return outputs[:, 0] if self.schema.flat and self.schema.outputs == 1 else outputs
+        numbers = self._loss.predictions(outputs)
+        return numbers[:, 0] if self.schema.flat and self.schema.outputs == 1 else numbers
 
     def probabilities(self, outputs: Array) -> Array | None:
-        """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""
-        if not isinstance(self._loss, losses.CrossEntropy):
+        """The softmax of outputs, (examples, outputs); None unless its loss is of probabilities."""
+        if not self._loss.probable:
             return None
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)

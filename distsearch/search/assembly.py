@@ -133,14 +133,19 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
     """The assembly of a configuration, on its own data if none are given. Raises a UserError for what is wrong."""
     if config.output.name:
         names.check(config.output.name)
+    losses.check(config.network)
+    config = structs.replace(config, network=losses.with_costs(config.network))
     if dataset is None:
         dataset = read_data(config)
     _require_room_for(dataset, config)
     schema = dataset.schema
+    if schema.classes is not None:
+        counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
+        config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
+    loss = losses.create_for(config.network, schema.classes)
     network = network_for(config.network, schema)
     plan = plan_network(config, network, len(dataset.train.features))
     config = plan.config
-    loss = losses.create(config.network.loss)
     objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed)
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
 

@@ -1,8 +1,15 @@
 """The registry of losses: each family is a file in this folder, each loss a line here."""
 
+from collections.abc import Sequence
 from inspect import isabstract
 from typing import Any
 
+from msgspec import structs
+from numpy.typing import NDArray
+
+from distsearch.config import NetworkConfig
+from distsearch.errors import SettingError
+from distsearch.objectives.losses import terms
 from distsearch.objectives.losses.base import Loss, Terms
 from distsearch.objectives.losses.classes import (
     ClassificationError,
@@ -60,7 +67,39 @@ def find(name: str) -> type[Loss]:
     return LOSSES.find(name)
 
 
-def create(name: str, terms: Terms | None = None) -> Loss:
-    """The loss of that name on such terms; SettingError if there is none, or if they do not fit."""
-    kind = find(name)
-    return kind() if terms is None else kind.of(terms)
+def create(name: str) -> Loss:
+    """The loss of that name, on the terms that it has by default; SettingError if there is none."""
+    return find(name)()
+
+
+def create_for(settings: NetworkConfig, classes: Sequence[str] | None) -> Loss:
+    """The loss that settings ask for, for classes by their labels, or numbers (None). SettingError if it cannot be."""
+    kind = find(settings.loss)
+    if not kind.numbers and classes is None:
+        raise SettingError(f"--loss: {settings.loss} is of classes, and the targets are numbers: {_of_numbers()}")
+    return kind.of(terms.terms_of(settings, classes))
+
+
+def check(settings: NetworkConfig) -> None:
+    """SettingError for what cannot fit, whatever the data."""
+    terms.check(settings, find(settings.loss), _OURS)
+
+
+def with_costs(settings: NetworkConfig) -> NetworkConfig:
+    """The settings with the costs themselves in the place of the file that holds them."""
+    return settings if settings.costs is None else structs.replace(settings, costs=terms.costs_text(settings.costs))
+
+
+def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]) -> NetworkConfig:
+    """The settings with the positive class, where the loss looks at one of two and it is left open.
+
+    counts, (classes,), are the training examples of each.
+    """
+    if len(classes) != 2 or settings.positive is not None or "positive" not in find(settings.loss).takes:
+        return settings
+    return structs.replace(settings, positive=terms.positive_class(classes, counts))
+
+
+def _of_numbers() -> str:
+    names = [name for name, kind in _OURS.items() if kind.numbers]
+    return f"choose {', '.join(names[:-1])} or {names[-1]}"

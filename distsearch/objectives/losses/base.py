@@ -48,6 +48,8 @@ class Loss(ABC):
     """Whether some examples may count more than others."""
     by_example: ClassVar[bool] = True
     """Whether it can tell what a change of one example's outputs does, as node perturbation needs."""
+    probable: ClassVar[bool] = False
+    """Whether the softmax of the outputs estimates the probabilities of the classes."""
     own_units: ClassVar[bool] = False
     """Whether the numbers to be met must stay as they are, for they are counts."""
 

@@ -23,6 +23,8 @@ from distsearch.objectives.losses.base import Array, Loss, Terms, softmax, sum_o
 class CrossEntropy(Loss):
     """−log softmax of the right class."""
 
+    probable = True
+
     def each(self, outputs: Array, targets: Array) -> Array:
         """As in `total`, without the sum."""
         np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
