@@ -6,8 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distsearch import config, strategies
-from distsearch.config import RunConfig, from_flags, from_sections, read_toml, to_toml
+from distsearch.config import RunConfig, from_flags, from_sections
 from distsearch.errors import SettingError
+from distsearch.toml_files import read_toml, to_toml
 
 
 def own_settings(settings: RunConfig):

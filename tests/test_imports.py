@@ -18,7 +18,7 @@ PACKAGE = Path(distsearch.__file__).parent
 SETTINGS = {"errors", "settings"}
 EVALUATED = {"candidates", "errors", "randomness", "registry"}
 SCORED = EVALUATED | {"data", "networks", "objectives"}
-KEPT = {"config", "errors", "memory", "runs", "settings", "text"}
+KEPT = {"config", "errors", "memory", "runs", "settings", "text", "toml_files"}
 
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "text": ({"errors"}, set()),
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
+    "toml_files": (SETTINGS | {"config"}, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy"}),
     "data": ({"errors", "memory", "randomness", "registry"}, {"PIL", "numpy", "pyarrow", "sklearn"}),

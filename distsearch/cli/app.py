@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distsearch import __version__, config
+from distsearch import __version__, config, toml_files
 from distsearch.cli import cluster
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.lookup import storage_of
@@ -170,10 +170,10 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
     settings = _settings(config_file, flags)
     name = settings.strategy.name
     own = None if name == strategies.AUTO else strategies.settings_of(name, settings.settings)
-    print_text(config.to_toml(settings, own))
+    print_text(toml_files.to_toml(settings, own))
 
 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
     if os.environ.get(RUNS_VARIABLE):
         flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
-    return config.from_flags(flags, config.read_toml(file) if file else None)
+    return config.from_flags(flags, toml_files.read_toml(file) if file else None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distsearch import config
+from distsearch import config, toml_files
 from distsearch.cli.options import FILE, ConfigOption, JsonOption
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, check_output, new_console, print_json, print_parts, say, write
 
@@ -57,7 +57,7 @@ def compare(
 
     if output is not None:
         check_output(output)
-    given = config.from_flags(flags, config.read_toml(config_file) if config_file else None)
+    given = config.from_flags(flags, toml_files.read_toml(config_file) if config_file else None)
     dataset = assembly.read_data(given)
     names = comparison.chosen(given, filter(None, strategies.split(",")), dataset)
     configs = comparison.planned(given, names, seeds)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distsearch import config, strategies
+from distsearch import config, strategies, toml_files
 from distsearch.cli.options import given_settings
 from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
@@ -28,7 +28,7 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
         return Submission(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     flags = given_settings(values)
     file = Path(values["config_file"]) if "config_file" in values else None  # some versions of Typer leave it a string
-    settings = config.from_flags(flags, config.read_toml(file) if file else None)
+    settings = config.from_flags(flags, toml_files.read_toml(file) if file else None)
     if settings.strategy.name != strategies.AUTO:
         strategies.settings_of(settings.strategy.name, settings.settings)
     source, data = data_files(settings.data.source, settings.data.reader) if files else (settings.data.source, {})

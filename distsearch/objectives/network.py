@@ -103,7 +103,11 @@ class NetworkObjective(Objective):
                 for start in range(0, len(examples), self.tiling.examples)
             ]
             whole = np.concatenate(outputs, axis=2)
-            latest = self._derived = weights, round_number, self.loss.surrogate(whole, examples.targets, examples.weights)
+            latest = self._derived = (
+                weights,
+                round_number,
+                self.loss.surrogate(whole, examples.targets, examples.weights),
+            )
         return latest[2]
 
     @quietly

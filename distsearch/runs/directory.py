@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import config
+from distsearch import config, toml_files
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
@@ -145,7 +145,7 @@ class Run:
             failed.pop_all()
 
     def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
-        text = config.to_toml(settings, strategy_settings)
+        text = toml_files.to_toml(settings, strategy_settings)
         files.write_whole(self.path / CONFIG, documents.sealed_toml(text))
 
     def _introduce(self, manifest: Manifest) -> None:
@@ -210,7 +210,7 @@ class StoredRun:
         """The resolved configuration."""
         documents.check_toml(self.path / CONFIG)
         try:
-            return config.from_sections(config.read_toml(self.path / CONFIG))
+            return config.from_sections(toml_files.read_toml(self.path / CONFIG))
         except SettingError as error:
             raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
 

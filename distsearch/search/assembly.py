@@ -143,6 +143,8 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
         counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
         config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
     loss = losses.create_for(config.network, schema.classes)
+    if dataset.train.weights is not None and not loss.weighs:
+        raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
     network = network_for(config.network, schema)
     plan = plan_network(config, network, len(dataset.train.features))
     config = plan.config

@@ -1,23 +1,12 @@
 """Losses of classes that are means over the examples."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import SettingError
 from distsearch.objectives.losses.base import Array, Loss, Terms, softmax, sum_of_each
-
-    def weighted(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
-        """Weight × loss of every example for each candidate, (candidates, examples); weights are (examples,)."""
-        losses = self.each(outputs, targets)
-        return losses if weights is None else np.multiply(losses, weights, order="C")
-
-    def sums(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
-        """The sum of weight × loss over the examples for each candidate, (candidates,); weights are (examples,)."""
-        if weights is None:
-            return self.total(outputs, targets)
-        return np.add.reduce(self.weighted(outputs, targets, weights), axis=1)
 
 
 class CrossEntropy(Loss):
@@ -60,7 +49,7 @@ class TopKError(Loss):
     """The share of examples whose right class is not among the k largest outputs (ties count as errors)."""
 
     flat = True
-    takes = ("top",)
+    takes: ClassVar[tuple[str, ...]] = ("top",)
 
     def __init__(self, top: int = 1) -> None:
         self._top = top
@@ -92,7 +81,7 @@ class ExpectedCost(Loss):
     As the search makes the probabilities of its decisions large, it comes to what the decisions themselves cost.
     """
 
-    takes = ("costs",)
+    takes: ClassVar[tuple[str, ...]] = ("costs",)
 
     def __init__(self, costs: Array | None = None) -> None:
         self._costs = costs

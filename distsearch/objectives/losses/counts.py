@@ -9,7 +9,7 @@ function of rates is a cost-sensitive error (Parambath, Usunier and Grandvalet 2
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class CountLoss(Loss):
 class FBeta(CountLoss):
     """1 − Fᵦ, Fᵦ = (1 + β²) right / (β² actual + predicted): of one class, or the mean over all, or of all counts."""
 
-    takes = ("beta", "positive")
+    takes: ClassVar[tuple[str, ...]] = ("beta", "positive")
     average = ""
     """The mean over the classes (macro), or of all counts together (micro); else of the positive class of two."""
 
@@ -116,7 +116,7 @@ class FBeta(CountLoss):
 class F1(FBeta):
     """1 − F₁, the harmonic mean of precision and recall: of the positive class of two, or the mean over all."""
 
-    takes = ("positive",)
+    takes: ClassVar[tuple[str, ...]] = ("positive",)
 
     @classmethod
     def of(cls, terms: Terms) -> Self:
@@ -127,14 +127,14 @@ class F1(FBeta):
 class F1Macro(F1):
     """1 − the mean over the classes of F₁."""
 
-    takes = ()
+    takes: ClassVar[tuple[str, ...]] = ()
     average = "macro"
 
 
 class F1Micro(F1):
     """1 − F₁ of all classes' counts together."""
 
-    takes = ()
+    takes: ClassVar[tuple[str, ...]] = ()
     average = "micro"
 
 

@@ -6,7 +6,7 @@ order: a table over all places, worked out once a round from the center's output
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class RankLoss(Loss):
 
     whole = True
     weighs = False
-    takes = ("positive",)
+    takes: ClassVar[tuple[str, ...]] = ("positive",)
 
     def __init__(self, positive: int | None = None) -> None:
         self._positive = positive
@@ -72,7 +72,7 @@ class RankLoss(Loss):
         loss = float(self.joined([self.part(outputs, targets)], targets)[0])
         order = np.argsort(scores, axis=1, kind="stable")
         ranked = np.take_along_axis(scores, order, axis=1)
-        tables = []
+        tables: list[Exact] = []
         for row, places, own in zip(ranked, order, positive, strict=True):
             found = np.stack(self.places(own[places])) * (-count / len(positive))  # (2, examples + 1)
             at = np.searchsorted(row, scores[len(tables)])
@@ -107,7 +107,7 @@ class RankLoss(Loss):
 class Auc(RankLoss):
     """1 − the area under the receiver's curve: the share of pairs of unlike examples in the right order (ties half)."""
 
-    takes = ()  # of two classes it is the same for either
+    takes: ClassVar[tuple[str, ...]] = ()  # of two classes it is the same for either
 
     def metric(self, scores: Exact, positive: NDArray[np.bool_]) -> float:
         """(Σ of the positives' ranks − their lowest sum) / pairs (Mann and Whitney 1947)."""

@@ -1,6 +1,6 @@
 """Losses of numbers: means over the examples and the outputs of what a prediction z is away from the target y."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class LogCosh(OfErrors):
 class Huber(OfErrors):
     """(z − y)²/2 up to an error of δ, and δ(|z − y| − δ/2) beyond it (Huber 1964, doi 10.1214/aoms/1177703732)."""
 
-    takes = ("delta",)
+    takes: ClassVar[tuple[str, ...]] = ("delta",)
 
     def __init__(self, delta: float = 1.0) -> None:
         self._delta = np.float32(delta)
@@ -94,7 +94,7 @@ class Huber(OfErrors):
 class Pinball(OfErrors):
     """q(y − z) where z is too low, (1 − q)(z − y) where too high: lowest at the quantile q (Koenker, Bassett 1978)."""
 
-    takes = ("quantile",)
+    takes: ClassVar[tuple[str, ...]] = ("quantile",)
 
     def __init__(self, quantile: float = 0.5) -> None:
         self._quantile = np.float32(quantile)

@@ -18,6 +18,7 @@ from distsearch.objectives.losses.base import Array, Loss, Terms
 SETTINGS = ("quantile", "delta", "beta", "top", "positive", "costs")
 OBVIOUS = {"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "+"}
 """Labels that say which of two classes is the positive one."""
+LARGEST = float(np.finfo(np.float32).max)
 MOST_BYTES = 10_000_000  # of a file of costs
 
 
@@ -121,7 +122,7 @@ def _cost(given: object, where: str) -> float:
         cost = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else None
     except ValueError:
         cost = None
-    if cost is None or not isfinite(cost) or abs(cost) > np.finfo(np.float32).max:
+    if cost is None or not isfinite(cost) or abs(cost) > LARGEST:
         raise SettingError(f"--costs: {where}: expected a finite number, got {brief(given)}")
     return cost
 
