@@ -219,6 +219,14 @@ class OutputConfig(Settings, frozen=True):
             path=True,
         ),
     ] = ""
+    metrics: Annotated[
+        tuple[str, ...],
+        about(
+            "metrics to measure beside the loss: accuracy, balanced-accuracy, f1, f1-macro, precision, recall, auc, "
+            "average-precision, matthews-correlation, calibration-error, or r2, mean-absolute-error, "
+            "median-absolute-error, root-mean-squared-error, share-below, or module:function"
+        ),
+    ] = ()
     measure_every: (
         Annotated[
             int,

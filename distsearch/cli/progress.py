@@ -35,6 +35,7 @@ class Reporter(Observer):
         self._measure = measure if verbose else None
         self._accuracy: float | None = None
         self._test = False
+        self._metrics: dict[str, float] = {}
         self._due = 0.0
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
         self._shown = (0.0, 0.0)  # passes and seconds when last shown
@@ -47,6 +48,7 @@ class Reporter(Observer):
         if row.accuracy is not None:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
+        self._metrics = row.metrics or self._metrics
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(done.after.best.weights)))
         self._latest = row, done.workers
@@ -94,6 +96,8 @@ class Reporter(Observer):
         parts = [_reached(row)]
         if self._accuracy is not None:
             parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
+        shown = {name: value for name, value in self._metrics.items() if name.startswith("test-") == self._test}
+        parts += [f"{name.replace('test-', 'test ')} {value:.3g}" for name, value in shown.items()]
         if row.non_finite:
             parts.append(f"{row.non_finite} not finite")
         parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]

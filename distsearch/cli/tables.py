@@ -35,6 +35,8 @@ def result_table(result: Result) -> Table:
     if result.test_loss is not None:
         accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
+    for name, value in (result.metrics or {}).items():
+        table.add_row(name, f"{value:.6g}", "")
     cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"
     table.add_row("passes", _passes(result.passes), cost)
     if result.non_finite:
@@ -46,13 +48,16 @@ def result_table(result: Result) -> Table:
 def history_table(rows: Sequence[RoundRecord]) -> Table:
     """The history: at most ROWS of its rounds, denser at the beginning, where most happens."""
     table = Table(box=None, pad_edge=False)
-    for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test"):
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics or ()))
+    for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test", *metrics):
         table.add_column(name, justify="right")
     accuracy = test = None
+    latest: dict[str, float] = {}
     picked = _picked(len(rows))
     for number, row in enumerate(rows):
         accuracy = row.accuracy if row.accuracy is not None else accuracy
         test = row.test_accuracy if row.test_accuracy is not None else test
+        latest = row.metrics or latest
         if number in picked:
             table.add_row(
                 f"{row.round:,}",
@@ -63,6 +68,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
                 f"{row.sigma:.3g}",
                 _percent(accuracy),
                 _percent(test),
+                *(f"{latest[name]:.4g}" if name in latest else "" for name in metrics),
             )
     return table
 

@@ -79,6 +79,8 @@ class Measurement(NamedTuple):
     accuracy: float | None
     test_loss: float | None
     test_accuracy: float | None
+    metrics: dict[str, float] | None = None
+    """Those that were asked for by their names, and on test examples as test-…"""
 
 
 class Sums(NamedTuple):
@@ -88,6 +90,8 @@ class Sums(NamedTuple):
     """Examples whose class is predicted."""
     loss: NDArray[Any]
     """What the loss needs of the part, (1,) or (1, numbers)."""
+    outputs: Array | None = None
+    """(outputs, examples), if there are metrics that need them."""
 
 
 class Experiments(Protocol):

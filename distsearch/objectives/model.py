@@ -20,6 +20,8 @@ from distsearch.networks.packing import Layout, Tensors, packed
 from distsearch.networks.spikes import Spikes
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
+from distsearch.objectives.judging import positive_number
+from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
@@ -106,10 +108,13 @@ class Model:
         if not (names := list(names)):
             return {}
         labels = self.labels
-        predicted = self.predict(examples.features)
-        truth = examples.targets if labels is None else labels[examples.targets]
-        truth = truth.reshape(predicted.shape)
-        return {name: metrics.measure(name, truth, predicted, classes=labels is not None) for name in names}
+        metrics.check(names, classes=labels is not None)
+        return metrics.measured(names, self.outcome(examples))
+
+    def outcome(self, examples: Examples) -> Outcome:
+        """What it makes of labelled examples, for metrics."""
+        outputs, positive = self.outputs(examples.features), positive_number(self.config, self.schema)
+        return Outcome(examples.targets, outputs, self._loss, self.labels, positive)
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""

@@ -4,7 +4,7 @@ The round's examples are worked through in chunks, and candidates are evaluated 
 tile on a chunk stay in the processor's cache. Both sizes follow from the network and the batch alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ SMALLEST_CHUNK = 512  # columns of a product; with fewer, it does not reach its 
 SMALLEST_OF_IMAGES = 16  # examples, each of which has many columns in a convolution
 LARGEST_TILE = 64  # candidates
 
+Judge = Callable[[Array, Array], dict[str, float]]
+"""Metrics by their names, from targets and outputs of all examples, (outputs, examples)."""
+
 
 def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
@@ -41,13 +44,20 @@ class NetworkObjective(Objective):
     """
 
     def __init__(
-        self, network: Network, loss: Loss, batches: Batches, test: Columns | None = None, classes: bool = False
+        self,
+        network: Network,
+        loss: Loss,
+        batches: Batches,
+        test: Columns | None = None,
+        classes: bool = False,
+        judge: Judge | None = None,
     ) -> None:
         self.network = network
         self.loss = loss
         self.batches = batches
         self.classes = classes
         self.nodes = self
+        self._judge = judge
         self._sets = [batches.train] if test is None else [batches.train, test]
         self.nbytes = sum(columns.nbytes for columns in self._sets)
         self.tiling = _tiling(network.neurons, batches.size, network.windows)
@@ -61,12 +71,18 @@ class NetworkObjective(Objective):
 
     @classmethod
     def of(
-        cls, dataset: Dataset, network: Network, loss: Loss, batch: int | None = None, seed: int = 0
+        cls,
+        dataset: Dataset,
+        network: Network,
+        loss: Loss,
+        batch: int | None = None,
+        seed: int = 0,
+        judge: Judge | None = None,
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
         test = Columns.of(dataset.test, dataset.schema) if dataset.test else None
-        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None)
+        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None, judge)
 
     @quietly
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
@@ -118,18 +134,25 @@ class NetworkObjective(Objective):
             inputs, targets, counts = columns.chunk(start, size)
             outputs = self.network.forward(candidate, inputs)
             correct = float(losses.correct(outputs, targets)[0]) if self.classes else 0.0
-            sums.append(Sums(correct, self.loss.part(outputs, targets, counts)))
+            kept = outputs[0].copy() if self._judge else None
+            sums.append(Sums(correct, self.loss.part(outputs, targets, counts), kept))
         return sums
 
     def measurement(self, sums: Sequence[Sums]) -> Measurement:
         """The measurement that all parts add up to; its loss is a candidate's to the bit."""
         found: list[float | None] = []
-        for columns in self._sets:
+        judged: dict[str, float] = {}
+        for columns, prefix in zip(self._sets, ("", "test-"), strict=False):
             rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
             correct = sum(row.correct for row in rows) / len(columns)
-            loss = self.loss.joined([row.loss for row in rows], columns.targets)[0]
-            found += [float(loss), correct if self.classes else None]
-        return Measurement(*found, *[None] * (4 - len(found)))
+            found += [float(self.loss.joined([row.loss for row in rows], columns.targets)[0])]
+            found += [correct if self.classes else None]
+            if self._judge:
+                outputs = np.concatenate([row.outputs for row in rows if row.outputs is not None], axis=1)
+                values = self._judge(columns.targets, outputs)
+                judged |= {f"{prefix}{name}": value for name, value in values.items()}
+        loss, accuracy, test_loss, test_accuracy = [*found, None, None][:4]
+        return Measurement(loss, accuracy, test_loss, test_accuracy, judged or None)
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""

@@ -40,6 +40,7 @@ class Measured(NamedTuple):
     accuracy: float | None = None
     test_accuracy: float | None = None
     train_loss: float | None = None
+    metrics: dict[str, float] | None = None
 
 
 class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +56,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     accuracy: float | None = None  # of the best weights; with minibatches, of the search's current weights
     test_accuracy: float | None = None
     train_loss: float | None = None  # with minibatches: on all training examples
+    metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
     non_finite: int = 0  # candidates in the round whose loss is infinite or NaN
     passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
 

@@ -23,6 +23,7 @@ from distsearch.networks.network import Network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
+from distsearch.objectives.judging import judgement
 from distsearch.objectives.model import network_for, start_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import names
@@ -148,7 +149,8 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
     network = network_for(config.network, schema)
     plan = plan_network(config, network, len(dataset.train.features))
     config = plan.config
-    objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed)
+    judge = judgement(config.output.metrics, config.network, schema, loss)
+    objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed, judge)
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
 
 

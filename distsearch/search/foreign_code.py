@@ -11,6 +11,7 @@ from distsearch.networks.initial import STARTS
 from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import LOSSES
+from distsearch.objectives.metrics import METRICS
 from distsearch.registry import Registry
 from distsearch.strategies import STRATEGIES
 
@@ -45,6 +46,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """Every registry, and the name in it that a configuration chooses."""
     yield STRATEGIES, config.strategy.name
     yield LOSSES, config.network.loss
+    for metric in config.output.metrics:
+        yield METRICS, metric
     for kind in kinds_in(config.network.layers):
         yield KINDS, kind
     for activation in config.network.activation:

@@ -110,4 +110,5 @@ def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: Stat
         best_round=state.best.round,
         best_index=state.best.index,
         non_finite=spent.non_finite,
+        metrics=measured.metrics,
     )

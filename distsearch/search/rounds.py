@@ -87,6 +87,6 @@ def measure(strategy: AnyStrategy, workers: Answering, state: State) -> Measured
     """Accuracy of a state's best weights; or, where those are chosen by it, of the proposed ones, and their loss."""
     if strategy.chosen_by_measuring:
         found = workers.measure(strategy.proposed(state))
-        return Measured(found.accuracy, found.test_accuracy, found.loss)
+        return Measured(found.accuracy, found.test_accuracy, found.loss, found.metrics)
     found = workers.measure(state.best.weights)
-    return Measured(found.accuracy, found.test_accuracy)
+    return Measured(found.accuracy, found.test_accuracy, metrics=found.metrics)

@@ -131,7 +131,7 @@ class _Recorded:
         record = self.entry.record
         if self._strategy.chosen_by_measuring and record.train_loss is None:
             raise RunError(f"round {record.round}: expected a train loss in its record")
-        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy)
+        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy, record.metrics)
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._strategy.weighted_noise(state, coefficients)
@@ -205,9 +205,9 @@ def _measured_differently(step: Step, strategy: AnyStrategy, pool: Pool) -> list
     ]
 
 
-def _equal(first: float | None, second: float | None) -> bool:
+def _equal(first: object, second: object) -> bool:
     """Whether two records say the same; what is not a number is the same as itself."""
-    return first == second or (first != first and second != second)
+    return first == second or repr(first) == repr(second)
 
 
 class _Kept:
