@@ -151,6 +151,10 @@ class Objective(ABC):
         """Loss and accuracy of the weights, (n,), on all training and test examples, where there is such a thing."""
         return self.measurement(self.sums(weights, 0, self.parts))
 
+    def baseline(self) -> float | None:
+        """The loss of the best prediction that is the same for every example, on the test examples if there are any."""
+        return None
+
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as the tensors that are stored."""
         return {"weights": weights}

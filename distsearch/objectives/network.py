@@ -17,6 +17,7 @@ from distsearch.networks.nodes import NodeExperiments
 from distsearch.networks.quiet import quietly
 from distsearch.objectives import losses
 from distsearch.objectives.base import FLOAT_BITS, Array, Experiments, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.baseline import baseline
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.losses.base import Each, Loss
 
@@ -153,6 +154,11 @@ class NetworkObjective(Objective):
                 judged |= {f"{prefix}{name}": value for name, value in values.items()}
         loss, accuracy, test_loss, test_accuracy = [*found, None, None][:4]
         return Measurement(loss, accuracy, test_loss, test_accuracy, judged or None)
+
+    @quietly
+    def baseline(self) -> float | None:
+        """The loss of the best prediction that is the same for every example, on the test examples if there are any."""
+        return baseline(self.loss, self.batches.train, self._sets[-1])
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""

@@ -77,6 +77,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     best_index: int
     non_finite: int = 0  # candidates whose loss was infinite or not a number
     passes: float = 0.0  # forward passes over all training examples, or calls of a function
+    baseline: float | None = None  # the loss of the best constant prediction, on the test examples if there are any
     metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
 
 

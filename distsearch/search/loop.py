@@ -18,6 +18,8 @@ from distsearch.workers.base import Pool, TimeIsUpError
 
 LOG = logging.getLogger(__name__)
 
+ROUNDS_TO_LEARN = 50  # after fewer, nobody expects a network to know anything
+
 
 class Spent(NamedTuple):
     """What the rounds so far have cost."""
@@ -95,7 +97,13 @@ def search(
 
 
 def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: State) -> Result:
-    measured = assembly.objective.measure(state.best.weights)
+    measured, baseline = assembly.objective.measure(state.best.weights), assembly.objective.baseline()
+    found = state.best.loss if measured.test_loss is None else measured.test_loss
+    if baseline is not None and state.round >= ROUNDS_TO_LEARN and not found < baseline:
+        LOG.warning(
+            f"the network is no better than the same prediction for every example: its loss is {found:.4g}, and that "
+            f"of the best such prediction {baseline:.4g}"
+        )
     return Result(
         run=run,
         reason=reason,
@@ -110,5 +118,6 @@ def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: Stat
         best_round=state.best.round,
         best_index=state.best.index,
         non_finite=spent.non_finite,
+        baseline=baseline,
         metrics=measured.metrics,
     )
