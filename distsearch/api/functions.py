@@ -1,5 +1,7 @@
 """What `distsearch.search` and `distsearch.minimize` do."""
 
+import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -50,6 +52,7 @@ def search(
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
+    settings = _with_names(settings, y)
     config = _config({**settings, "class_weight": class_weight_words(class_weight)})
     with passed_on() as interrupts, speaking_python():
         dataset = interrupts.begin(_dataset, X, y, config, sample_weight)
@@ -108,6 +111,21 @@ def _found(
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
         here = structs.replace(assembly.config, output=structs.replace(output, directory=folder))
         return session.run(assembly.configured(here), observers, interrupts), history.records
+
+
+def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
+    """The settings with a function given as the loss by its name, and costs given as numbers as text."""
+    found, loss, costs = dict(settings), settings.get("loss"), settings.get("costs")
+    if callable(loss):
+        targets = np.asarray(y)
+        if not hasattr(loss, "numbers") and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
+            raise SettingError(
+                "loss: y holds numbers that are no classes: set numbers = True on your function, and it is given them"
+            )
+        found["loss"] = losses.LOSSES.name_of(loss)
+    if costs is not None and not isinstance(costs, str | os.PathLike):
+        found["costs"] = json.dumps(costs.tolist() if isinstance(costs, np.ndarray) else costs, default=str)
+    return found
 
 
 def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:

@@ -8,7 +8,7 @@ import typer
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
-from distsearch.text import expanded, words
+from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from distsearch.data.datasets import Examples
@@ -27,8 +27,9 @@ def evaluate(
     metrics: Annotated[
         str,
         typer.Option(
-            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, f1-macro, precision, "
-            "recall, auc, average-precision, matthews-correlation, calibration-error, r2, mean-absolute-error, "
+            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, f1-macro, "
+            "precision, recall, auc, average-precision, matthews-correlation, calibration-error, r2, "
+            "mean-absolute-error, "
             "median-absolute-error, root-mean-squared-error, share-below, or module:function of true and predicted "
             "values.",
             metavar="A,B,C",
@@ -54,7 +55,7 @@ def evaluate(
     parts = (
         {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))} if data else _own(stored)
     )
-    names = words(metrics) or list(DEFAULTS[model.labels is not None] if report else ())
+    names = [name for name in metrics.split(",") if name] or list(DEFAULTS[model.labels is not None] if report else ())
     scores = {part: model.scores(examples, names) for part, examples in parts.items()}
     reports = {part: judged(model.outcome(examples)) for part, examples in parts.items()} if report else {}
     if json:

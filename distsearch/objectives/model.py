@@ -71,7 +71,7 @@ class Model:
         self.schema = schema
         self.weights = weights
         self._network = network_for(config, schema)
-        self._loss = losses.create_for(config, schema.classes)
+        self._loss = losses.recalled(config, schema.classes, schema.outputs)
 
     @classmethod
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":

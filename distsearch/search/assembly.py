@@ -24,6 +24,7 @@ from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
 from distsearch.objectives.judging import judgement
+from distsearch.objectives.losses import Loss
 from distsearch.objectives.model import network_for, start_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import names
@@ -143,11 +144,11 @@ def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
     if schema.classes is not None:
         counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
         config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
-    loss = losses.create_for(config.network, schema.classes)
+    loss = losses.create_for(config.network, schema.classes, schema.outputs)
     if dataset.train.weights is not None and not loss.weighs:
         raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
     network = network_for(config.network, schema)
-    plan = plan_network(config, network, len(dataset.train.features))
+    plan = plan_network(config, network, loss, len(dataset.train.features))
     config = plan.config
     judge = judgement(config.output.metrics, config.network, schema, loss)
     objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed, judge)
@@ -170,13 +171,13 @@ def assemble_function(
     return Assembly(plan, kind(function, start.size))
 
 
-def plan_network(config: RunConfig, network: Network, examples: int) -> Plan:
+def plan_network(config: RunConfig, network: Network, loss: Loss, examples: int) -> Plan:
     """The plan to train a network on `examples` examples. Raises a SettingError for what does not fit."""
     start = start_for(config.network)
     config = structs.replace(config, network=structs.replace(config.network, start=start))
-    config, why = _with_strategy(config, network_task(config, network, examples))
+    config, why = _with_strategy(config, network_task(config, network, loss, examples))
     config = with_storage(_with_batch(config, examples))
-    task = network_task(config, network, examples)
+    task = network_task(config, network, loss, examples)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
     memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
@@ -185,9 +186,8 @@ def plan_network(config: RunConfig, network: Network, examples: int) -> Plan:
     return Plan(_with_measuring(config, strategy, first), task, strategy, first, network, why)
 
 
-def network_task(config: RunConfig, network: Network, examples: int) -> Task:
+def network_task(config: RunConfig, network: Network, loss: Loss, examples: int) -> Task:
     """What a configuration searches with such a network on that many examples."""
-    loss = losses.create(config.network.loss)
     return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
 
 

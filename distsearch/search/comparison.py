@@ -16,6 +16,7 @@ from distsearch import memory, strategies
 from distsearch.config import RunConfig, StrategyConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
+from distsearch.objectives import losses
 from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
 from distsearch.search import assembly, session
@@ -87,8 +88,10 @@ def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[
     found: dict[str, None] = {}
     for name in names:
         if name == strategies.AUTO:
-            network = network_for(settings.network, dataset.schema)
-            name, why = strategies.choose(assembly.network_task(settings, network, len(dataset.train.features)))
+            schema = dataset.schema
+            network = network_for(settings.network, schema)
+            loss = losses.create_for(losses.with_costs(settings.network), schema.classes, schema.outputs)
+            name, why = strategies.choose(assembly.network_task(settings, network, loss, len(dataset.train.features)))
             LOG.info(f"strategy {name}: {why}")
         strategies.find(name)
         found[name] = None

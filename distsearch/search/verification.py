@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import one_thread
+from distsearch.objectives import losses
 from distsearch.objectives.base import Measurement
 from distsearch.objectives.model import network_for
 from distsearch.runs import checkpoints
@@ -69,8 +70,10 @@ class Replay:
         if not stored.manifest.data:
             raise RunError(f"{stored.path} was started from Python: its first weights are not recorded")
         self.stored = stored
-        network = network_for(stored.config.network, Schema.from_json(stored.manifest.data))
-        self.plan = plan_network(stored.config, network, stored.manifest.examples)
+        schema = Schema.from_json(stored.manifest.data)
+        network = network_for(stored.config.network, schema)
+        loss = losses.create_for(stored.config.network, schema.classes, schema.outputs)
+        self.plan = plan_network(stored.config, network, loss, stored.manifest.examples)
 
     def steps(self, pool: Pool | None = None) -> Iterator[Step]:
         """The rounds in their order; the workers are only asked for what is not recorded.

@@ -20,6 +20,7 @@ from distsearch.objectives.losses.classes import (
     hits,
 )
 from distsearch.objectives.losses.counts import F1, BalancedError, F1Macro, F1Micro, FBeta
+from distsearch.objectives.losses.own import ForgottenLoss, OwnLoss
 from distsearch.objectives.losses.ranks import Auc, AveragePrecision
 from distsearch.objectives.losses.regression import (
     Huber,
@@ -35,7 +36,9 @@ __all__ = ["LOSSES", "CrossEntropy", "Loss", "MeanAbsoluteError", "Terms", "corr
 
 
 def _is_loss(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, Loss) and not isabstract(found)
+    if isinstance(found, type):
+        return issubclass(found, Loss) and not isabstract(found)
+    return callable(found)
 
 
 _OURS: dict[str, type[Loss]] = {
@@ -57,32 +60,52 @@ _OURS: dict[str, type[Loss]] = {
     "pinball": Pinball,
     "poisson": Poisson,
 }
-LOSSES: Registry[type[Loss]] = Registry(
-    "loss", "losses", _OURS, _is_loss, "a subclass of distsearch.objectives.losses.Loss"
+LOSSES: Registry[Any] = Registry(
+    "loss",
+    "losses",
+    _OURS,
+    _is_loss,
+    "a subclass of distsearch.objectives.losses.Loss, or a function of outputs and targets",
 )
-
-
-def find(name: str) -> type[Loss]:
-    """The kind of loss of that name; SettingError if there is none."""
-    return LOSSES.find(name)
 
 
 def create(name: str) -> Loss:
     """The loss of that name, on the terms that it has by default; SettingError if there is none."""
-    return find(name)()
+    return _made(name, None)
 
 
-def create_for(settings: NetworkConfig, classes: Sequence[str] | None) -> Loss:
-    """The loss that settings ask for, for classes by their labels, or numbers (None). SettingError if it cannot be."""
-    kind = find(settings.loss)
-    if not kind.numbers and classes is None:
+def _made(name: str, on: Terms | None) -> Loss:
+    found = LOSSES.find(name)
+    if not isinstance(found, type):
+        return OwnLoss(found, name)
+    made: Loss = found() if on is None else found.of(on)
+    return made
+
+
+def create_for(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int = 1) -> Loss:
+    """The loss that settings ask for, for classes by their labels, or so many numbers.
+
+    SettingError if it does not fit them; ObjectiveError if one of the user's own fails.
+    """
+    loss = _made(settings.loss, terms.terms_of(settings, classes))
+    if not loss.numbers and classes is None:
         raise SettingError(f"--loss: {settings.loss} is of classes, and the targets are numbers: {_of_numbers()}")
-    return kind.of(terms.terms_of(settings, classes))
+    return loss.tried(outputs if classes is None else len(classes)) if isinstance(loss, OwnLoss) else loss
+
+
+def recalled(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int) -> Loss:
+    """The loss of a network that is trained; one that cannot score if its code is not here."""
+    try:
+        return create_for(settings, classes, outputs)
+    except SettingError as error:
+        if ":" not in settings.loss:
+            raise
+        return ForgottenLoss(error)
 
 
 def check(settings: NetworkConfig) -> None:
     """SettingError for what cannot fit, whatever the data."""
-    terms.check(settings, find(settings.loss), _OURS)
+    terms.check(settings, _kind(settings.loss), _OURS)
 
 
 def with_costs(settings: NetworkConfig) -> NetworkConfig:
@@ -95,9 +118,14 @@ def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]
 
     counts, (classes,), are the training examples of each.
     """
-    if len(classes) != 2 or settings.positive is not None or "positive" not in find(settings.loss).takes:
+    if len(classes) != 2 or settings.positive is not None or "positive" not in _kind(settings.loss).takes:
         return settings
     return structs.replace(settings, positive=terms.positive_class(classes, counts))
+
+
+def _kind(name: str) -> type[Loss]:
+    found = LOSSES.find(name)
+    return found if isinstance(found, type) else OwnLoss
 
 
 def _of_numbers() -> str:

@@ -37,20 +37,20 @@ class Terms(NamedTuple):
 class Loss(ABC):
     """A mean over the examples; `numbers` says that it compares numbers (regression), not classes."""
 
-    numbers: ClassVar[bool] = False
-    flat: ClassVar[bool] = False
+    numbers: bool = False
+    flat: bool = False
     """Whether it is flat between steps."""
     takes: ClassVar[tuple[str, ...]] = ()
     """The settings that it looks at."""
-    whole: ClassVar[bool] = False
+    whole: bool = False
     """Whether it is no mean over examples, but a function of all of them together."""
-    weighs: ClassVar[bool] = True
+    weighs: bool = True
     """Whether some examples may count more than others."""
-    by_example: ClassVar[bool] = True
+    by_example: bool = True
     """Whether it can tell what a change of one example's outputs does, as node perturbation needs."""
-    probable: ClassVar[bool] = False
+    probable: bool = False
     """Whether the softmax of the outputs estimates the probabilities of the classes."""
-    own_units: ClassVar[bool] = False
+    own_units: bool = False
     """Whether the numbers to be met must stay as they are, for they are counts."""
 
     @classmethod

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from distsearch.config import NetworkConfig
 from distsearch.errors import SettingError, brief
 from distsearch.objectives.losses.base import Array, Loss, Terms
+from distsearch.objectives.losses.own import OwnLoss
 
 SETTINGS = ("quantile", "delta", "beta", "top", "positive", "costs")
 OBVIOUS = {"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "+"}
@@ -31,7 +32,8 @@ def check(settings: NetworkConfig, kind: type[Loss], takers: Mapping[str, type[L
                 f"--{name}: would do nothing with the loss {settings.loss}: leave it out, or choose the loss "
                 f"{' or '.join(fitting)}"
             )
-    kind.of(Terms(classes=1_000_000, **{name: getattr(settings, name) for name in ("quantile", "delta", "beta")}))
+    if not issubclass(kind, OwnLoss):
+        kind.of(Terms(classes=1_000_000, **{name: getattr(settings, name) for name in ("quantile", "delta", "beta")}))
 
 
 def terms_of(settings: NetworkConfig, classes: Sequence[str] | None) -> Terms:
