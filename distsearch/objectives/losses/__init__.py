@@ -78,8 +78,8 @@ def _made(name: str, on: Terms | None) -> Loss:
     found = LOSSES.find(name)
     if not isinstance(found, type):
         return OwnLoss(found, name)
-    made: Loss = found() if on is None else found.of(on)
-    return made
+    kind: type[Loss] = found
+    return kind() if on is None else kind.of(on)
 
 
 def create_for(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int = 1) -> Loss:
