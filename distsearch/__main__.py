@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 import typer
 
-from distsearch.cli import logs, streams
-from distsearch.cli.app import application
+from distsearch.cli import aliases, logs, streams
+from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
+from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
-from distsearch.workers.place import OPENING
+from distsearch.workers.place import OPENING, forget_tokens
 
 # The base class of Typer's own errors, which has no public name in any version.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
@@ -30,6 +31,7 @@ class _Ending:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._came:
+            forget_tokens()
             os._exit(INTERRUPTED_EXIT_CODE)
         self._came = True
         raise KeyboardInterrupt
@@ -76,11 +78,15 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # there may be no reader left
             stream.flush()
+    forget_tokens()
     os._exit(code)
 
 
 def _run(arguments: Sequence[str]) -> int:
+    arguments = spelt_out(aliases.understood(arguments))
     command = typer.main.get_command(application(arguments))
+    if COMPLETION_VARIABLE in os.environ:  # a shell asks what may come next
+        command.main(prog_name="distsearch", complete_var=COMPLETION_VARIABLE)
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)

@@ -1,4 +1,4 @@
-"""RunConfig: a run's complete configuration, frozen, checked once, with defaults. `toml_files` writes and reads it."""
+"""RunConfig: a run's complete configuration, frozen, checked once, with defaults."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -20,16 +20,22 @@ class DataConfig(Settings, frozen=True):
         str,
         about(
             "vertical or spiral (built in); digits, iris, wine or breast-cancer (with scikit-learn); "
-            "or a CSV, Parquet, NPZ or IDX file, or a folder of IDX files or of pictures by class",
+            "or a CSV, TSV, Excel, Parquet, Arrow, JSON Lines, NPZ or IDX file, or a folder of Parquet parts, of IDX "
+            "files or of pictures by class; - is standard input",
             flag="data",
             path=True,
         ),
     ] = "vertical"
     reader: Annotated[
         str,
-        about("reader of the file: csv, tsv, parquet, npz, idx or png, or one of your own; by file suffix if empty"),
+        about(
+            "reader of the file: csv, tsv, xlsx, parquet, arrow, jsonl, npz, idx or png, or one of your own; by file "
+            "suffix if empty"
+        ),
     ] = ""
-    target: Annotated[str, about("target column of a table; its last column if empty")] = ""
+    target: Annotated[
+        str, about("target column of a table, or several with commas between; its last column if empty")
+    ] = ""
     class_weight: Annotated[
         tuple[str, ...],
         about(
@@ -40,8 +46,44 @@ class DataConfig(Settings, frozen=True):
     weight_column: Annotated[
         str, about("column of a table that says how much each row counts in the loss; none if empty")
     ] = ""
-    scale: Annotated[bool, about("standardise the features by their training mean and deviation")] = False
+    features: Annotated[tuple[str, ...], about("columns to learn from; if empty, all that are nothing else")] = ()
+    drop: Annotated[tuple[str, ...], about("columns to leave out")] = ()
+    id: Annotated[tuple[str, ...], about("columns that are not learnt from, and kept beside predictions")] = ()
+    missing: Annotated[
+        str,
+        about(
+            "missing features: impute (median or most frequent value, and an input that says so), drop (the example; "
+            "also where a target is missing) or refuse",
+            choices=("impute", "drop", "refuse"),
+        ),
+    ] = "impute"
+    dates: Annotated[
+        str,
+        about(
+            "columns of dates: days (since 1970) or parts (year, month, day, weekday, hour); refused if empty",
+            choices=("", "days", "parts"),
+        ),
+    ] = ""
+    scale: Annotated[
+        str,
+        about(
+            "standardise features and regression targets by their training mean and deviation: yes, no, or auto: where "
+            "they are far from unit size",
+            choices=("auto", "yes", "no"),
+        ),
+    ] = "auto"
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
+    validation_share: Annotated[
+        float,
+        about(
+            "share of the examples set aside for validation: with minibatches and node-perturbation the best weights "
+            "are those of the lowest loss on it, and patience counts that",
+            at_least=0,
+            below=1,
+        ),
+    ] = 0.0
+    group: Annotated[str, about("column: examples that are alike in it are set aside together; not learnt from")] = ""
+    time: Annotated[str, about("column: the last examples in its order are set aside; not learnt from")] = ""
     batch: (
         Annotated[int, about("examples per round; if not set, the strategy's preference, usually all", at_least=1)]
         | None
@@ -94,8 +136,8 @@ class NetworkConfig(Settings, frozen=True):
         Annotated[
             str,
             about(
-                "initial weights: course (0.01 × normal), he or glorot; if not set, course, or with more than one "
-                "hidden layer, few bits or lif he, for tanh and sigmoid glorot"
+                "initial weights: course (0.01 × normal), he or glorot, or a run whose weights to begin with; if not "
+                "set, course, or with more than one hidden layer, few bits or lif he, for tanh and sigmoid glorot"
             ),
         ]
         | None
@@ -105,9 +147,10 @@ class NetworkConfig(Settings, frozen=True):
         about(
             "what is minimised. Classes: cross-entropy, classification-error, f1, f1-macro, f1-micro, fbeta, "
             "balanced-error, auc, average-precision, top-k-error, expected-cost; numbers: mean-squared-error, "
-            "mean-absolute-error, huber, log-cosh, pinball, poisson; or your own, as module:function"
+            "mean-absolute-error, huber, log-cosh, pinball, poisson; or your own, as module:function; "
+            "auto: cross-entropy for classes, mean-squared-error for numbers"
         ),
-    ] = "cross-entropy"
+    ] = "auto"
     quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
     delta: Annotated[float, about("huber: the error from which on it is linear; 1 if not set", above=0)] | None = None
     beta: (
@@ -119,19 +162,13 @@ class NetworkConfig(Settings, frozen=True):
         | None
     ) = None
     positive: (
-        Annotated[
-            str, about("f1, fbeta, average-precision: the class that counts; 1, true, yes or the rarer if not set")
-        ]
+        Annotated[str, about("f1, fbeta, average-precision: the class that counts; yes, 1 or the rarer if not set")]
         | None
     ) = None
     costs: (
         Annotated[
             str,
-            about(
-                "expected-cost: a CSV file of what each prediction costs: the predicted classes in its first line, a "
-                "true class and its costs in every other",
-                path=True,
-            ),
+            about("expected-cost: CSV of costs, by true (lines) and predicted class (columns)", path=True),
         ]
         | None
     ) = None
@@ -221,10 +258,13 @@ class OutputConfig(Settings, frozen=True):
     ] = ""
     metrics: Annotated[
         tuple[str, ...],
+        about("metrics to measure beside the loss, such as f1,auc (evaluate --help names all), or module:function"),
+    ] = ()
+    track: Annotated[
+        tuple[str, ...],
         about(
-            "metrics to measure beside the loss: accuracy, balanced-accuracy, f1, f1-macro, precision, recall, auc, "
-            "average-precision, matthews-correlation, calibration-error, or r2, mean-absolute-error, "
-            "median-absolute-error, root-mean-squared-error, share-below, or module:function"
+            "trackers that are sent settings, rounds and the model: mlflow, tensorboard or wandb, perhaps with a colon "
+            "and a URI, a folder or a project; or one of your own"
         ),
     ] = ()
     measure_every: (

@@ -14,17 +14,20 @@ DistsearchError
 """
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 _LONGEST_SHOWN = 60  # characters of a value shown in a message
+_MOST_LISTED = 24  # names that a message lists
 
 
 class DistsearchError(Exception):
     """The base of all errors that distsearch reports to the user."""
 
     exit_code = 1
+    result: Any = None
+    """What a search called from Python had found before it failed, if it had begun: as it would have returned it."""
 
 
 class UserError(DistsearchError):
@@ -73,14 +76,17 @@ class ObjectiveError(DistsearchError):
     """The objective failed, or returned no finite loss. Its cause, if any, is kept between processes."""
 
     exit_code = 4
+    printed = ""
+    """What the objective printed on a worker before it failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _objective_error, (str(self), _picklable(self.__cause__))
+        return _objective_error, (str(self), _picklable(self.__cause__), self.printed)
 
 
-def _objective_error(message: str, cause: BaseException | None) -> ObjectiveError:
+def _objective_error(message: str, cause: BaseException | None, printed: str) -> ObjectiveError:
     error = ObjectiveError(message)
     error.__cause__ = cause
+    error.printed = printed
     return error
 
 
@@ -103,8 +109,22 @@ def brief(value: object) -> str:
 
 
 def unknown(what: str, came: str, known: Iterable[str]) -> str:
-    """The sentence for an unknown name, suggesting the closest known one."""
+    """The sentence for an unknown name, suggesting the closest known one; where many are known, the closest three."""
     names = sorted(known)
-    near = [name for name in names if came and name.startswith(came)] or get_close_matches(came, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    if len(names) > _MOST_LISTED:
+        return f"unknown {what} {brief(came)}: {_did_you_mean(near(came, names, 3))}there are {len(names):,}"
+    hint = _did_you_mean(near(came, names, 1))
     return f"unknown {what} {brief(came)}: {hint}expected one of {', '.join(names)}"
+
+
+def near(came: str, names: Iterable[str], most: int) -> list[str]:
+    """The names that are closest to what came: those that begin with it, and those that are spelt alike."""
+    names = list(names)
+    beginning = [name for name in names if came and name.startswith(came)]
+    alike = get_close_matches(came, names, n=most)
+    return list(dict.fromkeys([*beginning, *alike]))[:most]
+
+
+def _did_you_mean(names: Sequence[str]) -> str:
+    *others, last = [repr(name) for name in names] or [""]
+    return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}? " if last else ""

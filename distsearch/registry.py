@@ -27,11 +27,17 @@ class Registry(Generic[T]):
     """The things of one kind, by name.
 
     `what` and `plural` are the words for the kind, `own` are the built-in ones, and `fits` says whether something is of
-    the kind, which `expected` describes.
+    the kind, which `expected` describes. `also_called` has other names that people know the built-in ones by.
     """
 
     def __init__(
-        self, what: str, plural: str, own: Mapping[str, T], fits: Callable[[Any], bool], expected: str
+        self,
+        what: str,
+        plural: str,
+        own: Mapping[str, T],
+        fits: Callable[[Any], bool],
+        expected: str,
+        also_called: Mapping[str, str] | None = None,
     ) -> None:
         self.what = what
         self.plural = plural
@@ -39,10 +45,19 @@ class Registry(Generic[T]):
         self._given: dict[str, T] = {}
         self._fits = fits
         self._expected = expected
+        self._also_called = dict(also_called or {})
 
     def names(self) -> list[str]:
         """All names, built-in ones first."""
         return [*self.own, *(name for name in _offered(self.plural) if name not in self.own)]
+
+    def named(self, name: str) -> str:
+        """Our own name for what a user calls something: relu for ReLU, mean-squared-error for mse; else unchanged."""
+        if name in self or ":" in name:
+            return name
+        plain = name.strip().lower().replace("_", "-").replace(" ", "-")
+        ours = self._also_called.get(plain, plain)
+        return ours if ours in self else name
 
     def items(self) -> Iterator[tuple[str, T]]:
         """All names and what they stand for; plug-ins that cannot be loaded are left out, with a warning."""
@@ -67,6 +82,7 @@ class Registry(Generic[T]):
 
         The error lists `also` among the known names.
         """
+        name = self.named(name)
         if name in self.own:
             return self.own[name]
         if name in self._given:
@@ -79,6 +95,7 @@ class Registry(Generic[T]):
 
     def origin(self, name: str) -> dict[str, str] | None:
         """The origin of the code behind a name, unless it is built in: recorded with a run, for later comparison."""
+        name = self.named(name)
         if name in self.own:
             return None
         self.find(name)

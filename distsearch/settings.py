@@ -32,6 +32,7 @@ def about(
     unit: str = "",
     flag: str = "",
     path: bool = False,
+    choices: tuple[str, ...] = (),
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
@@ -39,10 +40,10 @@ def about(
 ) -> Meta:
     """Declare a setting's help text, unit and bounds; `flag` is its command-line name if that differs from its own.
 
-    A `path` may begin with `~`.
+    A `path` may begin with `~`. Of `choices` the value is one; where yes and no are among them, so are true and false.
     """
     bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
-    return Meta(description=text, extra={"unit": unit, "flag": flag, "path": path}, **bounds)
+    return Meta(description=text, extra={"unit": unit, "flag": flag, "path": path, "choices": choices}, **bounds)
 
 
 class Declared(Struct, frozen=True):
@@ -80,6 +81,7 @@ def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
             raise SettingError(f"{where}: {unknown('setting', name, known)}")
         taken[name] = _taken(known[name], value)
         _check(f"{where}.{name}", taken[name])
+        _check_choice(f"{where}.{name}", taken[name], _extra(known[name])["choices"])
     try:
         return msgspec.convert(taken, settings)
     except msgspec.ValidationError as error:
@@ -91,6 +93,13 @@ def with_changes(group: S, where: str, **changes: Any) -> S:
     return validate(type(group), {**msgspec.structs.asdict(group), **changes}, where)
 
 
+def shown(value: Any) -> str:
+    """A setting's value as the user would type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
 def _taken(field: FieldInfo, value: object) -> object:
     """The value as plain Python, whether it is NumPy's, a path, or a number or a text where a list is expected."""
     plain = _builtin(value)
@@ -99,9 +108,15 @@ def _taken(field: FieldInfo, value: object) -> object:
             return words(plain)
         if isinstance(plain, int | float):
             return [plain]
-    if isinstance(plain, str) and (_meta(field.type).extra or {})["path"]:
+    if isinstance(plain, bool) and "yes" in _extra(field)["choices"]:
+        return "yes" if plain else "no"
+    if isinstance(plain, str) and _extra(field)["path"]:
         return expanded(plain)
     return plain
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return _meta(field.type).extra or {}
 
 
 def _builtin(value: object) -> object:
@@ -131,6 +146,11 @@ def _check(name: str, value: object) -> None:
             raise SettingError(f"{name}: expected a text, got {brief(value)}: {not_encodable()}") from None
 
 
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if choices and isinstance(value, str) and value not in choices:
+        raise SettingError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {brief(value)}")
+
+
 def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str) -> str:
     """Rephrase msgspec's "Expected `int` >= 2 - at `$.population`" with the user's name for it and what came."""
     found = re.fullmatch(r"(?P<what>.*?)(?:, got .*?)? - at `\$\.(?P<name>\w+)(?P<rest>.*)`", message)
@@ -146,6 +166,7 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
         ("array", "a list"),
     ):
         expected = re.sub(rf"\b{internal}\b", word, expected)
+    expected = expected.removesuffix(" | null")
     default = known[name].default
     return f"{where}.{name}: {expected}, got {brief(values[name])} (the default is {default!r})"
 

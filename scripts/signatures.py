@@ -20,28 +20,62 @@ HEAD = """# Made by scripts/signatures from the declared settings: change those,
 # ruff: noqa
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
+from distsearch import callbacks as callbacks
 from distsearch.api.ask_tell import Optimizer as Optimizer
+from distsearch.api.estimators import SearchClassifier as SearchClassifier
+from distsearch.api.estimators import SearchRegressor as SearchRegressor
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer
+from distsearch.search.verification import Verdict
 
 __version__: str
-__all__ = ["Optimizer", "__version__", "load", "minimize", "search"]
+__all__ = ["Optimizer", "__version__", "callbacks", "load", "minimize", "resume", "search", "verify"]
 
 Callback = Callable[[RoundRecord], Any] | Observer | Any
 
 def load(path: str | PathLike[str]) -> SearchResult: ...
+def verify(
+    path: str | PathLike[str],
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    function: Callable[[Any], Any] | None = None,
+    data: str | PathLike[str] | None = None,
+    rounds: int | Literal["all"] = 16,
+    workers: int = 0,
+) -> Verdict: ...
 """
+RESUME = """@overload
+def resume(
+    path: str | PathLike[str],
+    {first}
+    rounds: int | None = None,
+    seconds: float | None = None,
+    evaluations: int | None = None,
+    workers: int | None = None,
+    storage: str | PathLike[str] | None = None,
+    force: bool = False,
+    callbacks: Callback | Iterable[Callback] = ...,
+) -> {result}: ...
+"""
+RESUMED = {
+    "X: ArrayLike,\n    y: ArrayLike,\n    *,\n    sample_weight: ArrayLike | None = None,": "SearchResult",
+    "*,\n    function: Callable[[Any], Any],": "FunctionResult",
+    "*,\n    data: str | PathLike[str] | None = None,": "SearchResult",
+}
 
 
 WEIGHTS = [
     "sample_weight: ArrayLike | None = ...",
     "class_weight: Mapping[Any, float] | str | None = ...",
 ]
+STARTS = "ArrayLike | FunctionResult | PathLike[str]"
 OTHERS = "**settings: Any"  # of strategies of other packages
 
 
@@ -54,10 +88,11 @@ def stub() -> str:
     return "".join(
         (
             HEAD,
+            *(RESUME.format(first=first, result=result) for first, result in RESUMED.items()),
             _function("search", ["X: ArrayLike", "y: ArrayLike"], WEIGHTS, "SearchResult", [*of_search, *strategies]),
             _function(
                 "minimize",
-                ["function: Callable[[Any], Any]", "start: ArrayLike"],
+                ["function: Callable[[Any], Any]", f"start: {STARTS}"],
                 ["vectorized: bool = False"],
                 "FunctionResult",
                 [*of_functions, *strategies],
@@ -94,6 +129,8 @@ def _parameter(setting: Declared) -> str:
 def _annotation(setting: Declared) -> str:
     if get_origin(setting.type) is tuple:
         return "Sequence[int | str] | int | str"
+    if setting.flag == "start":
+        return f"{STARTS} | Mapping[str, Any]"
     return "str | PathLike[str]" if setting.flag in PATHS else str(setting.type.__name__)
 
 

@@ -14,6 +14,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a shell 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("distsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no wall clock
 settings.load_profile("distsearch")
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", WANDB_ERROR_REPORTING="false", WANDB_MODE="offline")  # no network
 for name in ("RAY_ADDRESS", "DISTSEARCH_RUNS"):
     os.environ.pop(name, None)
 

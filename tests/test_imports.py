@@ -18,7 +18,7 @@ PACKAGE = Path(distsearch.__file__).parent
 SETTINGS = {"errors", "settings"}
 EVALUATED = {"candidates", "errors", "randomness", "registry"}
 SCORED = EVALUATED | {"data", "networks", "objectives"}
-KEPT = {"config", "errors", "memory", "runs", "settings", "text", "toml_files"}
+KEPT = {"config", "errors", "memory", "runs", "settings", "text", "toml"}
 
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
@@ -29,26 +29,41 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "text": ({"errors"}, set()),
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
-    "toml_files": (SETTINGS | {"config"}, {"msgspec"}),
+    "toml": (SETTINGS | {"config"}, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy"}),
-    "data": ({"errors", "memory", "randomness", "registry"}, {"PIL", "numpy", "pyarrow", "sklearn"}),
+    "data": (
+        {"errors", "memory", "randomness", "registry"},
+        {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
+    ),
     "objectives": (SCORED | {"config", "machine"}, {"msgspec", "numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),
-    "workers": ({"errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
+    "workers": ({"candidates", "errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
     "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
-    "reports": ({"objectives"}, {"numpy"}),
+    "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
+    "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
+    "reports": (
+        SCORED | KEPT | {"machine", "randomness", "search", "strategies"},
+        {"PIL", "matplotlib", "msgspec", "numpy", "plotext", "pyarrow", "rich"},
+    ),
     "jobs": (KEPT | {"data"}, {"ray"}),
-    "api": (KEPT | {"data", "objectives", "search", "strategies", "workers"}, {"msgspec", "numpy", "pandas"}),
+    "api": (
+        KEPT | {"data", "export", "machine", "objectives", "reports", "search", "strategies", "workers"},
+        {"IPython", "msgspec", "numpy", "pandas", "sklearn"},
+    ),
+    "callbacks": ({"api", "search", "trackers"}, set()),
     "cli": (
-        SCORED | KEPT | {"jobs", "reports", "search", "storage", "strategies"},
+        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }
-DOORS = {"__init__": ({"api", "search"}, set()), "__main__": ({"cli", "errors", "workers"}, {"typer"})}
+DOORS = {
+    "__init__": ({"api", "callbacks", "errors", "search"}, set()),
+    "__main__": ({"cli", "errors", "workers"}, {"typer"}),
+}
 
 # The dispatcher decides, and imports nothing that acts.
 PURE = "workers.dispatch."

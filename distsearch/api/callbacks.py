@@ -3,19 +3,27 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from distsearch.api.progress import Progress, is_interactive
 from distsearch.errors import SettingError, brief
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
-from distsearch.search.observers import Observer, Round
+from distsearch.search.observers import Observer, Opened, Round
 from distsearch.strategies.base import State
 
-HEARD = ("started", "round", "saved", "ended")
+HEARD = ("opened", "started", "round", "saved", "ended", "closed")
 
 
 def observers_of(callbacks: Any) -> list[Observer]:
     """The observers that callbacks stand for. Raises SettingError for what cannot be called."""
     given = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     return [_observer(callback) for callback in given]
+
+
+def with_progress(observers: list[Observer]) -> list[Observer]:
+    """The observers and, in an interactive session, one that shows progress, if there is none among them."""
+    if not is_interactive() or any(isinstance(observer, Progress) for observer in observers):
+        return observers
+    return [*observers, Progress()]
 
 
 def _observer(callback: Any) -> Observer:
@@ -48,6 +56,10 @@ class _OfObject(Observer):
     def __init__(self, heard_by: Any) -> None:
         self._heard_by = heard_by
 
+    def opened(self, search: Opened) -> None:
+        """Pass it on."""
+        self._tell("opened", search)
+
     def started(self, state: State) -> None:
         """Pass it on."""
         self._tell("started", state)
@@ -63,6 +75,10 @@ class _OfObject(Observer):
     def ended(self, result: Result) -> None:
         """Pass it on."""
         self._tell("ended", result)
+
+    def closed(self, error: BaseException | None) -> None:
+        """Pass it on."""
+        self._tell("closed", error)
 
     def _tell(self, name: str, *arguments: Any) -> Any:
         method = getattr(self._heard_by, name, None)

@@ -3,31 +3,31 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.api.callbacks import observers_of
+from distsearch.api.callbacks import observers_of, with_progress
+from distsearch.api.outcome import Begin, of_network, searched
 from distsearch.api.results import FunctionResult, SearchResult
-from distsearch.api.wording import in_python, speaking_python
+from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
-from distsearch.data import datasets
-from distsearch.data.datasets import Dataset
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.objectives import losses
-from distsearch.objectives.model import Model
-from distsearch.runs.history import RoundRecord
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
+from distsearch.search.data import data_of
+from distsearch.search.first_weights import GIVEN, Given, flat, run_at
 from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
-from distsearch.search.observers import History, Observer
+from distsearch.search.observers import Observer
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -42,75 +42,103 @@ GIVEN_AS_ARRAYS = {
 def search(
     X: ArrayLike,
     y: ArrayLike,
-    settings: Mapping[str, Value],
+    settings: Mapping[str, Any],
     callbacks: Any = (),
     sample_weight: ArrayLike | None = None,
     class_weight: Any = None,
 ) -> SearchResult:
     """See `distsearch.search`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
-    settings = _with_names(settings, y)
-    config = _config({**settings, "class_weight": class_weight_words(class_weight)})
+    settings, start = _with_start(_with_names(settings, y))
     with passed_on() as interrupts, speaking_python():
-        dataset = interrupts.begin(_dataset, X, y, config, sample_weight)
-        assembly = assemble(config, dataset)
+        config = _config({**settings, "class_weight": class_weight_words(class_weight)})
+        dataset = interrupts.begin(data_of, config, X, y, sample_weight)
+        assembly = assemble(config, dataset, start)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
-        found, history = _found(assembly, settings, interrupts, observers)
-    model = Model(assembly.config.network, dataset.schema, found.state.best.weights)
-    return SearchResult(model.weights, history, found.result, model)
+        result = searched(assembly, _begun(assembly, settings), interrupts, observers)
+    return of_network(result)
 
 
 def minimize(
     function: Callable[[NDArray[np.float32]], Any],
-    start: ArrayLike,
+    start: Any,
     settings: Mapping[str, Value],
     vectorized: bool = False,
     callbacks: Any = (),
 ) -> FunctionResult:
     """See `distsearch.minimize`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
+    check_function(function)
     if not isinstance(vectorized, bool):
         raise SettingError(f"vectorized: expected True or False, got {brief(vectorized)}")
     idle = {setting.flag for section, setting in options() if section in ("data", "network")}
     _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
     keep_ray()
-    weights = first_weights(start)
     with passed_on() as interrupts, speaking_python():
-        assembly = assemble_function(_config(settings), function, weights, vectorized)
-        found, history = _found(assembly, settings, interrupts, observers)
-    return FunctionResult(found.state.best.weights, history, found.result)
+        config = _config(settings)
+        weights = first_weights(start, config.output.directory)
+        assembly = assemble_function(config, function, weights, vectorized)
+        return searched(assembly, _begun(assembly, settings), interrupts, observers)
 
 
-def first_weights(start: ArrayLike) -> NDArray[np.float32]:
-    """The first weights of a function, (n,), copied. Raises DataError if they are no finite vector."""
-    weights = np.array(start, np.float32)
-    if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all():
-        raise DataError(f"expected start to be finite weights of shape (n,), got the shape {weights.shape}")
-    return weights
+def check_function(function: object) -> None:
+    """Raise SettingError for what cannot be called."""
+    if not callable(function):
+        raise SettingError(f"function: expected one that maps weights (n,) to a number, got {brief(function)}")
 
 
-def _config(settings: Mapping[str, Value]) -> RunConfig:
-    with speaking_python():
-        return from_flags({"data": IN_MEMORY, **settings})
+def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:
+    """The first weights of a function, (n,), copied: given as an array, a result, or a run in the folder `runs`.
+
+    Raises DataError if they are no finite vector.
+    """
+    if isinstance(start, FunctionResult):
+        start = start.weights
+    elif isinstance(start, str | os.PathLike):
+        stored = run_at(os.fspath(start), runs)
+        tensors = stored.best() if stored else {}
+        if set(tensors) != {"weights"}:
+            raise DataError(f"start: expected weights (n,), a result, or the run of a function, got {brief(start)}")
+        start = tensors["weights"]
+    return flat(start)
 
 
-def _found(
-    assembly: Assembly, settings: Mapping[str, Value], interrupts: Interrupts, others: Sequence[Observer]
-) -> tuple[Found, list[RoundRecord]]:
-    """The end of a search, and its rounds; it is kept on disk only if its settings say where."""
-    history = History()
-    observers = [history, *others]
+def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given | None]:
+    """The settings, and apart from them the first weights, if they are given as arrays or a result."""
+    start = settings.get("start")
+    if start is None or isinstance(start, str | os.PathLike):
+        return settings, None
+    if isinstance(start, SearchResult):
+        start = start.model.tensors
+    elif isinstance(start, FunctionResult):
+        start = start.weights
+    given = start if isinstance(start, Mapping) else flat(start)
+    return {**settings, "start": GIVEN}, given
+
+
+def _config(settings: Mapping[str, Any]) -> RunConfig:
+    check_names(settings, settings.get("strategy"))
+    return from_flags({"data": IN_MEMORY, **settings})
+
+
+def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:
+    """What runs the search: it is kept on disk only if its settings say where."""
     if "name" in settings or "runs" in settings:
-        return session.run(assembly, observers, interrupts), history.records
-    output = assembly.config.output
-    if not output.storage:
-        return session.run_unrecorded(assembly, observers, interrupts), history.records
+        return partial(session.run, assembly)
+    if not assembly.config.output.storage:
+        return partial(session.run_unrecorded, assembly)
+    return partial(_run_elsewhere, assembly)
+
+
+def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts: Interrupts) -> Found:
+    """Search in a temporary folder, where all that stays is what is published."""
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
-        here = structs.replace(assembly.config, output=structs.replace(output, directory=folder))
-        return session.run(assembly.configured(here), observers, interrupts), history.records
+        output = structs.replace(assembly.config.output, directory=folder)
+        here = structs.replace(assembly.config, output=output)
+        return session.run(assembly.configured(here), observers, interrupts)
 
 
 def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
@@ -133,18 +161,3 @@ def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
     for name in settings:
         if name.replace("_", "-") in idle:
             raise SettingError(f"{name}: would do nothing here, for {why}: leave it out")
-
-
-def _dataset(X: ArrayLike, y: ArrayLike, config: RunConfig, sample_weight: ArrayLike | None) -> Dataset:
-    return datasets.from_arrays(
-        X,
-        y,
-        numbers=losses.create(config.network.loss).numbers,
-        weights=sample_weight,
-        class_weight=config.data.class_weight,
-        scale=config.data.scale,
-        test_share=config.data.test_share,
-        seed=config.data.seed,
-        shape=config.data.shape,
-        input_bits=config.data.input_bits,
-    )

@@ -1,8 +1,8 @@
 """What a search from Python returns: weights, history, and for a network a model that predicts, scores and is saved."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ from distsearch.api.wording import speaking_python
 from distsearch.config import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
-from distsearch.errors import DataError, DistsearchError, RunError, SettingError
+from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError
 from distsearch.objectives.model import Model, Scores
-from distsearch.runs import checkpoints, documents
+from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.files import write_output
 from distsearch.runs.history import RoundRecord
+from distsearch.search.provenance import provenance_of
 from distsearch.search.resumption import stored_model
+from distsearch.search.saving import model_file
 from distsearch.settings import validate
 
-SAVED = {"network", "schema", "summary", "history"}
+SAVED = {"network", "schema", "summary", "history", "provenance"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,11 +36,18 @@ class FunctionResult:
     weights: NDArray[np.float32]  # (n,), the lowest-loss weights
     history: list[RoundRecord]
     summary: Result
+    center: NDArray[np.float32] | None = field(default=None, kw_only=True)
+    """The weights that the search stood at in the end, (n,); None for a network's and for results that were loaded."""
 
     @property
     def loss(self) -> float:
-        """The lowest loss; infinite if not one round was finished."""
+        """The lowest loss that was found: of a noisy function that of a lucky draw, see `center_loss`."""
         return self.summary.loss
+
+    @property
+    def center_loss(self) -> float | None:
+        """Where the same weights have different losses: the center's, the mean of `summary.center_evaluations`."""
+        return self.summary.center_loss
 
     def to_frame(self) -> Any:
         """The history as a pandas data frame: a row for each round. Raises SettingError if pandas is not installed."""
@@ -62,10 +71,17 @@ class FunctionResult:
         summary = self.summary
         return [
             ("loss", f"{summary.loss:.6g}, found in round {summary.best_round}"),
+            *self._noise(),
             *self._scores(),
             ("weights", f"{self.weights.size:,}"),
             ("rounds", f"{summary.rounds:,}, in {summary.seconds:.3g} s; ended by {summary.reason}"),
         ]
+
+    def _noise(self) -> list[tuple[str, str]]:
+        summary = self.summary
+        if summary.center_loss is None:
+            return []
+        return [("center", f"{summary.center_loss:.6g}, the mean of {summary.center_evaluations}: losses are noisy")]
 
     def _scores(self) -> list[tuple[str, str]]:
         return []
@@ -76,6 +92,7 @@ class SearchResult(FunctionResult):
     """What the search of a network's weights has found."""
 
     model: Model
+    provenance: Mapping[str, str] = field(default_factory=dict)  # of the model, as it is written into exports
 
     @property
     def accuracy(self) -> float | None:
@@ -127,13 +144,23 @@ class SearchResult(FunctionResult):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, whole or not at all, for `distsearch.load`."""
         model = self.model
-        document = {
-            "network": msgspec.to_builtins(model.config),
-            "schema": model.schema.to_json(),
-            "summary": documents.named(msgspec.to_builtins(self.summary)),
-            "history": [documents.named(msgspec.to_builtins(row)) for row in self.history],
-        }
-        write_output(Path(path), checkpoints.encode({"weights": self.weights}, document))
+        content = model_file(
+            model.config, model.schema.to_json(), self.weights, self.summary, self.history, self.provenance
+        )
+        _write(Path(path), content)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the model for others to use, whole or not at all: the way from raw columns to predictions.
+
+        The suffix says how: .onnx for onnxruntime and the like, .py a Python file that needs NumPy alone, .json the
+        same graph for other languages, .safetensors the weights alone. Raises SettingError for another suffix, for a
+        network with a part that has no such form, or if the package onnx is not installed.
+        """
+        from distsearch.export.formats import check_format
+
+        target = Path(path)
+        encode = check_format(target)
+        _write(target, encode(self.model, self.provenance))
 
     def _scores(self) -> list[tuple[str, str]]:
         if self.accuracy is None:
@@ -143,6 +170,14 @@ class SearchResult(FunctionResult):
         return [("accuracy", f"{self.accuracy:.2%}{on_test}")]
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises UserError if it cannot be written."""
+    try:
+        write_output(path, content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+
+
 def load(path: str | os.PathLike[str]) -> SearchResult:
     """See `distsearch.load`."""
     place = Path(path)
@@ -150,16 +185,15 @@ def load(path: str | os.PathLike[str]) -> SearchResult:
 
 
 def _of_run(stored: StoredRun) -> SearchResult:
-    if not stored.manifest.data:
-        raise RunError(f"{stored.path} is the run of a function: expected a network's")
     if stored.result is None:
         raise RunError(f"{stored.path} has not ended: it is running, or was killed; resume it first")
     model = stored_model(stored)
-    return SearchResult(model.weights, list(stored.history()), stored.result, model)
+    return SearchResult(model.weights, list(stored.history()), stored.result, model, provenance_of(stored))
 
 
 def _of_file(path: Path) -> SearchResult:
     tensors, saved = checkpoints.read(path)
+    saved.setdefault("provenance", {})  # which earlier files do not have
     if set(saved) != SAVED or set(tensors) != {"weights"}:
         raise RunError(f"{path} was not written by SearchResult.save")
     try:
@@ -169,8 +203,9 @@ def _of_file(path: Path) -> SearchResult:
         model = Model(config, Schema.from_json(saved["schema"]), weights)
         summary = msgspec.convert(saved["summary"], Result, strict=False)
         history = msgspec.convert(saved["history"], list[RoundRecord], strict=False)
+        provenance = msgspec.convert(saved["provenance"], dict[str, str])
     except (DistsearchError, msgspec.ValidationError) as error:
         raise RunError(f"{path} cannot be loaded: {error}") from None
     if model.weights_count != weights.size:
         raise DataError(f"{path}: expected {model.weights_count:,} weights of its network, got {weights.size:,}")
-    return SearchResult(weights, history, summary, model)
+    return SearchResult(weights, history, summary, model, provenance)

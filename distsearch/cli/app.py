@@ -2,20 +2,25 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distsearch import __version__, config, toml_files
-from distsearch.cli import cluster
+from distsearch import __version__, config, toml
+from distsearch.cli import cluster, pictures, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
+from distsearch.cli.completion import RUNS_VARIABLE
+from distsearch.cli.guide import guide
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.models import evaluate, export, predict
 from distsearch.cli.options import (
-    RUNS_VARIABLE,
     ConfigOption,
+    OwnDataOption,
+    QuietOption,
     RunArgument,
     RunsOption,
     strategy_in,
@@ -28,42 +33,60 @@ from distsearch.cli.output import (
     print_text,
     say,
 )
-from distsearch.cli.records import list_runs, replay, show, verify
+from distsearch.cli.records import replay, show, verify
+from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from distsearch.cli.progress import Picture
     from distsearch.search.assembly import Assembly
     from distsearch.search.loop import Found
+    from distsearch.search.observers import Observer
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
-ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
+ChapterOption = Annotated[
+    bool, typer.Option("--chapter", help="The chapter's own search: its data and network, one step at a time.")
+]
+StoryOption = Annotated[bool, typer.Option("--story", help="Tell each step that is accepted, or reverted.")]
+LiveOption = Annotated[bool, typer.Option("--live", help="Draw the boundary, or the loss, while it learns.")]
+ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+COMPLETION_VARIABLE = "_DISTSEARCH_COMPLETE"
+"""The environment variable by which a shell asks what may come next."""
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The command line for these arguments; the strategies' options are only read for commands that need them."""
     app = typer.Typer(
         help="Train neural networks without gradients, on every core and every machine you have.",
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    strategies = list(arguments[:1]) in (["run"], ["config"], ["compare"], ["submit"])
+    completing = COMPLETION_VARIABLE in os.environ
+    strategies = completing or list(arguments[:1]) in (["run"], ["config"], ["compare"], ["submit"])
     own = strategy_in(arguments) if strategies else ""
+    every = completing or "--help-all" in arguments
     app.callback()(_root)
-    app.command("run")(with_options(run, strategies, own))
+    app.command("run")(with_options(run, strategies, own, every=every))
     app.command("resume")(resume)
     app.command("publish")(publish)
     app.command("verify")(verify)
     app.command("replay")(replay)
     app.command("show")(show)
-    app.command("list")(list_runs)
+    app.command("list")(upkeep.list_runs)
+    app.command("plot")(pictures.plot)
+    app.command("report")(pictures.report)
+    app.command("diff")(upkeep.diff)
+    app.command("rename")(upkeep.rename)
+    app.command("remove")(upkeep.remove)
     app.command("evaluate")(evaluate)
     app.command("predict")(predict)
     app.command("export")(export)
-    app.command("compare")(with_options(compare, strategies, own, without=("strategy",)))
+    app.command("compare")(with_options(compare, strategies, own, without=("strategy",), every=every))
     app.command("strategies")(list_strategies)
-    app.command("config")(with_options(print_config, strategies, own))
+    app.command("config")(with_options(print_config, strategies, own, every=every))
+    app.command("guide")(guide)
     app.command("submit", context_settings={"allow_interspersed_args": False})(cluster.submit)
     app.command("jobs")(cluster.list_jobs)
     app.command("logs")(cluster.logs)
@@ -81,7 +104,7 @@ def _print_version(asked: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+        bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     pass
@@ -90,18 +113,33 @@ def _root(
 def run(
     *,
     config_file: ConfigOption = None,
+    chapter: ChapterOption = False,
+    story: StoryOption = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    live: LiveOption = False,
     json: ResultOption = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate: so many searches, each tested on another part; none is kept."),
+    ] = None,
     flags: dict[str, Any],
 ) -> None:
     """Search for a network's weights; without options, for the built-in example."""
-    from functools import partial
-
+    from distsearch.cli.story import narrators, of_chapter
     from distsearch.search import session
     from distsearch.search.assembly import assemble
+    from distsearch.search.data import read_data
 
-    assembly = assemble(_settings(config_file, flags))
-    _search(assembly, partial(session.run, assembly), verbose, json)
+    settings = _settings(config_file, of_chapter(flags) if chapter else flags)
+    if folds is not None:
+        _cross_validate(settings, folds, json)
+        return
+    dataset = read_data(settings) if live else None
+    assembly = assemble(settings, dataset)
+    picture = pictures.live(assembly, dataset) if dataset is not None else None
+    told = partial(narrators, assembly, chapter, story)
+    _search(assembly, partial(session.run, assembly), verbose, json, quiet, picture, told)
 
 
 def resume(
@@ -110,39 +148,78 @@ def resume(
         int | None, typer.Option(min=1, help="Additional rounds; if not given, the run's own limits apply.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Additional seconds.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Additional passes over all training examples.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
     ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Trackers; as before if not given, none if empty.", metavar="NAME[:URI]")
+    ] = None,
+    data: OwnDataOption = "",
     force: Annotated[
         bool, typer.Option("--force", help="Continue even if another version or processor made the run.")
     ] = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
     json: ResultOption = False,
     runs: RunsOption = "runs",
 ) -> None:
     """Continue a run that was stopped or killed, or that reached its limit."""
     from distsearch.search.resumption import prepare_to_resume
+    from distsearch.search.retrieval import Handed
 
     stored = stored_run(run, runs)
     if storage is None:
         storage = storage_of(run)
-    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage)
-    _search(resumption.assembly, resumption.run, verbose, json)
+    handed = Handed(expanded(data))
+    resumption = prepare_to_resume(stored, rounds, seconds, workers, force, storage, handed, evaluations, track)
+    _search(resumption.assembly, resumption.run, verbose, json, quiet)
 
 
-def _search(assembly: "Assembly", search: "Callable[..., Found]", verbose: bool, json: bool) -> None:
-    """Run an assembled search, showing its progress and its result."""
+def _cross_validate(settings: config.RunConfig, folds: int, json: bool) -> None:
+    """Search as many times as there are folds, and print how each is tested, their mean and deviation."""
+    from distsearch.cli.tables import folds_table
+    from distsearch.search.folds import cross_validated
+    from distsearch.search.interrupts import Interrupts
+    from distsearch.search.limits import INTERRUPTED
+
+    with Interrupts() as interrupts:
+        results = []
+        for result in cross_validated(settings, folds, (), interrupts):
+            results.append(result)
+            say(f"fold {len(results)} of {folds}: {result.rounds:,} rounds, test loss {result.test_loss:.6g}")
+    new_console(stderr=True).print(folds_table(results))
+    if json:
+        print_json(results)
+    if results[-1].reason == INTERRUPTED:
+        raise typer.Exit(INTERRUPTED_EXIT_CODE)
+
+
+def _search(
+    assembly: "Assembly",
+    search: "Callable[..., Found]",
+    verbose: bool,
+    json: bool,
+    quiet: bool,
+    picture: "Picture | None" = None,
+    told: "Callable[[Callable[[str], None]], list[Observer]]" = lambda say: [],
+) -> None:
+    """Run an assembled search, showing its progress and its result; `told` makes observers that print lines."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
     from distsearch.search.interrupts import Interrupts
     from distsearch.search.limits import INTERRUPTED
+    from distsearch.search.observers import Observer
 
     settings, measure = assembly.config, assembly.objective.measure
-    console = new_console(stderr=True)
+    console = new_console(stderr=True, quiet=quiet)
     console.print(settings_line(settings), f"({assembly.task.weights_count:,} weights)", soft_wrap=True)
-    with Interrupts() as interrupts, Reporter(console, settings, verbose, measure) as reporter:
-        result, _, path = search([reporter], interrupts)
+    shown = nullcontext(Observer()) if quiet else Reporter(console, settings, verbose, measure, picture)
+    with Interrupts() as interrupts, shown as observer:
+        result, _, path = search([observer, *told(partial(console.print, soft_wrap=True))], interrupts)
     console.print(result_table(result))
     places = [str(path), *filter(None, [settings.output.storage])]
     console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
@@ -170,10 +247,27 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
     settings = _settings(config_file, flags)
     name = settings.strategy.name
     own = None if name == strategies.AUTO else strategies.settings_of(name, settings.settings)
-    print_text(toml_files.to_toml(settings, own))
+    print_text(toml.to_toml(settings, own))
 
 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
     if os.environ.get(RUNS_VARIABLE):
         flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
-    return config.from_flags(flags, toml_files.read_toml(file) if file else None)
+    from distsearch.search.naming import in_our_words
+
+    return in_our_words(config.from_flags(flags, _own_to_strategy(file, flags) if file else None))
+
+
+def _own_to_strategy(file: Path, flags: dict[str, Any]) -> dict[str, Any]:
+    """A file's sections, without the settings of its strategy that the one among the flags does not have."""
+    from distsearch import strategies
+    from distsearch.settings import declarations
+
+    sections = toml.read_toml(file)
+    name, settings = flags.get("strategy"), sections.get("settings")
+    if name in (None, strategies.AUTO) or not isinstance(settings, dict):
+        return sections
+    known = {setting.name for setting in declarations(strategies.find(name).Settings)}
+    if others := [setting for setting in settings if setting not in known]:
+        say(f"left out of {file}, as {name} has no such settings: {', '.join(others)}")
+    return {**sections, "settings": {key: value for key, value in settings.items() if key in known}}

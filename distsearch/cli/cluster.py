@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distsearch.cli.options import FILE, RUNS_VARIABLE, JsonOption, RunArgument, RunsOption
+from distsearch.cli.completion import RUNS_VARIABLE
+from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, print_text, say
 from distsearch.errors import ClusterError, RunError, UserError
 from distsearch.text import as_path

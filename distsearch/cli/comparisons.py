@@ -3,17 +3,28 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distsearch import config, toml_files
+from distsearch import config, toml
 from distsearch.cli.options import FILE, ConfigOption, JsonOption
-from distsearch.cli.output import INTERRUPTED_EXIT_CODE, check_output, new_console, print_json, print_parts, say, write
+from distsearch.cli.output import (
+    INTERRUPTED_EXIT_CODE,
+    check_output,
+    check_suffix,
+    hush,
+    new_console,
+    print_json,
+    print_parts,
+    say,
+    write,
+)
 
 if TYPE_CHECKING:
     from distsearch.search.assembly import Assembly
-    from distsearch.search.comparison import Contestant
+    from distsearch.search.comparison import Contestant, Line
     from distsearch.search.observers import Observer
 
 
@@ -44,7 +55,12 @@ def compare(
     strategies: Annotated[str, typer.Option(help="Strategies to compare, separated by commas.", metavar="A,B,C")],
     seeds: Annotated[int, typer.Option(min=1, help="Searches per strategy, with consecutive seeds from --seed.")] = 5,
     output: Annotated[Path | None, typer.Option("--output", help="CSV file to write the table to.", **FILE)] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="HTML file to write: the table, and the curves of all searches.", **FILE),
+    ] = None,
     config_file: ConfigOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the table alone, and warnings.")] = False,
     json: JsonOption = False,
     flags: dict[str, Any],
 ) -> None:
@@ -53,17 +69,30 @@ def compare(
     Without --rounds, --seconds or --patience, each search takes at most 10 seconds.
     """
     from distsearch.cli.tables import comparison_table
-    from distsearch.search import assembly, comparison
+    from distsearch.search import comparison
+    from distsearch.search.data import read_data
 
     if output is not None:
         check_output(output)
-    given = config.from_flags(flags, toml_files.read_toml(config_file) if config_file else None)
-    dataset = assembly.read_data(given)
+    if quiet:
+        hush()
+    if report is not None:
+        check_suffix("--report", report, ".html", ".htm")
+    given = config.from_flags(flags, toml.read_toml(config_file) if config_file else None)
+    dataset = read_data(given)
     names = comparison.chosen(given, filter(None, strategies.split(",")), dataset)
     configs = comparison.planned(given, names, seeds)
     keep = "runs" in flags or "name" in flags
-    searches = list(_report_each(comparison.run(configs, dataset, _watching, keep), len(configs)))
-    lines = comparison.summary(searches, given)
+    with TemporaryDirectory(prefix="distsearch-") as folder:
+        if report is not None and not keep:
+            configs, keep = comparison.kept_in(folder, configs), True
+        begun = comparison.run(configs, dataset, _unwatched if quiet else _watching, keep)
+        searches = list(begun if quiet else _report_each(begun, len(configs)))
+        lines = comparison.summary(searches, given)
+        if report is not None:
+            _write_report(report, lines, searches, configs[0].output.directory)
+            if not quiet:
+                say(f"the report is in {report}")
     if json:
         print_json({"strategies": lines, "searches": searches})
     else:
@@ -72,6 +101,23 @@ def compare(
         write(output, comparison.as_csv(lines).encode())
     if len(searches) < len(configs) or searches[-1].interrupted:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
+
+
+def _write_report(path: Path, lines: "list[Line]", searches: "list[Contestant]", folder: str) -> None:
+    from distsearch.reports.page import comparison
+    from distsearch.reports.subjects import Subject
+    from distsearch.runs.directory import StoredRun
+
+    results = [search.result for search in searches if search.result is not None]
+    subjects = [Subject(StoredRun(Path(folder) / result.run)) for result in results if result.rounds]
+    write(path, comparison(lines, subjects).encode())
+
+
+@contextmanager
+def _unwatched(assembly: "Assembly") -> "Iterator[Observer]":
+    from distsearch.search.observers import Observer
+
+    yield Observer()
 
 
 def _report_each(searches: "Iterator[Contestant]", count: int) -> "Iterator[Contestant]":

@@ -11,10 +11,13 @@ PIPED_WIDTH = 120  # characters; output to a file is not truncated
 
 
 class PlainConsole(Console):
-    """A console without markup that shows control characters as escapes, and is wide if it is not a terminal."""
+    """A console without markup that shows control characters as escapes, and is wide if it is not a terminal.
 
-    def __init__(self, stderr: bool) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+    A quiet one prints nothing.
+    """
+
+    def __init__(self, stderr: bool, quiet: bool = False) -> None:
+        super().__init__(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
         if not self.is_terminal:
             self.width = max(self.width, PIPED_WIDTH)
 

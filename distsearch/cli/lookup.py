@@ -1,5 +1,6 @@
 """Finds the run that the user named."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distsearch.errors import RunError, brief, unknown
@@ -11,20 +12,26 @@ if TYPE_CHECKING:
 
 def stored(run: str, runs: str) -> "StoredRun":
     """The run with this name in the folder `runs`, or at this path; one in storage is first fetched to `runs`."""
-    from distsearch.runs.directory import StoredRun, run_paths
+    from distsearch.runs.directory import StoredRun
     from distsearch.storage import fetch, is_stored
 
-    folder = as_path(runs)
     if is_stored(run):
-        return StoredRun(fetch(run, folder))
-    places = [as_path(run), folder / run]
-    for place in reversed(places):
+        return StoredRun(fetch(run, as_path(runs)))
+    return StoredRun(path_of(run, runs))
+
+
+def path_of(run: str, runs: str) -> Path:
+    """The directory of this name in `runs`, or at this path. RunError naming the nearest if there is none."""
+    from distsearch.runs.layout import run_paths
+
+    folder = as_path(runs)
+    for place in (folder / run, as_path(run)):
         if place.is_dir():
-            return StoredRun(place)
+            return place
     names = [path.name for path in run_paths(folder)]
-    raise RunError(
-        unknown("run", run, names) if names else f"expected a run, got {brief(run)}: there are none in {runs}"
-    )
+    if not names:
+        raise RunError(f"expected a run, got {brief(run)}: there are none in {runs}")
+    raise RunError(f"{unknown('run', run, names)}: `distsearch list` shows them")
 
 
 def storage_of(run: str) -> str | None:

@@ -1,5 +1,6 @@
 """The commands that use the weights that a run found."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,14 @@ import typer
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
+from distsearch.errors import DataError, RunError, SettingError, unknown
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from distsearch.data.datasets import Examples
+    from distsearch.objectives.model import Model
     from distsearch.runs.directory import StoredRun
+    from distsearch.search.retrieval import Handed
 
 ReaderOption = Annotated[
     str, typer.Option(help="Reader for the file; if not given, the one used in training or for its suffix.")
@@ -44,7 +48,6 @@ def evaluate(
 ) -> None:
     """Measure a run's best weights."""
     from distsearch.cli.tables import report_tables, scores_table
-    from distsearch.data.datasets import read_examples
     from distsearch.objectives.metrics import DEFAULTS
     from distsearch.reports.judgement import report as judged
     from distsearch.search.resumption import stored_model
@@ -52,9 +55,7 @@ def evaluate(
     stored = stored_run(run, runs)
     model = stored_model(stored)
     data = expanded(data)
-    parts = (
-        {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))} if data else _own(stored)
-    )
+    parts = _labelled(stored, model, data, target, reader) if data else _own(stored)
     names = [name for name in metrics.split(",") if name] or list(DEFAULTS[model.labels is not None] if report else ())
     scores = {part: model.scores(examples, names) for part, examples in parts.items()}
     reports = {part: judged(model.outcome(examples)) for part, examples in parts.items()} if report else {}
@@ -71,44 +72,114 @@ def evaluate(
 
 def predict(
     run: RunArgument,
-    file: Annotated[str, typer.Argument(help="CSV, Parquet, NPZ or IDX file with the features.", metavar="FILE")],
+    file: Annotated[
+        str, typer.Argument(help="File with the features, as `run` takes them; - is standard input.", metavar="FILE")
+    ],
     reader: ReaderOption = "",
-    output: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if not given.", **FILE)] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="A column for each class, with its probability.")
+    ] = False,
+    ids: Annotated[
+        str,
+        typer.Option(
+            "--id", help="Columns that name the examples, kept; those of training if not given.", metavar="A,B"
+        ),
+    ] = "",
+    keep: Annotated[str, typer.Option(help="Other columns of the file to keep.", metavar="A,B")] = "",
+    join: Annotated[bool, typer.Option("--join", help="Keep every column of the file.")] = False,
+    form: Annotated[
+        str, typer.Option("--format", help="csv, jsonl or parquet; by the suffix of --output if not given.")
+    ] = "",
+    output: Annotated[Path | None, typer.Option(help="File to write; stdout if not given.", **FILE)] = None,
     runs: RunsOption = "runs",
 ) -> None:
-    """Predict with a run's best weights: one CSV line per example in the file."""
-    from distsearch.data.datasets import read_features
-    from distsearch.reports.predictions import as_csv
+    """Predict with a run's best weights: a row for each example, of a file of any length."""
+    from distsearch.data.datasets import feature_chunks
+    from distsearch.data.readers.columns import split_names
+    from distsearch.reports.formats import FORMATS
+    from distsearch.reports.predictions import columns_of
     from distsearch.search.resumption import stored_model
 
+    form = _format(form, output)
     if output is not None:
         check_output(output)
     stored, file = stored_run(run, runs), expanded(file)
     model = stored_model(stored)
-    text = as_csv(model, read_features(file, model.schema, reader or stored.reader_for(file)))
-    if output is None:
-        print_text(text)
-    else:
-        write(output, text.encode())
+    if probabilities and not model.gives_probabilities:
+        raise SettingError("--probabilities: expected a network trained with --loss cross-entropy, as others give none")
+    chunks = feature_chunks(
+        file,
+        model.schema,
+        reader or stored.reader_for(file),
+        keep=(*split_names(ids), *split_names(keep)),
+        ids=stored.config.data.id,
+        everything=join,
+    )
+    tables = (columns_of(model, features, beside, probabilities) for features, beside in chunks)
+    if output is not None:
+        write(output, FORMATS[form](tables))
+        return
+    for part in FORMATS[form](tables):
+        print_text(part.decode())
+
+
+def _format(form: str, output: Path | None) -> str:
+    """The format of predictions. SettingError if there is no such format, or if it cannot be printed."""
+    from distsearch.reports.formats import FORMATS, SUFFIXES
+
+    form = form or (SUFFIXES.get(output.suffix.lower(), "") if output else "") or "csv"
+    if form not in FORMATS:
+        raise SettingError(f"--format: {unknown('format', form, FORMATS)}")
+    if form == "parquet" and output is None:
+        raise SettingError("--format parquet: expected a file to write it to: add --output")
+    return form
 
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", help="Safetensors file to write.", **FILE)],
+    to: Annotated[
+        Path,
+        typer.Option("--to", help="File to write, whose suffix says how: .onnx, .py, .json or .safetensors.", **FILE),
+    ],
     runs: RunsOption = "runs",
 ) -> None:
-    """Write a run's best weights as its network uses them: int8 as bytes, ternary and binary packed into bits."""
-    from distsearch.search.exporting import exported
+    """Write the model that a run found for others to use: the way from raw columns to predictions.
 
+    .onnx is for onnxruntime and the like (needs distsearch[onnx]), .py a Python file that needs NumPy alone, .json the
+    same graph for other languages; .safetensors has the weights alone, as the network uses them, few bits packed.
+    """
+    from distsearch.export.formats import check_format
+    from distsearch.search.provenance import provenance_of
+    from distsearch.search.resumption import stored_model
+
+    encode = check_format(to)
     check_output(to)
-    content = exported(stored_run(run, runs))
+    stored = stored_run(run, runs)
+    content = encode(stored_model(stored), provenance_of(stored))
     write(to, content)
-    say(f"the best weights of {run}, {len(content):,} bytes, are in {to}")
+    say(f"the model of {run}, {len(content):,} bytes, is in {to}")
 
 
-def _own(stored: "StoredRun") -> "dict[str, Examples]":
+def _labelled(stored: "StoredRun", model: "Model", data: str, target: str, reader: str) -> "dict[str, Examples]":
+    """The examples of a file; where training had arrays without names, and the file has the same data, those."""
+    from distsearch.data.datasets import read_examples
+    from distsearch.search.foreign_code import IN_MEMORY
+    from distsearch.search.retrieval import Handed
+
+    try:
+        return {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))}
+    except DataError:
+        if target or stored.config.data.source != IN_MEMORY:
+            raise
+        with suppress(DataError, RunError):  # the first sentence says more
+            return _own(stored, Handed(data))
+        raise
+
+
+def _own(stored: "StoredRun", handed: "Handed | None" = None) -> "dict[str, Examples]":
     """The data that a run was trained on, and tested on."""
-    from distsearch.search.resumption import read_own_data
+    from distsearch.search.retrieval import NOTHING, own_data
 
-    dataset = read_own_data(stored)
-    return {"train": dataset.train} | ({"test": dataset.test} if dataset.test else {})
+    dataset = own_data(stored, handed or NOTHING)
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {name: part for name, part in parts.items() if part is not None}

@@ -2,15 +2,40 @@
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 import typer
 
 from distsearch import config
-from distsearch.config import Value
-from distsearch.settings import Declared, declarations
+from distsearch.cli.completion import RUNS_VARIABLE, names_for, run_names
+from distsearch.settings import Declared, declarations, shown
 from distsearch.text import as_path, words
+
+ESSENTIAL = {
+    "data": "data set, file or folder, such as my.csv",
+    "target": "column to learn; the last one",
+    "scale": "standardise the features",
+    "test-share": "share set aside for testing",
+    "batch": "examples per round",
+    "layers": "hidden layers, such as 64,32 [3]",
+    "activation": "relu, tanh, step, lif, … [relu]",
+    "loss": "cross-entropy, mean-squared-error, …",
+    "strategy": "hill-climb, node-perturbation, auto, …",
+    "sigma": "step size",
+    "population": "candidates per round",
+    "seed": "seed of all random numbers [0]",
+    "rounds": "number of rounds [1000 if nothing else]",
+    "seconds": "time limit",
+    "target-loss": "stop at this loss",
+    "target-accuracy": "stop at this accuracy, such as 0.95",
+    "workers": "Ray workers; 0: none [all cores]",
+    "name": "name of the run",
+    "runs": "folder that holds the runs [runs]",
+    "storage": "folder or URI to publish to as well",
+}
+"""The twenty settings that `--help` shows, with a few words each; `--help-all` shows all, in full."""
 
 PANELS = {
     "data": "Data",
@@ -21,18 +46,22 @@ PANELS = {
     "output": "Output",
 }
 
-RUNS_VARIABLE = "DISTSEARCH_RUNS"
-"""The environment variable with the folder for runs if --runs is not given."""
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 RunArgument = Annotated[
-    str, typer.Argument(help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN")
+    str,
+    typer.Argument(
+        help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN", autocompletion=run_names
+    ),
 ]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
 FILE: dict[str, Any] = {"parser": as_path, "metavar": "FILE"}
 """What all options that take a file share."""
 RunsOption = Annotated[
     str,  # not a Path, as with `submit` it is a path on the cluster
     typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE, metavar="FOLDER"),
+]
+OwnDataOption = Annotated[
+    str, typer.Option("--data", help="Where the run's own data is now, if it has moved or came from Python.")
 ]
 ConfigOption = Annotated[
     Path | None,
@@ -41,18 +70,24 @@ ConfigOption = Annotated[
 
 
 def with_options(
-    command: Callable[..., None], strategies: bool, own_strategy: str = "", without: Collection[str] = ()
+    command: Callable[..., None],
+    strategies: bool,
+    own_strategy: str = "",
+    without: Collection[str] = (),
+    every: bool = False,
 ) -> Callable[..., None]:
     """Wrap a command with an option for every setting except those in `without`.
 
     The settings given are passed to it as the mapping `flags`. With `strategies`, the options include the strategies'
-    own settings, also those of a user's own strategy; reading them imports NumPy.
+    own settings, also those of a user's own strategy; reading them imports NumPy. The help shows the essential ones, or
+    every one.
     """
     parameters = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
     settings = [
         (setting, panel) for setting, panel in _settings(strategies, own_strategy) if setting.flag not in without
     ]
-    options = [_option(setting, panel) for setting, panel in settings]
+    options = [_option(setting, panel, every) for setting, panel in settings]
+    options.append(_help_all(len(settings)))
     names = {each.name for each in parameters}
 
     def wrapped(**values: Any) -> None:
@@ -65,6 +100,15 @@ def with_options(
     return wrapped
 
 
+def spelt_out(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a value after every --scale, which may stand alone for `--scale yes`."""
+    found = []
+    for word, following in pairwise([*arguments, ""]):
+        alone = word == "--scale" and following[:1] in ("", "-")
+        found.append("--scale=yes" if alone else "--scale=no" if word == "--no-scale" else word)
+    return found
+
+
 def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings given among the values of such a command, keyed by option name."""
     strategy = values.get("strategy") or ""
@@ -75,7 +119,7 @@ def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def strategy_in(arguments: Sequence[str]) -> str:
     """The strategy named in a command line that is not parsed yet; empty if none."""
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         if word == "--strategy":
             return following
         if word.startswith("--strategy="):
@@ -117,29 +161,44 @@ def _defaults(having: dict[str, Declared]) -> str:
     return "; ".join(f"{', '.join(names)}: {default}" for default, names in by_default.items())
 
 
-def _option(setting: Declared, panel: str) -> inspect.Parameter:
+def _help_all(count: int) -> inspect.Parameter:
+    """The option that prints the help with all options; the application is then made to show them."""
+
+    def show(ctx: typer.Context, asked: bool) -> None:
+        if asked:
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+
+    option = typer.Option(
+        "--help-all",
+        help=f"Show all {count} settings in full, and exit.",
+        is_eager=True,
+        callback=show,
+        expose_value=False,
+    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter("help_all", kind, default=False, annotation=Annotated[bool, option])
+
+
+def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
     notes = [setting.unit] if setting.unit else []
-    if setting.default not in (None, ""):
+    if setting.default not in (None, "", ()):
         notes.append(f"default: {shown(setting.default)}")
     flags = f"--{setting.flag}/--no-{setting.flag}" if setting.type is bool else f"--{setting.flag}"
+    brief = ESSENTIAL.get(setting.flag, "")
     option = typer.Option(
         flags,
-        help=setting.text + (rf" \[{'; '.join(notes)}]" if notes else ""),
+        help=setting.text + (rf" \[{'; '.join(notes)}]" if notes else "") if every else brief.replace("[", r"\["),
         show_default=False,
         rich_help_panel=panel,
+        autocompletion=names_for(setting.flag),
+        hidden=not (every or brief),
     )
     kind = str if _is_list(setting) else setting.type
     name = setting.flag.replace("-", "_")
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
-
-
-def shown(default: Value | tuple[int | str, ...]) -> str:
-    """A default as the user would type it."""
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    return ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
 
 
 def _is_list(setting: Declared) -> bool:

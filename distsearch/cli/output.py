@@ -1,6 +1,7 @@
 """Printing and writing for all commands; Rich is imported inside, so that --help is instant."""
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from distsearch.runs import files
 from distsearch.text import escaped, escaped_in_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import RenderableType
 
     from distsearch.cli.console import PlainConsole
@@ -29,7 +32,14 @@ def check_output(path: Path) -> None:
         raise UserError(f"cannot write {path}: permission denied")
 
 
-def write(path: Path, content: bytes) -> None:
+def check_suffix(option: str, path: Path, *suffixes: str) -> None:
+    """UserError if a file to be written has none of the suffixes, or cannot be written; `option` named it."""
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"{option}: expected a file ending in {suffixes[0]}, got {path.name!r}")
+    check_output(path)
+
+
+def write(path: Path, content: "bytes | Iterable[bytes]") -> None:
     """Write a file that the user asked for, whole or not at all. Raises UserError if it cannot be written."""
     try:
         files.write_output(path, content)
@@ -37,11 +47,18 @@ def write(path: Path, content: bytes) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
-def new_console(stderr: bool = False) -> "PlainConsole":
-    """A console on stdout or stderr."""
+def new_console(stderr: bool = False, quiet: bool = False) -> "PlainConsole":
+    """A console on stdout or stderr; a quiet one prints nothing, and of the log warnings alone are shown."""
     from distsearch.cli.console import PlainConsole
 
-    return PlainConsole(stderr)
+    if quiet:
+        hush()
+    return PlainConsole(stderr, quiet)
+
+
+def hush() -> None:
+    """Show only warnings of the library's log from now on."""
+    logging.getLogger("distsearch").setLevel(logging.WARNING)
 
 
 def say(sentence: str) -> None:

@@ -9,51 +9,72 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from distsearch.cli.logs import shown_by
 from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
+from distsearch.reports.status import Status
 from distsearch.runs.history import RoundRecord
-from distsearch.search.limits import Limits
 from distsearch.search.observers import Observer, Round
 
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
+RATE_SECONDS = 1.0  # over which a bar's rate is averaged at least
+PICTURE_SECONDS = 0.4
+PICTURE_SHARE = 0.2  # of the time
+
+Picture = Callable[[Round], RenderableType]
+"""Draws what a round has come to, for the terminal."""
 
 
 class Reporter(Observer):
     """Shows a search's progress to the user, on stderr."""
 
     def __init__(
-        self, console: Console, config: RunConfig, verbose: bool, measure: Callable[[NDArray[np.float32]], Measurement]
+        self,
+        console: Console,
+        config: RunConfig,
+        verbose: bool,
+        measure: Callable[[NDArray[np.float32]], Measurement],
+        picture: Picture | None = None,
     ) -> None:
         self._console = console
-        self._limits = config.stop
-        self._rounds = Limits(config.stop).rounds
+        self._status = Status(config.stop)
         self._measure = measure if verbose else None
-        self._accuracy: float | None = None
-        self._test = False
-        self._metrics: dict[str, float] = {}
         self._due = 0.0
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
-        self._shown = (0.0, 0.0)  # passes and seconds when last shown
         self._bar = _bar(console) if console.is_terminal else None
+        self._picture = picture
+        self._next_picture = 0.0
+        self._undrawn: Round | None = None  # the latest round if it is not in the picture
+        if picture and not self._bar:
+            self.say("--live needs a terminal: lines instead")
         self._shown_by = shown_by(self.say)
 
     def round(self, done: Round) -> None:
         """Show a round if an update is due."""
         row = done.record
-        if row.accuracy is not None:
-            self._test = row.test_accuracy is not None
-            self._accuracy = row.test_accuracy if self._test else row.accuracy
-        self._metrics = row.metrics or self._metrics
+        self._status.hear(row)
         if self._measure and row.accepted:
             self.say(_improvement(row, self._measure(done.after.best.weights)))
         self._latest = row, done.workers
+        if self._picture and self._bar:
+            self._undrawn = done
+            if row.seconds >= self._next_picture:
+                self._draw(self._picture, self._bar, done)
         if row.seconds >= self._due:
             self._show(row, done.workers)
+
+    def _draw(self, picture: Picture, bar: "_Bar", done: Round) -> None:
+        """Draw the picture anew; that may take a share of the time."""
+        began = time.perf_counter()
+        bar.picture = picture(done)
+        bar.refresh()
+        self._undrawn = None
+        took = time.perf_counter() - began
+        self._next_picture = done.record.seconds + max(PICTURE_SECONDS, took / PICTURE_SHARE)
 
     def say(self, sentence: str) -> None:
         """Print a line, above the bar."""
@@ -71,55 +92,33 @@ class Reporter(Observer):
     ) -> None:
         self._shown_by.__exit__(kind, error, trace)
         if self._bar:
+            if self._picture and self._undrawn:
+                self._draw(self._picture, self._bar, self._undrawn)
             self._bar.stop()
+            if self._bar.picture is not None:
+                self._console.print(self._bar.picture)
         elif self._latest:
             self._show(*self._latest)
 
     def _show(self, row: RoundRecord, workers: int) -> None:
-        passes, seconds = self._shown
-        rate = (row.passes - passes) / max(row.seconds - seconds, 1e-9)
-        text = self._line(row, rate, workers)
+        text = self._status.line(row, workers)
         self._latest = None
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=self._share(row), text=text, refresh=True)
+            self._bar.update(self._bar.task_ids[0], completed=self._status.share(row), text=text, refresh=True)
             self._due = row.seconds + REFRESH_SECONDS
-            if row.seconds - seconds < 1:
-                return  # the rate is averaged over at least a second
-        else:
-            self._due = row.seconds + LINE_SECONDS
-            if row.round == 0:
-                return
+            self._status.restart_rate(row, at_least=RATE_SECONDS)
+            return
+        self._due = row.seconds + LINE_SECONDS
+        if row.round > 0:
             self.say(text)
-        self._shown = row.passes, row.seconds
-
-    def _line(self, row: RoundRecord, rate: float, workers: int) -> str:
-        parts = [_reached(row)]
-        if self._accuracy is not None:
-            parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
-        shown = {name: value for name, value in self._metrics.items() if name.startswith("test-") == self._test}
-        parts += [f"{name.replace('test-', 'test ')} {value:.3g}" for name, value in shown.items()]
-        if row.non_finite:
-            parts.append(f"{row.non_finite} not finite")
-        parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]
-        return " · ".join(parts)
-
-    def _share(self, row: RoundRecord) -> float:
-        """The share used of the nearest limit, from 0 to 1."""
-        rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
-        seconds = row.seconds / self._limits.seconds if self._limits.seconds else 0.0
-        return min(1.0, max(rounds, seconds))
+            self._status.restart_rate(row)
 
 
 class Reached(NamedTuple):
-    """A search's progress, as parsed from a line of its output."""
+    """A search's progress, as parsed from a line of its output, see `reports.status`."""
 
     rounds: int
     loss: float
-
-
-def _reached(row: RoundRecord) -> str:
-    """The beginning of every progress line; `reached` parses it."""
-    return f"round {row.round + 1:,} · loss {row.best_loss:.4g}"
 
 
 _REACHED = re.compile(r"^round ([\d,]+) · loss (\S+)", re.MULTILINE)
@@ -151,26 +150,25 @@ def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[i
         yield move
 
 
-def short(number: float) -> str:
-    """A number in about four characters: 950, 12.3k, 4.5M."""
-    for size, suffix in ((1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{suffix}"
-    return f"{number:.3g}"
-
-
-def workers_text(workers: int) -> str:
-    """How many workers there are, in words."""
-    return "in this process" if workers == 0 else f"{workers} worker{'s' if workers > 1 else ''}"
-
-
 def _improvement(row: RoundRecord, measured: Measurement) -> str:
     accuracy = "" if measured.accuracy is None else f", accuracy {measured.accuracy:.4f}"
     return f"new best weights in round {row.round}: loss {row.best_loss:.6f}{accuracy}"
 
 
-def _bar(console: Console) -> Progress:
+class _Bar(Progress):
+    """A bar below a picture, if there is one."""
+
+    picture: RenderableType | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What is shown, from top to bottom."""
+        if self.picture is not None:
+            yield self.picture
+        yield from super().get_renderables()
+
+
+def _bar(console: Console) -> _Bar:
     columns = BarColumn(bar_width=20), TextColumn("{task.fields[text]}", markup=False)
-    bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
+    bar = _Bar(*columns, console=console, auto_refresh=False, transient=True)
     bar.add_task("", total=1.0, text="starting")
     return bar

@@ -1,4 +1,4 @@
-"""The commands that read a run's records: show, list, verify and replay."""
+"""The commands that read a run's records: show, verify and replay."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from distsearch.cli.lookup import stored as stored_run
-from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
+from distsearch.cli.options import FILE, JsonOption, OwnDataOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, new_console, print_json, print_parts, say, write
 from distsearch.errors import UserError, brief
-from distsearch.text import as_path
+from distsearch.text import expanded
 
 DIFFERENT_EXIT_CODE = 1
 
@@ -18,6 +18,7 @@ def verify(
     run: RunArgument,
     rounds: Annotated[str, typer.Option(help="How many rounds, drawn at random, to evaluate again; or all.")] = "16",
     workers: Annotated[int, typer.Option(min=0, help="Ray workers; 0: in this process.")] = 0,
+    data: OwnDataOption = "",
     json: JsonOption = False,
     runs: RunsOption = "runs",
 ) -> None:
@@ -25,6 +26,7 @@ def verify(
     from distsearch.cli.progress import steps_shown
     from distsearch.cli.tables import verdict_lines
     from distsearch.search import resumption, verification
+    from distsearch.search.retrieval import Handed, own_assembly
 
     if rounds != "all" and not rounds.isdecimal():
         raise UserError(f"--rounds: expected a number or all, got {brief(rounds)}")
@@ -37,7 +39,8 @@ def verify(
     chosen = range(recorded) if every else verification.sample(recorded, int(digits))
     with steps_shown(new_console(stderr=True), "verifying", recorded) as progress:
         again = verification.Replay(stored)
-        verdict = verification.verify(again, resumption.own_assembly(stored, workers), chosen, progress)
+        assembly = own_assembly(stored, workers, Handed(expanded(data)))
+        verdict = verification.verify(again, assembly, chosen, progress)
     if json:
         print_json(verdict)
     else:
@@ -84,20 +87,6 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     result = stored.result
     print_parts(settings_line(stored.config), "")
     if schema:
-        print_parts(network_table(schema.shape or (len(schema.features),), layers), "")
+        print_parts(network_table(schema.shape or (len(schema.inputs),), layers), "")
     print_parts(history_table(history), "")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
-
-
-def list_runs(runs: RunsOption = "runs", json: JsonOption = False) -> None:
-    """List the runs, oldest first."""
-    from distsearch.cli.tables import runs_table
-    from distsearch.runs.directory import run_paths
-
-    paths = run_paths(as_path(runs))
-    if json:
-        print_json([{"run": path.name, "path": str(path)} for path in paths])
-    elif paths:
-        print_parts(runs_table(paths))
-    else:
-        say(f"no runs in {runs}: `distsearch run` makes one")

@@ -49,6 +49,12 @@ def prepare() -> None:
     sys.stdout, sys.stderr = _open(1, needed=True), _open(2, needed=False)
 
 
+def shows_utf8() -> bool:
+    """Whether whoever reads the streams can show more than ASCII, as far as the environment says."""
+    said = next(filter(None, map(os.environ.get, ("PYTHONIOENCODING", "LC_ALL", "LC_CTYPE", "LANG"))), "utf-8")
+    return "utf" in said.lower()
+
+
 def put(text: str, stream: TextIO) -> None:
     """Write text unchanged; on a terminal with its control characters as escapes."""
     stream.write(escaped(text) if stream.isatty() else text)

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distsearch import config, strategies, toml_files
+from distsearch import config, strategies, toml
 from distsearch.cli.options import given_settings
 from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Submission
 from distsearch.runs import names
+from distsearch.text import words
 
 COMMANDS = ("run", "resume")
 
@@ -24,11 +25,17 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     extra = {job_path(str(path)): path for path in added}
     if name == "resume":
         run, storage = values["run"], values.get("storage") or ""
-        extras = _extras("", run, storage)
-        return Submission(list(arguments), Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
+        source, line = values.get("data", ""), list(arguments)
+        if source and files:
+            source, sent = data_files(source)
+            extra = {**sent, **extra}
+            line = _replace_option(arguments, "--data", source)
+        track = [str(word) for word in words(values.get("track") or "")]
+        extras = _extras(source, track, run, storage)
+        return Submission(line, Path(run).name, _folder(values.get("runs", "")), extra, extras=extras)
     flags = given_settings(values)
     file = Path(values["config_file"]) if "config_file" in values else None  # some versions of Typer leave it a string
-    settings = config.from_flags(flags, toml_files.read_toml(file) if file else None)
+    settings = config.from_flags(flags, toml.read_toml(file) if file else None)
     if settings.strategy.name != strategies.AUTO:
         strategies.settings_of(settings.strategy.name, settings.settings)
     source, data = data_files(settings.data.source, settings.data.reader) if files else (settings.data.source, {})
@@ -38,7 +45,7 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     line = _replace_option(arguments, "--name", run)
     if source != settings.data.source:
         line = _replace_option(line, "--data", source)
-    extras = _extras(source, settings.output.storage)
+    extras = _extras(source, settings.output.track, settings.output.storage)
     settings_file: Files = {}
     if file:
         settings_file = {f"settings/{file.name}": file}
@@ -82,10 +89,22 @@ def _own_modules(settings: config.RunConfig) -> Files:
     return found
 
 
-def _extras(source: str, *places: str) -> str:
-    """The distsearch extras needed by a data set and by the places where runs are published."""
-    names = [extras_for(source), "storage" if any("://" in place for place in places) else ""]
-    return ",".join(filter(None, names))
+def _extras(source: str, track: Sequence[str], *places: str) -> str:
+    """The distsearch extras needed by a data set, by trackers and by the places where runs are published.
+
+    Raises UserError for a tracker that would write to the job's own folder, which is deleted with the job.
+    """
+    from distsearch.search.tracking import TRACKERS, folder_of, names_of
+
+    for word in track:
+        if (folder := folder_of(word)) and not folder.startswith(("/", "~")):
+            raise UserError(
+                f"--track: expected a server, or a folder on the cluster such as tensorboard:/results, got {word!r}"
+            )
+    stored = "storage" if any("://" in place for place in places) else ""
+    return ",".join(
+        filter(None, [extras_for(source), stored, *(name for name in names_of(track) if name in TRACKERS.own)])
+    )
 
 
 def _generated_name(settings: config.RunConfig) -> str:

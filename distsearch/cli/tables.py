@@ -1,20 +1,19 @@
 """The tables that the commands print."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isinf
-from pathlib import Path
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from distsearch.cli.options import shown
+from distsearch.cli.lists import duration
 from distsearch.config import RunConfig
-from distsearch.errors import UserError
 from distsearch.objectives.model import Scores
-from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
-from distsearch.settings import declarations
+from distsearch.settings import declarations, shown
 from distsearch.strategies.base import AnyStrategy
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from distsearch.networks.network import Described
     from distsearch.reports.judgement import Report
     from distsearch.search.comparison import Contestant, Line, Spread
+    from distsearch.search.differences import Pairs
     from distsearch.search.verification import Verdict
 
 ROWS = 16
@@ -34,6 +34,9 @@ def result_table(result: Result) -> Table:
     table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
     if result.accuracy is not None:
         table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
+    if result.validation_loss is not None:
+        accuracy = "" if result.validation_accuracy is None else f", accuracy {result.validation_accuracy:.2%}"
+        table.add_row("validation", f"{result.validation_loss:.6g}{accuracy}", "on the validation examples")
     if result.test_loss is not None:
         accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
@@ -47,6 +50,21 @@ def result_table(result: Result) -> Table:
     if result.non_finite:
         table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or NaN")
     table.add_row("ended by", result.reason, "")
+    return table
+
+
+def folds_table(results: Sequence[Result]) -> Table:
+    """The results of a cross-validation, a line for each fold, and their mean and standard deviation."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("fold", "rounds", "loss", "test loss", "test accuracy"):
+        table.add_column(name, justify="right")
+    for number, result in enumerate(results, start=1):
+        accuracy = "" if result.test_accuracy is None else f"{result.test_accuracy:.2%}"
+        table.add_row(str(number), f"{result.rounds:,}", f"{result.loss:.6g}", f"{result.test_loss:.6g}", accuracy)
+    losses = [result.test_loss for result in results if result.test_loss is not None]
+    accuracies = [result.test_accuracy for result in results if result.test_accuracy is not None]
+    for name, of in (("mean", fmean), ("deviation", pstdev)):
+        table.add_row(name, "", "", f"{of(losses):.6g}", f"{of(accuracies):.2%}" if accuracies else "")
     return table
 
 
@@ -105,18 +123,24 @@ def _by(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def runs_table(paths: Iterable[Path]) -> Table:
-    """One line per run; a run that cannot be read shows the error."""
+def differences_table(found: "Mapping[str, Pairs]", names: Sequence[str]) -> Table:
+    """In what two runs of these names differ: a line each, group by group."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("run", no_wrap=True)
-    for name in ("data", "strategy", "layers"):
-        table.add_column(name)
-    for name in ("rounds", "seconds", "best loss", "accuracy"):
-        table.add_column(name, justify="right")
-    table.add_column("ended by")
-    for path in paths:
-        table.add_row(path.name, *_run_cells(path))
+    table.add_column("")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for group, pairs in found.items():
+        if pairs:
+            table.add_row(group, style="bold")
+        for name, values in pairs.items():
+            table.add_row(f"  {name}", *map(_difference, values))
     return table
+
+
+def _difference(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else shown(value)
 
 
 def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Table:
@@ -129,7 +153,7 @@ def jobs_table(jobs: "Iterable[tuple[Job, Reached | None]]", now: float) -> Tabl
     for job, reached in jobs:
         status = job.status.lower() + (f" ({job.exit_code})" if job.exit_code else "")
         progress = (f"{reached.rounds:,}", f"{reached.loss:.6g}") if reached else ("", "")
-        table.add_row(job.id, status, job.run, *progress, f"{_duration(now - job.started)} ago")
+        table.add_row(job.id, status, job.run, *progress, f"{duration(max(0.0, now - job.started))} ago")
     return table
 
 
@@ -144,14 +168,6 @@ def job_document(job: "Job", reached: "Reached | None") -> dict[str, Any]:
         "rounds": reached.rounds if reached else None,
         "loss": reached.loss if reached else None,
     }
-
-
-def _duration(seconds: float) -> str:
-    """A duration in seconds, minutes, hours or days, whichever is most readable."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def verdict_lines(verdict: "Verdict") -> list[str]:
@@ -287,25 +303,6 @@ def _spread(spread: "Spread | None", form: Callable[[float], str]) -> str:
         "–" if isinf(number) else form(number) for number in (spread.median, spread.lowest, spread.highest)
     )
     return middle if lowest == highest else f"{middle} ({lowest}…{highest})"
-
-
-def _run_cells(path: Path) -> tuple[str, ...]:
-    try:
-        run = StoredRun(path)
-        config, result = run.config, run.result
-    except UserError as error:
-        return str(error), *[""] * 7
-    cells = config.data.source, config.strategy.name, shown(config.network.layers)
-    if result is None:
-        return *cells, "", "", "", "", "not ended"
-    return (
-        *cells,
-        f"{result.rounds:,}",
-        f"{result.seconds:.1f}",
-        f"{result.loss:.6g}",
-        _percent(result.accuracy),
-        result.reason,
-    )
 
 
 def _picked(count: int) -> set[int]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, quoted, unnamed
+from distsearch.data.preparation import plain_matrix
+from distsearch.data.raw import Raw, Table, quoted, unnamed
 from distsearch.errors import DataError
 
 
@@ -27,7 +28,7 @@ def feature_matrix(raw: Raw) -> Features:
 
     They are float32, or float64 where float32 might lose digits: standardising timestamps, say, needs all of them.
     """
-    features = np.asarray(raw.features)
+    features = plain_matrix(raw, raw.features) if isinstance(raw.features, Table) else np.asarray(raw.features)
     if features.dtype.kind == "O":
         try:
             features = features.astype(np.float64)
@@ -53,7 +54,7 @@ def image_shape(raw: Raw, given: Sequence[int] | None) -> tuple[int, int, int] |
 
     Raises DataError if the given shape is not that of the examples.
     """
-    own = np.shape(raw.features)[1:]
+    own = (len(raw.features.columns),) if isinstance(raw.features, Table) else np.shape(raw.features)[1:]
     if given is None:
         if len(own) not in (2, 3):
             return None

@@ -1,13 +1,14 @@
 """In-memory data frames (pandas, polars and the like): features by column name."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, listed, quoted
+from distsearch.data.raw import Raw, Selection, Table, listed
 from distsearch.data.readers.columns import choose
+from distsearch.data.readers.values import column_of
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 
@@ -19,12 +20,14 @@ def is_frame(values: object) -> bool:
     return all(hasattr(type(values), part) for part in ("columns", "__getitem__", "__len__"))
 
 
-def from_frame(frame: Any, targets: NDArray[Any], target: str) -> Raw:
-    """The examples of a frame whose columns are the features. Raises DataError naming a column that is not numeric."""
+def from_frame(frame: Any, targets: NDArray[Any], target: str, selection: Selection) -> Raw:
+    """The examples of a frame whose columns are the features. Raises DataError naming one that cannot be used."""
     keys = _keys(frame)
     names = [str(key) for key in keys]
-    choose(SOURCE, names, Selection(targets=False))
-    return Raw(SOURCE, _matrix(frame, keys), targets, tuple(names), target)
+    choice = choose(SOURCE, names, selection)
+    table = _table(frame, [keys[index] for index in choice.features])
+    beside = {names[index]: np.asarray(frame[keys[index]]) for index in choice.beside}
+    return Raw(SOURCE, table, targets, tuple(names[index] for index in choice.features), target, beside=beside)
 
 
 def further_features(frame: Any, schema: Schema) -> Raw:
@@ -35,15 +38,16 @@ def further_features(frame: Any, schema: Schema) -> Raw:
     keys = _keys(frame)
     names = [str(key) for key in keys]
     if not schema.named and set(names) != set(schema.features):
-        return Raw(SOURCE, _matrix(frame, keys), None)
-    chosen, _ = choose(SOURCE, names, Selection(schema.features, targets=False))
-    known = {*schema.features, schema.target, schema.weight}
+        return Raw(SOURCE, _table(frame, keys), None)
+    chosen = choose(SOURCE, names, Selection(schema.features, targets=False)).features
+    known = {*schema.features, *schema.outputs_named, schema.target, schema.weight, *(schema.ignored or ())}
     if unknown := [name for name in names if name not in known]:
         raise DataError(
             f"{SOURCE}: expected only the {len(schema.features)} training features, got {listed(unknown)} as well; "
             "leave out everything else"
         )
-    return Raw(SOURCE, _matrix(frame, [keys[index] for index in chosen]), None, schema.features)
+    table = _table(frame, [keys[index] for index in chosen], schema.texts)
+    return Raw(SOURCE, table, None, schema.features)
 
 
 def _keys(frame: Any) -> list[Any]:
@@ -51,31 +55,11 @@ def _keys(frame: Any) -> list[Any]:
     return list(getattr(frame, "column_names", frame.columns))
 
 
-def _matrix(frame: Any, keys: Collection[Any]) -> NDArray[Any]:
-    """The columns, (examples, columns)."""
-    if not keys:
-        return np.empty((len(frame), 0))
-    return np.column_stack([_numbers(np.asarray(frame[key]), str(key)) for key in keys])
+def _table(frame: Any, keys: Collection[Any], texts: Collection[str] = ()) -> Table:
+    """The columns. Raises DataError with the place of a value that is neither number, text nor date."""
 
+    def where(index: int) -> str:
+        return f"{SOURCE}, index {index}"
 
-def _numbers(values: NDArray[Any], column: str) -> NDArray[Any]:
-    """The values of a column, (examples,), as numbers. Raises DataError with the location of one that is not."""
-    if values.dtype.kind in "biuf" and values.ndim == 1:
-        return values
-    if values.dtype.kind not in "OUT" or values.ndim != 1:
-        raise DataError(
-            f"{SOURCE}: expected numbers in column {quoted(column)}, got {values.dtype}; "
-            "write it as numbers, or leave the column out"
-        )
-    return np.array(list(_floats(values.tolist(), column)), np.float64)
-
-
-def _floats(values: Iterable[Any], column: str) -> Iterable[float]:
-    for index, value in enumerate(values):
-        try:
-            yield float(value)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{SOURCE}, index {index}: expected a number in column {quoted(column)}, got {quoted(value)}; "
-                "write it as a number, or leave the column out"
-            ) from None
+    columns = [column_of(np.asarray(frame[key]), where, str(key), text=str(key) in texts) for key in keys]
+    return Table(tuple(columns), len(frame))

@@ -1,77 +1,93 @@
 """What every reader and generator returns, before any checks, and how files are opened for reading."""
 
+import gzip
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch import memory
+from distsearch.data.spelling import PLAIN, Spelling
 from distsearch.data.unpacking import Unpacked
 from distsearch.errors import DataError, TooLargeError, brief
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_SHOWN = 20  # items of a list shown in messages
-_LONGEST_WHOLE = 40  # characters; longer integers need not be exact, and may be too large for a float
-_MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
-_TRUTHS = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The feature columns of a table, (examples,) each, in one of three forms.
+
+    Numbers, NaN where one is missing; text, in an array of objects with None where it is missing; or datetime64.
+    """
+
+    columns: tuple[NDArray[Any], ...]
+    count: int  # examples
+
+    def __len__(self) -> int:
+        return self.count
+
+    def at(self, rows: NDArray[np.intp] | slice) -> "Table":
+        """Some of the examples."""
+        some = tuple(column[rows] for column in self.columns)
+        return Table(some, len(np.arange(self.count)[rows]))
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Examples as their source holds them; `checks` and `targets` turn them into features and targets."""
+    """Examples as their source holds them; `checks`, `preparation` and `targets` turn them into numbers."""
 
     source: str  # its name in error messages
-    features: NDArray[Any]  # (examples, features) or more dimensions; should be numbers, not yet checked
+    features: NDArray[Any] | Table  # (examples, features) or more dimensions, not yet checked; or columns
     targets: NDArray[Any] | None  # (examples,) or (examples, outputs), numbers or text; None if not requested
     names: tuple[str, ...] | None = None  # of the features, if the source names them
-    target: str = ""  # name of the target column, if the source names it
+    target: str = ""  # name of the target column, if the source names it; several are separated by commas
     labels: bool = False  # whether the targets are classes whatever the loss
     place: Callable[[int], str] = "index {}".format  # where the user finds an example, given its index
     test: "Raw | None" = None  # the source's own test set
     weights: NDArray[Any] | None = None  # (examples,), how much each counts; not yet checked
     weight: str = ""  # name of the column of weights, if they come from one
     notes: tuple[str, ...] = ()  # sentences about how it was read
+    beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # other columns, (examples,), as they came
+    spelling: Spelling = PLAIN  # how numbers are written in text
+
+    def at(self, rows: NDArray[np.intp]) -> "Raw":
+        """Some of the examples, each of which is still found at its place."""
+        features = self.features.at(rows) if isinstance(self.features, Table) else self.features[rows]
+        return replace(
+            self,
+            features=features,
+            targets=None if self.targets is None else self.targets[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            beside={name: column[rows] for name, column in self.beside.items()},
+            place=lambda index: self.place(int(rows[index])),
+        )
 
 
 @dataclass(frozen=True)
 class Selection:
     """What to read from a file; only `targets` matters if its columns have no names."""
 
-    features: tuple[str, ...] | None = None  # None: every column but the target
-    target: str = ""  # empty: the last column that is not a wanted feature
+    features: tuple[str, ...] | None = None  # None: every column but the target, those to drop and those beside
+    target: str = ""  # empty: the last column that is not a wanted feature; several are separated by commas
     targets: bool = True  # False: features only; the file may lack targets
+    drop: tuple[str, ...] = ()  # columns that are not read
+    beside: tuple[str, ...] = ()  # columns that are not learnt from, but returned as they came
+    besides: tuple[str, ...] = ()  # the same, where they are there
+    everything: bool = False  # return every column beside the features
+    decimal: str = "."  # the decimal mark of text that does not say
+    texts: frozenset[str] = frozenset()  # feature columns whose cells are text even where they look like numbers
 
 
 def unnamed(count: int) -> tuple[str, ...]:
     """Names for this many columns of a source that does not name them."""
     return tuple(f"x{index}" for index in range(count))
-
-
-def number_in(text: str) -> float | None:
-    """The number that a text spells (an int if whole, so that long ones stay exact), or None."""
-    if "_" in text or not text.isascii():  # Python would read 1_0 as 10, and digits of any script
-        return None
-    whole = len(text) < _LONGEST_WHOLE and text.strip().lstrip("+-").isdigit()
-    try:
-        return int(text) if whole else float(text)
-    except ValueError:
-        return None
-
-
-def value_in(text: str) -> float | None:
-    """The number that a text spells, with true as 1 and false as 0; None for anything else."""
-    truth = _TRUTHS.get(text.strip().lower())
-    return number_in(text) if truth is None else truth
-
-
-def is_missing(text: str) -> bool:
-    """Whether a text is one of the usual markers for a missing value in a table."""
-    return text.strip().lower() in _MISSING
 
 
 def quoted(value: object) -> str:
@@ -86,22 +102,27 @@ def listed(values: Sequence[object]) -> str:
 
 
 @contextmanager
-def decompressed(path: str) -> Iterator[IO[bytes]]:
+def decompressed(path: str, *, whole: bool = True) -> Iterator[IO[bytes]]:
     """Open a file, decompressing it if its magic number says gzip (browsers decompress but keep the .gz name).
 
-    Raises DataError if it is larger than memory, or decompresses to more.
+    Raises DataError if it is to be read as a whole and is larger than memory, or decompresses to more.
     """
     there = memory.available()
     with open(path, "rb") as file:
         if file.read(2) != _GZIP_MAGIC:
             file.seek(0)
-            memory.require(f"{path}", os.fstat(file.fileno()).st_size, "split it, and train on a part of it")
+            if whole:
+                memory.require(f"{path}", os.fstat(file.fileno()).st_size, "split it, and train on a part of it")
             yield file
             return
         file.seek(0)
+        if not whole:
+            with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+                yield cast(IO[bytes], stream)
+            return
         refusal = DataError(f"{path} decompresses to more than the {memory.in_words(there)} of available memory")
-        with Unpacked(file, there, refusal) as whole:
-            yield cast(IO[bytes], whole)
+        with Unpacked(file, there, refusal) as content:
+            yield cast(IO[bytes], content)
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
+import msgspec
+
 from distsearch.data.labels import TEXT, is_type
+from distsearch.data.preparation import CATEGORY, Encoding
 from distsearch.data.raw import quoted, unnamed
 from distsearch.errors import DataError
 
@@ -27,11 +30,52 @@ class Schema:
     steps: int | None = None  # that the largest training feature is at most, a power of two
     weight: str = ""  # the name of the column of weights; empty if there is none
     class_weights: tuple[float, ...] | None = None  # in class-number order, if classes are weighted
+    columns: tuple[Encoding, ...] | None = None  # how features become inputs; None if they are the inputs
+    target_mean: tuple[float, ...] | None = None  # of the training targets, if they were standardised
+    target_deviation: tuple[float, ...] | None = None
+    targets: tuple[str, ...] | None = None  # names of the target columns if there are several
+    decimal: str = "."  # the decimal mark of its text
+    ignored: tuple[str, ...] | None = None  # columns that were there and not learnt from
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a JSON document; `from_json` reverses it."""
-        document = asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
+        document = {field.name: getattr(self, field.name) for field in fields(self)}
+        built = msgspec.to_builtins(document)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in built.items()}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs."""
+        if self.columns is None:
+            return self.features
+        named = zip(self.features, self.columns, strict=True)
+        return tuple(each for name, encoding in named for each in encoding.inputs(name))
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The features that are text whatever is in them."""
+        if self.columns is None:
+            return frozenset()
+        named = zip(self.features, self.columns, strict=True)
+        return frozenset(name for name, encoding in named if encoding.kind == CATEGORY)
+
+    @property
+    def outputs_named(self) -> tuple[str, ...]:
+        """The names of the targets of a regression, or y0, y1, … where they have none."""
+        if self.targets is not None:
+            return self.targets
+        unnamed_targets = tuple(f"y{number}" for number in range(self.outputs))
+        return (self.target,) if self.target and self.outputs == 1 else unnamed_targets
+
+    def loss_unit(self, degree: int | None) -> float:
+        """What a loss of standardised targets is multiplied by to be in the target's own units.
+
+        degree: the power of the target's unit that the loss is in. Of several targets each is measured in its own
+        deviation, which leaves the loss without a unit.
+        """
+        if self.target_deviation is None or len(self.target_deviation) > 1 or degree is None:
+            return 1.0
+        return float(self.target_deviation[0] ** degree)
 
     @property
     def named(self) -> bool:
@@ -64,13 +108,21 @@ class Schema:
         parts: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
-        schema = cls(**parts)
-        lengths = {len(part) for part in (schema.mean, schema.deviation) if part is not None}
-        if lengths - {len(schema.features)} or (schema.mean is None) != (schema.deviation is None):
-            raise DataError(
-                f"data schema: expected a mean and a deviation for each of {len(schema.features)} features, "
-                "or for none; the schema is damaged, train again"
-            )
+        columns = parts["columns"]
+        schema = cls(**{**parts, "columns": None if columns is None else msgspec.convert(columns, _Encodings)})
+        _check_length("column", schema.features, schema.columns)
+        for mean, deviation, what, named in (
+            (schema.mean, schema.deviation, "feature", schema.inputs),
+            (schema.target_mean, schema.target_deviation, "target", schema.outputs_named),
+        ):
+            lengths = {len(part) for part in (mean, deviation) if part is not None}
+            if lengths - {len(named)} or (mean is None) != (deviation is None):
+                raise DataError(
+                    f"data schema: expected a mean and a deviation for each of {len(named)} {what}s, "
+                    "or for none; the schema is damaged, train again"
+                )
+        if schema.targets is not None and schema.outputs != len(schema.targets):
+            raise DataError("data schema: expected a name for each target; the schema is damaged, train again")
         if schema.classes is not None and schema.outputs != len(schema.classes):
             raise DataError(
                 f"data schema: expected an output for each of {len(schema.classes)} classes, "
@@ -84,7 +136,7 @@ class Schema:
         return schema
 
 
-_NOT_IN_FORMAT_1 = {
+_NOT_IN_FORMAT_1: dict[str, Any] = {
     "label_type": TEXT,
     "flat": True,
     "shape": None,
@@ -92,7 +144,31 @@ _NOT_IN_FORMAT_1 = {
     "steps": None,
     "weight": "",
     "class_weights": None,
+    "columns": None,
+    "target_mean": None,
+    "target_deviation": None,
+    "targets": None,
+    "decimal": ".",
+    "ignored": None,
 }
+FIRST_IN_FORMAT_3 = "columns"  # a document without it was written before tables were prepared
+
+_Encodings = tuple[Encoding, ...]
+
+
+def _check_length(what: str, names: tuple[str, ...], parts: tuple[Any, ...] | None) -> None:
+    if parts is not None and len(parts) != len(names):
+        raise DataError(
+            f"data schema: expected a {what} for each of {len(names)} features, got {len(parts)}; "
+            "the schema is damaged, train again"
+        )
+
+
+def _are_encodings(value: object) -> bool:
+    try:
+        return all(each.is_whole() for each in msgspec.convert(value, _Encodings))
+    except msgspec.ValidationError:
+        return False
 
 
 def _is_shape(value: object) -> bool:
@@ -138,6 +214,15 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a list of numbers above 0, or null",
         lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
     ),
+    "columns": ("a list of encodings, or null", lambda value: value is None or _are_encodings(value)),
+    "target_mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
+    "target_deviation": (
+        "a list of numbers above 0, or null",
+        lambda value: value is None or (_floats(value) and min(value, default=0) > 0),
+    ),
+    "targets": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 2)),
+    "decimal": ("a point or a comma", lambda value: value in (".", ",")),
+    "ignored": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
     "deviation": (

@@ -6,7 +6,7 @@ Each error gives the location in the source's own terms: a line of a CSV file, a
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from distsearch.data.checks import finite
 from distsearch.data.labels import Label, text_of, type_of
-from distsearch.data.raw import Raw, is_missing, listed, number_in, quoted, value_in
+from distsearch.data.raw import Raw, listed, quoted
+from distsearch.data.readers.columns import split_names
+from distsearch.data.spelling import is_missing, number_in, value_in
 from distsearch.errors import DataError
 
 MOST_VALUES = 20  # up to this many distinct numbers are taken for labels
@@ -23,9 +25,12 @@ FEWEST_EXAMPLES = 4  # more distinct numbers are labels only if whole, with at l
 _ABSENT = ("NoneType", "NAType", "NaTType")  # types of Python's and pandas' missing values
 
 
-def target_numbers(raw: Raw) -> NDArray[np.float32]:
-    """The targets for regression, (examples, outputs). Raises DataError."""
+def target_numbers(raw: Raw) -> NDArray[np.float64]:
+    """The targets for regression, (examples, outputs), with all of their digits. Raises DataError."""
     targets = np.asarray(raw.targets)
+    if targets.dtype.kind not in "biuf" and targets.ndim == 2 and targets.shape[1] > 1:
+        columns = [replace(raw, targets=targets[:, index], target=name) for index, name in enumerate(_columns(raw))]
+        return np.concatenate([target_numbers(column) for column in columns], axis=1)
     if targets.dtype.kind not in "biuf":
         values, which = _different(raw, targets)
         targets = np.array([_target_number(raw, which, place, value) for place, value in enumerate(values)])[which]
@@ -34,15 +39,68 @@ def target_numbers(raw: Raw) -> NDArray[np.float32]:
     if targets.ndim != 2 or not targets.shape[1]:
         raise DataError(f"{raw.source}: expected targets of shape (examples, outputs), got {targets.shape}")
     _check_count(raw, len(targets))
-    names = (_column(raw),) if targets.shape[1] == 1 else [f"y{index}" for index in range(targets.shape[1])]
-    return finite(raw, targets, names)
+    finite(raw, targets, _columns(raw))
+    return targets.astype(np.float64)
+
+
+def _columns(raw: Raw) -> list[str]:
+    """The names of the targets."""
+    shape = np.asarray(raw.targets).shape
+    if len(shape) == 1 or shape[1] == 1:
+        return [_column(raw)]
+    named = split_names(raw.target)
+    return named if len(named) == shape[1] else [f"y{index}" for index in range(shape[1])]
+
+
+def are_numbers(raw: Raw) -> tuple[bool, tuple[str, ...]]:
+    """Whether the targets are to be learnt as numbers, and a sentence on it if they are."""
+    shape = np.asarray(raw.targets).shape
+    if raw.labels or raw.targets is None:
+        return False, ()
+    if len(shape) == 2 and shape[1] > 1:
+        return True, (f"{raw.source}: {shape[1]} targets are learnt as numbers (mean squared error)",)
+    labels = Labels.of(raw)
+    spelt = [raw.spelling.target(text) for text in labels.texts if not is_missing(text)]
+    numbers = [number for number in spelt if number is not None]
+    if len(numbers) < len(spelt) or not _are_measured(numbers, len(labels.which)):
+        return False, ()
+    return True, (
+        f"{raw.source}: the target {quoted(_column(raw))} has {len(numbers):,} different numbers, which are learnt as "
+        "numbers (mean squared error); write classes as text, such as c1",
+    )
+
+
+def drop_missing(raw: Raw) -> NDArray[np.bool_]:
+    """The examples that have all of their targets, (examples,)."""
+    targets = np.asarray(raw.targets)
+    if raw.targets is None or targets.dtype.kind in "biu" or not targets.ndim:
+        return np.ones(len(raw.features), bool)
+    present = np.fromiter(map(_is_present, targets.reshape(-1).tolist()), bool, targets.size)
+    return np.asarray(present.reshape(len(targets), -1).all(axis=1))
+
+
+def _is_present(value: object) -> bool:
+    if isinstance(value, str | bytes):
+        return not is_missing(value.decode(errors="replace") if isinstance(value, bytes) else value)
+    return type(value).__name__ not in _ABSENT and value == value
+
+
+def _are_measured(numbers: Sequence[float], examples: int) -> bool:
+    """Whether these distinct numbers of so many examples look like measurements, and not like labels."""
+    if len(numbers) <= MOST_VALUES:
+        return False
+    return not _are_whole(numbers) or len(numbers) * FEWEST_EXAMPLES > examples
+
+
+def _are_whole(numbers: Sequence[float]) -> bool:
+    return all(float(number).is_integer() for number in numbers)
 
 
 def _target_number(raw: Raw, which: NDArray[np.intp], index: int, value: Label) -> float:
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     if is_missing(text):
         raise _missing(raw, which, index, value)
-    number = value_in(text)
+    number = raw.spelling.target(text)
     if number is None:
         raise DataError(
             f"{raw.source}, {_first(raw, which, index)}: expected a numeric target, got "
@@ -166,13 +224,10 @@ class Labels:
                 f"{self.raw.source}, {_first(self.raw, self.which, wild)}: expected a target, got "
                 f"{quoted(self.values[wild])}; fix it or remove the row"
             )
-        if self.raw.labels or len(numbers) <= MOST_VALUES:
-            return
-        whole = all(float(number).is_integer() for number in numbers)
-        if not whole or len(numbers) * FEWEST_EXAMPLES > len(self.which):
+        if not self.raw.labels and _are_measured(numbers, len(self.which)):
             raise DataError(
                 f"{self.raw.source}: expected labels, but the target has {len(numbers)} distinct "
-                f"{'whole ' if whole else ''}numbers in {len(self.which)} examples; for regression add "
+                f"{'whole ' if _are_whole(numbers) else ''}numbers in {len(self.which)} examples; for regression add "
                 "--loss mean-squared-error, or write classes as text, such as c1"
             )
 
@@ -228,7 +283,7 @@ def _is_cut(label: str | bytes) -> bool:
 def _missing(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> DataError:
     return DataError(
         f"{raw.source}, {_first(raw, which, index)}: expected a target in column {quoted(_column(raw))}, got "
-        f"{quoted(value)}; fill it in or remove the row"
+        f"{quoted(value)}; fill it in or remove the row, as --missing drop does"
     )
 
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from distsearch.data.checks import finite
 from distsearch.data.labels import TEXT, text_of
-from distsearch.data.raw import Raw, listed, number_in, quoted
+from distsearch.data.preparation import numbers_of
+from distsearch.data.raw import Raw, Table, listed, quoted
 from distsearch.data.readers.columns import lacks
+from distsearch.data.spelling import number_in
 from distsearch.data.targets import class_finder
 from distsearch.errors import DataError, SettingError
 
@@ -41,9 +43,12 @@ def with_column(raw: Raw, column: str) -> Raw:
         raise DataError(f"{raw.source}: expected a column of weights, but {lacks(column, raw.names)}")
     at = raw.names.index(column)
     names = (*raw.names[:at], *raw.names[at + 1 :])
-    return replace(
-        raw, features=np.delete(raw.features, at, axis=1), names=names, weights=raw.features[:, at], weight=column
-    )
+    if not isinstance(raw.features, Table):
+        features = np.delete(raw.features, at, axis=1)
+        return replace(raw, features=features, names=names, weights=raw.features[:, at], weight=column)
+    columns = list(raw.features.columns)
+    weights = numbers_of(raw, columns.pop(at), column)
+    return replace(raw, features=Table(tuple(columns), len(raw.features)), names=names, weights=weights, weight=column)
 
 
 def _own(raw: Raw) -> Weights | None:
@@ -84,7 +89,7 @@ def kept_of(raw: Raw, places: Places | None) -> tuple[Places | slice, Weights | 
     among = np.arange(len(weights)) if places is None else places
     kept = among[weights[among] > 0]
     if not len(kept):
-        raise DataError(f"{raw.source}: expected examples of a weight above 0, but all {len(among)} have 0")
+        raise DataError(f"{raw.source}: expected examples of a weight above zero, but all {len(among)} have 0")
     return kept, weights[kept]
 
 
@@ -122,7 +127,8 @@ def class_weights(
         raise SettingError("--class-weight: expected classes to be learnt, but the loss compares numbers; leave it out")
     if list(words) == [BALANCED]:
         sums = np.bincount(targets, weights, len(classes))
-        return tuple((sums.sum() / (len(classes) * sums)).tolist())
+        even = sums.sum() / len(classes)
+        return tuple(np.divide(even, sums, out=np.ones(len(classes)), where=sums > 0).tolist())
     return _listed_weights(words, classes)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from distsearch.data import generators
 from distsearch.data.datasets import is_built_in
-from distsearch.data.readers import files_read
-from distsearch.data.readers.pictures import are_in
+from distsearch.data.readers import files_read, name_for
 from distsearch.errors import DataError, UserError
 from distsearch.jobs.wheel import own_wheel, zip_files
 
+EXTRAS = {"png": "images", "parquet": "parquet", "arrow": "parquet", "xlsx": "excel"}  # by the reader that needs one
 MOST_BYTES = 100_000_000  # what Ray accepts over HTTP, leaving room for the wheel
 WORKING_DIRECTORY = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}"  # pip expands it on each node
 
@@ -45,9 +45,7 @@ def extras_for(source: str) -> str:
     """The distsearch extra that a data set needs."""
     if source in generators.BUNDLED:
         return "datasets"
-    if are_in(source):
-        return "images"
-    return "parquet" if source.lower().endswith(".parquet") else ""
+    return EXTRAS.get(name_for(source), "")
 
 
 def read_files(files: Files) -> dict[str, bytes]:

@@ -54,7 +54,8 @@ def zip_files(files: dict[str, bytes]) -> bytes:
 
 def _package() -> dict[str, bytes]:
     folder = Path(distsearch.__file__).parent
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".md") or path.name == "py.typed")
+    sent = (".py", ".md", ".css", ".js")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in sent or path.name == "py.typed")
     return {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in paths}
 
 

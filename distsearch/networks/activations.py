@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.networks.graph import Graph, Value
 from distsearch.registry import Registry
 
 Array = NDArray[np.float32]
@@ -29,10 +30,16 @@ class Activation(NamedTuple):
     """Its values are whole numbers, up to 2^bits, of a power of two; None if they are not."""
     switch: bool = False
     """Whether it jumps at zero and is constant elsewhere."""
+    express: Callable[[Graph, Value], Value] | None = None
+    """Adds it to a graph, for exports: its values, of the shape of the given ones."""
 
 
 def _linear(hidden: Array, zeros: Array) -> None:
     pass
+
+
+def _express_linear(graph: Graph, value: Value) -> Value:
+    return value
 
 
 def _relu(hidden: Array, zeros: Array) -> None:
@@ -41,8 +48,16 @@ def _relu(hidden: Array, zeros: Array) -> None:
     np.maximum(hidden, zeros, out=hidden)
 
 
+def _express_relu(graph: Graph, value: Value) -> Value:
+    return graph.add("Relu", value)
+
+
 def _leaky_relu(hidden: Array, zeros: Array) -> None:
     np.maximum(hidden, hidden * LEAK, out=hidden)
+
+
+def _express_leaky_relu(graph: Graph, value: Value) -> Value:
+    return graph.add("Max", value, graph.add("Mul", value, float(LEAK)))
 
 
 def _gelu(hidden: Array, zeros: Array) -> None:
@@ -59,14 +74,28 @@ def _gelu(hidden: Array, zeros: Array) -> None:
     hidden[:, -1] = 1
 
 
+def _express_gelu(graph: Graph, value: Value) -> Value:
+    cubic = graph.add("Add", graph.add("Mul", graph.add("Mul", value, value), 0.044715), 1.0)
+    bent = graph.add("Tanh", graph.add("Mul", graph.add("Mul", cubic, value), float(np.sqrt(2 / np.pi))))
+    return graph.add("Mul", value, graph.add("Mul", graph.add("Add", bent, 1.0), 0.5))
+
+
 def _tanh(hidden: Array, zeros: Array) -> None:
     np.tanh(hidden, out=hidden)
     hidden[:, -1] = 1
 
 
+def _express_tanh(graph: Graph, value: Value) -> Value:
+    return graph.add("Tanh", value)
+
+
 def _hard_tanh(hidden: Array, zeros: Array) -> None:
     np.maximum(hidden, np.float32(-1), out=hidden)
     np.minimum(hidden, np.float32(1), out=hidden)
+
+
+def _express_hard_tanh(graph: Graph, value: Value) -> Value:
+    return graph.add("Min", graph.add("Max", value, -1.0), 1.0)
 
 
 def _sigmoid(hidden: Array, zeros: Array) -> None:
@@ -77,9 +106,17 @@ def _sigmoid(hidden: Array, zeros: Array) -> None:
     hidden[:, -1] = 1
 
 
+def _express_sigmoid(graph: Graph, value: Value) -> Value:
+    return graph.add("Sigmoid", value)
+
+
 def _step(hidden: Array, zeros: Array) -> None:
     np.sign(hidden, out=hidden)
     np.maximum(hidden, zeros, out=hidden)
+
+
+def _express_step(graph: Graph, value: Value) -> Value:
+    return graph.truth("Greater", value, 0.0)
 
 
 def _sign(hidden: Array, zeros: Array) -> None:
@@ -87,6 +124,10 @@ def _sign(hidden: Array, zeros: Array) -> None:
     np.greater_equal(hidden, zeros, out=hidden)
     np.multiply(hidden, np.float32(2), out=hidden)
     np.subtract(hidden, np.float32(1), out=hidden)
+
+
+def _express_sign(graph: Graph, value: Value) -> Value:
+    return graph.add("Sub", graph.add("Mul", graph.truth("GreaterOrEqual", value, 0.0), 2.0), 1.0)
 
 
 def _staircase(hidden: Array, zeros: Array, levels: int) -> None:
@@ -100,14 +141,25 @@ def _staircase(hidden: Array, zeros: Array, levels: int) -> None:
     hidden[:, -1] = 1
 
 
+def _express_staircase(graph: Graph, value: Value, levels: int) -> Value:
+    risen = graph.add("Mul", graph.add("Tanh", graph.add("Mul", value, 0.5)), levels / 2)
+    return graph.add("Mul", graph.add("Floor", graph.add("Add", risen, levels / 2)), 1 / levels)
+
+
 def staircase(levels: int) -> Activation:
     """⌊levels · sigmoid(x)⌋ / levels: a sigmoid of so many stairs."""
-    return Activation(partial(_staircase, levels=levels), jumps=True, start="glorot", bits=_bits(levels))
+    express = partial(_express_staircase, levels=levels)
+    apply = partial(_staircase, levels=levels)
+    return Activation(apply, jumps=True, start="glorot", bits=_bits(levels), express=express)
 
 
 def _lif(hidden: Array, zeros: Array) -> None:
     """What a spiking neuron of threshold 1 makes of its first time step; for several there is networks/spikes.py."""
     np.greater_equal(hidden, np.float32(1), out=hidden)
+
+
+def _express_lif(graph: Graph, value: Value) -> Value:
+    return graph.truth("GreaterOrEqual", value, 1.0)
 
 
 def _quantized_relu(hidden: Array, zeros: Array, levels: int) -> None:
@@ -119,9 +171,15 @@ def _quantized_relu(hidden: Array, zeros: Array, levels: int) -> None:
     np.divide(hidden, steps, out=hidden)
 
 
+def _express_quantized_relu(graph: Graph, value: Value, levels: int) -> Value:
+    clipped = graph.add("Min", graph.add("Max", value, 0.0), 1.0)
+    return graph.add("Div", graph.add("Round", graph.add("Mul", clipped, float(levels - 1))), float(levels - 1))
+
+
 def quantized_relu(levels: int) -> Activation:
     """x between 0 and 1, rounded to one of so many equally spaced levels."""
-    return Activation(partial(_quantized_relu, levels=levels), jumps=True, bits=_bits(levels - 1))
+    express = partial(_express_quantized_relu, levels=levels)
+    return Activation(partial(_quantized_relu, levels=levels), jumps=True, bits=_bits(levels - 1), express=express)
 
 
 def _bits(steps: int) -> int | None:
@@ -135,17 +193,17 @@ WITH_LEVELS: dict[str, Callable[[int], Activation]] = {"staircase": staircase, "
 LEVELS = 5
 
 _OURS = {
-    "relu": Activation(_relu),
-    "leaky-relu": Activation(_leaky_relu),
-    "gelu": Activation(_gelu),
-    "tanh": Activation(_tanh, start="glorot"),
-    "hard-tanh": Activation(_hard_tanh, start="glorot"),
-    "sigmoid": Activation(_sigmoid, start="glorot"),
-    "step": Activation(_step, jumps=True, bits=0, switch=True),
-    "sign": Activation(_sign, jumps=True, start="glorot", bits=0, switch=True),
+    "relu": Activation(_relu, express=_express_relu),
+    "leaky-relu": Activation(_leaky_relu, express=_express_leaky_relu),
+    "gelu": Activation(_gelu, express=_express_gelu),
+    "tanh": Activation(_tanh, start="glorot", express=_express_tanh),
+    "hard-tanh": Activation(_hard_tanh, start="glorot", express=_express_hard_tanh),
+    "sigmoid": Activation(_sigmoid, start="glorot", express=_express_sigmoid),
+    "step": Activation(_step, jumps=True, bits=0, switch=True, express=_express_step),
+    "sign": Activation(_sign, jumps=True, start="glorot", bits=0, switch=True, express=_express_sign),
     **{name: make(LEVELS) for name, make in WITH_LEVELS.items()},
-    "linear": Activation(_linear),
-    "lif": Activation(_lif, jumps=True),
+    "linear": Activation(_linear, express=_express_linear),
+    "lif": Activation(_lif, jumps=True, express=_express_lif),
 }
 ACTIVATIONS: Registry[Activation] = Registry(
     "activation",
@@ -153,4 +211,11 @@ ACTIVATIONS: Registry[Activation] = Registry(
     _OURS,
     lambda found: isinstance(found, Activation),
     "a distsearch.networks.activations.Activation",
+    {
+        **dict.fromkeys(("leakyrelu", "lrelu"), "leaky-relu"),
+        **dict.fromkeys(("hardtanh", "htanh"), "hard-tanh"),
+        "logistic": "sigmoid",
+        "heaviside": "step",
+        **dict.fromkeys(("identity", "none"), "linear"),
+    },
 )

@@ -44,12 +44,15 @@ class Design:
         """Whether any neurons spike; then those of the output layer do as well, if their spikes are to be counted."""
         return LIF in self.activation
 
-    def suited_start(self) -> str:
-        """The start that suits it: the course's own does not reach through more than one hidden layer, nor rounding."""
+    def suited_start(self, *, small: bool = True) -> str:
+        """The start that suits it: the course's own does not reach through more than one hidden layer, nor rounding.
+
+        small: whether the first outputs may be as small as the course's.
+        """
         if self.spiking:
             return "he"
         plain = self.precision == ("float32",) and all(isinstance(word, int) for word in self.layers)
-        if plain and len(self.layers) <= 1:
+        if plain and len(self.layers) <= 1 and small:
             return "course"
         return ACTIVATIONS.find(self.activation[0]).start
 

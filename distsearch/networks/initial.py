@@ -31,4 +31,10 @@ STARTS: Registry[Start] = Registry(
     {"course": _course, "he": _he, "glorot": _glorot},
     callable,
     "a function of a layer's inputs and outputs",
+    {"kaiming": "he", "xavier": "glorot"},
 )
+
+
+def is_start(name: str) -> bool:
+    """Whether a name is that of initial weights, rather than that of a run whose weights to begin with."""
+    return name in STARTS or (":" in name and "://" not in name)

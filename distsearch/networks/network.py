@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block, NodeLayer
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import STARTS
 from distsearch.networks.layers.base import Above, Layer, Movable
 from distsearch.networks.matrices import Matrix
@@ -103,6 +104,16 @@ class Network:
         for layer, buffers in zip(self.layers, self._buffers_for(len(candidates), inputs.array.shape[-1]), strict=True):
             below = outputs = layer.forward(candidates, below, buffers)
         return outputs
+
+    def express(self, graph: Graph, weights: Array, features: Value) -> Value:
+        """Add the forward pass of some weights, (n,), to a graph: (examples, outputs) from (examples, features).
+
+        Raises SettingError if it has a part without such a form.
+        """
+        values = self.code.express(graph, features) if self.code else [features]
+        for layer in self.layers:
+            values = layer.express(graph, weights, values)
+        return values[0]
 
     def traces(self, weights: Array, inputs: Array) -> list[Any]:
         """The forward pass of some weights, (n,), through each layer, kept to see what moving nodes changes."""

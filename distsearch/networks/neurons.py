@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.networks.activations import Activation
+from distsearch.networks.graph import Graph, Value, cannot_express
 
 Array = NDArray[np.float32]
 
@@ -37,6 +38,13 @@ class Neurons(ABC):
         Unless the layer is the last, the last row is ones, and must stay ones. zeros are (rows, columns).
         """
 
+    def express(self, graph: Graph, sums: list[Value]) -> list[Value]:
+        """Add them to a graph: the activations of sums, each (examples, numbers), by time step.
+
+        Raises SettingError if there is no such form.
+        """
+        raise cannot_express(f"the neurons {type(self).__name__}")
+
     def after(self, before: Array, sums: Array, weights: Array, changes: Array) -> Array:
         """The activations, (experiments, rows, columns), when one input changes in each experiment.
 
@@ -61,6 +69,12 @@ class Elementwise(Neurons):
         self._activation.apply(sums, zeros)
         return sums
 
+    def express(self, graph: Graph, sums: list[Value]) -> list[Value]:
+        """The function of every sum."""
+        if self._activation.express is None:
+            raise cannot_express(f"the activation {getattr(self._activation.apply, '__name__', 'of your own')}")
+        return [self._activation.express(graph, value) for value in sums]
+
 
 class Linear(Neurons):
     """Neurons that return their sums."""
@@ -71,5 +85,9 @@ class Linear(Neurons):
         self.times = times
 
     def apply(self, sums: Array, zeros: Array) -> Array:
+        """The sums themselves."""
+        return sums
+
+    def express(self, graph: Graph, sums: list[Value]) -> list[Value]:
         """The sums themselves."""
         return sums

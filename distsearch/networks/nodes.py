@@ -21,6 +21,8 @@ from distsearch.networks.quiet import quietly
 
 Array = NDArray[np.float32]
 
+ONE = np.float64(1)
+
 LossesOf = Callable[[Array], Array]
 """Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
 
@@ -31,7 +33,9 @@ class NodeExperiments:
     Moves are numbered from those of the first layer on, node by node, and a node's places one after the other.
     """
 
-    def __init__(self, network: Network, weights: Array, inputs: Array, losses_of: LossesOf) -> None:
+    def __init__(
+        self, network: Network, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE
+    ) -> None:
         self._losses_of = losses_of
         traces = network.traces(weights, inputs)
         self._movable = list(network.movable(traces))
@@ -41,6 +45,7 @@ class NodeExperiments:
             self._firsts.append(self._firsts[-1] + movable.nodes.nodes * movable.nodes.places)
         self._outputs = traces[-1].activations
         self.losses = losses_of(self._outputs[np.newaxis].copy())[0]  # (examples,)
+        self.loss = self.losses.mean(dtype=np.float64) * unit
 
     @quietly
     def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:

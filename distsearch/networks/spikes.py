@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import SettingError, unknown
+from distsearch.networks.graph import Graph, Operand, Value
 from distsearch.networks.neurons import Neurons
 from distsearch.randomness import Stream, uniform
 
@@ -91,6 +92,31 @@ class Spiking(Neurons):
         for step, silent in enumerate(self._silences(currents())):
             np.subtract(np.float32(1), silent, out=spikes[:, :-1, step])
         return spikes.reshape(*spikes.shape[:2], -1)
+
+    def express(self, graph: Graph, sums: list[Value]) -> list[Value]:
+        """The spikes of each step, of sums of each step, or of one for all."""
+        return [graph.add("Sub", 1.0, silent) for silent in self._express_silences(graph, sums)]
+
+    def express_recurrent(self, graph: Graph, sums: list[Value], own: Array) -> list[Value]:
+        """The same, if spikes are fed back, by the matrix `own`, (neurons, neurons)."""
+        return [graph.add("Sub", 1.0, silent) for silent in self._express_silences(graph, sums, own)]
+
+    def _express_silences(self, graph: Graph, sums: list[Value], own: Array | None = None) -> Iterator[Value]:
+        """Who does not fire at each step."""
+        decay, threshold = self._spikes.decay, self._spikes.threshold
+        membrane = sums[0]
+        for step in range(self._spikes.time_steps):
+            silent = graph.truth("Less", membrane, threshold)
+            yield silent
+            fired = graph.add("Sub", 1.0, silent)
+            current = sums[(step + 1) % len(sums)]
+            if own is not None:
+                current = graph.add("Add", current, graph.add("MatMul", fired, np.ascontiguousarray(own.T)))
+            if self._spikes.reset == "zero":
+                left = graph.add("Mul", membrane, silent)
+            else:
+                left = graph.add("Sub", membrane, graph.add("Mul", fired, threshold))
+            membrane = graph.add("Add", graph.add("Mul", left, decay), current)
 
     def _over(self, sums: Array) -> Array:
         """What is read of the steps of such sums."""
@@ -188,6 +214,15 @@ class SpikeCounts(Spiking):
         """The scaled counts, (experiments, rows, examples)."""
         return self._over(sums)
 
+    def express(self, graph: Graph, sums: list[Value]) -> list[Value]:
+        """The scaled counts."""
+        silences = list(self._express_silences(graph, sums))
+        counts = silences[0]
+        for silent in silences[1:]:
+            counts = graph.add("Add", counts, silent)
+        spikes = graph.add("Sub", float(self._spikes.time_steps), counts)
+        return [graph.add("Mul", spikes, float(self._scale))]
+
     def _read(self, silences: Iterable[Array]) -> Array:
         """The scaled counts, (…, rows, columns)."""
         each = iter(silences)
@@ -219,6 +254,16 @@ class RateCode:
         self.steps = steps
         phases = [uniform(0, Stream.PHASES, 0, feature) for feature in range(features)]
         self._phases = np.array(phases, np.float32)[:, np.newaxis]
+
+    def express(self, graph: Graph, features: Value) -> list[Value]:
+        """The spikes of each step, (examples, features)."""
+        phases, made = self._phases[:, 0], []
+        before: Operand = np.floor(phases)
+        for step in range(self.steps):
+            after = graph.add("Floor", graph.add("Add", graph.add("Mul", features, float(step + 1)), phases))
+            made.append(graph.add("Sub", after, before))
+            before = after
+        return made
 
     def of(self, inputs: Array) -> Array:
         """The spikes, (features + 1, steps · examples), of examples, (features + 1, examples), and ones."""

@@ -73,14 +73,21 @@ class Task:
 
 
 class Measurement(NamedTuple):
-    """Loss and accuracy on all training and all test examples; None where there is no such thing."""
+    """Loss and accuracy on all examples for training, testing and validation; None where there are none."""
 
     loss: float | None
     accuracy: float | None
     test_loss: float | None
     test_accuracy: float | None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
     metrics: dict[str, float] | None = None
     """Those that were asked for by their names, and on test examples as test-…"""
+
+    @property
+    def choosing(self) -> float | None:
+        """The loss by which the best weights are chosen: on the validation examples if there are any."""
+        return self.loss if self.validation_loss is None else self.validation_loss
 
 
 class Sums(NamedTuple):
@@ -97,8 +104,8 @@ class Sums(NamedTuple):
 class Experiments(Protocol):
     """What moving nodes changes in the forward pass of some weights on some examples."""
 
-    losses: Array
-    """Each example's loss without any move, (examples,)."""
+    loss: np.float64
+    """The mean over the examples of their losses without any move, as it is reported."""
 
     def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
         """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
@@ -148,7 +155,7 @@ class Objective(ABC):
         return Measurement(None, None, None, None)
 
     def measure(self, weights: Array) -> Measurement:
-        """Loss and accuracy of the weights, (n,), on all training and test examples, where there is such a thing."""
+        """Loss and accuracy of the weights, (n,), on all examples of each part, where there is such a thing."""
         return self.measurement(self.sums(weights, 0, self.parts))
 
     def baseline(self) -> float | None:

@@ -26,7 +26,7 @@ def _constants(loss: Loss, targets: Array) -> Iterator[Array]:
     values = [targets.mean(axis=1, dtype=np.float64), *np.quantile(targets, QUANTILES, axis=1)]
     for value in values:
         with np.errstate(invalid="ignore", divide="ignore"):
-            outputs = np.log(value) if loss.own_units else value
+            outputs = np.log(value) if loss.logarithms else value
         if np.isfinite(outputs).all():
             yield outputs.astype(np.float32)
 

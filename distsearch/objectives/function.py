@@ -1,6 +1,7 @@
 """A function of the user's own as an objective: of one candidate, or of several at once."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,8 @@ class FunctionObjective(Objective):
 
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's value for each candidate, (candidates,). ObjectiveError if it fails or gives no number."""
-        return np.array([self._loss(weights) for weights in candidates.dense()])
-
-    def _loss(self, weights: Array) -> float:
-        value = foreign.call(self.function, weights)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise ObjectiveError(f"expected a number from the function, got {value!r}") from None
+        own = candidates.dense().copy()  # the function may change what it is given
+        return np.array([number_of(foreign.call(self.function, weights)) for weights in own], np.float64)
 
 
 class VectorizedObjective(Objective):
@@ -59,7 +54,7 @@ class VectorizedObjective(Objective):
 
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's values, (candidates,). ObjectiveError if it fails or does not give a number for each."""
-        weights = candidates.dense()
+        weights = candidates.dense().copy()
         values = foreign.call(self.function, weights)
         try:
             array: NDArray[Any] = np.asarray(values)
@@ -70,6 +65,19 @@ class VectorizedObjective(Objective):
         if array.shape != (len(weights),):
             raise _misfit(len(weights), f"one of shape {array.shape}")
         return np.array(array, np.float64)  # a copy: the function may use its array again
+
+
+def number_of(value: Any) -> float:
+    """A function's value as a number. ObjectiveError if it is none: an array, a text, None or complex."""
+    if isinstance(value, float):
+        return float(value)
+    shape = tuple(getattr(value, "shape", ()))
+    with suppress(Exception):  # conversion runs code of anybody's
+        if not (shape or isinstance(value, str | bytes) or np.iscomplexobj(value)):
+            return float(value)
+    came = f"an array of shape {shape}" if shape else brief(value)
+    instead = ": does it end without a return?" if value is None else ""
+    raise ObjectiveError(f"expected a number from the function, got {came}{instead}")
 
 
 def _misfit(count: int, came: str) -> ObjectiveError:

@@ -7,6 +7,7 @@ import numpy as np
 
 from distsearch.config import NetworkConfig
 from distsearch.data.labels import labels_of
+from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.objectives import metrics
 from distsearch.objectives.losses.base import Array, Loss
@@ -24,12 +25,12 @@ class Judgement:
 
     def __call__(self, targets: Array, outputs: Array) -> dict[str, float]:
         """The metrics, from targets and outputs of all examples, (outputs, examples)."""
-        schema = self.schema
-        labels = None if schema.classes is None else labels_of(schema.classes, schema.label_type)
-        truth = targets.T if labels is None else targets.argmax(axis=0)
-        return metrics.measured(
-            self.names, Outcome(truth, np.ascontiguousarray(outputs.T), self.loss, labels, self.positive)
-        )
+        schema, given = self.schema, np.ascontiguousarray(outputs.T)
+        if schema.classes is None:
+            predicted = unscaled_targets(self.loss.predictions(given), schema)
+            return metrics.measured(self.names, Outcome(unscaled_targets(targets.T, schema), given, predicted))
+        labels = labels_of(schema.classes, schema.label_type)
+        return metrics.measured(self.names, Outcome.of_classes(targets.argmax(axis=0), given, labels, self.positive))
 
 
 def judgement(names: Sequence[str], settings: NetworkConfig, schema: Schema, loss: Loss) -> Judgement | None:

@@ -11,6 +11,7 @@ from distsearch.candidates.base import Dense, Shared
 from distsearch.config import NetworkConfig
 from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
+from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.machine import one_thread
 from distsearch.networks.building import Design
@@ -47,7 +48,7 @@ class Scores(NamedTuple):
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
     """The network that the configuration and the data call for."""
-    return network_of(design_of(config), schema.shape or (len(schema.features),), schema.outputs, schema.feature_bits)
+    return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 
 def design_of(config: NetworkConfig) -> Design:
@@ -58,9 +59,14 @@ def design_of(config: NetworkConfig) -> Design:
     return Design(config.layers, config.activation, config.precision, config.levels, spikes)
 
 
-def start_for(config: NetworkConfig) -> str:
-    """The name of the initial weights that the configuration calls for, or that suit its network if it says none."""
-    return config.start or design_of(config).suited_start()
+def start_for(config: NetworkConfig, schema: Schema | None = None) -> str:
+    """The name of the initial weights that the configuration calls for, or that suit its network if it says none.
+
+    The course's own are too small for standardised targets: a few steps of the output's bias, and all units are dead.
+    """
+    design = design_of(config)
+    standardised = schema is not None and schema.target_mean is not None
+    return config.start or design.suited_start(small=not standardised)
 
 
 class Model:
@@ -79,6 +85,11 @@ class Model:
         return cls(config, schema, network_for(config, schema).flat(tensors))
 
     @property
+    def network(self) -> Network:
+        """The network itself."""
+        return self._network
+
+    @property
     def weights_count(self) -> int:
         """The number of weights that its network has."""
         return self._network.weights_count
@@ -88,6 +99,16 @@ class Model:
         """The labels in the order of the outputs, (classes,), of the training's type; None if numbers are predicted."""
         schema = self.schema
         return None if schema.classes is None else labels_of(schema.classes, schema.label_type)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether its outputs are logarithms of probabilities, as cross-entropy trains them to be."""
+        return self._loss.probable
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """The weights as the network's tensors, by their names."""
+        return self._network.named(self.weights)
 
     def packed(self) -> tuple[Tensors, dict[str, Layout]]:
         """The network's tensors as its forward pass sees them, and how those of few bits are packed."""
@@ -99,7 +120,9 @@ class Model:
         Raises SettingError if a metric is unknown or does not fit.
         """
         columns = Columns.of(examples, self.schema)
-        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, self.schema.classes is not None)
+        unit = self.schema.loss_unit(self._loss.degree)
+        classes = self.schema.classes is not None
+        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
         with one_thread():
             measured = objective.measure(self.weights)
         return Scores(measured.loss or 0.0, measured.accuracy, len(columns), self._metrics(examples, metric_names))
@@ -114,7 +137,10 @@ class Model:
     def outcome(self, examples: Examples) -> Outcome:
         """What it makes of labelled examples, for metrics."""
         outputs, positive = self.outputs(examples.features), positive_number(self.config, self.schema)
-        return Outcome(examples.targets, outputs, self._loss, self.labels, positive)
+        labels = self.labels
+        if labels is not None:
+            return Outcome.of_classes(examples.targets, outputs, labels, positive, self.gives_probabilities)
+        return Outcome(unscaled_targets(examples.targets, self.schema), outputs, self.numbers(outputs))
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
@@ -133,12 +159,16 @@ class Model:
         if (labels := self.labels) is not None:
             found = labels[outputs.argmax(axis=1)]
             return found if self.schema.flat else found[:, np.newaxis]
-        numbers = self._loss.predictions(outputs)
+        numbers = self.numbers(outputs)
         return numbers[:, 0] if self.schema.flat and self.schema.outputs == 1 else numbers
 
+    def numbers(self, outputs: Array) -> NDArray[Any]:
+        """What a regression's outputs, (examples, outputs), are in the targets' own units."""
+        return unscaled_targets(self._loss.predictions(outputs), self.schema)
+
     def probabilities(self, outputs: Array) -> Array | None:
-        """The softmax of outputs, (examples, outputs); None unless its loss is of probabilities."""
-        if not self._loss.probable:
+        """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""
+        if not self.gives_probabilities:
             return None
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)

@@ -5,6 +5,7 @@ tile on a chunk stay in the processor's cache. Both sizes follow from the networ
 """
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,19 +52,24 @@ class NetworkObjective(Objective):
         batches: Batches,
         test: Columns | None = None,
         classes: bool = False,
+        unit: float = 1.0,
+        validation: Columns | None = None,
         judge: Judge | None = None,
     ) -> None:
         self.network = network
         self.loss = loss
         self.batches = batches
         self.classes = classes
+        self.unit = np.float64(unit)  # of the loss, where targets are standardised
         self.nodes = self
         self._judge = judge
-        self._sets = [batches.train] if test is None else [batches.train, test]
-        self.nbytes = sum(columns.nbytes for columns in self._sets)
+        sets = {"train": batches.train, "test": test, "validation": validation}
+        self._sets = {name: columns for name, columns in sets.items() if columns is not None}
+        self.nbytes = sum(columns.nbytes for columns in self._sets.values())
         self.tiling = _tiling(network.neurons, batches.size, network.windows)
         size = _tiling(network.neurons, len(batches.train), network.windows).examples
-        self._pieces = [(columns, start, size) for columns in self._sets for start in range(0, len(columns), size)]
+        everything = self._sets.values()
+        self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
         self.parts = len(self._pieces)
         self._derived: tuple[Array, int, Each] | None = None
 
@@ -82,8 +88,11 @@ class NetworkObjective(Objective):
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
-        test = Columns.of(dataset.test, dataset.schema) if dataset.test else None
-        return cls(network, loss, Batches(train, batch, seed), test, dataset.schema.classes is not None, judge)
+        schema = dataset.schema
+        test = Columns.of(dataset.test, schema) if dataset.test else None
+        validation = Columns.of(dataset.validation, schema) if dataset.validation else None
+        unit, classes = schema.loss_unit(loss.degree), schema.classes is not None
+        return cls(network, loss, Batches(train, batch, seed), test, classes, unit, validation, judge)
 
     @quietly
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
@@ -94,7 +103,7 @@ class NetworkObjective(Objective):
             self.loss.part(self.network.forward(candidates, inputs), targets, weights)
             for inputs, targets, weights in (examples.chunk(start, size) for start in range(0, len(examples), size))
         ]
-        return self.loss.joined(parts, examples.targets)
+        return self.loss.joined(parts, examples.targets) * self.unit
 
     @quietly
     def experiments(self, weights: Array, round_number: int, examples: slice) -> Experiments:
@@ -105,7 +114,7 @@ class NetworkObjective(Objective):
         def losses_of(outputs: Array) -> Array:
             return each(outputs, some.targets, some.weights)
 
-        return NodeExperiments(self.network, weights, some.inputs, losses_of)
+        return NodeExperiments(self.network, weights, some.inputs, losses_of, self.unit)
 
     def _surrogate(self, weights: Array, round_number: int) -> Each:
         """The loss of each example by itself, given the outputs for the weights on all of the round's examples.
@@ -141,24 +150,27 @@ class NetworkObjective(Objective):
 
     def measurement(self, sums: Sequence[Sums]) -> Measurement:
         """The measurement that all parts add up to; its loss is a candidate's to the bit."""
-        found: list[float | None] = []
+        found: dict[str, tuple[float | None, float | None]] = {}
         judged: dict[str, float] = {}
-        for columns, prefix in zip(self._sets, ("", "test-"), strict=False):
+        for name, columns in self._sets.items():
             rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
             correct = sum(row.correct for row in rows) / len(columns)
-            found += [float(self.loss.joined([row.loss for row in rows], columns.targets)[0])]
-            found += [correct if self.classes else None]
+            loss = self.loss.joined([row.loss for row in rows], columns.targets)[0] * self.unit
+            found[name] = float(loss), correct if self.classes else None
             if self._judge:
                 outputs = np.concatenate([row.outputs for row in rows if row.outputs is not None], axis=1)
-                values = self._judge(columns.targets, outputs)
-                judged |= {f"{prefix}{name}": value for name, value in values.items()}
-        loss, accuracy, test_loss, test_accuracy = [*found, None, None][:4]
-        return Measurement(loss, accuracy, test_loss, test_accuracy, judged or None)
+                prefix = "" if name == "train" else f"{name}-"
+                judged |= {f"{prefix}{each}": value for each, value in self._judge(columns.targets, outputs).items()}
+        nothing = None, None
+        others = *found.get("test", nothing), *found.get("validation", nothing)
+        return Measurement(*found["train"], *others, judged or None)
 
     @quietly
     def baseline(self) -> float | None:
         """The loss of the best prediction that is the same for every example, on the test examples if there are any."""
-        return baseline(self.loss, self.batches.train, self._sets[-1])
+        train = self.batches.train
+        found = baseline(self.loss, train, self._sets.get("test", train)) * float(self.unit)
+        return found if isfinite(found) else None
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""

@@ -48,7 +48,7 @@ def report(outcome: Outcome) -> Report:
     return Report(
         matrix.tolist() if len(matrix) <= MOST_CLASSES else [],
         [_row(str(label), matrix, number) for number, label in enumerate(outcome.labels)],
-        calibration(outcome) if outcome.loss.probable else [],
+        calibration(outcome) if outcome.probable else [],
         [],
     )
 

@@ -1,14 +1,16 @@
-"""Claims on a run's directory: creating it under a free name, and locking it for writing."""
+"""Claims on a run's directory: creating it under a free name, locking it, and what to say if it cannot be written."""
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from distsearch.config import RunConfig
 from distsearch.errors import RunError
 from distsearch.runs import names
+from distsearch.runs.layout import CHECKPOINT
 
 
 def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
@@ -44,3 +46,16 @@ def lock(path: Path) -> int:
             raise RunError(f"another process is writing to {path}: wait for it to end, or stop it") from None
         raise
     return folder
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's errors when writing a run into RunError."""
+    try:
+        yield
+    except OSError as error:
+        if os.path.exists(path / CHECKPOINT):  # unlike Path.exists, does not raise if permission is denied
+            remedy = "its last checkpoint is intact; free some space or fix it, then continue with `distsearch resume`"
+        else:
+            remedy = "its search has not begun; free some space, or choose another folder with --runs"
+        raise RunError(f"cannot write to the run {path} ({error.strerror}): {remedy}") from None

@@ -6,7 +6,9 @@ history.jsonl             one line per round, only ever appended to
 losses.bin                the loss of every candidate of every round
 best.safetensors          the lowest-loss weights, as tensors per layer
 checkpoint.safetensors    the strategy's state between two rounds
+start.safetensors         the first weights, where they do not follow from the seed, and their loss if it was measured
 result.json               how it ended; missing while the search runs
+tracking.json             what trackers know the run as; missing if there are none
 
 Wherever JSON is written, non-finite numbers are the texts "inf", "-inf" and "nan" (format 1 had null).
 """
@@ -15,7 +17,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from math import inf
@@ -26,15 +28,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import config, toml_files
+from distsearch import config, toml
 from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
-from distsearch.runs.claims import claim, lock
+from distsearch.runs.claims import claim, lock, writing
+from distsearch.runs.events import Event, latest
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
-from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT
+from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT, START
 from distsearch.settings import Settings
-from distsearch.strategies.base import State
+from distsearch.strategies.base import Best, State
 
 LOG = logging.getLogger(__name__)
 
@@ -59,6 +62,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]  # the data's schema, for reading further data the same way
     workers: tuple[dict[str, str], ...] = ()  # each distinct kind of worker machine, excluding this one
     code: tuple[dict[str, str], ...] = ()  # from other packages or the user: its origin and hash
+    events: tuple[Event, ...] = ()  # the latest
+    source: str = ""  # absolute path of the data, if it is a file or a folder
+    vectorized: bool = False  # whether the function takes several candidates at once
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,12 +79,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: float | None = None
     test_loss: float | None = None
     test_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
     best_round: int
     best_index: int
     non_finite: int = 0  # candidates whose loss was infinite or not a number
     passes: float = 0.0  # forward passes over all training examples, or calls of a function
     baseline: float | None = None  # the loss of the best constant prediction, on the test examples if there are any
     metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
+    center_loss: float | None = None  # where the same weights have different losses: the center's, the mean of several
+    center_evaluations: int = 0  # of which it is the mean
 
 
 class Run:
@@ -102,8 +112,11 @@ class Run:
         strategy_settings: Settings,
         manifest: Manifest,
         taken: Callable[[str], bool] | None = None,
+        start: checkpoints.Content | None = None,
     ) -> "Run":
         """Create a directory under a name that is not `taken` elsewhere; if anything fails, none is left behind.
+
+        `start` is the content of the file of the first weights, if these do not follow from the seed.
 
         Raises RunError if the name exists or is not plain, or the folder is not writable.
         """
@@ -116,6 +129,8 @@ class Run:
             with removed_unless_begun(path), cls._opened_at(path, manifest) as run:
                 run._describe(settings, strategy_settings)
                 run._introduce(manifest)
+                if start is not None:
+                    files.write_whole(path / START, checkpoints.encode(*start))
             return run
         except OSError as error:
             raise RunError(
@@ -123,17 +138,23 @@ class Run:
             ) from None
 
     @classmethod
-    def reopen(cls, stored: "StoredRun", rounds: int, settings: RunConfig, strategy_settings: Settings) -> "Run":
+    def reopen(
+        cls, stored: "StoredRun", rounds: int, settings: RunConfig, strategy_settings: Settings, source: str = ""
+    ) -> "Run":
         """Open the directory of a run that continues after `rounds` rounds, truncating its history to them.
+
+        `source` is where its data is now, if that is a file.
 
         Raises RunError if another process is writing to it, or if it is not writable.
         """
         path = stored.path
-        with _writing(path), cls._opened_at(path, stored.manifest, rounds) as run:
+        with writing(path), cls._opened_at(path, stored.manifest, rounds) as run:
             for left in path.glob(f"*{files.TEMPORARY}"):
                 left.unlink()
             (path / RESULT).unlink(missing_ok=True)
             run._describe(settings, strategy_settings)
+            if source != stored.manifest.source:
+                run._introduce(msgspec.structs.replace(stored.manifest, source=source))
         return run
 
     @classmethod
@@ -146,8 +167,13 @@ class Run:
             yield run
             failed.pop_all()
 
+    @property
+    def manifest(self) -> Manifest:
+        """What the run was made with and from."""
+        return self._manifest
+
     def _describe(self, settings: RunConfig, strategy_settings: Settings) -> None:
-        text = toml_files.to_toml(settings, strategy_settings)
+        text = toml.to_toml(settings, strategy_settings)
         files.write_whole(self.path / CONFIG, documents.sealed_toml(text))
 
     def _introduce(self, manifest: Manifest) -> None:
@@ -158,7 +184,7 @@ class Run:
         """Append a round and its losses, (candidates,), to the history."""
         self._history.append(row, losses)
         if row.seconds - self._flushed > FLUSH_SECONDS:
-            with _writing(self.path):
+            with writing(self.path):
                 self._history.flush()
             self._flushed = row.seconds
 
@@ -168,23 +194,30 @@ class Run:
         return time.perf_counter() > self._next_save
 
     def save(
-        self, state: State, named: dict[str, NDArray[np.float32]], machines: tuple[dict[str, str], ...] = ()
+        self,
+        state: State,
+        best: checkpoints.Content,
+        machines: Sequence[dict[str, str]] = (),
+        events: Sequence[Event] = (),
     ) -> None:
-        """Write the history so far, the best weights (as named tensors), the checkpoint, and new machines."""
+        """Write the history so far, the content of the best weights' file, the checkpoint, new machines and events."""
         began = time.perf_counter()
-        with _writing(self.path):
+        with writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
-            files.write_whole(self.path / BEST, checkpoints.encode(*best_content(state, named)))
+            files.write_whole(self.path / BEST, checkpoints.encode(*best))
             content = checkpoints.encode(*checkpoints.flatten(state))
             files.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
-            if new := [each for each in machines if each not in self._manifest.workers]:
-                self._introduce(msgspec.structs.replace(self._manifest, workers=(*self._manifest.workers, *new)))
+            new = [each for each in machines if each not in self._manifest.workers]
+            if new or events:
+                workers = (*self._manifest.workers, *new)
+                kept = latest((*self._manifest.events, *events))
+                self._introduce(msgspec.structs.replace(self._manifest, workers=workers, events=kept))
         ended = time.perf_counter()
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
 
     def finish(self, result: Result) -> None:
         """Write the result."""
-        with _writing(self.path):
+        with writing(self.path):
             files.write_whole(self.path / RESULT, documents.sealed_json(result))
 
     def close(self) -> None:
@@ -192,7 +225,7 @@ class Run:
         if self._closed:
             return
         self._closed = True
-        with self._opened, _writing(self.path):
+        with self._opened, writing(self.path):
             self._history.flush()
 
 
@@ -212,7 +245,7 @@ class StoredRun:
         """The resolved configuration."""
         documents.check_toml(self.path / CONFIG)
         try:
-            return config.from_sections(toml_files.read_toml(self.path / CONFIG))
+            return config.from_sections(toml.read_toml(self.path / CONFIG))
         except SettingError as error:
             raise RunError(f"{self.path / CONFIG} is damaged: {error}") from None
 
@@ -246,6 +279,11 @@ class StoredRun:
         """The tensors of the best weights."""
         return checkpoints.read(self.path / BEST)[0]
 
+    def start(self) -> checkpoints.Content | None:
+        """The given first weights, and their loss if it was measured; None if they follow from the seed."""
+        path = self.path / START
+        return checkpoints.read(path) if path.exists() else None
+
     @property
     def rounds(self) -> int:
         """The number of rounds completed at the checkpoint."""
@@ -272,18 +310,9 @@ class StoredRun:
             return state
 
 
-def best_content(state: State, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
+def best_content(best: Best, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
     """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
-    best = state.best
     return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
-
-
-def run_paths(folder: Path) -> list[Path]:
-    """The run directories in a folder, oldest first; other directories are skipped."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if (path / MANIFEST).exists() and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
 
 
 @contextmanager
@@ -295,19 +324,6 @@ def removed_unless_begun(path: Path) -> Iterator[None]:
         if not (path / CHECKPOINT).exists():
             shutil.rmtree(path, ignore_errors=True)
         raise
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn the system's errors when writing a run into RunError."""
-    try:
-        yield
-    except OSError as error:
-        if os.path.exists(path / CHECKPOINT):  # unlike Path.exists, does not raise if permission is denied
-            remedy = "its last checkpoint is intact; free some space or fix it, then continue with `distsearch resume`"
-        else:
-            remedy = "its search has not begun; free some space, or choose another folder with --runs"
-        raise RunError(f"cannot write to the run {path} ({error.strerror}): {remedy}") from None
 
 
 class _Kind(msgspec.Struct):

@@ -5,6 +5,7 @@ and "nan". A null means that there is no value.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,8 @@ from distsearch.errors import RunError
 
 T = TypeVar("T")
 
-_COMMENT = "# checksum "
+COMMENT = "# checksum "
+"""What the last line of a sealed TOML document begins with."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the expected JSON."""
@@ -46,6 +48,17 @@ def named(value: Any) -> Any:
     return value
 
 
+def numbers(record: msgspec.Struct, without: Iterable[str] = ()) -> dict[str, float]:
+    """The numbers in a record by name, truths as 1 and 0; those in a mapping by the names in it."""
+    found: dict[str, float] = {}
+    for name, value in msgspec.structs.asdict(record).items():
+        if name in without:
+            continue
+        pairs = value.items() if isinstance(value, Mapping) else [(name, value)]
+        found |= {key: float(each) for key, each in pairs if isinstance(each, bool | int | float)}
+    return found
+
+
 def sealed_json(document: msgspec.Struct) -> bytes:
     """The document as readable JSON, ending with its checksum."""
     content = named(msgspec.to_builtins(document))
@@ -73,13 +86,13 @@ def unsealed_json(sealed: bytes, path: Path | str, kind: type[T]) -> T:
 
 def sealed_toml(text: str) -> bytes:
     """TOML with its checksum in a comment at the end."""
-    return f"{text}{_COMMENT}{checksum(text.encode())}\n".encode()
+    return f"{text}{COMMENT}{checksum(text.encode())}\n".encode()
 
 
 def check_toml(path: Path) -> None:
     """Raise RunError if a file that `sealed_toml` made is missing or changed."""
     content = read_bytes(path)
-    text, _, comment = content.rpartition(_COMMENT.encode())
+    text, _, comment = content.rpartition(COMMENT.encode())
     if comment != checksum(text).encode() + b"\n":
         raise RunError(f"{path} has been changed since the run wrote it: edit a copy, for `distsearch run --config`")
 

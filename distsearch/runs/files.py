@@ -31,22 +31,23 @@ def write_chunks(path: Path, chunks: Iterable[bytes], previous: Path | None = No
     sync_folder(path.parent)
 
 
-def write_output(path: Path, content: bytes) -> None:
-    """Write a file named by the user, whole or not at all.
+def write_output(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file named by the user, from its content or chunks of it, whole or not at all.
 
     Links are followed, and a replaced file keeps its permissions. A pipe or device is written to directly.
     """
+    chunks = (content,) if isinstance(content, bytes) else content
     before = _status(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
         with path.open("wb") as file:
-            file.write(content)
+            file.writelines(chunks)
         return
     if before is not None and not os.access(path, os.W_OK):  # renaming over it would not check
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
     try:
-        _write_synced(temporary, (content,))
+        _write_synced(temporary, chunks)
         if before is not None:
             temporary.chmod(stat.S_IMODE(before.st_mode))
         temporary.replace(target)

@@ -40,6 +40,8 @@ class Measured(NamedTuple):
     accuracy: float | None = None
     test_accuracy: float | None = None
     train_loss: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
     metrics: dict[str, float] | None = None
 
 
@@ -56,9 +58,12 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     accuracy: float | None = None  # of the best weights; with minibatches, of the search's current weights
     test_accuracy: float | None = None
     train_loss: float | None = None  # with minibatches: on all training examples
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
     metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
     non_finite: int = 0  # candidates in the round whose loss is infinite or NaN
     passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
+    noisy: bool = False  # whether the same weights have had different losses by now
 
     @classmethod
     def of(
@@ -71,6 +76,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         candidates: int,
         passes: float,
         seconds: float,
+        noisy: bool = False,
     ) -> "RoundRecord":
         """The record of a round that led from one state to another; the counts so far include this round."""
         return cls(
@@ -84,6 +90,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             *measured,
             non_finite=_non_finite(losses),
             passes=passes,
+            noisy=noisy,
         )
 
 

@@ -6,7 +6,8 @@ again. An assembly is a plan with the data: ready to search.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil, inf
+from functools import partial
+from math import ceil, inf, isinf
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from numpy.typing import NDArray
 
 from distsearch import memory, strategies
 from distsearch.config import RunConfig
-from distsearch.data import datasets
-from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
+from distsearch.machine import one_thread
 from distsearch.networks.network import Network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
@@ -27,9 +27,13 @@ from distsearch.objectives.judging import judgement
 from distsearch.objectives.losses import Loss
 from distsearch.objectives.model import network_for, start_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
-from distsearch.runs import names
+from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
+from distsearch.search import first_weights
+from distsearch.search.data import notes_on, read_data, require_room_for, with_loss
+from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
+from distsearch.search.naming import in_our_words
 from distsearch.storage import Address
 from distsearch.strategies.base import AnyStrategy, State
 from distsearch.workers.base import Pool
@@ -58,10 +62,18 @@ class Plan:
     first: State  # before the first round
     network: Network | None  # None where a function is searched
     why: str = ""  # the strategy was chosen, if it was
+    given: bool = False  # whether the first weights were given, and do not follow from the seed
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as the tensors that are stored."""
         return {"weights": weights} if self.network is None else self.network.named(weights)
+
+    def start_file(self) -> checkpoints.Content | None:
+        """The content of the file of the first weights, and of their loss if that is known; None if none were given."""
+        if not self.given:
+            return None
+        loss = self.first.best.loss
+        return self.named(self.first.center), {} if isinf(loss) else {"loss": loss}
 
 
 @dataclass(frozen=True)
@@ -116,13 +128,13 @@ class Assembly:
         if count == 0:
             return LocalPool(self.strategy, self.objective)
         if count is None and not joins_cluster():
-            return LatePool(self.strategy, self.objective, self._horizon(done), self._ray_pool)
+            return LatePool(self.strategy, self.objective, self._horizon(done), partial(self._ray_pool, True))
         return self._ray_pool()
 
-    def _ray_pool(self) -> Pool:
+    def _ray_pool(self, begun: bool = False) -> Pool:
         from distsearch.workers.ray.pool import RayPool  # takes half a second to import
 
-        return RayPool(self.strategy, self.objective, self.config.workers.count)
+        return RayPool(self.strategy, self.objective, self.config.workers.count, begun)
 
     def _horizon(self, done: Sequence[RoundRecord]) -> Horizon:
         """What is left of the limits of rounds and seconds."""
@@ -131,27 +143,38 @@ class Assembly:
         return Horizon(inf if rounds is None else rounds - len(done), inf if seconds is None else seconds - spent)
 
 
-def assemble(config: RunConfig, dataset: Dataset | None = None) -> Assembly:
-    """The assembly of a configuration, on its own data if none are given. Raises a UserError for what is wrong."""
+def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | None = None) -> Assembly:
+    """The assembly of a configuration, on its own data and from its own first weights if none are given.
+
+    Raises a UserError for what is wrong.
+    """
+    config = in_our_words(config)
     if config.output.name:
         names.check(config.output.name)
     losses.check(config.network)
     config = structs.replace(config, network=losses.with_costs(config.network))
+    if start is None:
+        start = first_weights.of_config(config)
     if dataset is None:
         dataset = read_data(config)
-    _require_room_for(dataset, config)
+    config = with_loss(config, dataset)
+    require_room_for(dataset, config)
     schema = dataset.schema
     if schema.classes is not None:
         counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
         config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
-    loss = losses.create_for(config.network, schema.classes, schema.outputs)
-    if dataset.train.weights is not None and not loss.weighs:
+    scored = losses.create_for(config.network, schema.classes, schema.outputs)
+    if dataset.train.weights is not None and not scored.weighs:
         raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
+    config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema)
-    plan = plan_network(config, network, loss, len(dataset.train.features))
+    plan = plan_network(config, network, len(dataset.train.features), start, scored=scored)
     config = plan.config
-    judge = judgement(config.output.metrics, config.network, schema, loss)
-    objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed, judge)
+    judge = judgement(config.output.metrics, config.network, schema, scored)
+    objective = NetworkObjective.of(dataset, network, scored, config.data.batch, config.strategy.seed, judge)
+    if plan.given and plan.strategy.chosen_by_measuring:
+        with one_thread():
+            plan = _with_measured_start(plan, objective.measure(plan.first.center).loss)
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
 
 
@@ -162,32 +185,61 @@ def assemble_function(
 
     A vectorized function takes several candidates, (candidates, n), and returns their losses, (candidates,).
     """
+    config = in_our_words(config)
+    kind = VectorizedObjective if vectorized else FunctionObjective
+    return Assembly(plan_function(config, start), kind(function, start.size))
+
+
+def plan_function(config: RunConfig, start: Array) -> Plan:
+    """The plan to minimise a function of weights, (n,), from the first ones. SettingError for what does not fit."""
+    if config.output.name:
+        names.check(config.output.name)
     task = Task(start.size, rounds=Limits(config.stop).rounds)
     config, why = _with_strategy(config, task)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     first = _first_state(strategy, start, config.strategy.seed)
-    plan = Plan(with_storage(config), task, strategy, first, None, why)
-    kind = VectorizedObjective if vectorized else FunctionObjective
-    return Assembly(plan, kind(function, start.size))
+    return Plan(with_storage(config), task, strategy, first, None, why, given=True)
 
 
-def plan_network(config: RunConfig, network: Network, loss: Loss, examples: int) -> Plan:
-    """The plan to train a network on `examples` examples. Raises a SettingError for what does not fit."""
-    start = start_for(config.network)
-    config = structs.replace(config, network=structs.replace(config.network, start=start))
-    config, why = _with_strategy(config, network_task(config, network, loss, examples))
+def plan_network(
+    config: RunConfig,
+    network: Network,
+    examples: int,
+    given: Given | None = None,
+    loss: float | None = None,
+    scored: Loss | None = None,
+) -> Plan:
+    """The plan to train a network on `examples` examples, from given first weights if there are any.
+
+    `loss` is that of the given ones, where it has been measured; `scored` is what they are scored by, where it takes
+    more than its name. Raises a SettingError for what does not fit.
+    """
+    if given is None:
+        config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network)))
+    config, why = _with_strategy(config, network_task(config, network, examples, scored))
     config = with_storage(_with_batch(config, examples))
-    task = network_task(config, network, loss, examples)
+    task = network_task(config, network, examples, scored)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
     memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
     seed = config.strategy.seed
-    first = _first_state(strategy, network.start(start, seed), seed)
-    return Plan(_with_measuring(config, strategy, first), task, strategy, first, network, why)
+    if given is None:
+        start = network.start(start_for(config.network), seed)
+    else:
+        start = first_weights.of_network(network, given)
+    first = _first_state(strategy, start, seed)
+    plan = Plan(_with_measuring(config, strategy, first), task, strategy, first, network, why, given is not None)
+    return _with_measured_start(plan, loss)
 
 
-def network_task(config: RunConfig, network: Network, loss: Loss, examples: int) -> Task:
+def _with_measured_start(plan: Plan, loss: float | None) -> Plan:
+    """The plan whose first weights are the best so far, with their loss on all training examples, if that is known."""
+    return plan if loss is None else replace(plan, first=plan.strategy.measured(plan.first, loss))
+
+
+def network_task(config: RunConfig, network: Network, examples: int, scored: Loss | None = None) -> Task:
     """What a configuration searches with such a network on that many examples."""
+    loss = losses.create(config.network.loss) if scored is None else scored
     return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
 
 
@@ -197,46 +249,6 @@ def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:
     units = strategy.units(first)
     memory.require(f"a round of {units:,} candidates", units * CANDIDATE_BYTES, "choose a smaller population")
     return first
-
-
-def read_data(config: RunConfig) -> Dataset:
-    """The data set that a configuration names. Raises a UserError for what does not fit."""
-    data = config.data
-    return datasets.load(
-        data.source,
-        numbers=losses.create(config.network.loss).numbers,
-        reader=data.reader,
-        target=data.target,
-        weight=data.weight_column,
-        class_weight=data.class_weight,
-        scale=data.scale,
-        test_share=data.test_share,
-        shape=data.shape,
-        input_bits=data.input_bits,
-        points=data.points,
-        classes=data.classes,
-        seed=data.seed,
-    )
-
-
-def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
-    """Sentences on the data, for whoever is about to search with this configuration."""
-    on_scale = on_features(dataset, losses.create(config.network.loss).flat)
-    return (*dataset.notes, on_scale) if on_scale else dataset.notes
-
-
-def _require_room_for(dataset: Dataset, config: RunConfig) -> None:
-    """TooLargeError if the examples would take more memory than there is."""
-    schema = dataset.schema
-    count = sum(len(part.features) for part in (dataset.train, dataset.test) if part is not None)
-    width = len(schema.features) + 1 + schema.outputs
-    copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
-    what = f"{count:,} examples of {len(schema.features):,} features and {schema.outputs:,} "
-    if schema.classes is None:
-        what, instead = f"{what}targets", "take fewer of them"
-    else:
-        what, instead = f"{what}classes", "merge classes, or learn numbers with --loss mean-squared-error"
-    memory.require(what, count * width * 4 * copies, instead)
 
 
 def _with_strategy(config: RunConfig, task: Task) -> tuple[RunConfig, str]:

@@ -21,8 +21,10 @@ from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
 from distsearch.search import assembly, session
 from distsearch.search.assembly import Assembly
+from distsearch.search.data import notes_on, with_loss
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
+from distsearch.search.naming import in_our_words
 from distsearch.search.observers import Observer
 from distsearch.settings import LARGEST_WHOLE, declarations
 from distsearch.workers.place import joins_cluster, keep_ray
@@ -86,12 +88,13 @@ class Line(Struct, frozen=True):
 def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:
     """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
     found: dict[str, None] = {}
-    for name in names:
+    settings = with_loss(in_our_words(settings), dataset)
+    for name in map(strategies.STRATEGIES.named, names):
         if name == strategies.AUTO:
             schema = dataset.schema
             network = network_for(settings.network, schema)
             loss = losses.create_for(losses.with_costs(settings.network), schema.classes, schema.outputs)
-            name, why = strategies.choose(assembly.network_task(settings, network, loss, len(dataset.train.features)))
+            name, why = strategies.choose(assembly.network_task(settings, network, len(dataset.train.features), loss))
             LOG.info(f"strategy {name}: {why}")
         strategies.find(name)
         found[name] = None
@@ -128,13 +131,18 @@ def planned(settings: RunConfig, names: Sequence[str], seeds: int) -> list[RunCo
     ]
 
 
+def kept_in(folder: str, configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The searches, to be kept in another folder of runs."""
+    return [structs.replace(each, output=structs.replace(each.output, directory=folder)) for each in configs]
+
+
 def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, keep: bool) -> Iterator[Contestant]:
     """Search after search; if they are kept, in the folder of runs that the configurations name.
 
     One that fails says why. Ends early after one that was interrupted. If the first search of every strategy fails for
     the same reason, that is raised.
     """
-    for note in assembly.notes_on(configs[0], dataset):
+    for note in notes_on(configs[0], dataset):
         LOG.warning(note)
     compared = len({each.strategy.name for each in configs})
     failures: list[DistsearchError] = []
@@ -194,7 +202,7 @@ def _workers(settings: RunConfig, dataset: Dataset) -> AbstractContextManager[No
         return nullcontext()
     from distsearch.workers.ray.cluster import connected  # takes half a second to import
 
-    parts = [part for part in (dataset.train, dataset.test) if part is not None]
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part is not None]
     return connected(count, sum(array.nbytes for part in parts for array in part.arrays))
 
 

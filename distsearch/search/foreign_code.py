@@ -7,12 +7,13 @@ from distsearch.config import RunConfig
 from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import READERS, name_for
 from distsearch.networks.activations import ACTIVATIONS
-from distsearch.networks.initial import STARTS
+from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
-from distsearch.objectives.losses import LOSSES
+from distsearch.objectives.losses import AUTO, LOSSES
 from distsearch.objectives.metrics import METRICS
 from distsearch.registry import Registry
+from distsearch.search.tracking import names_of
 from distsearch.strategies import STRATEGIES
 
 IN_MEMORY = "memory"  # stands in a run's configuration for data that came from Python
@@ -39,13 +40,15 @@ def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> st
 
 def modules(config: RunConfig) -> list[str]:
     """The modules that a configuration names, as `module:attribute`."""
-    return [name.partition(":")[0] for _, name in _named(config) if ":" in name]
+    named = [name for _, name in _named(config)] + names_of(config.output.track)  # which change no bit
+    return [name.partition(":")[0] for name in named if ":" in name]
 
 
 def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """Every registry, and the name in it that a configuration chooses."""
     yield STRATEGIES, config.strategy.name
-    yield LOSSES, config.network.loss
+    if config.network.loss != AUTO:  # as it stays where a function is searched
+        yield LOSSES, config.network.loss
     for metric in config.output.metrics:
         yield METRICS, metric
     for kind in kinds_in(config.network.layers):
@@ -54,7 +57,7 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
         yield ACTIVATIONS, activation
     for precision in config.network.precision:
         yield PRECISIONS, precision
-    if config.network.start:
+    if config.network.start and is_start(config.network.start):
         yield STARTS, config.network.start
     source = config.data.source
     if config.data.reader:

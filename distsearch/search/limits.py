@@ -1,5 +1,6 @@
 """When a search ends: at the first of its limits."""
 
+from collections import deque
 from collections.abc import Iterable
 from math import inf
 
@@ -8,14 +9,17 @@ from distsearch.runs.history import RoundRecord
 
 ROUNDS, SECONDS, EVALUATIONS, TARGET_LOSS = "rounds", "seconds", "evaluations", "target loss"
 TARGET_ACCURACY, PATIENCE, INTERRUPTED, CALLBACK = "target accuracy", "patience", "interrupted", "callback"
+FAILED = "failed"
 
+CENTERS = 10  # rounds over which the center's loss is averaged where it is noisy
 PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as an improvement
 
 
 class Limits:
     """The limits of one search, checked after each of its rounds; `done` are those before it is resumed.
 
-    Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them.
+    Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them. Where
+    losses are noisy, the target has to be reached by the mean of the latest centers', not by one lucky draw.
     """
 
     def __init__(self, stop: StopConfig, done: Iterable[RoundRecord] = (), *, by_measuring: bool = False) -> None:
@@ -34,6 +38,7 @@ class Limits:
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self.seconds = inf if stop.seconds is None else stop.seconds
         self._lowest = inf
+        self._centers: deque[float] = deque(maxlen=CENTERS)  # losses of the latest
         self._in_vain = 0  # rounds, or measurements, since the best loss has fallen
         self.already = ""
         for row in done:
@@ -42,12 +47,13 @@ class Limits:
     def reached(self, row: RoundRecord) -> str:
         """The limit that this round has reached, or nothing."""
         stop = self._stop
+        self._centers.append(row.center_loss)
         if row.best_loss < self._lowest - PATIENCE_SHARE * abs(row.best_loss):
             self._lowest, self._in_vain = row.best_loss, 0
         elif row.train_loss is not None or not self._by_measuring:
             self._in_vain += 1
         accuracy = row.accuracy if row.test_accuracy is None else row.test_accuracy
-        if stop.target_loss is not None and row.best_loss <= stop.target_loss:
+        if stop.target_loss is not None and self._loss(row) <= stop.target_loss:
             return TARGET_LOSS
         if stop.target_accuracy is not None and accuracy is not None and accuracy >= stop.target_accuracy:
             return TARGET_ACCURACY
@@ -60,3 +66,9 @@ class Limits:
         if stop.patience is not None and self._in_vain >= stop.patience:
             return PATIENCE
         return ""
+
+    def _loss(self, row: RoundRecord) -> float:
+        """The loss that the search has come to after a round."""
+        if not row.noisy:
+            return row.best_loss
+        return sum(self._centers) / CENTERS if len(self._centers) == CENTERS else inf

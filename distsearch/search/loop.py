@@ -3,17 +3,23 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite, isinf
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from msgspec import structs
 
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import CALLBACK, INTERRUPTED, SECONDS
+from distsearch.search.noise import Noise
 from distsearch.search.observers import Observer, Round
-from distsearch.search.rounds import Rounds
-from distsearch.strategies.base import State
+from distsearch.search.rounds import Rounds, best_of_some
+from distsearch.strategies.base import State, losses_of
 from distsearch.workers.base import Pool, TimeIsUpError
 
 LOG = logging.getLogger(__name__)
@@ -63,17 +69,22 @@ def search(
     strategy, limits, spent = assembly.strategy, assembly.limits(done), Spent.of(done)
     observer.started(state)
     output = assembly.config.output
-    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first)
+    target = assembly.config.stop.target_loss
+    noise = Noise(pool, found=bool(done) and done[-1].noisy, at_once=target is not None)
+    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first, noise)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.monotonic() - spent.seconds
     pool.deadline = began + limits.seconds
     while not reason:
+        pool.awaits_one = isinf(state.best.loss)
         try:
             outcome = interrupts.during(rounds.run, state)
-        except TimeIsUpError:
+        except TimeIsUpError as error:
             reason = SECONDS
+            if isinf(state.best.loss):
+                return _cut_short(assembly, state, error, observer, run, time.monotonic() - began)
             if state.round == len(done):
-                LOG.warning("not one round was finished in time: allow more seconds, or make rounds smaller")
+                LOG.warning("not one more round was finished in time: allow more seconds, or make rounds smaller")
             break
         if outcome is None:
             reason = INTERRUPTED
@@ -87,16 +98,40 @@ def search(
             candidates=spent.candidates + len(outcome.losses),
             passes=spent.passes + strategy.passes(before) * assembly.task.share,
             seconds=time.monotonic() - began,
+            noisy=noise.found,
         )
         spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
         ends = observer.round(Round(row, outcome.losses, state, pool.count))
         reason = limits.reached(row) or (CALLBACK if ends else "")
-    result = _result(run, assembly, reason, spent, state)
+    result = result_of(run, assembly, reason, spent, state)
+    if noise.found and (again := interrupts.during(noise.mean_of_center, state, spent.candidates)) is not None:
+        result = structs.replace(result, center_loss=again[0], center_evaluations=again[1])
     observer.ended(result)
     return Found(result, state)
 
 
-def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: State) -> Result:
+def _cut_short(
+    assembly: Assembly, state: State, error: TimeIsUpError, observer: Observer, run: str, seconds: float
+) -> Found:
+    """The end of a search whose first round was not finished in time: the best of what was evaluated in it."""
+    losses = losses_of(answer for _, answer in error.answers) if error.answers else np.empty(0)
+    state = replace(state, best=best_of_some(assembly.strategy, state, error.answers, assembly.objective.measure))
+    units = assembly.strategy.units(state)
+    LOG.warning(
+        f"not one round was finished in time: the result is the best of {len(losses):,} of its {units:,} candidates"
+        f"{'' if isfinite(state.best.loss) else ', none of which has a finite loss'}; allow more seconds, or make "
+        "rounds smaller"
+    )
+    passes = assembly.strategy.passes(state) * assembly.task.share * len(losses) / units
+    spent = Spent(len(losses), int(np.count_nonzero(~np.isfinite(losses))), passes, seconds)
+    observer.cut(state)
+    result = result_of(run, assembly, SECONDS, spent, state)
+    observer.ended(result)
+    return Found(result, state)
+
+
+def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: State) -> Result:
+    """The result of a search that has come to a state."""
     measured, baseline = assembly.objective.measure(state.best.weights), assembly.objective.baseline()
     found = state.best.loss if measured.test_loss is None else measured.test_loss
     if baseline is not None and state.round >= ROUNDS_TO_LEARN and not found < baseline:
@@ -115,6 +150,8 @@ def _result(run: str, assembly: Assembly, reason: str, spent: Spent, state: Stat
         accuracy=measured.accuracy,
         test_loss=measured.test_loss,
         test_accuracy=measured.test_accuracy,
+        validation_loss=measured.validation_loss,
+        validation_accuracy=measured.validation_accuracy,
         best_round=state.best.round,
         best_index=state.best.index,
         non_finite=spent.non_finite,

@@ -1,15 +1,31 @@
 """Observers hear of a search's start, rounds, saves and end."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.runs.directory import Result
+from distsearch.config import RunConfig
+from distsearch.runs.directory import Manifest, Result
 from distsearch.runs.history import RoundRecord
+from distsearch.settings import Settings
 from distsearch.strategies.base import State
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A search that is about to begin, or to continue."""
+
+    config: RunConfig
+    settings: Settings  # the strategy's own
+    manifest: Callable[[], Manifest]
+    named: Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]  # the weights, (n,), as tensors
+    done: Sequence[RoundRecord]  # the rounds before, if it continues
+    path: Path | None  # the run's directory, if it is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,9 @@ class Round:
 class Observer:
     """Hears of a search; a subclass overrides what it wants to hear. Whatever it raises ends the search, saved."""
 
+    def opened(self, search: Opened) -> None:
+        """The workers are there, and the search is about to start."""
+
     def started(self, state: State) -> None:
         """The search begins from this state."""
 
@@ -35,8 +54,14 @@ class Observer:
     def saved(self, rounds: int) -> None:
         """The first `rounds` rounds are on disk."""
 
+    def cut(self, state: State) -> None:
+        """The time was over before one round was; the state's best is the best of what was evaluated in it."""
+
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""
+
+    def closed(self, error: BaseException | None) -> None:
+        """The last it hears, whatever has happened: all is saved, and `error` is what broke off the search, if any."""
 
 
 class Observers(Observer):
@@ -48,6 +73,11 @@ class Observers(Observer):
     def add(self, observer: Observer) -> None:
         """Tell another one too, after the others."""
         self._observers.append(observer)
+
+    def opened(self, search: Opened) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.opened(search)
 
     def started(self, state: State) -> None:
         """Tell all."""
@@ -64,21 +94,50 @@ class Observers(Observer):
         for observer in self._observers:
             observer.saved(rounds)
 
+    def cut(self, state: State) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.cut(state)
+
     def ended(self, result: Result) -> None:
         """Tell all."""
         for observer in self._observers:
             observer.ended(result)
 
+    def closed(self, error: BaseException | None) -> None:
+        """Tell all, even if one of them raises."""
+        with ExitStack() as stack:
+            for observer in reversed(self._observers):
+                stack.callback(observer.closed, error)
+
+
+@contextmanager
+def listening(observer: Observer, search: Opened) -> Iterator[None]:
+    """Tell an observer that the search is opened and, when the block ends, that it is closed."""
+    try:
+        observer.opened(search)
+        yield
+    except BaseException as error:
+        observer.closed(error)
+        raise
+    observer.closed(None)
+
 
 class History(Observer):
-    """Keeps the record of every round."""
+    """Keeps the record of every round, after those that were done before, and the latest state."""
 
-    def __init__(self) -> None:
-        self.records: list[RoundRecord] = []
+    def __init__(self, done: Iterable[RoundRecord] = ()) -> None:
+        self.records = list(done)
+        self.state: State | None = None
+
+    def started(self, state: State) -> None:
+        """Keep it."""
+        self.state = state
 
     def round(self, done: Round) -> None:
         """Keep it."""
         self.records.append(done.record)
+        self.state = done.after
 
 
 class Gauging(Observer):

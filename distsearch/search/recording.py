@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.runs.directory import Result, Run
+from distsearch.runs.directory import Result, Run, best_content
+from distsearch.runs.events import Event
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -29,6 +30,9 @@ class Recorder(Observer):
         self._named = named
         self._announce = announce
         self._state: State | None = None
+        self._crew = (0, 0)  # workers alive, and shards retried
+        self._events: list[Event] = []  # since the last save
+        self._cut: State | None = None  # if no round was finished
 
     def started(self, state: State) -> None:
         """Save the state: from here on, whatever happens, the search can be resumed."""
@@ -39,8 +43,16 @@ class Recorder(Observer):
         """Append the round to the history, and save if it is time to."""
         self._state = done.after
         self._run.record(done.record, done.losses)
+        if (done.workers, self._pool.retried) != self._crew:
+            self._crew = workers, retried = done.workers, self._pool.retried
+            row = done.record
+            self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=retried))
         if self._run.save_is_due:
             self._save()
+
+    def cut(self, state: State) -> None:
+        """Keep its best weights; what the search resumes from is the state before the round."""
+        self._cut = state
 
     def ended(self, result: Result) -> None:
         """Save, and write how the search has ended."""
@@ -59,7 +71,9 @@ class Recorder(Observer):
     def _save(self) -> None:
         if self._state is None:
             return
-        self._run.save(self._state, self._named(self._state.best.weights), self._pool.machines)
+        best = (self._cut or self._state).best
+        events, self._events = self._events, []
+        self._run.save(self._state, best_content(best, self._named(best.weights)), self._pool.machines, events)
         self._announce(self._state.round)
 
 

@@ -1,5 +1,6 @@
 """A stored run in use again: on its own data it continues, is published, or is verified."""
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,8 +8,7 @@ from itertools import islice
 
 from msgspec import structs
 
-from distsearch.config import RunConfig
-from distsearch.data.datasets import Dataset
+from distsearch.config import RunConfig, StopConfig
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import description
@@ -16,12 +16,15 @@ from distsearch.objectives.model import Model
 from distsearch.runs import names
 from distsearch.runs.directory import Run, StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.search.assembly import Assembly, assemble, read_data, with_storage
+from distsearch.search.assembly import Assembly, with_storage
 from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
+from distsearch.search.limits import EVALUATIONS, ROUNDS, SECONDS
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
-from distsearch.search.session import continue_run, publisher_of
+from distsearch.search.retrieval import NOTHING, Handed, own_assembly
+from distsearch.search.session import continue_run, publisher_of, source_of
+from distsearch.search.tracking import trackers, with_trackers
 from distsearch.settings import with_changes
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -35,12 +38,15 @@ class Resumption:
     stored: StoredRun
     state: State
     done: list[RoundRecord]
+    source: str  # where its data is now
     publisher: Publisher | None = None
 
     def run(self, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
         """Continue from the last checkpoint, to the same bytes as if the run had never stopped."""
         self.assembly.check()
-        run = Run.reopen(self.stored, len(self.done), self.assembly.config, self.assembly.strategy.settings)
+        observers = [*observers, *trackers(self.assembly.config.output.track, resumed=True)]
+        config, strategy = self.assembly.config, self.assembly.strategy
+        run = Run.reopen(self.stored, len(self.done), config, strategy.settings, self.source)
         with closing(run):
             interrupts = interrupts or Interrupts()
             return continue_run(self.assembly, run, self.state, self.done, observers, interrupts, self.publisher)
@@ -53,8 +59,13 @@ def prepare_to_resume(
     workers: int | None,
     force: bool,
     storage: str | None = None,
+    handed: Handed = NOTHING,
+    evaluations: int | None = None,
+    track: str | None = None,
 ) -> Resumption:
-    """The resumption of a run, with more rounds or seconds, and other workers or storage, where given.
+    """The resumption of a run, with more rounds, seconds or evaluations, other workers, storage or trackers, if given.
+
+    `handed` is what the run needs and does not hold, or whose place has changed.
 
     Raises RunError if its files do not fit together, if it has reached its limits, or if its bits could come out
     differently here: other data, or, unless forced, another version of distsearch, NumPy or BLAS. StorageError if it is
@@ -63,18 +74,20 @@ def prepare_to_resume(
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force continues all the same")
     names.check(stored.path.resolve().name)
-    assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers)
+    assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
     state = stored.state(assembly.strategy.state_type)
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")
-    config = with_storage(_extended(assembly.config, done, rounds, seconds), storage)
+    config = with_storage(_extended(assembly.config, done, rounds, seconds, evaluations), storage)
+    config = with_trackers(config, track)
     assembly = assembly.configured(config)
     if (reached := assembly.limits(done).already) and stored.result is not None:
-        raise RunError(f"{stored.path} has reached its limit ({reached}): give it more --rounds or --seconds")
+        raise RunError(f"{stored.path} has reached its limit ({reached}): {_more(reached)}")
     if publisher := publisher_of(config, stored.path, stored.manifest, state.round):
         publisher.check()
-    return Resumption(assembly, stored, state, done, publisher)
+    source = source_of(config) if handed.data else stored.manifest.source
+    return Resumption(assembly, stored, state, done, source, publisher)
 
 
 def publish(stored: StoredRun, storage: str | None) -> str:
@@ -91,7 +104,9 @@ def publish(stored: StoredRun, storage: str | None) -> str:
 
 
 def stored_model(stored: StoredRun) -> Model:
-    """The model that a run has found so far. RunError if its files do not fit together."""
+    """The model that a run has found so far. RunError if it has none, or if its files do not fit together."""
+    if not stored.manifest.data:
+        raise RunError(f"{stored.path} is the run of a function: expected a network's")
     try:
         return Model.of_tensors(stored.config.network, Schema.from_json(stored.manifest.data), stored.best())
     except (KeyError, ValueError) as error:
@@ -112,25 +127,29 @@ def other_machine(stored: StoredRun) -> str:
     return ""
 
 
-def own_assembly(stored: StoredRun, workers: int | None) -> Assembly:
-    """The assembly of a stored run, on its own data. RunError if that has changed since."""
-    crew = with_changes(stored.config.workers, "workers", count=workers)
-    return assemble(structs.replace(stored.config, workers=crew), read_own_data(stored))
+def _more(reached: str) -> str:
+    """What to type to go beyond a limit."""
+    if reached == EVALUATIONS:
+        return "give it more --evaluations"
+    if reached in (ROUNDS, SECONDS):
+        return "give it more --rounds or --seconds"
+    return "--start begins another run with its weights"
 
 
-def _extended(config: RunConfig, done: Sequence[RoundRecord], rounds: int | None, seconds: float | None) -> RunConfig:
-    """The configuration with that many more rounds and seconds than are done. SettingError if that cannot be."""
+def _extended(
+    config: RunConfig,
+    done: Sequence[RoundRecord],
+    rounds: int | None,
+    seconds: float | None,
+    evaluations: int | None = None,
+) -> RunConfig:
+    """The configuration with so many more rounds, seconds and evaluations than are done. SettingError if impossible."""
+    given = with_changes(StopConfig(), "stop", rounds=rounds, seconds=seconds, evaluations=evaluations)
     more: dict[str, float] = {}
-    if rounds is not None:
-        more["rounds"] = len(done) + rounds
-    if seconds is not None:
-        more["seconds"] = (done[-1].seconds if done else 0.0) + seconds
+    if given.rounds is not None:
+        more["rounds"] = len(done) + given.rounds
+    if given.seconds is not None:
+        more["seconds"] = (done[-1].seconds if done else 0.0) + given.seconds
+    if given.evaluations is not None:
+        more["evaluations"] = math.ceil(done[-1].passes if done else 0) + given.evaluations
     return structs.replace(config, stop=with_changes(config.stop, "stop", **more))
-
-
-def read_own_data(stored: StoredRun) -> Dataset:
-    """The data that a run was trained on. RunError if it has changed since."""
-    dataset = read_data(stored.config)
-    if dataset.fingerprint != stored.manifest.fingerprint:
-        raise RunError(f"{stored.config.data.source} is not the data that {stored.path} was trained on any more")
-    return dataset

@@ -1,6 +1,8 @@
 """One round: candidates are evaluated, the strategy is told, and at intervals its weights are measured."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf, isfinite
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -8,7 +10,8 @@ from numpy.typing import NDArray
 
 from distsearch.objectives.base import Measurement
 from distsearch.runs.history import Measured
-from distsearch.strategies.base import Answer, AnyStrategy, Best, State, losses_of
+from distsearch.search.noise import Noise
+from distsearch.strategies.base import Answer, AnyStrategy, Best, State, losses_of, lowest_of
 
 NOT_MEASURED = Measured()
 
@@ -41,13 +44,22 @@ class Rounds:
     """Runs rounds, and measures at intervals: the best weights' accuracy, if they have changed.
 
     With minibatches it measures the weights that the search stands for, on all examples. The best are chosen by that,
-    so it begins with round 1, continues with round `first`, and doubles from there up to the interval.
+    so it begins with round 1, continues with round `first`, and doubles from there up to the interval. `noise` looks at
+    the losses of every round.
     """
 
-    def __init__(self, strategy: AnyStrategy, workers: Answering, every: int, first: int | None = None) -> None:
+    def __init__(
+        self,
+        strategy: AnyStrategy,
+        workers: Answering,
+        every: int,
+        first: int | None = None,
+        noise: Noise | None = None,
+    ) -> None:
         self._strategy = strategy
         self._workers = workers
         self._every = every
+        self._noise = noise
         self._early = _early(every, first) if strategy.chosen_by_measuring else []
         self._best: Best | None = None  # that was measured last
         self._measured = NOT_MEASURED
@@ -55,15 +67,18 @@ class Rounds:
     def run(self, state: State) -> Outcome:
         """One round: evaluate, tell, and measure if it is due."""
         answers = self._workers.evaluate(state)
+        losses = losses_of(answers)
         after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
+        if self._noise is not None:
+            self._noise.look(state, after, losses)
         if not self._is_due(after):
-            return Outcome(losses_of(answers), after, NOT_MEASURED)
+            return Outcome(losses, after, NOT_MEASURED)
         if not self._strategy.chosen_by_measuring:
-            return Outcome(losses_of(answers), after, self._measured_best(after))
-        measured = measure(self._strategy, self._workers, after)
-        if measured.train_loss is None:
+            return Outcome(losses, after, self._measured_best(after))
+        found = self._workers.measure(self._strategy.proposed(after))
+        if found.choosing is None:
             raise AssertionError("what has minibatches has a loss")
-        return Outcome(losses_of(answers), self._strategy.measured(after, measured.train_loss), measured)
+        return Outcome(losses, self._strategy.measured(after, found.choosing), _all_of(found))
 
     def _is_due(self, after: State) -> bool:
         return after.round % self._every == 0 or after.round in self._early
@@ -86,7 +101,35 @@ def _early(every: int, first: int | None) -> list[int]:
 def measure(strategy: AnyStrategy, workers: Answering, state: State) -> Measured:
     """Accuracy of a state's best weights; or, where those are chosen by it, of the proposed ones, and their loss."""
     if strategy.chosen_by_measuring:
-        found = workers.measure(strategy.proposed(state))
-        return Measured(found.accuracy, found.test_accuracy, found.loss, found.metrics)
-    found = workers.measure(state.best.weights)
-    return Measured(found.accuracy, found.test_accuracy, metrics=found.metrics)
+        return _all_of(workers.measure(strategy.proposed(state)))
+    return _all_of(workers.measure(state.best.weights))._replace(train_loss=None)
+
+
+def _all_of(found: Measurement) -> Measured:
+    validation = found.validation_loss, found.validation_accuracy
+    return Measured(found.accuracy, found.test_accuracy, found.loss, *validation, found.metrics)
+
+
+def best_of_some(
+    strategy: AnyStrategy,
+    state: State,
+    answers: Sequence[tuple[int, Answer]],
+    measure_here: Callable[[NDArray[np.float32]], Measurement],
+) -> Best:
+    """The best of a round of which only some units were evaluated, each answer with its first unit.
+
+    Where these decide nothing, the center is measured; its loss stays infinite if that cannot be.
+    """
+    if strategy.chosen_by_measuring:
+        loss = measure_here(strategy.proposed(state)).choosing
+        measured: State = state if loss is None else strategy.measured(state, loss)
+        return measured.best
+    losses = np.full(strategy.units(state), inf)
+    for first, answer in answers:
+        losses[first : first + len(answer.losses)] = answer.losses
+    lowest = lowest_of(losses)
+    best = strategy.best(state, losses, lowest) if isfinite(losses[lowest]) else state.best
+    if isfinite(best.loss):
+        return best
+    loss = measure_here(state.center).loss
+    return best if loss is None else Best(state.center, loss, state.round, 0)

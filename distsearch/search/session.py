@@ -1,22 +1,28 @@
 """From an assembly to a result: the run's directory, the workers and the observers, for as long as a search takes."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, closing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from distsearch.config import RunConfig
-from distsearch.errors import SettingError
+from distsearch.data.datasets import is_built_in
+from distsearch.errors import DistsearchError, SettingError
 from distsearch.machine import description, one_thread
+from distsearch.objectives.function import VectorizedObjective
 from distsearch.runs.directory import Manifest, Run, removed_unless_begun
 from distsearch.runs.history import RoundRecord
+from distsearch.runs.layout import CHECKPOINT
 from distsearch.search.assembly import Assembly
-from distsearch.search.foreign_code import origins
+from distsearch.search.foreign_code import IN_MEMORY, origins
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found, search
-from distsearch.search.observers import Gauging, Observer, Observers
+from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening
 from distsearch.search.recording import Publishing, Recorder
+from distsearch.search.tracking import trackers, with_trackers
 from distsearch.storage import Address, Publisher, Storage, identity
 from distsearch.strategies.base import State
 from distsearch.workers.base import Pool
@@ -31,11 +37,14 @@ def run(assembly: Assembly, observers: Iterable[Observer] = (), interrupts: Inte
     KeyboardInterrupt if one comes before there are workers; SettingError if there is a limit that no search reaches.
     """
     _begin(assembly)
+    assembly = assembly.configured(with_trackers(assembly.config))
     config = assembly.config
+    observers = [*observers, *trackers(config.output.track)]
     manifest = _manifest(assembly)
     if storage := storage_of(config):
         storage.check(config.output.name)
-    directory = Run.create(config, assembly.strategy.settings, manifest, storage.has if storage else None)
+    taken = storage.has if storage else None
+    directory = Run.create(config, assembly.strategy.settings, manifest, taken, assembly.plan.start_file())
     with removed_unless_begun(directory.path), closing(directory):
         publisher = publisher_of(config, directory.path, manifest, 0)
         first = assembly.plan.first
@@ -48,9 +57,11 @@ def run_unrecorded(
     """As `run`, but nothing is kept on disk."""
     _begin(assembly)
     interrupts = interrupts or Interrupts()
+    observer = Observers([*observers, *trackers(assembly.config.output.track)])
     with ExitStack() as opened:
         pool = _opened_pool(assembly, (), opened, interrupts)
-        return search(assembly, pool, assembly.plan.first, (), Observers(observers), interrupts)
+        opened.enter_context(listening(observer, _about(assembly, partial(_manifest, assembly))))
+        return search(assembly, pool, assembly.plan.first, (), observer, interrupts)
 
 
 def continue_run(
@@ -73,6 +84,8 @@ def continue_run(
         pool = _opened_pool(assembly, done, opened, interrupts)
         if pool.on_cluster:
             others.add(_gauging(directory.path.name, pool))
+        opened.enter_context(_kept_in(directory.path))
+        opened.enter_context(listening(others, _about(assembly, lambda: directory.manifest, done, directory.path)))
         recorder = opened.enter_context(Recorder(directory, pool, assembly.plan.named, others.saved))
         observer = Observers([recorder, others])
         found = search(assembly, pool, state, done, observer, interrupts, directory.path.name)
@@ -94,6 +107,28 @@ def _opened_pool(assembly: Assembly, done: Sequence[RoundRecord], opened: ExitSt
     return pool
 
 
+def _about(
+    assembly: Assembly,
+    manifest: Callable[[], Manifest],
+    done: Sequence[RoundRecord] = (),
+    path: Path | None = None,
+) -> Opened:
+    return Opened(assembly.config, assembly.strategy.settings, manifest, assembly.plan.named, done, path)
+
+
+@contextmanager
+def _kept_in(path: Path) -> Iterator[None]:
+    """While entered, what others raise (callbacks) names the run that it broke off, if that can be continued."""
+    try:
+        yield
+    except DistsearchError:
+        raise
+    except Exception as error:
+        if (path / CHECKPOINT).exists():
+            error.add_note(f"The run up to here is kept in {path}.")
+        raise
+
+
 def _gauging(run: str, pool: Pool) -> Observer:
     from distsearch.workers.ray.metrics import Gauges  # imports Ray
 
@@ -109,7 +144,15 @@ def _manifest(assembly: Assembly) -> Manifest:
         fingerprint=assembly.fingerprint,
         data=assembly.schema,
         code=origins(assembly.config),
+        source=source_of(assembly.config),
+        vectorized=isinstance(assembly.objective, VectorizedObjective),
     )
+
+
+def source_of(config: RunConfig) -> str:
+    """The absolute path of a configuration's data, from wherever it is needed again; empty if it is no file."""
+    source = config.data.source
+    return os.path.abspath(source) if source != IN_MEMORY and not is_built_in(source) else ""
 
 
 def storage_of(config: RunConfig) -> Storage | None:

@@ -5,6 +5,8 @@ in the rounds that are asked for, all candidates are evaluated again as well.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from math import inf
 from random import SystemRandom
 from typing import Any, NamedTuple
@@ -23,14 +25,16 @@ from distsearch.runs import checkpoints
 from distsearch.runs.directory import StoredRun, best_content
 from distsearch.runs.documents import named
 from distsearch.runs.history import Entry, Measured, RoundRecord
-from distsearch.runs.layout import BEST, CHECKPOINT, PREVIOUS, RESULT
-from distsearch.search.assembly import Assembly, plan_network
-from distsearch.search.resumption import own_assembly
-from distsearch.search.rounds import NOT_MEASURED, Outcome, Rounds, measure
+from distsearch.runs.layout import BEST, CHECKPOINT, PREVIOUS, RESULT, START
+from distsearch.search.assembly import Assembly, Plan, plan_function, plan_network
+from distsearch.search.first_weights import flat
+from distsearch.search.retrieval import own_assembly
+from distsearch.search.rounds import NOT_MEASURED, Outcome, Rounds, best_of_some, measure
 from distsearch.strategies.base import Answer, AnyStrategy, State, losses_of
 from distsearch.workers.base import Pool
+from distsearch.workers.requests import EvaluateRound, Part
 
-_GIVEN = {"candidates", "passes", "seconds"}  # what a round has cost; its losses are counted where they are read
+_GIVEN = {"candidates", "passes", "seconds", "noisy"}  # what a round has cost, and what workers have shown
 _DECIDED = [name for name in RoundRecord.__struct_fields__ if name not in _GIVEN]
 
 Losses = NDArray[np.float64]
@@ -52,6 +56,11 @@ class Verdict(msgspec.Struct, frozen=True):
     tried: list[int]  # rounds whose candidates were evaluated again
     differences: list[str]
 
+    @property
+    def identical(self) -> bool:
+        """Whether everything came out bit for bit."""
+        return not self.differences
+
 
 def sample(rounds: int, count: int) -> set[int]:
     """So many of the rounds, the first and the last among them; others every time, so that no round is safe."""
@@ -67,13 +76,8 @@ class Replay:
     """
 
     def __init__(self, stored: StoredRun) -> None:
-        if not stored.manifest.data:
-            raise RunError(f"{stored.path} was started from Python: its first weights are not recorded")
         self.stored = stored
-        schema = Schema.from_json(stored.manifest.data)
-        network = network_for(stored.config.network, schema)
-        loss = losses.create_for(stored.config.network, schema.classes, schema.outputs)
-        self.plan = plan_network(stored.config, network, loss, stored.manifest.examples)
+        self.plan = _plan(stored)
 
     def steps(self, pool: Pool | None = None) -> Iterator[Step]:
         """The rounds in their order; the workers are only asked for what is not recorded.
@@ -102,7 +106,23 @@ class Replay:
             for difference in decided_differently(step):
                 raise RunError(f"{self.stored.path}, {difference}")
             state = step.outcome.after
-        return checkpoints.encode(*best_content(state, self.plan.named(state.best.weights)))
+        if state is self.plan.first:
+            raise RunError(f"{self.stored.path} has not finished one round: nothing is recorded of its best weights")
+        return checkpoints.encode(*best_content(state.best, self.plan.named(state.best.weights)))
+
+
+def _plan(stored: StoredRun) -> Plan:
+    """The plan that a run was begun with, from its records alone."""
+    manifest, start = stored.manifest, stored.start()
+    if manifest.data:
+        schema, settings = Schema.from_json(manifest.data), stored.config.network
+        scored = losses.create_for(settings, schema.classes, schema.outputs)
+        weights, known = start or (None, {})
+        network = network_for(settings, schema)
+        return plan_network(stored.config, network, manifest.examples, weights, known.get("loss"), scored)
+    if start is None:
+        raise RunError(f"{stored.path} was started from Python by an older distsearch: its first weights are not kept")
+    return plan_function(stored.config, flat(start[0]["weights"], manifest.weights))
 
 
 def replay(stored: StoredRun) -> bytes:
@@ -134,7 +154,10 @@ class _Recorded:
         record = self.entry.record
         if self._strategy.chosen_by_measuring and record.train_loss is None:
             raise RunError(f"round {record.round}: expected a train loss in its record")
-        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy, record.metrics)
+        validation = record.validation_loss, record.validation_accuracy
+        return Measurement(
+            record.train_loss, record.accuracy, None, record.test_accuracy, *validation, metrics=record.metrics
+        )
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._strategy.weighted_noise(state, coefficients)
@@ -145,7 +168,7 @@ def verify(replay: Replay, assembly: Assembly, chosen: Collection[int], progress
 
     assembly is the run's own, on its own data. progress hears of every round. RunError if a file is damaged.
     """
-    differences: list[str] = []
+    differences = _begun_differently(replay.plan, assembly.plan)
     tried: list[int] = []
     rounds = 0
     kept = _Kept(replay)
@@ -162,7 +185,20 @@ def verify(replay: Replay, assembly: Assembly, chosen: Collection[int], progress
             kept.compare(step.outcome.after)
             rounds += 1
             progress(number)
+        if not rounds and kept.cut_short:
+            kept.compare(_cut_short(replay, pool))
     return Verdict(replay.stored.path.name, rounds, tried, differences + kept.differences())
+
+
+def _cut_short(replay: Replay, pool: Pool) -> State:
+    """The state before the first round, which was not finished, with the best of it that its file names."""
+    first, strategy = replay.plan.first, replay.plan.strategy
+    index = int(checkpoints.read(replay.stored.path / BEST)[1]["index"])
+    request = EvaluateRound(first)
+    boundaries = request.boundaries(strategy, pool.objective)
+    tile = next((pair for pair in pairwise(boundaries) if pair[0] <= index < pair[1]), None)
+    answers = [] if tile is None else [(tile[0], answer) for answer in pool.sweep(Part(request, tile))]
+    return replace(first, best=best_of_some(strategy, first, answers, pool.objective.measure))
 
 
 def decided_differently(step: Step) -> list[str]:
@@ -183,6 +219,13 @@ def decided_differently(step: Step) -> list[str]:
         for name in _DECIDED
         if not _equal(getattr(made, name), getattr(recorded, name))
     ]
+
+
+def _begun_differently(recorded: Plan, made: Plan) -> list[str]:
+    there, here = recorded.first.best.loss, made.first.best.loss
+    if there == here:
+        return []
+    return [f"{START}: the loss of the given first weights is recorded as {there!r}, now {here!r}"]
 
 
 def _scored_differently(number: int, recorded: Losses, losses: Losses) -> list[str]:
@@ -236,6 +279,11 @@ class _Kept:
                 del self._files[name]
                 self._found += [f"{name}: {part} is not that of round {state.round}" for part in _others(stored, made)]
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the best weights are of no state so far: of a round that was not finished, if it is the first."""
+        return BEST in self._files
+
     def differences(self) -> list[str]:
         """A sentence for each part that is another, and for each file whose state has not come up."""
         missing = [f"{name} is of a state that the history does not reach" for name in self._files]
@@ -244,7 +292,7 @@ class _Kept:
     def _ended_differently(self) -> list[str]:
         if self._result is None:
             return []
-        result, made = self._result, best_content(self._last, {})[1]
+        result, made = self._result, best_content(self._last.best, {})[1]
         recorded = {"loss": result.loss, "round": result.best_round, "index": result.best_index}
         return [
             f"{RESULT}: {name} is recorded as {recorded[name]}, but comes out as {made[name]}"
@@ -261,7 +309,7 @@ class _Kept:
             return None
         if (scalars.get("loss") == named(inf)) != (best.loss == inf):  # the start, or the center of round 0
             return None
-        return best_content(state, self._plan.named(best.weights))
+        return best_content(best, self._plan.named(best.weights))
 
 
 def _others(stored: checkpoints.Content, made: checkpoints.Content) -> list[str]:

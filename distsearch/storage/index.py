@@ -97,10 +97,15 @@ def read_index(place: Place) -> Index | None:
 
 
 def identity(manifest: Manifest, seed: int) -> str:
-    """A checksum that identifies a run: over its manifest, without its workers' machines, and its seed."""
+    """A checksum that identifies a run: over its seed and its manifest, without its workers' machines.
+
+    The place of its data is left out too: it may move. What is in it has a fingerprint.
+    """
     made: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(manifest, workers=()))
-    if not made["code"]:  # manifests of version 0.1 had no such field
-        del made["code"]
+    del made["source"]
+    for later in ("code", "vectorized"):  # fields that older manifests do not have
+        if not made[later]:
+            del made[later]
     return checksum([msgspec.json.encode((made, seed), order="deterministic")])
 
 

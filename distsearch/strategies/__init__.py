@@ -37,6 +37,14 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
     {strategy.name: strategy for strategy in _OURS},
     _is_strategy,
     "a subclass of distsearch.strategies.base.Strategy",
+    {
+        **dict.fromkeys(("hc", "hillclimb", "hillclimbing", "hill-climbing"), HillClimb.name),
+        **dict.fromkeys(("random", "randomsearch"), RandomSearch.name),
+        **dict.fromkeys(("sa", "simulated-annealing"), Annealing.name),
+        **dict.fromkeys(("cma", "cmaes"), CmaEs.name),
+        **dict.fromkeys(("es", "openes", "open-es", "evolution-strategies"), EvolutionStrategy.name),
+        **dict.fromkeys(("np", "nodeperturbation"), NodePerturbation.name),
+    },
 )
 
 AUTO = "auto"

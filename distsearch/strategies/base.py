@@ -190,6 +190,10 @@ class Strategy(ABC, Generic[S, T]):
         """The cost of the round, in forward passes over its examples: one per unit."""
         return float(self.units(state))
 
+    def center_loss(self, losses: Losses) -> float:
+        """The loss of the round's center on its examples, from those of the units, (units,)."""
+        return float(losses[0])
+
     def tell(self, state: T, answers: Sequence[Answer], weighted_noise: WeightedNoise) -> T:
         """The next round's state, from answers in index order. Raises ObjectiveError if no loss is finite.
 
@@ -199,8 +203,7 @@ class Strategy(ABC, Generic[S, T]):
         lowest = lowest_of(losses)
         if not math.isfinite(losses[lowest]):
             raise ObjectiveError(
-                f"round {state.round}: none of the {len(losses)} candidates has a finite loss; "
-                "try a smaller --sigma, or --scale if the features are large"
+                f"round {state.round}: none of the {len(losses)} candidates has a finite loss; try a smaller --sigma"
             )
         best = state.best if self.chosen_by_measuring else self.best(state, losses, lowest)
         return self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)

@@ -24,6 +24,7 @@ from distsearch.strategies.base import (
     Answer,
     Array,
     Best,
+    Losses,
     RoundResult,
     Strategy,
     decided,
@@ -135,6 +136,14 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         """The number of slices of the batch, times the parts of the nodes; or the replicas, if they go apart."""
         return self.settings.replicas if self._apart else self._gradient_units
 
+    def center_loss(self, losses: Losses) -> float:
+        """The mean over the round's examples; over the replicas, if they go apart."""
+        if self._apart:
+            return float(losses.mean())
+        of_slices = losses[:: len(self._parts)]
+        ends = np.minimum(self._slice * np.arange(1, len(of_slices) + 1), self.task.batch)
+        return float(of_slices @ np.diff(ends, prepend=0) / self.task.batch)
+
     def boundaries(self, state: NodePerturbationState, objective: Objective) -> Sequence[int]:
         """Every unit is a tile of its own."""
         return range(self.units(state) + 1)
@@ -188,7 +197,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
             first, last = max(lo, start), min(hi, start + len(parts))
             examples = slice(number * self._slice, min((number + 1) * self._slice, self.task.batch))
             experiments = objective.nodes.experiments(state.center, draw, examples)
-            losses[first - lo : last - lo] = experiments.losses.mean(dtype=np.float64)
+            losses[first - lo : last - lo] = experiments.loss
             ends = parts.moves[first - start : last - start + 1]
             drawn = signs(state.seed, Stream.SIGNS, draw, number, ends[0], ends[-1], self._slice)
             drawn = drawn[:, : examples.stop - examples.start]

@@ -1,6 +1,7 @@
 """The seam between the search and whoever evaluates its candidates."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import inf
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,14 @@ from distsearch.workers.requests import EvaluateRound, MeasureWeights, Request, 
 
 
 class TimeIsUpError(Exception):
-    """The time of the search is over: the round that was asked for last is given up."""
+    """The time of the search is over: the round that was asked for last is given up.
+
+    `answers` are those to some of its units, each with the first unit.
+    """
+
+    def __init__(self, answers: Sequence[tuple[int, Answer]] = ()) -> None:
+        super().__init__()
+        self.answers = answers
 
 
 class Pool(ABC):
@@ -30,6 +38,9 @@ class Pool(ABC):
 
     deadline = inf
     """When, by time.monotonic, the evaluation of a round is given up: TimeIsUpError."""
+
+    awaits_one = False
+    """Whether it is not given up before there is an answer to some of its units."""
 
     def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
         keep_memory()

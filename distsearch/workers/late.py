@@ -8,7 +8,7 @@ is time left for it. Whoever evaluates a round, the results are the same to the 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 from statistics import median
 from threading import Event, Lock, Thread
@@ -18,10 +18,10 @@ from distsearch.errors import DistsearchError
 from distsearch.machine import cores
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
-from distsearch.workers.base import Pool
+from distsearch.workers.base import Pool, TimeIsUpError
 from distsearch.workers.pieces import Pieces
 from distsearch.workers.place import OPENING
-from distsearch.workers.requests import EvaluateRound, Request
+from distsearch.workers.requests import EvaluateRound, Part, Request
 
 LOG = logging.getLogger(__name__)
 
@@ -70,7 +70,9 @@ class LatePool(Pool):
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request, here or by the workers, or its beginning here and the rest by them."""
         if (pool := self._joined()) is not None:
-            return pool.sweep(request)
+            answered = pool.sweep(request)
+            self.retried = pool.retried
+            return answered
         if not isinstance(request, EvaluateRound):
             return [self.answered_here(request)]
         if self._began is None:
@@ -94,17 +96,24 @@ class LatePool(Pool):
         """The workers' pool once they have come; from then on they are asked."""
         self._pool = self._arrived
         if self._pool is not None:
-            self._pool.deadline = self.deadline
+            self._pool.deadline, self._pool.awaits_one = self.deadline, self.awaits_one
         return self._pool
 
     def _answered_until_joined(self, request: Request) -> list[Any]:
         """Answers from here, a few tiles at a time, until workers have joined; from then on theirs."""
         answers: list[Any] = []
-        for at, answer in self._pieces.answers(request, self.deadline):
+        for at, answer in self._pieces.answers(request, self.deadline, self.awaits_one):
             answers.append(answer)
             if at < self._pieces.tiles and (pool := self._joined()) is not None:
-                return answers + pool.sweep(Rest(request, request.boundaries(self.strategy, self.objective)[at:]))
+                return answers + self._by_workers(pool, request, at)
         return answers
+
+    def _by_workers(self, pool: Pool, request: Request, at: int) -> list[Any]:
+        """The workers' answers from one of the request's boundaries on."""
+        try:
+            return pool.sweep(Part(request, request.boundaries(self.strategy, self.objective)[at:]))
+        except TimeIsUpError as error:
+            raise TimeIsUpError([*self._pieces.answered, *error.answers]) from None
 
     def _open_if_it_pays(self) -> None:
         """Start the workers once rounds are long enough for them, while there is time enough left."""
@@ -137,26 +146,3 @@ class LatePool(Pool):
             return False
         left = min((self._horizon.rounds - self._rounds) * usual, self._horizon.seconds - (now - (self._began or now)))
         return left >= START_SECONDS
-
-
-class Rest(Request):
-    """What is left of a request, from one of its boundaries on."""
-
-    def __init__(self, whole: Request, boundaries: Sequence[int]) -> None:
-        self._whole = whole
-        self._boundaries = boundaries
-        self.kind = whole.kind
-        self.evaluates = whole.evaluates
-        self.begin = boundaries[0]
-
-    def boundaries(self, strategy: AnyStrategy, objective: Objective) -> Sequence[int]:
-        """The boundaries that are left."""
-        return self._boundaries
-
-    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> Any:
-        """The answer for lo to hi."""
-        return self._whole.answer(strategy, objective, lo, hi)
-
-    def outgoing(self, strategy: AnyStrategy) -> Request:
-        """The whole request as workers need it: they are sent ranges of it."""
-        return self._whole.outgoing(strategy)

@@ -23,4 +23,4 @@ class LocalPool(Pool):
         """The answer to a request, as one range; in pieces if there is a deadline, so that it holds."""
         if isinf(self.deadline) or not isinstance(request, EvaluateRound):
             return [self.answered_here(request)]
-        return [answer for _, answer in self._pieces.answers(request, self.deadline)]
+        return [answer for _, answer in self._pieces.answers(request, self.deadline, self.awaits_one)]

@@ -21,19 +21,23 @@ class Pieces:
         self._objective = objective
         self.tiles = 0
         """The tiles of the latest request."""
+        self.answered: list[tuple[int, Any]] = []
+        """Its answers so far, each with the unit where it begins."""
         self._size = 1  # of the next piece, in tiles
 
-    def answers(self, request: Request, deadline: float = inf) -> Iterator[tuple[int, Any]]:
+    def answers(self, request: Request, deadline: float = inf, awaits_one: bool = False) -> Iterator[tuple[int, Any]]:
         """The answers to pieces in a row, each with the number of the boundary where it ends.
 
-        Raises TimeIsUpError once `deadline` (by time.monotonic) has passed and something is left.
+        Raises TimeIsUpError once `deadline` (by time.monotonic) has passed and something is left; if it awaits one, not
+        before the first answer.
         """
         boundaries = request.boundaries(self._strategy, self._objective)
         self.tiles, at = len(boundaries) - 1, 0
+        self.answered = []
         while at < self.tiles:
             began = time.monotonic()
-            if began >= deadline:
-                raise TimeIsUpError
+            if began >= deadline and (self.answered or not awaits_one):
+                raise TimeIsUpError(self.answered)
             to = min(at + self._size, self.tiles)
             answer = request.answer(self._strategy, self._objective, boundaries[at], boundaries[to])
             took = time.monotonic() - began
@@ -41,5 +45,6 @@ class Pieces:
                 self._size = max(self._size, min(2 * (to - at), self.tiles))
             elif took > 2 * PIECE_SECONDS:
                 self._size = max(1, (to - at) // 2)
+            self.answered.append((boundaries[at], answer))
             at = to
             yield at, answer

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.candidates.base import Dense
 from distsearch.objectives.base import Objective, Sums
 from distsearch.strategies.base import Answer, AnyStrategy, State, noise_ranges
 from distsearch.strategies.sums import Subtree
@@ -101,3 +102,45 @@ class SumNoise(Request):
     def outgoing(self, strategy: AnyStrategy) -> "SumNoise":
         """With the state as workers need it."""
         return SumNoise(strategy.outgoing(self.state), self.coefficients)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateAgain(Request):
+    """Evaluate the same weights, (n,), several times, as candidates of a round."""
+
+    kind = "again"
+    weights: NDArray[np.float32]
+    round_number: int
+    times: int
+
+    def boundaries(self, strategy: AnyStrategy, objective: Objective) -> Sequence[int]:
+        """Tiles."""
+        return [*range(0, self.times, objective.tiling.candidates), self.times]
+
+    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> NDArray[np.float64]:
+        """The losses of the evaluations lo to hi, (hi - lo,)."""
+        same = Dense(np.repeat(self.weights[np.newaxis], hi - lo, axis=0))
+        return objective.losses(same, self.round_number)
+
+
+class Part(Request):
+    """A part of a request: what lies between some of its boundaries, one after another."""
+
+    def __init__(self, whole: Request, boundaries: Sequence[int]) -> None:
+        self._whole = whole
+        self._boundaries = boundaries
+        self.kind = whole.kind
+        self.evaluates = whole.evaluates
+        self.begin = boundaries[0]
+
+    def boundaries(self, strategy: AnyStrategy, objective: Objective) -> Sequence[int]:
+        """Those given."""
+        return self._boundaries
+
+    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> Any:
+        """The answer for lo to hi."""
+        return self._whole.answer(strategy, objective, lo, hi)
+
+    def outgoing(self, strategy: AnyStrategy) -> Request:
+        """The whole request as workers need it: they are sent ranges of it."""
+        return self._whole.outgoing(strategy)

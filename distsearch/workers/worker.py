@@ -5,6 +5,7 @@ import platform
 import signal
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from distsearch.machine import description, keep_memory, use_one_thread
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.parcels import unpacked
+from distsearch.workers.printed import listened_to
 from distsearch.workers.requests import Request
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -44,10 +46,11 @@ class Worker:
         return self._latest[1] if self._latest is not None and self._latest[0] == number else None
 
     def answer(self, number: int, request: Request, lo: int, hi: int) -> tuple[Any, float]:
-        """The answer for lo to hi of a request, and the seconds that it took."""
+        """The answer for lo to hi of a request, with what the user's code printed, and the seconds that it took."""
         self._latest = number, request
         began = time.perf_counter()
-        answer = request.answer(self._strategy, self._objective, lo, hi)
+        work = partial(request.answer, self._strategy, self._objective, lo, hi)
+        answer = listened_to(work) if self._objective.foreign else work()
         return answer, time.perf_counter() - began
 
 

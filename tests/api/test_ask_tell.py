@@ -109,7 +109,7 @@ def test_losses_that_nobody_asked_for_are_refused():
 @pytest.mark.parametrize(
     ("strategy", "start", "settings", "error", "sentence"),
     [
-        ("cma", [0.0], {}, SettingError, "unknown strategy 'cma': did you mean 'cma-es'"),
+        ("cma-e", [0.0], {}, SettingError, "unknown strategy 'cma-e': did you mean 'cma-es'"),
         ("node-perturbation", [0.0], {}, SettingError, "moves the nodes of a network"),
         ("cma-es", [[0.0]], {}, DataError, "finite weights of shape"),
         ("cma-es", [0.0, math.nan], {}, DataError, "finite weights of shape"),

@@ -1,18 +1,24 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
 from problems import sphere
+from scipy import sparse
+from waiting import awaited
 
 import distsearch
 from distsearch.config import NetworkConfig
 from distsearch.data.datasets import from_arrays
-from distsearch.errors import DataError, ObjectiveError, SettingError
+from distsearch.errors import DataError, ObjectiveError, SettingError, TooLargeError
 from distsearch.objectives.model import Model
 from distsearch.randomness import Stream, noise
-from distsearch.runs.directory import StoredRun, run_paths
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.layout import run_paths
 from distsearch.strategies.base import State
+from distsearch.workers import late
+from distsearch.workers.place import OPENING
 
 
 @pytest.fixture
@@ -108,15 +114,28 @@ def test_labels_that_are_dates_are_refused_by_name():
         distsearch.search([[1], [2]], dates, workers=0)
 
 
-def test_features_that_should_be_standardised_are_logged(xor, caplog):
+def test_features_that_should_be_centred_are_logged(xor, caplog):
     X, y = xor
-    distsearch.search(1000 * X, y, rounds=1, workers=0)
+    distsearch.search(X + 1, y, rounds=1, workers=0, loss="classification-error")
     (record,) = caplog.records
     assert (record.name.partition(".")[0], record.levelname) == ("distsearch", "WARNING")
-    assert "scale=True standardises" in record.getMessage()
+    assert 'scale="yes" standardises' in record.getMessage()
     caplog.clear()
-    distsearch.search(1000 * X, y, rounds=1, workers=0, scale=True)
+    distsearch.search(X + 1, y, rounds=1, workers=0, loss="classification-error", scale=True)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("size", [1e5, 1e-5])
+def test_features_and_targets_of_any_size_are_learnt_alike_and_come_back_in_their_own(xor, size):
+    X = np.asarray(xor[0], np.float64)
+    y = 3 * X[:, 0] - X[:, 1] + 20
+    settings = {"rounds": 60, "workers": 0, "layers": [8], "strategy": "node-perturbation", "scale": "yes"}
+    one, other = distsearch.search(X, y, **settings), distsearch.search(X / size, y * size, **settings)
+    assert one.score(X, y) > 0.9
+    assert other.score(X / size, y * size) == pytest.approx(one.score(X, y), abs=1e-4)
+    assert other.loss == pytest.approx(one.loss * size**2, rel=1e-3)
+    assert other.loss == pytest.approx(np.mean((other.predict(X / size) - y * size) ** 2), rel=1e-3)
+    assert other.evaluate(X / size, y * size).loss == pytest.approx(other.loss, rel=1e-6)
 
 
 def test_numbers_are_fitted_in_regression():
@@ -132,6 +151,29 @@ def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
     X, y = xor
     alone, pool = (distsearch.search(X, y, layers=[8], rounds=20, workers=workers, start="he") for workers in (0, 2))
     assert pool.weights.tobytes() == alone.weights.tobytes()
+
+
+@pytest.mark.slow
+def test_where_others_hold_all_cores_the_search_continues_in_the_driver(xor, said, monkeypatch, ray_with_three_cpus):
+    import ray
+
+    class Holding:
+        def holds(self):
+            return True
+
+    monkeypatch.setattr(late, "START_SECONDS", 0.1)
+    monkeypatch.setattr(late, "SHORTEST_ROUND", 0.0)
+    holding = [ray.remote(num_cpus=1)(Holding).remote() for _ in range(3)]
+    assert ray.get([actor.holds.remote() for actor in holding]) == [True] * 3
+    result = distsearch.search(*xor, layers=[8], seconds=2, population=128)
+    assert result.summary.reason == "seconds"
+    assert result.summary.rounds > 1
+    assert said == ["the Ray cluster's CPUs (3) are all taken: the search continues in this process until one is free"]
+    for actor in holding:
+        ray.kill(actor)
+    awaited(
+        "the workers that came too late to be gone", lambda: OPENING not in [each.name for each in enumerate_threads()]
+    )
 
 
 def test_a_function_is_minimized():
@@ -201,10 +243,10 @@ def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(t
     ("call", "sentence"),
     [
         (lambda: distsearch.search([[1], [2]], [0, 0], workers=0), "2 classes"),
-        (lambda: distsearch.search([[1], [float("nan")]], [0, 1], workers=0), "finite|NaN|nan"),
+        (lambda: distsearch.search([[1], [float("inf")]], [0, 1], workers=0), "finite"),
         (lambda: distsearch.search([[1], [2]], [0, 1, 2], workers=0), "3"),
-        (lambda: distsearch.minimize(sphere, [[1.0]], workers=0), "expected start to be finite weights"),
-        (lambda: distsearch.minimize(sphere, [], workers=0), "expected start to be finite weights"),
+        (lambda: distsearch.minimize(sphere, [[1.0]], workers=0), "start: expected finite weights"),
+        (lambda: distsearch.minimize(sphere, [], workers=0), "start: expected finite weights"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(call, sentence):
@@ -224,9 +266,58 @@ def test_an_accuracy_to_reach_is_refused_where_there_is_none(search):
         search(target_accuracy=0.9, workers=0, rounds=1)
 
 
-def test_an_unknown_setting_is_refused_with_those_there_are():
-    with pytest.raises(SettingError, match="unknown setting 'lairs'.* expected one of adapt, ladder"):
-        distsearch.search([[1], [2]], [0, 1], lairs=[3], workers=0)
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"lairs": [3]}, "^unknown setting 'lairs': did you mean 'layers'"),
+        ({"populaton": 3}, "^unknown setting 'populaton': did you mean 'population'"),
+        (
+            {"rate": 0.1},
+            "^rate: a setting of evolution-strategy, node-perturbation, not of hill-climb; .* as strategy$",
+        ),
+        ({"strategy": "auto", "sigmma": 1.0}, "^unknown setting 'sigmma': did you mean 'sigma'"),
+        ({"workers": -1}, "^workers: expected a whole number >= 0, got -1"),
+        ({"rounds": "5"}, "^rounds: expected a whole number, got '5'"),
+        ({"sigma": float("nan")}, "sigma: expected a finite number, got nan"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_refused_by_its_name(settings, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        distsearch.search([[1], [2]], [0, 1], **{"workers": 0, **settings})
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "sentence"),
+    [
+        ((row for row in [[1], [2]]), [0, 1], r"expected features as an array, got <generator .*; make a list of it"),
+        ([[1], [2]], {"a": 1}, r"expected targets as an array, got {'a': 1}"),
+        (None, [0, 1], "expected features as an array, got None"),
+        ([[1], [2]], None, "expected targets as an array, got None"),
+        ([[1], [2, 3]], [0, 1], "expected features that form an array"),
+        ([[1j], [2j]], [0, 1], "expected numeric features, got complex128"),
+        ([1, 2], [0, 1], r"expected features of shape \(examples, features\), got \(2,\)"),
+        ([], [], "expected features of shape|at least one example"),
+        (np.zeros((2, 0)), [0, 1], "at least one example with at least one feature"),
+        ([[1], [np.inf]], [0, 1], "index 1: expected a finite number .* got inf"),
+        ([[1], [2]], [0, np.nan], "index 1: expected a finite number .* got nan"),
+        ([[1], [2]], [0], "expected one target per example, got 1 for 2 examples"),
+    ],
+)
+def test_arrays_that_are_none_are_refused_in_a_sentence(X, y, sentence):
+    with pytest.raises(DataError, match=sentence):
+        distsearch.search(X, y, workers=0, rounds=1)
+
+
+def test_a_sparse_matrix_is_made_dense(xor):
+    X, y = xor
+    dense = distsearch.search(X, y, rounds=3, workers=0)
+    for matrix in (sparse.csr_matrix(X), sparse.coo_array(X)):
+        found = distsearch.search(matrix, y, rounds=3, workers=0)
+        assert found.weights.tobytes() == dense.weights.tobytes()
+        assert found.predict(matrix).tolist() == dense.predict(X).tolist()
+    huge = sparse.coo_array(([1.0], ([0], [0])), shape=(10**6, 10**9))
+    with pytest.raises(TooLargeError, match=r"features of shape \(1000000, 1000000000\) as a dense array"):
+        distsearch.search(huge, np.zeros(10**6), workers=0)
 
 
 def test_features_that_differ_from_those_trained_on_are_refused(xor):

@@ -44,7 +44,7 @@ def test_ctrl_c_saves_the_run_and_is_raised_again(tmp_path):
 
 
 def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
-    from distsearch.api import functions
+    from distsearch.api import outcome
 
     class Killing(History):
         def round(self, done):
@@ -52,7 +52,7 @@ def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
             if done.record.round == 3:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(functions, "History", Killing)
+    monkeypatch.setattr(outcome, "History", Killing)
     with pytest.raises(KeyboardInterrupt):
         distsearch.search([[0.0], [1.0]], [0, 1], rounds=ENDLESS, workers=0, name="a", runs=str(tmp_path))
     assert StoredRun(tmp_path / "a").result.rounds == 4

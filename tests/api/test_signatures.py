@@ -15,6 +15,7 @@ PROGRAM = """
 import numpy as np
 
 import distsearch
+from distsearch.search.verification import Verdict
 
 X, y = np.zeros((4, 2)), np.array([0, 1, 0, 1])
 result = distsearch.search(X, y, layers=64, strategy="hill-climb", population=8, runs="here", seconds=None)
@@ -22,9 +23,20 @@ accuracy: float | None = result.accuracy
 loss: float = distsearch.minimize(np.sum, [0.0], sigma=0.5, callbacks=[lambda record: record.best_loss < 1]).loss
 best = distsearch.Optimizer("cma-es", [0.0], sigma=0.5).best
 again: distsearch.Optimizer = distsearch.Optimizer.load("file")
+fitted: distsearch.SearchClassifier = distsearch.SearchClassifier(64, rounds=9).fit(X, y, sample_weight=[1, 2, 1, 1])
+weighted: float = distsearch.search(X, y, sample_weight=[1, 2, 1, 1], class_weight={0: 2.0}).loss
+tuned = distsearch.search(X, y, start=result, sample_weight=np.ones(4)).predict(X)
+accuracy = distsearch.resume("run", X, y, rounds=5).accuracy
+center = distsearch.resume("run", function=np.sum, seconds=1.5).center
+verdict: Verdict = distsearch.verify("run", X, y, rounds="all")
+same: bool = verdict.identical
 reveal_type(distsearch.load("file").history[0].best_loss)
 """
-WRONG = PROGRAM.replace("layers=64", "layers=6.5").replace("population=8", 'population="many"')
+WRONG = (
+    PROGRAM.replace("layers=64", "layers=6.5")
+    .replace("population=8", 'population="many"')
+    .replace('rounds="all"', 'rounds="some"')
+)
 
 
 def test_the_stub_is_made_from_the_settings(monkeypatch):
@@ -32,22 +44,24 @@ def test_the_stub_is_made_from_the_settings(monkeypatch):
     import signatures
 
     assert signatures.STUB.read_text(encoding="utf-8") == signatures.stub(), "run scripts/signatures"
-    assert set(distsearch.__all__) <= {*dir(distsearch), "Optimizer"}
+    assert {*distsearch.__all__, *distsearch.ESTIMATORS} <= {*dir(distsearch)}
 
 
 @pytest.mark.slow
 def test_a_type_checker_knows_the_settings(tmp_path):
-    def checked(program: str) -> str:
-        path = tmp_path / "program.py"
-        path.write_text(program)
-        command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(path)]
-        environment = {**os.environ, "MYPYPATH": str(SCRIPTS.parent)}  # where it is not installed but linked to
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
-        return "\n".join(line for line in done.stdout.splitlines() if line.startswith("program.py"))
-
-    right = checked(PROGRAM)
-    assert 'Revealed type is "builtins.float"' in right or 'Revealed type is "float"' in right
-    assert "error" not in right
-    wrong = checked(WRONG)
-    assert 'Argument "layers" to "search" has incompatible type "float"' in wrong
-    assert 'Argument "population" to "search" has incompatible type "str"; expected "int"' in wrong
+    """One run for both programs; what it knows of the packages that they import it keeps between runs of the tests."""
+    for name, program in (("right", PROGRAM), ("wrong", WRONG)):
+        (tmp_path / f"{name}.py").write_text(program)
+    cache = SCRIPTS.parent / ".mypy_cache" / "outside"
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "right.py", "wrong.py"]
+    environment = {**os.environ, "MYPYPATH": str(SCRIPTS.parent)}  # where it is not installed but linked to
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    found = {
+        name: "\n".join(line for line in done.stdout.splitlines() if line.startswith(f"{name}.py"))
+        for name in ("right", "wrong")
+    }
+    assert 'Revealed type is "builtins.float"' in found["right"] or 'Revealed type is "float"' in found["right"]
+    assert "error" not in found["right"]
+    assert 'Argument "layers" to "search" has incompatible type "float"' in found["wrong"]
+    assert 'Argument "population" to "search" has incompatible type "str"; expected "int"' in found["wrong"]
+    assert 'Argument "rounds" to "verify" has incompatible type' in found["wrong"]

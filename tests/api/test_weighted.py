@@ -12,7 +12,8 @@ import distsearch
 from distsearch.data.datasets import read_examples, read_features
 from distsearch.errors import DataError, SettingError
 from distsearch.randomness import Stream, noise
-from distsearch.search.resumption import own_assembly, read_own_data, stored_model
+from distsearch.search.resumption import stored_model
+from distsearch.search.retrieval import own_assembly, own_data
 from distsearch.search.verification import Replay, verify
 
 SETTINGS = {"layers": [], "rounds": 60, "workers": 0, "sigma": 0.2}
@@ -106,7 +107,7 @@ def test_a_run_of_a_table_keeps_its_weights(clouds, tmp_path, strategy):
     assert stored.manifest.data["weight"] == "w"
     assert stored.manifest.data["class_weights"] == [1, 4]
     assert stored.manifest.data["features"] == ["a", "b"]
-    dataset, model = read_own_data(stored), stored_model(stored)
+    dataset, model = own_data(stored), stored_model(stored)
     assert (model.scores(dataset.train).loss, model.scores(dataset.test).loss) == (result.loss, result.test_loss)
     part, _ = search(tmp_path / "parts", rounds=4, strategy=strategy, test_share=0.3, **flags)
     resume(part.path, rounds=6)

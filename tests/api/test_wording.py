@@ -11,13 +11,14 @@ from distsearch.errors import DataError, ObjectiveError, SettingError
 @pytest.mark.parametrize(
     ("sentence", "words"),
     [
-        ("try a smaller --sigma, or --scale if large", "try a smaller sigma, or scale=True if large"),
+        ("try a smaller --sigma, or --scale yes if large", 'try a smaller sigma, or scale="yes" if large'),
         ("use --strategy snes, which learns", 'use strategy="snes", which learns'),
         ("add --loss mean-squared-error", 'add loss="mean-squared-error"'),
         ("--workers 0 searches without it", "workers=0 searches without it"),
         ("give --rounds or --horizon", "give rounds or horizon"),
         ("choose a smaller --test-share or another --data-seed", "choose a smaller test_share or another data_seed"),
         ("stop.rounds: expected a whole number", "rounds: expected a whole number"),
+        ("workers.count: expected a whole number", "workers: expected a whole number"),
         ("hill-climb.sigma: expected 1 -- no more", "hill-climb.sigma: expected 1 -- no more"),
     ],
 )
@@ -26,13 +27,13 @@ def test_flags_become_arguments(sentence, words):
 
 
 def test_the_functions_speak_python(caplog):
-    with pytest.raises(ObjectiveError, match="try a smaller sigma, or scale=True if the features are large"):
+    with pytest.raises(ObjectiveError, match="try a smaller sigma$"):
         distsearch.minimize(lambda weights: float("nan"), [1.0], workers=0)
     with pytest.raises(SettingError, match='use strategy="snes"'):
         distsearch.minimize(lambda weights: 0.0, np.zeros(5000), strategy="cma-es", workers=0)
     with pytest.raises(SettingError, match="^rounds: expected a whole number"):
         distsearch.minimize(lambda weights: 0.0, [1.0], rounds=0, workers=0)
     with pytest.raises(DataError, match='for regression add loss="mean-squared-error"'):
-        distsearch.search(np.zeros((3000, 1)), np.arange(3000), workers=0)
-    distsearch.search([[1000.0], [0.0]], [0, 1], rounds=1, workers=0)
-    assert "scale=True standardises" in caplog.text
+        distsearch.search(np.zeros((3000, 1)), np.arange(3000), loss="cross-entropy", workers=0)
+    distsearch.search([[1.0], [0.0]], [0, 1], rounds=1, workers=0, loss="classification-error")
+    assert 'scale="yes" standardises' in caplog.text

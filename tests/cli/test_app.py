@@ -19,7 +19,9 @@ from processes import ray_workers
 from programs import ENVIRONMENT, refused, started, succeeded
 from waiting import PATIENCE, awaited, lines_until
 
+import distsearch
 from distsearch import config, strategies
+from distsearch.cli.options import ESSENTIAL
 
 ENDLESS = ("--rounds", "1000000000")
 
@@ -74,14 +76,17 @@ def test_stdout_is_empty_without_json_and_stderr_has_the_story_with_verbose(tmp_
     assert "\x1b" not in done.stderr
 
 
-def test_features_far_from_what_networks_are_made_for_are_spoken_of_unless_they_are_scaled(tmp_path):
-    flags = ["--workers", "0", "--rounds", "1", "--data", "wine"]
-    assert "'proline', is about 8" in succeeded("run", *flags, cwd=tmp_path).stderr
-    assert "proline" not in succeeded("run", *flags, "--scale", cwd=tmp_path).stderr
+def test_features_far_from_unit_size_are_standardised_unless_the_user_says_no(tmp_path):
+    means = {}
+    for name, flags in {"auto": [], "yes": ["--scale"], "no": ["--scale", "no"], "also-no": ["--no-scale"]}.items():
+        succeeded("run", "--workers", "0", "--rounds", "1", "--data", "wine", "--name", name, *flags, cwd=tmp_path)
+        means[name] = json.loads((tmp_path / "runs" / name / "manifest.json").read_text())["data"]["mean"]
+    assert means["auto"] == means["yes"] != means["no"]
+    assert means["no"] is means["also-no"] is None
 
 
 def test_help_names_every_option_with_its_default_and_unit(tmp_path):
-    text = " ".join(succeeded("run", "--help", cwd=tmp_path).stdout.replace("│", " ").split())
+    text = " ".join(succeeded("run", "--help-all", cwd=tmp_path).stdout.replace("│", " ").split())
     for _, setting in config.options():
         assert f"--{setting.flag}" in text
     for strategy in strategies.STRATEGIES.own.values():
@@ -92,9 +97,19 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         "evolution-strategy: 65]",
         "hill-climb, annealing",
         "[seconds]",
-        "default: cross-entropy",
+        "default: auto",
     ):
         assert words in text
+
+
+def test_help_shows_what_matters_on_one_screen_and_says_where_the_rest_is(tmp_path):
+    text = succeeded("run", "--help", cwd=tmp_path).stdout
+    shown = [flag for flag in ESSENTIAL if f"--{flag} " in text]
+    assert shown == list(ESSENTIAL)
+    assert len(shown) == 20
+    assert "--help-all" in text
+    assert "--plateau-factor" not in text
+    assert len(text.splitlines()) <= 50
 
 
 def test_runs_are_kept_where_the_environment_says_unless_an_option_says_otherwise(tmp_path):
@@ -118,19 +133,20 @@ def test_runs_are_kept_where_the_environment_says_unless_an_option_says_otherwis
     }
 
 
-def test_every_command_has_help_and_stands_in_the_readme():
+def test_every_command_has_help_and_stands_in_the_guide():
     from distsearch.cli.app import application
 
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    page = (Path(distsearch.__file__).parent / "guide" / "commands.md").read_text(encoding="utf-8")
     commands = application([]).registered_commands
     assert len(commands) >= 6
     for command in commands:
         assert command.callback.__doc__
-        assert command.hidden or f"distsearch {command.name}" in readme
+        assert command.hidden or f"distsearch {command.name}" in page
 
 
 def test_version(tmp_path):
-    assert re.fullmatch(r"distsearch \d+\.\d+\.\d+\n", succeeded("--version", cwd=tmp_path).stdout)
+    for option in ("--version", "-V"):
+        assert re.fullmatch(r"distsearch \d+\.\d+\.\d+\n", succeeded(option, cwd=tmp_path).stdout)
 
 
 def test_help_needs_neither_numpy_nor_ray():
@@ -252,6 +268,10 @@ def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_resu
     assert "(The actor died unexpectedly" in stderr
     assert "raylet" not in stderr
     assert max(map(len, stderr.splitlines())) < 200
+    events = json.loads((tmp_path / "runs" / "a" / "manifest.json").read_text())["events"]
+    assert 1 <= events[0]["workers"] <= 2
+    later = [each for each in events if each["round"] >= before]
+    assert any(each["workers"] < 2 or each["retried"] for each in later)
 
 
 REFUSALS = {

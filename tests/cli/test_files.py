@@ -48,9 +48,13 @@ def test_labels_come_out_as_they_are_spelt_and_as_often_right_as_reported(tmp_pa
     assert sum(map(str.__eq__, found, labels(data))) / 60 == result["accuracy"] > 0.9
 
 
-def test_numbers_without_a_loss_for_numbers_are_refused(tmp_path):
+def test_many_different_numbers_are_learnt_as_numbers_and_that_is_said(tmp_path):
     data = table(tmp_path / "price.csv", "a,b,price\n", first, second, lambda x, y: round(1e5 + 1e4 * x + 1e3 * y))
-    sentence = refused("run", "--data", data, "--workers", "0", cwd=tmp_path)
+    done = succeeded("run", "--data", data, *SHORT, cwd=tmp_path)
+    assert (
+        "the target 'price' has 60 different numbers, which are learnt as numbers (mean squared error)" in done.stderr
+    )
+    sentence = refused("run", "--data", data, "--loss", "cross-entropy", "--workers", "0", cwd=tmp_path)
     assert "the target has 60 distinct whole numbers" in sentence
     assert "--loss mean-squared-error" in sentence
 

@@ -8,6 +8,7 @@ import typer
 
 from distsearch.cli.app import application
 from distsearch.cli.submitted import search_of
+from distsearch.errors import UserError
 from distsearch.jobs.submission import Submission
 
 
@@ -47,6 +48,13 @@ def test_files_that_are_here_are_named_as_they_lie_there(here):
     assert search.files == {"my.csv": Path("my.csv")}
 
 
+def test_moved_data_travels_with_a_run_that_continues(here):
+    search = read("resume", "one", "--data", f"{here}/my.csv", "--rounds", "3")
+    assert search.arguments == ["resume", "one", "--rounds", "3", "--data", "my.csv"]
+    assert search.files == {"my.csv": here / "my.csv"}
+    assert read("resume", "one", "--data", "/far/away.csv").arguments == ["resume", "one", "--data", "/far/away.csv"]
+
+
 def test_files_stay_here_if_that_is_wanted(here):
     search = read("run", "--name", "one", "--data", f"{here}/my.csv", files=False)
     assert search.files == {}
@@ -57,6 +65,17 @@ def test_what_the_environment_says_of_runs_here_is_not_said_there(monkeypatch):
     monkeypatch.setenv("DISTSEARCH_RUNS", "mine")
     assert read("run", "--name", "one").runs == read("resume", "one").runs == ""
     assert read("resume", "one", "--runs", "~/theirs").runs == "~/theirs"
+
+
+def test_trackers_are_there_as_well(here):
+    (here / "mine.py").write_text("def tracker(place): ...")
+    search = read("run", "--name", "one", "--track", "mlflow:http://host:5000,tensorboard:/results,mine:tracker")
+    assert search.extras == "mlflow,tensorboard"
+    assert search.files == {"mine.py": Path("mine.py")}
+    assert read("resume", "one", "--track", "wandb:team/trial").extras == "wandb"
+    for word in ("tensorboard", "mlflow:mlruns"):
+        with pytest.raises(UserError, match=f"--track: expected a server, or a folder on the cluster .*, got '{word}'"):
+            read("run", "--name", "one", "--track", word)
 
 
 def test_a_run_in_storage_has_its_own_name_and_needs_the_driver():

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from distsearch.data import datasets
 from distsearch.data.advice import on_features
@@ -14,22 +13,6 @@ def sized(*sizes: float, mean: float = 0.0, scale: bool = False) -> datasets.Dat
     features *= np.float32(sizes) / np.sqrt(np.square(features).mean(axis=0))
     features += np.float32(mean)
     return datasets.from_arrays(features, np.arange(400) % 2, numbers=False, scale=scale)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "sentence"),
-    [
-        ((1.0, 812.4, 30.0), "the largest feature, 'x1', is about 812,"),
-        ((0.001, 12_345.0), "the largest feature, 'x1', is about 12,345,"),
-        ((0.002, 0.02), "the largest feature, 'x1', is about 0.02,"),
-        ((1e30, 1.0), "the largest feature, 'x0', is about 1e+30,"),
-    ],
-)
-def test_features_of_a_size_that_networks_are_not_made_for_are_named_with_what_to_type(sizes, sentence):
-    said = on_features(sized(*sizes), SMOOTH)
-    assert said.startswith(sentence)
-    assert "--scale" in said
-    assert on_features(sized(*sizes, scale=True), SMOOTH) == ""
 
 
 def test_nothing_is_said_of_features_that_are_well_as_they_are():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from distsearch.data.checks import feature_matrix
-from distsearch.data.raw import Raw, number_in
+from distsearch.data.raw import Raw
+from distsearch.data.spelling import number_in
 from distsearch.errors import DataError
 
 

@@ -83,17 +83,15 @@ def test_names_that_are_no_text(tmp_path):
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [
-        (pd.DataFrame({"a": [1, 2], "city": ["p", "q"]}), "index 0: expected a number in column 'city', got 'p'"),
-        (pl.DataFrame({"a": [1, 2], "city": ["p", "q"]}), "index 0: expected a number in column 'city', got 'p'"),
-        (pd.DataFrame({"a": pd.Categorical(["p", "q"])}), "index 0: expected a number in column 'a', got 'p'"),
-        (pd.DataFrame({"a": pd.to_datetime(["2020", "2021"])}), "expected numbers in column 'a', got datetime64"),
         (
-            pd.DataFrame({"a": pd.array([1, None], "Int64")}),
-            "index 1: expected a finite number .* in column 'a', got nan",
+            pd.DataFrame({"a": pd.to_datetime(["2020", "2021"])}),
+            "index 0: expected a number in column 'a', got the date 2020-01-01 00:00:00; make numbers of dates with",
         ),
-        (pd.DataFrame({"a": pd.array([True, None], "boolean")}), "index 1: expected a number in column 'a', got <NA>"),
-        (pl.DataFrame({"a": [1, None]}), "index 1: expected a finite number .* in column 'a', got nan"),
-        (pl.DataFrame({"a": [True, None]}), "index 1: expected a number in column 'a', got None"),
+        (pd.DataFrame({"a": ["1", "two"]}), "index 1: expected a number in column 'a', got 'two'"),
+        (pd.DataFrame({"a": pd.array([1, None], "Int64")}), "index 1: expected a value in column 'a', got nothing"),
+        (pd.DataFrame({"a": pd.array([True, None], "boolean")}), "index 1: expected a value in column 'a', got noth"),
+        (pl.DataFrame({"a": [1, None]}), "index 1: expected a value in column 'a', got nothing; fill it in, or"),
+        (pl.DataFrame({"a": [True, None]}), "index 1: expected a value in column 'a', got nothing"),
         (pl.DataFrame({"a": [[1, 2], [3]]}), "index 0: expected a number in column 'a', got"),
         (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), "expected every column name once, got 'a' twice"),
         (pd.DataFrame(index=[0, 1]), "expected a feature besides the target, got no columns"),
@@ -101,7 +99,14 @@ def test_names_that_are_no_text(tmp_path):
 )
 def test_columns_that_cannot_be_used_are_named(frame, sentence):
     with pytest.raises(DataError, match=f"^the frame(: |, ){sentence}"):
-        from_arrays(frame, LABELS, numbers=False)
+        from_arrays(frame, LABELS, numbers=False, missing="refuse")
+
+
+def test_text_in_a_frame_becomes_categories_and_a_gap_is_filled(frame):
+    data = from_arrays(frame({"city": ["p", None], "a": [1.0, 2.0]}), LABELS, numbers=False)
+    assert data.schema.inputs == ("city=p", "city missing", "a")
+    assert data.train.features.tolist() == [[1, 0, 1], [1, 1, 2]]
+    assert features_from(frame({"a": [3], "city": ["q"]}), data.schema).tolist() == [[0, 0, 3]]
 
 
 def test_kinds_of_numbers():

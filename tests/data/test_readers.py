@@ -142,7 +142,7 @@ def test_of_a_folder_with_both_the_unpacked_files_are_read(write, monkeypatch):
         ({"a_images": b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"\7"}, "does not begin like an IDX file"),
         ({"a_images": b"\0\0\x08"}, "does not begin like an IDX file"),
         ({"a_images": b"\0\0\x0a\1\0\0\0\1\0"}, "does not begin like an IDX file"),
-        ({"a__txt": b"x,y\n1,2\n"}, "expected a .csv, .tsv, .parquet, .npz or IDX file, but"),
+        ({"a__doc": b"x,y\n1,2\n"}, "expected a .csv, .tsv, .xlsx, .parquet, .arrow, .jsonl, .npz or IDX file, but"),
         (
             {"a_images": gzip.compress(idx(IMAGES), mtime=0)[:-4]},
             "an IDX file, but it is something else or damaged",

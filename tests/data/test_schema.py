@@ -7,14 +7,19 @@ import pytest
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 
+OF_TABLES = ("columns", "target_mean", "target_deviation", "targets", "decimal", "ignored")  # format 3
+
 SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
 
 
 def test_a_schema_of_format_1_is_read():
     """It did not say what type labels are of: they were texts of a file, or nobody could ask for them again."""
     document = SCALED.to_json()
-    del document["label_type"], document["flat"], document["shape"], document["step"], document["steps"]
-    del document["weight"], document["class_weights"]
+    for name in ("label_type", "flat", "shape", "step", "steps", "weight", "class_weights"):
+        del document[name]
+    assert Schema.from_json({name: document[name] for name in document if name not in OF_TABLES}) == SCALED
+    for name in OF_TABLES:
+        del document[name]
     assert document == SCALED.learnt
     assert Schema.from_json(document) == SCALED
 
@@ -71,7 +76,7 @@ def test_a_schema_survives_json(schema):
         (
             {"more": 1},
             "expected the fields features, target, classes, outputs, mean, deviation, label_type, flat, shape, step, "
-            "steps, weight, class_weights, got",
+            "steps, weight, class_weights, columns, target_mean, target_deviation, targets, decimal, ignored, got",
         ),
     ],
 )

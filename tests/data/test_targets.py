@@ -150,7 +150,7 @@ def test_a_further_label_that_several_classes_write_is_that_of_its_spelling_or_n
 )
 def test_targets_of_a_regression_stay_numbers(targets, numbers):
     found = target_numbers(raw(targets))
-    assert found.dtype == np.float32
+    assert found.dtype == np.float64
     assert found.tolist() == numbers
 
 

@@ -14,7 +14,7 @@ from distsearch.objectives import losses
 from distsearch.objectives.batches import with_ones
 from distsearch.objectives.model import design_of
 from distsearch.randomness import Stream, noise
-from distsearch.toml_files import read_toml, to_toml
+from distsearch.toml import read_toml, to_toml
 
 Array = np.ndarray
 

@@ -23,7 +23,7 @@ from distsearch.objectives.batches import with_ones
 from distsearch.objectives.model import design_of
 from distsearch.randomness import Stream, noise
 from distsearch.search.assembly import assemble
-from distsearch.toml_files import to_toml
+from distsearch.toml import to_toml
 
 FEATURES, OUTPUTS, EXAMPLES = 4, 3, 23
 CASES: dict[str, tuple[Design, str]] = {}

@@ -8,7 +8,7 @@ from distsearch.config import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.datasets import Examples
 from distsearch.errors import ObjectiveError, SettingError
-from distsearch.objectives import losses, metrics
+from distsearch.objectives import metrics
 from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.model import Model
 from distsearch.randomness import Stream, noise
@@ -85,7 +85,7 @@ def outcome(classes, positive=1):
     truth = np.minimum(np.arange(90) % 7, classes - 1)
     outputs = noise(0, Stream.DATA, classes, 0, 90, classes)
     outputs[np.arange(90), truth] += 1
-    return Outcome(truth, outputs, losses.create("cross-entropy"), np.arange(classes), positive)
+    return Outcome.of_classes(truth, outputs, np.arange(classes), positive)
 
 
 @pytest.mark.parametrize("positive", [0, 1])
@@ -123,13 +123,14 @@ def test_of_several_classes_the_mean_is_taken_as_in_scikit_learn():
 def test_what_says_how_sure_it_is_and_is_right_as_often_is_calibrated():
     truth = np.array([0] * 8 + [1] * 2)
     sure = np.log(np.array([[0.8, 0.2]] * 10, np.float32))
-    made = Outcome(truth, sure, losses.create("cross-entropy"), np.arange(2))
+    made = Outcome.of_classes(truth, sure, np.arange(2))
     assert metrics.measured(["calibration-error"], made)["calibration-error"] == pytest.approx(0, abs=1e-6)
     surer = made._replace(outputs=np.log(np.array([[0.99, 0.01]] * 10, np.float32)))
     assert metrics.measured(["calibration-error"], surer)["calibration-error"] == pytest.approx(0.19, abs=1e-6)
 
 
 def test_of_numbers_the_share_below_is_the_quantile():
-    made = Outcome(np.arange(10.0)[:, np.newaxis], np.full((10, 1), 6.5, np.float32), losses.create("pinball"), None)
+    predicted = np.full((10, 1), 6.5, np.float32)
+    made = Outcome(np.arange(10.0)[:, np.newaxis], predicted, predicted)
     found = metrics.measured(["share-below", "median-absolute-error"], made)
     assert found == {"share-below": 0.7, "median-absolute-error": 2.5}

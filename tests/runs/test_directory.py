@@ -14,8 +14,9 @@ from distsearch.config import from_flags
 from distsearch.errors import RunError
 from distsearch.runs import files
 from distsearch.runs.claims import lock
-from distsearch.runs.directory import Manifest, Result, Run, StoredRun, run_paths
+from distsearch.runs.directory import Manifest, Result, Run, StoredRun, best_content
 from distsearch.runs.history import RoundRecord
+from distsearch.runs.layout import run_paths
 from distsearch.strategies.base import State
 
 MANIFEST = Manifest(
@@ -53,7 +54,7 @@ def test_what_is_written_is_read_back(new_run):
     rows = [record(number) for number in range(20)]
     for row in rows:
         run.record(row, LOSSES)
-    run.save(STATE, {"weights": STATE.center})
+    run.save(STATE, best_content(STATE.best, {"weights": STATE.center}))
     run.close()
     stored = StoredRun(run.path)
     assert list(stored.history()) == rows
@@ -148,7 +149,7 @@ def test_a_directory_that_cannot_be_locked_is_not_held_open(tmp_path, monkeypatc
 
 def test_a_run_that_cannot_be_reopened_is_let_go_of(new_run):
     run = new_run(name="first")
-    run.save(STATE, {"weights": STATE.center})
+    run.save(STATE, best_content(STATE.best, {"weights": STATE.center}))
     run.close()
     stored, before = StoredRun(run.path), descriptors()
     with full_disk(), pytest.raises(RunError, match="cannot write to the run .*: its last checkpoint is intact"):

@@ -17,7 +17,7 @@ from waiting import PATIENCE
 from distsearch.runs import checkpoints, directory, documents, history
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.search import resumption
+from distsearch.search import retrieval
 from distsearch.search.verification import Replay, verify
 from distsearch.strategies.base import State
 
@@ -26,7 +26,7 @@ numbers = st.floats() | st.sampled_from([math.inf, -math.inf, math.nan])
 
 def filled(kind: type, value: float):
     """A document in which every number has this value, and no text, whole number or flag is missing."""
-    plain = {int: 1, str: "a", bool: True}
+    plain = {int: 1, str: "a", bool: True, dict[str, float] | None: {"f1": value}}
     return kind(**{field.name: plain.get(field.type, value) for field in msgspec.structs.fields(kind)})
 
 
@@ -75,7 +75,7 @@ def huge(tmp_path_factory) -> Path:
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "1,3e38\n"
     (folder / "huge.csv").write_text("x,y\n" + "".join(rows))
-    flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3}
+    flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3, "scale": "no"}
     search(folder / "runs", name="huge", **flags)
     return folder
 
@@ -99,7 +99,7 @@ COMMANDS = [
     "verify huge --rounds all --json",
     "resume huge --rounds 1 --workers 0 --json",
     "compare --strategies hill-climb --seeds 2 --data huge.csv --loss mean-squared-error --batch 16 --rounds 2 "
-    "--workers 0 --json",
+    "--scale no --workers 0 --json",
 ]
 
 
@@ -127,12 +127,14 @@ def test_it_comes_out_again_and_goes_on(tmp_path, flags):
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "3e38,3e38\n" if flags["loss"] == "mean-squared-error" else "3e38,3\n"
     (tmp_path / "data.csv").write_text("x,y\n" + "".join(rows))
-    path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), rounds=3, measure_every=1, **flags)[0].path
+    path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), scale="no", rounds=3, measure_every=1, **flags)[
+        0
+    ].path
     measured = {row.train_loss for row in StoredRun(path).history()}
     assert not any(map(math.isfinite, measured))
     resume(path, rounds=1, workers=0)
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_assembly(stored, 0), range(4), lambda number: None)
+    found = verify(Replay(stored), retrieval.own_assembly(stored, 0), range(4), lambda number: None)
     assert (found.rounds, found.differences) == (4, [])
 
 
@@ -145,7 +147,7 @@ def test_a_loss_that_is_recorded_as_another_is_found(huge, tmp_path):
     writer.flush()
     writer.close()
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_assembly(stored, 0), range(3), lambda number: None)
+    found = verify(Replay(stored), retrieval.own_assembly(stored, 0), range(3), lambda number: None)
     assert "round 0: best loss is recorded as nan, but comes out as inf" in found.differences
 
 
@@ -191,5 +193,5 @@ def test_best_weights_that_format_1_wrote_before_the_first_round_come_out_again(
     assert scalars["loss"] == "inf"
     (path / directory.BEST).write_bytes(checkpoints.encode(tensors, {**scalars, "loss": None}))
     stored = StoredRun(path)
-    found = verify(Replay(stored), resumption.own_assembly(stored, 0), (), lambda number: None)
+    found = verify(Replay(stored), retrieval.own_assembly(stored, 0), (), lambda number: None)
     assert found.differences == []

@@ -8,10 +8,12 @@ import pytest
 from distsearch import strategies
 from distsearch.config import from_flags
 from distsearch.errors import SettingError
-from distsearch.runs.directory import Result, run_paths
+from distsearch.runs.directory import Result
+from distsearch.runs.layout import run_paths
 from distsearch.search import comparison
-from distsearch.search.assembly import assemble, read_data
+from distsearch.search.assembly import assemble
 from distsearch.search.comparison import Contestant, Spread
+from distsearch.search.data import read_data
 from distsearch.search.limits import INTERRUPTED, TARGET_LOSS
 from distsearch.search.observers import Observer
 from distsearch.strategies.hill_climb import HillClimb
@@ -72,7 +74,7 @@ def test_every_strategy_gets_every_seed_and_the_same_budget(tmp_path):
 
 
 def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path, said):
-    settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "data": "wine"})
+    settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "loss": "classification-error"})
     configs = comparison.planned(settings, ["hill-climb", "random-search"], 2)
     assert len(list(comparison.run(configs, read_data(settings), unwatched, True))) == 4
     assert ["--scale" in sentence for sentence in said].count(True) == 1

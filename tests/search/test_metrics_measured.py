@@ -7,6 +7,7 @@ from searches import contents, resume, search
 from distsearch.errors import SettingError
 from distsearch.runs.directory import StoredRun
 from distsearch.search import resumption, verification
+from distsearch.search.data import read_data
 
 FLAGS = {"data": "vertical", "points": 30, "rounds": 12, "measure_every": 4, "strategy": "node-perturbation"}
 
@@ -39,7 +40,7 @@ def test_the_recorded_loss_is_the_metric_of_the_best_weights(tmp_path):
     run, result = search(tmp_path, loss="auc", metrics=["auc"], rounds=20, points=30, classes=2)
     assert result.metrics["auc"] == pytest.approx(1 - result.loss, abs=1e-9)
     model = resumption.stored_model(run)
-    dataset = resumption.read_own_data(run)
+    dataset = read_data(run.config)
     assert model.scores(dataset.train, ["auc"]).metrics["auc"] == pytest.approx(1 - result.loss, abs=1e-6)
 
 

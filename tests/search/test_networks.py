@@ -3,7 +3,7 @@
 import pytest
 from searches import contents, resume, search
 
-from distsearch.search import resumption, verification
+from distsearch.search import retrieval, verification
 
 IMAGES = {"data": "digits", "shape": [8, 8, 1], "test_share": 0.2, "batch": 256}
 NETWORKS = {
@@ -32,6 +32,6 @@ def test_workers_and_stops_change_no_bit(tmp_path, ray_with_three_cpus, network,
     resume(stopped.path, rounds=5, workers=1)
     assert contents(stopped.path) == expected
     again = verification.verify(
-        verification.Replay(alone), resumption.own_assembly(alone, 0), range(8), lambda number: None
+        verification.Replay(alone), retrieval.own_assembly(alone, 0), range(8), lambda number: None
     )
     assert again.differences == []

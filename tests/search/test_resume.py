@@ -65,7 +65,7 @@ SCHEDULES = {
 @pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
 def test_a_run_goes_on_in_the_middle_of_its_schedule(tmp_path, strategy, batch, schedule):
     flags = {"data": "iris", "layers": [4], "start": "he", "strategy": strategy, "batch": batch, "measure_every": 3}
-    flags |= SCHEDULES[schedule]
+    flags |= {"scale": "no", **SCHEDULES[schedule]}
     expected = run(tmp_path, "whole", rounds=100, **flags)
     path = run(tmp_path, "part", rounds=63, **flags)
     resume(path, rounds=37)

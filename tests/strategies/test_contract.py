@@ -95,12 +95,10 @@ class Downhill:
 
     def experiments(self, *given):
         experiments = self.right.experiments(*given)
-        gradient, experiments.losses = experiments.gradient, -experiments.losses
+        gradient, experiments.loss = experiments.gradient, -experiments.loss
 
         def flipped(*given):
-            experiments.losses = -experiments.losses
             gradient(*given)
-            experiments.losses = -experiments.losses
             np.negative(given[-1], out=given[-1])
 
         experiments.gradient = flipped

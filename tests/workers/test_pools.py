@@ -165,7 +165,7 @@ def test_a_function_that_cannot_be_sent_is_refused_with_the_variable_s_name(ray_
         pass
     assert re.fullmatch(
         "the variable lock of locking, which is <unlocked _thread.lock object at .*>, cannot be sent to workers: "
-        "create it inside the function, or search with 0 workers",
+        "create it inside the function, or search in this process with --workers 0",
         str(caught.value),
     )
     assert isinstance(caught.value.__cause__, TypeError)

@@ -1,14 +1,30 @@
-"""Chooses a table's columns by name: the features and the target."""
+"""Chooses a table's columns by name: the features, the targets, and what is neither."""
 
+import csv
+import io
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from distsearch.data.raw import Selection, listed, quoted
 from distsearch.errors import DataError
 
 
-def choose(path: str, names: Sequence[str], selection: Selection) -> tuple[list[int], int | None]:
-    """The indices of a table's feature columns, in the selected order, and of its target column."""
+class Choice(NamedTuple):
+    """Indices of columns: the features in the selected order, the targets, and others that are only returned."""
+
+    features: list[int]
+    targets: list[int]
+    beside: list[int]
+
+    @property
+    def all(self) -> list[int]:
+        """All of them, each once, in the order of the table."""
+        return sorted({*self.features, *self.targets, *self.beside})
+
+
+def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
+    """The columns that are wanted of a table. Raises DataError naming one that does not exist, or exists twice."""
     for index, name in enumerate(names):
         if not name:
             raise DataError(
@@ -19,35 +35,67 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> tuple[list[
         twice = next(name for index, name in enumerate(names) if name in names[:index])
         raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
     place = {name: index for index, name in enumerate(names)}
-    target = _target(path, names, selection) if selection.targets else None
+    for what, wanted in (("drop", selection.drop), ("keep", selection.beside)):
+        for name in wanted:
+            if name not in place:
+                raise DataError(f"{path}: expected columns to {what}, but {lacks(name, names)}")
+    if both := [name for name in selection.features or () if name in selection.drop]:
+        raise DataError(f"{path}: expected columns to learn from or to drop, got {listed(both)} as both")
+    there = [name for name in selection.besides if name in place]
+    beside = [place[name] for name in dict.fromkeys((*there, *selection.beside))]
+    if selection.everything:
+        beside = list(range(len(names)))
+    targets = _targets(path, names, selection) if selection.targets else []
     if selection.features is None:
-        features = [index for index in range(len(names)) if index != target]
+        left_out = {*targets, *(place[name] for name in (*selection.drop, *selection.beside))}
+        features = [index for index in range(len(names)) if index not in left_out]
         if not features:
-            there = f"only {quoted(names[0])}" if names else "no columns"
-            raise DataError(f"{path}: expected a feature besides the target, got {there}; add one")
-        return features, target
+            came = f"only {quoted(names[0])}" if names else "no columns"
+            raise DataError(f"{path}: expected a feature besides the target, got {came}; add one")
+        return Choice(features, targets, beside)
     for name in selection.features:
         if name not in place:
             count = len(selection.features)
             raise DataError(f"{path}: expected the {count} training features, but {lacks(name, names)}")
-    return [place[name] for name in selection.features], target
+    return Choice([place[name] for name in selection.features], targets, beside)
 
 
-def _target(path: str, names: Sequence[str], selection: Selection) -> int:
+def _targets(path: str, names: Sequence[str], selection: Selection) -> list[int]:
+    taken = {*(selection.features or ()), *selection.drop, *selection.beside}
     if selection.target:
-        if selection.target not in names:
-            raise DataError(f"{path}: expected a target column, but {lacks(selection.target, names)}")
-        if selection.target in (selection.features or ()):
-            raise DataError(
-                f"{path}: expected a target column, got {quoted(selection.target)}, which is a feature; "
-                "choose the column that was the target in training"
-            )
-        return names.index(selection.target)
-    wanted = set(selection.features or ())
-    free = [index for index, name in enumerate(names) if name not in wanted]
+        wanted = target_names(selection.target, names)
+        for name in wanted:
+            if name not in names:
+                raise DataError(f"{path}: expected a target column, but {lacks(name, names)}")
+            if name in taken:
+                raise DataError(
+                    f"{path}: expected a target column, got {quoted(name)}, which is a feature or left out; "
+                    "choose the column that was the target in training"
+                )
+        return [names.index(name) for name in wanted]
+    free = [index for index, name in enumerate(names) if name not in taken]
     if not free:
         raise DataError(f"{path}: expected a target column besides the features, but there is none; add it")
-    return free[-1]
+    return free[-1:]
+
+
+def target_names(target: str, names: Sequence[str] = ()) -> list[str]:
+    """The columns that a target such as y1,y2 names; a single one if a column is called so."""
+    return [target] if target in names else split_names(target)
+
+
+def split_names(text: str) -> list[str]:
+    """Names of columns with commas between; one that has a comma in it stands in quotes."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names with commas between, as `split_names` takes them apart; a single one as it is."""
+    if len(names) == 1:
+        return names[0]
+    file = io.StringIO()
+    csv.writer(file, lineterminator="").writerow(names)
+    return file.getvalue()
 
 
 def lacks(name: str, names: Sequence[str]) -> str:

@@ -1,30 +1,33 @@
-"""The reader of CSV and TSV files.
+"""The reader of text tables: CSV, TSV, and what is written like them.
 
-NumPy parses plain files: it is quick, but it reports no line numbers, and understands neither true and false nor quotes
-after spaces. Files that it cannot read, or seems to have misread, are read again by Python's csv module, slowly.
+Python's csv module reads them, and not pyarrow: a plain table needs no extra package, is read alike whether it is
+installed or not, and whatever is wrong is named with its line. A column of numbers is kept as numbers, block by block,
+so that a table takes little more memory than its numbers.
 """
 
 import csv
-import io
-import warnings
-from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, decompressed, is_missing, quoted, reading, unnamed, value_in
-from distsearch.data.readers.columns import choose
+from distsearch.data.raw import Raw, Selection, Table, reading, unnamed
+from distsearch.data.readers.columns import Choice, choose, join_names
+from distsearch.data.readers.dialect import Dialect, dialect_of, opened, rows_of
+from distsearch.data.readers.values import side_by_side
+from distsearch.data.spelling import Spelling, floats, interpreted, without_missing
 from distsearch.errors import DataError
 
 LEAST_COUNTED = 4  # a first line 0, 1, 2, … with this many cells holds column names, not an example
-LONGEST_LINE = 32_000_000  # characters; parsing a line takes many times as much memory
+ROWS = 8192  # of a block
+
+Cells = NDArray[Any]  # (examples,) text
 
 
 @dataclass(frozen=True)
@@ -32,158 +35,156 @@ class _Layout:
     """The names and roles of a file's columns."""
 
     names: Sequence[str]
-    headed: bool  # whether the first line holds the names
-    features: Sequence[int]  # column indices, in the selected order
-    target: int | None
+    headed: bool  # whether a line holds the names
+    choice: Choice
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """A type with every column, so that NumPy checks their number; unselected text is cut to one letter."""
-        wanted = set(self.features)
-        kinds = ["f8" if at in wanted else "O" if at == self.target else "U1" for at in range(len(self.names))]
-        fields = []
-        for kind, run in groupby(range(len(kinds)), key=kinds.__getitem__):
-            indices = list(run)
-            fields.append((f"{kind}{indices[0]}", kind, (len(indices),)))
-        return np.dtype(fields)
-
-    def numbers(self, row: Sequence[str]) -> list[float]:
-        """The features of a line. Raises ValueError saying what is wrong with it."""
-        if len(row) != len(self.names):
-            where = "in the header" if self.headed else "in the first line"
-            raise ValueError(f"expected {len(self.names)} columns as {where}, got {len(row)}; fix or remove the line")
-        numbers = []
-        for column in self.features:
-            number = value_in(row[column])
-            if number is None:
-                raise ValueError(_no_number(self.names[column], row[column].strip()))
-            numbers.append(number)
-        return numbers
-
-
-def _no_number(column: str, cell: str) -> str:
-    what = f"expected a number in column {quoted(column)}, got {quoted(cell) if cell else 'nothing'}"
-    if is_missing(cell):
-        return f"{what}; fill it in or remove the line"
-    return f"{what}; write it as a number, or leave the column out"
+    def skipped(self) -> int:
+        """Rows above the examples."""
+        return int(self.headed)
 
 
 def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
     """Read a text table, with or without a header line."""
-    file = _File(path, delimiter)
-    layout = _layout(file, selection)
-    matrix, targets = _parsed(file, layout) or _read(file, layout)
-    notes = () if layout.headed or selection.features is not None else (_headless(path, layout.names),)
+    with reading(path, "a text table", (csv.Error, UnicodeError)):
+        file = _File(path, dialect_of(path, delimiter, selection.decimal))
+        layout = _layout(file, selection)
+        texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
+        notes = _notes(file, layout, delimiter) if selection.features is None else ()
+        columns = _columns(file, layout, texts)
+        return _raw(file, layout, columns, notes)
+
+
+def chunks(path: str, selection: Selection, rows: int, delimiter: str = ",") -> Iterator[Raw]:
+    """The table in runs of so many rows, of any length in constant memory."""
+    with reading(path, "a text table", (csv.Error, UnicodeError)):
+        file = _File(path, dialect_of(path, delimiter, selection.decimal, whole=False), whole=False)
+        layout = _layout(file, selection)
+        texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
+        first = 0
+        with file.text() as text:
+            examples = islice(_filled(file, text, len(layout.names), layout.headed), layout.skipped, None)
+            while some := list(islice(examples, rows)):
+                reader = _Columns(layout.choice, texts, file.dialect.spelling)
+                reader.add(some)
+                yield _raw(file, layout, reader.columns(), (), first)
+                first += len(some)
+        if not first:
+            yield _raw(file, layout, _Columns(layout.choice, texts, file.dialect.spelling).columns(), ())
+
+
+def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple[str, ...], first: int = 0) -> Raw:
+    """The examples of some columns, which begin at a row of the table."""
+    names, choice = layout.names, layout.choice
+    targets = [columns[index] for index in choice.targets]
     return Raw(
-        path,
-        matrix,
-        targets,
-        tuple(layout.names[index] for index in layout.features),
-        "" if layout.target is None else layout.names[layout.target],
-        place=partial(file.place, layout.headed),
+        file.path,
+        Table(tuple(columns[index] for index in choice.features), len(next(iter(columns.values()), ()))),
+        side_by_side(targets),
+        tuple(names[index] for index in choice.features),
+        join_names([names[index] for index in choice.targets]),
+        place=partial(file.place, layout.skipped + first),
         notes=notes,
+        beside={names[index]: columns[-1 - index] for index in choice.beside},
+        spelling=file.dialect.spelling,
     )
 
 
-def _headless(path: str, names: Sequence[str]) -> str:
-    return (
-        f"{path} begins with numbers, not with column names: its first line is read as an example, and its "
-        f"columns are called {names[0]} to {names[-1]}"
+def _notes(file: "_File", layout: _Layout, usual: str) -> tuple[str, ...]:
+    said = file.dialect.sentence(file.path, usual)
+    headless = (
+        f"{file.path} begins with numbers, not with column names: its first line is read as an example, and its "
+        f"columns are called {layout.names[0]} to {layout.names[-1]}"
     )
+    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless)))
 
 
 @dataclass(frozen=True)
 class _File:
-    """A CSV file read by Python's csv module: slow, but it knows the line numbers."""
+    """A text table and how it is written."""
 
     path: str
-    delimiter: str
+    dialect: Dialect
+    whole: bool = True  # whether it is to be read as a whole
 
     @contextmanager
     def text(self) -> Iterator[Iterator[str]]:
-        """The lines of the text, from its beginning."""
-        with reading(self.path, "a text table", (csv.Error,)), decompressed(self.path) as file:
-            try:
-                with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-                    yield self._lines(text)
-            except UnicodeDecodeError:
-                raise DataError(f"{self.path}{self._undecodable()}; save it as UTF-8") from None
+        """The lines of the table, from its header on; comments are empty lines, so that lines can be counted."""
+        with opened(self.path, self.dialect.encoding, whole=self.whole) as lines:
+            yield map(self._line, range(1 << 62), lines)
 
-    def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
-        while line := text.readline(LONGEST_LINE + 1):
-            if len(line) > LONGEST_LINE:
-                raise DataError(f"expected {self.path} to be a text table, but it has an endless line")
-            yield line
+    def _line(self, number: int, line: str) -> str:
+        dialect = self.dialect
+        if number < dialect.skipped or (dialect.commented and line.startswith("#")):
+            return "\n"
+        return line.strip(" \r\n") + "\n" if dialect.separator == " " else line
 
     def rows(self, lines: Iterable[str], *, strict: bool = False) -> Any:
-        """A csv.reader of the lines. If strict, it raises csv.Error for text after a closing quote, even spaces."""
-        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=strict)
+        """A csv.reader of the lines."""
+        return rows_of(lines, self.dialect.separator, strict=strict)
 
     def first(self) -> list[str]:
-        """The cells of the first non-empty line. Raises DataError if there is none, or if the file is not a table."""
+        """The cells of the first row. Raises DataError if there is none, or if the file is not a table."""
         with self.text() as text:
             cells = [cell.strip() for cell in next(filter(None, self.rows(text)), [])]
         if not cells:
             raise DataError(f"{self.path} is empty; expected a header line with column names, and examples")
         if any("\0" in cell for cell in cells):
             raise DataError(f"expected {self.path} to be a text table, but it contains zero bytes")
-        other = next((mark for mark in ";\t," if mark != self.delimiter and mark in cells[0]), None)
-        if len(cells) == 1 and other is not None:
-            raise DataError(
-                f"{self.path}: expected columns separated by {self.delimiter!r}, got {other!r}; "
-                "save it with commas as .csv, or with tabs as .tsv"
-            )
         return cells
 
-    def recurs(self, column: int, cell: str) -> bool:
-        """Whether a cell of the first line occurs in its column again."""
+    def recur(self, cells: dict[int, str]) -> bool:
+        """Whether cells of the first row, by column, all occur in their columns again."""
+        left = dict(cells)
         with self.text() as text:
-            others = islice(filter(None, self.rows(text)), 1, None)
-            return any(row[column].strip() == cell for row in others if column < len(row))
+            for row in islice(filter(None, self.rows(text)), 1, None):
+                found = [column for column, cell in left.items() if column < len(row) and row[column].strip() == cell]
+                for column in found:
+                    del left[column]
+                if not left:
+                    return True
+        return not left
 
-    def place(self, headed: bool, example: int) -> str:
-        """The line of an example, counting from 1."""
-        with self.text() as text:
+    def place(self, above: int, example: int) -> str:
+        """The line of an example, counting from 1, that has so many rows above the first one."""
+        with reading(self.path, "a text table", (csv.Error, UnicodeError)), self.text() as text:
             reader = self.rows(text)
             ends = (reader.line_num for row in reader if row)
-            return f"line {next(islice(ends, example + headed, None))}"
-
-    def _undecodable(self) -> str:
-        with decompressed(self.path) as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError as error:
-                    return f", line {number}: expected text in UTF-8, got the byte 0x{line[error.start]:02x}"
-        return ": expected text in UTF-8"
+            return f"line {next(islice(ends, above + example, None))}"
 
 
 def _layout(file: _File, selection: Selection) -> _Layout:
-    """The layout of a file's columns: named by its first line, or x0, x1, … if that is an example."""
+    """The layout of a file's columns: named by its first line or the comment above it, or x0, x1, … without."""
     first = file.first()
+    if file.dialect.header:
+        names = [name.strip() for name in next(file.rows([file.dialect.header]))]
+        return _Layout(names, False, choose(file.path, names, selection))
     numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, selection)
-    names = first if headed else numbered
-    return _Layout(names, headed, *choose(file.path, names, selection))
+    names = first if headed else list(numbered)
+    return _Layout(names, headed, choose(file.path, names, selection))
 
 
 def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], selection: Selection) -> bool:
-    """Whether the first line is an example: its features are numbers, and its label is one or occurs again."""
+    """Whether the first line is an example: each of its cells is a number or occurs again, and some are numbers."""
+    spelling = file.dialect.spelling
     if selection.features is not None:
         wanted = set(selection.features)
         cells = [cell for cell, name in zip(first, numbered, strict=True) if name in wanted]
-        return len(cells) == len(wanted) and not wanted <= set(first) and _are_numbers(cells)
-    if selection.target and selection.target not in numbered:
+        typed = [cell for cell, name in zip(first, numbered, strict=True) if name in wanted - selection.texts]
+        return len(cells) == len(wanted) and not wanted <= set(first) and _are_numbers(typed, spelling)
+    named = [*selection.drop, *selection.beside, *([selection.target] if selection.target else [])]
+    if named and not set(",".join(named).split(",")) <= set(numbered):
         return False
-    target = numbered.index(selection.target) if selection.target else len(first) - 1
-    features = [*first[:target], *first[target + 1 :]]
-    if not features or not _are_numbers(features) or _are_counted(first, target):
+    target = len(first) - 1
+    if _are_counted(first, target) or not any(_are_numbers([cell], spelling) for cell in first[:target]):
         return False
-    return _are_numbers([first[target]]) or file.recurs(target, first[target])
+    texts = {column: cell for column, cell in enumerate(first) if not _are_numbers([cell], spelling)}
+    return file.recur(texts)
 
 
-def _are_numbers(cells: Iterable[str]) -> bool:
-    return all(value_in(cell) is not None for cell in cells)
+def _are_numbers(cells: Iterable[str], spelling: Spelling) -> bool:
+    return all(spelling.value(cell) is not None for cell in cells)
 
 
 def _are_counted(first: Sequence[str], target: int) -> bool:
@@ -192,60 +193,102 @@ def _are_counted(first: Sequence[str], target: int) -> bool:
     return len(first) >= LEAST_COUNTED and all(counted)
 
 
-def _parsed(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[Any] | None] | None:
-    """Features and targets as NumPy reads them; None if it cannot, or if quotes misled it."""
+def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int] = frozenset()) -> dict[int, Cells]:
+    """The chosen columns; those that turn out to hold more than numbers are read a second time, as text."""
+    reader = _Columns(layout.choice, texts, file.dialect.spelling, mixed)
     with file.text() as text:
-        if layout.headed:
-            next(filter(None, file.rows(text)))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a file with only a header, which `checks` reports
-                cells = np.loadtxt(text, layout.dtype, comments=None, delimiter=file.delimiter, quotechar='"', ndmin=1)
-        except UnicodeDecodeError:
-            raise
-        except ValueError:
-            return None
-    targets = None
-    if layout.target is not None:
-        targets = np.array([cell.strip() for cell in cells[f"O{layout.target}"][:, 0]], object)
-        # An unclosed quote swallows the lines after it; a quote after a space is taken for text.
-        if any(label.startswith('"') or "\n" in label for label in targets):
-            return None
-    numbers = [cells[field] for field in cells.dtype.names or () if field.startswith("f8")]
-    matrix = numbers[0] if len(numbers) == 1 else np.concatenate(numbers, axis=1)
-    order = np.argsort(np.argsort(layout.features))
-    return matrix if (np.diff(order) > 0).all() else matrix[:, order], targets
+        rows = islice(_filled(file, text, len(layout.names), layout.headed), layout.skipped, None)
+        while some := list(islice(rows, ROWS)):
+            reader.add(some)
+    if found := reader.mixed():
+        return _columns(file, layout, texts, mixed | found)
+    return reader.columns()
 
 
-def _read(file: _File, layout: _Layout) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
-    """Features and targets as Python reads them. Raises DataError naming the first line that does not fit."""
-    numbers, labels = array("d"), []
-    with file.text() as text:
-        for line, row in islice(_filled(file, text), int(layout.headed), None):
-            try:
-                numbers.extend(layout.numbers(row))
-            except ValueError as error:
-                raise DataError(f"{file.path}, line {line}: {error}") from None
-            if layout.target is not None:
-                labels.append(row[layout.target].strip())
-    matrix = np.array(numbers).reshape(-1, len(layout.features))
-    return matrix, None if layout.target is None else np.array(labels, object)
+class _Columns:
+    """Columns as they grow, block by block: features are numbers as long as they can be, all else is text.
+
+    What is kept of column n beside the features, as it came, has the number -1 - n.
+    Features in `texts` stay text whatever is in them. Those in `mixed` are known to hold more than numbers.
+    """
+
+    def __init__(
+        self, choice: Choice, texts: set[int], spelling: Spelling, mixed: frozenset[int] = frozenset()
+    ) -> None:
+        self._features = frozenset(choice.features)
+        self._texts = texts
+        self._numbers = self._features - texts - mixed
+        self._spelling = spelling
+        kept = [*choice.features, *choice.targets, *(-1 - index for index in choice.beside)]  # as it came: negative
+        self._known: dict[int, dict[str, str]] = {index: {} for index in kept}  # equal cells are kept once
+        self._blocks: dict[int, list[Cells]] = {index: [] for index in kept}
+
+    def add(self, rows: Sequence[Sequence[str]]) -> None:
+        """Add rows of cells."""
+        cells = list(zip(*rows, strict=True))
+        for index, blocks in self._blocks.items():
+            column = cells[max(index, -1 - index)]
+            numbers = floats(column, self._spelling) if index in self._numbers else None
+            blocks.append(self._text(index, column) if numbers is None else numbers)
+
+    def _text(self, index: int, cells: Sequence[str]) -> Cells:
+        known = self._known[index]
+        column = np.empty(len(cells), object)
+        column[:] = [known.setdefault(cell, cell) for cell in map(str.strip, cells)]
+        return column
+
+    def mixed(self) -> frozenset[int]:
+        """The columns of which some blocks are numbers and some are text, though no text is kept of the former."""
+        kinds = {
+            index: {block.dtype.kind for block in self._blocks[index] if not _is_missing(block)}
+            for index in self._features
+        }
+        return frozenset(index for index, found in kinds.items() if len(found) > 1)
+
+    def columns(self) -> dict[int, Cells]:
+        """Every column, (examples,)."""
+        return {index: self._column(index, blocks) for index, blocks in self._blocks.items()}
+
+    def _column(self, index: int, blocks: list[Cells]) -> Cells:
+        if not blocks:
+            return np.empty(0, float if index in self._numbers else object)
+        if all(block.dtype.kind == "f" for block in blocks):
+            return np.concatenate(blocks)
+        column = np.concatenate(
+            [np.full(len(block), "", object) if block.dtype.kind == "f" else block for block in blocks]
+        )
+        if index not in self._features:
+            return column
+        return without_missing(column) if index in self._texts else interpreted(column, self._spelling)
 
 
-def _filled(file: _File, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The non-empty rows, each with the number of its last line. Raises DataError for unbalanced quotes."""
+def _is_missing(block: Cells) -> bool:
+    return block.dtype.kind == "f" and bool(np.isnan(block).all())
+
+
+def _filled(file: _File, text: Iterable[str], width: int, headed: bool) -> Iterator[list[str]]:
+    """The non-empty rows. Raises DataError with the line for one of another width, or for unbalanced quotes."""
     lines = _Lines(text)
     rows = file.rows(lines)
     try:
         for row in rows:
-            taken, lines.taken = lines.taken, []
-            if lines.ended:
-                raise csv.Error("one that is never closed")
-            if len(taken) > 1:  # a stray quote closed only by the next one swallows the lines between
-                deque(file.rows(taken, strict=True), 0)
-            if row:
-                yield rows.line_num, row
+            if len(lines.taken) > 1 or lines.ended:
+                if lines.ended:
+                    raise csv.Error("one that is never closed")
+                deque(file.rows(lines.taken, strict=True), 0)  # a stray quote that only the next one closes
+            lines.taken = []
+            if not row:
+                continue
+            if len(row) != width:
+                where = "in the header" if headed else "in the first line"
+                raise DataError(
+                    f"{file.path}, line {rows.line_num}: expected {width} columns as {where}, got {len(row)}; "
+                    "fix or remove the line"
+                )
+            yield row
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise
         wrong = f"expected quotes in pairs, got {error}; fix them"
         raise DataError(f"{file.path}, line {rows.line_num}: {wrong}") from None
 

@@ -111,7 +111,7 @@ def _idx_head(path: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any
     sizes = file.read(4 * dimensions)
     if zeros or kind not in _IDX_TYPES or not 1 <= dimensions <= 32 or len(sizes) < 4 * dimensions:
         raise DataError(
-            f"expected a .csv, .tsv, .parquet, .npz or IDX file, but {path} has none of these suffixes, "
-            "and does not begin like an IDX file"
+            f"expected a .csv, .tsv, .xlsx, .parquet, .arrow, .jsonl, .npz or IDX file, but {path} has none of these "
+            "suffixes, and does not begin like an IDX file"
         )
     return struct.unpack(f">{dimensions}I", sizes), np.dtype(_IDX_TYPES[kind])

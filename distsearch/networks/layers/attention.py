@@ -18,6 +18,7 @@ from distsearch.candidates.blocks import Block
 from distsearch.errors import SettingError, brief
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers import dense
 from distsearch.networks.layers.base import Above, Layer, Movable, Nodes, Stage, mean_size
@@ -77,6 +78,15 @@ class Attention(Layer):
             chosen = (choices == key)[:, np.newaxis]
             np.multiply(values, strengths[:, key, :, np.newaxis], out=values, where=chosen)
         return activations
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """For each step the values, times the sigmoids of the most similar key."""
+        keys = self.keys.block.matrix(weights)
+        strengths, made = sigmoid(keys), []
+        for value, values in zip(below, self.values.express(graph, weights, below), strict=True):
+            choice = graph.strongest(graph.add("MatMul", value, np.ascontiguousarray(keys.T)))
+            made.append(graph.add("Mul", values, graph.add("Gather", strengths, choice, axis=0)))
+        return made
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), through the layer, from activations below, (size + 1, columns)."""

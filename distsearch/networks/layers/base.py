@@ -17,6 +17,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block
 from distsearch.networks.changes import Change, Reach
 from distsearch.networks.exactness import sum_of_squares
+from distsearch.networks.graph import Graph, Value, cannot_express
 from distsearch.networks.initial import Start
 
 Array = NDArray[np.float32]
@@ -167,6 +168,13 @@ class Layer(Stage):
     @abstractmethod
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), through the layer, from activations below, (rows, columns)."""
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """Add the forward pass of some weights, (n,), to a graph: its activations from those below, by time step.
+
+        Each is (examples, numbers). Raises SettingError if there is no such form.
+        """
+        raise cannot_express(f"a layer of the kind {self.kind}")
 
     def movable(self, trace: Any = None) -> Iterator[Movable]:
         """Its nodes, in the order of their weights; none for a layer without weights."""

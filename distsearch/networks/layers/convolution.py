@@ -16,6 +16,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.errors import SettingError, brief
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
 from distsearch.networks.layers.images import Images, Part, Sliding, Span, changed_sums
@@ -111,6 +112,21 @@ class Convolution(Layer, Nodes):
         pooled = self.pool.of(buffers.sums.reshape(len(candidates), *self._map, -1))
         buffers.activations[:, :-1] = pooled.reshape(len(candidates), self.outputs, -1)
         return self.neurons.apply(buffers.activations, buffers.zeros)
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """A convolution and its pooling for each step, and the neurons."""
+        stacked = np.concatenate([matrix.of(weights) for matrix in self.matrices])
+        sliding = self.sliding
+        shape = self.nodes, -1, sliding.size, sliding.size
+        kernel = graph.constant(np.ascontiguousarray(stacked[:, :-1]).reshape(shape), "W")
+        biases = graph.constant(np.ascontiguousarray(stacked[:, -1]), "b")
+        sums = []
+        for value in below:
+            images = self._below.express(graph, value)
+            strides, pads = [sliding.stride] * 2, [sliding.padding] * 4
+            made = graph.add("Conv", images, kernel, biases, strides=strides, pads=pads, group=len(self.matrices))
+            sums.append(graph.reshaped(self.pool.express(graph, made), self.outputs))
+        return self.neurons.express(graph, sums)
 
     @property
     def _map(self) -> tuple[int, int, int]:

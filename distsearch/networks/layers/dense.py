@@ -11,6 +11,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
 from distsearch.networks.exactness import coarsened
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
 from distsearch.networks.matrices import Matrix
@@ -91,6 +92,11 @@ class Dense(Layer, Nodes):
         """The layer's activations, from those below, (candidates, inputs + 1, columns)."""
         self.matrix.apply(candidates, below, buffers.products)
         return self.neurons.apply(buffers.activations, buffers.zeros)
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """A product and the neurons."""
+        matrix = self.matrix.of(weights)
+        return self.neurons.express(graph, [graph.linear(value, matrix) for value in below])
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), through the layer, from activations below, (inputs + 1, columns)."""

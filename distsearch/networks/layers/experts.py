@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.changes import Change, Everything, Moved, Reach
 from distsearch.networks.exactness import coarsened
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Nodes, Stage, mean_size
 from distsearch.networks.layers.dense import NODE_COST
@@ -88,6 +89,12 @@ class Experts(Nodes):
         for expert in range(1, self.experts):
             np.copyto(chosen, by_expert[:, :, expert], where=(choices == expert)[:, np.newaxis])
         return self.neurons.apply(buffers.activations, buffers.zeros)
+
+    def express(self, graph: Graph, weights: Array, below: Value, chosen: Value) -> Value:
+        """The activations of the experts that are chosen: truths, (examples, 1, experts)."""
+        sums = graph.reshaped(graph.linear(below, self.matrix.of(weights)), self.nodes, self.experts)
+        alone = graph.add("Where", chosen, sums, 0.0)
+        return self.neurons.express(graph, [graph.add("ReduceSum", alone, np.array([2], np.int64), keepdims=0)])[0]
 
     def trace(self, weights: Array, below: Array, routing: Routing) -> Trace:
         """The forward pass of some weights, (n,), from activations below, (inputs + 1, columns), sorted by expert."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.networks.changes import Moved, Window
+from distsearch.networks.graph import Graph, Value
 
 Array = NDArray[np.float32]
 
@@ -47,6 +48,12 @@ class Images(NamedTuple):
         if self.channels_last:
             return numbers.reshape(sets, self.height, self.width, self.channels, columns).transpose(0, 3, 1, 2, 4)
         return numbers.reshape(sets, self.channels, self.height, self.width, columns)
+
+    def express(self, graph: Graph, value: Value) -> Value:
+        """Activations, (examples, numbers), as images, (examples, channels, height, width)."""
+        if not self.channels_last:
+            return graph.reshaped(value, self.channels, self.height, self.width)
+        return graph.add("Transpose", graph.reshaped(value, self.height, self.width, self.channels), perm=[0, 3, 1, 2])
 
 
 class Sliding(NamedTuple):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.layers.base import Layer, one_each
 from distsearch.networks.spikes import Spikes
 
@@ -44,6 +45,14 @@ class Membrane(Layer):
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:
         """The mean, (candidates, rows, examples), of activations below, (candidates, rows, columns)."""
         return self._with_ones(self._mean(one_each(below, len(candidates)), buffers))
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """The mean of all steps."""
+        shares = [graph.add("Mul", value, float(share)) for value, share in zip(below, self._weights, strict=True)]
+        mean = shares[0]
+        for share in shares[1:]:
+            mean = graph.add("Add", mean, share)
+        return [mean]
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The mean of activations below, (rows, columns)."""

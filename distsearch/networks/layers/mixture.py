@@ -17,6 +17,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.errors import SettingError, brief
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Reach
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers import dense, experts
 from distsearch.networks.layers.base import Above, Layer, Movable, Stage
@@ -85,6 +86,17 @@ class Mixture(Layer):
         for layer, own in zip(self.experts, buffers.experts, strict=True):
             activations = layer.forward(candidates, activations, choices, own)
         return own.activations
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """For each step the gate's choice, and the chosen experts' layers."""
+        made = []
+        for value, scores in zip(below, self.gate.express(graph, weights, below), strict=True):
+            choice = graph.reshaped(graph.strongest(scores), 1, 1)
+            chosen = graph.add("Equal", choice, np.arange(self.gate.nodes, dtype=np.int64).reshape(1, 1, -1))
+            for layer in self.experts:
+                value = layer.express(graph, weights, value, chosen)
+            made.append(value)
+        return made
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), through the layer, from activations below, (inputs + 1, columns)."""

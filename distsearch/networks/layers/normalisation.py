@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.layers.base import Layer, one_each
 
 Array = NDArray[np.float32]
@@ -45,6 +46,13 @@ class Normalisation(Layer):
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:
         """The normalised activations, (candidates, rows, columns)."""
         return self._normalised(one_each(below, len(candidates)), buffers)
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """The normalised activations of each step."""
+        places = int(np.prod(self.shape[1:]))
+        shape = (self.shape[0], places) if self._groups is None else (self._groups, self.outputs // self._groups)
+        axis = np.array([1 if self._groups is None else 2], np.int64)
+        return [graph.reshaped(_express(graph, graph.reshaped(each, *shape), axis), self.outputs) for each in below]
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The normalised activations of those below, (rows, columns)."""
@@ -79,6 +87,13 @@ class Normalisation(Layer):
         cost = below.multiplications + NUMBER_COST * numbers
         rows = self.shape[0] * places if local else self.rows
         return Reach(rows, below.window if local else None, cost, below.numbers + numbers)
+
+
+def _express(graph: Graph, value: Value, axis: NDArray[np.int64]) -> Value:
+    """The value with mean 0 and variance 1 over an axis."""
+    centred = graph.add("Sub", value, graph.add("ReduceMean", value, axis, keepdims=1))
+    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axis, keepdims=1)
+    return graph.add("Div", centred, graph.add("Sqrt", graph.add("Add", variance, float(SMALLEST_VARIANCE))))
 
 
 def normalised(values: Array, axes: tuple[int, ...]) -> Array:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Reach
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.layers.base import Layer, one_each
 from distsearch.networks.layers.convolution import Convolution
 from distsearch.networks.layers.images import Images
@@ -43,6 +44,11 @@ class Pooling(Layer):
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:
         """The pooled activations, (candidates, rows, columns)."""
         return self._pooled(one_each(below, len(candidates)), buffers)
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """The pooled activations of each step."""
+        pooled = [self._pool.express(graph, self._below.express(graph, value)) for value in below]
+        return [graph.reshaped(value, self.outputs) for value in pooled]
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The pooled activations of activations below, (rows, columns)."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.layers.images import Span
 
 Array = NDArray[np.float32]
@@ -28,6 +29,13 @@ class Pool(NamedTuple):
         if self.mean:
             pooled *= np.float32(1 / self.size**2)
         return pooled
+
+    def express(self, graph: Graph, images: Value) -> Value:
+        """The pooled images, (examples, channels, rows // size, columns // size)."""
+        if self.size == 1:
+            return images
+        square = [self.size, self.size]
+        return graph.add("AveragePool" if self.mean else "MaxPool", images, kernel_shape=square, strides=square)
 
     def spread(self, slopes: Array, images: Array, pooled: Array) -> Array:
         """Slopes along pooled images as slopes along the images: those of the largest, the first of equals; or shares.

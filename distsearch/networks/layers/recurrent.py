@@ -11,6 +11,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.errors import SettingError
 from distsearch.networks.building import Builder, whole
 from distsearch.networks.changes import Change, Everything, Moved, Reach
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Layer, Movable, Nodes, mean_size
 from distsearch.networks.layers.dense import NODE_COST
@@ -53,6 +54,12 @@ class Recurrent(Layer, Nodes):
         matrices = self.matrix.each(candidates)
         sums = np.matmul(matrices[:, :, self.nodes :], below.array if isinstance(below, Shared) else below)
         return self.neurons.recurrent(sums, matrices[:, :, : self.nodes])
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """The sums of each step, and the neurons, which see their own spikes."""
+        matrix = self.matrix.of(weights)
+        sums = [graph.linear(value, matrix[:, self.nodes :]) for value in below]
+        return self.neurons.express_recurrent(graph, sums, matrix[:, : self.nodes])
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), through the layer, from activations below, (inputs + 1, columns)."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.networks.building import Builder
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
+from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers.base import Above, Layer, Movable, Stage
 from distsearch.networks.layers.convolution import Convolution
@@ -116,6 +117,13 @@ class Residual(Layer):
         sums = np.asarray(given)
         sums[:, :-1] += below.array[:-1] if isinstance(below, Shared) else below[:, :-1]
         return self.join.neurons.apply(sums, np.zeros_like(sums[0]))
+
+    def express(self, graph: Graph, weights: Array, below: list[Value]) -> list[Value]:
+        """What the layers inside make of it, added to it, and the neurons."""
+        through = below
+        for layer in self.inner:
+            through = layer.express(graph, weights, through)
+        return self.join.neurons.express(graph, [graph.add("Add", *both) for both in zip(through, below, strict=True)])
 
     def trace(self, weights: Array, below: Array) -> Trace:
         """The forward pass of some weights, (n,), from activations below, (rows, columns)."""

@@ -32,7 +32,17 @@ from distsearch.objectives.losses.regression import (
 )
 from distsearch.registry import Registry
 
-__all__ = ["LOSSES", "CrossEntropy", "Loss", "MeanAbsoluteError", "Terms", "correct", "create", "hits"]
+__all__ = [
+    "LOSSES",
+    "CrossEntropy",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Terms",
+    "correct",
+    "create",
+    "hits",
+]
 
 
 def _is_loss(found: Any) -> bool:
@@ -60,13 +70,33 @@ _OURS: dict[str, type[Loss]] = {
     "pinball": Pinball,
     "poisson": Poisson,
 }
+_ALSO_CALLED = {
+    **dict.fromkeys(("ce", "crossentropy", "categorical-crossentropy", "log-loss", "nll"), "cross-entropy"),
+    **dict.fromkeys(("mse", "squared-error", "l2"), "mean-squared-error"),
+    **dict.fromkeys(("mae", "absolute-error", "l1"), "mean-absolute-error"),
+    **dict.fromkeys(("0-1", "zero-one", "error"), "classification-error"),
+    **dict.fromkeys(("quantile", "quantile-loss"), "pinball"),
+    **dict.fromkeys(("roc-auc", "roc-auc-score"), "auc"),
+}
 LOSSES: Registry[Any] = Registry(
     "loss",
     "losses",
     _OURS,
     _is_loss,
     "a subclass of distsearch.objectives.losses.Loss, or a function of outputs and targets",
+    _ALSO_CALLED,
 )
+
+
+AUTO = "auto"
+"""The name that stands for the loss that suits the targets."""
+
+
+def suited(name: str, classes: bool) -> str:
+    """The name of the loss, chosen by whether there are classes to be learnt if it was left open."""
+    if name != AUTO:
+        return name
+    return "cross-entropy" if classes else "mean-squared-error"
 
 
 def create(name: str) -> Loss:
@@ -75,7 +105,7 @@ def create(name: str) -> Loss:
 
 
 def _made(name: str, on: Terms | None) -> Loss:
-    found = LOSSES.find(name)
+    found = LOSSES.find(name, also=(AUTO,))
     if not isinstance(found, type):
         return OwnLoss(found, name)
     kind: type[Loss] = found
@@ -105,6 +135,8 @@ def recalled(settings: NetworkConfig, classes: Sequence[str] | None, outputs: in
 
 def check(settings: NetworkConfig) -> None:
     """SettingError for what cannot fit, whatever the data."""
+    if settings.loss == AUTO:
+        settings = structs.replace(settings, loss="cross-entropy")
     terms.check(settings, _kind(settings.loss), _OURS)
 
 
@@ -124,7 +156,7 @@ def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]
 
 
 def _kind(name: str) -> type[Loss]:
-    found = LOSSES.find(name)
+    found = LOSSES.find(name, also=(AUTO,))
     return found if isinstance(found, type) else OwnLoss
 
 

@@ -40,6 +40,9 @@ class Loss(ABC):
     numbers: bool = False
     flat: bool = False
     """Whether it is flat between steps."""
+    degree: int | None = None
+    """The power of the targets' unit that it is in, as 2 for a squared error: then targets may be standardised, and
+    the loss is reported in their unit all the same. None: it depends on the unit, so targets stay as they are."""
     takes: ClassVar[tuple[str, ...]] = ()
     """The settings that it looks at."""
     whole: bool = False
@@ -50,8 +53,8 @@ class Loss(ABC):
     """Whether it can tell what a change of one example's outputs does, as node perturbation needs."""
     probable: bool = False
     """Whether the softmax of the outputs estimates the probabilities of the classes."""
-    own_units: bool = False
-    """Whether the numbers to be met must stay as they are, for they are counts."""
+    logarithms: bool = False
+    """Whether the outputs are logarithms of the predicted numbers."""
 
     @classmethod
     def of(cls, terms: Terms) -> Self:

@@ -12,6 +12,7 @@ class MeanSquaredError(Loss):
     """The mean over outputs of (z − y)²."""
 
     numbers = True
+    degree = 2
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """Σ over the outputs of (z − y)² / outputs."""
@@ -29,6 +30,7 @@ class MeanAbsoluteError(Loss):
     """The mean over outputs of |z − y|."""
 
     numbers = True
+    degree = 1
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """Σ over the outputs of |z − y| / outputs."""
@@ -95,6 +97,7 @@ class Pinball(OfErrors):
     """q(y − z) where z is too low, (1 − q)(z − y) where too high: lowest at the quantile q (Koenker, Bassett 1978)."""
 
     takes: ClassVar[tuple[str, ...]] = ("quantile",)
+    degree = 1
 
     def __init__(self, quantile: float = 0.5) -> None:
         self._quantile = np.float32(quantile)
@@ -115,7 +118,7 @@ class Poisson(Loss):
     """exp(z) − yz, of counts y: the outputs are logarithms of the predicted means."""
 
     numbers = True
-    own_units = True
+    logarithms = True
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """The mean over the outputs; −log of the likelihood, without what does not depend on the outputs."""

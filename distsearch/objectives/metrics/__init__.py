@@ -47,6 +47,7 @@ METRICS: Registry[Any] = Registry(
     {**OF_CLASSES, **OF_NUMBERS},
     lambda found: callable(found) or isinstance(found, OfOutputs),
     "a function of true and predicted values",
+    {"acc": "accuracy", "f1-score": "f1", "mae": "mean-absolute-error", "rmse": "root-mean-squared-error"},
 )
 
 
@@ -54,7 +55,7 @@ def check(names: Iterable[str], *, classes: bool) -> None:
     """SettingError for a metric that is unknown, or of another kind of values."""
     for name in names:
         METRICS.find(name)
-        if name in (OF_NUMBERS if classes else OF_CLASSES):
+        if METRICS.named(name) in (OF_NUMBERS if classes else OF_CLASSES):
             kinds = ("numbers", "classes") if classes else ("classes", "numbers")
             raise SettingError(f"the metric {name} is of {kinds[0]}, and this network predicts {kinds[1]}")
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.objectives.losses.base import Array, Loss
+from distsearch.objectives.losses.base import Array
 
 Values = NDArray[Any]
 Metric = Callable[[Values, Values], float]
@@ -21,17 +21,21 @@ class Outcome(NamedTuple):
     """Class numbers, (examples,), or numbers, (examples, outputs)."""
     outputs: Array
     """(examples, outputs)"""
-    loss: Loss
-    """What the network was trained on: it says what the outputs mean."""
-    labels: Values | None
+    predicted: Values
+    """As `truth`."""
+    labels: Values | None = None
     """The classes' labels in the order of the outputs; None where numbers are predicted."""
     positive: int = 1
     """The number of the positive class, if there are two."""
+    probable: bool = False
+    """Whether the softmax of the outputs estimates the probabilities of the classes."""
 
-    @property
-    def predicted(self) -> Values:
-        """Class numbers, or numbers, as `truth`."""
-        return self.loss.predictions(self.outputs) if self.labels is None else self.outputs.argmax(axis=1)
+    @classmethod
+    def of_classes(
+        cls, truth: Values, outputs: Array, labels: Values, positive: int = 1, probable: bool = False
+    ) -> "Outcome":
+        """What outputs, (examples, classes), say of class numbers, (examples,): the largest is predicted."""
+        return cls(truth, outputs, outputs.argmax(axis=1), labels, positive, probable)
 
 
 @dataclass(frozen=True)

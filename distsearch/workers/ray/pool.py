@@ -29,10 +29,11 @@ from distsearch.workers.dispatch.instructions import (
 )
 from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
+from distsearch.workers.printed import aloud, say
 from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus, reclaim_signals
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
-from distsearch.workers.ray.sending import put
+from distsearch.workers.ray.sending import check, put
 from distsearch.workers.requests import EvaluateRound, Request
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class RayPool(Pool):
     driver_works = True
     """Whether the driver does by itself what takes less time than to send it."""
 
-    def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None) -> None:
+    def __init__(self, strategy: AnyStrategy, objective: Objective, workers: int | None, begun: bool = False) -> None:
+        """`begun`: the search goes on without workers until these have come."""
         super().__init__(strategy, objective)
         self._crew: Crew | None = None
         self._new = True  # until the first sweep
@@ -63,6 +65,7 @@ class RayPool(Pool):
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
         self._said_short = False  # that rounds are
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
+        self._until = "continues in this process until" if begun else "begins when"
         self._connected_here = not ray_is_foreign()
         self.on_cluster = joins_cluster() or not self._connected_here
         try:
@@ -73,6 +76,7 @@ class RayPool(Pool):
 
     def _open(self, workers: int | None) -> None:
         """Connect, start as many workers as are wanted, and wait for the first."""
+        check(self.objective)
         if self._connected_here:
             connect(workers, self.objective.nbytes)
         self._crew = Crew(put(self.strategy, self.objective))
@@ -81,9 +85,9 @@ class RayPool(Pool):
         self._takes_all = workers is None
         self._next_look = time.monotonic() if self.on_cluster else inf
         if self._crowded():
-            LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search begins when one is free")
+            LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search {self._until} one is free")
         elif not cpus:
-            LOG.warning("the Ray cluster has no CPUs: the search begins when a node with some joins")
+            LOG.warning(f"the Ray cluster has no CPUs: the search {self._until} a node with some joins")
         elif cpus < self._wanted:
             others = "the others start when it has more"
             LOG.warning(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
@@ -133,9 +137,9 @@ class RayPool(Pool):
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
             left = self.deadline - time.monotonic() if request.kind == EvaluateRound.kind else inf
-            if left <= 0:
-                raise TimeIsUpError
-            self._next_events(min(LONGEST_WAIT, left))
+            if left <= 0 and (self._answers or not self.awaits_one):
+                raise TimeIsUpError(self._answers)
+            self._next_events(min(LONGEST_WAIT, left) if left > 0 else LONGEST_WAIT)
         self.retried += self._surplus
         return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]
 
@@ -218,11 +222,12 @@ class RayPool(Pool):
             case Answered(worker, shard, answer, seconds):
                 instructions = self._dispatcher.answered(worker, shard, now, seconds)
                 if any(isinstance(instruction, Accept) for instruction in instructions):
-                    self._answers.append((shard.lo, answer))
+                    self._answers.append((shard.lo, aloud(answer)))
                     self._surplus -= 1
                     self.worked += seconds
                 return instructions
             case Failed(worker, shard, error):
+                say(getattr(error, "printed", ""))
                 return self._dispatcher.failed(worker, shard, error, now)
             case Lost(worker, reason, worked):
                 if worked:

@@ -1,8 +1,10 @@
 """Sending strategy and objective to the workers; what cannot be sent is named."""
 
 import inspect
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import partial
+from types import MethodType, ModuleType
+from typing import Any, NamedTuple
 
 import ray
 from ray import cloudpickle
@@ -10,6 +12,24 @@ from ray import cloudpickle
 from distsearch.errors import ObjectiveError, brief
 from distsearch.objectives.base import Objective
 from distsearch.strategies.base import AnyStrategy
+
+DEEPEST = 8  # parts within parts that are looked into
+
+
+class Part(NamedTuple):
+    """Something that a value refers to: a variable, an attribute or an item, by its name, and whose it is."""
+
+    kind: str
+    name: object
+    owner: str
+    value: Any
+
+
+def check(objective: Objective) -> None:
+    """Raise ObjectiveError if a function of the user's refers to what cannot be sent, before anything is started."""
+    function = getattr(objective, "function", None)
+    if function is not None and (error := _failure(function)) is not None:
+        raise _refusal(function) from error
 
 
 def put(strategy: AnyStrategy, objective: Objective) -> Any:
@@ -20,28 +40,62 @@ def put(strategy: AnyStrategy, objective: Objective) -> Any:
         function = getattr(objective, "function", None)
         if function is None:
             raise
-        what = next(_unsendable(function), f"the function {_name(function)}")
-        raise ObjectiveError(
-            f"{what} cannot be sent to workers: create it inside the function, or search with 0 workers"
-        ) from error
+        raise _refusal(function) from error
 
 
-def _unsendable(function: Callable[..., Any]) -> Iterator[str]:
-    """The variables that a function refers to and that cannot be sent, in words."""
-    for name, value in _variables(function).items():
-        try:
-            cloudpickle.dumps(value)  # type: ignore[no-untyped-call]  # Ray's, untyped
-        except Exception:  # noqa: BLE001  (pickling runs code of anybody's)
-            yield f"the variable {name} of {_name(function)}, which is {brief(value)},"
+def _refusal(function: Callable[..., Any]) -> ObjectiveError:
+    part = _unsendable(function)
+    what = f"the function {_name(function)}"
+    if part is not None:
+        what = f"the {part.kind} {part.name} of {part.owner}, which is {brief(part.value)},"
+    return ObjectiveError(
+        f"{what} cannot be sent to workers: create it inside the function, or search in this process with --workers 0"
+    )
 
 
-def _variables(function: Callable[..., Any]) -> dict[str, Any]:
-    """What a function closes over and the globals it names; for another callable, its attributes."""
-    if not inspect.isfunction(function):
-        return dict(getattr(function, "__dict__", {}))
-    variables = inspect.getclosurevars(function)
-    return {**variables.nonlocals, **variables.globals}
+def _unsendable(value: Any, depth: int = 0) -> Part | None:
+    """The innermost part of a value that cannot be sent; None if none can be named."""
+    if depth == DEEPEST:
+        return None
+    for part in _parts(value):
+        if not isinstance(part.value, ModuleType) and _failure(part.value) is not None:
+            return _unsendable(part.value, depth + 1) or part
+    return None
 
 
-def _name(function: Callable[..., Any]) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
+def _failure(value: Any) -> Exception | None:
+    """The error that sending a value would raise; None if it can be sent."""
+    try:
+        cloudpickle.dumps(value)  # type: ignore[no-untyped-call]  # Ray's, untyped
+    except Exception as error:  # noqa: BLE001  (pickling runs code of anybody's)
+        return error
+    return None
+
+
+def _parts(value: Any) -> Iterator[Part]:
+    """What a value refers to: a function's variables and defaults, an object's attributes, a container's items."""
+    owner = _name(value)
+    if inspect.isfunction(value):
+        variables = inspect.getclosurevars(value)
+        defaults = inspect.signature(value).parameters.values()
+        named = {each.name: each.default for each in defaults if each.default is not each.empty}
+        for name, each in {**variables.nonlocals, **variables.globals, **named}.items():
+            yield Part("variable", name, owner, each)
+    elif isinstance(value, MethodType):
+        yield Part("object", "itself", owner, value.__self__)
+    elif isinstance(value, partial):
+        for place, each in [("function", value.func), *enumerate(value.args), *value.keywords.items()]:
+            yield Part("argument", place, owner, each)
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield Part("item", brief(name), owner, each)
+    elif isinstance(value, Sequence | Set) and not isinstance(value, str | bytes):
+        for number, each in enumerate(value):
+            yield Part("item", number, owner, each)
+    else:
+        for name, each in getattr(value, "__dict__", {}).items():
+            yield Part("attribute", name, owner, each)
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "__name__", type(value).__name__))

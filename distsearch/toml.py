@@ -1,4 +1,4 @@
-"""A configuration as TOML: written with comments, and read back."""
+"""Configurations as TOML files, read, and written with what each setting means as comments."""
 
 import tomllib
 from pathlib import Path

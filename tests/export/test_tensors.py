@@ -7,8 +7,9 @@ from searches import search
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
+from distsearch.export.tensors import decode, encode
 from distsearch.objectives.model import Model
-from distsearch.search.exporting import exported, imported
+from distsearch.search.provenance import provenance_of
 from distsearch.search.resumption import stored_model
 
 FLAGS = {"data": "iris", "layers": [9, 8], "precision": ["float32", "ternary", "binary"], "rounds": 20}
@@ -18,9 +19,9 @@ FLAGS = {"data": "iris", "layers": [9, 8], "precision": ["float32", "ternary", "
 def test_what_is_exported_gives_the_outputs_of_the_run(tmp_path, strategy):
     stored, _ = search(tmp_path, name="a", strategy=strategy, **FLAGS)
     path = tmp_path / "weights.safetensors"
-    path.write_bytes(exported(stored))
+    path.write_bytes(encode(stored_model(stored), provenance_of(stored)))
     schema = Schema.from_json(stored.manifest.data)
-    again = Model.of_tensors(stored.config.network, schema, imported(path))
+    again = Model.of_tensors(stored.config.network, schema, decode(path))
     features = datasets.load("iris", numbers=False).train.features
     assert again.outputs(features).tobytes() == stored_model(stored).outputs(features).tobytes()
 
@@ -39,4 +40,4 @@ def test_the_command_writes_tensors_that_anyone_can_read(tmp_path):
 def test_another_file_is_refused(tmp_path):
     stored, _ = search(tmp_path, name="a", **FLAGS)
     with pytest.raises(RunError, match="is not an export of distsearch"):
-        imported(stored.path / "best.safetensors")
+        decode(stored.path / "best.safetensors")

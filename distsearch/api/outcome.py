@@ -1,0 +1,56 @@
+"""From a search that was begun to what its caller gets: the result, or an error with the result so far."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from distsearch.api.results import FunctionResult, SearchResult
+from distsearch.data.schema import Schema
+from distsearch.errors import DistsearchError
+from distsearch.objectives.model import Model
+from distsearch.runs.directory import Result
+from distsearch.runs.history import RoundRecord
+from distsearch.search.assembly import Assembly
+from distsearch.search.interrupts import Interrupts
+from distsearch.search.limits import FAILED
+from distsearch.search.loop import Found, Spent, result_of
+from distsearch.search.observers import History, Observer
+from distsearch.search.provenance import provenance
+from distsearch.strategies.base import State
+
+Begin = Callable[[list[Observer], Interrupts], Found]
+"""Searches until a limit is reached, and tells the observers."""
+
+
+def searched(
+    assembly: Assembly,
+    begin: Begin,
+    interrupts: Interrupts,
+    others: Iterable[Observer],
+    done: Sequence[RoundRecord] = (),
+) -> FunctionResult:
+    """The result of a search, after the rounds that were done before. An error has it as far as it had come."""
+    history = History(done)
+    try:
+        found = begin([history, *others], interrupts)
+    except DistsearchError as error:
+        if history.state is not None:
+            summary = result_of("", assembly, FAILED, Spent.of(history.records), history.state)
+            error.result = _result(assembly, history.state, summary, history.records)
+        raise
+    return _result(assembly, found.state, found.result, history.records)
+
+
+def of_network(result: Any) -> SearchResult:
+    """The result of a search of a network's weights, as which it is known."""
+    if not isinstance(result, SearchResult):
+        raise AssertionError("a network was searched")
+    return result
+
+
+def _result(assembly: Assembly, state: State, summary: Result, history: list[RoundRecord]) -> FunctionResult:
+    weights = state.best.weights
+    if assembly.plan.network is None:
+        return FunctionResult(weights, history, summary, center=state.center)
+    model = Model(assembly.config.network, Schema.from_json(assembly.schema), weights)
+    origin = provenance(assembly.config, assembly.fingerprint, summary)
+    return SearchResult(weights, history, summary, model, origin)

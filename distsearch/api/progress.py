@@ -1,0 +1,191 @@
+"""Progress of a search in Python: a line that is written over on a terminal, a bar in a notebook, else lines."""
+
+import shutil
+import sys
+from html import escape
+from typing import Any, Protocol, TextIO
+
+from distsearch.config import StopConfig
+from distsearch.errors import SettingError, brief
+from distsearch.reports.status import Status
+from distsearch.runs.history import RoundRecord
+from distsearch.search.observers import Observer, Opened, Round
+
+REFRESH_SECONDS = 0.1
+NOTEBOOK_SECONDS = 0.25
+LINE_SECONDS = 5.0
+RATE_SECONDS = 1.0
+BAR_WIDTH = 20
+ERASE = "\r\x1b[K"
+
+
+class Display(Protocol):
+    """Where progress is shown."""
+
+    seconds: float
+    """Between two updates."""
+
+    def show(self, share: float, text: str) -> None:
+        """Show the share done, from 0 to 1, and a line of text."""
+        ...
+
+    def close(self, text: str) -> None:
+        """The last thing shown; text is empty if that has been shown already."""
+        ...
+
+
+class Progress(Observer):
+    """Shows how far a search has got: round, best loss, accuracy, speed.
+
+    A terminal has a bar that is erased at the end; a notebook one in the cell's output; elsewhere, a line every five
+    seconds on stderr. It is there without asking in an interactive session (Python's prompt, IPython, a notebook).
+    `Progress(show=False)` shows nothing there either.
+    """
+
+    def __init__(self, show: bool = True) -> None:
+        if not isinstance(show, bool):
+            raise SettingError(f"Progress: expected show to be True or False, got {brief(show)}")
+        self._wanted = show
+        self._display: Display | None = None
+        self._status = Status(StopConfig())
+        self._latest: tuple[RoundRecord, int] | None = None  # that is not shown yet
+        self._due = 0.0
+
+    def opened(self, search: Opened) -> None:
+        """Begin anew."""
+        self._display = _display() if self._wanted else None
+        self._status = Status(search.config.stop)
+        for row in search.done:
+            self._status.hear(row)
+        if search.done:
+            self._status.restart_rate(search.done[-1])
+        self._latest, self._due = None, 0.0
+
+    def round(self, done: Round) -> None:
+        """Show the round if it is time to."""
+        if self._display is None:
+            return
+        self._status.hear(done.record)
+        self._latest = done.record, done.workers
+        if done.record.seconds >= self._due:
+            self._due = done.record.seconds + self._display.seconds
+            self._display.show(self._status.share(done.record), self._line())
+            self._status.restart_rate(done.record, at_least=RATE_SECONDS)
+
+    def closed(self, error: BaseException | None) -> None:
+        """Show the last round, and end the bar."""
+        if self._display is not None:
+            self._display.close(self._line() if self._latest else "")
+        self._display = None
+
+    def _line(self) -> str:
+        if self._latest is None:
+            return ""
+        (row, workers), self._latest = self._latest, None
+        return self._status.line(row, workers)
+
+
+class Terminal:
+    """One line, written over."""
+
+    seconds = REFRESH_SECONDS
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, share: float, text: str) -> None:
+        """Write over the line before."""
+        full = round(share * BAR_WIDTH)
+        line = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {text}"
+        width = shutil.get_terminal_size().columns - 1
+        encoding = self._stream.encoding or "ascii"
+        self._write(ERASE + line[:width].encode(encoding, "replace").decode(encoding))
+
+    def close(self, text: str) -> None:
+        """Erase it."""
+        self._write(ERASE)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class Lines:
+    """A line every few seconds, and the last one."""
+
+    seconds = LINE_SECONDS
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._any = False
+
+    def show(self, share: float, text: str) -> None:
+        """Write a line, but not of the first round, which says nothing of the speed."""
+        if self._any:
+            self._write(text)
+        self._any = True
+
+    def close(self, text: str) -> None:
+        """Write the last line, if it has not been written."""
+        if text:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        encoding = self._stream.encoding or "ascii"
+        self._stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self._stream.flush()
+
+
+class Notebook:
+    """A bar in the output of a notebook's cell, which keeps the last line."""
+
+    seconds = NOTEBOOK_SECONDS
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._text = ""
+
+    def show(self, share: float, text: str) -> None:
+        """Update the bar and the line."""
+        self._text = text
+        bar = f'<progress value="{share:.3f}" max="1" style="width:12em"></progress>'
+        self._put(f"<div>{bar} {escape(text)}</div>", text)
+
+    def close(self, text: str) -> None:
+        """Take the bar away."""
+        last = text or self._text
+        if last:
+            self._put(f"<div>{escape(last)}</div>", last)
+
+    def _put(self, html: str, text: str) -> None:
+        from IPython.display import display
+
+        content = {"text/html": html, "text/plain": text}
+        if self._handle is None:
+            self._handle = display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+
+def is_interactive() -> bool:
+    """Whether somebody sits at a prompt or a notebook: not in a script, nor when the output is piped."""
+    if _in_notebook():
+        return True
+    return hasattr(sys, "ps1") and _on_terminal()
+
+
+def _display() -> Display:
+    if _in_notebook():
+        return Notebook()
+    return Terminal(sys.stderr) if _on_terminal() else Lines(sys.stderr)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter's; IPython is not imported to find out."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None

@@ -1,0 +1,85 @@
+"""What `distsearch.resume` and `distsearch.verify` do: a stored run in use again, with what is not kept in it."""
+
+import logging
+import os
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any
+
+from distsearch.api.callbacks import observers_of
+from distsearch.api.functions import check_function
+from distsearch.api.outcome import searched
+from distsearch.api.results import FunctionResult
+from distsearch.api.wording import speaking_python
+from distsearch.errors import SettingError, brief
+from distsearch.runs.directory import StoredRun
+from distsearch.search import verification
+from distsearch.search.interrupts import passed_on
+from distsearch.search.resumption import other_machine, prepare_to_resume
+from distsearch.search.retrieval import Handed, own_assembly
+from distsearch.search.verification import Verdict
+from distsearch.text import as_path, expanded
+from distsearch.workers.place import keep_ray
+
+LOG = logging.getLogger(__name__)
+
+ALL = "all"
+
+
+def resume(
+    path: str | os.PathLike[str],
+    handed: Handed,
+    *,
+    rounds: int | None,
+    seconds: float | None,
+    evaluations: int | None,
+    workers: int | None,
+    storage: str | os.PathLike[str] | None,
+    force: bool,
+    callbacks: Any,
+) -> FunctionResult:
+    """See `distsearch.resume`."""
+    observers = observers_of(callbacks)
+    keep_ray()
+    with passed_on() as interrupts, speaking_python():
+        stored = _stored(path)
+        place = None if storage is None else expanded(storage)
+        ready = interrupts.begin(prepare_to_resume, stored, rounds, seconds, workers, force, place, handed, evaluations)
+        return searched(ready.assembly, ready.run, interrupts, observers, ready.done)
+
+
+def verify(path: str | os.PathLike[str], handed: Handed, *, rounds: int | str, workers: int) -> Verdict:
+    """See `distsearch.verify`."""
+    if rounds != ALL and (not isinstance(rounds, Integral) or isinstance(rounds, bool) or rounds < 0):
+        raise SettingError(f"rounds: expected a number of rounds to evaluate again, or {ALL!r}, got {brief(rounds)}")
+    keep_ray()
+    with passed_on() as interrupts, speaking_python():
+        stored = _stored(path)
+        if other := other_machine(stored):
+            LOG.warning(other)
+        recorded = sum(1 for _ in stored.history())
+        chosen = range(recorded) if isinstance(rounds, str) else verification.sample(recorded, int(rounds))
+        assembly = interrupts.begin(own_assembly, stored, workers, handed)
+        again = verification.Replay(stored)
+        return interrupts.begin(verification.verify, again, assembly, chosen, lambda number: None)
+
+
+def _stored(path: object) -> StoredRun:
+    if not isinstance(path, str | os.PathLike):
+        raise SettingError(f"path: expected the path of a run's folder, got {brief(path)}")
+    return StoredRun(as_path(path))
+
+
+def handed_over(X: Any, y: Any, sample_weight: Any, data: Any, function: Callable[[Any], Any] | None) -> Handed:
+    """What was given for a run that does not hold it. Raises SettingError if it is too much, or only half."""
+    if function is not None:
+        check_function(function)
+    if (X is None) != (y is None):
+        raise SettingError(
+            f"expected X and y, the data that the run was trained on, but {'X' if X is None else 'y'} is missing"
+        )
+    if sample_weight is not None and X is None:
+        raise SettingError("sample_weight: expected X and y as well, the data that the run was trained on")
+    if sum(given is not None for given in (X, data, function)) > 1:
+        raise SettingError("expected X and y, data, or function: only one of them is what the run needs")
+    return Handed("" if data is None else expanded(data), None if X is None else (X, y, sample_weight), function)

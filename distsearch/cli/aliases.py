@@ -1,0 +1,72 @@
+"""Options as other programs call them, understood as our own."""
+
+from collections.abc import Sequence
+
+from distsearch.cli.output import say
+from distsearch.errors import UserError
+
+SETTINGS = ("run", "config", "compare", "submit")
+"""The commands that have options for all settings."""
+
+OPTIONS = {
+    "--epochs": "--rounds",
+    "--iterations": "--rounds",
+    "--generations": "--rounds",
+    "--max-iter": "--rounds",
+    "--steps": "--rounds",
+    "--lr": "--rate",
+    "--learning-rate": "--rate",
+    "--step-size": "--sigma",
+    "--batch-size": "--batch",
+    "--pop-size": "--population",
+    "--popsize": "--population",
+    "--hidden": "--layers",
+    "--hidden-layers": "--layers",
+    "--hidden-layer-sizes": "--layers",
+    "--activations": "--activation",
+    "--dataset": "--data",
+    "--file": "--data",
+    "--label": "--target",
+    "--criterion": "--loss",
+    "--algorithm": "--strategy",
+    "--method": "--strategy",
+    "--timeout": "--seconds",
+    "--jobs": "--workers",
+    "--n-jobs": "--workers",
+    "--num-workers": "--workers",
+    "--test-size": "--test-share",
+    "--test-split": "--test-share",
+    "--standardize": "--scale",
+    "--standardise": "--scale",
+    "--normalize": "--scale",
+    "--random-state": "--seed",
+    "--init": "--start",
+    "--output-dir": "--runs",
+    "--out": "--runs",
+}
+ABSENT = {
+    "--gpu": "searches run on processor cores; leave it out",
+    "--cuda": "searches run on processor cores; leave it out",
+    "--device": "searches run on processor cores; leave it out",
+    "--dropout": "there is none; leave it out",
+    "--momentum": "the optimizer adam has its own; leave it out",
+}
+
+
+def understood(arguments: Sequence[str]) -> list[str]:
+    """The command line in our own words. UserError for options that stand for what there is not."""
+    words = list(arguments)
+    if not words or words[0] not in SETTINGS:
+        return words
+    said: dict[str, str] = {}
+    first = words.index("--") if words[0] == "submit" and "--" in words else 0
+    for place, word in enumerate(words[first + 1 :], start=first + 1):
+        option, equals, value = word.partition("=")
+        if option in ABSENT:
+            raise UserError(f"{option}: {ABSENT[option]}")
+        if option in OPTIONS:
+            said[option] = OPTIONS[option]
+            words[place] = f"{OPTIONS[option]}{equals}{value}"
+    for option, ours in said.items():
+        say(f"{option} is called {ours} here")
+    return words

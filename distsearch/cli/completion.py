@@ -1,0 +1,60 @@
+"""What a shell offers when Tab is pressed: runs, strategies, losses, columns of the data file."""
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+RUNS_VARIABLE = "DISTSEARCH_RUNS"
+"""The environment variable with the folder for runs if --runs is not given."""
+
+REGISTRIES = {
+    "strategy": ("distsearch.strategies", "STRATEGIES"),
+    "loss": ("distsearch.objectives.losses", "LOSSES"),
+    "activation": ("distsearch.networks.activations", "ACTIVATIONS"),
+    "start": ("distsearch.networks.initial", "STARTS"),
+    "precision": ("distsearch.networks.precision", "PRECISIONS"),
+    "reader": ("distsearch.data.readers", "READERS"),
+    "metrics": ("distsearch.objectives.metrics", "METRICS"),
+}
+"""The registry that has the names of an option's values."""
+
+Completer = Callable[[typer.Context, str], Iterable[str]]
+
+
+def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The runs whose names begin so."""
+    from distsearch.runs.layout import run_paths
+
+    folder = ctx.params.get("runs") or os.environ.get(RUNS_VARIABLE) or "runs"
+    with suppress(OSError):
+        return [path.name for path in run_paths(Path(folder).expanduser()) if path.name.startswith(incomplete)]
+    return []
+
+
+def names_for(flag: str) -> Completer | None:
+    """What completes the value of an option; None if nothing does."""
+    if flag == "target":
+        return columns
+    if flag not in REGISTRIES:
+        return None
+
+    def names(ctx: typer.Context, incomplete: str) -> list[str]:
+        module, attribute = REGISTRIES[flag]
+        known = getattr(import_module(module), attribute).names()
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+
+    return names
+
+
+def columns(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The columns of the table that --data names whose names begin so."""
+    from distsearch.data.readers.headers import column_names
+
+    with suppress(Exception):  # whatever is wrong with the file is said when it is read
+        return [name for name in column_names(ctx.params.get("data") or "") if name.startswith(incomplete)]
+    return []

@@ -1,0 +1,201 @@
+"""The list of runs: which of them, in which order, and as many columns as fit."""
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.cells import cell_len
+
+from distsearch import config
+from distsearch.errors import SettingError, brief, unknown
+from distsearch.runs.summaries import DAMAGED, Summary
+from distsearch.settings import shown
+from distsearch.text import escaped
+
+GAP = 2  # characters between columns
+LONGEST_DATA = 24  # characters
+
+
+class Column(NamedTuple):
+    """A column of the list."""
+
+    name: str
+    text: Callable[[Summary], str]
+    number: bool = True
+
+
+def duration(seconds: float) -> str:
+    """A duration in the largest unit that leaves a number above 2: 1.25 s, 17 min, 3.2 h, 12 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _test(run: Summary) -> str:
+    if run.test_accuracy is not None:
+        return f"{run.test_accuracy:.1%}"
+    return "" if run.test_loss is None else f"{run.test_loss:.4g}"
+
+
+def _date(run: Summary) -> str:
+    try:
+        return datetime.fromisoformat(run.date).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return run.date
+
+
+def _number(form: str, name: str) -> Callable[[Summary], str]:
+    def text(run: Summary) -> str:
+        value = getattr(run, name)
+        return "" if value is None else format(value, form)
+
+    return text
+
+
+def _data(run: Summary) -> str:
+    name = Path(run.data).name
+    return name if len(name) <= LONGEST_DATA else f"{name[: LONGEST_DATA - 1]}…"
+
+
+COLUMNS = (
+    Column("run", lambda run: run.run, number=False),
+    Column("status", lambda run: run.status, number=False),
+    Column("data", _data, number=False),
+    Column("strategy", lambda run: run.strategy, number=False),
+    Column("seed", _number("d", "seed")),
+    Column("step", _number(".3g", "step")),
+    Column("loss", _number(".4g", "loss")),
+    Column("accuracy", _number(".1%", "accuracy")),
+    Column("test", _test),
+    Column("rounds", _number(",", "rounds")),
+    Column("time", lambda run: "" if run.seconds is None else duration(run.seconds)),
+    Column("date", _date),
+)
+LEAVING = ("date", "step", "time", "rounds", "seed", "data", "accuracy", "strategy", "test")
+"""The columns that leave where there is no room for all, the first one first."""
+
+
+def runs_lines(runs: Sequence[Summary], width: int) -> list[str]:
+    """A heading, and a line for each run: those columns that fit into so many characters; nothing is ever cut.
+
+    A table of Rich's takes a second for a thousand runs.
+    """
+    cells = {each.name: [each.name, *(escaped(each.text(run)) for run in runs)] for each in COLUMNS}
+    widths = {name: max(map(cell_len, texts)) for name, texts in cells.items()}
+    kept = [each for each in COLUMNS if any(cells[each.name][1:])]
+    for name in LEAVING:
+        if sum(widths[each.name] + GAP for each in kept) - GAP <= width:
+            break
+        kept = [each for each in kept if each.name != name]
+    padded = [_padded(cells[each.name], widths[each.name], each.number) for each in kept]
+    return [(" " * GAP).join(row).rstrip() for row in zip(*padded, strict=True)]
+
+
+def _padded(texts: Sequence[str], width: int, right: bool) -> list[str]:
+    room = [" " * (width - cell_len(text)) for text in texts]
+    return [space + text if right else text + space for text, space in zip(texts, room, strict=True)]
+
+
+def errors(runs: Sequence[Summary]) -> list[str]:
+    """A sentence for each run that cannot be read."""
+    return [run.error for run in runs if run.status == DAMAGED]
+
+
+def fields(run: Summary) -> dict[str, Any]:
+    """What runs can be sorted and chosen by: all that is known of one, and all of its settings."""
+    known = {name: getattr(run, name) for name in Summary.__struct_fields__ if name != "config"}
+    settings = {flag: run.config.get(section, {}).get(name) for section, name, flag in _flags()}
+    own = {name.replace("_", "-"): value for name, value in run.config.get("settings", {}).items()}
+    figures = {name.replace("_", "-"): value for name, value in known.items()}
+    return {**settings, **own, **figures, "test": run.test_accuracy, "time": run.seconds}
+
+
+@cache
+def _flags() -> list[tuple[str, str, str]]:
+    """Section, name and flag of every setting that is not a strategy's own."""
+    return [(section, setting.name, setting.flag) for section, setting in config.options()]
+
+
+def document(run: Summary) -> dict[str, Any]:
+    """A run for JSON, with all of its settings."""
+    found: dict[str, Any] = msgspec.to_builtins(run)
+    return found
+
+
+def in_order(runs: Sequence[Summary], by: str) -> list[Summary]:
+    """The runs by one of their fields, downwards if it begins with a minus; those without it last.
+
+    SettingError if there is no such field.
+    """
+    name, down = by.removeprefix("-").replace("_", "-"), by.startswith("-")
+    known = [fields(run) for run in runs]
+    if runs and all(name not in each for each in known):
+        raise SettingError(f"--sort: {unknown('column', name, known[0])}")
+    found = [(each.get(name), run) for each, run in zip(known, runs, strict=True)]
+    having = [(value, run) for value, run in found if value not in (None, "")]
+    without = [run for value, run in found if value in (None, "")]
+    number = all(isinstance(value, int | float) for value, _ in having)
+    having.sort(key=lambda pair: pair[0] if number else _typed(pair[0]), reverse=down)
+    return [run for _, run in having] + without
+
+
+_CONDITION = re.compile(r"^([\w-]+)(<=|>=|!=|<|>|=|~)(.*)$")
+
+
+def those_that_fit(runs: Sequence[Summary], conditions: str) -> list[Summary]:
+    """The runs that meet all conditions, such as `strategy=snes loss<0.1`. SettingError if one is none.
+
+    = and != also take patterns such as mnist*, ~ asks whether a text is contained.
+    """
+    try:
+        words = shlex.split(conditions)
+    except ValueError as error:
+        raise SettingError(
+            f"--filter: expected conditions such as strategy=snes, got {brief(conditions)}: {error}"
+        ) from None
+    for word in words:
+        found = _CONDITION.match(word)
+        if found is None:
+            raise SettingError(
+                f"--filter: expected conditions such as strategy=snes or loss<0.1, without spaces around the sign, "
+                f"got {brief(word)}"
+            )
+        name, sign, wanted = found[1].replace("_", "-"), found[2], found[3]
+        known = {field for run in runs for field in fields(run)}
+        if runs and name not in known:
+            raise SettingError(f"--filter: {unknown('column', name, known)}")
+        runs = [run for run in runs if _meets(fields(run).get(name), sign, wanted)]
+    return list(runs)
+
+
+def _meets(value: Any, sign: str, wanted: str) -> bool:
+    if value is None:
+        return sign == "!="
+    text = _typed(value)
+    if sign == "~":
+        return wanted.lower() in text.lower()
+    try:
+        first, second = float(text), float(wanted)
+    except ValueError:
+        if sign in ("=", "!="):
+            return fnmatchcase(text.lower(), wanted.lower()) == (sign == "=")
+        return {"<": text < wanted, ">": text > wanted, "<=": text <= wanted, ">=": text >= wanted}[sign]
+    return {
+        "=": first == second,
+        "!=": first != second,
+        "<": first < second,
+        ">": first > second,
+        "<=": first <= second,
+        ">=": first >= second,
+    }[sign]
+
+
+def _typed(value: Any) -> str:
+    return shown(value) if isinstance(value, bool | tuple | list) else str(value)

@@ -1,0 +1,163 @@
+"""The commands that show runs: plot and report, and what `run --live` draws. Heavy imports are inside, as in app."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distsearch.cli import streams
+from distsearch.cli.completion import run_names
+from distsearch.cli.lookup import stored as stored_run
+from distsearch.cli.options import FILE, RunsOption
+from distsearch.cli.output import check_output, check_suffix, new_console, say, write
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from distsearch.cli.progress import Picture
+    from distsearch.data.datasets import Dataset
+    from distsearch.reports.subjects import Subject
+    from distsearch.reports.terminal import Terminal
+    from distsearch.search.assembly import Assembly
+    from distsearch.search.observers import Round
+
+WHAT = (
+    "loss",
+    "accuracy",
+    "step",
+    "accepted",
+    "timeline",
+    "boundary",
+    "confusion",
+    "weights",
+    "calibration",
+    "residuals",
+)
+
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Runs: names, or paths of their directories. Those that differ in nothing but the seed are one band.",
+        metavar="RUN…",
+        autocompletion=run_names,
+    ),
+]
+
+
+def plot(
+    names: RunsArgument,
+    what: Annotated[
+        str,
+        typer.Option(help=f"What to show: {', '.join(WHAT[:-1])} or {WHAT[-1]}.", autocompletion=lambda: list(WHAT)),
+    ] = "loss",
+    to: Annotated[
+        Path | None, typer.Option("--to", help="PNG, SVG or PDF file to write; the terminal if not given.", **FILE)
+    ] = None,
+    by: Annotated[str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.")] = "",
+    features: Annotated[
+        str, typer.Option(help="The two columns of a boundary; the first two if not given.", metavar="A,B")
+    ] = "",
+    animate: Annotated[
+        Path | None, typer.Option("--animate", help="GIF file to write, of the boundary as it moves.", **FILE)
+    ] = None,
+    runs: RunsOption = "runs",
+) -> None:
+    """Draw curves of runs, or what a run has learnt, in the terminal or into a file."""
+    from distsearch.reports import catalogue
+
+    if animate is not None:
+        check_suffix("--animate", animate, ".gif")
+    if to is not None:
+        _check_picture(to)
+    subjects = _subjects(names, runs)
+    pair = tuple(filter(None, features.split(",")))
+    if animate is not None:
+        from distsearch.reports.animation import animated
+        from distsearch.reports.judgements import single
+
+        write(animate, animated(single(subjects, "--animate"), pair))
+        say(f"the boundary of {names[0]}, round by round, is in {animate}")
+        if to is None:
+            return
+    figure = catalogue.figure(what, subjects, by, pair)
+    if to is None:
+        new_console().print(_terminal(stderr=False).drawn(figure))
+        return
+    from distsearch.reports.drawing import drawn
+
+    write(to, drawn(figure, to.suffix.lower().removeprefix(".")))
+    say(f"{what} of {', '.join(names)} is in {to}")
+
+
+def report(
+    names: RunsArgument,
+    to: Annotated[Path, typer.Option("--to", help="HTML file to write.", **FILE)],
+    runs: RunsOption = "runs",
+) -> None:
+    """Write a report on runs as one page of HTML, which needs no network."""
+    from distsearch.reports import page
+
+    check_suffix("--to", to, ".html", ".htm")
+    write(to, page.report(_subjects(names, runs)).encode())
+    say(f"the report is in {to}")
+
+
+def live(assembly: "Assembly", dataset: "Dataset") -> "Picture":
+    """What `run --live` draws: the boundary of two features, or else the best loss."""
+    from distsearch.data.schema import Schema
+    from distsearch.objectives.model import Model
+    from distsearch.reports.boundary import Plane
+    from distsearch.reports.packages import imported
+
+    config, schema = assembly.config, Schema.from_json(assembly.schema)
+    terminal = _terminal(stderr=True)
+    if len(schema.inputs) != 2:
+        imported("plotext")
+        return _live_loss(terminal)
+    model = Model(config.network, schema, assembly.plan.first.center)
+    plane = Plane(model, dataset.train, (0, 1))
+
+    def boundary(done: "Round") -> "RenderableType":
+        return terminal.boundary(plane.seen(Model(config.network, schema, done.after.best.weights), ""))
+
+    return boundary
+
+
+def _live_loss(terminal: "Terminal") -> "Picture":
+    from distsearch.reports.figures import Curves, line, scaled
+
+    rounds: list[int] = []
+    losses: list[float] = []
+
+    def curve(done: "Round") -> "RenderableType":
+        rounds.append(done.record.round + 1)
+        losses.append(done.record.best_loss)
+        shown, logarithmic = scaled([line("", rounds, losses)])
+        if not len(shown[0].x):
+            return "no loss measured yet"
+        return terminal.drawn(Curves("Best loss", "round", "loss", shown, logarithmic))
+
+    return curve
+
+
+def _subjects(names: list[str], runs: str) -> "list[Subject]":
+    """The runs of these names, each once."""
+    from distsearch.reports.subjects import Subject
+
+    return [Subject(stored_run(name, runs)) for name in dict.fromkeys(names)]
+
+
+def _terminal(stderr: bool) -> "Terminal":
+    from distsearch.reports.terminal import Terminal
+
+    console = new_console(stderr=stderr)
+    coloured = console.is_terminal and console.color_system is not None and not console.no_color
+    return Terminal(shutil.get_terminal_size().columns, coloured, streams.shows_utf8())
+
+
+def _check_picture(path: Path) -> None:
+    from distsearch.reports.drawing import check_format
+
+    check_format(path)
+    check_output(path)

@@ -1,0 +1,102 @@
+"""The reader of JSON: an object for each example, one a line (JSON Lines) or in one array."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from distsearch.data.raw import Raw, Selection, Table, quoted, reading
+from distsearch.data.readers.columns import Choice, choose, join_names
+from distsearch.data.readers.dialect import opened
+from distsearch.data.readers.values import cells_of, objects, side_by_side
+from distsearch.errors import DataError
+
+Example = dict[str, Any]
+
+
+def read(path: str, selection: Selection) -> Raw:
+    """Read all examples; a name that one of them lacks, or null, is a missing value."""
+    with reading(path, "a file of JSON objects", (UnicodeError,)):
+        places, examples = [], []
+        for place, example in _examples(path):
+            places.append(place)
+            examples.append(example)
+        names = list(dict.fromkeys(name for example in examples for name in example))
+        return _raw(path, names, choose(path, names, selection), places, examples, selection)
+
+
+def chunks(path: str, selection: Selection, rows: int) -> Iterator[Raw]:
+    """The examples in runs of so many; columns are those of the first ones."""
+    with reading(path, "a file of JSON objects", (UnicodeError,)):
+        found = _examples(path, whole=False)
+        names: list[str] = []
+        while some := list(islice(found, rows)):
+            names = names or list(dict.fromkeys(name for _, example in some for name in example))
+            places, examples = zip(*some, strict=True)
+            yield _raw(path, names, choose(path, names, selection), places, examples, selection)
+        if not names:
+            raise DataError(f"{path} is empty; expected a JSON object for each example")
+
+
+def _examples(path: str, *, whole: bool = True) -> Iterator[tuple[str, Example]]:
+    """Every example and where it is. Raises DataError for a line that is none."""
+    decoder = msgspec.json.Decoder(Example)
+    with opened(path, "utf-8-sig", whole=whole) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not (text := line.strip()):
+                continue
+            if number == 1 and text.startswith("["):
+                yield from _of_array(path, text + "".join(lines))
+                return
+            try:
+                yield f"line {number}", decoder.decode(text)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise DataError(
+                    f'{path}, line {number}: expected a JSON object, such as {{"x": 1}}, but {error}'
+                ) from None
+
+
+def _of_array(path: str, text: str) -> Iterator[tuple[str, Example]]:
+    try:
+        examples = msgspec.json.decode(text, type=list[Example])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f'{path}: expected an array of JSON objects, such as [{{"x": 1}}], but {error}') from None
+    for number, example in enumerate(examples, start=1):
+        yield f"example {number}", example
+
+
+def _raw(
+    path: str,
+    names: Sequence[str],
+    choice: Choice,
+    places: Sequence[str],
+    examples: Sequence[Example],
+    selection: Selection,
+) -> Raw:
+    def values(index: int) -> list[Any]:
+        return [example.get(names[index]) for example in examples]
+
+    def where(example: int) -> str:
+        return f"{path}, {places[example]}" if places else path
+
+    def feature(index: int) -> NDArray[Any]:
+        return cells_of(values(index), where, names[index], text=names[index] in selection.texts)
+
+    targets = [objects(values(index)) for index in choice.targets]
+    for column, index in zip(targets, choice.targets, strict=True):
+        for example, value in enumerate(column.tolist()):
+            if isinstance(value, list | dict):
+                raise DataError(
+                    f"{where(example)}: expected a target in column {quoted(names[index])}, got {quoted(value)}"
+                )
+    return Raw(
+        path,
+        Table(tuple(map(feature, choice.features)), len(examples)),
+        side_by_side(targets),
+        tuple(names[index] for index in choice.features),
+        join_names([names[index] for index in choice.targets]),
+        place=places.__getitem__,
+        beside={names[index]: objects(values(index)) for index in choice.beside},
+    )

@@ -1,0 +1,167 @@
+"""How numbers, truths, dates and missing values are spelt in text."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
+_LONGEST_WHOLE = 40  # characters; longer integers need not be exact, and may be too large for a float
+_TRUTHS = {"true": 1.0, "false": 0.0}
+_ANSWERS = {**_TRUTHS, "yes": 1.0, "no": 0.0}
+
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", re.ASCII)  # 1,234,567.8
+_SPACED = re.compile(r"[+-]?[1-9]\d{0,2}(?:[ '\u00a0\u202f]\d{3})+(?:[.,]\d+)?", re.ASCII)  # 1 234 567,8
+_DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?", re.ASCII)  # 1.234.567,8
+_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)  # 1234567,8
+_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)  # 1234567.8
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text spells (an int if whole, so that long ones stay exact), or None."""
+    if "_" in text or not text.isascii():  # Python would read 1_0 as 10, and digits of any script
+        return None
+    whole = len(text) < _LONGEST_WHOLE and text.strip().lstrip("+-").isdigit()
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        return None
+
+
+def value_in(text: str) -> float | None:
+    """The number that a text spells, with true as 1 and false as 0; None for anything else."""
+    truth = _TRUTHS.get(text.strip().lower())
+    return number_in(text) if truth is None else truth
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text is one of the usual markers for a missing value in a table."""
+    return text.strip().lower() in MISSING
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """The conventions of one source: whether a comma or a point comes before decimals."""
+
+    decimal: str = "."
+
+    def number(self, text: str) -> float | None:
+        """The number that a cell spells, perhaps with a percent sign or thousands grouped; NaN if missing, or None."""
+        text = text.strip()
+        if is_missing(text):
+            return math.nan
+        if text.endswith("%"):
+            share = self.number(text[:-1])
+            return None if share is None or math.isnan(share) else share / 100
+        if _SPACED.fullmatch(text):
+            text = re.sub(r"[ '\u00a0\u202f]", "", text)
+        if self.decimal == ",":
+            if _DOTTED.fullmatch(text):
+                text = text.replace(".", "")
+            if _COMMA.fullmatch(text):
+                text = text.replace(",", ".")
+        elif _GROUPED.fullmatch(text):
+            text = text.replace(",", "")
+        return number_in(text)
+
+    def value(self, text: str) -> float | None:
+        """As `number`, with true as 1 and false as 0."""
+        truth = _TRUTHS.get(text.strip().lower())
+        return self.number(text) if truth is None else truth
+
+    def answer(self, text: str) -> float | None:
+        """As `value`, with yes as 1 and no as 0 besides."""
+        answer = _ANSWERS.get(text.strip().lower())
+        return self.value(text) if answer is None else answer
+
+    def target(self, text: str) -> float | None:
+        """As `number`, with true as 1 and false as 0; None if it is missing."""
+        found = self.value(text)
+        return None if found is None or math.isnan(found) else found
+
+
+PLAIN = Spelling()
+
+
+def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> str:
+    """The decimal mark of some cells of a table whose columns have such a separator.
+
+    A comma with other than three digits after it is one, unless there are decimals after points; where all have three,
+    only in a table separated by semicolons, as spreadsheets write it where the comma is taken. `otherwise` is the mark
+    where the cells do not say.
+    """
+    stripped = [cell.strip().rstrip("% ") for cell in cells]
+    points = [cell for cell in stripped if _POINT.fullmatch(cell)]
+    if any(separator == "," or not _DOTTED.fullmatch(cell) for cell in points):
+        return "."
+    decimals = [cell for cell in stripped if "," in cell and (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell))]
+    if any(not _GROUPED.fullmatch(cell) for cell in decimals):
+        return ","
+    return "," if decimals and separator == ";" else otherwise
+
+
+def date_in(text: str) -> datetime | None:
+    """The ISO date, and perhaps time of day, that a text spells, as UTC without a zone; or None."""
+    text = text.strip()
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def interpreted(cells: NDArray[Any], spelling: Spelling = PLAIN) -> NDArray[Any]:
+    """A column of text, (examples,) with None where missing, as numbers or dates if that is what all cells are."""
+    different = {cell for cell in cells.tolist() if cell is not None}
+    words = {cell.strip().lower() for cell in different if not is_missing(cell)}
+    numbers = {cell: (spelling.answer if words <= _ANSWERS.keys() else spelling.value)(cell) for cell in different}
+    if None not in numbers.values():
+        return _mapped(cells, {**numbers, None: math.nan}, np.float64)
+    present = {cell for cell, number in numbers.items() if number is None or not math.isnan(number)}
+    dates = {cell: date_in(cell) for cell in present}
+    if None not in dates.values():
+        moments: dict[str | None, Any] = {**dict.fromkeys([*different, None]), **dates}
+        return _mapped(cells, moments, "datetime64[us]")
+    texts = {cell: cell.strip() if cell in present else None for cell in different}
+    return _mapped(cells, {**texts, None: None}, object)
+
+
+def without_missing(cells: NDArray[Any]) -> NDArray[Any]:
+    """A column of text, (examples,), with None for the markers of missing values."""
+    kept = np.empty(len(cells), object)
+    kept[:] = [None if cell is None or is_missing(cell) else cell for cell in cells.tolist()]
+    return kept
+
+
+def _mapped(cells: NDArray[Any], meanings: Any, dtype: Any) -> NDArray[Any]:
+    mapped = np.empty(len(cells), dtype)
+    mapped[:] = [meanings[cell] for cell in cells.tolist()]
+    return mapped
+
+
+def floats(cells: "tuple[str, ...]", spelling: Spelling) -> NDArray[np.float64] | None:
+    """Cells as numbers, (cells,), NaN where missing; None if one is something else, be it true or yes."""
+    if spelling.decimal == ".":
+        try:
+            plain = np.fromiter(map(float, cells), np.float64, len(cells))
+        except ValueError:
+            pass
+        else:
+            written = "".join(cells)
+            if written.isascii() and "_" not in written:  # Python would read 1_0 as 10, and digits of any script
+                return plain
+    numbers: dict[str, float] = {}
+    for cell in set(cells):
+        number = spelling.number(cell)
+        if number is None:
+            return None
+        numbers[cell] = number
+    return np.fromiter(map(numbers.__getitem__, cells), np.float64, len(cells))

@@ -1,0 +1,287 @@
+"""From the examples of a source to a data set; all that is learnt is learnt on the training examples alone."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.data import preparation, scaling, splits
+from distsearch.data.asked import Reading
+from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
+from distsearch.data.fingerprints import fingerprint
+from distsearch.data.labels import TEXT
+from distsearch.data.preparation import Encoding, Wishes
+from distsearch.data.raw import Raw, Table, quoted
+from distsearch.data.readers.columns import target_names
+from distsearch.data.schema import Schema
+from distsearch.data.splits import Parts, Splitting
+from distsearch.data.tabular import tabular
+from distsearch.data.targets import Labels, are_numbers, drop_missing, target_numbers
+from distsearch.data.weights import Weights, class_weights, combined, kept_of
+from distsearch.errors import DataError
+
+MANY_CLASSES = 1000  # more than this need more than an example or two each
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features and targets, read-only and C-contiguous."""
+
+    features: NDArray[np.float32]  # (examples, features)
+    targets: NDArray[Any]  # (examples,) int64 class numbers, or (examples, outputs) float32
+    weights: NDArray[np.float32] | None = None  # (examples,), with a mean of 1; None if all are alike
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All that there is of them."""
+        both = self.features, self.targets
+        return both if self.weights is None else (*both, self.weights)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training examples, optional sets for validation and testing, and how all were read."""
+
+    train: Examples
+    test: Examples | None
+    schema: Schema
+    fingerprint: str  # sha256:… of all arrays above and of the schema
+    notes: tuple[str, ...] = ()  # sentences about how the data was read
+    validation: Examples | None = None  # examples that choose the best weights
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All that there is of its examples."""
+        return arrays_of(self.train, self.test, self.validation)
+
+
+def arrays_of(*parts: Examples | None) -> tuple[NDArray[Any], ...]:
+    """All that there is of some parts of a data set."""
+    return tuple(array for part in parts if part is not None for array in part.arrays)
+
+
+class _Targets(NamedTuple):
+    """Targets: class numbers, (examples,), or numbers, (examples, outputs)."""
+
+    values: NDArray[Any]
+    classes: tuple[str, ...] | None
+    label_type: str = TEXT
+    notes: tuple[str, ...] = ()
+
+
+def dataset_of(raw: Raw, reading: Reading) -> Dataset:
+    """The data set that a source makes. Raises DataError."""
+    raw, dropped = _complete(tabular(raw, reading.missing), reading.missing)
+    if len(raw.features) == 1:
+        raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got 1; add some")
+    matrix = None if isinstance(raw.features, Table) and len(raw.features) else feature_matrix(raw)
+    targets = _targets(raw, reading.numbers)
+    parts = _split(raw, reading, targets)
+    rows, weights = kept_of(raw, parts.train if len(parts.train) < len(raw.features) else None)
+    if targets.classes is not None:
+        _check_every_class(raw, targets.values[rows], targets.classes)
+    by_class = class_weights(reading.class_weight, targets.classes, targets.values[rows], weights)
+    features, encodings, notes = _features(raw, matrix, rows, reading)
+    schema = replace(_schema(raw, reading, targets, features.shape[1], encodings), class_weights=by_class)
+    schema = _scaled_schema(schema, features[rows], targets.values[rows], weights, reading)
+    scaled = scaling.scaled(raw, features, schema)
+    if reading.input_bits is not None:
+        schema = scaling.rounding(scaled[rows], reading.input_bits, schema)
+        scaled = scaling.scaled(raw, features, schema)
+    values = targets.values if schema.classes is not None else scaling.scaled_targets(targets.values, schema)
+
+    def part(places: NDArray[np.intp]) -> Examples | None:
+        if not len(places):
+            return None
+        kept, of_kept = kept_of(raw, places)
+        return _chosen(scaled[kept], values[kept], of_kept, schema)
+
+    train, test = _chosen(scaled[rows], values[rows], weights, schema), part(parts.test)
+    if raw.test is not None:
+        test = examples_of(raw.test, schema)
+    validation = part(parts.validation)
+    said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
+    mark = fingerprint(arrays_of(train, test, validation), schema)
+    return Dataset(train, test, schema, mark, said, validation)
+
+
+def _complete(raw: Raw, missing: str) -> tuple[Raw, tuple[str, ...]]:
+    """The examples without those that lack something, if that is wanted, and a sentence on them."""
+    each = [np.shape(part)[:1] for part in (raw.targets, raw.weights) if part is not None]
+    if missing != preparation.DROP or set(each) - {(len(raw.features),)}:  # another number is refused later
+        return raw, ()
+    kept = drop_missing(raw)
+    if isinstance(raw.features, Table):
+        kept &= preparation.complete_rows(raw.features)
+    test = None if raw.test is None else _complete(raw.test, missing)[0]
+    left = int(len(kept) - kept.sum())
+    if left == len(kept):
+        raise DataError(
+            f"{raw.source}: expected examples in which nothing is missing, got none; choose --missing impute"
+        )
+    note = f"{raw.source}: {left:,} of {len(kept):,} examples lack something and are left out"
+    return replace(raw.at(np.flatnonzero(kept)), test=test), (note,) if left else ()
+
+
+def _targets(raw: Raw, numbers: bool | None) -> _Targets:
+    notes: tuple[str, ...] = ()
+    if numbers is None:
+        numbers, notes = are_numbers(raw)
+    if numbers and not raw.labels:
+        return _Targets(target_numbers(raw), None, notes=notes)
+    labels = Labels.of(raw)
+    classes = labels.classes()
+    if len(classes) > max(MANY_CLASSES, len(raw.features) / 2):
+        raise DataError(
+            f"{raw.source}: expected repeated labels, but {len(raw.features):,} examples have {len(classes):,} "
+            "distinct ones; choose another --target, or to learn numbers add --loss mean-squared-error"
+        )
+    return _Targets(labels.class_numbers(classes), classes, labels.type, labels.notes())
+
+
+def _split(raw: Raw, reading: Reading, targets: _Targets) -> Parts:
+    share = reading.validation_share
+    if share is None:
+        share = splits.validation_share(len(raw.features))
+    wishes = Splitting(reading.test_share, share, reading.seed, reading.group, reading.time)
+    if reading.fold is not None:
+        return splits.folds(raw, wishes, *reading.fold)
+    return splits.split(raw, wishes, None if targets.classes is None else targets.values)
+
+
+def _features(
+    raw: Raw, matrix: Features | None, train: NDArray[np.intp] | slice, reading: Reading
+) -> tuple[Features, tuple[Encoding, ...] | None, tuple[str, ...]]:
+    """The network's inputs before they are scaled, (examples, inputs), how columns became them, and sentences on it."""
+    if matrix is not None or not isinstance(raw.features, Table):
+        return feature_matrix(raw) if matrix is None else matrix, None, ()
+    names = feature_names(raw, len(raw.features.columns))
+    learnt = preparation.learn(raw, raw.features, names, train, Wishes(reading.missing, reading.dates))
+    if learnt.plain:
+        return feature_matrix(raw), None, ()
+    inputs = preparation.encode(raw, raw.features, names, learnt.encodings)
+    named = zip(names, learnt.encodings, strict=True)
+    finite(raw, inputs, [each for name, encoding in named for each in encoding.inputs(name)])
+    return inputs, learnt.encodings, learnt.notes
+
+
+def _schema(
+    raw: Raw, reading: Reading, targets: _Targets, width: int, encodings: tuple[Encoding, ...] | None
+) -> Schema:
+    """The schema before anything is scaled."""
+    names = feature_names(raw, width if encodings is None else len(encodings))
+    outputs = targets.values.shape[1] if targets.classes is None else len(targets.classes)
+    columns = target_names(raw.target) if outputs > 1 and targets.classes is None else []
+    return Schema(
+        names,
+        raw.target,
+        targets.classes,
+        outputs,
+        None,
+        None,
+        targets.label_type,
+        raw.targets is not None and raw.targets.ndim == 1,
+        image_shape(raw, reading.shape),
+        columns=encodings,
+        targets=tuple(columns) if len(columns) == outputs > 1 else None,
+        weight=raw.weight,
+        decimal=raw.spelling.decimal,
+        ignored=(*reading.drop, *reading.beside) or None,
+    )
+
+
+def _chosen(features: NDArray[np.float32], targets: NDArray[Any], weights: Weights | None, schema: Schema) -> Examples:
+    """Examples whose weights, (examples,), are combined with those of their classes."""
+    both = combined(weights, schema.class_weights, targets)
+    return Examples(frozen(features), frozen(targets), None if both is None else frozen(both))
+
+
+def _scaled_schema(
+    schema: Schema, features: Features, targets: NDArray[Any], weights: Weights | None, reading: Reading
+) -> Schema:
+    """The schema with means and deviations where features and targets are to be standardised."""
+    measured = [True] * features.shape[1]
+    if schema.columns is not None:
+        measured = [each for encoding in schema.columns for each in encoding.measured]
+    scale = reading.scale
+    if scale is None:
+        scale = any(measured) and scaling.far_from_unit_size(features[:, measured] if schema.columns else features)
+    if scale:
+        mean, deviation = scaling.moments_of_measured(features, measured, weights)
+        schema = replace(schema, mean=mean, deviation=deviation)
+    if schema.classes is not None or reading.degree is None or reading.scale is False:
+        return schema
+    if reading.scale or scaling.targets_far_from_unit_size(targets):
+        mean, deviation = scaling.target_moments(targets, weights)
+        return replace(schema, target_mean=mean, target_deviation=deviation)
+    return schema
+
+
+def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, ...]:
+    """Sentences on columns that are learnt from though they seem only to number or name the examples."""
+    if schema.columns is not None and len(schema.columns) != features.shape[1]:
+        columns = dict(zip(schema.inputs, features.T, strict=True))
+    else:
+        columns = dict(zip(schema.features, features.T, strict=True))
+    return tuple(
+        f"{raw.source}: the column {quoted(name)} is different in every example, as if it named them, and is learnt "
+        f"from: leave it out with --drop {name}, or with --id {name} to see it beside predictions"
+        for name, values in columns.items()
+        if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
+    )
+
+
+def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:
+    missing = np.flatnonzero(np.bincount(targets, minlength=len(classes)) == 0)
+    if len(missing):
+        without = "fell into the test split; choose a smaller --test-share or another --data-seed"
+        if raw.weights is not None:
+            without = "fell into the test split or have weight 0; give them weight, or leave these rows out"
+        raise DataError(
+            f"{raw.source}: expected training examples of every class, but all of "
+            f"{quoted(classes[missing[0]])} {without}"
+        )
+
+
+def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
+    """The inputs of further examples, (examples, inputs), read as those of training were."""
+    if schema.columns is None:
+        features = feature_matrix(raw)
+    else:
+        raw = tabular(raw, texts=[name in schema.texts for name in schema.features])
+        table = raw.features
+        if not isinstance(table, Table):
+            raise DataError(f"{raw.source}: expected the {len(schema.features)} training features, got an image")
+        _check_width(raw, len(table.columns), schema)
+        features = preparation.encode(raw, table, schema.features, schema.columns)
+        finite(raw, features, schema.inputs)
+    _check_width(raw, features.shape[1] if schema.columns is None else len(schema.features), schema)
+    return scaling.scaled(raw, features, schema)
+
+
+def _check_width(raw: Raw, width: int, schema: Schema) -> None:
+    if width != len(schema.features):
+        raise DataError(f"{raw.source}: expected the {len(schema.features)} training features, got {width}")
+
+
+def examples_of(raw: Raw, schema: Schema) -> Examples:
+    """Further examples, read as the training examples were."""
+    features = network_features(raw, schema)
+    targets: NDArray[Any]
+    if schema.classes is not None:
+        targets = Labels.of(raw).class_numbers(schema.classes)
+    else:
+        targets = target_numbers(raw)
+        if targets.shape[1] != schema.outputs:
+            raise DataError(f"{raw.source}: expected {schema.outputs} targets per example, got {targets.shape[1]}")
+        targets = scaling.scaled_targets(targets, schema)
+    kept, weights = kept_of(raw, None)
+    return _chosen(features[kept], targets[kept], weights, schema)
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, contiguous and read-only."""
+    found = np.ascontiguousarray(array)
+    found.flags.writeable = False
+    return found

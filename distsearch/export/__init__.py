@@ -1,0 +1,1 @@
+"""What leaves: a trained model in a file that others read: ONNX, NumPy, JSON, safetensors."""

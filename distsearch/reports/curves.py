@@ -1,0 +1,232 @@
+"""What a run's history shows: curves over rounds, forward passes or seconds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch import strategies
+from distsearch.errors import RunError
+from distsearch.reports.figures import NEUTRAL, Curves, Line, line, number_text, scaled, thinned
+from distsearch.reports.subjects import Group, Subject, column, groups
+from distsearch.runs.history import RoundRecord
+
+ROUNDS, PASSES, SECONDS = "rounds", "passes", "seconds"
+AXES = {
+    ROUNDS: "round",
+    PASSES: "forward passes over the training examples",
+    SECONDS: "time [s]",
+}
+GRID = 400  # places at which the runs of a band are compared
+MOST_DOTS = 1500
+SPEED_PIECES = 40  # of a run, whose speed is averaged each
+
+Array = NDArray[np.float64]
+
+
+def axis_for(grouped: Sequence[Group]) -> str:
+    """The axis on which runs are compared fairly: rounds of one strategy, passes of several."""
+    return ROUNDS if len(grouped) == 1 else PASSES
+
+
+def losses(subjects: Sequence[Subject], by: str = "") -> Curves:
+    """The lowest loss so far; for a single run also its center's."""
+    grouped = groups(subjects)
+    by = by or axis_for(grouped)
+    lines = [_of_group(group, number, by, "best_loss") for number, group in enumerate(grouped)]
+    if len(subjects) == 1 and (center := _center(subjects[0], by)) is not None:
+        lines = [center, replace(lines[0], name="best")]
+    if not any(len(each.x) for each in lines):
+        raise RunError(f"{subjects[0].name} has not measured a loss yet: there is nothing to show")
+    return _curves("Best loss", "loss", lines, by, grouped)
+
+
+def accuracies(subjects: Sequence[Subject], by: str = "") -> Curves:
+    """The accuracy on the training and on the test examples, where it was measured."""
+    grouped = groups(subjects)
+    by = by or axis_for(grouped)
+    for subject in subjects:
+        if not subject.stored.manifest.data.get("classes"):
+            raise RunError(f"{subject.name} has no accuracy, as it learns no classes: take --what loss")
+        if not np.isfinite(_track(subject, by, "accuracy")[1]).any():
+            raise RunError(f"{subject.name} has not measured its accuracy yet: take --what loss")
+    lines: list[Line] = []
+    for number, group in enumerate(grouped):
+        training = _of_group(group, number, by, "accuracy")
+        test = _of_group(group, number, by, "test_accuracy")
+        alone = len(grouped) == 1
+        if not len(test.x):
+            lines.append(replace(training, name="training" if alone else group.name))
+            continue
+        lines += [
+            replace(training, name="training" if alone else "", style="dashed", low=None, high=None),
+            replace(test, name="test" if alone else f"{group.name}, test"),
+        ]
+    return _curves("Accuracy", "share of examples that are right", lines, by, grouped, percent=True)
+
+
+def steps(subjects: Sequence[Subject], by: str = "") -> Curves:
+    """The step size σ of every round."""
+    grouped = groups(subjects)
+    by = by or axis_for(grouped)
+    lines = [_of_group(group, number, by, "sigma") for number, group in enumerate(grouped)]
+    if len(lines) == 1:
+        lines = [replace(lines[0], name="")]
+    title = "Step size: standard deviation of the noise"
+    return _curves(title, "step size σ", lines, by, grouped)
+
+
+def decisions(subjects: Sequence[Subject], by: str = "") -> Curves:
+    """Every round's decision: its lowest candidate became the best, or the search went back to what it had."""
+    if len(subjects) > 1:
+        return _shares_accepted(subjects, by)
+    subject, by = subjects[0], by or ROUNDS
+    rounds = subject.rounds
+    accepted = np.array([row.accepted for row in rounds])
+    x = column_by(rounds, by)
+    told, losses = _tried(subject)
+    lines = [line("best", x, column(rounds, "best_loss"), colour=0, style="faint")]
+    for name, chosen, colour in (("reverted", ~accepted, NEUTRAL), ("accepted", accepted, 2)):
+        kept = np.flatnonzero(chosen & np.isfinite(losses))
+        kept = kept[thinned(len(kept), MOST_DOTS)]
+        if len(kept):
+            lines.append(Line(name, x[kept], losses[kept], colour, "dots"))
+    title = f"Accepted {accepted.sum():,} of {len(rounds):,} rounds"
+    return Curves(title, AXES[by], "loss", *scaled(lines), note=told)
+
+
+def timeline(subjects: Sequence[Subject], by: str = "") -> Curves:
+    """How fast the run was at each moment, and when workers came, went or had their work done again."""
+    grouped = groups(subjects)
+    lines = []
+    for number, group in enumerate(grouped):
+        for position, subject in enumerate(group.members):
+            name = group.name if position == 0 and len(grouped) > 1 else ""
+            lines.append(line(name, *_speeds(subject.rounds), colour=number, style="steps"))
+    marks = _marks(subjects[0]) if len(subjects) == 1 else ()
+    note = "" if marks or len(subjects) > 1 else "Computed in the search's own process."
+    return Curves(
+        "Speed", AXES[SECONDS], "forward passes per second", tuple(lines), from_zero=True, marks=marks, note=note
+    )
+
+
+def column_by(rounds: Sequence[RoundRecord], by: str) -> Array:
+    """Where rounds lie on an axis: after how many rounds, passes or seconds, (rounds,)."""
+    return column(rounds, "round") + 1 if by == ROUNDS else column(rounds, by)
+
+
+def _curves(
+    title: str,
+    y_label: str,
+    lines: Sequence[Line],
+    by: str,
+    grouped: Sequence[Group],
+    *,
+    percent: bool = False,
+) -> Curves:
+    sizes = {len(group.members) for group in grouped}
+    seeds = "the seeds" if len(sizes) > 1 else f"{max(sizes)} seeds"
+    note = f"Lines are medians over {seeds}, bands their lowest and highest." if sizes != {1} else ""
+    shown, logarithmic = (tuple(lines), False) if percent else scaled(lines)
+    return Curves(title, AXES[by], y_label, shown, logarithmic, percent, note=note)
+
+
+def _of_group(group: Group, number: int, by: str, name: str) -> Line:
+    """A figure of a run, or the median of several with their range."""
+    tracks = [_track(each, by, name) for each in group.members]
+    if len(tracks) == 1:
+        return line(group.name, *tracks[0], colour=number)
+    measured = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in tracks]
+    measured = [(x, y) for x, y in measured if len(x)]
+    if not measured:
+        return Line(group.name, np.zeros(0), np.zeros(0), number)
+    first, last = max(x[0] for x, _ in measured), max(x[-1] for x, _ in measured)
+    grid = np.unique(np.linspace(first, max(first, last), GRID))
+    held = np.array([y[np.searchsorted(x, grid, side="right") - 1] for x, y in measured])
+    bands = {"low": held.min(axis=0), "high": held.max(axis=0)}
+    return line(group.name, grid, np.median(held, axis=0), colour=number, **bands)
+
+
+def _track(subject: Subject, by: str, name: str) -> tuple[Array, Array]:
+    """Where the rounds lie on an axis, and a figure of each, (rounds,); accuracies end with the result's."""
+    x, y = column_by(subject.rounds, by), column(subject.rounds, name)
+    result = subject.stored.result
+    if result is not None and name in ("accuracy", "test_accuracy") and not _is_measured(subject):
+        y[-1] = np.nan if getattr(result, name) is None else getattr(result, name)
+    return x, y
+
+
+def _is_measured(subject: Subject) -> bool:
+    """Whether the best is chosen by measuring; accuracies are then those of the weights that were measured."""
+    return strategies.find(subject.config.strategy.name).sums or subject.config.data.batch is not None
+
+
+def _center(subject: Subject, by: str) -> Line | None:
+    """The center's loss, unless it is the best one's."""
+    rounds = subject.rounds
+    center, best = column(rounds, "center_loss"), column(rounds, "best_loss")
+    if not np.isfinite(center).any() or np.all((center[1:] == best[:-1]) | ~np.isfinite(center[1:])):
+        return None
+    name = "on the round's batch" if not np.isfinite(best).all() else "center"
+    return line(name, column_by(rounds, by), center, colour=NEUTRAL, style="faint")
+
+
+def _tried(subject: Subject) -> tuple[str, Array]:
+    """The loss by which each round may be judged, (rounds,), and what it is."""
+    if _is_measured(subject):
+        told = "A dot is the loss of a round's center; it is accepted where, measured on all examples, it is the best."
+        return told, column(subject.rounds, "center_loss")
+    told = "A dot is the lowest loss among a round's candidates, without its center."
+    return told, subject.lowest
+
+
+def _shares_accepted(subjects: Sequence[Subject], by: str) -> Curves:
+    grouped = groups(subjects)
+    by = by or axis_for(grouped)
+    lines = []
+    for number, group in enumerate(grouped):
+        for position, each in enumerate(group.members):
+            accepted = column(each.rounds, "accepted")
+            window = max(1, len(accepted) // 20)
+            sums = np.cumsum(np.concatenate([np.zeros(1), accepted]))
+            begin = np.maximum(np.arange(1, len(sums)) - window, 0)
+            share = (sums[1:] - sums[begin]) / (np.arange(1, len(sums)) - begin)
+            name = group.name if position == 0 else ""
+            lines.append(line(name, column_by(each.rounds, by), share, colour=number))
+    note = "Of the rounds in the last twentieth of each run before it."
+    return Curves("Accepted rounds", AXES[by], "share of rounds accepted", tuple(lines), percent=True, note=note)
+
+
+def _speeds(rounds: Sequence[RoundRecord]) -> tuple[Array, Array]:
+    """Moments and the passes per second up to each, (pieces,), over equal parts of the time."""
+    seconds = np.concatenate([np.zeros(1), column(rounds, SECONDS)])
+    passes = np.concatenate([np.zeros(1), column(rounds, PASSES)])
+    picked = np.unique(np.searchsorted(seconds, np.linspace(0, seconds[-1], min(SPEED_PIECES, len(rounds)) + 1)))
+    picked = picked[picked < len(seconds)]
+    spans = np.diff(seconds[picked])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return seconds[picked][1:], np.diff(passes[picked]) / spans
+
+
+def _marks(subject: Subject) -> tuple[tuple[float, str], ...]:
+    """When workers came and went."""
+    marks: list[tuple[float, str]] = []
+    before, again = 0, 0
+    for event in subject.stored.manifest.events:
+        if event.workers != before:
+            what = "in this process" if event.workers == 0 else f"{event.workers} worker{'s' * (event.workers > 1)}"
+            marks.append((event.seconds, what if event.workers > before else f"{what} left"))
+        elif event.retried > again:
+            marks.append((event.seconds, f"{number_text(event.retried - again)} done again"))
+        before, again = event.workers, event.retried
+    return tuple(marks)
+
+
+BUILDERS: dict[str, Callable[[Sequence[Subject], str], Curves]] = {
+    "loss": losses,
+    "accuracy": accuracies,
+    "step": steps,
+    "accepted": decisions,
+    "timeline": timeline,
+}

@@ -1,0 +1,105 @@
+"""Tables of columns, in runs of rows, as bytes of CSV, JSON Lines or Parquet."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from distsearch.errors import SettingError
+from distsearch.reports.predictions import Column
+
+Tables = Iterable[dict[str, Column]]
+
+
+def as_csv(tables: Tables) -> Iterator[bytes]:
+    """A header, and a line for each row. Probabilities have six decimals, other numbers nine digits."""
+    for number, table in enumerate(tables):
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        if number == 0:
+            writer.writerow(table)
+        writer.writerows(zip(*(_written(name, column) for name, column in table.items()), strict=True))
+        yield file.getvalue().encode(errors="backslashreplace")
+
+
+def _written(name: str, column: Column) -> Iterable[Any]:
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        form = "{:.6f}" if name.startswith("probability") else "{:.9g}"
+        return map(form.format, column.tolist())
+    return column
+
+
+def as_json_lines(tables: Tables) -> Iterator[bytes]:
+    """A JSON object for each row."""
+    for table in tables:
+        columns = [column.tolist() if isinstance(column, np.ndarray) else column for column in table.values()]
+        rows = [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
+        yield b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+def as_parquet(tables: Tables) -> Iterator[bytes]:
+    """A Parquet file, a row group for each run of rows. SettingError if pyarrow is not installed."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise SettingError(
+            'writing Parquet needs pyarrow, which is not installed; type pip install "distsearch[parquet]"'
+        ) from None
+    file, writer = io.BytesIO(), None
+    for table in tables:
+        content = arrow.table({name: _plain(column) for name, column in table.items()})
+        if writer is None:
+            writer = parquet.ParquetWriter(_Passing(file), content.schema)
+        writer.write_table(content.cast(writer.schema))
+        yield _taken(file)
+    if writer is not None:
+        writer.close()
+    yield _taken(file)
+
+
+def _plain(column: Column) -> Any:
+    """The column as Arrow takes it: numbers, or texts, as cells of other kinds have no type in common."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+        return column
+    return [None if value is None else str(value) for value in column]
+
+
+class _Passing(io.RawIOBase):
+    """A file that can only be written to, and passes on what is."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        self._file = file
+        self._written = 0
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def write(self, content: Any, /) -> int:
+        """Pass on bytes; their number."""
+        size = self._file.write(content)
+        self._written += size
+        return size
+
+    def tell(self) -> int:
+        """How many bytes there have been."""
+        return self._written
+
+
+def _taken(file: io.BytesIO) -> bytes:
+    content = file.getvalue()
+    file.seek(0)
+    file.truncate()
+    return content
+
+
+FORMATS: dict[str, Callable[[Tables], Iterator[bytes]]] = {
+    "csv": as_csv,
+    "jsonl": as_json_lines,
+    "parquet": as_parquet,
+}
+SUFFIXES = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}

@@ -1,0 +1,355 @@
+"use strict";
+// Draws the figures of this page from the data in it, at the width they have; zoom and hover. No library, no network.
+
+const SVG = "http://www.w3.org/2000/svg";
+const root = document.documentElement;
+
+function element(name, attributes, parent) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (parent) parent.appendChild(made);
+  return made;
+}
+
+const colour = (number) => (number < 0 ? "var(--grey)" : `var(--c${number % 8})`);
+
+function shown(value, percent) {
+  if (percent) return `${+(100 * value).toPrecision(4)}%`;
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size >= 1e9) return `${+(value / 1e9).toPrecision(4)}G`;
+  if (size >= 1e6) return `${+(value / 1e6).toPrecision(4)}M`;
+  if (size >= 1e4) return `${+(value / 1e3).toPrecision(4)}k`;
+  return `${+value.toPrecision(size >= 1000 ? 4 : 3)}`;
+}
+
+function ticks(low, high, most) {
+  const rough = (high - low) / Math.max(1, most);
+  if (!(rough > 0)) return [low];
+  const size = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((each) => each >= rough * 0.999);
+  const found = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) found.push(at * step);
+  return found;
+}
+
+function logTicks(low, high, most) {
+  for (const factors of [[1, 2, 3, 5], [1, 2, 5], [1, 3], [1]]) {
+    const found = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+      for (const factor of factors) {
+        const value = factor * 10 ** power;
+        if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
+      }
+    }
+    if (found.length <= most || factors.length === 1) {
+      const every = Math.ceil(found.length / most);
+      return found.filter((_, number) => number % every === 0);
+    }
+  }
+  return [];
+}
+
+// Draw again whenever the place has another width.
+function redrawn(place, draw) {
+  let width = 0;
+  const look = () => {
+    if (place.clientWidth === width) return;
+    width = place.clientWidth;
+    draw();
+  };
+  look();
+  new ResizeObserver(() => setTimeout(look)).observe(place);
+}
+
+class Chart {
+  constructor(place, data) {
+    this.place = place;
+    this.data = data;
+    this.zoom = null; // the range of x that is shown, if it is not all
+    this.tip = place.querySelector(".tip");
+    this.clip = `clip-${Chart.count++}`;
+    place.addEventListener("pointermove", (event) => this.hover(event));
+    place.addEventListener("pointerleave", () => this.leave());
+    place.addEventListener("pointerdown", (event) => this.begin(event));
+    place.addEventListener("pointerup", (event) => this.end(event));
+    place.addEventListener("dblclick", () => this.show(null));
+    this.all = place.querySelector(".all");
+    this.all.addEventListener("click", () => this.show(null));
+    redrawn(place, () => this.draw());
+  }
+
+  show(zoom) {
+    this.zoom = zoom;
+    this.all.style.display = zoom ? "block" : "none";
+    this.draw();
+  }
+
+  draw() {
+    const width = this.place.clientWidth;
+    if (!width) return;
+    const data = this.data;
+    const height = Math.max(210, Math.min(320, width * 0.6));
+    this.svg?.remove();
+    this.svg = element("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": data.title });
+    this.place.prepend(this.svg);
+    this.range();
+    this.box = { left: 52, right: 52 + this.room(width - 52 - 14), top: 10, bottom: height - 40 };
+    this.axes(width, height);
+    const area = element("clipPath", { id: this.clip }, this.svg);
+    const { left, right: end, top, bottom } = this.box;
+    element("rect", { x: left - 4, y: top - 4, width: end - left + 8, height: bottom - top + 8 }, area);
+    const inside = element("g", { "clip-path": `url(#${this.clip})` }, this.svg);
+    for (const [x, what] of data.marks) this.mark(inside, x, what);
+    for (const each of data.lines) this.line(inside, each);
+    this.labels();
+    this.cross = element("line", { y1: top, y2: bottom, stroke: "var(--soft)", "stroke-dasharray": "2 3", visibility: "hidden" }, this.svg);
+    this.band = element("rect", { y: top, height: bottom - top, fill: "var(--soft)", opacity: 0.15, visibility: "hidden" }, this.svg);
+  }
+
+  range() {
+    const { lines, logarithmic, from_zero: fromZero } = this.data;
+    let low = Infinity, high = -Infinity, first = Infinity, last = -Infinity;
+    for (const each of lines) for (const x of each.x) { first = Math.min(first, x); last = Math.max(last, x); }
+    if (this.zoom) [first, last] = this.zoom;
+    for (const each of lines) {
+      each.x.forEach((x, at) => {
+        if (x < first || x > last) return;
+        for (const y of [each.y[at], each.low?.[at], each.high?.[at]]) {
+          if (y === undefined || (logarithmic && y <= 0)) continue;
+          low = Math.min(low, y);
+          high = Math.max(high, y);
+        }
+      });
+    }
+    if (!(low <= high)) [low, high] = [1, 2];
+    if (fromZero) low = Math.min(0, low);
+    this.scale = logarithmic ? Math.log10 : (value) => value;
+    let [from, to] = [this.scale(low), this.scale(high)];
+    const room = (to - from) * 0.04 || Math.abs(to) * 0.1 || 0.1;
+    this.y0 = low === 0 && fromZero ? from : from - room;
+    this.y1 = to + room;
+    this.x0 = first;
+    this.x1 = last > first ? last : first + 1;
+  }
+
+  // The width of the plot that leaves each name room beside the end of its line.
+  room(width) {
+    let room = width;
+    for (const each of this.data.lines) {
+      if (!each.name || !each.x.length) continue;
+      const share = this.zoom ? 1 : Math.max(0.05, (Math.max(...each.x) - this.x0) / (this.x1 - this.x0));
+      room = Math.min(room, (width - 7 * each.name.length) / share);
+    }
+    return Math.max(width * 0.5, room);
+  }
+
+  toX(x) { return this.box.left + ((x - this.x0) / (this.x1 - this.x0)) * (this.box.right - this.box.left); }
+  toY(y) { return this.box.bottom - ((this.scale(y) - this.y0) / (this.y1 - this.y0)) * (this.box.bottom - this.box.top); }
+  fromX(place) { return this.x0 + ((place - this.box.left) / (this.box.right - this.box.left)) * (this.x1 - this.x0); }
+
+  axes(width, height) {
+    const { left, right, top, bottom } = this.box;
+    const { logarithmic, percent, x_label: label } = this.data;
+    const found = logarithmic ? logTicks(10 ** this.y0, 10 ** this.y1, 8) : ticks(this.y0, this.y1, 6);
+    for (const value of found) {
+      const y = this.toY(value);
+      element("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--grid)" }, this.svg);
+      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = shown(value, percent);
+    }
+    for (const value of ticks(this.x0, this.x1, Math.max(3, Math.floor((right - left) / 70)))) {
+      const x = this.toX(value);
+      element("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4, stroke: "var(--grey)" }, this.svg);
+      element("text", { x, y: bottom + 17, "text-anchor": "middle" }, this.svg).textContent = shown(value);
+    }
+    element("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: "var(--grey)" }, this.svg);
+    element("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, this.svg).textContent = label;
+  }
+
+  line(parent, each) {
+    const places = each.x.map((x, at) => [this.toX(x), this.toY(each.y[at])]);
+    const stroke = colour(each.colour);
+    if (each.style === "dots") {
+      const radius = places.length <= 50 ? 3.5 : 2;
+      const path = places.map(([x, y]) => `M${x.toFixed(1)} ${y.toFixed(1)}h0`).join("");
+      element("path", { d: path, stroke, "stroke-width": 2 * radius, "stroke-linecap": "round", fill: "none", opacity: 0.8 }, parent);
+      return;
+    }
+    if (each.low) {
+      const over = each.x.map((x, at) => `${this.toX(x).toFixed(1)},${this.toY(each.high[at]).toFixed(1)}`);
+      const under = each.x.map((x, at) => `${this.toX(x).toFixed(1)},${this.toY(each.low[at]).toFixed(1)}`).reverse();
+      element("polygon", { points: [...over, ...under].join(" "), fill: stroke, opacity: 0.16 }, parent);
+    }
+    const path = places.map(([x, y], at) => {
+      if (each.style !== "steps" || !at) return `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+      return `H${((places[at - 1][0] + x) / 2).toFixed(1)}V${y.toFixed(1)}H${x.toFixed(1)}`;
+    });
+    const width = each.style === "faint" ? 1 : 2;
+    const dashes = each.style === "dashed" ? { "stroke-dasharray": "6 4" } : {};
+    element("path", { d: path.join(""), stroke, "stroke-width": width, fill: "none", "stroke-linejoin": "round", ...dashes }, parent);
+  }
+
+  mark(parent, x, what) {
+    const place = this.toX(x);
+    element("line", { x1: place, x2: place, y1: this.box.top, y2: this.box.bottom, stroke: "var(--grey)", "stroke-dasharray": "2 3" }, parent);
+    const text = element("text", { x: place + 4, y: this.box.top + 9, "font-size": 11 }, parent);
+    text.textContent = what;
+  }
+
+  labels() {
+    const { top, bottom, right } = this.box;
+    const ends = [];
+    for (const each of this.data.lines) {
+      const inside = each.x.map((x, at) => at).filter((at) => each.x[at] >= this.x0 && each.x[at] <= this.x1);
+      if (!each.name || !inside.length) continue;
+      const last = inside.reduce((best, at) => (each.x[at] >= each.x[best] ? at : best));
+      ends.push({ each, x: Math.min(this.toX(each.x[last]), right), y: this.toY(each.y[last]) });
+    }
+    ends.sort((one, other) => one.y - other.y);
+    ends.forEach((end, at) => {
+      const least = at ? ends[at - 1].y + 15 : top + 4;
+      const most = bottom - 15 * (ends.length - at - 1);
+      end.y = Math.max(least, Math.min(end.y, most));
+      const text = element("text", { x: end.x + 7, y: end.y + 4 }, this.svg);
+      text.style.fill = colour(end.each.colour);
+      text.textContent = end.each.name;
+    });
+  }
+
+  at(event) {
+    const place = event.clientX - this.svg.getBoundingClientRect().left;
+    return Math.max(this.box.left, Math.min(this.box.right, place));
+  }
+
+  hover(event) {
+    if (!this.svg) return;
+    const place = this.at(event);
+    const x = this.fromX(place);
+    this.cross.setAttribute("x1", place);
+    this.cross.setAttribute("x2", place);
+    this.cross.setAttribute("visibility", "visible");
+    if (this.from !== undefined) {
+      this.band.setAttribute("x", Math.min(this.from, place));
+      this.band.setAttribute("width", Math.abs(place - this.from));
+      this.band.setAttribute("visibility", "visible");
+    }
+    this.tip.replaceChildren(document.createTextNode(`${this.data.x_label}: ${shown(x)}`));
+    for (const each of this.data.lines) {
+      if (each.style === "dots" || !each.x.length) continue;
+      let near = 0;
+      each.x.forEach((value, at) => { if (Math.abs(value - x) < Math.abs(each.x[near] - x)) near = at; });
+      const row = document.createElement("div");
+      row.style.color = colour(each.colour);
+      row.textContent = `${each.name || this.data.y_label}: ${shown(each.y[near], this.data.percent)}`;
+      this.tip.appendChild(row);
+    }
+    this.tip.style.display = "block";
+    const beyond = place + 14 + this.tip.offsetWidth > this.place.clientWidth;
+    this.tip.style.left = `${Math.max(0, beyond ? place - 14 - this.tip.offsetWidth : place + 14)}px`;
+  }
+
+  leave() {
+    this.tip.style.display = "none";
+    this.cross?.setAttribute("visibility", "hidden");
+    this.band?.setAttribute("visibility", "hidden");
+    this.from = undefined;
+  }
+
+  begin(event) {
+    if (event.pointerType === "mouse" && event.button === 0) this.from = this.at(event);
+  }
+
+  end(event) {
+    const from = this.from;
+    this.from = undefined;
+    this.band.setAttribute("visibility", "hidden");
+    if (from === undefined || Math.abs(this.at(event) - from) < 8) return;
+    const ends = [this.fromX(from), this.fromX(this.at(event))];
+    this.show([Math.min(...ends), Math.max(...ends)]);
+  }
+}
+Chart.count = 0;
+
+class Plane {
+  constructor(place, data) {
+    this.place = place;
+    this.data = data;
+    redrawn(place, () => this.draw());
+  }
+
+  colours() {
+    const style = getComputedStyle(root);
+    const parsed = (name) => {
+      const code = style.getPropertyValue(name).trim();
+      return [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16));
+    };
+    return { all: Array.from({ length: 8 }, (_, at) => parsed(`--c${at}`)), ground: parsed("--panel"), grey: parsed("--grey") };
+  }
+
+  draw() {
+    const width = this.place.clientWidth;
+    if (!width) return;
+    const { rows, columns, values, certainty, x, y, points, targets, classes } = this.data;
+    const height = Math.round(Math.max(220, Math.min(460, width * 0.72)));
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas?.remove();
+    this.canvas = document.createElement("canvas");
+    this.canvas.width = width * ratio;
+    this.canvas.height = height * ratio;
+    this.canvas.style.height = `${height}px`;
+    this.place.prepend(this.canvas);
+    const pen = this.canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    const { all, ground, grey } = this.colours();
+    const mix = (one, share, other) => one.map((part, at) => Math.round(part * share + other[at] * (1 - share)));
+    const ramp = (share) => (share < 0.5 ? mix(all[0], 1 - 2 * share, grey) : mix(all[1], 2 * share - 1, grey));
+    const small = document.createElement("canvas");
+    [small.width, small.height] = [columns, rows];
+    const image = small.getContext("2d").createImageData(columns, rows);
+    values.forEach((value, at) => {
+      const row = rows - 1 - Math.floor(at / columns);
+      const shade = classes ? mix(all[value % 8], 0.14 + 0.4 * (certainty[at] / 9), ground) : mix(ramp(value / 99), 0.85, ground);
+      image.data.set([...shade, 255], 4 * (row * columns + (at % columns)));
+    });
+    small.getContext("2d").putImageData(image, 0, 0);
+    const box = { left: 44, top: 8, right: width - 8, bottom: height - 36 };
+    pen.drawImage(small, box.left, box.top, box.right - box.left, box.bottom - box.top);
+    const toX = (value) => box.left + ((value - x[0]) / (x[1] - x[0])) * (box.right - box.left);
+    const toY = (value) => box.bottom - ((value - y[0]) / (y[1] - y[0])) * (box.bottom - box.top);
+    points.forEach(([across, up], at) => {
+      const dot = classes ? all[targets[at] % 8] : ramp(targets[at] / 99);
+      pen.beginPath();
+      pen.arc(toX(across), toY(up), 3, 0, 7);
+      pen.fillStyle = `rgb(${dot})`;
+      pen.fill();
+      pen.strokeStyle = `rgb(${ground})`;
+      pen.stroke();
+    });
+    pen.fillStyle = getComputedStyle(root).getPropertyValue("--soft");
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    pen.textAlign = "center";
+    for (const value of ticks(x[0], x[1], Math.floor(width / 90))) pen.fillText(shown(value), toX(value), box.bottom + 15);
+    pen.fillText(this.data.x_label, (box.left + box.right) / 2, height - 4);
+    pen.textAlign = "right";
+    for (const value of ticks(y[0], y[1], 6)) pen.fillText(shown(value), box.left - 6, toY(value) + 4);
+    pen.save();
+    pen.translate(11, (box.top + box.bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    pen.textAlign = "center";
+    pen.fillText(this.data.y_label, 0, 0);
+    pen.restore();
+  }
+}
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+root.dataset.theme = dark.matches ? "dark" : "light";
+const drawn = Array.from(document.querySelectorAll(".plot"), (place) => {
+  const data = JSON.parse(place.querySelector("script").textContent);
+  return data.kind === "plane" ? new Plane(place, data) : new Chart(place, data);
+});
+function paint(theme) {
+  root.dataset.theme = theme;
+  for (const each of drawn) each.draw();
+}
+dark.addEventListener("change", () => paint(dark.matches ? "dark" : "light"));
+document.getElementById("theme").addEventListener("click", () => paint(root.dataset.theme === "dark" ? "light" : "dark"));

@@ -1,0 +1,68 @@
+"""How far a search has got, in a line: the same words in a terminal, a log and a notebook."""
+
+from distsearch.config import StopConfig
+from distsearch.runs.history import RoundRecord
+from distsearch.search.limits import Limits
+
+
+class Status:
+    """What there is to say of a search's rounds, given when it ends."""
+
+    def __init__(self, stop: StopConfig) -> None:
+        self._stop = stop
+        self._rounds = Limits(stop).rounds
+        self._accuracy: float | None = None
+        self._test = False
+        self._metrics: dict[str, float] = {}
+        self._before = (0.0, 0.0)  # passes and seconds from which on the rate is averaged
+
+    def hear(self, row: RoundRecord) -> None:
+        """Take note of what was measured in a round."""
+        if row.accuracy is not None:
+            self._test = row.test_accuracy is not None
+            self._accuracy = row.test_accuracy if self._test else row.accuracy
+        if row.metrics is not None:
+            on_test = {name: value for name, value in row.metrics.items() if name.startswith("test-")}
+            self._metrics = on_test or row.metrics
+
+    def line(self, row: RoundRecord, workers: int) -> str:
+        """The round in a line."""
+        passes, seconds = self._before
+        rate = (row.passes - passes) / max(row.seconds - seconds, 1e-9)
+        parts = [reached_in_words(row)]
+        if self._accuracy is not None:
+            parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
+        parts += [f"{name.replace('test-', 'test ')} {value:.3g}" for name, value in self._metrics.items()]
+        if row.non_finite:
+            parts.append(f"{row.non_finite} not finite")
+        parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]
+        return " · ".join(parts)
+
+    def restart_rate(self, row: RoundRecord, at_least: float = 0.0) -> None:
+        """Average the rate from this round on, if it was averaged over so many seconds at least."""
+        if row.seconds - self._before[1] >= at_least:
+            self._before = row.passes, row.seconds
+
+    def share(self, row: RoundRecord) -> float:
+        """The share used of the nearest limit, from 0 to 1."""
+        rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
+        seconds = row.seconds / self._stop.seconds if self._stop.seconds else 0.0
+        return min(1.0, max(rounds, seconds))
+
+
+def reached_in_words(row: RoundRecord) -> str:
+    """The beginning of every line."""
+    return f"round {row.round + 1:,} · loss {row.best_loss:.4g}"
+
+
+def short(number: float) -> str:
+    """A number in about four characters: 950, 12.3k, 4.5M."""
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:.3g}"
+
+
+def workers_text(workers: int) -> str:
+    """How many workers there are, in words."""
+    return "in this process" if workers == 0 else f"{workers} worker{'s' if workers > 1 else ''}"

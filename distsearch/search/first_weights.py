@@ -1,0 +1,88 @@
+"""First weights that do not follow from the seed: given in Python, or the best ones of another run."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.config import RunConfig
+from distsearch.errors import DataError, SettingError, brief, unknown
+from distsearch.networks.initial import STARTS, is_start
+from distsearch.networks.network import Network
+from distsearch.runs.directory import StoredRun
+from distsearch.storage import fetch, is_stored
+from distsearch.text import as_path
+
+Array = NDArray[np.float32]
+
+GIVEN = "given"
+"""Stands in a run's configuration for first weights that came from Python; they are kept in its directory."""
+
+Given = Array | Mapping[str, Array]
+"""First weights: flat ones, (n,), or the tensors of a network, by their names."""
+
+
+def of_config(config: RunConfig) -> Given | None:
+    """The best weights of the run that a configuration names as its start; None if it names a way to draw them.
+
+    Raises SettingError if there is no such run.
+    """
+    start = config.network.start
+    if start is None or is_start(start):
+        return None
+    if start == GIVEN:
+        raise SettingError("start: these first weights came from Python: give them there again, or name a run")
+    stored = run_at(start, config.output.directory) if start else None
+    if stored is None:
+        raise SettingError(
+            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run whose weights to "
+            f"begin with, of which there is none at {start}"
+        )
+    return stored.best()
+
+
+def run_at(place: str, runs: str) -> StoredRun | None:
+    """The run of this name in the folder `runs`, at this path or this address in storage; None if there is none."""
+    folder = as_path(runs)
+    places = [fetch(place, folder)] if is_stored(place) else [folder / place, as_path(place)]
+    return next((StoredRun(path) for path in places if path.is_dir()), None)
+
+
+def of_network(network: Network, given: Given) -> Array:
+    """The given first weights as a network's, (n,). Raises DataError if they are those of another network."""
+    if not isinstance(given, Mapping):
+        return flat(given, network.weights_count)
+    try:
+        tensors = {str(name): np.asarray(tensor, np.float32) for name, tensor in given.items()}
+        return flat(network.flat(tensors), network.weights_count)
+    except (KeyError, TypeError, ValueError) as error:
+        shapes = ", ".join(
+            f"{name} {'×'.join(map(str, tensor.shape))}"
+            for name, tensor in network.named(np.zeros(network.weights_count, np.float32)).items()
+        )
+        missing = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise DataError(
+            f"start: expected the weights of a network like this one ({shapes}), but {missing}; give it the same "
+            "--layers as the network that they come from, and data with as many features and classes"
+        ) from None
+
+
+def flat(given: object, count: int | None = None) -> Array:
+    """Weights as a float32 vector of their own, (n,). Raises DataError unless they are finite, and `count` of them."""
+    expected = f"start: expected finite weights of shape ({'n' if count is None else f'{count:,}'},)"
+    try:
+        weights = np.array(given)
+        if weights.dtype.kind == "O":
+            weights = weights.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):  # the last of tensors that need a gradient
+        raise DataError(f"{expected}, got {brief(given)}") from None
+    if weights.dtype.kind not in "biuf":
+        raise DataError(f"{expected}, got {brief(given)}")
+    if weights.ndim != 1 or not weights.size or count not in (None, weights.size):
+        raise DataError(f"{expected}, got the shape {weights.shape}")
+    with np.errstate(over="ignore"):
+        floats = weights.astype(np.float32)
+    if not np.isfinite(floats).all():
+        place = int(np.argmin(np.isfinite(floats)))
+        raise DataError(f"{expected}, got {weights[place]} at index {place}")
+    return floats

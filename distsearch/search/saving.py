@@ -1,0 +1,32 @@
+"""A trained network in one file, which `distsearch.load` reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.config import NetworkConfig
+from distsearch.runs import checkpoints, documents
+from distsearch.runs.directory import Result
+from distsearch.runs.history import RoundRecord
+
+
+def model_file(
+    network: NetworkConfig,
+    schema: Mapping[str, Any],
+    weights: NDArray[np.float32],
+    summary: Result,
+    history: Sequence[RoundRecord] = (),
+    provenance: Mapping[str, str] | None = None,
+) -> bytes:
+    """The file's content: weights, (n,), and how their network, its data and the search were; the schema as JSON."""
+    document = {
+        "network": msgspec.to_builtins(network),
+        "schema": dict(schema),
+        "summary": documents.named(msgspec.to_builtins(summary)),
+        "history": [documents.named(msgspec.to_builtins(row)) for row in history],
+        "provenance": dict(provenance or {}),
+    }
+    return checkpoints.encode({"weights": weights}, document)

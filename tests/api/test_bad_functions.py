@@ -1,0 +1,154 @@
+"""Functions that return what is no number, raise, change their argument, or cannot be sent; and what they print."""
+
+import threading
+from decimal import Decimal
+from functools import partial
+
+import numpy as np
+import pytest
+from problems import sphere
+
+import distsearch
+from distsearch.errors import ObjectiveError, SettingError
+from distsearch.workers.ray import pool
+
+
+def minimized(function, **settings):
+    return distsearch.minimize(function, np.zeros(3), **{"workers": 0, "rounds": 3, **settings})
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (np.zeros(3), r"an array of shape \(3,\)"),
+        (np.zeros(1), r"an array of shape \(1,\)"),
+        (np.zeros((1, 1)), r"an array of shape \(1, 1\)"),
+        (None, r"None: does it end without a return\?"),
+        ("1.5", "'1.5'"),
+        (b"1", "b'1'"),
+        (1j, "1j"),
+        (np.complex64(1 + 2j), r"np.complex64\(1\+2j\)"),
+        ((1.0, {}), r"\(1.0, {}\)"),
+        ([1.0], r"\[1.0\]"),
+        (10**400, "10+…"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_what_came(value, came):
+    with pytest.raises(ObjectiveError, match=f"^expected a number from the function, got {came}$"):
+        minimized(lambda weights: value)
+
+
+@pytest.mark.parametrize("value", [1, True, np.True_, np.float32(1), np.int8(1), np.array(1.0), Decimal(1)])
+def test_whatever_is_a_number_is_taken(value):
+    assert minimized(lambda weights: value).loss == 1.0
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_a_function_that_changes_its_weights_changes_nothing_else(vectorized):
+    def writing(weights):
+        loss = np.square(weights - 1).sum(axis=-1)
+        weights[:] = 7
+        return loss
+
+    def reading(weights):
+        return np.square(weights - 1).sum(axis=-1)
+
+    for strategy in ("hill-climb", "snes"):
+        given = {"strategy": strategy, "vectorized": vectorized, "rounds": 20}
+        assert minimized(writing, **given).weights.tobytes() == minimized(reading, **given).weights.tobytes()
+
+
+def test_what_cannot_be_called_is_refused_at_once():
+    with pytest.raises(SettingError, match=r"^function: expected one that maps weights \(n,\) to a number, got 3$"):
+        minimized(3)
+
+
+def test_what_it_raises_is_the_cause_and_its_line_is_named():
+    def failing(weights):
+        return {}["absent"]
+
+    with pytest.raises(ObjectiveError, match=r"the objective raised KeyError: 'absent' \(.*bad_functions.py, line \d+"):
+        minimized(failing)
+    with pytest.raises(ObjectiveError, match="takes 0 positional arguments but 1 was given") as raised:
+        minimized(lambda: 1.0)
+    assert isinstance(raised.value.__cause__, TypeError)
+
+
+class Simulator:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def loss(self, weights):
+        with self.lock:
+            return sphere(weights)
+
+
+class Environment(Simulator):
+    def __call__(self, weights):
+        return self.loss(weights)
+
+
+def unsendable():
+    lock, handles, simulator = threading.Lock(), {"a": [open]}, Simulator()
+    handles["b"] = [threading.Lock()]
+
+    def closing(weights):
+        with lock:
+            return sphere(weights)
+
+    def keeping(weights):
+        return sphere(weights) + len(handles)
+
+    def asking(weights):
+        return simulator.loss(weights)
+
+    def defaulting(weights, gate=lock):
+        return sphere(weights)
+
+    def taking(weights, gate):
+        return sphere(weights)
+
+    return {
+        "the variable lock of closing": closing,
+        "the item 0 of list": keeping,
+        "the attribute lock of Simulator": asking,
+        "the variable gate of defaulting": defaulting,
+        "the attribute lock of Simulator ": simulator.loss,
+        "the attribute lock of Environment": Environment(),
+        "the argument gate of partial": partial(taking, gate=lock),
+    }
+
+
+@pytest.mark.parametrize("named", unsendable())
+def test_what_cannot_be_sent_is_named_before_anything_starts(tmp_path, monkeypatch, named):
+    monkeypatch.setattr(pool, "connect", lambda *arguments: pytest.fail("Ray is started"))
+    sentence = f"^{named.strip()}, which is .*cannot be sent to workers: .* or search in this process with workers=0$"
+    with pytest.raises(ObjectiveError, match=sentence):
+        minimized(unsendable()[named], workers=1, runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_on_workers_prints_are_shown_and_errors_have_their_line_and_cause(tmp_path, capsys, ray_with_three_cpus):
+    def talking(weights):
+        print(f"at {weights[0]:+.6f}")
+        if weights[0] > 0.2:
+            raise ZeroDivisionError("too far")
+        return float(np.square(weights - 1).sum())  # workers cannot import what tests share
+
+    settings = {"rounds": 2, "population": 8, "sigma": 0.01, "ladder": 1, "adapt": False}
+    alone = minimized(talking, **settings)
+    heard = sorted(capsys.readouterr().out.splitlines())
+    shared = minimized(talking, workers=2, **settings)
+    assert sorted(capsys.readouterr().out.splitlines()) == heard
+    assert len(heard) == 16
+    assert shared.weights.tobytes() == alone.weights.tobytes()
+    settings |= {"rounds": 300, "workers": 2, "runs": tmp_path, "name": "a"}
+    with pytest.raises(
+        ObjectiveError, match=r"ZeroDivisionError: too far \(.*test_bad_functions.py, line \d+"
+    ) as raised:
+        minimized(talking, **settings)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    assert "at +0.2" in capsys.readouterr().out
+    assert raised.value.result.summary.rounds == len(raised.value.result.history) > 0
+    assert distsearch.resume(tmp_path / "a", function=sphere, workers=0).summary.rounds == 300

@@ -1,0 +1,129 @@
+"""Searches that begin from given weights: arrays, results, runs."""
+
+import shutil
+
+import numpy as np
+import pytest
+from problems import sphere
+from programs import refused, succeeded
+
+import distsearch
+from distsearch.errors import DataError, SettingError
+from distsearch.randomness import Stream, noise
+from distsearch.runs.directory import StoredRun
+from distsearch.strategies import STRATEGIES
+
+FEATURES = noise(5, Stream.DATA, 0, 0, 120, 3)
+LABELS = np.digitize(FEATURES[:, 0], [-0.5, 0.5])
+SETTINGS = {"layers": [4], "workers": 0}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A result, and the folder of its run."""
+    runs = tmp_path_factory.mktemp("trained")
+    result = distsearch.search(FEATURES, LABELS, rounds=60, runs=runs, name="a", **SETTINGS)
+    return result, runs / "a"
+
+
+@pytest.mark.parametrize("batch", [None, 40])
+@pytest.mark.parametrize("strategy", STRATEGIES.own)
+def test_it_is_never_worse_than_what_it_begins_with(trained, strategy, batch):
+    settings = {"strategy": strategy, "batch": batch, "rounds": 1, **SETTINGS}
+    if strategy in ("evolution-strategy", "node-perturbation"):
+        settings["rate"] = 10.0  # far away from where it is good
+    found = distsearch.search(FEATURES, LABELS, start=trained[0].weights, **settings)
+    assert found.loss <= trained[0].loss
+    assert np.isfinite(found.predict_proba(FEATURES)).all()
+
+
+def test_an_array_a_result_a_run_and_its_tensors_are_the_same_start(trained):
+    result, run = trained
+    starts = [result.weights, result.weights.tolist(), result, run, str(run), result.model.tensors]
+    found = [distsearch.search(FEATURES, LABELS, start=start, rounds=5, seed=3, **SETTINGS) for start in starts]
+    assert len({each.weights.tobytes() for each in found}) == 1
+    assert found[0].loss < result.loss
+    again = distsearch.search(FEATURES, LABELS, start="a", runs=run.parent, name="b", rounds=5, seed=3, **SETTINGS)
+    assert again.weights.tobytes() == found[0].weights.tobytes()
+
+
+def test_other_data_of_the_same_shape_is_learnt_from_there(trained):
+    result, run = trained
+    moved = FEATURES + np.float32(0.1)
+    tuned = distsearch.search(moved, LABELS, start=run, rounds=5, **SETTINGS)
+    fresh = distsearch.search(moved, LABELS, rounds=5, **SETTINGS)
+    assert tuned.loss < fresh.loss
+    assert tuned.loss <= result.evaluate(moved, LABELS).loss
+
+
+@pytest.mark.parametrize("strategy", ["hill-climb", "node-perturbation"])
+def test_it_is_kept_in_the_run_which_needs_the_original_no_more(trained, tmp_path, strategy):
+    original = tmp_path / "original"
+    shutil.copytree(trained[1], original)
+    settings = {"strategy": strategy, "runs": tmp_path, "seed": 4, **SETTINGS}
+    whole = distsearch.search(FEATURES, LABELS, start=original, name="whole", rounds=12, **settings)
+    distsearch.search(FEATURES, LABELS, start=original, name="part", rounds=7, **settings)
+    shutil.rmtree(original)
+    part = distsearch.resume(tmp_path / "part", FEATURES, LABELS, rounds=5)
+    assert part.weights.tobytes() == whole.weights.tobytes()
+    verdict = distsearch.verify(tmp_path / "part", FEATURES, LABELS, rounds="all")
+    assert (verdict.identical, verdict.rounds, len(verdict.tried)) == (True, 12, 12)
+
+
+def test_a_changed_start_is_noticed(trained, tmp_path):
+    distsearch.search(FEATURES, LABELS, start=trained[0], runs=tmp_path, name="a", batch=40, rounds=3, **SETTINGS)
+    distsearch.search(FEATURES, LABELS, start=np.zeros(31), runs=tmp_path, name="b", batch=40, rounds=3, **SETTINGS)
+    shutil.copy(tmp_path / "b" / "start.safetensors", tmp_path / "a")
+    assert not distsearch.verify(tmp_path / "a", FEATURES, LABELS).identical
+
+
+def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
+    first = distsearch.minimize(sphere, np.zeros(4), rounds=30, workers=0, runs=tmp_path, name="a")
+    for start in (first, first.weights, tmp_path / "a", str(tmp_path / "a")):
+        second = distsearch.minimize(sphere, start, rounds=1, workers=0)
+        assert second.loss <= first.loss
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "sentence"),
+    [
+        (np.zeros(5), DataError, r"start: expected finite weights of shape \(31,\), got the shape \(5,\)"),
+        (np.full(31, np.nan), DataError, r"shape \(n,\), got nan at index 0"),
+        ({"dense1.weights": np.zeros((3, 4), np.float32)}, DataError, r"this one \(dense1.weights 3×4, dense1.biases"),
+        ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run whose weights"),
+        ("no/such/run", SettingError, "a run whose weights to begin with, of which there is none at no/such/run"),
+        ("abc", SettingError, "unknown start 'abc'"),
+        ("", SettingError, "unknown start ''"),
+        ("given", SettingError, "start: these first weights came from Python"),
+        ([[1.0], [1.0, 2.0]], DataError, "expected finite weights of shape"),
+        ([1j], DataError, "expected finite weights of shape"),
+        ({1: 2}, DataError, "expected the weights of a network like this one"),
+        (1e300, DataError, r"got the shape \(\)"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(start, error, sentence):
+    with pytest.raises(error, match=sentence):
+        distsearch.search(FEATURES, LABELS, start=start, rounds=1, **SETTINGS)
+
+
+@pytest.mark.parametrize("start", ["abc", ["a"], [[1], [1, 2]], None, [1j], 3, [1e300], {"a": 1}, [np.nan], []])
+def test_what_is_no_start_of_a_function_is_one_sentence(start):
+    with pytest.raises((DataError, SettingError), match="^start: expected"):
+        distsearch.minimize(sphere, start, workers=0)
+
+
+def test_another_network_s_run_is_refused_naming_the_shapes(trained):
+    with pytest.raises(DataError, match=r"like this one \(dense1.weights 3×6.*give it the same layers"):
+        distsearch.search(FEATURES, LABELS, start=trained[1], layers=[6], workers=0, rounds=1)
+
+
+@pytest.mark.slow
+def test_the_command_line_begins_with_a_run(tmp_path):
+    options = ["--workers", "0", "--layers", "4"]
+    succeeded("run", "--name", "first", "--rounds", "40", *options, cwd=tmp_path)
+    succeeded("run", "--name", "second", "--rounds", "1", "--start", "first", *options, cwd=tmp_path)
+    first, second = (StoredRun(tmp_path / "runs" / name) for name in ("first", "second"))
+    assert second.result.loss <= first.result.loss
+    shutil.rmtree(first.path)
+    assert "identical" in succeeded("verify", "second", cwd=tmp_path).stdout
+    assert "none at frist" in refused("run", "--start", "frist", *options, cwd=tmp_path)

@@ -1,0 +1,128 @@
+"""Pictures, reports and manners of the command line, as a user meets them."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from programs import ENVIRONMENT, SHORT, ran, refused, succeeded
+
+from distsearch.cli.pictures import WHAT
+from distsearch.reports.catalogue import NAMES
+
+RUN = ("run", *SHORT, "--layers", "4")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("work")
+    succeeded(*RUN, "--data", "spiral", "--name", "one", cwd=path)
+    (path / "price.csv").write_text("a,b,price\n" + "".join(f"{x},{x % 3},{x / 9}\n" for x in range(9)))
+    named = ("--data", "price.csv", "--loss", "MSE", "--activation", "ReLU", "--name", "price")
+    succeeded(*RUN, *named, cwd=path)
+    return path
+
+
+def test_names_that_people_know_are_kept_as_ours(folder):
+    kept = json.loads(succeeded("show", "price", "--json", cwd=folder).stdout)["config"]["network"]
+    assert (kept["loss"], kept["activation"]) == ("mean-squared-error", ["relu"])
+
+
+def test_a_plot_is_plain_when_piped_and_ascii_where_there_is_no_more(folder):
+    done = succeeded("plot", "one", cwd=folder)
+    assert "\x1b" not in done.stdout
+    assert "Best loss" in done.stdout
+    ascii_only = ran("plot", "one", "price", "--what", "accepted", cwd=folder, variables={"LC_ALL": "C"})
+    assert ascii_only.returncode == 0
+    assert ascii_only.stdout.isascii()
+
+
+def test_the_help_names_the_figures_that_there_are():
+    assert set(WHAT) == set(NAMES)
+
+
+def test_a_plot_is_written_by_the_kind_of_file(folder, tmp_path):
+    succeeded("plot", "one", "--what", "boundary", "--to", str(tmp_path / "b.png"), cwd=folder)
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+REFUSALS = {
+    ("plot", "one", "--what", "los"): "unknown figure 'los': did you mean 'loss'",
+    ("plot", "price", "--what", "confusion"): "price learns numbers, not classes",
+    ("plot", "one", "--to", "a.jpg"): "--to: expected a file ending in .png, .svg or .pdf, got 'a.jpg'",
+    ("plot", "one", "--animate", "a.mp4"): "--animate: expected a file ending in .gif, got 'a.mp4'",
+    ("report", "one", "--to", "nowhere/a.html"): "cannot write nowhere/a.html",
+    ("report", "on", "--to", "a.html"): "unknown run 'on': did you mean 'one'",
+    ("remove", "one"): "expected --yes",
+    ("rename", "one", "price"): "price already exists",
+    ("list", "--sort", "los"): "did you mean 'loss'",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSALS, ids=lambda words: " ".join(words[:4:2]))
+def test_what_cannot_be_is_refused_in_a_sentence(folder, arguments):
+    assert REFUSALS[arguments] in refused(*arguments, cwd=folder, stdin=subprocess.DEVNULL)
+
+
+def test_quiet_prints_warnings_alone(tmp_path):
+    done = succeeded(*RUN, "--quiet", "--strategy", "snes", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("", "")
+    (tmp_path / "aside.csv").write_text("a,b,c\n" + "".join(f"{1 + x / 9},{x / 9},{x % 2}\n" for x in range(9)))
+    warned = succeeded(*RUN, "-q", "--data", "aside.csv", "--loss", "classification-error", cwd=tmp_path)
+    assert "trains best on centred features" in warned.stderr
+    assert len(warned.stderr.splitlines()) == 1
+
+
+def completions(line: str, cwd) -> list[str]:
+    count = len(line.split()) - (not line.endswith(" "))
+    variables = {"_DISTSEARCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(count)}
+    return ran(cwd=cwd, variables=variables).stdout.split()
+
+
+def test_a_shell_completes_runs_strategies_and_columns(folder):
+    assert completions("distsearch show ", folder) == ["one", "price"]
+    assert completions("distsearch run --strategy h", folder) == ["hill-climb"]
+    assert completions("distsearch run --data price.csv --target ", folder) == ["a", "b", "price"]
+    assert "--plateau-factor" in completions("distsearch run --plat", folder)
+
+
+def test_live_draws_the_boundary_on_a_terminal_and_lines_elsewhere(tmp_path):
+    piped = succeeded(*RUN, "--data", "spiral", "--live", "--name", "piped", cwd=tmp_path)
+    assert "--live needs a terminal" in piped.stderr
+    shown = on_terminal(*RUN, "--data", "spiral", "--live", "--name", "shown", cwd=tmp_path)
+    assert "▀" in shown
+    assert "x0 to the right" in shown
+    piped_weights, shown_weights = (tmp_path / "runs" / name / "best.safetensors" for name in ("piped", "shown"))
+    assert piped_weights.read_bytes() == shown_weights.read_bytes()
+
+
+def test_removing_asks_on_a_terminal(tmp_path):
+    succeeded(*RUN, "--name", "a", cwd=tmp_path)
+    assert "remove the run runs/a? [y/N]" in on_terminal("remove", "a", cwd=tmp_path, typed=b"n\n")
+    assert (tmp_path / "runs" / "a").is_dir()
+    assert "removed the run runs/a" in on_terminal("remove", "a", cwd=tmp_path, typed=b"y\n")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def on_terminal(*arguments: str, cwd, typed: bytes = b"") -> str:
+    """What the program shows on a terminal that can show colours."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "NO_COLOR"}
+    environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distsearch", *arguments],
+        cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, typed)
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # the program has ended
+        pass
+    process.wait()
+    os.close(ours)
+    return shown.decode()

@@ -1,0 +1,123 @@
+"""Text tables as they are found: separators, encodings, decimal marks, comments."""
+
+import codecs
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from distsearch.data.datasets import feature_chunks, load, read_features
+from distsearch.errors import DataError
+
+PLAIN = "x,y,t\n1.5,2000,é\n-2,4,a\n0.25,30,é\n"
+EXPECTED = [[1.5, 2000], [-2, 4], [0.25, 30]]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: bytes, name: str = "data.csv") -> str:
+        (tmp_path / name).write_bytes(content)
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (PLAIN.encode(), ""),
+        (codecs.BOM_UTF8 + PLAIN.encode(), ""),
+        (PLAIN.encode("utf-16"), "the text is UTF-16"),
+        (PLAIN.encode("utf-16-le"), "the text is UTF-16"),
+        (PLAIN.encode("utf-16-be"), "the text is UTF-16"),
+        (PLAIN.encode("cp1252"), "the text is Windows-1252"),
+        (PLAIN.replace(",", ";").encode(), "columns are separated by semicolons"),
+        (PLAIN.replace(",", "\t").encode(), "columns are separated by tabs"),
+        (PLAIN.replace(",", " | ").encode(), "columns are separated by bars"),
+        (PLAIN.replace(",", "   ").replace("\n", "  \n  ").encode(), "columns are separated by spaces"),
+        (PLAIN.replace(",", ";").replace(".", ",").encode(), "separated by semicolons, a comma comes before decimals"),
+        (b"x;y;t\n1,5;2.000;\xc3\xa9\n-2;4;a\n0,25;30;\xc3\xa9\n", "a comma comes before decimals"),
+        (b'x,y,t\n1.5,"2,000",\xc3\xa9\n-2,4,a\n0.25,30,\xc3\xa9\n', ""),
+        (b"x,y,t\n150%,2 000,\xc3\xa9\n-200%,4,a\n25%,30,\xc3\xa9\n", ""),
+        (b"# from the lab\n\n# in 2024\n" + PLAIN.encode(), "lines that begin with # are comments"),
+        (b"# x,y,t\n" + PLAIN.encode().partition(b"\n")[2], "its last comment holds the names of the columns"),
+        (b"sep=;\n" + PLAIN.replace(",", ";").encode(), "columns are separated by semicolons"),
+        (PLAIN.replace("\n", "\r\n\r\n").encode(), ""),
+        (b"#,y,t\n" + PLAIN.encode().partition(b"\n")[2], ""),  # a column may be called so
+    ],
+)
+def test_a_table_is_recognised_and_that_is_said_in_one_sentence(write, content, said):
+    path = write(content)
+    data = load(path, numbers=False)
+    assert data.train.features.tolist() == EXPECTED
+    assert data.train.targets.tolist() == [1, 0, 1]
+    assert data.schema.classes == ("a", "é")
+    assert len(data.notes) == bool(said)
+    assert said in "".join(data.notes)
+    assert read_features(path, data.schema).tolist() == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("content", "features"),
+    [
+        ("1,5;2,5;0\n3,1;4,2;1\n1,5;2,5;0\n", [[1.5, 2.5], [3.1, 4.2], [1.5, 2.5]]),
+        ("a;t\n1.234;x\n5;y\n", [[1.234], [5]]),
+        ("a;t\n1,234;x\n5;y\n", [[1.234], [5]]),
+        ('a,t\n"1,234",x\n5,y\n', [[1234], [5]]),
+        ('a,b,t\n1.234,"1,5",x\n5,"1,5",y\n', None),  # 1.234 is no 1234 because of a comma in another column
+        ("a,t\nyes,x\nNo,y\n", [[1], [0]]),
+    ],
+)
+def test_decimal_and_thousands_marks(write, content, features):
+    path = write(content.encode())
+    if features is None:
+        assert load(path, numbers=False).train.features[:, 0].tolist() == pytest.approx([1.234, 5])
+    else:
+        assert load(path, numbers=False).train.features.tolist() == np.float32(features).tolist()
+
+
+@pytest.mark.parametrize("marked", ["39,State,7,a\n50,Self,8,b\n38,State,7,a\n40,Self,8,b\n"])
+def test_a_table_with_text_among_its_features_may_have_no_header(write, marked):
+    data = load(write(marked.encode()), numbers=False)
+    assert len(data.train.features) == 4
+    assert "begins with numbers" in data.notes[0]
+
+
+def test_a_table_takes_little_more_memory_than_its_numbers(write):
+    path = write(b"x,y,z,t\n" + b"0.123456789,1234.56789,-0.987654321,1\n0.5,0.25,0.125,0\n" * 20_000)
+    size = 20_000 * 56
+    tracemalloc.start()
+    try:
+        load(path, numbers=False)
+        _, whole = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert whole < 4 * size + 4_000_000  # of blocks of rows
+
+
+def test_predictions_read_a_table_in_constant_memory(write):
+    rows = b"0.123456789,1234.56789,-0.987654321,1\n0.5,0.25,0.125,0\n"
+    schema = load(write(b"x,y,z,t\n" + rows * 10), numbers=False).schema
+    peaks = []
+    for times in (10_000, 30_000):
+        path = write(b"x,y,z,t\n" + rows * times)
+        tracemalloc.start()
+        try:
+            assert sum(len(features) for features, _ in feature_chunks(path, schema)) == 2 * times
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_what_is_no_text_is_refused(write):
+    with pytest.raises(DataError, match="to be a text table, but it contains zero bytes"):
+        load(write(bytes(range(256)) * 4), numbers=False)
+    with pytest.raises(DataError, match="line 1: expected text in UTF-8, got the byte 0x81"):
+        load(write(b"x,y\x81\n1,2\n"), numbers=False)
+
+
+def test_a_file_that_does_not_say_its_decimal_mark_has_that_of_training(write):
+    schema = load(write(b"a;t\n1,5;x\n2.000,25;y\n"), numbers=False).schema
+    assert read_features(write(b"a;t\n1.234;x\n", "more.csv"), schema).tolist() == [[1234]]
+    assert read_features(write(b"a;t\n1.5;x\n1.234;x\n", "more.csv"), schema).tolist() == [[1.5], [np.float32(1.234)]]

@@ -1,0 +1,262 @@
+"""The same table from Excel, Parquet, Arrow, JSON Lines, a folder of parts and standard input; and damaged."""
+
+import gzip
+import io
+import json
+import os
+import random
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from programs import ran, succeeded
+from pyarrow import feather, ipc, parquet
+
+from distsearch.data.datasets import feature_chunks, load, read_features
+from distsearch.data.raw import Selection
+from distsearch.data.readers import read
+from distsearch.errors import DataError, TooLargeError
+from distsearch.testing import check_reader
+
+ROWS = [
+    {"x": 1.5, "city": "Rome", "on": True, "seen": datetime(2024, 1, 1, 12), "t": "b"},
+    {"x": None, "city": "Oslo", "on": False, "seen": datetime(2024, 1, 2), "t": "a"},
+    {"x": -2.0, "city": None, "on": True, "seen": datetime(2024, 1, 3), "t": "b"},
+]
+INPUTS = ("x", "x missing", "city=Oslo", "city=Rome", "city missing", "on", "seen")
+EXPECTED = [[1.5, 0, 0, 1, 0, 1, 19723.5], [-0.25, 1, 1, 0, 0, 0, 19724], [-2, 0, 1, 0, 1, 1, 19725]]
+TABLE = pa.Table.from_pylist(ROWS)
+
+
+def xlsx(rows) -> bytes:
+    """A workbook of one sheet, with texts in its cells."""
+
+    def cell(value) -> str:
+        if value is None:
+            return "<c/>"
+        if isinstance(value, bool):
+            return f'<c t="b"><v>{int(value)}</v></c>'
+        if isinstance(value, datetime):
+            return f'<c s="1"><v>{(value - datetime(1899, 12, 30)).total_seconds() / 86400}</v></c>'
+        return f"<c><v>{value}</v></c>" if isinstance(value, float) else f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    lines = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+    members = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r" Type="{office}/'
+        'officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="one" sheetId="1" '
+        'r:id="s"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="s" '
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="t" Type="{office}/styles" '
+        'Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="22"/></cellXfs>'
+        "</styleSheet>",
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def arrow(kind) -> bytes:
+    file = io.BytesIO()
+    if kind == "parquet":
+        parquet.write_table(TABLE, file)
+    elif kind == "feather":
+        feather.write_feather(TABLE, file)
+    else:
+        with (ipc.new_stream if kind == "stream" else ipc.new_file)(file, TABLE.schema) as writer:
+            writer.write_table(TABLE)
+    return file.getvalue()
+
+
+LINES = "\n".join(json.dumps(row, default=str) for row in ROWS).replace("12:00:00", "12:00").replace(", ", ",  ") + "\n"
+CSV = "x,city,on,seen,t\n1.5,Rome,True,2024-01-01 12:00,b\n,Oslo,no,2024-01-02,a\n-2,,yes,2024-01-03,b\n"
+FILES = {
+    "a.xlsx": xlsx([list(ROWS[0]), *(list(row.values()) for row in ROWS)]),
+    "a.parquet": arrow("parquet"),
+    "a.feather": arrow("feather"),
+    "a.arrow": arrow("file"),
+    "stream.arrow": arrow("stream"),
+    "a.jsonl": LINES.encode(),
+    "a.json": f"[{','.join(LINES.splitlines())}]".encode(),
+    "a.jsonl.gz": gzip.compress(LINES.encode()),
+    "a.csv": CSV.replace("no", "False").replace("yes", "True").encode(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_same_table_in_every_format_is_the_same_data(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(FILES[name])
+    data = load(str(path), numbers=None, dates="days")
+    assert data.schema.inputs == INPUTS
+    assert data.train.features.tolist() == EXPECTED
+    assert data.schema.classes == ("a", "b")
+    assert read_features(str(path), data.schema).tolist() == EXPECTED
+    chunks = list(feature_chunks(str(path), data.schema, keep=("t",)))
+    assert [row for features, _ in chunks for row in features.tolist()] == EXPECTED
+    assert [value for _, beside in chunks for value in beside["t"]] == ["b", "a", "b"]
+    check_reader(lambda path, selection: read(path, selection), str(path))
+
+
+def test_a_folder_of_parts_is_one_table_and_its_folders_are_columns(tmp_path):
+    for number, year in enumerate((2023, 2024)):
+        folder = tmp_path / "sales" / f"year={year}"
+        folder.mkdir(parents=True)
+        parquet.write_table(TABLE.drop(["seen"]), folder / f"part-{number}.parquet")
+    (tmp_path / "sales" / "_SUCCESS.parquet").touch()
+    raw = read(str(tmp_path / "sales"), Selection(target="t"))
+    assert raw.names == ("x", "city", "on", "year")
+    assert raw.features.columns[3].tolist() == [2023] * 3 + [2024] * 3
+    assert raw.targets.tolist() == ["b", "a", "b"] * 2
+    parquet.write_table(pa.table({"x": ["text"], "city": ["p"], "on": [True], "t": ["b"]}), folder / "part-2.parquet")
+    with pytest.raises(DataError, match="expected one type in column 'x', got double and string in its parts"):
+        read(str(tmp_path / "sales"), Selection(target="t"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.jsonl", '{"x": 1, "t": "a"}\n[1]\n', "line 2: expected a JSON object, such as {"),
+        ("a.jsonl", '{"x": 1, "t": "a"}\n{"x": 1', "line 2: expected a JSON object"),
+        ("a.jsonl", '{"x": [1], "t": "a"}\n', "line 1: expected a number in column 'x', got"),
+        ("a.jsonl", "[" * 5000, "expected an array of JSON objects"),
+        ("a.jsonl", '{"x": 1, "t": {}}\n', "line 1: expected a target in column 't', got {}"),
+        ("a.jsonl", "", "expected a target column besides the features, but there is none"),
+        ("a.xlsx", "no archive", "to be an Excel file (.xlsx), but it is something else or damaged"),
+        ("a.arrow", "no table", "to be a Parquet or Arrow file, but it is something else or damaged"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, name, content, sentence):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        load(str(path), numbers=None)
+    assert sentence in str(caught.value)
+
+
+def test_a_sheet_says_where_something_is_wrong(tmp_path):
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(xlsx([["x", "t"], [1.0, "a"], [None, None], [2.0, "b"], ["many", "b"], [3.0, "a"]]))
+    with pytest.raises(DataError, match=r"a.xlsx, row 5: expected a number in column 'x', got 'many'"):
+        load(str(path), numbers=None)
+
+
+def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", b" " * 30_000_000)
+    monkeypatch.setattr("distsearch.memory.available", lambda: 100_000_000)
+    with pytest.raises((DataError, TooLargeError), match="would take 120 MB of memory, but only 100 MB are available"):
+        load(str(path), numbers=None)
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """The content with bytes changed, cut out, doubled or moved."""
+    changed = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        at, size = chance.randrange(len(changed) + 1), chance.randrange(1, 20)
+        match chance.randrange(4):
+            case 0:
+                changed[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del changed[at : at + size]
+            case 2:
+                changed[at:at] = chance.choice([b",", b";", b'"', b"\n", b"\0", b"\xff", b"#", b"NaN", b"1e999", b"{"])
+            case 3:
+                changed[at:at] = changed[: chance.randrange(len(changed) + 1)][-size:]
+        if not changed:
+            break
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(("name", "times"), [("a.csv", 900), ("a.jsonl", 300), ("a.parquet", 400), ("a.xlsx", 400)])
+def test_damaged_tables_make_nothing_but_a_sentence(tmp_path, name, times):
+    schema_path = tmp_path / f"whole-{name}"
+    schema_path.write_bytes(FILES[name])
+    schema = load(str(schema_path), numbers=None, dates="days").schema
+    path, chance = tmp_path / name, random.Random(7)  # noqa: S311  (nothing depends on how good it is)
+    for _ in range(times):
+        path.write_bytes(mutated(FILES[name], chance))
+        for reading in (
+            lambda: load(str(path), numbers=None, dates="days", scale=None),
+            lambda: list(feature_chunks(str(path), schema, everything=True)),
+        ):
+            try:
+                reading()
+            except DataError as error:
+                assert "\n" not in str(error)
+
+
+# The commands
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder with data.csv and a run called a."""
+    folder = tmp_path_factory.mktemp("predictions")
+    rows = [f"{index},{index % 7},{'pq'[index % 2]},{'yes' if index % 7 > 3 else 'no'}" for index in range(60)]
+    (folder / "data.csv").write_text("who,x,c,ill\n" + "\n".join(rows) + "\n")
+    settings = ("--id", "who", "--workers", "0", "--rounds", "200", "--name", "a")
+    succeeded("run", "--data", "data.csv", *settings, cwd=folder)
+    return folder
+
+
+def test_predictions_keep_what_is_asked_for(trained):
+    lines = succeeded("predict", "a", "data.csv", cwd=trained).stdout.splitlines()
+    assert lines[0] == "who,ill,probability"
+    assert len(lines) == 61
+    joined = succeeded("predict", "a", "data.csv", "--join", "--probabilities", cwd=trained).stdout.splitlines()
+    assert joined[0] == "who,x,c,ill,predicted ill,probability of no,probability of yes"
+    assert [line.split(",")[0] for line in joined[1:]] == [str(index) for index in range(60)]
+    kept = succeeded("predict", "a", "data.csv", "--keep", "c,x", "--format", "jsonl", cwd=trained).stdout
+    assert json.loads(kept.splitlines()[1])["c"] == "q"
+    assert set(json.loads(kept.splitlines()[1])) == {"who", "x", "c", "ill", "probability"}
+    succeeded("predict", "a", "data.csv", "--output", "out.parquet", cwd=trained)
+    assert parquet.read_table(trained / "out.parquet").column("ill").to_pylist() == [
+        line.split(",")[1] for line in lines[1:]
+    ]
+
+
+def test_predictions_of_standard_input(trained):
+    with (trained / "data.csv").open() as file:
+        found = ran("predict", "a", "-", cwd=trained, stdin=file)
+    assert found.stdout == succeeded("predict", "a", "data.csv", cwd=trained).stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--keep", "why"), "expected columns to keep, but there is no column 'why'"),
+        (("--format", "xlsx"), "--format: unknown format 'xlsx': expected one of csv, jsonl, parquet"),
+        (("--format", "parquet"), "--format parquet: expected a file to write it to: add --output"),
+    ],
+)
+def test_wrong_wishes_of_predictions_are_refused(trained, flags, sentence):
+    before = sorted(os.listdir(trained))
+    found = ran("predict", "a", "data.csv", *flags, cwd=trained)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert sentence in found.stderr
+    assert sorted(os.listdir(trained)) == before
+
+
+def test_a_cross_validation_tests_on_every_example_once(trained):
+    settings = ("--id", "who", "--workers", "0", "--rounds", "100", "--folds", "3", "--json")
+    found = succeeded("run", "--data", "data.csv", *settings, cwd=trained)
+    results = json.loads(found.stdout)
+    assert [result["test_accuracy"] > 0.5 for result in results] == [True] * 3
+    words = [line.split() for line in found.stderr.splitlines()]
+    assert [line[0] for line in words[-5:]] == ["1", "2", "3", "mean", "deviation"]
+    mean = sum(result["test_loss"] for result in results) / 3
+    assert float(words[-2][1]) == pytest.approx(mean, rel=1e-4)
+    with pytest.raises(AssertionError, match="--folds: expected no other examples to be set aside"):
+        succeeded("run", "--data", "data.csv", "--folds", "3", "--test-share", "0.2", cwd=trained)

@@ -1,0 +1,79 @@
+"""Which examples are set aside: by groups, in time, evenly over classes, fold by fold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from distsearch.data.datasets import from_arrays
+from distsearch.errors import DataError
+
+ROWS = np.arange(60)
+FRAME = pd.DataFrame({"row": ROWS / 60, "who": ROWS // 6, "day": pd.to_datetime(ROWS[::-1], unit="D")})
+LABELS = np.where(ROWS % 10 == 0, "rare", "often")
+
+
+def parts(**asked) -> list[list[int]]:
+    data = from_arrays(FRAME, LABELS, **{"numbers": False, "drop": ("who", "day"), **asked})
+    found = [part for part in (data.train, data.validation, data.test) if part is not None]
+    return [np.rint(part.features[:, 0] * 60).astype(int).tolist() for part in found]
+
+
+def test_groups_stay_together_and_are_not_learnt_from():
+    train, validation, test = parts(group="who", drop=("day",), test_share=0.2, validation_share=0.2)
+    assert sorted(train + validation + test) == ROWS.tolist()
+    groups = [{row // 6 for row in part} for part in (train, validation, test)]
+    assert sum(map(len, groups)) == 10
+    assert len(test) == len(validation) == 12
+
+
+def test_the_last_in_time_are_tested_on_and_those_before_them_validate():
+    train, validation, test = parts(time="day", drop=("who",), test_share=0.25, validation_share=0.25)
+    assert test == list(range(15))  # the days run backwards
+    assert validation == list(range(15, 30))
+    assert train == list(range(30, 60))
+
+
+def test_validation_has_its_share_of_every_class():
+    train, validation = parts(validation_share=0.5)
+    assert sorted(train + validation) == ROWS.tolist()
+    assert sum(row % 10 == 0 for row in validation) == 3
+    assert len(validation) == 30
+
+
+def test_a_validation_share_leaves_the_test_split_as_it_is():
+    assert parts(test_share=0.3, validation_share=0.2)[-1] == parts(test_share=0.3)[-1]
+
+
+def test_every_example_is_tested_on_in_one_fold():
+    tested = [parts(fold=(number, 5))[1] for number in range(5)]
+    assert sorted(row for fold in tested for row in fold) == ROWS.tolist()
+    assert {len(fold) for fold in tested} == {12}
+    grouped = [parts(fold=(number, 3), group="who", drop=("day",))[1] for number in range(3)]
+    assert sum(len({row // 6 for row in fold}) for fold in grouped) == 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"group": "whom"}, "there is no column 'whom' .did you mean 'who'?"),
+        (
+            {"group": "who", "test_share": 0.9, "validation_share": 0.09},
+            "expected groups in column 'who' for every",
+        ),
+        ({"test_share": 0.6, "validation_share": 0.6}, "expected shares that leave examples for training, got 0.6 for"),
+        ({"validation_share": 0.001}, "expected a validation share that leaves examples for both training and valid"),
+    ],
+)
+def test_splits_that_cannot_be_are_told(asked, sentence):
+    with pytest.raises(DataError, match=sentence):
+        parts(**{"drop": (), **asked} if "group" in asked else asked)
+
+
+def test_times_are_numbers_or_dates_and_none_is_missing():
+    frame = pd.DataFrame({"x": [1.0, 2, 3], "t": ["soon", "later", "now"]})
+    with pytest.raises(DataError, match="index 0: expected a number or a date such as 2024-12-31 in column 't'"):
+        from_arrays(frame, [0, 1, 0], numbers=False, time="t", test_share=0.4)
+    with pytest.raises(DataError, match="index 1: expected a time in column 't', got nothing"):
+        from_arrays(frame.assign(t=[1, None, 2]), [0, 1, 0], numbers=False, time="t", test_share=0.4)
+    with pytest.raises(DataError, match="the arrays have no named columns, so no 't'; give a data frame"):
+        from_arrays([[1.0], [2]], [0, 1], numbers=False, time="t", test_share=0.5)

@@ -1,0 +1,130 @@
+"""Figures drawn: in the terminal, and as files."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from distsearch.errors import SettingError
+from distsearch.reports import animation
+from distsearch.reports.animation import animated
+from distsearch.reports.catalogue import NAMES, figure
+from distsearch.reports.drawing import drawn
+from distsearch.reports.figures import Boundary, Confusion, Curves, Line
+from distsearch.reports.packages import imported
+from distsearch.reports.terminal import Terminal
+
+FITS = {"residuals": "price"}
+
+
+def shown(terminal: Terminal, what, width: int) -> str:
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(terminal.drawn(what))
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("what", NAMES)
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_figure_fits_the_terminal(subjects, what, width):
+    each = figure(what, [subjects[FITS.get(what, "nodes")]])
+    lines = shown(Terminal(width, coloured=False, utf8=True), each, width).splitlines()
+    assert len(lines) > 5
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", text)) for text in lines) <= width
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_without_utf8_there_is_ascii_alone(subjects, what):
+    each = figure(what, [subjects[FITS.get(what, "nodes")]])
+    assert shown(Terminal(80, coloured=False, utf8=False), each, 80).isascii()
+
+
+def test_without_colour_there_is_none(subjects):
+    for what in ("loss", "boundary", "confusion"):
+        text = shown(Terminal(80, coloured=False, utf8=True), figure(what, [subjects["climb0"]]), 80)
+        assert "38;2;" not in text
+        assert "48;2;" not in text
+        coloured = shown(Terminal(80, coloured=True, utf8=True), figure(what, [subjects["climb0"]]), 80)
+        assert "8;2;" in coloured
+
+
+def test_lines_fall_where_their_values_do():
+    falling = Curves("t", "x", "y", (Line("a", np.arange(50.0), np.arange(50.0)[::-1]),))
+    rows = [text for text in shown(Terminal(60, coloured=False, utf8=False), falling, 60).splitlines() if "*" in text]
+    places = [text.index("*") for text in rows]
+    assert places == sorted(places)
+    assert len(rows) > 8
+
+
+def test_names_stand_at_the_ends_of_lines_and_never_in_the_same_row():
+    ends = [Line(name, np.arange(9.0), np.full(9, 1.0)) for name in ("one", "two", "three")]
+    text = shown(Terminal(60, coloured=False, utf8=True), Curves("t", "x", "y", tuple(ends)), 60)
+    rows = [next(row for row in text.splitlines() if name in row) for name in ("one", "two", "three")]
+    assert len(set(rows)) == 3
+
+
+def test_letters_of_a_boundary_are_its_classes():
+    plane = Boundary(
+        "t", "a", "b", np.linspace(0, 1, 20), np.linspace(0, 1, 20), np.tile(np.arange(20) // 10, (20, 1)) * 1.0,
+        np.ones((20, 20)), np.array([[1.0, 1.0]]), np.array([0.0]), ("no", "yes"),
+    )  # fmt: skip
+    rows = shown(Terminal(60, coloured=False, utf8=False), plane, 60).splitlines()
+    assert rows[1].startswith("aaa")
+    assert rows[1].endswith("bbA")  # an example of the first class, at the top right
+    assert any("a no  b yes" in row for row in rows)
+
+
+def test_of_very_many_classes_the_most_frequent_mistakes_are_listed():
+    counts = np.diag(np.arange(100))
+    counts[3, 7] = 12
+    text = shown(
+        Terminal(80, coloured=False, utf8=True), Confusion("t", tuple(f"class {n}" for n in range(100)), counts), 80
+    )
+    assert re.search(r"class 3 +class 7 +12", text)
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(subjects):
+    odd = Curves("t\x1b]0;x\x07", "x\x1b[31m", "y", (Line("a\x1b[31m", np.arange(3.0), np.arange(3.0)),))
+    text = shown(Terminal(60, coloured=False, utf8=True), odd, 60)
+    assert "\x1b]0" not in text
+    assert "\x1b[31m" not in text
+
+
+@pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_figure_is_a_file_the_same_every_time(subjects, form, begins):
+    each = figure("accuracy", [subjects["nodes"]])
+    content = drawn(each, form)
+    assert content.startswith(begins)
+    assert form == "pdf" or content == drawn(each, form)
+
+
+@pytest.mark.parametrize("what", ["loss", "accepted", "boundary", "confusion", "weights", "timeline"])
+def test_all_kinds_are_drawn(subjects, what):
+    picture = Image.open(io.BytesIO(drawn(figure(what, [subjects["climb0"]]), "png")))
+    assert picture.size == (1152, 704)
+    assert len(picture.convert("RGB").getcolors(1_000_000)) > 20
+
+
+def test_the_names_of_columns_and_runs_are_no_formulas(subjects):
+    odd = Curves("$a$ 漢字", "$x", "y_{1}", (Line("$\\frac", np.arange(3.0), np.arange(3.0)),))
+    assert b"frac" in drawn(odd, "svg")
+
+
+def test_the_film_has_a_frame_for_each_round_and_the_boundary_moves(subjects, monkeypatch):
+    monkeypatch.setattr(animation, "FRAMES", 3)
+    film = Image.open(io.BytesIO(animated(subjects["climb0"])))
+    assert film.n_frames == 3
+    frames = []
+    for number in range(3):
+        film.seek(number)
+        frames.append(np.asarray(film.convert("RGB")).copy())
+    assert not np.array_equal(frames[0], frames[2])
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra():
+    with pytest.raises(
+        SettingError, match=r'plots need nowhere, which is not installed: pip install "distsearch\[plots\]"'
+    ):
+        imported("nowhere.module")

@@ -1,0 +1,213 @@
+"""What figures are made of: numbers, from the records of runs."""
+
+import numpy as np
+import pytest
+
+from distsearch.data.datasets import Examples
+from distsearch.errors import RunError, SettingError
+from distsearch.reports import boundary, curves, judgements
+from distsearch.reports.animation import moments, picked_rounds
+from distsearch.reports.catalogue import NAMES, figure
+from distsearch.reports.figures import NEUTRAL, Curves, line, log_ticks, number_text, scaled, thinned, ticks
+from distsearch.reports.subjects import groups
+
+
+def named(shown: Curves, name: str):
+    return next(each for each in shown.lines if each.name == name)
+
+
+def test_the_loss_is_that_of_the_history(subjects):
+    shown = curves.losses([subjects["climb0"]])
+    best = shown.lines[-1]
+    assert best.y.tolist() == [row.best_loss for row in subjects["climb0"].rounds]
+    assert best.x.tolist() == list(range(1, 31))
+    assert shown.x_label == "round"
+
+
+def test_seeds_are_a_median_in_a_band(subjects):
+    pair = [subjects["climb0"], subjects["climb1"]]
+    (only,) = curves.losses(pair).lines
+    losses = np.array([[row.best_loss for row in each.rounds] for each in pair])
+    assert only.y[-1] == np.median(losses[:, -1])
+    assert (only.low[0], only.high[0]) == (losses[:, 0].min(), losses[:, 0].max())
+    assert (only.low <= only.y).all()
+    assert (only.y <= only.high).all()
+    assert "2 seeds" in curves.losses(pair).note
+
+
+def test_strategies_are_compared_by_what_they_cost(subjects):
+    shown = curves.losses([subjects["climb0"], subjects["nodes"]])
+    assert shown.x_label == "forward passes over the training examples"
+    assert [each.name for each in shown.lines] == ["climb0", "nodes"]
+    assert shown.lines[1].x[-1] == subjects["nodes"].rounds[-1].passes
+    assert [each.colour for each in shown.lines] == [0, 1]
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_no_group(subjects):
+    found = groups([subjects["climb0"], subjects["price"], subjects["climb1"]])
+    assert [[each.name for each in group.members] for group in found] == [["climb0", "climb1"], ["price"]]
+
+
+def test_a_decision_is_green_where_it_was_accepted_and_grey_where_it_was_not(subjects):
+    rounds, entries = subjects["climb0"].rounds, subjects["climb0"].stored.entries()
+    shown = curves.decisions([subjects["climb0"]])
+    accepted = named(shown, "accepted")
+    assert accepted.x.tolist() == [row.round + 1 for row in rounds if row.accepted]
+    assert accepted.y.tolist() == [min(each.losses[1:]) for each in entries if each.record.accepted]
+    reverted = [row.round + 1 for row in rounds if not row.accepted]
+    assert reverted == [x for each in shown.lines if each.name == "reverted" for x in each.x]
+    assert all(each.colour == NEUTRAL for each in shown.lines if each.name == "reverted")
+    assert f"Accepted {len(accepted.x)} of 30" in shown.title
+
+
+def test_accuracies_end_with_the_result(subjects):
+    shown = curves.accuracies([subjects["nodes"]])
+    assert {each.name for each in shown.lines} == {"training", "test"}
+    assert curves.accuracies([subjects["climb0"]]).lines[0].y[-1] == subjects["climb0"].stored.result.accuracy
+
+
+def test_speed_adds_up_to_what_was_done(subjects):
+    (only,) = curves.timeline([subjects["climb0"]]).lines
+    spans = np.diff(np.concatenate([[0], only.x]))
+    assert (only.y * spans).sum() == pytest.approx(subjects["climb0"].rounds[-1].passes)
+
+
+def test_confusion_counts_every_example_once(subjects):
+    subject = subjects["nodes"]
+    shown = judgements.confusion([subject])
+    assert shown.counts.sum() == len(subject.dataset.test.targets)
+    assert np.trace(shown.counts) / shown.counts.sum() == pytest.approx(subject.stored.result.test_accuracy)
+    assert judgements.counted(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist() == [[1, 0], [1, 1]]
+
+
+def test_precision_recall_and_f1_by_hand():
+    rows = judgements.per_class(np.array([[3, 1, 0], [0, 0, 0], [2, 0, 4]]))
+    assert rows[0] == (4, 3 / 5, 3 / 4, 6 / 9)
+    assert rows[1] == (0, 0.0, None, 0.0)
+    assert rows[2] == (6, 1.0, 4 / 6, 8 / 10)
+
+
+def test_what_the_target_does_not_follow_from_matters_less(subjects):
+    shown = judgements.importance(subjects["price"])
+    values = dict(zip(shown.names, shown.values, strict=True))
+    assert shown.names[0] == "rooms"
+    assert values["rooms"] > 5 * abs(values["noise"])
+
+
+def test_residuals_of_a_perfect_prediction_lie_on_the_diagonal(subjects):
+    shown = judgements.residuals([subjects["price"]])
+    diagonal, dots = shown.lines
+    truth = [x % 7 for x in range(60)]
+    assert sorted(dots.x) == pytest.approx(sorted(truth), abs=1e-6)
+    assert diagonal.x.tolist() == diagonal.y.tolist()
+
+
+def test_weights_add_up_to_one_in_each_layer(subjects):
+    for each in judgements.weights([subjects["nodes"]]).lines:
+        assert each.y.sum() == pytest.approx(1)
+
+
+def test_the_boundary_is_what_the_network_predicts(subjects):
+    subject = subjects["climb0"]
+    shown = boundary.boundary([subject])
+    row, column = 40, 90
+    place = np.array([[shown.x[column], shown.y[row]]], np.float32)
+    assert shown.values[row, column] == subject.model.outputs(place).argmax()
+    assert np.allclose(shown.points, subject.dataset.train.features)
+    assert shown.note == ""
+
+
+def test_of_more_features_a_slice_is_shown_in_the_units_of_the_data(subjects):
+    subject = subjects["nodes"]
+    names = subject.model.schema.features
+    shown = boundary.boundary([subject], (names[2], names[3]))
+    assert (shown.x_label, shown.y_label) == (names[2], names[3])
+    assert "the other 2 features are at the mean" in shown.note
+    scaled_mean = subject.dataset.train.features.mean(axis=0)
+    schema = subject.model.schema
+    at = scaled_mean.copy()
+    at[2] = (shown.x[10] - schema.mean[2]) / schema.deviation[2]
+    at[3] = (shown.y[20] - schema.mean[3]) / schema.deviation[3]
+    assert shown.values[20, 10] == subject.model.outputs(at[np.newaxis].astype(np.float32)).argmax()
+
+
+def test_the_plane_of_numbers_has_their_values(subjects):
+    shown = boundary.boundary([subjects["price"]])
+    assert shown.classes is None
+    assert sorted(set(shown.targets.round(6))) == list(range(7))
+
+
+REFUSED = {
+    "confusion": ("price", "price learns numbers, not classes: take --what residuals"),
+    "accuracy": ("price", "price has no accuracy, as it learns no classes: take --what loss"),
+    "calibration": ("price", "price learns numbers"),
+    "residuals": ("nodes", "nodes learns classes, which have no residuals: take --what confusion"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_does_not_fit_a_run_is_refused(subjects, what):
+    name, sentence = REFUSED[what]
+    with pytest.raises(RunError, match=sentence):
+        figure(what, [subjects[name]])
+
+
+def test_names_that_are_not_known_are_refused(subjects):
+    with pytest.raises(SettingError, match="unknown figure 'los': did you mean 'loss'"):
+        figure("los", [subjects["nodes"]])
+    with pytest.raises(SettingError, match="unknown axis 'round': did you mean 'rounds'"):
+        figure("loss", [subjects["nodes"]], by="round")
+    with pytest.raises(RunError, match="--features: expected two columns"):
+        figure("boundary", [subjects["nodes"]], features=("a",))
+    with pytest.raises(RunError, match="confusion is of one run: expected one, got 2"):
+        figure("confusion", [subjects["nodes"], subjects["climb0"]])
+    assert len(NAMES) == 10
+
+
+def test_moments_are_made_again_to_the_bit(subjects):
+    for name in ("climb0", "nodes"):
+        subject = subjects[name]
+        found = list(moments(subject, 6))
+        assert {each.record.round for each in found} == picked_rounds(len(subject.rounds), 6)
+        assert found[-1].weights.tobytes() == subject.model.weights.tobytes()
+
+
+def test_rounds_are_picked_denser_at_the_beginning():
+    picked = sorted(picked_rounds(1000, 20))
+    assert (picked[0], picked[-1]) == (0, 999)
+    assert len(picked) <= 20
+    assert picked_rounds(3, 20) == {0, 1, 2}
+
+
+def test_lines_are_thinned_and_leave_out_what_is_not_finite():
+    kept = line("a", range(5000), [np.nan, np.inf, *range(4998)])
+    assert len(kept.x) == 600
+    assert (kept.x[0], kept.x[-1]) == (2, 4999)
+    assert thinned(3).tolist() == [0, 1, 2]
+    assert thinned(0).tolist() == []
+
+
+def test_values_over_decades_are_drawn_on_a_logarithmic_axis():
+    falling = line("a", [1, 2, 3, 4], [100.0, 1.0, 0.01, 0.0])
+    shown, logarithmic = scaled([falling])
+    assert logarithmic
+    assert shown[0].y.tolist() == [100.0, 1.0, 0.01]
+    assert not scaled([line("a", [1, 2], [1.0, 2.0])])[1]
+    assert not scaled([line("a", [1, 2, 3], [100.0, 0.1, -1.0])])[1]
+
+
+def test_axes_have_round_numbers():
+    assert ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
+    assert ticks(3, 3, 5) == [3]
+    assert log_ticks(0.09, 120, 8) == pytest.approx([0.1, 0.3, 1, 3, 10, 30, 100])
+    assert len(log_ticks(1e-300, 1e300, 8)) <= 9
+    assert [number_text(each) for each in (0, 0.0125, 950, 1500, 25_000, 3.5e6)] == [
+        "0", "0.0125", "950", "1,500", "25k", "3.5M",
+    ]  # fmt: skip
+
+
+def test_importance_does_not_touch_the_examples(subjects):
+    examples = subjects["price"].dataset.train
+    before = Examples(examples.features.copy(), examples.targets.copy())
+    judgements.importance(subjects["price"])
+    assert examples.features.tobytes() == before.features.tobytes()

@@ -1,0 +1,157 @@
+"""The report, as a browser shows it."""
+
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+from browser import opened
+from msgspec import structs
+from typer.main import get_command
+
+from distsearch.cli.app import application
+from distsearch.cli.options import given_settings
+from distsearch.config import from_flags
+from distsearch.errors import RunError
+from distsearch.reports import html, page, sections
+from distsearch.reports.curves import timeline
+from distsearch.reports.figures import Bars, Confusion, Curves, Line
+from distsearch.reports.subjects import Subject
+from distsearch.runs.directory import StoredRun
+from distsearch.runs.events import Event
+from distsearch.search import session
+from distsearch.search.assembly import assemble
+
+MEASURES = "<script>document.body.dataset.width = `${root.scrollWidth} of ${innerWidth}`</script></body>"
+
+
+@pytest.fixture(scope="module")
+def report(subjects, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(page.report([subjects["nodes"], subjects["climb0"]]).replace("</body>", MEASURES))
+    return path
+
+
+@pytest.mark.parametrize(("width", "dark"), [(400, True), (1400, False)])
+def test_a_browser_draws_all_of_it_without_a_complaint(report, width, dark):
+    seen = opened(report, width, dark)
+    assert seen.console == []
+    assert f'data-theme="{"dark" if dark else "light"}"' in seen.document
+    curves = re.findall(r"<svg[^>]*aria-label=\"([^\"]*)\".*?</svg>", seen.document, re.DOTALL)
+    assert set(curves) >= {"Best loss", "Accuracy"}
+    assert "NaN" not in "".join(re.findall(r"<svg.*?</svg>", seen.document, re.DOTALL))
+    whole, window = map(int, re.search(r'data-width="(\d+) of (\d+)"', seen.document).groups())
+    assert whole <= window, "nothing is wider than the window"
+
+
+USED = """<script>
+const place = document.querySelector(".plot"), left = place.getBoundingClientRect().left, said = document.body.dataset;
+const point = (type, x) => place.dispatchEvent(
+  new PointerEvent(type, { clientX: left + x, pointerType: "mouse", button: 0, bubbles: true }));
+point("pointermove", 150);
+said.tip = place.querySelector(".tip").textContent;
+point("pointerdown", 100); point("pointermove", 200); point("pointerup", 200);
+said.zoom = drawn[0].zoom.join(" to ");
+said.button = getComputedStyle(place.querySelector(".all")).display;
+place.dispatchEvent(new Event("dblclick"));
+said.after = drawn[0].zoom;
+</script></body>"""
+
+
+def test_pointing_tells_values_and_dragging_zooms(report, subjects):
+    used = report.with_name("used.html")
+    used.write_text(report.read_text().replace("</body>", USED))
+    seen = opened(used, 1400)
+    assert seen.console == []
+    said = dict(re.findall(r'data-(tip|zoom|button|after)="([^"]*)"', seen.document))
+    assert said["tip"].startswith("forward passes over the training examples: ")
+    losses = re.findall(r"(?:nodes|climb0): ([\d.]+)", said["tip"])
+    assert len(losses) == 2
+    low, high = map(float, said["zoom"].split(" to "))
+    assert 0 < low < high < max(subjects[name].rounds[-1].passes for name in ("nodes", "climb0"))
+    assert (said["button"], said["after"]) == ("block", "null")
+
+
+def test_a_mistake_in_a_page_is_noticed(report):
+    broken = report.with_name("broken.html")
+    broken.write_text(report.read_text().replace("</body>", "<script>nothing.at.all()</script></body>"))
+    assert any("nothing is not defined" in line for line in opened(broken, 800).console)
+
+
+def test_it_needs_nothing_beside_itself(subjects):
+    text = page.report([subjects["nodes"]])
+    outside = re.sub(r"http://www\.w3\.org/2000/svg", "", text)
+    assert re.findall(r'(?:src|href)="(?!data:)', outside) == []
+    assert "default-src 'none'" in text
+    assert "@import" not in text
+
+
+def test_it_tells_what_an_engineer_asks_for(subjects):
+    text = page.report([subjects["nodes"]])
+    for words in ("Importance of the features", "Each class", "precision", "fingerprint", "numpy", "All settings"):
+        assert words in text
+    assert "distsearch verify nodes --rounds all" in text
+    assert "Predictions of price" in page.report([subjects["price"]])
+
+
+def test_the_command_in_it_makes_the_run_again_to_the_bit(subjects, tmp_path):
+    for name in ("nodes", "price"):
+        words = shlex.split(sections.command(subjects[name].config))
+        command = get_command(application(words[1:])).commands["run"]
+        with command.make_context("run", words[2:]) as context:
+            flags = given_settings(context.params)
+        again = from_flags({**flags, "runs": str(tmp_path), "name": name, "workers": 0})
+        found = session.run(assemble(again))
+        assert found.state.best.weights.tobytes() == subjects[name].model.weights.tobytes()
+
+
+def test_text_from_outside_is_text():
+    evil = "<img src=x onerror=alert(1)>\"'</script>"
+    odd = Curves(evil, evil, evil, (Line(evil, np.arange(3.0), np.arange(3.0)),), marks=((1.0, evil),), note=evil)
+    for shown in (
+        html.definitions([(evil, evil)]),
+        html.table([[evil]], [evil]),
+        html.cards([(evil, evil)]),
+        html.figure(Bars(evil, evil, (evil,), (1.0,), evil)),
+        html.figure(Confusion(evil, (evil, evil), np.eye(2, dtype=np.int64), evil)),
+        html.figure(odd),
+        html.page(evil, []),
+    ):
+        assert "<img" not in shown
+        assert "onerror" in shown
+
+
+def test_it_says_when_workers_came_and_went(subjects):
+    subject = subjects["climb0"]
+    events = (
+        Event(round=2, seconds=0.5, workers=2, retried=0),
+        Event(round=9, seconds=1.25, workers=1, retried=0),
+        Event(round=9, seconds=1.5, workers=1, retried=3),
+    )
+    stored = StoredRun(subject.stored.path)
+    stored.manifest = structs.replace(stored.manifest, events=events)
+    told = Subject(stored)
+    assert '<td class="number">1.25 s</td>' in sections.computed(told)
+    assert timeline([told]).marks == ((0.5, "2 workers"), (1.25, "1 worker left"), (1.5, "3 done again"))
+
+
+def test_data_that_is_gone_is_said_and_the_rest_is_shown(folder, tmp_path):
+    shutil.copytree(folder / "runs" / "price", tmp_path / "price")
+    stored = StoredRun(tmp_path / "price")
+    gone = str(tmp_path / "gone.csv")
+    stored.config = structs.replace(stored.config, data=structs.replace(stored.config.data, source=gone))
+    stored.manifest = structs.replace(stored.manifest, source=gone)
+    text = page.report([Subject(stored)])
+    assert "Its data is not at hand" in text
+    assert "gone.csv" in text
+    assert "Best loss" in text
+
+
+def test_a_run_without_rounds_is_refused(folder, tmp_path):
+    shutil.copytree(folder / "runs" / "climb0", tmp_path / "new")
+    for name in ("history.jsonl", "losses.bin"):
+        (tmp_path / "new" / name).write_bytes(b"")
+    (tmp_path / "new" / "result.json").unlink()
+    with pytest.raises(RunError, match="new has no rounds yet"):
+        page.report([Subject(StoredRun(tmp_path / "new"))])
