@@ -145,10 +145,8 @@ class NetworkConfig(Settings, frozen=True):
     loss: Annotated[
         str,
         about(
-            "what is minimised. Classes: cross-entropy, classification-error, f1, f1-macro, f1-micro, fbeta, "
-            "balanced-error, auc, average-precision, top-k-error, expected-cost; numbers: mean-squared-error, "
-            "mean-absolute-error, huber, log-cosh, pinball, poisson; or your own, as module:function; "
-            "auto: cross-entropy for classes, mean-squared-error for numbers"
+            "cross-entropy, mean-squared-error, f1, … (all: distsearch guide metrics), or module:function; auto: by "
+            "whether targets are classes"
         ),
     ] = "auto"
     quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None

@@ -55,6 +55,8 @@ class Task:
     rounds: int | None = None
     """How many rounds there are to be, if that is known."""
     traits: Traits = Traits()
+    rarest: float = 1.0
+    """The share of the examples that are of the rarest class; 1 without classes."""
 
     @property
     def products(self) -> int:

@@ -30,7 +30,7 @@ from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task
 from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
-from distsearch.search.data import notes_on, read_data, require_room_for, with_loss
+from distsearch.search.data import notes_on, rarest_share, read_data, require_room_for, with_loss
 from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
@@ -168,7 +168,8 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
         raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema)
-    plan = plan_network(config, network, len(dataset.train.features), start, scored=scored)
+    rarest = rarest_share(dataset)
+    plan = plan_network(config, network, len(dataset.train.features), start, scored=scored, rarest=rarest)
     config = plan.config
     judge = judgement(config.output.metrics, config.network, schema, scored)
     objective = NetworkObjective.of(dataset, network, scored, config.data.batch, config.strategy.seed, judge)
@@ -208,15 +209,16 @@ def plan_network(
     given: Given | None = None,
     loss: float | None = None,
     scored: Loss | None = None,
+    rarest: float = 1.0,
 ) -> Plan:
     """The plan to train a network on `examples` examples, from given first weights if there are any.
 
     `loss` is that of the given ones, where it has been measured; `scored` is what they are scored by, where it takes
-    more than its name. Raises a SettingError for what does not fit.
+    more than its name, and `rarest` the share of the rarest class. Raises a SettingError for what does not fit.
     """
     if given is None:
         config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network)))
-    config, why = _with_strategy(config, network_task(config, network, examples, scored))
+    config, why = _with_strategy(config, replace(network_task(config, network, examples, scored), rarest=rarest))
     config = with_storage(_with_batch(config, examples))
     task = network_task(config, network, examples, scored)
     strategy = strategies.create(config.strategy.name, config.settings, task)
