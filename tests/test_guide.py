@@ -20,7 +20,16 @@ GUIDE = Path(distsearch.__file__).parent / "guide"
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- run by [^>]*-->\n)?```(sh|python)\n(.*?)```", re.DOTALL)
 QUICK = ("--workers", "0", "--rounds", "12")  # the shape of a command is what is tested; what it learns is elsewhere
-BELOW = {"networks", "tracking", "export", "tables", "estimators", "see", "library"}  # pages with tests of their own
+BELOW = {
+    "networks",
+    "tracking",
+    "export",
+    "tables",
+    "estimators",
+    "see",
+    "library",
+    "metrics",
+}  # pages with tests of their own
 
 
 def texts(page: Path, language: str) -> list[str]:
@@ -118,6 +127,26 @@ CUSTOMERS = "customer,age,city,since,notes,left\n" + "".join(
     f"{2000 + number % 20}-0{1 + number % 9}-15,note {number},{'yes' if 13 * number % 50 > 25 else 'no'}\n"
     for number in range(200)
 )
+
+
+def test_metrics_are_trained_on_as_the_guide_says(tmp_path):
+    page = GUIDE / "metrics.md"
+    (tmp_path / "costs.csv").write_text(re.findall(r"```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL)[0])
+    rows = [f"{number / 100},{number / 100 + number % 10}\n" for number in range(200)]
+    (tmp_path / "prices.csv").write_text("age,price\n" + "".join(rows))
+    for words in chain(*blocks("metrics.md")):
+        succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
+    results = {
+        run.name: json.loads(succeeded("show", run.name, "--json", cwd=tmp_path).stdout)["result"]
+        for run in (tmp_path / "runs").iterdir()
+    }
+    assert results["f1"]["metrics"]["test-f1"] > 0.9
+    assert results["auc"]["loss"] < 0.02
+    assert results["costs"]["loss"] < results["costs"]["baseline"] / 2
+    assert 0.8 < results["high"]["metrics"]["share-below"] < 1
+    assert results["huber"]["loss"] < results["huber"]["baseline"]
+    done = ran(program="\n".join(texts(page, "python")), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -23,12 +23,14 @@ from distsearch.networks.network import Network
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
+from distsearch.objectives.judging import judgement
+from distsearch.objectives.losses import Loss
 from distsearch.objectives.model import network_for, start_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
-from distsearch.search.data import notes_on, read_data, require_room_for, with_loss
+from distsearch.search.data import notes_on, rarest_share, read_data, require_room_for, with_loss
 from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
@@ -149,6 +151,8 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     config = in_our_words(config)
     if config.output.name:
         names.check(config.output.name)
+    losses.check(config.network)
+    config = structs.replace(config, network=losses.with_costs(config.network))
     if start is None:
         start = first_weights.of_config(config)
     if dataset is None:
@@ -156,12 +160,19 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     config = with_loss(config, dataset)
     require_room_for(dataset, config)
     schema = dataset.schema
+    if schema.classes is not None:
+        counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
+        config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
+    scored = losses.create_for(config.network, schema.classes, schema.outputs)
+    if dataset.train.weights is not None and not scored.weighs:
+        raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema)
-    plan = plan_network(config, network, len(dataset.train.features), start)
+    rarest = rarest_share(dataset)
+    plan = plan_network(config, network, len(dataset.train.features), start, scored=scored, rarest=rarest)
     config = plan.config
-    loss = losses.create(config.network.loss)
-    objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed)
+    judge = judgement(config.output.metrics, config.network, schema, scored)
+    objective = NetworkObjective.of(dataset, network, scored, config.data.batch, config.strategy.seed, judge)
     if plan.given and plan.strategy.chosen_by_measuring:
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).loss)
@@ -192,17 +203,24 @@ def plan_function(config: RunConfig, start: Array) -> Plan:
 
 
 def plan_network(
-    config: RunConfig, network: Network, examples: int, given: Given | None = None, loss: float | None = None
+    config: RunConfig,
+    network: Network,
+    examples: int,
+    given: Given | None = None,
+    loss: float | None = None,
+    scored: Loss | None = None,
+    rarest: float = 1.0,
 ) -> Plan:
     """The plan to train a network on `examples` examples, from given first weights if there are any.
 
-    `loss` is that of the given ones, where it has been measured. Raises a SettingError for what does not fit.
+    `loss` is that of the given ones, where it has been measured; `scored` is what they are scored by, where it takes
+    more than its name, and `rarest` the share of the rarest class. Raises a SettingError for what does not fit.
     """
     if given is None:
         config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network)))
-    config, why = _with_strategy(config, network_task(config, network, examples))
+    config, why = _with_strategy(config, replace(network_task(config, network, examples, scored), rarest=rarest))
     config = with_storage(_with_batch(config, examples))
-    task = network_task(config, network, examples)
+    task = network_task(config, network, examples, scored)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
     memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
@@ -221,9 +239,9 @@ def _with_measured_start(plan: Plan, loss: float | None) -> Plan:
     return plan if loss is None else replace(plan, first=plan.strategy.measured(plan.first, loss))
 
 
-def network_task(config: RunConfig, network: Network, examples: int) -> Task:
+def network_task(config: RunConfig, network: Network, examples: int, scored: Loss | None = None) -> Task:
     """What a configuration searches with such a network on that many examples."""
-    loss = losses.create(config.network.loss)
+    loss = losses.create(config.network.loss) if scored is None else scored
     return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
 
 

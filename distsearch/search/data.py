@@ -1,5 +1,6 @@
 """What a configuration makes of its data: read from where it says, or given as arrays; with the loss that suits it."""
 
+import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike
 
@@ -85,6 +86,14 @@ def with_loss(config: RunConfig, dataset: Dataset) -> RunConfig:
     """The configuration with the loss that suits the data, if it was left open."""
     loss = losses.suited(config.network.loss, dataset.schema.classes is not None)
     return structs.replace(config, network=structs.replace(config.network, loss=loss))
+
+
+def rarest_share(dataset: Dataset) -> float:
+    """The share of the training examples that are of the rarest class; 1 where numbers are learnt."""
+    schema, targets = dataset.schema, dataset.train.targets
+    if schema.classes is None:
+        return 1.0
+    return float(np.bincount(targets, minlength=schema.outputs).min() / len(targets))
 
 
 def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import AUTO, LOSSES
+from distsearch.objectives.metrics import METRICS
 from distsearch.registry import Registry
 from distsearch.search.tracking import names_of
 from distsearch.strategies import STRATEGIES
@@ -48,6 +49,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     yield STRATEGIES, config.strategy.name
     if config.network.loss != AUTO:  # as it stays where a function is searched
         yield LOSSES, config.network.loss
+    for metric in config.output.metrics:
+        yield METRICS, metric
     for kind in kinds_in(config.network.layers):
         yield KINDS, kind
     for activation in config.network.activation:

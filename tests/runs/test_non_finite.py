@@ -26,7 +26,7 @@ numbers = st.floats() | st.sampled_from([math.inf, -math.inf, math.nan])
 
 def filled(kind: type, value: float):
     """A document in which every number has this value, and no text, whole number or flag is missing."""
-    plain = {int: 1, str: "a", bool: True}
+    plain = {int: 1, str: "a", bool: True, dict[str, float] | None: {"f1": value}}
     return kind(**{field.name: plain.get(field.type, value) for field in msgspec.structs.fields(kind)})
 
 
