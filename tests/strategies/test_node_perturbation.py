@@ -129,7 +129,7 @@ def test_any_division_of_the_units_leads_to_the_same_bits(cuts):
 
 def test_a_step_goes_against_the_mean_gradient_of_the_examples_of_the_round():
     objective = network_objective("digits", (8,), batch=300)
-    chosen = {"optimizer": "momentum", "rate": 1.0}
+    chosen = {"optimizer": "momentum", "rate": 1.0, "decay": 0.0}
     strategy = create("node-perturbation", chosen, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
     answer = strategy.work(state, objective, 0, 3)
