@@ -5,7 +5,6 @@ accuracy on a table; equal ones share theirs. All tables are in packages: scikit
 """
 
 import argparse
-import csv
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from keel_tables import Table, keel_table
 from scipy.stats import rankdata
 from sklearn import datasets
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -25,8 +24,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from distsearch import SearchClassifier
-
-Table = tuple[NDArray[np.float64], NDArray[Any]]
 
 OWN: dict[str, Callable[..., Any]] = {
     "breast-cancer": datasets.load_breast_cancer,
@@ -47,21 +44,6 @@ class Score(NamedTuple):
 
     accuracy: float
     seconds: float
-
-
-def keel_table(path: Path) -> Table:
-    """A table of KEEL: columns of numbers, and one column for each value of columns of text; the last is the label."""
-    with path.open(newline="") as file:
-        *columns, labels = zip(*([cell.strip() for cell in row] for row in csv.reader(file) if row), strict=True)
-    return np.concatenate([_features(column) for column in columns], axis=1), np.array(labels)
-
-
-def _features(column: Sequence[str]) -> NDArray[np.float64]:
-    try:
-        return np.array(column, np.float64)[:, np.newaxis]
-    except ValueError:
-        cells = np.array(column)
-        return (cells[:, np.newaxis] == np.unique(cells)).astype(np.float64)
 
 
 def score(make: Callable[[], Any], table: Table, folds: int) -> Score:
