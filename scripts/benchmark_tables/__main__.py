@@ -1,8 +1,8 @@
 """Compares training on the metric that is reported with training on another and tuning for it, on ten tables.
 
 The mean over five folds, stratified where there are classes; in brackets its standard error, and then the processor's
-seconds to fit and predict a fold, on one thread. Ranks are 1 for the best on a table; equal ones share theirs. All seeds
-are fixed.
+seconds to fit and predict a fold, on one thread. Ranks are 1 for the best on a table; equal ones share theirs. All
+seeds are fixed.
 """
 
 import argparse
@@ -70,9 +70,8 @@ def markdown(tables: dict[str, Table], scores: Scores) -> str:
         cells = [f"{row[each].mean:.3f} (± {row[each].error:.3f}), {row[each].seconds:.1f} s" for each in methods]
         lines.append(f"| {name}, {rows:,} × {features}{rare} | {table.metric} | {' | '.join(cells)} |")
     ranks = {name: _ranks([row[each].mean for each in methods], tables[name].metric) for name, row in scores.items()}
-    for metric in METRICS:
-        if some := [ranks[name] for name in ranks if tables[name].metric == metric]:
-            lines.append(_means(f"mean rank on {metric}", some))
+    by_metric = {metric: [ranks[name] for name in ranks if tables[name].metric == metric] for metric in METRICS}
+    lines += [_means(f"mean rank on {metric}", some) for metric, some in by_metric.items() if some]
     lines.append(_means("mean rank on all", list(ranks.values())))
     totals = [sum(row[each].seconds * len(row[each].folds) for row in scores.values()) for each in methods]
     lines.append(f"| **CPU seconds of all** | | {' | '.join(f'{total:.0f} s' for total in totals)} |")

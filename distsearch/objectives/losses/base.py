@@ -92,7 +92,7 @@ class Loss(ABC):
         return sums / np.float64(targets.shape[1])
 
     def surrogate(self, outputs: Array, targets: Array, weights: Array | None = None) -> Each:
-        """A loss of every example whose slopes add up to this one's, times the examples: a mean's are its own.
+        """A loss of every example whose mean is this one's and that falls where this one does: a mean's are its own.
 
         outputs, (1, outputs, examples), are the center's on all examples of the round.
         """
