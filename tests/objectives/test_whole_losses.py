@@ -115,9 +115,10 @@ def test_the_examples_losses_have_the_loss_as_their_mean_and_fall_where_it_does(
     assert agree >= 40 if classes == 2 else agree >= 34  # of several classes it weighs the unlikely ones less
 
 
-def test_where_all_examples_are_given_to_one_class_there_is_a_way_out():
+@pytest.mark.parametrize("name", ["f1", "expected-cost"])
+def test_where_all_examples_are_given_to_one_class_there_is_a_way_out(name):
     """The soft counts themselves have next to no slope there."""
-    loss = losses.LOSSES.find("f1").of(Terms(2))
+    loss = losses.LOSSES.find(name).of(Terms(2))
     targets = np.zeros((2, 100), np.float32)
     targets[0, :70] = targets[1, 70:] = 1
     outputs = np.zeros((1, 2, 100), np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+POWER = np.float32(0.7)  # see `paid`
 Each = Callable[[Array, Array, Array | None], Array]
 """Weight × loss of every example, (candidates, examples), from outputs, targets and weights of some examples."""
 
@@ -118,3 +119,20 @@ def softmax(outputs: Array) -> Array:
     np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
     np.exp(outputs, out=outputs)
     return np.divide(outputs, np.add.reduce(outputs, axis=1, keepdims=True), out=outputs)
+
+
+def paid(outputs: Array, costs: Array) -> Array:
+    """Σ over the classes of cost · (1 − (1 − pₖ)^POWER) / POWER, (candidates, examples).
+
+    Costs, (classes, examples), are 0 or more. Between a power of 0, the logarithm, which follows every outlier, and 1, the
+    expected cost, which has no slope where all examples are given to one class: the search would stay there. Zhang and
+    Sabuncu 2018, "Generalized cross entropy loss", arXiv 1805.07836, equation 6.
+    """
+    others = np.maximum(np.float32(1) - softmax(outputs), np.float32(0))
+    return np.add.reduce(costs * ((np.float32(1) - others**POWER) / POWER), axis=1)
+
+
+def with_mean(each: Each, mean: float, outputs: Array, targets: Array, weights: Array | None) -> Each:
+    """The losses and a number for all alike, such that their mean at these outputs is as given."""
+    rest = np.float32(mean - each(outputs.copy(), targets, weights).mean(dtype=np.float64))
+    return lambda outputs, targets, weights: each(outputs, targets, weights) + rest

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import SettingError
-from distsearch.objectives.losses.base import Array, Loss, Terms, softmax, sum_of_each
+from distsearch.objectives.losses.base import Array, Each, Loss, Terms, paid, softmax, sum_of_each, with_mean
 
 
 class CrossEntropy(Loss):
@@ -78,9 +78,11 @@ class TopKError(Loss):
 class ExpectedCost(Loss):
     """What decisions drawn with the softmax's probabilities would cost: Σ over the classes of pₖ · cost(true, k).
 
-    As the search makes the probabilities of its decisions large, it comes to what the decisions themselves cost.
+    As the search makes the probabilities of its decisions large, it comes to what the decisions themselves cost. Node
+    perturbation pays by another function of the probabilities, see `paid`.
     """
 
+    whole = True  # its surrogate is derived anew in every round
     takes: ClassVar[tuple[str, ...]] = ("costs",)
 
     def __init__(self, costs: Array | None = None) -> None:
@@ -93,14 +95,28 @@ class ExpectedCost(Loss):
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """The expected cost of each example."""
-        classes = outputs.shape[1]
-        costs = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
-        of_examples = costs.T @ targets  # (predicted classes, examples)
-        return np.add.reduce(np.multiply(softmax(outputs), of_examples, out=outputs), axis=1)
+        costs = self._of_examples(targets, outputs.shape[1])
+        return np.add.reduce(np.multiply(softmax(outputs), costs, out=outputs), axis=1)
 
     def total(self, outputs: Array, targets: Array) -> Array:
         """The sum of `each`."""
         return sum_of_each(self.each(outputs, targets))
+
+    def surrogate(self, outputs: Array, targets: Array, weights: Array | None = None) -> Each:
+        """What each example costs above its best prediction, as `paid`; the mean is the expected cost."""
+
+        def each(outputs: Array, targets: Array, weights: Array | None) -> Array:
+            costs = self._of_examples(targets, outputs.shape[1])
+            regrets = costs - np.minimum.reduce(costs, axis=0)
+            return paid(outputs, regrets if weights is None else regrets * weights)
+
+        loss = float(self.joined([self.part(outputs.copy(), targets, weights)], targets)[0])
+        return with_mean(each, loss, outputs, targets, weights)
+
+    def _of_examples(self, targets: Array, classes: int) -> Array:
+        """The cost of each prediction for each example, (classes, examples)."""
+        costs = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
+        return costs.T @ targets
 
 
 def hits(outputs: Array, targets: Array) -> Array:

@@ -4,10 +4,7 @@ The counts are those expected of decisions drawn with the softmax's probabilitie
 of examples add up. (Soft counts in the F-measure: Jansche 2005, "Maximum expected F-measure training of logistic
 regression models"; macro-F1: Bénédict et al. 2021, arXiv 2108.10566.) For node perturbation such a loss becomes a cost
 of each prediction for each true class, derived anew in every round from the counts of the center: at its optimum a
-function of rates is a cost-sensitive error (Parambath, Usunier and Grandvalet 2014, arXiv 1505.00199). It is paid by a
-concave function of the probability of not predicting the class, between the logarithm, which follows every outlier, and
-the probability itself, which has no slope where all examples are given to one class: the search would stay there.
-(Zhang and Sabuncu 2018, "Generalized cross entropy loss", arXiv 1805.07836, equation 6.)
+function of rates is a cost-sensitive error (Parambath, Usunier and Grandvalet 2014, arXiv 1505.00199).
 """
 
 from abc import abstractmethod
@@ -17,12 +14,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.objectives.losses.base import Array, Each, Loss, Terms, softmax
+from distsearch.objectives.losses.base import Array, Each, Loss, Terms, paid, softmax, with_mean
 
 Exact = NDArray[np.float64]
 
 STEP = 1e-3  # of an example: finite differences of float64 counts
-POWER = np.float32(0.7)  # of the probability, as in that paper: 0 is the logarithm, 1 the probability itself
 
 
 class Counts(NamedTuple):
@@ -74,22 +70,16 @@ class CountLoss(Loss):
     def surrogate(self, outputs: Array, targets: Array, weights: Array | None = None) -> Each:
         """Each example's cost, by the slopes of the loss along the counts of all examples; the mean is the loss.
 
-        Of prediction k it is the regret · (1 − (1 − pₖ)^POWER) / POWER, so slopes along pₖ are the loss's own times
-        (1 − pₖ)^(POWER − 1).
+        Slopes along the probability of class k are the loss's own times (1 − pₖ)^(POWER − 1), see `paid`.
         """
         sums = self.part(outputs.copy(), targets, weights)[0].astype(np.float64)
         regrets = self._regrets(sums, targets.shape[1])
 
-        def costs(outputs: Array, targets: Array, weights: Array | None) -> Array:
-            of_examples = regrets.T @ targets  # (predicted classes, examples)
-            if weights is not None:
-                of_examples *= weights
-            others = np.maximum(np.float32(1) - softmax(outputs), np.float32(0))
-            return np.add.reduce(of_examples * ((np.float32(1) - others**POWER) / POWER), axis=1)
+        def each(outputs: Array, targets: Array, weights: Array | None) -> Array:
+            costs = regrets.T @ targets  # (predicted classes, examples)
+            return paid(outputs, costs if weights is None else costs * weights)
 
-        loss = float(self.of_counts(_counts(sums)))
-        rest = np.float32(loss - costs(outputs.copy(), targets, weights).mean(dtype=np.float64))
-        return lambda outputs, targets, weights: costs(outputs, targets, weights) + rest
+        return with_mean(each, float(self.of_counts(_counts(sums))), outputs, targets, weights)
 
     def _regrets(self, sums: Exact, examples: int) -> Array:
         """Examples × how much each prediction adds to the loss, above the best one, (true classes, predicted classes).
