@@ -115,7 +115,7 @@ class ExpectedCost(Loss):
 
     def _of_examples(self, targets: Array, classes: int) -> Array:
         """The cost of each prediction for each example, (classes, examples)."""
-        costs = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
+        costs: Array = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
         return costs.T @ targets
 
 
