@@ -43,7 +43,7 @@ def outputs(made: Network, weights: np.ndarray, examples: np.ndarray) -> np.ndar
 def convolved(
     seen: np.ndarray, kernel: np.ndarray, biases: np.ndarray, stride: int = 1, padding: int = 0
 ) -> np.ndarray:
-    """A convolution by its definition: input (channels, height, width), kernel (channels, channels seen, size, size)."""
+    """A convolution by definition: seen (channels, height, width), kernel (channels, channels seen, size, size)."""
     seen = np.pad(seen, [(0, 0), (padding, padding), (padding, padding)])
     size = kernel.shape[2]
     rows, columns = ((extent - size) // stride + 1 for extent in seen.shape[1:])
