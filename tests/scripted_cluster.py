@@ -1,4 +1,4 @@
-"""A cluster whose jobs do what a test has written down, on a clock that nobody waits for."""
+"""A cluster whose jobs follow a test's script, on a virtual clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -18,7 +18,7 @@ class Example(Settings):
     folder: Annotated[str, about("where", path=True)] = ""
 
 
-def test_values_are_converted_and_the_rest_is_default():
+def test_values_are_converted_and_the_rest_are_defaults():
     assert validate(Example, {"share": 0.25, "widths": [4, 5], "limit": 3}, "example") == Example(
         share=0.25, widths=(4, 5), limit=3.0
     )
@@ -44,7 +44,7 @@ def test_values_are_converted_and_the_rest_is_default():
         ({"name": "~/b"}, {"name": "~/b"}),
     ],
 )
-def test_what_python_and_numpy_have_is_taken(monkeypatch, given, taken):
+def test_values_of_python_and_numpy_types_are_accepted(monkeypatch, given, taken):
     monkeypatch.setenv("HOME", "/home/me")
     made = validate(Example, given, "example")
     assert made == Example(**taken)
@@ -52,7 +52,7 @@ def test_what_python_and_numpy_have_is_taken(monkeypatch, given, taken):
         assert type(getattr(made, name)) is type(getattr(Example(**taken), name))
 
 
-def test_what_is_changed_is_checked_as_well():
+def test_changed_values_are_checked_too():
     assert with_changes(Example(count=3), "example", share=0.75) == Example(count=3, share=0.75)
     with pytest.raises(SettingError, match="example.limit: expected a finite number, got inf"):
         with_changes(Example(), "example", limit=float("inf"))
@@ -85,13 +85,13 @@ def test_what_is_changed_is_checked_as_well():
         ({"cuont": 3}, "example: unknown setting 'cuont': did you mean 'count'"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_sentence(values, sentence):
+def test_invalid_values_are_refused_in_one_sentence(values, sentence):
     with pytest.raises(SettingError, match=sentence) as caught:
         validate(Example, values, "example")
     assert "\n" not in str(caught.value)
 
 
-def test_declarations_can_be_read():
+def test_declarations_can_be_inspected():
     first, second, limit, *_ = declarations(Example)
     assert (first.name, first.flag, first.unit, first.text, first.default) == (
         "count",

@@ -11,7 +11,7 @@ WINDOW = 120 + 30 * N // (POPULATION - 1)
 
 
 def after_rounds(losses: list[tuple[float, float]], attempt: Attempt | None = None) -> tuple[Attempt, list[int]]:
-    """The attempt after rounds whose losses go from the first number to the second, and the rounds in which it is over."""
+    """The attempt after rounds whose losses span each pair of numbers, and the rounds in which it is over."""
     attempt, over = attempt or Attempt.first(POPULATION, 10_000), []
     for number, (lowest, highest) in enumerate(losses):
         each = np.linspace(lowest, highest, attempt.population)
