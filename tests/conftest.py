@@ -65,7 +65,7 @@ def _private_ray() -> Iterator[None]:
 def ray_with_three_cpus(_private_ray) -> Iterator[None]:
     """A private Ray on this machine that lets three workers run, however many cores there are.
 
-    At the end of a test all of them end, also those that a failed one has left: the next test finds three free CPUs.
+    All workers end with the test, even those that a failed one has left: the next test finds three free CPUs.
     """
     from distsearch.workers.ray.cluster import free_cpus
 

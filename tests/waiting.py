@@ -1,8 +1,8 @@
 """Waiting in tests: always for a named condition, and never for ever.
 
-No test asserts how long something takes, for that depends on what else the machine does. What has to happen is awaited,
-what must not happen is ruled out by something that comes after it, and decisions about time are tested on a clock of
-the test's own. The bounds here only keep a fault from hanging the tests: whatever works is done long before.
+No test asserts how long something takes, since that depends on what else the machine does. What has to happen is
+awaited, what must not happen is ruled out by something that comes after it, and decisions about time are tested on a
+virtual clock. The bounds here only keep a fault from hanging the tests: whatever works is done long before.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
-"""A virtual cluster with a virtual clock: all that machines and the network do to the dispatcher.
+"""A virtual cluster with a virtual clock: everything that machines and the network do to the dispatcher.
 
 Workers run what they are sent in order, each shard for a random time; they are killed, stopped and cut off,
-and their answers come late, twice, or after they were given up. The driver is one process that handles one
+and their answers come late, twice, or after the worker was dropped. The driver is one process that handles one
 event after the other. Whatever the dispatcher must never do raises Violation, so that every test that runs a
 simulation tests all of it. Seconds are virtual, except those of `dispatcher_seconds`.
 """
@@ -58,7 +58,7 @@ class Costs:
 class Fault:
     """Something that goes wrong, or right again, at a time in seconds.
 
-    kill     a worker dies                        hang    it stops and never goes on
+    kill     a worker dies                        hang    it stops and never continues
     pause    it stops for `seconds`               cut     nothing reaches it or leaves it for `seconds`
     repeat   its next answer comes twice          refuse  workers started within `seconds` fail to start
     want     the cluster has room for `which`
