@@ -139,11 +139,11 @@ def _check(name: str, value: object) -> None:
         raise SettingError(f"{name}: expected a whole number below 2**64, got {brief(value)}")
     elif isinstance(value, str):
         if "\0" in value:
-            raise SettingError(f"{name}: expected a text, got {brief(value)}: leave out the zero bytes")
+            raise SettingError(f"{name}: expected text, got {brief(value)}: leave out the zero bytes")
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise SettingError(f"{name}: expected a text, got {brief(value)}: {not_encodable()}") from None
+            raise SettingError(f"{name}: expected text, got {brief(value)}: {not_encodable()}") from None
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ def little(monkeypatch) -> None:
 def test_the_sentence_says_how_much_is_needed_how_much_there_is_and_what_to_do(little):
     memory.require("a small thing", LITTLE, "do nothing")
     with pytest.raises(
-        TooLargeError, match=r"^a thing would take 13.4 GB of memory, but only 2 MB are available: cut it$"
+        TooLargeError, match=r"^a thing would take 13.4 GB of memory, but only 2 MB is available: cut it$"
     ):
         memory.require("a thing", 13_400_000_000, "cut it")
     with pytest.raises(TooLargeError, match=r"take 1e\+70 QB of memory"):

@@ -24,7 +24,10 @@ def test_a_tilde_is_expanded_and_everything_else_is_kept(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("~nobody-of-this-name/x", "there is no home ~nobody-of-this-name; write ./~nobody-of-this-name/x if the name"),
+        (
+            "~nobody-of-this-name/x",
+            "there is no home directory ~nobody-of-this-name; write ./~nobody-of-this-name/x if the name",
+        ),
         ("a\0b", r"got 'a\\x00b': leave out the zero bytes"),
         ("a\ud800b", r"got 'a\\ud800b': write it in UTF-8"),
     ],
@@ -40,5 +43,5 @@ def test_a_tilde_without_a_home_is_refused(monkeypatch):
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", nobody)
-    with pytest.raises(SettingError, match="there is no home ~; write ./~/x"):
+    with pytest.raises(SettingError, match="there is no home directory ~; write ./~/x"):
         expanded("~/x")

@@ -268,7 +268,7 @@ def test_a_fitted_estimator_is_pickled_and_cloned(wine):
         (SearchClassifier, {"batch": "many"}, "batch: expected a whole number, or None"),
         (SearchClassifier, {"rounds": -1}, "rounds: "),
         (SearchClassifier, {"settings": {"layers": 3}}, r"layers is a parameter of its own: give SearchClassifier\("),
-        (SearchClassifier, {"settings": {"test_share": 0.1}}, "settings: test_share would do nothing here"),
+        (SearchClassifier, {"settings": {"test_share": 0.1}}, "settings: test_share has no effect here"),
         (SearchClassifier, {"settings": [1]}, "settings: expected a dictionary"),
         (SearchClassifier, {"settings": {"precison": "int8"}}, "unknown setting 'precison'"),
         (SearchClassifier, {"class_weight": {9: 1}}, r"class_weight: expected labels of y, \[0, 1, 2\], got 9"),

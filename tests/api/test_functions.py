@@ -262,7 +262,7 @@ def test_arrays_of_the_wrong_shape_are_refused(call, sentence):
     ],
 )
 def test_a_target_accuracy_is_refused_where_there_is_no_accuracy(search):
-    with pytest.raises(SettingError, match="target_accuracy: expected classes to be learnt"):
+    with pytest.raises(SettingError, match="target_accuracy: expected a classification"):
         search(target_accuracy=0.9, workers=0, rounds=1)
 
 
@@ -328,11 +328,11 @@ def test_features_other_than_those_trained_on_are_refused(xor):
 
 @pytest.mark.parametrize("name", ["layers", "loss", "activation", "scale", "batch", "data", "test_share"])
 def test_minimize_refuses_settings_of_networks_and_data(name):
-    with pytest.raises(SettingError, match=rf"^{name}: would do nothing .* neither data nor a network"):
+    with pytest.raises(SettingError, match=rf"^{name}: has no effect .* neither data nor a network"):
         distsearch.minimize(lambda weights: 0.0, [1.0], **{name: "nonsense"})
 
 
 @pytest.mark.parametrize("name", ["data", "target", "points", "classes"])
 def test_search_refuses_the_name_of_data_beside_arrays(name):
-    with pytest.raises(SettingError, match=rf"^{name}: would do nothing here, .* learns from X and y: leave"):
+    with pytest.raises(SettingError, match=rf"^{name}: has no effect here, .* learns from X and y: leave"):
         distsearch.search([[0.0], [1.0]], [0, 1], **{name: "iris"})

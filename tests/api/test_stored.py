@@ -108,9 +108,9 @@ def test_frame_columns_may_be_reordered_but_other_data_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("given", "error", "sentence"),
     [
-        ({}, RunError, r"arrays of Python's, .*distsearch.resume\('.*', X, y\).* or as a file with data"),
+        ({}, RunError, r"arrays from Python, .*distsearch.resume\('.*', X, y\).* or as a file with data"),
         ({"X": FEATURES}, SettingError, "expected X and y, .* but y is missing"),
-        ({"X": FEATURES, "y": LABELS, "function": sphere}, SettingError, "only one of them"),
+        ({"X": FEATURES, "y": LABELS, "function": sphere}, SettingError, "only the one that the run needs"),
         ({"function": sphere}, RunError, "trains a network: expected its data again, X and y, got a function"),
         ({"function": 3}, SettingError, "function: expected one that maps weights"),
         ({"data": "no.csv"}, DataError, "no.csv"),

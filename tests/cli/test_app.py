@@ -313,7 +313,7 @@ REFUSALS = {
         "unknown sigma schedule 'cosin': did you mean 'cosine'",
     ),
     "name": (["--name", "a/b"], "expected a plain name"),
-    "name of bytes": (["--name", os.fsdecode(b"n\xff")], "output.name: expected a text, got"),
+    "name of bytes": (["--name", os.fsdecode(b"n\xff")], "output.name: expected text, got"),
     "config": (["--config", "none.toml"], "cannot read the configuration none.toml"),
 }
 

@@ -36,7 +36,7 @@ def test_an_internal_error_has_its_own_exit_code_and_its_traceback_is_kept_in_a_
     done = ran(*command, cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
     assert done.returncode == faults.EXIT_CODE == 70
     found = re.fullmatch(
-        r"distsearch: stopped by a bug of its own \((.{1,120})\): please report it with the file (.*)\n",
+        r"distsearch: stopped by an internal error \((.{1,120})\): please report it with the file (.*)\n",
         done.stderr,
     )
     assert found, done.stderr

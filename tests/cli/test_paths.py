@@ -63,7 +63,7 @@ def test_a_tilde_is_expanded_in_options_files_and_the_environment(home):
 def test_the_home_of_an_unknown_user_is_refused(tmp_path, arguments):
     sentence = refused(*arguments, cwd=tmp_path)
     assert sentence == (
-        "expected a path, got '~nobody-of-this-name/x': there is no home ~nobody-of-this-name; "
+        "expected a path, got '~nobody-of-this-name/x': there is no home directory ~nobody-of-this-name; "
         "write ./~nobody-of-this-name/x if the name begins with ~"
     )
 

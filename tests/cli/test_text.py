@@ -107,7 +107,7 @@ def test_the_error_of_a_user_s_function_is_shown_as_text(tmp_path):
 @pytest.mark.parametrize("name", [b"n\xff", b"a\nb", b"a\x1b[31m", b"~x", b".x", b"a/b", b"x" * 201])
 def test_an_impossible_name_is_refused_and_blocks_nothing(tmp_path, name):
     sentence = refused("run", *SHORT, "--name", os.fsdecode(name), cwd=tmp_path)
-    assert "expected a text, got 'n\\udcff': write it in UTF-8" in sentence or "expected a plain name" in sentence
+    assert "expected text, got 'n\\udcff': write it in UTF-8" in sentence or "expected a plain name" in sentence
 
 
 def test_predictions_are_written_in_utf_8_in_every_locale(tmp_path):

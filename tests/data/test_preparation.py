@@ -113,8 +113,8 @@ def test_indicator_inputs_are_not_standardised(write):
     ("content", "asked", "sentence"),
     [
         ("x,y\n1,a\n2,b\ntwo,a\n", {}, ", line 4: expected a number in column 'x', got 'two'; write it as a number"),
-        (MIXED, {}, ", line 2: expected a number in column 'seen', got the date 2024-01-01 00:00:00; make numbers of"),
-        ("n,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(60)), {}, "60 different texts in all are too many"),
+        (MIXED, {}, ", line 2: expected a number in column 'seen', got the date 2024-01-01 00:00:00; convert dates to"),
+        ("n,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(60)), {}, "60 different values are too many"),
         ("x,,y\n1,2,a\n", {}, "expected a name for every column, but column 2 has none"),
         (
             MIXED,
@@ -122,7 +122,7 @@ def test_indicator_inputs_are_not_standardised(write):
             ", line 4: expected a value in column 'age', got nothing; fill it in, or choose",
         ),
         ("x,y\n1,0\n2,NA\n3,1\n", {"missing": "impute"}, ", line 3: expected a target in column 'y', got 'NA'"),
-        ("x,y\n,0\n,1\n", {"missing": "drop"}, "expected examples in which nothing is missing, got none"),
+        ("x,y\n,0\n,1\n", {"missing": "drop"}, "expected examples without missing values, got none"),
         (MIXED, {"drop": ("sen",)}, "expected columns to drop, but there is no column 'sen' (did you mean 'seen'?)"),
         (MIXED, {"features": ("age", "town")}, "there is no column 'town'"),
         (MIXED, {"target": "age,why"}, "expected a target column, but there is no column 'why'"),
@@ -139,7 +139,7 @@ def test_unusable_columns_are_refused_in_one_sentence(write, content, asked, sen
 
 def test_new_gaps_in_columns_without_gaps_in_training_are_located(write):
     data = load(write("c,x,y\na,1,0\nb,2,1\n"), numbers=False)
-    with pytest.raises(DataError, match=r", line 3: expected a value in column 'x', got nothing; fill it in: in train"):
+    with pytest.raises(DataError, match=r", line 3: expected a value in column 'x', got nothing; fill it in: this"):
         read_features(write("c,x\na,1\nb,\n", "more.csv"), data.schema)
     with pytest.raises(DataError, match=", line 2: expected a number in column 'x', got 'many'"):
         read_features(write("c,x\na,many\n", "more.csv"), data.schema)
@@ -151,7 +151,7 @@ def test_dropping_removes_incomplete_examples_and_errors_keep_their_line_numbers
         load(path, numbers=False, missing="drop")
     data = load(write("x,y\n1,0\n,1\n3,NA\n4,1\n5,0\n"), numbers=False, missing="drop")
     assert data.train.features.tolist() == [[1], [4], [5]]
-    assert data.notes[0].endswith("2 of 5 examples lack something and are left out")
+    assert data.notes[0].endswith("2 of 5 examples have missing values and are left out")
 
 
 def test_columns_are_selected_by_name(write):
@@ -164,7 +164,7 @@ def test_columns_are_selected_by_name(write):
     assert load(path, numbers=True, drop=("y1", "id")).schema.features == ("a", "b")
     one = load(path, numbers=True, features=("b",), target="y2")
     assert one.train.features.tolist() == [[2], [4], [6]]
-    assert "the column 'id' is different in every example" in load(path, numbers=True).notes[-1]
+    assert "the column 'id' has a different value in every example" in load(path, numbers=True).notes[-1]
 
 
 def test_targets_of_any_scale_keep_their_digits(write):

@@ -116,7 +116,7 @@ def test_new_examples_get_the_class_weights_of_training():
         ([1, 1, np.inf, 1, 1, 1], "index 2: expected a finite number"),
         ([1, 1, 1], r"expected one weight per example in sample_weight, so 6, got the shape \(3,\)"),
         (np.ones((6, 2)), r"so 6, got the shape \(6, 2\)"),
-        (np.zeros(6), "expected examples of a weight above zero, but all 6 have 0"),
+        (np.zeros(6), "expected examples with a weight above zero, but all 6 have 0"),
         (3.0, "expected sample_weight as an array, got 3.0"),
         (list("abcdef"), "expected numbers in sample_weight, got <U1"),
         ([1, None, 1, 1, 1, "x"], "expected numbers in sample_weight, got something else"),
@@ -150,7 +150,7 @@ def test_bad_class_weights_are_refused(words, sentence):
 
 
 def test_class_weights_are_refused_in_a_regression():
-    with pytest.raises(SettingError, match="--class-weight: expected classes to be learnt, but the loss compares"):
+    with pytest.raises(SettingError, match="--class-weight: expected a loss for classes, but this one compares"):
         from_arrays(X, np.arange(6.0), numbers=True, class_weight=["balanced"])
 
 

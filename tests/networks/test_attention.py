@@ -200,11 +200,14 @@ def test_named_and_flat_weights_round_trip():
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("attention1", "expected attention such as attention8 or attention8x128, of 2 keys or more, got 'attention1'"),
-        ("attention", "of 2 keys or more, got 'attention'"),
+        (
+            "attention1",
+            "expected attention such as attention8 or attention8x128, with at least 2 keys, got 'attention1'",
+        ),
+        ("attention", "with at least 2 keys, got 'attention'"),
         ("attention8x", "got 'attention8x'"),
         ("attention0", "got '0'"),
-        ("attention8x9", "attention8x9 has keys of another length than what is below them: expected attention8x8"),
+        ("attention8x9", "attention8x9 has keys of another length than its inputs: expected attention8x8"),
     ],
 )
 def test_meaningless_layer_words_are_refused_in_a_sentence(word, message):

@@ -344,7 +344,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path, strategy):
         ({"reset": "zeros"}, "network.reset: unknown reset 'zeros': did you mean 'zero'"),
         ({"encoding": "rates"}, "network.encoding: unknown encoding 'rates': did you mean 'rate'"),
         ({"readout": "count"}, "network.readout: unknown readout 'count': did you mean 'counts'"),
-        ({"layers": ["r6"], "activation": "relu"}, "network.layers: r6 is recurrent, and takes the activation lif"),
+        ({"layers": ["r6"], "activation": "relu"}, "network.layers: r6 is recurrent, and takes only the activation"),
         ({"layers": ["r0"]}, "network.layers: expected a number of neurons such as r64, got '0'"),
         ({"activation": "lift"}, "did you mean 'lif'"),
     ],

@@ -164,8 +164,8 @@ def test_the_positive_class_is_the_obvious_or_the_rarer_one(labels, counts, posi
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"loss": "f1", "quantile": 0.5}, "--quantile: would do nothing with the loss f1: .* choose the loss pinball"),
-        ({"beta": 0.5}, "--beta: would do nothing with the loss cross-entropy: .* choose the loss fbeta"),
+        ({"loss": "f1", "quantile": 0.5}, "--quantile: has no effect with the loss f1: .* choose the loss pinball"),
+        ({"beta": 0.5}, "--beta: has no effect with the loss cross-entropy: .* choose the loss fbeta"),
         ({"loss": "pinball"}, "pinball needs to know the quantile: add --quantile"),
     ],
 )

@@ -217,7 +217,7 @@ def test_other_data_and_other_versions_are_refused(tmp_path):
     manifest = StoredRun(path).manifest
     older = msgspec.structs.replace(manifest, machine={**manifest.machine, "numpy": "1.0"})
     (path / "manifest.json").write_bytes(sealed_json(older))
-    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force continues all the same"):
+    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force continues anyway"):
         resume(path, rounds=5)
     resume(path, rounds=5, force=True)
     assert StoredRun(path).result.rounds == 10

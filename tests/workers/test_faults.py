@@ -101,7 +101,7 @@ def test_a_node_with_another_blas_kernel_is_named_once(tmp_path):
             search.rounds_until("three workers", lambda workers: workers == 3)
             search.finish()
     (said,) = search.said
-    assert re.search(r"not alike.*a worker on .* Nehalem .*the driver on ", said)
+    assert re.search(r"machines differ.*a worker on .* Nehalem .*the driver on ", said)
     assert len(search.machines) == 2
     assert sum("Nehalem" in machine for machine in search.machines) == 1
 
