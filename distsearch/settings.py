@@ -161,7 +161,7 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
     for internal, word in (
         ("int", "a whole number"),
         ("float", "a number"),
-        ("str", "a text"),
+        ("str", "text"),
         ("bool", "true or false"),
         ("array", "a list"),
     ):

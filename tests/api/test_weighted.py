@@ -88,7 +88,11 @@ def test_a_saved_result_and_evaluate_use_the_weights(clouds, tmp_path):
         ({"class_weight": {"seldom": None}}, SettingError, "^class_weight: expected a weight above 0 for the label"),
         ({"sample_weight": [1.0]}, DataError, "expected one weight per example in sample_weight, so 200"),
         ({"weight_column": "w"}, SettingError, "weight_column: has no effect here"),
-        ({"class_weight": "balanced", "loss": "mean-squared-error"}, SettingError, "^class_weight: expected a loss for classes"),
+        (
+            {"class_weight": "balanced", "loss": "mean-squared-error"},
+            SettingError,
+            "^class_weight: expected a loss for classes",
+        ),
     ],
 )
 def test_bad_weights_are_refused_by_keyword(clouds, given, error, sentence):
