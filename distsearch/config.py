@@ -73,15 +73,18 @@ class DataConfig(Settings, frozen=True):
         ),
     ] = "auto"
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
-    validation_share: Annotated[
-        float,
-        about(
-            "share of the examples set aside for validation: with minibatches and node-perturbation the best weights "
-            "are those of the lowest loss on it, and patience counts that",
-            at_least=0,
-            below=1,
-        ),
-    ] = 0.0
+    validation_share: (
+        Annotated[
+            float,
+            about(
+                "share set aside for validation: it chooses the best weights, and patience counts it; if not set, .1 "
+                "of a table of your own with 1,000 rows or more",
+                at_least=0,
+                below=1,
+            ),
+        ]
+        | None
+    ) = None
     group: Annotated[str, about("column: examples that are alike in it are set aside together; not learnt from")] = ""
     time: Annotated[str, about("column: the last examples in its order are set aside; not learnt from")] = ""
     batch: (
@@ -151,25 +154,24 @@ class NetworkConfig(Settings, frozen=True):
     ] = "auto"
     quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
     delta: Annotated[float, about("huber: the error from which on it is linear; 1 if not set", above=0)] | None = None
-    beta: (
-        Annotated[float, about("fbeta: how many times as much recall counts as precision; 2 if not set", above=0)]
-        | None
-    ) = None
-    top: (
-        Annotated[int, about("top-k-error: how many classes are named; 5 if not set, if there are more", at_least=1)]
-        | None
-    ) = None
-    positive: (
-        Annotated[str, about("f1, fbeta, average-precision: the class that counts; yes, 1 or the rarer if not set")]
-        | None
-    ) = None
+    beta: Annotated[float, about("fbeta: how much recall counts against precision; 2 if not set", above=0)] | None = (
+        None
+    )
+    top: Annotated[int, about("top-k-error: how many classes are named; 5 if not set", at_least=1)] | None = None
+    positive: Annotated[str, about("two classes: the one that counts; yes, 1 or the rarer if not set")] | None = None
     costs: (
         Annotated[
             str,
-            about("expected-cost: CSV of costs, by true (lines) and predicted class (columns)", path=True),
+            about(
+                "expected-cost: CSV of costs by true (lines) and predicted class, or columns no,yes of costs", path=True
+            ),
         ]
         | None
     ) = None
+    subject_to: Annotated[
+        tuple[str, ...],
+        about("constraints, such as recall>=0.9, or gap(COLUMN)<=0.02 between groups; repeatable", many=True),
+    ] = ()
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
         float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
@@ -217,7 +219,8 @@ class StopConfig(Settings, frozen=True):
             int,
             about(
                 "rounds without the best loss falling by a thousandth; "
-                "with --batch, and for node-perturbation, measurements instead of rounds",
+                "with --batch, --validation-share or --subject-to, and for node-perturbation, measurements instead of "
+                "rounds",
                 unit="rounds",
                 at_least=1,
             ),

@@ -83,19 +83,20 @@ class ExpectedCost(Loss):
 
     takes: ClassVar[tuple[str, ...]] = ("costs",)
 
-    def __init__(self, costs: Array | None = None) -> None:
+    def __init__(self, costs: Array | None = None, by_example: bool = False) -> None:
         self._costs = costs
+        self._own = by_example
 
     @classmethod
     def of(cls, terms: Terms) -> Self:
-        """With the costs, (true classes, predicted classes); where there are none, 1 for each error."""
-        return cls(terms.costs)
+        """With the costs, (true classes, predicted classes), or each example's own; without any, 1 for each error."""
+        return cls(terms.costs, terms.costs_by_example)
 
     def each(self, outputs: Array, targets: Array) -> Array:
-        """The expected cost of each example."""
+        """The expected cost of each example; where each has its own costs, they stand below the targets."""
         classes = outputs.shape[1]
         costs = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
-        of_examples = costs.T @ targets  # (predicted classes, examples)
+        of_examples = targets[classes:] if self._own else costs.T @ targets  # (predicted classes, examples)
         return np.add.reduce(np.multiply(softmax(outputs), of_examples, out=outputs), axis=1)
 
     def total(self, outputs: Array, targets: Array) -> Array:
