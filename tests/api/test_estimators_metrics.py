@@ -82,7 +82,7 @@ def test_a_quantile_is_predicted_in_the_units_of_y():
             SearchClassifier(loss="expected-cost", costs={"fraud": 1}),
             "^costs: expected the true classes to be for fraud",
         ),
-        (SearchClassifier(costs=[[0, 1], [1, 0]]), "^costs: would do nothing with the loss cross-entropy"),
+        (SearchClassifier(costs=[[0, 1], [1, 0]]), "^costs: has no effect with the loss cross-entropy"),
         (SearchClassifier(settings={"metrics": "f1"}), "metrics is a parameter of its own"),
         (SearchClassifier(metrics=["r2"]), "the metric r2 is of numbers"),
     ],

@@ -108,7 +108,7 @@ def test_validation_chooses_for_every_strategy(tmp_path, table, strategy):
         ({"subject_to": ["r2>=0.9"]}, "--subject-to: the metric r2 is of numbers, and this network predicts classes"),
         ({"subject_to": ["gap(regio)<=0.9"]}, "there is no column 'regio' .did you mean 'region'"),
         ({"subject_to": ["calibration-error<=0.1"]}, "--subject-to: node-perturbation needs to know"),
-        ({"loss": "f1", "costs": "profit_no,profit_yes"}, "--costs: would do nothing with the loss f1"),
+        ({"loss": "f1", "costs": "profit_no,profit_yes"}, "--costs: has no effect with the loss f1"),
     ],
 )
 def test_what_cannot_be_held_to_is_refused_before_anything_is_written(tmp_path, table, given, sentence):
