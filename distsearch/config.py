@@ -71,15 +71,18 @@ class DataConfig(Settings, frozen=True):
         ),
     ] = "auto"
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
-    validation_share: Annotated[
-        float,
-        about(
-            "share of the examples set aside for validation: with minibatches or node-perturbation, their loss "
-            "chooses the best weights and is what patience watches",
-            at_least=0,
-            below=1,
-        ),
-    ] = 0.0
+    validation_share: (
+        Annotated[
+            float,
+            about(
+                "share set aside for validation: it chooses the best weights, and patience counts it; if not set, .1 "
+                "of a table of your own with 1,000 rows or more",
+                at_least=0,
+                below=1,
+            ),
+        ]
+        | None
+    ) = None
     group: Annotated[str, about("column of groups, each set aside as a whole; not learnt from")] = ""
     time: Annotated[str, about("column of times: the latest examples are set aside; not learnt from")] = ""
     batch: (
@@ -150,20 +153,21 @@ class NetworkConfig(Settings, frozen=True):
     quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
     delta: Annotated[float, about("huber: error above which it is linear; 1 if not set", above=0)] | None = None
     beta: Annotated[float, about("fbeta: weight of recall relative to precision; 2 if not set", above=0)] | None = None
-    top: (
-        Annotated[int, about("top-k-error: number of guesses; if not set, 5, or fewer for few classes", at_least=1)]
-        | None
-    ) = None
-    positive: (
-        Annotated[str, about("f1, fbeta, average-precision: positive class; if not set, yes, 1 or the rarer")] | None
-    ) = None
+    top: Annotated[int, about("top-k-error: number of guesses; if not set, 5 or fewer", at_least=1)] | None = None
+    positive: Annotated[str, about("positive class of two; if not set, yes, 1 or the rarer one")] | None = None
     costs: (
         Annotated[
             str,
-            about("expected-cost: CSV of costs, by true (rows) and predicted class (columns)", path=True),
+            about(
+                "expected-cost: CSV of costs by true (rows) and predicted class, or columns no,yes of costs", path=True
+            ),
         ]
         | None
     ) = None
+    subject_to: Annotated[
+        tuple[str, ...],
+        about("constraints, such as recall>=0.9, or gap(COLUMN)<=0.02 between groups; repeatable", many=True),
+    ] = ()
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
         float, about("lif: share of its potential that a membrane keeps at each step", above=0, at_most=1)
@@ -209,7 +213,7 @@ class StopConfig(Settings, frozen=True):
             int,
             about(
                 "rounds in which the best loss does not fall by a thousandth; "
-                "with --batch, and for node-perturbation, measurements instead of rounds",
+                "with --batch, --validation-share or --subject-to, and for node-perturbation, measurements instead",
                 unit="rounds",
                 at_least=1,
             ),

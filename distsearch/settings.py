@@ -32,6 +32,7 @@ def about(
     unit: str = "",
     flag: str = "",
     path: bool = False,
+    many: bool = False,
     choices: tuple[str, ...] = (),
     at_least: float | None = None,
     above: float | None = None,
@@ -40,10 +41,12 @@ def about(
 ) -> Meta:
     """Declare a setting's help text, unit and bounds; `flag` is its command-line name if that differs from its own.
 
-    A `path` may begin with `~`. Of `choices` the value is one; where yes and no are among them, so are true and false.
+    A `path` may begin with `~`. The option of `many` values may be given several times. Of `choices` the value is one;
+    where yes and no are among them, so are true and false.
     """
+    extra = {"unit": unit, "flag": flag, "path": path, "many": many, "choices": choices}
     bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
-    return Meta(description=text, extra={"unit": unit, "flag": flag, "path": path, "choices": choices}, **bounds)
+    return Meta(description=text, extra=extra, **bounds)
 
 
 class Declared(Struct, frozen=True):
@@ -55,6 +58,7 @@ class Declared(Struct, frozen=True):
     text: str
     unit: str
     flag: str
+    many: bool = False
 
 
 def declarations(settings: type[Settings]) -> Iterator[Declared]:
@@ -69,6 +73,7 @@ def declarations(settings: type[Settings]) -> Iterator[Declared]:
             text=meta.description or "",
             unit=extra["unit"],
             flag=extra["flag"] or field.name.replace("_", "-"),
+            many=extra["many"],
         )
 
 

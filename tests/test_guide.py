@@ -134,11 +134,24 @@ CUSTOMERS = "customer,age,city,since,notes,left\n" + "".join(
 )
 
 
+def offers() -> str:
+    """A table in which the north is likelier to take an offer, and what that earns."""
+    drawn = np.random.default_rng(0).normal(size=(400, 4)).round(3)
+    taken = drawn[:, 0] + drawn[:, 1] + 0.5 * drawn[:, 3] > 0.5
+    north = drawn[:, 0] + drawn[:, 2] > 0
+    rows = [
+        f"{a},{b},{'north' if there else 'south'},0,{20 if yes else -10},{'yes' if yes else 'no'}\n"
+        for (a, b, _, _), yes, there in zip(drawn.tolist(), taken, north, strict=True)
+    ]
+    return "age,spent,region,profit_no,profit_yes,taken\n" + "".join(rows)
+
+
 def test_metrics_are_trained_on_as_the_guide_says(tmp_path):
     page = GUIDE / "metrics.md"
     (tmp_path / "costs.csv").write_text(re.findall(r"```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL)[0])
     rows = [f"{number / 100},{number / 100 + number % 10}\n" for number in range(200)]
     (tmp_path / "prices.csv").write_text("age,price\n" + "".join(rows))
+    (tmp_path / "offers.csv").write_text(offers())
     for words in chain(*blocks("metrics.md")):
         succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
     results = {
@@ -150,6 +163,11 @@ def test_metrics_are_trained_on_as_the_guide_says(tmp_path):
     assert results["costs"]["loss"] < results["costs"]["baseline"] / 2
     assert 0.8 < results["high"]["metrics"]["share-below"] < 1
     assert results["huber"]["loss"] < results["huber"]["baseline"]
+    assert results["profit"]["loss"] < results["profit"]["baseline"] < 0
+    held = {(each["constraint"], each["examples"]): each["holds"] for each in results["held"]["constraints"]}
+    assert len(held) == 4
+    assert held["recall>=0.8", "train"]
+    assert held["gap(region)<=0.2", "train"]
     done = ran(program="\n".join(texts(page, "python")), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -17,9 +17,11 @@ from distsearch.api.outcome import Begin, of_network, searched
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
+from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.objectives import losses
+from distsearch.objectives.metrics import METRICS
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
@@ -143,17 +145,35 @@ def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts
 
 def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
     """The settings with a function given as the loss by its name, and costs given as numbers as text."""
-    found, loss, costs = dict(settings), settings.get("loss"), settings.get("costs")
+    loss = settings.get("loss")
     if callable(loss):
         targets = np.asarray(y)
         if not hasattr(loss, "numbers") and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
             raise SettingError(
                 "loss: y holds numbers that are not classes: set numbers = True on your function to receive them"
             )
+    return in_words(settings)
+
+
+def in_words(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with functions, given as the loss or as metrics, by their names, and costs as text."""
+    found, loss, costs, measured = dict(settings), *map(settings.get, ("loss", "costs", "metrics"))
+    if callable(loss):
         found["loss"] = losses.LOSSES.name_of(loss)
     if costs is not None and not isinstance(costs, str | os.PathLike):
-        found["costs"] = json.dumps(costs.tolist() if isinstance(costs, np.ndarray) else costs, default=str)
+        found["costs"] = _costs_text(costs)
+    if callable(measured) or (isinstance(measured, list | tuple) and any(map(callable, measured))):
+        several = [measured] if callable(measured) else measured
+        found["metrics"] = [METRICS.name_of(each) if callable(each) else each for each in several]
     return found
+
+
+def _costs_text(costs: Any) -> str:
+    """Costs by classes as JSON, or the names of their columns with commas between."""
+    costs = costs.tolist() if isinstance(costs, np.ndarray) else costs
+    if isinstance(costs, list | tuple) and costs and all(isinstance(each, str) for each in costs):
+        return join_names(costs)
+    return json.dumps(costs, default=str)
 
 
 def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:

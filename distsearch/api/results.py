@@ -163,6 +163,9 @@ class SearchResult(FunctionResult):
         _write(target, encode(self.model, self.provenance))
 
     def _scores(self) -> list[tuple[str, str]]:
+        return [*self._accuracies(), *((each.constraint, each.words) for each in self.summary.constraints)]
+
+    def _accuracies(self) -> list[tuple[str, str]]:
         if self.accuracy is None:
             return []
         tested = self.summary.test_accuracy

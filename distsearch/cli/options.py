@@ -114,8 +114,14 @@ def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings given among the values of such a command, keyed by option name."""
     strategy = values.get("strategy") or ""
     settings = {setting.flag.replace("-", "_"): setting for setting, _ in _settings(strategies=True, own=strategy)}
-    given = {name: value for name, value in values.items() if name in settings and value is not None}
-    return {name: words(value) if _is_list(settings[name]) else value for name, value in given.items()}
+    given = {name: value for name, value in values.items() if name in settings and value not in (None, [])}
+    return {name: _value(settings[name], value) for name, value in given.items()}
+
+
+def _value(setting: Declared, given: Any) -> Any:
+    if not _is_list(setting):
+        return given
+    return [word for text in given for word in words(text)] if setting.many else words(given)
 
 
 def strategy_in(arguments: Sequence[str]) -> str:
@@ -202,7 +208,7 @@ def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
         autocompletion=names_for(setting.flag),
         hidden=not (every or brief),
     )
-    kind = str if _is_list(setting) else setting.type
+    kind = list[str] if setting.many else str if _is_list(setting) else setting.type
     name = setting.flag.replace("-", "_")
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from distsearch.search.verification import Verdict
 
 ROWS = 16
+PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def result_table(result: Result) -> Table:
@@ -45,12 +46,19 @@ def result_table(result: Result) -> Table:
         table.add_row("baseline", f"{result.baseline:.6g}", f"the lowest loss with the same prediction for all{where}")
     for name, value in (result.metrics or {}).items():
         table.add_row(name, f"{value:.6g}", "")
+    for held in result.constraints:
+        verdict = "holds" if held.holds else Text("does not hold", style="bold red")
+        table.add_row(Text(held.constraint), verdict, f"{_values(held.values)} on the {PARTS[held.examples]} examples")
     cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"
     table.add_row("passes", _passes(result.passes), cost)
     if result.non_finite:
         table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or NaN")
     table.add_row("ended by", result.reason, "")
     return table
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return " and ".join(f"{value:.4g}" for value in values.values())
 
 
 def folds_table(results: Sequence[Result]) -> Table:
@@ -184,12 +192,13 @@ def scores_table(scores: dict[str, Scores]) -> Table:
     """Loss and accuracy, one line per set of examples."""
     table = Table(box=None, pad_edge=False)
     table.add_column("examples")
-    metrics = next(iter(scores.values())).metrics
-    for name in ("count", "loss", "accuracy", *metrics):
-        table.add_column(name, justify="right")
+    first = next(iter(scores.values()))
+    for name in ("count", "loss", "accuracy", *first.metrics, *(each.constraint for each in first.constraints)):
+        table.add_column(Text(name), justify="right")
     for name, each in scores.items():
         values = (f"{value:.6g}" for value in each.metrics.values())
-        table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy), *values)
+        held = (f"{_values(one.values)}: {'holds' if one.holds else 'violated'}" for one in each.constraints)
+        table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy), *values, *held)
     return table
 
 

@@ -27,6 +27,8 @@ class Asked(TypedDict, total=False):
     group: str
     time: str
     fold: tuple[int, int] | None
+    groups: tuple[str, ...]
+    costs: tuple[str, ...]
     seed: int
     shape: Sequence[int] | None
     input_bits: int | None
@@ -52,6 +54,8 @@ class Reading:
     group: str = ""  # a column: examples that are alike in it stay in one part
     time: str = ""  # a column: the last examples are tested on
     fold: tuple[int, int] | None = None  # of a cross-validation: its number, and how many there are
+    groups: tuple[str, ...] = ()  # columns of groups that constraints and metrics look at
+    costs: tuple[str, ...] = ()  # columns that say what predicting each class costs
     seed: int = 0  # of the split
     shape: Sequence[int] | None = None  # height, width and channels of images, if the source does not say
     input_bits: int | None = None  # round features to 2^bits steps between zero and the largest of them
@@ -59,7 +63,7 @@ class Reading:
     @property
     def beside(self) -> tuple[str, ...]:
         """Columns that are read but not learnt from."""
-        return tuple(dict.fromkeys(filter(None, (*self.id, self.group, self.time))))
+        return tuple(dict.fromkeys(filter(None, (*self.id, self.group, self.time, *self.groups, *self.costs))))
 
     @property
     def named(self) -> tuple[str, ...]:

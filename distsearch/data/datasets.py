@@ -106,7 +106,7 @@ def examples_from(
     """Labelled examples from arrays, or features from a frame by column name: copied. Raises DataError."""
     copied = as_array("targets", targets)
     if is_frame(features):
-        raw = replace(further_features(features, schema), targets=copied)
+        raw = replace(further_features(features, schema, schema.beside), targets=copied)
     else:
         raw = Raw("the arrays", as_array("features", features), copied)
     return examples_of(_weighted(raw, weights), schema)
@@ -128,7 +128,10 @@ def read_examples(path: str, schema: Schema, target: str = "", reader: str = "")
     Raises DataError.
     """
     columns = (*schema.features, schema.weight) if schema.weight else schema.features
-    raw = read(path, Selection(columns, target or schema.target, decimal=schema.decimal, texts=schema.texts), reader)
+    selection = Selection(
+        columns, target or schema.target, beside=schema.beside, decimal=schema.decimal, texts=schema.texts
+    )
+    raw = read(path, selection, reader)
     raw = raw.test or raw
     return examples_of(with_column(raw, schema.weight) if schema.weight else raw, schema)
 

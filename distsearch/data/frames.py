@@ -30,8 +30,8 @@ def from_frame(frame: Any, targets: NDArray[Any], target: str, selection: Select
     return Raw(SOURCE, table, targets, tuple(names[index] for index in choice.features), target, beside=beside)
 
 
-def further_features(frame: Any, schema: Schema) -> Raw:
-    """The features of a frame in training order, whatever the order of its columns.
+def further_features(frame: Any, schema: Schema, beside: tuple[str, ...] = ()) -> Raw:
+    """The features of a frame in training order, whatever the order of its columns, and columns beside them.
 
     If training had no feature names, the frame's order is kept. Raises DataError naming missing or unknown columns.
     """
@@ -39,15 +39,16 @@ def further_features(frame: Any, schema: Schema) -> Raw:
     names = [str(key) for key in keys]
     if not schema.named and set(names) != set(schema.features):
         return Raw(SOURCE, _table(frame, keys), None)
-    chosen = choose(SOURCE, names, Selection(schema.features, targets=False)).features
+    choice = choose(SOURCE, names, Selection(schema.features, targets=False, beside=beside))
     known = {*schema.features, *schema.outputs_named, schema.target, schema.weight, *(schema.ignored or ())}
     if unknown := [name for name in names if name not in known]:
         raise DataError(
             f"{SOURCE}: expected only the {len(schema.features)} training features, got {listed(unknown)} as well; "
             "leave out everything else"
         )
-    table = _table(frame, [keys[index] for index in chosen], schema.texts)
-    return Raw(SOURCE, table, None, schema.features)
+    table = _table(frame, [keys[index] for index in choice.features], schema.texts)
+    others = {names[index]: np.asarray(frame[keys[index]]) for index in choice.beside}
+    return Raw(SOURCE, table, None, schema.features, beside=others)
 
 
 def _keys(frame: Any) -> list[Any]:

@@ -36,6 +36,8 @@ class Schema:
     targets: tuple[str, ...] | None = None  # names of the target columns if there are several
     decimal: str = "."  # the decimal mark of its text
     ignored: tuple[str, ...] | None = None  # columns that were there and not learnt from
+    groups: tuple[str, ...] | None = None  # columns that say which group an example is in, for constraints and metrics
+    costs: tuple[str, ...] | None = None  # columns that say what predicting each class costs, in class-number order
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a JSON document; `from_json` reverses it."""
@@ -58,6 +60,11 @@ class Schema:
             return frozenset()
         named = zip(self.features, self.columns, strict=True)
         return frozenset(name for name, encoding in named if encoding.kind == CATEGORY)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns, beside features and targets, that labelled examples are judged by."""
+        return (*(self.groups or ()), *(self.costs or ()))
 
     @property
     def outputs_named(self) -> tuple[str, ...]:
@@ -128,6 +135,11 @@ class Schema:
                 f"data schema: expected an output for each of {len(schema.classes)} classes, "
                 f"got {schema.outputs}; the schema is damaged, train again"
             )
+        if schema.costs is not None and len(schema.costs) != len(schema.classes or ()):
+            raise DataError(
+                f"data schema: expected a column of costs for each of {len(schema.classes or ())} classes, "
+                f"got {len(schema.costs)}; the schema is damaged, train again"
+            )
         if schema.class_weights is not None and len(schema.class_weights) != len(schema.classes or ()):
             raise DataError(
                 f"data schema: expected a weight for each of {len(schema.classes or ())} classes, "
@@ -150,6 +162,8 @@ _NOT_IN_FORMAT_1: dict[str, Any] = {
     "targets": None,
     "decimal": ".",
     "ignored": None,
+    "groups": None,
+    "costs": None,
 }
 FIRST_IN_FORMAT_3 = "columns"  # a document without it was written before tables were prepared
 
@@ -223,6 +237,8 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "targets": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 2)),
     "decimal": ("a point or a comma", lambda value: value in (".", ",")),
     "ignored": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
+    "groups": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
+    "costs": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 2)),
     "outputs": ("a whole number above 0", lambda value: type(value) is int and value > 0),
     "mean": ("a list of numbers, or null", lambda value: value is None or _floats(value)),
     "deviation": (

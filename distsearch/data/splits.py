@@ -1,12 +1,13 @@
 """Which examples are trained on, which choose the best weights (validation), and which are only tested on."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw
+from distsearch.data.beside import column_named, group_numbers
+from distsearch.data.raw import Raw, Table
 from distsearch.data.readers.values import column_of
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, permutation
@@ -38,7 +39,7 @@ class Parts(NamedTuple):
 
 
 def split(raw: Raw, wishes: Splitting, classes: NDArray[np.int64] | None) -> Parts:
-    """The parts of the examples of a source; classes, (examples,), are divided evenly for validation.
+    """The parts of the examples of a source; classes, (examples,), are divided evenly.
 
     Raises DataError if a part would be empty, or if the source has a test set of its own and another is wanted.
     """
@@ -61,27 +62,36 @@ def split(raw: Raw, wishes: Splitting, classes: NDArray[np.int64] | None) -> Par
         return Parts(np.sort(order[:kept]), np.sort(order[kept : count - test]), np.sort(order[count - test :]))
     if wishes.group:
         return _by_groups(raw, wishes, test, validation)
-    order = permutation(wishes.seed, Stream.SPLIT, TEST, count)
-    tested, left = np.sort(order[:test]), np.sort(order[test:])
-    shuffled = left[permutation(wishes.seed, Stream.SPLIT, VALIDATION, len(left))] if validation else left
-    validating = np.sort(_stratified(shuffled, None if classes is None else classes[shuffled], validation))
+    tested = _drawn(everything, classes, test, wishes.seed, TEST)
+    left = np.setdiff1d(everything, tested, assume_unique=True)
+    validating = _drawn(left, classes, validation, wishes.seed, VALIDATION)
+    if (test and not len(tested)) or (validation and not len(validating)):
+        raise DataError(
+            f"{raw.source}: expected several examples of some class, of which one can be set aside, but there are not; "
+            "leave out the shares"
+        )
     return Parts(np.setdiff1d(left, validating, assume_unique=True), validating, tested)
 
 
-def validation_share(examples: int) -> float:
-    """The share that is set aside for validation where the user says nothing."""
-    return VALIDATION_SHARE if examples >= FEWEST_TO_VALIDATE else 0.0
+def validation_share(raw: Raw) -> float:
+    """The share that is set aside for validation where the user says nothing: of tables alone, not of images."""
+    return VALIDATION_SHARE if isinstance(raw.features, Table) and len(raw.features) >= FEWEST_TO_VALIDATE else 0.0
 
 
-def folds(raw: Raw, wishes: Splitting, number: int, count: int) -> Parts:
-    """The parts of a fold of a cross-validation: every example is tested on in one of `count` folds."""
+def folds(raw: Raw, wishes: Splitting, number: int, count: int, classes: NDArray[np.int64] | None = None) -> Parts:
+    """The parts of a fold of a cross-validation: every example is tested on in one of `count` folds.
+
+    classes, (examples,), are divided evenly among the folds.
+    """
     rows = len(raw.features)
     order = permutation(wishes.seed, Stream.SPLIT, TEST, rows)
     which = np.empty(rows, np.intp)
     if wishes.group:
-        groups = _groups(raw, wishes.group)
+        groups = group_numbers(raw, wishes.group)
         which = permutation(wishes.seed, Stream.SPLIT, TEST, int(groups.max()) + 1)[groups] % count
     else:
+        if classes is not None:
+            order = order[np.argsort(classes[order], kind="stable")]
         which[order] = np.arange(rows) % count
     train, test = np.flatnonzero(which != number), np.flatnonzero(which == number)
     return Parts(train, train[:0], test)
@@ -100,21 +110,42 @@ def _checked(raw: Raw, part: str, share: float, count: int) -> int:
     return chosen
 
 
-def _stratified(shuffled: Rows, classes: NDArray[np.int64] | None, wanted: int) -> Rows:
-    """So many of the shuffled examples, of each class its share, but never all of it."""
-    if classes is None or not wanted:
-        return shuffled[:wanted]
-    share = wanted / len(shuffled)
-    taken = []
-    for each in np.unique(classes):
-        of_class = shuffled[classes == each]
-        taken.append(of_class[: min(round(share * len(of_class)), len(of_class) - 1)])
-    return np.concatenate(taken)
+def _drawn(rows: Rows, classes: NDArray[np.int64] | None, wanted: int, seed: int, part: int) -> Rows:
+    """So many of the rows at random, of each class its share; classes, (examples,), are those of all examples."""
+    if not wanted:
+        return rows[:0]
+    shuffled = rows[permutation(seed, Stream.SPLIT, part, len(rows))]
+    if classes is None:
+        return np.sort(shuffled[:wanted])
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    _, firsts, sizes = np.unique(classes[by_class], return_index=True, return_counts=True)
+    taken = np.repeat(_shares(sizes, wanted), sizes)
+    place = np.arange(len(by_class)) - np.repeat(firsts, sizes)  # within its class
+    return np.sort(by_class[place < taken])
+
+
+def _shares(sizes: NDArray[np.intp], wanted: int) -> NDArray[np.intp]:
+    """How many examples of each class make up `wanted`, in proportion to the sizes of the classes.
+
+    By largest remainders; but of a class that can be divided at least one where there is room for all classes, and
+    never all of it.
+    """
+    quotas = sizes * (wanted / sizes.sum())
+    lowest = np.minimum(sizes - 1, 1) if len(sizes) <= wanted else np.zeros_like(sizes)
+    taken = np.clip(np.floor(quotas).astype(np.intp), lowest, sizes - 1)
+    while missing := wanted - int(taken.sum()):
+        step = 1 if missing > 0 else -1
+        room = np.flatnonzero(taken < sizes - 1 if step > 0 else taken > lowest)
+        if not len(room):
+            break
+        most_behind = np.argsort(step * (taken - quotas)[room], kind="stable")
+        taken[room[most_behind[: abs(missing)]]] += step
+    return taken
 
 
 def _by_groups(raw: Raw, wishes: Splitting, test: int, validation: int) -> Parts:
     """Whole groups, in random order, for testing until there are enough, then for validation."""
-    groups = _groups(raw, wishes.group)
+    groups = group_numbers(raw, wishes.group)
     order = permutation(wishes.seed, Stream.SPLIT, TEST, int(groups.max()) + 1)
     ends = np.cumsum(np.bincount(groups)[order])
     first = int(np.searchsorted(ends, test)) + 1 if test else 0
@@ -130,20 +161,13 @@ def _by_groups(raw: Raw, wishes: Splitting, test: int, validation: int) -> Parts
     return parts
 
 
-def _groups(raw: Raw, name: str) -> NDArray[np.intp]:
-    """The number of each example's group, (examples,)."""
-    table: dict[Any, int] = {}
-    values = _beside(raw, name).tolist()
-    return np.fromiter((table.setdefault(str(value), len(table)) for value in values), np.intp, len(values))
-
-
 def _in_time(raw: Raw, name: str) -> Rows:
     """The examples in the order of a column of numbers or ISO dates."""
 
     def where(index: int) -> str:
         return f"{raw.source}, {raw.place(index)}"
 
-    column = column_of(_beside(raw, name), where, name)
+    column = column_of(column_named(raw, name), where, name)
     if column.dtype.kind == "O":
         raise DataError(
             f"{where(0)}: expected a number or a date such as 2024-12-31 in column {name!r}, got {column[0]!r}"
@@ -152,9 +176,3 @@ def _in_time(raw: Raw, name: str) -> Rows:
     if gaps.any():
         raise DataError(f"{where(int(np.argmax(gaps)))}: expected a time in column {name!r}, got nothing; fill it in")
     return np.argsort(column, kind="stable")
-
-
-def _beside(raw: Raw, name: str) -> NDArray[Any]:
-    if name not in raw.beside:
-        raise DataError(f"{raw.source} has no named columns, so no column {name!r} to split by; leave it out")
-    return raw.beside[name]

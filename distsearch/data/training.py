@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from distsearch.data import preparation, scaling, splits
 from distsearch.data.asked import Reading
+from distsearch.data.beside import NOTHING, Beside, beside_of, columns_by_class, is_profit
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
@@ -31,12 +32,13 @@ class Examples:
     features: NDArray[np.float32]  # (examples, features)
     targets: NDArray[Any]  # (examples,) int64 class numbers, or (examples, outputs) float32
     weights: NDArray[np.float32] | None = None  # (examples,), with a mean of 1; None if all are alike
+    beside: Beside = NOTHING
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """All that there is of them."""
-        both = self.features, self.targets
-        return both if self.weights is None else (*both, self.weights)
+        others = self.weights, self.beside.groups, self.beside.costs
+        return (self.features, self.targets, *(each for each in others if each is not None))
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,23 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         schema = scaling.rounding(scaled[rows], reading.input_bits, schema)
         scaled = scaling.scaled(raw, features, schema)
     values = targets.values if schema.classes is not None else scaling.scaled_targets(targets.values, schema)
+    beside = beside_of(raw, schema)
 
     def part(places: NDArray[np.intp]) -> Examples | None:
         if not len(places):
             return None
         kept, of_kept = kept_of(raw, places)
-        return _chosen(scaled[kept], values[kept], of_kept, schema)
+        return _chosen(scaled[kept], values[kept], of_kept, schema, beside.at(kept))
 
-    train, test = _chosen(scaled[rows], values[rows], weights, schema), part(parts.test)
+    train, test = _chosen(scaled[rows], values[rows], weights, schema, beside.at(rows)), part(parts.test)
     if raw.test is not None:
         test = examples_of(raw.test, schema)
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
+    if validation is not None and reading.validation_share is None:
+        said = (*said, _set_aside(raw, len(validation.features)))
+    if schema.costs is not None and all(map(is_profit, schema.costs)):
+        said = (*said, f"{', '.join(schema.costs)} are taken for profits: the loss is minus the mean profit")
     mark = fingerprint(arrays_of(train, test, validation), schema)
     return Dataset(train, test, schema, mark, said, validation)
 
@@ -139,13 +146,21 @@ def _targets(raw: Raw, numbers: bool | None) -> _Targets:
 
 
 def _split(raw: Raw, reading: Reading, targets: _Targets) -> Parts:
+    classes = None if targets.classes is None else targets.values
     share = reading.validation_share
     if share is None:
-        share = splits.validation_share(len(raw.features))
+        share = splits.validation_share(raw)
     wishes = Splitting(reading.test_share, share, reading.seed, reading.group, reading.time)
     if reading.fold is not None:
-        return splits.folds(raw, wishes, *reading.fold)
-    return splits.split(raw, wishes, None if targets.classes is None else targets.values)
+        return splits.folds(raw, wishes, *reading.fold, classes)
+    return splits.split(raw, wishes, classes)
+
+
+def _set_aside(raw: Raw, count: int) -> str:
+    return (
+        f"{raw.source}: {count:,} of {len(raw.features):,} examples are set aside, and the best weights are those of "
+        "the lowest loss on them: with --validation-share 0 none are"
+    )
 
 
 def _features(
@@ -185,14 +200,18 @@ def _schema(
         targets=tuple(columns) if len(columns) == outputs > 1 else None,
         weight=raw.weight,
         decimal=raw.spelling.decimal,
-        ignored=(*reading.drop, *reading.beside) or None,
+        ignored=tuple(dict.fromkeys((*reading.drop, *reading.beside))) or None,
+        groups=reading.groups or None,
+        costs=columns_by_class(reading.costs, targets.classes) if reading.costs else None,
     )
 
 
-def _chosen(features: NDArray[np.float32], targets: NDArray[Any], weights: Weights | None, schema: Schema) -> Examples:
+def _chosen(
+    features: NDArray[np.float32], targets: NDArray[Any], weights: Weights | None, schema: Schema, beside: Beside
+) -> Examples:
     """Examples whose weights, (examples,), are combined with those of their classes."""
     both = combined(weights, schema.class_weights, targets)
-    return Examples(frozen(features), frozen(targets), None if both is None else frozen(both))
+    return Examples(frozen(features), frozen(targets), None if both is None else frozen(both), beside)
 
 
 def _scaled_schema(
@@ -275,7 +294,7 @@ def examples_of(raw: Raw, schema: Schema) -> Examples:
             raise DataError(f"{raw.source}: expected {schema.outputs} targets per example, got {targets.shape[1]}")
         targets = scaling.scaled_targets(targets, schema)
     kept, weights = kept_of(raw, None)
-    return _chosen(features[kept], targets[kept], weights, schema)
+    return _chosen(features[kept], targets[kept], weights, schema, beside_of(raw, schema).at(kept))
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -69,6 +69,11 @@ class Network:
         return sum(layer.memory for layer in self.layers)
 
     @property
+    def outputs(self) -> int:
+        """The number of outputs for an example."""
+        return self.layers[-1].shape[-1]
+
+    @property
     def windows(self) -> int:
         """The most columns that any of its products has for an example: more than 1 for convolutions."""
         return max(layer.windows for layer in self.layers)

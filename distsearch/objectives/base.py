@@ -57,6 +57,10 @@ class Task:
     traits: Traits = Traits()
     rarest: float = 1.0
     """The share of the examples that are of the rarest class; 1 without classes."""
+    constraints: int = 0
+    """How many constraints the weights are subject to."""
+    validated: bool = False
+    """Whether there are examples set aside to choose the best weights by."""
 
     @property
     def products(self) -> int:
@@ -72,6 +76,11 @@ class Task:
     def minibatch(self) -> bool:
         """Whether every round sees other examples."""
         return self.batch < self.examples
+
+    @property
+    def chosen_by_measuring(self) -> bool:
+        """Whether the best weights are not those of the lowest loss in a round, which says too little of them."""
+        return self.minibatch or self.validated or self.constraints > 0
 
 
 class Measurement(NamedTuple):
@@ -155,6 +164,10 @@ class Objective(ABC):
     def measurement(self, sums: Sequence[Sums]) -> Measurement:
         """The measurement that all parts add up to."""
         return Measurement(None, None, None, None)
+
+    def under(self, multipliers: NDArray[np.float64] | None) -> "Objective":
+        """The same with constraints that are paid for at such rates, see `State.multipliers`."""
+        return self
 
     def measure(self, weights: Array) -> Measurement:
         """Loss and accuracy of the weights, (n,), on all examples of each part, where there is such a thing."""

@@ -12,9 +12,9 @@ SURE = 30.0  # an output that leaves the other classes no probability
 QUANTILES = np.linspace(0.01, 0.99, 25)
 
 
-def baseline(loss: Loss, train: Columns, judged: Columns) -> float:
-    """The lowest loss on the judged examples of constants that the training targets suggest."""
-    return min(_loss_of(loss, constant, judged) for constant in _constants(loss, train.targets))
+def baseline(loss: Loss, train: Columns, judged: Columns, outputs: int) -> float:
+    """The lowest loss on the judged examples of constants, (outputs,), that the training targets suggest."""
+    return min(_loss_of(loss, constant, judged) for constant in _constants(loss, train.targets[:outputs]))
 
 
 def _constants(loss: Loss, targets: Array) -> Iterator[Array]:

@@ -17,7 +17,8 @@ Array = NDArray[np.float32]
 class Chunk(NamedTuple):
     """A run of examples: inputs (features + 1, examples), the same for all candidates; targets (outputs, examples).
 
-    Their weights are (examples,); None if all are 1.
+    Their weights are (examples,); None if all are 1. What each prediction costs stands below the targets, if that is
+    known: (2 × outputs, examples) then.
     """
 
     inputs: Shared
@@ -28,27 +29,33 @@ class Chunk(NamedTuple):
 class Columns:
     """Examples as the forward pass takes them: inputs (features + 1, examples), targets (outputs, examples).
 
-    Their weights are (examples,), with a mean of 1 over the whole data; None if all are 1.
+    Their weights are (examples,), with a mean of 1 over the whole data; None if all are 1. The numbers of the groups
+    that they are in are (columns, examples), if any matter.
     """
 
-    def __init__(self, inputs: Array, targets: Array, weights: Array | None = None) -> None:
+    def __init__(
+        self, inputs: Array, targets: Array, weights: Array | None = None, groups: NDArray[np.int64] | None = None
+    ) -> None:
         self.inputs = inputs
         self.targets = targets
         self.weights = weights
+        self.groups = groups
         self._chunks: dict[tuple[int, int], Chunk] = {}
 
-    def __reduce__(self) -> tuple[type["Columns"], tuple[Array, Array, Array | None]]:
-        return Columns, (self.inputs, self.targets, self.weights)
+    def __reduce__(self) -> tuple[type["Columns"], tuple[Array, Array, Array | None, NDArray[np.int64] | None]]:
+        return Columns, (self.inputs, self.targets, self.weights, self.groups)
 
     @classmethod
     def of(cls, examples: Examples, schema: Schema) -> "Columns":
         """The examples with a row of ones below the features, and classes as a one among zeros."""
-        inputs = with_ones(examples.features)
+        inputs, (groups, costs) = with_ones(examples.features), examples.beside
         if schema.classes is None:
-            return cls(inputs, np.ascontiguousarray(examples.targets.T), examples.weights)
+            return cls(inputs, np.ascontiguousarray(examples.targets.T), examples.weights, groups)
         targets = np.zeros((schema.outputs, inputs.shape[1]), np.float32)
         targets[examples.targets, np.arange(inputs.shape[1])] = 1
-        return cls(inputs, targets, examples.weights)
+        if costs is not None:
+            targets = np.concatenate([targets, costs.T])
+        return cls(inputs, targets, examples.weights, groups)
 
     @property
     def nbytes(self) -> int:
@@ -70,13 +77,14 @@ class Columns:
 
     def by_examples(self) -> "Columns":
         """The same, but each example's inputs side by side in memory: picking some out is then 14 times as fast."""
-        return Columns(np.asfortranarray(self.inputs), np.asfortranarray(self.targets), self.weights)
+        return Columns(np.asfortranarray(self.inputs), np.asfortranarray(self.targets), self.weights, self.groups)
 
     def at(self, places: NDArray[np.intp]) -> "Columns":
         """The examples at these places, in their order; this must be `by_examples`."""
         inputs = self.inputs.T.take(places, axis=0).T
         weights = None if self.weights is None else self.weights[places]
-        return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T), weights)
+        groups = None if self.groups is None else self.groups[:, places]
+        return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T), weights, groups)
 
 
 class Batches:
@@ -117,7 +125,8 @@ class Batches:
             return self.train.at(self.places(round_number)[examples])
         train = self.train
         weights = None if train.weights is None else train.weights[examples]
-        return Columns(train.inputs[:, examples], train.targets[:, examples], weights)
+        groups = None if train.groups is None else train.groups[:, examples]
+        return Columns(train.inputs[:, examples], train.targets[:, examples], weights, groups)
 
     def places(self, round_number: int) -> NDArray[np.intp]:
         """Where a round's examples stand among all, (size,)."""

@@ -1,42 +1,70 @@
-"""Metrics measured beside the loss, in the course of a search."""
+"""Metrics measured beside the loss, in the course of a search, and the constraints on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distsearch.config import NetworkConfig
 from distsearch.data.labels import labels_of
 from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.objectives import metrics
+from distsearch.objectives.constraints import Constraints
 from distsearch.objectives.losses.base import Array, Loss
 from distsearch.objectives.metrics import Outcome
+
+Groups = Mapping[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Metrics by their names, from targets and outputs."""
+    """Metrics by their names, from targets and outputs; those that constraints are about among them."""
 
     names: tuple[str, ...]
     loss: Loss
     schema: Schema
-    positive: int = 1
+    positive: int
+    constraints: Constraints
 
-    def __call__(self, targets: Array, outputs: Array) -> dict[str, float]:
-        """The metrics, from targets and outputs of all examples, (outputs, examples)."""
+    def __call__(self, targets: Array, outputs: Array, groups: NDArray[np.int64] | None) -> dict[str, float]:
+        """The metrics of all examples, (outputs, examples), and their groups, (columns, examples)."""
+        return metrics.measured(self.names, self.outcome(targets, outputs, self.named(groups)))
+
+    def aims(self, targets: Array, outputs: Array, groups: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        """How far each constraint is from what the search aims at, (constraints,)."""
+        outcome = self.outcome(targets, outputs, self.named(groups))
+        return self.constraints.aims(metrics.measured(self.constraints.names, outcome))
+
+    def outcome(self, targets: Array, outputs: Array, groups: Groups) -> Outcome:
+        """What a network makes of examples, for metrics."""
         schema, given = self.schema, np.ascontiguousarray(outputs.T)
         if schema.classes is None:
-            predicted = unscaled_targets(self.loss.predictions(given), schema)
-            return metrics.measured(self.names, Outcome(unscaled_targets(targets.T, schema), given, predicted))
+            return Outcome(self.numbers(targets), given, self.predicted(given))
         labels = labels_of(schema.classes, schema.label_type)
-        return metrics.measured(self.names, Outcome.of_classes(targets.argmax(axis=0), given, labels, self.positive))
+        truth = targets[: schema.outputs].argmax(axis=0)  # below are the costs, if there are any
+        return Outcome.of_classes(truth, given, labels, self.positive, groups=groups)
+
+    def numbers(self, targets: Array) -> NDArray[np.floating]:
+        """Targets, (outputs, examples), in their own units, (examples, outputs)."""
+        return unscaled_targets(targets.T, self.schema)
+
+    def predicted(self, outputs: Array) -> NDArray[np.floating]:
+        """The numbers that outputs, (examples, outputs), stand for, in the targets' own units."""
+        return unscaled_targets(self.loss.predictions(outputs), self.schema)
+
+    def named(self, groups: NDArray[np.int64] | None) -> Groups:
+        """Groups, (columns, examples), by the names of their columns."""
+        return {} if groups is None else dict(zip(self.schema.groups or (), groups, strict=True))
 
 
 def judgement(names: Sequence[str], settings: NetworkConfig, schema: Schema, loss: Loss) -> Judgement | None:
     """What measures such metrics; None if there are none. SettingError for one that is unknown or does not fit."""
     metrics.check(names, classes=schema.classes is not None)
-    return Judgement(tuple(names), loss, schema, positive_number(settings, schema)) if names else None
+    constraints = Constraints(settings.subject_to)
+    everything = tuple(dict.fromkeys((*names, *constraints.names)))
+    return Judgement(everything, loss, schema, positive_number(settings, schema), constraints) if everything else None
 
 
 def positive_number(settings: NetworkConfig, schema: Schema) -> int:

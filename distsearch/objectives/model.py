@@ -1,6 +1,6 @@
 """A trained network: weights and how its data is read, ready to score and to predict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
 from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
+from distsearch.errors import SettingError
 from distsearch.machine import one_thread
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
@@ -21,6 +22,7 @@ from distsearch.networks.packing import Layout, Tensors, packed
 from distsearch.networks.spikes import Spikes
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
+from distsearch.objectives.constraints import Checked, Constraints
 from distsearch.objectives.judging import positive_number
 from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.network import NetworkObjective
@@ -38,12 +40,14 @@ class Scores(NamedTuple):
     accuracy: float | None
     examples: int
     metrics: Mapping[str, float] = MappingProxyType({})
+    constraints: Sequence[Checked] = ()
 
     def document(self) -> dict[str, Any]:
         """All of it by name."""
         figures = self._asdict()
-        metrics = figures.pop("metrics")
-        return {**figures, **metrics}
+        metrics, constraints = figures.pop("metrics"), figures.pop("constraints")
+        checked = {"constraints": [each._asdict() for each in constraints]} if constraints else {}
+        return {**figures, **metrics, **checked}
 
 
 def network_for(config: NetworkConfig, schema: Schema) -> Network:
@@ -130,21 +134,29 @@ class Model:
         objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
         with one_thread():
             measured = objective.measure(self.weights)
-        return Scores(measured.loss or 0.0, measured.accuracy, len(columns), self._metrics(examples, metric_names))
+        names, constraints = tuple(metric_names), Constraints(self.config.subject_to)
+        values = self._metrics(examples, {*names, *constraints.names})
+        chosen = {name: values[name] for name in names}
+        return Scores(measured.loss or 0.0, measured.accuracy, len(columns), chosen, constraints.checked(values))
 
-    def _metrics(self, examples: Examples, names: Iterable[str]) -> dict[str, float]:
-        if not (names := list(names)):
+    def _metrics(self, examples: Examples, names: Collection[str]) -> dict[str, float]:
+        if not names:
             return {}
-        labels = self.labels
-        metrics.check(names, classes=labels is not None)
+        metrics.check(names, classes=self.labels is not None)
+        if missing := [name for name in metrics.columns_in(names) if name not in (self.schema.groups or ())]:
+            raise SettingError(
+                f"gap({missing[0]}): training did not look at the column {missing[0]!r}: train with "
+                f"--metrics 'gap({missing[0]})'"
+            )
         return metrics.measured(names, self.outcome(examples))
 
     def outcome(self, examples: Examples) -> Outcome:
         """What it makes of labelled examples, for metrics."""
         outputs, positive = self.outputs(examples.features), positive_number(self.config, self.schema)
-        labels = self.labels
+        labels, numbers = self.labels, examples.beside.groups
+        groups = {} if numbers is None else dict(zip(self.schema.groups or (), numbers, strict=True))
         if labels is not None:
-            return Outcome.of_classes(examples.targets, outputs, labels, positive, self.gives_probabilities)
+            return Outcome.of_classes(examples.targets, outputs, labels, positive, self.gives_probabilities, groups)
         return Outcome(self.targets(examples), outputs, self.numbers(outputs))
 
     def outputs(self, features: Array) -> Array:

@@ -5,6 +5,7 @@ tile on a chunk stay in the processor's cache. Both sizes follow from the networ
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from math import isfinite
 
 import numpy as np
@@ -20,21 +21,42 @@ from distsearch.objectives import losses
 from distsearch.objectives.base import FLOAT_BITS, Array, Experiments, Measurement, Objective, Sums, Task, Traits
 from distsearch.objectives.baseline import baseline
 from distsearch.objectives.batches import Batches, Columns
-from distsearch.objectives.losses.base import Each, Loss
+from distsearch.objectives.constraints import penalty
+from distsearch.objectives.influence import pressed
+from distsearch.objectives.judging import Judgement
+from distsearch.objectives.losses.base import Loss
 
 SMALLEST_CHUNK = 512  # columns of a product; with fewer, it does not reach its speed
 SMALLEST_OF_IMAGES = 16  # examples, each of which has many columns in a convolution
 LARGEST_TILE = 64  # candidates
 
-Judge = Callable[[Array, Array], dict[str, float]]
-"""Metrics by their names, from targets and outputs of all examples, (outputs, examples)."""
+OfEach = Callable[[Array, Columns], Array]
+"""What every example adds to the loss, times the examples, (candidates, examples), from outputs and the examples."""
 
 
-def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
+def task_of(
+    network: Network,
+    loss: Loss,
+    examples: int,
+    batch: int,
+    rounds: int | None = None,
+    constraints: int = 0,
+    validated: bool = False,
+) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
     bits = min((matrix.precision.bits for matrix in network.matrices), default=FLOAT_BITS)
     traits = Traits(loss.flat, loss.numbers, network.jumps, bits=bits, whole=loss.whole, by_example=loss.by_example)
-    return Task(network.weights_count, network.blocks, network.node_layers, examples, batch, rounds, traits)
+    return Task(
+        network.weights_count,
+        network.blocks,
+        network.node_layers,
+        examples,
+        batch,
+        rounds,
+        traits,
+        constraints=constraints,
+        validated=validated,
+    )
 
 
 class NetworkObjective(Objective):
@@ -54,7 +76,7 @@ class NetworkObjective(Objective):
         classes: bool = False,
         unit: float = 1.0,
         validation: Columns | None = None,
-        judge: Judge | None = None,
+        judge: Judgement | None = None,
     ) -> None:
         self.network = network
         self.loss = loss
@@ -71,10 +93,22 @@ class NetworkObjective(Objective):
         everything = self._sets.values()
         self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
         self.parts = len(self._pieces)
-        self._derived: tuple[Array, int, Each] | None = None
+        self._multipliers: NDArray[np.float64] | None = None  # if constraints are paid for
+        self._derived: tuple[Array, int, OfEach] | None = None
+        self._latest: NetworkObjective | None = None  # under the latest multipliers
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_derived": None}
+        return {**self.__dict__, "_derived": None, "_latest": None}
+
+    def under(self, multipliers: NDArray[np.float64] | None) -> "NetworkObjective":
+        """The same with constraints that are paid for at such rates, see `State.multipliers`."""
+        if multipliers is None:
+            return self
+        latest = self._latest
+        if latest is None or latest._multipliers is None or not np.array_equal(latest._multipliers, multipliers):
+            self._latest = latest = copy(self)
+            latest.nodes, latest._multipliers, latest._derived = latest, multipliers, None
+        return latest
 
     @classmethod
     def of(
@@ -84,7 +118,7 @@ class NetworkObjective(Objective):
         loss: Loss,
         batch: int | None = None,
         seed: int = 0,
-        judge: Judge | None = None,
+        judge: Judgement | None = None,
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
@@ -99,24 +133,41 @@ class NetworkObjective(Objective):
         """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
         size = candidates.tiling(self.tiling).examples
-        parts = [
-            self.loss.part(self.network.forward(candidates, inputs), targets, weights)
-            for inputs, targets, weights in (examples.chunk(start, size) for start in range(0, len(examples), size))
-        ]
-        return self.loss.joined(parts, examples.targets) * self.unit
+        parts, kept = [], []
+        for inputs, targets, weights in (examples.chunk(start, size) for start in range(0, len(examples), size)):
+            outputs = self.network.forward(candidates, inputs)
+            if self._multipliers is not None:
+                kept.append(outputs.copy())
+            parts.append(self.loss.part(outputs, targets, weights))
+        found = self.loss.joined(parts, examples.targets) * self.unit
+        return found + self._penalties(np.concatenate(kept, axis=2), examples) if kept else found
+
+    def _penalties(self, outputs: Array, examples: Columns) -> NDArray[np.float64]:
+        """What violations of the constraints cost each candidate, (candidates,), from outputs on all examples."""
+        judge, multipliers = self._judge, self._multipliers
+        if judge is None or multipliers is None:
+            raise AssertionError("there are no constraints")
+        excesses = (judge.aims(examples.targets, each, examples.groups) for each in outputs)
+        return np.array([penalty(multipliers, each) for each in excesses])
 
     @quietly
     def experiments(self, weights: Array, round_number: int, examples: slice) -> Experiments:
         """The forward pass of the weights, (n,), on some of the round's examples, and what moving nodes changes."""
         some = self.batches.some(round_number, examples)
-        each = self._surrogate(weights, round_number) if self.loss.whole else self.loss.weighted
+        if self.loss.whole or self._multipliers is not None:
+            each = self._surrogate(weights, round_number)
+        else:
+            each = self._plain
 
         def losses_of(outputs: Array) -> Array:
-            return each(outputs, some.targets, some.weights)
+            return each(outputs, some)
 
         return NodeExperiments(self.network, weights, some.inputs, losses_of, self.unit)
 
-    def _surrogate(self, weights: Array, round_number: int) -> Each:
+    def _plain(self, outputs: Array, some: Columns) -> Array:
+        return self.loss.weighted(outputs, some.targets, some.weights)
+
+    def _surrogate(self, weights: Array, round_number: int) -> OfEach:
         """The loss of each example by itself, given the outputs for the weights on all of the round's examples.
 
         It is derived once for all units of a round that are computed here.
@@ -128,13 +179,24 @@ class NetworkObjective(Objective):
                 self.network.forward(candidate, examples.chunk(start, self.tiling.examples).inputs).copy()
                 for start in range(0, len(examples), self.tiling.examples)
             ]
-            whole = np.concatenate(outputs, axis=2)
-            latest = self._derived = (
-                weights,
-                round_number,
-                self.loss.surrogate(whole, examples.targets, examples.weights),
-            )
+            latest = self._derived = weights, round_number, self._of_each(np.concatenate(outputs, axis=2), examples)
         return latest[2]
+
+    def _of_each(self, outputs: Array, examples: Columns) -> OfEach:
+        """What each example adds to the loss, given the outputs, (1, outputs, examples), of the center."""
+        judge, multipliers, unit = self._judge, self._multipliers, np.float32(self.unit)
+        penalties = None
+        if judge is not None and multipliers is not None:
+            penalties = pressed(judge, multipliers, outputs, examples)
+        surrogate = self.loss.surrogate(outputs, examples.targets, examples.weights)
+
+        def of_each(outputs: Array, some: Columns) -> Array:
+            if judge is None or penalties is None:
+                return surrogate(outputs, some.targets, some.weights)
+            more = penalties(outputs, some.targets, judge.named(some.groups)) / unit
+            return surrogate(outputs, some.targets, some.weights) + more
+
+        return of_each
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> list[Sums]:
@@ -160,7 +222,8 @@ class NetworkObjective(Objective):
             if self._judge:
                 outputs = np.concatenate([row.outputs for row in rows if row.outputs is not None], axis=1)
                 prefix = "" if name == "train" else f"{name}-"
-                judged |= {f"{prefix}{each}": value for each, value in self._judge(columns.targets, outputs).items()}
+                values = self._judge(columns.targets, outputs, columns.groups)
+                judged |= {f"{prefix}{each}": value for each, value in values.items()}
         nothing = None, None
         others = *found.get("test", nothing), *found.get("validation", nothing)
         return Measurement(*found["train"], *others, judged or None)
@@ -169,7 +232,8 @@ class NetworkObjective(Objective):
     def baseline(self) -> float | None:
         """The loss of the best prediction that is the same for every example, on the test examples if there are any."""
         train = self.batches.train
-        found = baseline(self.loss, train, self._sets.get("test", train)) * float(self.unit)
+        outputs = self.network.outputs
+        found = baseline(self.loss, train, self._sets.get("test", train), outputs) * float(self.unit)
         return found if isfinite(found) else None
 
     def named(self, weights: Array) -> dict[str, Array]:

@@ -33,6 +33,7 @@ def key_figures(subject: Subject) -> str:
                 found.append((name, f"{share:.2%}"))
         if result.test_loss is not None:
             found.append(("test loss", f"{result.test_loss:.4g}"))
+        found += [(each.constraint, each.words) for each in result.constraints]
     found += [
         ("rounds", f"{len(rounds):,}"),
         ("forward passes", f"{last.passes:,.0f}"),

@@ -60,11 +60,13 @@ def _checksum(tensors: Tensors, scalars: dict[str, Any]) -> str:
 
 
 def flatten(state: Any, prefix: str = "") -> Content:
-    """Split a dataclass into its arrays and its scalars, each keyed by dotted name."""
+    """Split a dataclass into its arrays and its scalars, each keyed by dotted name; what may be missing and is, is."""
     tensors: Tensors = {}
     scalars: dict[str, Any] = {}
     for field in fields(state):
         name, value = f"{prefix}{field.name}", getattr(state, field.name)
+        if value is None and field.default is None:
+            continue
         if is_dataclass(value):
             inner = flatten(value, f"{name}.")
             tensors |= inner[0]

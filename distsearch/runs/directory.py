@@ -34,6 +34,7 @@ from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
 from distsearch.runs.claims import claim, lock, writing
 from distsearch.runs.events import Event, latest
+from distsearch.runs.held import Held
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT, START
 from distsearch.settings import Settings
@@ -44,8 +45,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T", bound=State)
 
 FORMAT = 2
-FLUSH_SECONDS = 0.5
-SAVE_SECONDS = 5.0
+FLUSH_SECONDS, SAVE_SECONDS = 0.5, 5.0
 SAVE_SHARE = 0.01  # share of a run's time that saving may take
 
 
@@ -87,6 +87,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     passes: float = 0.0  # forward passes over all training examples, or calls of a function
     baseline: float | None = None  # the loss of the best constant prediction, on the test examples if there are any
     metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
+    constraints: tuple[Held, ...] = ()
     center_loss: float | None = None  # where the same weights have different losses: the center's, the mean of several
     center_evaluations: int = 0  # of which it is the mean
 

@@ -64,6 +64,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     non_finite: int = 0  # candidates in the round whose loss is infinite or NaN
     passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
     noisy: bool = False  # whether the same weights have had different losses by now
+    best_violation: float = 0.0  # of the constraints, by the best weights; 0 if they hold, or if there are none
 
     @classmethod
     def of(
@@ -91,6 +92,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             non_finite=_non_finite(losses),
             passes=passes,
             noisy=noisy,
+            best_violation=after.best.violation or 0.0,
         )
 
 

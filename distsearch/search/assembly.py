@@ -20,8 +20,9 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
 from distsearch.machine import one_thread
 from distsearch.networks.network import Network
-from distsearch.objectives import losses
+from distsearch.objectives import influence, losses
 from distsearch.objectives.base import Objective, Task
+from distsearch.objectives.constraints import NONE, Constraints
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
 from distsearch.objectives.judging import judgement
 from distsearch.objectives.losses import Loss
@@ -30,7 +31,7 @@ from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task
 from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
-from distsearch.search.data import notes_on, rarest_share, read_data, require_room_for, with_loss
+from distsearch.search.data import notes_on, rarest_share, read_data, require_room_for, with_loss, with_shares
 from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
@@ -63,6 +64,7 @@ class Plan:
     network: Network | None  # None where a function is searched
     why: str = ""  # the strategy was chosen, if it was
     given: bool = False  # whether the first weights were given, and do not follow from the seed
+    constraints: Constraints = NONE  # that the weights are subject to
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as the tensors that are stored."""
@@ -157,7 +159,7 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
         start = first_weights.of_config(config)
     if dataset is None:
         dataset = read_data(config)
-    config = with_loss(config, dataset)
+    config = with_shares(with_loss(config, dataset), dataset)
     require_room_for(dataset, config)
     schema = dataset.schema
     if schema.classes is not None:
@@ -173,9 +175,9 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     config = plan.config
     judge = judgement(config.output.metrics, config.network, schema, scored)
     objective = NetworkObjective.of(dataset, network, scored, config.data.batch, config.strategy.seed, judge)
-    if plan.given and plan.strategy.chosen_by_measuring:
+    if plan.given and plan.strategy.chosen_by_measuring and not plan.constraints:
         with one_thread():
-            plan = _with_measured_start(plan, objective.measure(plan.first.center).loss)
+            plan = _with_measured_start(plan, objective.measure(plan.first.center).choosing)
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
 
 
@@ -222,6 +224,9 @@ def plan_network(
     config = with_storage(_with_batch(config, examples))
     task = network_task(config, network, examples, scored)
     strategy = strategies.create(config.strategy.name, config.settings, task)
+    constraints = Constraints(config.network.subject_to)
+    if constraints:
+        influence.check(constraints, 0 if task.traits.numbers else network.outputs, strategy.sums)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
     memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
     seed = config.strategy.seed
@@ -230,7 +235,8 @@ def plan_network(
     else:
         start = first_weights.of_network(network, given)
     first = _first_state(strategy, start, seed)
-    plan = Plan(_with_measuring(config, strategy, first), task, strategy, first, network, why, given is not None)
+    config = _with_measuring(config, strategy, first)
+    plan = Plan(config, task, strategy, first, network, why, given is not None, constraints)
     return _with_measured_start(plan, loss)
 
 
@@ -242,7 +248,9 @@ def _with_measured_start(plan: Plan, loss: float | None) -> Plan:
 def network_task(config: RunConfig, network: Network, examples: int, scored: Loss | None = None) -> Task:
     """What a configuration searches with such a network on that many examples."""
     loss = losses.create(config.network.loss) if scored is None else scored
-    return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
+    rounds, validated = Limits(config.stop).rounds, bool(config.data.validation_share)
+    constraints = len(config.network.subject_to)
+    return task_of(network, loss, examples, config.data.batch or examples, rounds, constraints, validated)
 
 
 def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:

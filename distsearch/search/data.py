@@ -11,7 +11,8 @@ from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
 from distsearch.data.frames import is_frame
 from distsearch.data.schema import Schema
-from distsearch.objectives import losses
+from distsearch.data.splits import VALIDATION_SHARE
+from distsearch.objectives import constraints, losses, metrics
 
 
 def read_data(
@@ -76,6 +77,8 @@ def asked_of_data(config: RunConfig) -> datasets.Asked:
         "validation_share": data.validation_share,
         "group": data.group,
         "time": data.time,
+        "groups": tuple(metrics.columns_in([*constraints.names_in(config.network.subject_to), *config.output.metrics])),
+        "costs": losses.cost_columns(config.network),
         "seed": data.seed,
         "shape": data.shape,
         "input_bits": data.input_bits,
@@ -86,6 +89,14 @@ def with_loss(config: RunConfig, dataset: Dataset) -> RunConfig:
     """The configuration with the loss that suits the data, if it was left open."""
     loss = losses.suited(config.network.loss, dataset.schema.classes is not None)
     return structs.replace(config, network=structs.replace(config.network, loss=loss))
+
+
+def with_shares(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """The configuration with the share that was set aside for validation, if it was left open."""
+    if config.data.validation_share is not None:
+        return config
+    share = 0.0 if dataset.validation is None else VALIDATION_SHARE
+    return structs.replace(config, data=structs.replace(config.data, validation_share=share))
 
 
 def rarest_share(dataset: Dataset) -> float:

@@ -10,8 +10,9 @@ from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.precision import PRECISIONS
+from distsearch.objectives import constraints
 from distsearch.objectives.losses import AUTO, LOSSES
-from distsearch.objectives.metrics import METRICS
+from distsearch.objectives.metrics import METRICS, column_in
 from distsearch.registry import Registry
 from distsearch.search.tracking import names_of
 from distsearch.strategies import STRATEGIES
@@ -49,8 +50,9 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     yield STRATEGIES, config.strategy.name
     if config.network.loss != AUTO:  # as it stays where a function is searched
         yield LOSSES, config.network.loss
-    for metric in config.output.metrics:
-        yield METRICS, metric
+    for metric in dict.fromkeys((*config.output.metrics, *constraints.names_in(config.network.subject_to))):
+        if column_in(metric) is None:
+            yield METRICS, metric
     for kind in kinds_in(config.network.layers):
         yield KINDS, kind
     for activation in config.network.activation:

@@ -18,7 +18,8 @@ PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as a
 class Limits:
     """The limits of one search, checked after each of its rounds; `done` are those before it is resumed.
 
-    Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them. Where
+    Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them. Under
+    constraints, targets are reached by weights that hold to them, and a smaller violation is an improvement. Where
     losses are noisy, the target has to be reached by the mean of the latest centers', not by one lucky draw.
     """
 
@@ -38,6 +39,7 @@ class Limits:
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self.seconds = inf if stop.seconds is None else stop.seconds
         self._lowest = inf
+        self._violation = inf  # of the constraints, by the best
         self._centers: deque[float] = deque(maxlen=CENTERS)  # losses of the latest
         self._in_vain = 0  # rounds, or measurements, since the best loss has fallen
         self.already = ""
@@ -48,14 +50,16 @@ class Limits:
         """The limit that this round has reached, or nothing."""
         stop = self._stop
         self._centers.append(row.center_loss)
-        if row.best_loss < self._lowest - PATIENCE_SHARE * abs(row.best_loss):
-            self._lowest, self._in_vain = row.best_loss, 0
+        falls = row.best_loss < self._lowest - PATIENCE_SHARE * abs(row.best_loss)
+        if row.best_violation < self._violation * (1 - PATIENCE_SHARE) or falls:
+            self._lowest, self._violation, self._in_vain = row.best_loss, row.best_violation, 0
         elif row.train_loss is not None or not self._by_measuring:
             self._in_vain += 1
         accuracy = row.accuracy if row.test_accuracy is None else row.test_accuracy
-        if stop.target_loss is not None and self._loss(row) <= stop.target_loss:
+        holds = row.best_violation == 0
+        if stop.target_loss is not None and holds and self._loss(row) <= stop.target_loss:
             return TARGET_LOSS
-        if stop.target_accuracy is not None and accuracy is not None and accuracy >= stop.target_accuracy:
+        if stop.target_accuracy is not None and holds and accuracy is not None and accuracy >= stop.target_accuracy:
             return TARGET_ACCURACY
         if self.rounds is not None and row.round + 1 >= self.rounds:
             return ROUNDS

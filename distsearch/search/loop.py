@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, isinf
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
+from distsearch.objectives.constraints import Constraints
 from distsearch.runs.directory import Result
+from distsearch.runs.held import Held
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
 from distsearch.search.interrupts import Interrupts
@@ -71,7 +73,7 @@ def search(
     output = assembly.config.output
     target = assembly.config.stop.target_loss
     noise = Noise(pool, found=bool(done) and done[-1].noisy, at_once=target is not None)
-    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first, noise)
+    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first, noise, assembly.plan.constraints)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.monotonic() - spent.seconds
     pool.deadline = began + limits.seconds
@@ -134,7 +136,11 @@ def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: St
     """The result of a search that has come to a state."""
     measured, baseline = assembly.objective.measure(state.best.weights), assembly.objective.baseline()
     found = state.best.loss if measured.test_loss is None else measured.test_loss
-    if baseline is not None and state.round >= ROUNDS_TO_LEARN and not found < baseline:
+    constraints = tuple(_held(assembly.plan.constraints, measured.metrics or {}))
+    judged = "train" if measured.validation_loss is None else "validation"
+    if violated := [each.constraint for each in constraints if each.examples == judged and not each.holds]:
+        LOG.warning(f"the weights do not hold to {' and '.join(violated)}, and none that were found do: search longer")
+    if baseline is not None and state.round >= ROUNDS_TO_LEARN and not constraints and not found < baseline:
         LOG.warning(
             f"the network is no better than the same prediction for every example: its loss is {found:.4g}, and that "
             f"of the best such prediction {baseline:.4g}"
@@ -157,4 +163,13 @@ def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: St
         non_finite=spent.non_finite,
         baseline=baseline,
         metrics=measured.metrics,
+        constraints=constraints,
     )
+
+
+def _held(constraints: Constraints, values: Mapping[str, float]) -> Iterator[Held]:
+    """What comes of each constraint on each part of the examples, from the metrics that were measured."""
+    for part, prefix in (("train", ""), ("validation", "validation-"), ("test", "test-")):
+        if all(f"{prefix}{name}" in values for name in constraints.names):
+            for each in constraints.checked(values, prefix):
+                yield Held(constraint=each.constraint, examples=part, values=each.values, holds=each.holds)

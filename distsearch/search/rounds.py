@@ -1,14 +1,16 @@
 """One round: candidates are evaluated, the strategy is told, and at intervals its weights are measured."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.objectives.base import Measurement
+from distsearch.objectives.constraints import NONE, UPDATE_ROUNDS, Constraints
 from distsearch.runs.history import Measured
 from distsearch.search.noise import Noise
 from distsearch.strategies.base import Answer, AnyStrategy, Best, State, losses_of, lowest_of
@@ -45,7 +47,8 @@ class Rounds:
 
     With minibatches it measures the weights that the search stands for, on all examples. The best are chosen by that,
     so it begins with round 1, continues with round `first`, and doubles from there up to the interval. `noise` looks at
-    the losses of every round.
+    the losses of every round. Under constraints, their multipliers follow what is measured at multiples of the
+    interval, UPDATE_ROUNDS apart at least.
     """
 
     def __init__(
@@ -55,8 +58,11 @@ class Rounds:
         every: int,
         first: int | None = None,
         noise: Noise | None = None,
+        constraints: Constraints = NONE,
     ) -> None:
         self._strategy = strategy
+        self._constraints = constraints
+        self._update_every = -(-UPDATE_ROUNDS // every) * every  # of the multipliers
         self._workers = workers
         self._every = every
         self._noise = noise
@@ -78,7 +84,20 @@ class Rounds:
         found = self._workers.measure(self._strategy.proposed(after))
         if found.choosing is None:
             raise AssertionError("what has minibatches has a loss")
-        return Outcome(losses, self._strategy.measured(after, found.choosing), _all_of(found))
+        return Outcome(losses, self._chosen(after, found, found.choosing), _all_of(found))
+
+    def _chosen(self, state: State, found: Measurement, loss: float) -> State:
+        """The state once the proposed weights are measured: they may be the best, and multipliers follow."""
+        constraints, values = self._constraints, found.metrics or {}
+        if not constraints:
+            return cast(State, self._strategy.measured(state, loss))
+        prefix = "" if found.validation_loss is None else "validation-"
+        after = self._strategy.measured(state, loss, constraints.violation(values, prefix))
+        if after.multipliers is None:
+            return replace(after, multipliers=constraints.first(found.loss or 0.0))
+        if after.round % self._update_every:
+            return cast(State, after)
+        return replace(after, multipliers=constraints.updated(after.multipliers, values, prefix))
 
     def _is_due(self, after: State) -> bool:
         return after.round % self._every == 0 or after.round in self._early

@@ -86,7 +86,8 @@ class Replay:
         """
         strategy, output = self.plan.strategy, self.plan.config.output
         recorded = _Recorded(strategy, pool)
-        rounds = Rounds(strategy, recorded, output.measure_every or 1, output.measure_first)
+        every, first = output.measure_every or 1, output.measure_first
+        rounds = Rounds(strategy, recorded, every, first, constraints=self.plan.constraints)
         state = self.plan.first
         for entry in self.stored.entries():
             expected = strategy.units(state)

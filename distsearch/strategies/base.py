@@ -8,7 +8,7 @@ from `PopulationStrategy`.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -33,12 +33,25 @@ NOTHING = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The lowest-loss weights seen so far, (n,), and the round and index that produced them."""
+    """The best weights seen so far, (n,), and the round and index that produced them.
+
+    They are those of the lowest loss. Under constraints, those that hold to them come before those that do not, of
+    which a smaller violation is better.
+    """
 
     weights: Array
     loss: float
     round: int
     index: int
+    violation: float | None = None  # of the constraints; None where there are none
+
+    def is_beaten_by(self, loss: float, violation: float | None) -> bool:
+        """Whether weights of this loss and violation are better."""
+        if not loss < math.inf:
+            return False
+        known = self.loss < math.inf
+        before, after = (self.violation or 0.0 if known else math.inf), violation or 0.0
+        return after < before or (after == before and loss < self.loss)
 
     @classmethod
     def unknown(cls, start: Array) -> "Best":
@@ -55,6 +68,8 @@ class State:
     center: Array  # (n,); candidate 0 of the round
     sigma: float  # step size
     best: Best
+    multipliers: NDArray[np.float64] | None = field(default=None, kw_only=True)
+    """Under constraints, (1 + constraints,): what their violations cost, and the multiplier of each."""
 
     @classmethod
     def before_any_round(cls, weights: Array, seed: int, sigma: float) -> "State":
@@ -183,8 +198,8 @@ class Strategy(ABC, Generic[S, T]):
 
     @property
     def chosen_by_measuring(self) -> bool:
-        """Whether the best is chosen by `measured`, as a low loss on a minibatch may be luck."""
-        return self.sums or self.task.minibatch
+        """Whether the best is chosen by `measured`, as a low loss in a round may be luck or not what counts."""
+        return self.sums or self.task.chosen_by_measuring
 
     def passes(self, state: T) -> float:
         """The cost of the round, in forward passes over its examples: one per unit."""
@@ -206,7 +221,8 @@ class Strategy(ABC, Generic[S, T]):
                 f"round {state.round}: none of the {len(losses)} candidates has a finite loss; try a smaller --sigma"
             )
         best = state.best if self.chosen_by_measuring else self.best(state, losses, lowest)
-        return self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)
+        after = self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)
+        return after if state.multipliers is None else replace(after, multipliers=state.multipliers)
 
     def best(self, state: T, losses: Losses, lowest: int) -> Best:
         """The best of all rounds up to this one, whose losses are (units,), unless it is chosen by measuring."""
@@ -220,11 +236,14 @@ class Strategy(ABC, Generic[S, T]):
         """The search's current answer, (n,): its center."""
         return state.center
 
-    def measured(self, state: T, loss: float) -> T:
-        """The state after measuring the loss of the proposed weights on all training examples."""
-        if not loss < state.best.loss:
+    def measured(self, state: T, loss: float, violation: float | None = None) -> T:
+        """The state after measuring the loss of the proposed weights, on all examples that the best are chosen by.
+
+        Under constraints, `violation` is 0 if they hold, else how far they are from holding.
+        """
+        if not state.best.is_beaten_by(loss, violation):
             return state
-        return replace(state, best=Best(frozen(self.proposed(state)), loss, state.round, 0))
+        return replace(state, best=Best(frozen(self.proposed(state)), loss, state.round, 0, violation))
 
 
 AnyStrategy = Strategy[Any, Any]

@@ -117,9 +117,9 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
             state = self._descent.after(state, float(result.losses[0]))
         return self._descent.step(state, gradient.__getitem__, best)
 
-    def measured(self, state: DescentState, loss: float) -> DescentState:
+    def measured(self, state: DescentState, loss: float, violation: float | None = None) -> DescentState:
         """The state after measuring; with minibatches, only this detects plateaus, as rounds' losses do not compare."""
-        return self._descent.measured(super().measured(state, loss), loss)
+        return self._descent.measured(super().measured(state, loss, violation), loss)
 
     def noise_sum(self, state: DescentState, coefficients: Array, lo: int, hi: int) -> Array:
         """Σ cᵢ zᵢ over the noise of the pairs [lo, hi), (n,); for low-rank noise, without forming any step."""

@@ -235,9 +235,11 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         """The running mean of the centers: where the steps lead on average."""
         return state.average
 
-    def measured(self, state: NodePerturbationState, loss: float) -> NodePerturbationState:
+    def measured(
+        self, state: NodePerturbationState, loss: float, violation: float | None = None
+    ) -> NodePerturbationState:
         """The state after measuring, as for every strategy; the measured loss also detects plateaus."""
-        return self._descent.measured(super().measured(state, loss), loss)
+        return self._descent.measured(super().measured(state, loss, violation), loss)
 
     def _averaged(self, average: Array, center: Array, count: int) -> Array:
         """The mean of all centers at first, later an exponentially forgetting one."""

@@ -42,6 +42,6 @@ class RandomSearch(PopulationStrategy[RandomSearchSettings, State]):
         return Dense(weights)
 
     def advance(self, state: State, result: RoundResult, best: Best) -> State:
-        """Keep the lowest loss so far; with minibatches, where the best is chosen elsewhere, that of the round."""
-        center = self.weights_of(state, result.lowest) if self.task.minibatch else best.weights
+        """Keep the lowest loss so far; where the best is chosen by measuring, that of the round."""
+        center = self.weights_of(state, result.lowest) if self.chosen_by_measuring else best.weights
         return replace(state, round=state.round + 1, center=center, best=best)

@@ -59,7 +59,7 @@ class EvaluateRound(Request):
 
     def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> Answer:
         """The answer to the units lo to hi."""
-        return strategy.work(self.state, objective, lo, hi)
+        return strategy.work(self.state, objective.under(self.state.multipliers), lo, hi)
 
     def outgoing(self, strategy: AnyStrategy) -> "EvaluateRound":
         """With the state as workers need it."""

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -100,20 +101,20 @@ def test_a_split_is_a_seeded_partition_in_the_source_s_order(count, share, seed)
     assert data.test.targets[:, 0].tolist() == [2 * number for number in test]
 
 
-def test_every_class_must_be_in_the_training_part():
-    labels = ["rare"] + ["a", "b"] * 10
-    features = np.arange(21)[:, np.newaxis]
+def test_every_class_is_trained_on_and_a_rare_one_is_tested_on_as_well():
+    labels = np.array(["single", "rare", "rare"] + ["a", "b"] * 10)
+    features = np.arange(23)[:, np.newaxis]
     for seed in range(20):
-        tested = 0 in permutation(seed, Stream.SPLIT, 0, 21)[:10]
-        if tested:
-            with pytest.raises(
-                DataError,
-                match="all of 'rare' .* --test-share or another --data-seed",
-            ):
-                from_arrays(features, labels, numbers=False, test_share=10 / 21, seed=seed)
-        else:
-            data = from_arrays(features, labels, numbers=False, test_share=10 / 21, seed=seed)
-            assert data.schema.classes == ("a", "b", "rare")
+        data = from_arrays(features, labels, numbers=False, test_share=10 / 23, seed=seed)
+        assert data.schema.classes == ("a", "b", "rare", "single")
+        assert np.bincount(data.train.targets).tolist() in ([6, 5, 1, 1], [5, 6, 1, 1])
+        assert len(data.test.targets) == 10
+
+
+def test_a_class_that_groups_keep_out_of_training_is_named():
+    frame = pd.DataFrame({"x": [1.0, 2, 3, 4], "who": [1, 1, 2, 2]})
+    with pytest.raises(DataError, match="all of '[ab]' .* --test-share or another --data-seed"):
+        from_arrays(frame, ["a", "a", "b", "b"], numbers=False, test_share=0.5, group="who")
 
 
 def test_a_source_with_a_test_set_of_its_own_is_not_split(tmp_path):

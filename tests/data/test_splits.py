@@ -40,6 +40,34 @@ def test_validation_has_its_share_of_every_class():
     assert len(validation) == 30
 
 
+def test_the_test_part_has_its_share_of_every_class():
+    train, validation, test = parts(test_share=0.3, validation_share=0.2)
+    assert [sum(row % 10 == 0 for row in part) for part in (train, validation, test)] == [3, 1, 2]
+    assert (len(validation), len(test)) == (12, 18)
+
+
+def test_where_there_are_more_classes_than_are_set_aside_it_has_no_more_than_its_share():
+    data = from_arrays(ROWS[:, np.newaxis], [f"c{row // 2}" for row in ROWS], numbers=False, test_share=0.1)
+    assert len(data.test.targets) == 6
+    with pytest.raises(DataError, match="expected several examples of some class"):
+        from_arrays(ROWS[:2, np.newaxis], ["a", "b"], numbers=False, test_share=0.5)
+
+
+def test_a_table_of_a_thousand_rows_sets_a_tenth_aside_and_says_so():
+    rows = np.arange(1000)
+    frame, labels = pd.DataFrame({"x": rows % 7}), np.where(rows < 30, "rare", "often")
+    data = from_arrays(frame, labels, numbers=False, validation_share=None)
+    assert np.bincount(data.validation.targets).tolist() == [97, 3]
+    assert any("100 of 1,000 examples are set aside" in note for note in data.notes)
+    for other in (frame[1:], frame.to_numpy()):
+        assert from_arrays(other, labels[-len(other) :], numbers=False, validation_share=None).validation is None
+
+
+def test_folds_have_their_share_of_every_class():
+    tested = [parts(fold=(number, 3))[1] for number in range(3)]
+    assert [sum(row % 10 == 0 for row in fold) for fold in tested] == [2, 2, 2]
+
+
 def test_a_validation_share_leaves_the_test_split_as_it_is():
     assert parts(test_share=0.3, validation_share=0.2)[-1] == parts(test_share=0.3)[-1]
 

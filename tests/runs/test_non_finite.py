@@ -16,6 +16,7 @@ from waiting import PATIENCE
 
 from distsearch.runs import checkpoints, directory, documents, history
 from distsearch.runs.directory import Result, StoredRun
+from distsearch.runs.held import Held
 from distsearch.runs.history import RoundRecord
 from distsearch.search import retrieval
 from distsearch.search.verification import Replay, verify
@@ -25,8 +26,9 @@ numbers = st.floats() | st.sampled_from([math.inf, -math.inf, math.nan])
 
 
 def filled(kind: type, value: float):
-    """A document in which every float has this value and every string, integer and flag is present."""
-    plain = {int: 1, str: "a", bool: True, dict[str, float] | None: {"f1": value}}
+    """A document in which every number has this value, and no text, whole number or flag is missing."""
+    held = Held(constraint="f1>=1", examples="train", values={"f1": value}, holds=True)
+    plain = {int: 1, str: "a", bool: True, dict[str, float] | None: {"f1": value}, tuple[Held, ...]: (held,)}
     return kind(**{field.name: plain.get(field.type, value) for field in msgspec.structs.fields(kind)})
 
 

@@ -21,7 +21,7 @@ from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
 from distsearch.api.wording import speaking_python
-from distsearch.config import RunConfig
+from distsearch.config import NetworkConfig, RunConfig
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
 from distsearch.data.raw import Raw
@@ -80,7 +80,9 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
 
     layers: Any
     activation: Any
-    loss: str
+    loss: Any
+    metrics: Any
+    subject_to: Any
     strategy: str
     rounds: int | None
     seconds: float | None
@@ -102,6 +104,14 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     @abstractmethod
     def _dataset(self, training: Training, config: RunConfig) -> Dataset:
         """The data set of a first fit."""
+
+    def _with_labels(self, config: RunConfig, targets: Array) -> RunConfig:
+        """The configuration with what it says of labels in the words of the data set."""
+        return config
+
+    def _shown_network(self, network: NetworkConfig) -> NetworkConfig:
+        """The settings of the network with what they say of labels in the user's words."""
+        return network
 
     @abstractmethod
     def _words(self, targets: Array) -> Array:
@@ -136,7 +146,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
                 training, held_out = self._split(training, strata, seed)
             training = Training(*distinct(training.features, training.targets, training.weights))
             before = self._fitted if self.warm_start and hasattr(self, "result_") else None
-            config = configured(self, len(training.features), seed)
+            config = self._with_labels(configured(self, len(training.features), seed), training.targets)
             dataset = self._dataset(training, config) if before is None else self._further(training, before[0])
             assembly = self._assembly(config, dataset)
             if before is not None:
@@ -153,7 +163,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             done = 0 if state is None else state.round
             seed = self._seed() if state is None else state.seed
             rounds = done + rounds_per_pass(self, count)
-            config = configured(self, count, seed, rounds, schedule="constant")
+            config = self._with_labels(configured(self, count, seed, rounds, schedule="constant"), training.targets)
             dataset = self._dataset(training, config) if before is None else self._further(training, before[0])
             assembly = self._assembly(config, dataset)
             if before is not None and state is None:
@@ -210,10 +220,12 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
                 weights = validation.best
                 loss = assembly.objective.measure(weights).loss or 0.0
             elif strategy.chosen_by_measuring:
-                measured = assembly.objective.measure(strategy.proposed(state)).loss or 0.0
-                if partial or measured < loss:
-                    loss, weights = measured, strategy.proposed(state)
-        model = Model(config.network, self._shown(schema), weights)
+                measured = assembly.objective.measure(strategy.proposed(state))
+                constraints, last = assembly.plan.constraints, measured.loss or 0.0
+                violation = constraints.violation(measured.metrics or {}) if constraints else None
+                if partial or state.best.is_beaten_by(last, violation):
+                    loss, weights = last, strategy.proposed(state)
+        model = Model(self._shown_network(config.network), self._shown(schema), weights)
         summary = structs.replace(found.result, loss=loss, rounds=len(history.records))
         self.result_ = SearchResult(weights, history.records, summary, model)
         self._fitted: tuple[Schema, Array, State | None] = schema, weights, state if partial else None

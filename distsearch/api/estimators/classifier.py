@@ -1,11 +1,13 @@
 """SearchClassifier: a classifier whose network is searched for, with scikit-learn's interface."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -16,13 +18,14 @@ from sklearn.utils.validation import column_or_1d
 from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
 from distsearch.api.estimators.parameters import OF_CLASSES
 from distsearch.api.estimators.sklearn_versions import validate_data
-from distsearch.config import RunConfig
+from distsearch.config import NetworkConfig, RunConfig
 from distsearch.data.datasets import Dataset
 from distsearch.data.labels import TEXT, text_of, type_of
 from distsearch.data.schema import Schema
 from distsearch.data.weights import BALANCED, class_weight_words, class_weights
 from distsearch.errors import SettingError, brief
 from distsearch.objectives import losses
+from distsearch.objectives.losses.terms import matrix
 
 Array = NDArray[Any]
 
@@ -43,7 +46,11 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     Args:
         layers: hidden layers: numbers of neurons, or words such as conv16x5.
         activation: of the hidden layers: relu, tanh, step, sign, …; nothing needs a gradient.
-        loss: what is minimised: cross-entropy, or any other loss of classes, such as classification-error.
+        loss: what is minimised: cross-entropy, or any other loss of classes, such as f1, or a function of outputs,
+            (examples, classes), and class numbers, (examples,).
+        costs: for loss="expected-cost": {true: {predicted: cost}}, or rows of them in the order of the labels.
+        metrics: what is measured beside it: names, or functions of true and predicted labels; see `result_.summary`.
+        subject_to: what the network has to hold to, such as "recall>=0.9"; see `result_.summary.constraints`.
         strategy: node-perturbation, or any other that `distsearch strategies` lists.
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
@@ -83,7 +90,10 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         layers: Sequence[int | str] | int | str = (100,),
         *,
         activation: Sequence[str] | str = "relu",
-        loss: str = CROSS_ENTROPY,
+        loss: Any = CROSS_ENTROPY,
+        costs: Any = None,
+        metrics: Any = None,
+        subject_to: Sequence[str] | str | None = None,
         strategy: str = "node-perturbation",
         rounds: int | None = None,
         seconds: float | None = None,
@@ -106,6 +116,9 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         self.layers = layers
         self.activation = activation
         self.loss = loss
+        self.costs = costs
+        self.metrics = metrics
+        self.subject_to = subject_to
         self.strategy = strategy
         self.rounds = rounds
         self.seconds = seconds
@@ -233,13 +246,43 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
         return float(accuracy_score(targets, predicted, sample_weight=weights))
 
+    def _with_labels(self, config: RunConfig, targets: Array) -> RunConfig:
+        """The configuration with the positive class and costs by the names that classes have in the data set."""
+        network, texts, names = config.network, self._texts, _names(len(self.classes_))
+        if network.costs is not None:
+            rows = matrix(losses.with_costs(network).costs or "", texts)
+            network = structs.replace(network, costs=json.dumps(rows.tolist()))
+        if network.positive is None:
+            network = losses.chosen(network, texts, np.bincount(targets, minlength=len(texts)))
+        if network.positive in texts:
+            network = structs.replace(network, positive=names[texts.index(network.positive)])
+        return structs.replace(config, network=network)
+
+    def _shown_network(self, network: NetworkConfig) -> NetworkConfig:
+        """With the positive class by its label, where `_shown` has labels."""
+        if network.positive is None or not self._told:
+            return network
+        place = _names(len(self.classes_)).index(network.positive)
+        return structs.replace(network, positive=self._texts[place])
+
     def _shown(self, schema: Schema) -> Schema:
         """The schema with the labels and the columns as they came, where a file can hold them."""
-        kind = type_of(self.classes_, self.classes_.tolist())
-        texts = tuple(text_of(label, kind) for label in self.classes_) if kind else ()
-        if len(set(texts)) == len(self.classes_):
-            schema = replace(schema, classes=texts, label_type=kind or TEXT)
+        if self._told:
+            kind = type_of(self.classes_, self.classes_.tolist())
+            schema = replace(schema, classes=self._texts, label_type=kind or TEXT)
         return self._with_columns(schema)
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        """The labels as text, as they are told apart elsewhere; only different ones if `_told`."""
+        kind = type_of(self.classes_, self.classes_.tolist())
+        return tuple(text_of(label, kind) if kind else str(label) for label in self.classes_)
+
+    @property
+    def _told(self) -> bool:
+        """Whether the labels are of one type, and are told apart by their texts."""
+        kind = type_of(self.classes_, self.classes_.tolist())
+        return kind is not None and len(set(self._texts)) == len(self.classes_)
 
 
 def _names(count: int) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from distsearch import strategies
-from distsearch.api.functions import GIVEN_AS_ARRAYS
+from distsearch.api.functions import GIVEN_AS_ARRAYS, in_words
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
+from distsearch.objectives import constraints, losses, metrics
 from distsearch.objectives.model import network_for
 from distsearch.search.assembly import network_task
 from distsearch.search.foreign_code import IN_MEMORY
@@ -39,7 +40,12 @@ OF_NUMBERS: Suited = Suited(rate=0.03, rounds=400, passes=75)
 NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
 """Settings that estimators have no use for, or have parameters of their own for."""
 
-PARAMETERS = {"layers", "activation", "loss", "strategy", "rounds", "seconds", "batch", "start", "scale", "workers"}
+PARAMETERS = {
+    *("layers", "activation", "loss", "strategy", "rounds", "seconds", "batch", "start", "scale", "workers"),
+    *("metrics", "subject_to"),
+}
+OF_LOSSES = {"costs", "quantile"}
+"""Parameters that one of the estimators has, for some of its losses."""
 OWN = {"rate", "decay"}  # settings of some strategies
 
 
@@ -50,9 +56,28 @@ def configured(
     given = _settings(estimator)
     flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
     flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
+    flags |= {name: getattr(estimator, name) for name in OF_LOSSES if hasattr(estimator, name)}
+    flags = in_words(flags)
     flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
     flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
-    return from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
+    config = from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
+    _check_columns(config)
+    return config
+
+
+def _check_columns(config: RunConfig) -> None:
+    """SettingError for what needs columns that are not learnt from: X has none."""
+    names = constraints.names_in(config.network.subject_to)
+    if metrics.columns_in([*names, *config.output.metrics]):
+        raise SettingError(
+            "subject_to: gap(COLUMN) needs a column that is not learnt from, and estimators learn from all of X: "
+            "distsearch.search takes a data frame that has it"
+        )
+    if losses.cost_columns(config.network):
+        raise SettingError(
+            "costs: expected costs by true and predicted class, as estimators learn from all columns of X: "
+            "distsearch.search takes a data frame with columns of costs"
+        )
 
 
 def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) -> RunConfig:
@@ -68,6 +93,10 @@ def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) 
 def check_stopping(estimator: Any) -> None:
     """SettingError for parameters of early stopping that cannot be."""
     share, patience, tol = estimator.validation_fraction, estimator.n_iter_no_change, estimator.tol
+    if estimator.subject_to:
+        raise SettingError(
+            "early_stopping: expected False with subject_to, as the best weights are those that hold to it, got True"
+        )
     if not isinstance(share, Real) or not 0 < float(share) < 1:
         raise SettingError(f"validation_fraction: expected a share above 0 and below 1, got {brief(share)}")
     if not isinstance(patience, Integral) or patience < 1:
@@ -106,7 +135,7 @@ def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: st
     if estimator.strategy == NODE_PERTURBATION:
         if estimator.decay is None:
             chosen["decay"] = min(LARGEST_DECAY, DECAYED / examples)
-        chosen["measure_every"] = rounds
+        chosen["measure_every"] = None if estimator.subject_to else rounds
     if rounds is not None and "schedule" in _declared(estimator.strategy):
         chosen["schedule"] = schedule
     return chosen
@@ -133,7 +162,7 @@ def _settings(estimator: Any) -> dict[str, Any]:
         return {}
     idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
     for name in given:
-        if name in PARAMETERS | OWN:
+        if name in PARAMETERS | OWN | OF_LOSSES and hasattr(estimator, name):
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
         if name in idle | {"seed"}:
             raise SettingError(f"settings: {name} has no effect here: leave it out")

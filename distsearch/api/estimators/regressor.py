@@ -28,7 +28,12 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
     Args:
         layers: hidden layers: numbers of neurons, or words such as conv16x5.
         activation: of the hidden layers: relu, tanh, step, sign, …; nothing needs a gradient.
-        loss: what is minimised: mean-squared-error, or any other loss of numbers, such as mean-absolute-error.
+        loss: what is minimised: mean-squared-error, or any other loss of numbers, such as pinball, or a function of
+            outputs and targets with `numbers = True`.
+        quantile: for loss="pinball": the quantile to predict, such as 0.9.
+        metrics: what is measured beside it: names, or functions of true and predicted numbers; see `result_.summary`.
+        subject_to: what the network has to hold to, such as "share-below>=0.9"; see `result_.summary.constraints`.
+            Errors are those of the targets as they are standardised.
         strategy: node-perturbation, or any other that `distsearch strategies` lists.
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
@@ -66,7 +71,10 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         layers: Sequence[int | str] | int | str = (100,),
         *,
         activation: Sequence[str] | str = "relu",
-        loss: str = "mean-squared-error",
+        loss: Any = "mean-squared-error",
+        quantile: float | None = None,
+        metrics: Any = None,
+        subject_to: Sequence[str] | str | None = None,
         strategy: str = "node-perturbation",
         rounds: int | None = None,
         seconds: float | None = None,
@@ -88,6 +96,9 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         self.layers = layers
         self.activation = activation
         self.loss = loss
+        self.quantile = quantile
+        self.metrics = metrics
+        self.subject_to = subject_to
         self.strategy = strategy
         self.rounds = rounds
         self.seconds = seconds

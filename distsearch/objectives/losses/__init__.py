@@ -30,6 +30,7 @@ from distsearch.objectives.losses.regression import (
     Pinball,
     Poisson,
 )
+from distsearch.objectives.losses.terms import cost_columns
 from distsearch.registry import Registry
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "MeanSquaredError",
     "Terms",
     "correct",
+    "cost_columns",
     "create",
     "hits",
 ]
@@ -141,16 +143,19 @@ def check(settings: NetworkConfig) -> None:
 
 
 def with_costs(settings: NetworkConfig) -> NetworkConfig:
-    """The settings with the costs themselves in the place of the file that holds them."""
-    return settings if settings.costs is None else structs.replace(settings, costs=terms.costs_text(settings.costs))
+    """The settings with the costs themselves in the place of the file that holds them; columns stay as they are."""
+    if settings.costs is None or cost_columns(settings):
+        return settings
+    return structs.replace(settings, costs=terms.costs_text(settings.costs))
 
 
 def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]) -> NetworkConfig:
-    """The settings with the positive class, where the loss looks at one of two and it is left open.
+    """The settings with the positive class, where the loss or a constraint looks at one of two and it is left open.
 
     counts, (classes,), are the training examples of each.
     """
-    if len(classes) != 2 or settings.positive is not None or "positive" not in _kind(settings.loss).takes:
+    takes = "positive" in _kind(settings.loss).takes or settings.subject_to
+    if len(classes) != 2 or settings.positive is not None or not takes:
         return settings
     return structs.replace(settings, positive=terms.positive_class(classes, counts))
 

@@ -33,6 +33,8 @@ class Terms(NamedTuple):
     """The number of the class whose precision and recall count, where there are two."""
     costs: Array | None = None
     """Of each prediction for each true class, (true classes, predicted classes)."""
+    costs_by_example: bool = False
+    """Whether each example has its own costs of each prediction, which stand below the targets."""
 
 
 class Loss(ABC):

@@ -85,13 +85,14 @@ class ExpectedCost(Loss):
     whole = True  # its surrogate is derived anew in every round
     takes: ClassVar[tuple[str, ...]] = ("costs",)
 
-    def __init__(self, costs: Array | None = None) -> None:
+    def __init__(self, costs: Array | None = None, by_example: bool = False) -> None:
         self._costs = costs
+        self._own = by_example
 
     @classmethod
     def of(cls, terms: Terms) -> Self:
-        """With the costs, (true classes, predicted classes); where there are none, 1 for each error."""
-        return cls(terms.costs)
+        """With the costs, (true classes, predicted classes), or each example's own; without any, 1 for each error."""
+        return cls(terms.costs, terms.costs_by_example)
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """The expected cost of each example."""
@@ -114,7 +115,12 @@ class ExpectedCost(Loss):
         return with_mean(each, loss, outputs, targets, weights)
 
     def _of_examples(self, targets: Array, classes: int) -> Array:
-        """The cost of each prediction for each example, (classes, examples)."""
+        """The cost of each prediction for each example, (classes, examples).
+
+        Where each has its own costs, they stand below the targets.
+        """
+        if self._own:
+            return targets[classes:]
         costs: Array = np.float32(1) - np.eye(classes, dtype=np.float32) if self._costs is None else self._costs
         return costs.T @ targets
 

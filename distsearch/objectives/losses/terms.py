@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.config import NetworkConfig
+from distsearch.data.readers.columns import split_names
 from distsearch.errors import SettingError, brief
 from distsearch.objectives.losses.base import Array, Loss, Terms
 from distsearch.objectives.losses.own import OwnLoss
@@ -19,6 +20,7 @@ from distsearch.objectives.losses.own import OwnLoss
 SETTINGS = ("quantile", "delta", "beta", "top", "positive", "costs")
 OBVIOUS = {"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "+"}
 """Labels that say which of two classes is the positive one."""
+_JSON = ("{", "[")  # what costs by class names begin with
 LARGEST = float(np.finfo(np.float32).max)
 MOST_BYTES = 10_000_000  # of a file of costs
 
@@ -26,7 +28,8 @@ MOST_BYTES = 10_000_000  # of a file of costs
 def check(settings: NetworkConfig, kind: type[Loss], takers: Mapping[str, type[Loss]]) -> None:
     """SettingError for a setting that the loss does not look at, or needs and lacks."""
     for name in SETTINGS:
-        if getattr(settings, name) is not None and name not in kind.takes:
+        idle = name not in kind.takes and not (name == "positive" and settings.subject_to)
+        if getattr(settings, name) is not None and idle:
             fitting = [each for each, other in takers.items() if name in other.takes]
             raise SettingError(
                 f"--{name}: has no effect with the loss {settings.loss}: leave it out, or choose the loss "
@@ -41,8 +44,21 @@ def terms_of(settings: NetworkConfig, classes: Sequence[str] | None) -> Terms:
     if classes is None:
         return Terms(0, settings.quantile, settings.delta, settings.beta, settings.top)
     positive = None if settings.positive is None else _number(settings.positive, classes)
-    costs = None if settings.costs is None else matrix(settings.costs, classes)
-    return Terms(len(classes), settings.quantile, settings.delta, settings.beta, settings.top, positive, costs)
+    by_example = bool(cost_columns(settings))
+    costs = None if settings.costs is None or by_example else matrix(settings.costs, classes)
+    given = settings.quantile, settings.delta, settings.beta, settings.top
+    return Terms(len(classes), *given, positive, costs, by_example)
+
+
+def cost_columns(settings: NetworkConfig) -> tuple[str, ...]:
+    """The columns that say what each prediction costs, if that is what costs are given as: names with commas between.
+
+    A file is taken for a file, and JSON for JSON.
+    """
+    given = (settings.costs or "").strip()
+    if given.startswith(_JSON) or "," not in given or Path(given).is_file():
+        return ()
+    return tuple(split_names(given))
 
 
 def positive_class(classes: Sequence[str], counts: NDArray[Any]) -> str:
@@ -56,13 +72,16 @@ def costs_text(given: str) -> str:
 
     Raises SettingError if it cannot be read, or is no table of numbers by class names.
     """
-    if given.lstrip().startswith(("{", "[")):
+    if given.lstrip().startswith(_JSON):
         return given
     try:
         with Path(given).open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise SettingError(f"--costs: cannot read {given}: {error.strerror}") from None
+        raise SettingError(
+            f"--costs: cannot read {given}: {error.strerror}; columns of costs are named with commas between, such as "
+            "cost_no,cost_yes"
+        ) from None
     try:
         rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig")), skipinitialspace=True) if row]
     except (UnicodeDecodeError, csv.Error) as error:

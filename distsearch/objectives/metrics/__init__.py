@@ -5,6 +5,7 @@ Each is a function of the true and the predicted values, as in scikit-learn, who
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,21 @@ from distsearch.objectives.metrics import classes as of_classes
 from distsearch.objectives.metrics import numbers as of_numbers
 from distsearch.objectives.metrics.base import Metric, OfOutputs, Outcome, Values
 from distsearch.objectives.metrics.classes import accuracy, balanced_accuracy, f1
+from distsearch.objectives.metrics.groups import column_in, gap
 from distsearch.registry import Registry
 
-__all__ = ["METRICS", "Outcome", "accuracy", "balanced_accuracy", "f1", "measure", "measured"]
+__all__ = [
+    "METRICS",
+    "Outcome",
+    "accuracy",
+    "balanced_accuracy",
+    "column_in",
+    "columns_in",
+    "f1",
+    "find",
+    "measure",
+    "measured",
+]
 
 OF_CLASSES: dict[str, Metric | OfOutputs] = {
     "accuracy": accuracy,
@@ -51,11 +64,23 @@ METRICS: Registry[Any] = Registry(
 )
 
 
+def find(name: str) -> Any:
+    """The metric of a name, such as f1 or gap(COLUMN). SettingError if there is none."""
+    column = column_in(name)
+    return METRICS.find(name, also=("gap(COLUMN)",)) if column is None else OfOutputs(partial(gap, column=column))
+
+
+def columns_in(names: Iterable[str]) -> list[str]:
+    """The columns of groups that metrics look at, each once."""
+    return list(dict.fromkeys(column for column in map(column_in, names) if column is not None))
+
+
 def check(names: Iterable[str], *, classes: bool) -> None:
     """SettingError for a metric that is unknown, or of another kind of values."""
     for name in names:
-        METRICS.find(name)
-        if METRICS.named(name) in (OF_NUMBERS if classes else OF_CLASSES):
+        find(name)
+        of_classes = METRICS.named(name) in OF_CLASSES or column_in(name) is not None
+        if METRICS.named(name) in OF_NUMBERS if classes else of_classes:
             kinds = ("numbers", "classes") if classes else ("classes", "numbers")
             raise SettingError(f"the metric {name} is of {kinds[0]}, and this network predicts {kinds[1]}")
 
@@ -66,7 +91,7 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
     check(names, classes=outcome.labels is not None)
     found = {}
     for name in names:
-        metric = METRICS.find(name)
+        metric = find(name)
         if isinstance(metric, OfOutputs):
             found[name] = float(metric.value(outcome))
         else:

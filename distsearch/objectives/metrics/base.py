@@ -1,7 +1,8 @@
 """What a metric is given: the examples' true values, and what a network makes of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,13 +30,31 @@ class Outcome(NamedTuple):
     """The number of the positive class, if there are two."""
     probable: bool = False
     """Whether the softmax of the outputs estimates the probabilities of the classes."""
+    groups: Mapping[str, NDArray[np.int64]] = MappingProxyType({})
+    """The numbers of the groups that the examples are in, (examples,), by the name of the column that says it."""
 
     @classmethod
     def of_classes(
-        cls, truth: Values, outputs: Array, labels: Values, positive: int = 1, probable: bool = False
+        cls,
+        truth: Values,
+        outputs: Array,
+        labels: Values,
+        positive: int = 1,
+        probable: bool = False,
+        groups: Mapping[str, NDArray[np.int64]] = MappingProxyType({}),
     ) -> "Outcome":
         """What outputs, (examples, classes), say of class numbers, (examples,): the largest is predicted."""
-        return cls(truth, outputs, outputs.argmax(axis=1), labels, positive, probable)
+        return cls(truth, outputs, outputs.argmax(axis=1), labels, positive, probable, groups)
+
+    def with_one_more(self, true: int, predicted: int, groups: Mapping[str, int]) -> "Outcome":
+        """The same with an example more, of a true and a predicted class and groups, for metrics of decisions.
+
+        It has no outputs.
+        """
+        more = {name: np.append(numbers, groups[name]) for name, numbers in self.groups.items() if name in groups}
+        return self._replace(
+            truth=np.append(self.truth, true), predicted=np.append(self.predicted, predicted), groups=more
+        )
 
 
 @dataclass(frozen=True)
