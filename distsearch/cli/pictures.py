@@ -56,7 +56,7 @@ def plot(
     ] = None,
     by: Annotated[str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.")] = "",
     features: Annotated[
-        str, typer.Option(help="The two columns of a boundary; the first two if not given.", metavar="A,B")
+        str, typer.Option(help="The two columns of a boundary; those that matter most if not given.", metavar="A,B")
     ] = "",
     animate: Annotated[
         Path | None, typer.Option("--animate", help="GIF file to write, of the boundary as it moves.", **FILE)
