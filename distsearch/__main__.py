@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from distsearch.attribution import owner
 from distsearch.cli import aliases, logs, streams
 from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
@@ -63,7 +64,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
     except MemoryError:
         return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
     except OSError as error:  # anything without a better sentence elsewhere, such as a folder that may not be entered
-        if error.strerror is None:
+        if error.strerror is None or owner(error) is not None:
             return report(error)
         return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points, packages_distributions,
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from distsearch.attribution import called, owns
 from distsearch.errors import SettingError, brief, unknown
 
 LOG = logging.getLogger(__name__)
@@ -88,9 +89,10 @@ class Registry(Generic[T]):
         if name in self._given:
             return self._given[name]
         if ":" in name:
-            return self._checked(name, _import(self.what, name))
+            return self._foreign(name, _import(self.what, name), name)
         if name in (offered := _offered(self.plural)):
-            return self._checked(name, _import(f"{self.what} {name}", offered[name].value))
+            path = offered[name].value
+            return self._foreign(name, _import(f"{self.what} {name}", path), path)
         raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
 
     def origin(self, name: str) -> dict[str, str] | None:
@@ -102,11 +104,23 @@ class Registry(Generic[T]):
         path = name if ":" in name else _offered(self.plural)[name].value
         return {"kind": self.what, "name": name, "code": path, **_source(path.partition(":")[0])}
 
+    def _foreign(self, name: str, found: Any, path: str) -> T:
+        """What was found at a path, from which on its errors are known to be those of its file."""
+        named, defined = path.partition(":")[0], getattr(found, "__module__", "")
+        for module in {named, defined if _package(defined) == _package(named) else named}:
+            if file := getattr(sys.modules.get(module), "__file__", None):
+                owns(file, f"the {self.what} {name}")
+        return self._checked(name, found)
+
     def _checked(self, name: str, found: Any) -> T:
         if not self._fits(found):
             raise SettingError(f"{self.what} {name}: expected {self._expected}, got {brief(found)}")
         checked: T = found
         return checked
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 @cache
@@ -126,7 +140,7 @@ def _import(what: str, path: str) -> Any:
             found = getattr(found, part)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{what}: cannot load {path!r} ({reason})") from error
+        raise SettingError(f"{what}: cannot load {path!r} ({reason}){called(error)}") from error
     return found
 
 
@@ -142,7 +156,7 @@ def _source(module: str) -> dict[str, str]:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is not None and Path(file).is_file():
         source["sha256"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    packages = _packages().get(module.partition(".")[0], [])
+    packages = _packages().get(_package(module), [])
     if packages:
         source |= {"package": packages[0], "version": version(packages[0])}
     return source
