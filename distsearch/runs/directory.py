@@ -33,7 +33,7 @@ from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
 from distsearch.runs.claims import claim, lock, writing
-from distsearch.runs.events import Event, latest
+from distsearch.runs.events import Event, Share, latest
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT, START
 from distsearch.settings import Settings
@@ -63,6 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[dict[str, str], ...] = ()  # each distinct kind of worker machine, excluding this one
     code: tuple[dict[str, str], ...] = ()  # from other packages or the user: its origin and hash
     events: tuple[Event, ...] = ()  # the latest
+    shares: tuple[Share, ...] = ()  # of the workers, those that joined last
     source: str = ""  # absolute path of the data, if it is a file or a folder
     vectorized: bool = False  # whether the function takes several candidates at once
 
@@ -101,6 +102,7 @@ class Run:
             opened.callback(os.close, lock(path))
             self._history = opened.enter_context(closing(HistoryWriter(path, history.position(path, rounds))))
             self._opened = opened.pop_all()
+        self._shares_before = manifest.shares  # of earlier processes' workers
         self._flushed = 0.0
         self._next_save = time.perf_counter() + SAVE_SECONDS
         self._closed = False
@@ -199,8 +201,13 @@ class Run:
         best: checkpoints.Content,
         machines: Sequence[dict[str, str]] = (),
         events: Sequence[Event] = (),
+        shares: Sequence[Share] = (),
     ) -> None:
-        """Write the history so far, the content of the best weights' file, the checkpoint, new machines and events."""
+        """Write the history so far, the content of the best weights' file and the checkpoint.
+
+        What is told of workers goes to the manifest: new machines and events, and what each of this process's own
+        workers has done so far.
+        """
         began = time.perf_counter()
         with writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
@@ -208,10 +215,11 @@ class Run:
             content = checkpoints.encode(*checkpoints.flatten(state))
             files.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
             new = [each for each in machines if each not in self._manifest.workers]
-            if new or events:
+            if new or events or shares:
                 workers = (*self._manifest.workers, *new)
                 kept = latest((*self._manifest.events, *events))
-                self._introduce(msgspec.structs.replace(self._manifest, workers=workers, events=kept))
+                done = latest((*self._shares_before, *shares))
+                self._introduce(msgspec.structs.replace(self._manifest, workers=workers, events=kept, shares=done))
         ended = time.perf_counter()
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
 
