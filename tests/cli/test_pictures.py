@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from programs import ENVIRONMENT, SHORT, ran, refused, succeeded
+from pyarrow import parquet
 
 from distsearch.cli.pictures import WHAT
 from distsearch.reports.catalogue import NAMES
@@ -150,3 +151,12 @@ def test_data_that_has_moved_is_handed_to_a_plot_and_a_report(folder, tmp_path):
         assert "Predictions of moving" in (away / "moving.html").read_text()
     finally:
         moved.rename(folder / "price.csv")
+
+
+def test_of_a_table_without_rows_the_predictions_are_a_table_without_rows(folder, tmp_path):
+    (tmp_path / "none.csv").write_text("a,b\n")
+    given = ("predict", str(folder / "runs" / "price"), "none.csv")
+    assert succeeded(*given, cwd=tmp_path).stdout == "price\n"
+    assert succeeded(*given, "--format", "jsonl", cwd=tmp_path).stdout == ""
+    succeeded(*given, "--output", "none.parquet", cwd=tmp_path)
+    assert parquet.read_table(tmp_path / "none.parquet").shape == (0, 1)
