@@ -64,7 +64,7 @@ class Registry(Generic[T]):
         """All names and what they stand for; plug-ins that cannot be loaded are left out, with a warning."""
         for name in self.names():
             try:
-                yield name, self.find(name)
+                yield name, self._found(name)[0]
             except SettingError as error:
                 LOG.warning(f"{error}: left out")
 
@@ -83,16 +83,23 @@ class Registry(Generic[T]):
 
         The error lists `also` among the known names.
         """
+        found, path = self._found(name, also)
+        if path:
+            self._answers_for(self.named(name), found, path)
+        return found
+
+    def _found(self, name: str, also: Iterable[str] = ()) -> tuple[T, str]:
+        """What a name stands for, and the path that it was imported by, if it was."""
         name = self.named(name)
         if name in self.own:
-            return self.own[name]
+            return self.own[name], ""
         if name in self._given:
-            return self._given[name]
+            return self._given[name], ""
         if ":" in name:
-            return self._foreign(name, _import(self.what, name), name)
+            return self._checked(name, _import(self.what, name)), name
         if name in (offered := _offered(self.plural)):
             path = offered[name].value
-            return self._foreign(name, _import(f"{self.what} {name}", path), path)
+            return self._checked(name, _import(f"{self.what} {name}", path)), path
         raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
 
     def origin(self, name: str) -> dict[str, str] | None:
@@ -104,13 +111,12 @@ class Registry(Generic[T]):
         path = name if ":" in name else _offered(self.plural)[name].value
         return {"kind": self.what, "name": name, "code": path, **_source(path.partition(":")[0])}
 
-    def _foreign(self, name: str, found: Any, path: str) -> T:
-        """What was found at a path, from which on its errors are known to be those of its file."""
+    def _answers_for(self, name: str, found: T, path: str) -> None:
+        """Note that what was found at a path answers for the errors of its file from now on."""
         named, defined = path.partition(":")[0], getattr(found, "__module__", "")
         for module in {named, defined if _package(defined) == _package(named) else named}:
             if file := getattr(sys.modules.get(module), "__file__", None):
                 owns(file, f"the {self.what} {name}")
-        return self._checked(name, found)
 
     def _checked(self, name: str, found: Any) -> T:
         if not self._fits(found):

@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from math import inf
@@ -33,7 +33,7 @@ from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
 from distsearch.runs.claims import claim, lock, writing
-from distsearch.runs.events import Event, Share, latest
+from distsearch.runs.events import NOBODY, Crew, Event, Share
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT, START
 from distsearch.settings import Settings
@@ -195,31 +195,18 @@ class Run:
         """Whether it is time to save again; the interval keeps saving a small share of the run."""
         return time.perf_counter() > self._next_save
 
-    def save(
-        self,
-        state: State,
-        best: checkpoints.Content,
-        machines: Sequence[dict[str, str]] = (),
-        events: Sequence[Event] = (),
-        shares: Sequence[Share] = (),
-    ) -> None:
-        """Write the history so far, the content of the best weights' file and the checkpoint.
-
-        What is told of workers goes to the manifest: new machines and events, and what each of this process's own
-        workers has done so far.
-        """
+    def save(self, state: State, best: checkpoints.Content, crew: Crew = NOBODY) -> None:
+        """Write the history so far, the content of the best weights' file, the checkpoint, and news of workers."""
         began = time.perf_counter()
         with writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
             files.write_whole(self.path / BEST, checkpoints.encode(*best))
             content = checkpoints.encode(*checkpoints.flatten(state))
             files.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
-            new = [each for each in machines if each not in self._manifest.workers]
-            if new or events or shares:
-                workers = (*self._manifest.workers, *new)
-                kept = latest((*self._manifest.events, *events))
-                done = latest((*self._shares_before, *shares))
-                self._introduce(msgspec.structs.replace(self._manifest, workers=workers, events=kept, shares=done))
+            if any(crew):
+                now = self._manifest
+                told = crew.after(now.workers, now.events, self._shares_before)
+                self._introduce(msgspec.structs.replace(now, **told))
         ended = time.perf_counter()
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
 

@@ -1,7 +1,7 @@
 """What happened to a run's workers: kept in its manifest, so that a report can tell."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,9 +27,23 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     lost: float | None = None  # when it ended or was given up; None if it did not
 
 
-T = TypeVar("T")
+class Crew(NamedTuple):
+    """What is told of a process's workers when a run is saved."""
+
+    machines: Sequence[dict[str, str]] = ()  # of each kind
+    events: Sequence[Event] = ()  # since it was saved last
+    shares: Sequence[Share] = ()
+
+    def after(
+        self, machines: Sequence[dict[str, str]], events: Sequence[Event], shares: Sequence[Share]
+    ) -> dict[str, Any]:
+        """The manifest's fields, from those before; `shares` are of earlier processes' workers."""
+        new = [each for each in self.machines if each not in machines]
+        return {
+            "workers": (*machines, *new),
+            "events": (*events, *self.events)[-MOST:],
+            "shares": (*shares, *self.shares)[-MOST:],
+        }
 
 
-def latest(what: Sequence[T]) -> tuple[T, ...]:
-    """The events, or the workers, that are kept."""
-    return tuple(what[-MOST:])
+NOBODY = Crew()

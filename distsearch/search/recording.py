@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.runs.directory import Result, Run, best_content
-from distsearch.runs.events import Event
+from distsearch.runs.events import Crew, Event
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -79,7 +79,7 @@ class Recorder(Observer):
         events, self._events = self._events, []
         shares = () if self._began is None else self._pool.shares(self._began)
         content = best_content(best, self._named(best.weights))
-        self._run.save(self._state, content, self._pool.machines, events, shares)
+        self._run.save(self._state, content, Crew(self._pool.machines, events, shares))
         self._announce(self._state.round)
 
 
