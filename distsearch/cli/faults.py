@@ -29,9 +29,9 @@ def report(error: Exception) -> int:
         say(". ".join([f"distsearch: {what} raised {raised} ({place})", *getattr(error, "__notes__", ())]))
         return UserError.exit_code
     raised = f"{type(error).__name__}: {brief(str(error))}"
-    what = f"distsearch: stopped by a bug of its own ({raised})"
+    what = f"distsearch: stopped by an internal error ({raised})"
     if others := owned():
-        what = f"distsearch: stopped by a bug of its own, or of {' or '.join(others)} ({raised})"
+        what = f"distsearch: stopped by an error of its own, or of {' or '.join(others)} ({raised})"
     text = f"{_circumstances()}\n{''.join(traceback.format_exception(error))}"
     try:
         descriptor, path = tempfile.mkstemp(prefix="distsearch-", suffix=".txt")

@@ -35,8 +35,8 @@ def of_config(config: RunConfig) -> Given | None:
     stored = run_at(start, config.output.directory) if start else None
     if stored is None:
         raise SettingError(
-            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run whose weights to "
-            f"begin with, of which there is none at {start}"
+            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run to take weights "
+            f"from, but there is none at {start}"
         )
     return stored.best()
 

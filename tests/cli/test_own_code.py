@@ -142,7 +142,7 @@ def test_what_is_optimised_or_reported_keeps_its_exit_code(folder, kind, flags, 
 def test_what_the_users_own_code_gives_wrongly_may_be_its_fault(folder):
     done = ran("run", "--strategy", "mine:Empty", *SHORT, cwd=folder, variables={"TMPDIR": str(folder)})
     assert done.returncode == 70
-    assert "stopped by a bug of its own, or of the strategy mine:Empty (AttributeError: " in done.stderr
+    assert "stopped by an error of its own, or of the strategy mine:Empty (AttributeError: " in done.stderr
 
 
 def test_a_module_that_cannot_be_imported_names_its_line(folder):
