@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 
 import typer
 
+from distsearch.attribution import owner
 from distsearch.cli import aliases, logs, streams
 from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
-from distsearch.workers.place import OPENING, forget_tokens
+from distsearch.workers.place import OPENING, remove_private_folders
 
 # The base class of Typer's own errors, which has no public name in any version.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
@@ -31,7 +32,7 @@ class _Ending:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._came:
-            forget_tokens()
+            remove_private_folders()
             os._exit(INTERRUPTED_EXIT_CODE)
         self._came = True
         raise KeyboardInterrupt
@@ -63,7 +64,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
     except MemoryError:
         return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
     except OSError as error:  # anything without a better sentence elsewhere, such as a folder that may not be entered
-        if error.strerror is None:
+        if error.strerror is None or owner(error) is not None:
             return report(error)
         return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:
@@ -78,7 +79,7 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # there may be no reader left
             stream.flush()
-    forget_tokens()
+    remove_private_folders()
     os._exit(code)
 
 

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points, packages_distributions,
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from distsearch.attribution import called, owns
 from distsearch.errors import SettingError, brief, unknown
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Registry(Generic[T]):
         """All names and what they stand for; plug-ins that cannot be loaded are left out, with a warning."""
         for name in self.names():
             try:
-                yield name, self.find(name)
+                yield name, self._found(name)[0]
             except SettingError as error:
                 LOG.warning(f"{error}: skipped")
 
@@ -82,15 +83,23 @@ class Registry(Generic[T]):
 
         The error lists `also` among the known names.
         """
+        found, path = self._found(name, also)
+        if path:
+            self._answers_for(self.named(name), found, path)
+        return found
+
+    def _found(self, name: str, also: Iterable[str] = ()) -> tuple[T, str]:
+        """What a name stands for, and the path that it was imported by, if it was."""
         name = self.named(name)
         if name in self.own:
-            return self.own[name]
+            return self.own[name], ""
         if name in self._given:
-            return self._given[name]
+            return self._given[name], ""
         if ":" in name:
-            return self._checked(name, _import(self.what, name))
+            return self._checked(name, _import(self.what, name)), name
         if name in (offered := _offered(self.plural)):
-            return self._checked(name, _import(f"{self.what} {name}", offered[name].value))
+            path = offered[name].value
+            return self._checked(name, _import(f"{self.what} {name}", path)), path
         raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
 
     def origin(self, name: str) -> dict[str, str] | None:
@@ -102,11 +111,22 @@ class Registry(Generic[T]):
         path = name if ":" in name else _offered(self.plural)[name].value
         return {"kind": self.what, "name": name, "code": path, **_source(path.partition(":")[0])}
 
+    def _answers_for(self, name: str, found: T, path: str) -> None:
+        """Note that what was found at a path answers for the errors of its file from now on."""
+        named, defined = path.partition(":")[0], getattr(found, "__module__", "")
+        for module in {named, defined if _package(defined) == _package(named) else named}:
+            if file := getattr(sys.modules.get(module), "__file__", None):
+                owns(file, f"the {self.what} {name}")
+
     def _checked(self, name: str, found: Any) -> T:
         if not self._fits(found):
             raise SettingError(f"{self.what} {name}: expected {self._expected}, got {brief(found)}")
         checked: T = found
         return checked
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 @cache
@@ -126,7 +146,7 @@ def _import(what: str, path: str) -> Any:
             found = getattr(found, part)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{what}: cannot load {path!r} ({reason})") from error
+        raise SettingError(f"{what}: cannot load {path!r} ({reason}){called(error)}") from error
     return found
 
 
@@ -142,7 +162,7 @@ def _source(module: str) -> dict[str, str]:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is not None and Path(file).is_file():
         source["sha256"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    packages = _packages().get(module.partition(".")[0], [])
+    packages = _packages().get(_package(module), [])
     if packages:
         source |= {"package": packages[0], "version": version(packages[0])}
     return source

@@ -25,6 +25,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingError(f"cannot read the configuration {path}: {error.strerror}") from None
     except RecursionError:
         raise SettingError(f"{path} is not a configuration: its brackets are nested too deeply") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"{path} is not TOML: it is not text in UTF-8") from None
     except ValueError as error:  # also raised for integers with thousands of digits
         raise SettingError(f"{path} is not TOML: {error}") from None
 

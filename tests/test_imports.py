@@ -17,15 +17,16 @@ PACKAGE = Path(distsearch.__file__).parent
 
 SETTINGS = {"errors", "settings"}
 EVALUATED = {"candidates", "errors", "randomness", "registry"}
-SCORED = EVALUATED | {"data", "networks", "objectives"}
+SCORED = EVALUATED | {"attribution", "data", "networks", "objectives"}
 KEPT = {"config", "errors", "memory", "runs", "settings", "text", "toml"}
 
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "attribution": (set(), set()),
     "errors": (set(), set()),
     "randomness": (set(), {"numpy"}),
     "machine": (set(), {"numpy", "threadpoolctl"}),
     "memory": ({"errors"}, set()),
-    "registry": ({"errors"}, set()),
+    "registry": ({"attribution", "errors"}, set()),
     "text": ({"errors"}, set()),
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
@@ -62,7 +63,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
 }
 DOORS = {
     "__init__": ({"api", "callbacks", "errors", "search"}, set()),
-    "__main__": ({"cli", "errors", "workers"}, {"typer"}),
+    "__main__": ({"attribution", "cli", "errors", "workers"}, {"typer"}),
 }
 
 # The dispatcher decides, and imports nothing that acts.

@@ -137,7 +137,7 @@ def in_order(runs: Sequence[Summary], by: str) -> list[Summary]:
     name, down = by.removeprefix("-").replace("_", "-"), by.startswith("-")
     known = [fields(run) for run in runs]
     if runs and all(name not in each for each in known):
-        raise SettingError(f"--sort: {unknown('column', name, known[0])}")
+        raise SettingError(f"--sort: {unknown('column', name, known[0])}{SHOWN}")
     found = [(each.get(name), run) for each, run in zip(known, runs, strict=True)]
     having = [(value, run) for value, run in found if value not in (None, "")]
     without = [run for value, run in found if value in (None, "")]
@@ -147,6 +147,10 @@ def in_order(runs: Sequence[Summary], by: str) -> list[Summary]:
 
 
 _CONDITION = re.compile(r"^([\w-]+)(<=|>=|!=|<|>|=|~)(.*)$")
+
+
+ORDER = ("<", "<=", ">", ">=")
+SHOWN = "; `distsearch list --json` shows them"
 
 
 def those_that_fit(runs: Sequence[Summary], conditions: str) -> list[Summary]:
@@ -170,9 +174,24 @@ def those_that_fit(runs: Sequence[Summary], conditions: str) -> list[Summary]:
         name, sign, wanted = found[1].replace("_", "-"), found[2], found[3]
         known = {field for run in runs for field in fields(run)}
         if runs and name not in known:
-            raise SettingError(f"--filter: {unknown('column', name, known)}")
+            raise SettingError(f"--filter: {unknown('column', name, known)}{SHOWN}")
+        if sign in ORDER and not _can_be_ordered(runs, name, wanted):
+            raise SettingError(
+                f"--filter: expected what to compare with after {name}{sign}, as in loss<0.1, got {brief(wanted)}"
+            )
         runs = [run for run in runs if _meets(fields(run).get(name), sign, wanted)]
     return list(runs)
+
+
+def _can_be_ordered(runs: Sequence[Summary], name: str, wanted: str) -> bool:
+    """Whether there is something to compare with: a number, where the column has numbers."""
+    if not any(isinstance(fields(run).get(name), int | float) for run in runs):
+        return bool(wanted)
+    try:
+        float(wanted)
+    except ValueError:
+        return False
+    return True
 
 
 def _meets(value: Any, sign: str, wanted: str) -> bool:

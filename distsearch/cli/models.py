@@ -14,6 +14,7 @@ from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from distsearch.data.datasets import Examples
+    from distsearch.data.generators import Drawn
     from distsearch.objectives.model import Model
     from distsearch.runs.directory import StoredRun
     from distsearch.search.retrieval import Handed
@@ -25,7 +26,9 @@ ReaderOption = Annotated[
 
 def evaluate(
     run: RunArgument,
-    data: Annotated[str, typer.Option(help="Labelled data file; the run's own data if not given.")] = "",
+    data: Annotated[
+        str, typer.Option(help="Labelled data file, or a built-in data set; the run's own data if not given.")
+    ] = "",
     reader: ReaderOption = "",
     target: Annotated[str, typer.Option(help="Target column, if its name differs from that in training.")] = "",
     metrics: Annotated[
@@ -76,7 +79,11 @@ def evaluate(
 def predict(
     run: RunArgument,
     file: Annotated[
-        str, typer.Argument(help="File with the features, as `run` takes them; - is standard input.", metavar="FILE")
+        str,
+        typer.Argument(
+            help="File with the features, or a built-in data set, as `run` takes them; - is standard input.",
+            metavar="FILE",
+        ),
     ],
     reader: ReaderOption = "",
     probabilities: Annotated[
@@ -119,6 +126,7 @@ def predict(
         keep=(*split_names(ids), *split_names(keep)),
         ids=stored.config.data.id,
         everything=join,
+        drawn=_drawn(stored),
     )
     tables = (columns_of(model, features, beside, probabilities) for features, beside in chunks)
     if output is not None:
@@ -174,13 +182,21 @@ def _labelled(stored: "StoredRun", model: "Model", data: str, target: str, reade
     from distsearch.search.retrieval import Handed
 
     try:
-        return {data: read_examples(data, model.schema, target, reader or stored.reader_for(data))}
+        return {data: read_examples(data, model.schema, target, reader or stored.reader_for(data), _drawn(stored))}
     except DataError:
         if target or stored.config.data.source != IN_MEMORY:
             raise
         with suppress(DataError, RunError):  # the first sentence says more
             return _own(stored, Handed(data))
         raise
+
+
+def _drawn(stored: "StoredRun") -> "Drawn":
+    """What built-in data sets are drawn by, as those of training were."""
+    from distsearch.data.generators import Drawn
+
+    data = stored.config.data
+    return Drawn(data.points, data.classes, data.seed)
 
 
 def _own(stored: "StoredRun", handed: "Handed | None" = None) -> "dict[str, Examples]":

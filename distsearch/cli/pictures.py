@@ -9,8 +9,9 @@ import typer
 from distsearch.cli import streams
 from distsearch.cli.completion import run_names
 from distsearch.cli.lookup import stored as stored_run
-from distsearch.cli.options import FILE, RunsOption
+from distsearch.cli.options import FILE, OwnDataOption, RunsOption
 from distsearch.cli.output import check_output, check_suffix, new_console, say, write
+from distsearch.text import expanded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,11 +57,12 @@ def plot(
     ] = None,
     by: Annotated[str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.")] = "",
     features: Annotated[
-        str, typer.Option(help="The two columns of a boundary; the first two if not given.", metavar="A,B")
+        str, typer.Option(help="The two columns of a boundary; those that matter most if not given.", metavar="A,B")
     ] = "",
     animate: Annotated[
         Path | None, typer.Option("--animate", help="GIF file to write, of the boundary as it moves.", **FILE)
     ] = None,
+    data: OwnDataOption = "",
     runs: RunsOption = "runs",
 ) -> None:
     """Draw curves of runs, or what a run has learnt, in the terminal or into a file."""
@@ -70,7 +72,7 @@ def plot(
         check_suffix("--animate", animate, ".gif")
     if to is not None:
         _check_picture(to)
-    subjects = _subjects(names, runs)
+    subjects = _subjects(names, runs, data)
     pair = tuple(filter(None, features.split(",")))
     if animate is not None:
         from distsearch.reports.animation import animated
@@ -93,13 +95,14 @@ def plot(
 def report(
     names: RunsArgument,
     to: Annotated[Path, typer.Option("--to", help="HTML file to write.", **FILE)],
+    data: OwnDataOption = "",
     runs: RunsOption = "runs",
 ) -> None:
     """Write a report on runs as one self-contained HTML page."""
     from distsearch.reports import page
 
     check_suffix("--to", to, ".html", ".htm")
-    write(to, page.report(_subjects(names, runs)).encode())
+    write(to, page.report(_subjects(names, runs, data)).encode())
     say(f"the report is in {to}")
 
 
@@ -141,11 +144,13 @@ def _live_loss(terminal: "Terminal") -> "Picture":
     return curve
 
 
-def _subjects(names: list[str], runs: str) -> "list[Subject]":
-    """The runs of these names, each once."""
+def _subjects(names: list[str], runs: str, data: str) -> "list[Subject]":
+    """The runs of these names, each once, on data that is elsewhere now or that came from Python, if given."""
     from distsearch.reports.subjects import Subject
+    from distsearch.search.retrieval import Handed
 
-    return [Subject(stored_run(name, runs)) for name in dict.fromkeys(names)]
+    handed = Handed(expanded(data))
+    return [Subject(stored_run(name, runs), handed) for name in dict.fromkeys(names)]
 
 
 def _terminal(stderr: bool) -> "Terminal":

@@ -37,7 +37,7 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
     """
     reading = Reading(**asked)
     if is_built_in(source):
-        raw = _selected(generators.generate(source, points, classes, reading.seed), reading)
+        raw = _selected(generators.generate(source, points, classes, reading.seed), reading.selection())
     else:
         raw = read(source, reading.selection(), reader)
     if reading.target and not raw.target:
@@ -49,14 +49,22 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
     return dataset_of(raw, reading)
 
 
-def _selected(raw: Raw, reading: Reading) -> Raw:
+def _selected(raw: Raw, selection: Selection) -> Raw:
     """The chosen columns of a built-in data set. Raises DataError if there is no such column."""
-    if raw.names is None or not reading.named or isinstance(raw.features, Table):
+    if raw.names is None or isinstance(raw.features, Table):
         return raw
-    choice = choose(raw.source, raw.names, reading.selection(targets=False))
+    choice = choose(raw.source, raw.names, replace(selection, targets=False))
+    if not choice.beside and choice.features == list(range(len(raw.names))):
+        return raw
     beside = {raw.names[index]: raw.features[:, index] for index in choice.beside}
     names = tuple(raw.names[index] for index in choice.features)
     return replace(raw, features=raw.features[:, choice.features], names=names, beside=beside)
+
+
+def _generated(name: str, schema: Schema, selection: Selection, drawn: generators.Drawn) -> Raw:
+    """Examples of a built-in data set, its columns found by their names if it and training had names."""
+    raw = generators.generate(name, drawn.points, drawn.classes, drawn.seed)
+    return _selected(raw, selection if schema.named else replace(selection, features=None))
 
 
 def is_built_in(source: str) -> bool:
@@ -121,17 +129,24 @@ def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.flo
     return frozen(network_features(raw.test or raw, schema))
 
 
-def read_examples(path: str, schema: Schema, target: str = "", reader: str = "") -> Examples:
+def read_examples(
+    path: str, schema: Schema, target: str = "", reader: str = "", drawn: generators.Drawn = generators.USUAL
+) -> Examples:
     """The examples of a file, all with labels known from training; of its test set if it has one.
 
-    target: a table's target column; if empty, the one used in training. The column of weights is that of training.
-    Raises DataError.
+    It may be a built-in data set instead, `drawn` as that one says. target: a table's target column; if empty, the one
+    used in training. The column of weights is that of training. Raises DataError.
     """
     columns = (*schema.features, schema.weight) if schema.weight else schema.features
     selection = Selection(
         columns, target or schema.target, beside=schema.beside, decimal=schema.decimal, texts=schema.texts
     )
-    raw = read(path, selection, reader)
+    if not reader and is_built_in(path):
+        if target:
+            raise DataError(f"{path} has no named columns for targets, so no target {target!r}; leave the target out")
+        raw = _generated(path, schema, selection, drawn)
+    else:
+        raw = read(path, selection, reader)
     raw = raw.test or raw
     return examples_of(with_column(raw, schema.weight) if schema.weight else raw, schema)
 
@@ -144,13 +159,19 @@ def feature_chunks(
     keep: tuple[str, ...] = (),
     ids: tuple[str, ...] = (),
     everything: bool = False,
+    drawn: generators.Drawn = generators.USUAL,
 ) -> Iterator[tuple[NDArray[np.float32], Mapping[str, NDArray[Any]]]]:
     """The features of a file in runs of rows, (rows, features), each with the columns to keep, (rows,), as they came.
 
-    ids are kept where they are there; `everything` keeps all columns. Raises DataError.
+    It may be a built-in data set instead, `drawn` as that one says. ids are kept where they are there; `everything`
+    keeps all columns. Raises DataError.
     """
     selection = Selection(schema.features, "", False, (), keep, ids, everything, schema.decimal, schema.texts)
-    for raw in chunks(path, selection, CHUNK_ROWS, reader):
+    if not reader and is_built_in(path):
+        parts = iter([_generated(path, schema, selection, drawn)])
+    else:
+        parts = chunks(path, selection, CHUNK_ROWS, reader)
+    for raw in parts:
         part = raw.test or raw
         if (keep or everything) and part.names is None:
             raise DataError(f"{path} has no named columns to keep; leave out --keep, --id and --join")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, Table, listed
+from distsearch.data.raw import Raw, Selection, Table, listed, training_features
 from distsearch.data.readers.columns import choose
 from distsearch.data.readers.values import column_of
 from distsearch.data.schema import Schema
@@ -43,7 +43,7 @@ def further_features(frame: Any, schema: Schema, beside: tuple[str, ...] = ()) -
     known = {*schema.features, *schema.outputs_named, schema.target, schema.weight, *(schema.ignored or ())}
     if unknown := [name for name in names if name not in known]:
         raise DataError(
-            f"{SOURCE}: expected only the {len(schema.features)} training features, got {listed(unknown)} as well; "
+            f"{SOURCE}: expected only the {training_features(len(schema.features))}, got {listed(unknown)} as well; "
             "leave out everything else"
         )
     table = _table(frame, [keys[index] for index in choice.features], schema.texts)

@@ -1,6 +1,7 @@
 """Data sets that need no file: two drawn from a seed, and those bundled with scikit-learn."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,17 @@ _TURN = 4  # angle that an arm of the spiral sweeps, before stretching
 _STRETCH = 2.5
 _WOBBLE = 0.2  # standard deviation of the angle
 _LARGEST_INK = np.float32(16)  # the largest pixel value in digits
+
+
+class Drawn(NamedTuple):
+    """What a data set is drawn by: examples per class, classes and seed."""
+
+    points: int = 100
+    classes: int = 3
+    seed: int = 0
+
+
+USUAL = Drawn()
 
 
 def vertical(points: int, classes: int, seed: int) -> Raw:
@@ -51,15 +63,15 @@ def bundled(name: str) -> Raw:
     return Raw(name, features, labels, tuple(str(column) for column in content.feature_names), labels=True)
 
 
-DRAWN: dict[str, Callable[[int, int, int], Raw]] = {"vertical": vertical, "spiral": spiral}
+GENERATORS: dict[str, Callable[[int, int, int], Raw]] = {"vertical": vertical, "spiral": spiral}
 BUNDLED = ("digits", "iris", "wine", "breast-cancer")
-NAMES = (*DRAWN, *BUNDLED)
+NAMES = (*GENERATORS, *BUNDLED)
 
 
 def generate(name: str, points: int, classes: int, seed: int) -> Raw:
     """Make a built-in data set by name; points (examples per class), classes and seed apply to drawn ones only."""
-    if name not in DRAWN:
+    if name not in GENERATORS:
         return bundled(name)
     what = f"{name} with {points:,} points in each of {classes:,} classes"
     memory.require(what, points * classes * DRAWN_BYTES, "choose fewer --points or --classes")
-    return DRAWN[name](points, classes, seed)
+    return GENERATORS[name](points, classes, seed)

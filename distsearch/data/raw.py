@@ -101,6 +101,11 @@ def listed(values: Sequence[object]) -> str:
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
 
 
+def training_features(count: int) -> str:
+    """How error messages speak of the features that a network was trained on."""
+    return "training feature" if count == 1 else f"{count} training features"
+
+
 @contextmanager
 def decompressed(path: str, *, whole: bool = True) -> Iterator[IO[bytes]]:
     """Open a file, decompressing it if its magic number says gzip (browsers decompress but keep the .gz name).

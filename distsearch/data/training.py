@@ -13,7 +13,7 @@ from distsearch.data.checks import Features, feature_matrix, feature_names, fini
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
 from distsearch.data.preparation import Encoding, Wishes
-from distsearch.data.raw import Raw, Table, quoted
+from distsearch.data.raw import Raw, Table, quoted, training_features
 from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
@@ -269,7 +269,7 @@ def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
         raw = tabular(raw, texts=[name in schema.texts for name in schema.features])
         table = raw.features
         if not isinstance(table, Table):
-            raise DataError(f"{raw.source}: expected the {len(schema.features)} training features, got an image")
+            raise DataError(f"{raw.source}: expected the {training_features(len(schema.features))}, got an image")
         _check_width(raw, len(table.columns), schema)
         features = preparation.encode(raw, table, schema.features, schema.columns)
         finite(raw, features, schema.inputs)
@@ -279,7 +279,7 @@ def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
 
 def _check_width(raw: Raw, width: int, schema: Schema) -> None:
     if width != len(schema.features):
-        raise DataError(f"{raw.source}: expected the {len(schema.features)} training features, got {width}")
+        raise DataError(f"{raw.source}: expected the {training_features(len(schema.features))}, got {width}")
 
 
 def examples_of(raw: Raw, schema: Schema) -> Examples:

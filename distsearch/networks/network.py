@@ -15,7 +15,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block, NodeLayer
 from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import STARTS
-from distsearch.networks.layers.base import Above, Layer, Movable
+from distsearch.networks.layers.base import Above, Layer, Movable, take_all, tensors_of
 from distsearch.networks.matrices import Matrix
 from distsearch.networks.spikes import RateCode
 from distsearch.randomness import Stream, noise
@@ -159,20 +159,12 @@ class Network:
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The flat weights as each layer's tensors, such as `weights` (inputs, outputs) and `biases` (outputs,)."""
-        return {f"{name}.{tensor}": array for name, layer in self._numbered() for tensor, array in layer.named(weights)}
+        return dict(tensors_of(self._numbered(), weights))
 
     def flat(self, arrays: dict[str, Array]) -> Array:
         """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another network."""
         weights = np.empty(self.weights_count, np.float32)
-        taken = 0
-        for name, layer in self._numbered():
-            prefix = f"{name}."
-            own = {each.removeprefix(prefix): array for each, array in arrays.items() if each.startswith(prefix)}
-            try:
-                layer.take(own, weights)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-            taken += len(own)
+        taken = take_all(self._numbered(), arrays, weights)
         if taken != len(arrays):
             raise ValueError(f"expected {taken} arrays, got {len(arrays)}")
         return weights

@@ -38,6 +38,11 @@ class Neurons(ABC):
         Unless the layer is the last, the last row is ones, and must stay ones. zeros are (rows, columns).
         """
 
+    def below_others(self, sums: Array, zeros: Array) -> Array:
+        """The activations of sums that have a row to spare, which becomes ones for the layer above."""
+        sums[:, -1] = 1
+        return self.apply(sums, zeros[: sums.shape[1]])
+
     def express(self, graph: Graph, sums: list[Value]) -> list[Value]:
         """Add them to a graph: the activations of sums, each (examples, numbers), by time step.
 

@@ -14,9 +14,11 @@ from distsearch.objectives.base import Array, Objective
 
 LARGEST_TILE = 64  # candidates of a vectorized function; with mirrored pairs, the center besides
 LARGEST_TILE_WEIGHTS = 1 << 22  # of all candidates of a tile
+OBJECTIVE = "the objective"
 
 Function = Callable[[Array], float]
 """Maps weights, (n,) float32, to a loss."""
+
 VectorizedFunction = Callable[[Array], ArrayLike]
 """Maps the weights of several candidates, (candidates, n) float32, to their losses, (candidates,)."""
 
@@ -35,7 +37,7 @@ class FunctionObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's value for each candidate, (candidates,). ObjectiveError if it fails or gives no number."""
         own = candidates.dense().copy()  # the function may change what it is given
-        return np.array([number_of(foreign.call(self.function, weights)) for weights in own], np.float64)
+        return np.array([number_of(foreign.call(OBJECTIVE, self.function, weights)) for weights in own], np.float64)
 
 
 class VectorizedObjective(Objective):
@@ -55,7 +57,7 @@ class VectorizedObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's values, (candidates,). ObjectiveError if it fails or does not give a number for each."""
         weights = candidates.dense().copy()
-        values = foreign.call(self.function, weights)
+        values = foreign.call(OBJECTIVE, self.function, weights)
         try:
             array: NDArray[Any] = np.asarray(values)
         except Exception:  # noqa: BLE001  (conversion runs code of anybody's)

@@ -163,6 +163,8 @@ class Model:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
         candidate = Dense(self.weights[np.newaxis])
         size = max(1, min(CHUNK, CHUNK_BYTES // (4 * self._network.neurons)))
+        if not len(features):
+            return np.empty((0, self.schema.outputs), np.float32)
         chunks = []
         with one_thread():
             for start in range(0, len(features), size):

@@ -45,7 +45,7 @@ def moments(subject: Subject, most: int) -> Iterator[Moment]:
     with ExitStack() as opened:
         pool = None
         if again.plan.strategy.sums:
-            pool = opened.enter_context(own_assembly(subject.stored, 0).pool())
+            pool = opened.enter_context(own_assembly(subject.stored, 0, subject.handed).pool())
             opened.enter_context(one_thread())
         for step in again.steps(pool):
             if step.before.round in picked:

@@ -9,7 +9,7 @@ from distsearch.data.datasets import Examples
 from distsearch.errors import RunError, unknown
 from distsearch.objectives.model import Model
 from distsearch.reports.figures import Boundary, Curves, thinned
-from distsearch.reports.judgements import response, single, unscaled
+from distsearch.reports.judgements import importances, response, single, unscaled
 from distsearch.reports.subjects import Subject
 
 COLUMNS, ROWS = 160, 120
@@ -18,7 +18,7 @@ ROOM = 0.06  # around the examples, as a share of their range
 
 
 def boundary(subjects: Sequence[Subject], features: Sequence[str] = ()) -> Boundary | Curves:
-    """The regions of a run's network in the plane of two features, its first if none are named.
+    """The regions of a run's network in the plane of two features, those that matter most if none are named.
 
     With more features it is a slice: the others are at their mean. With a single one, what is made of it.
     """
@@ -26,15 +26,16 @@ def boundary(subjects: Sequence[Subject], features: Sequence[str] = ()) -> Bound
     if len(subject.model.schema.inputs) == 1:
         return response(subject)
     dataset = subject.dataset
-    pair = chosen(subject, features)
-    return Plane(subject.model, dataset.train, pair).seen(subject.model, f"Boundary of {subject.name}")
+    plane = Plane(subject.model, dataset.train, chosen(subject, features), matter_most=not features)
+    return plane.seen(subject.model, f"Boundary of {subject.name}")
 
 
 def chosen(subject: Subject, features: Sequence[str]) -> tuple[int, int]:
-    """The numbers of two features. RunError if there are not two of these names."""
+    """The numbers of two features, those that matter most if none are named. RunError if these are not two."""
     names = subject.model.schema.inputs
     if not features:
-        return 0, 1
+        first, second = np.argsort(-importances(subject), kind="stable")[:2] if len(names) > 2 else (0, 1)
+        return int(first), int(second)
     if len(features) != 2 or features[0] == features[1]:
         raise RunError(f"--features: expected two columns such as {names[0]},{names[1]}, got {','.join(features)!r}")
     for name in features:
@@ -47,7 +48,12 @@ class Plane:
     """The plane of two features, as wide as the examples lie in it; all other features are at their mean."""
 
     def __init__(
-        self, model: Model, examples: Examples, pair: tuple[int, int], size: tuple[int, int] = (COLUMNS, ROWS)
+        self,
+        model: Model,
+        examples: Examples,
+        pair: tuple[int, int],
+        size: tuple[int, int] = (COLUMNS, ROWS),
+        matter_most: bool = False,
     ):
         self._pair = pair
         self._examples = examples
@@ -62,7 +68,8 @@ class Plane:
         self._labels = schema.inputs[pair[0]], schema.inputs[pair[1]]
         others = len(schema.inputs) - 2
         at = "the other feature is" if others == 1 else f"the other {others:,} features are"
-        self._note = f"A slice: {at} at the mean. --features A,B takes two others." if others else ""
+        these = "These two matter most; --features" if matter_most else "--features"
+        self._note = f"A slice: {at} at the mean. {these} A,B takes two others." if others else ""
         self._picked = thinned(len(features), MOST_POINTS)
         columns = [unscaled(model, number, features[self._picked, number]) for number in pair]
         self._points = np.stack(columns, axis=1)

@@ -20,6 +20,7 @@ AXES = {
 }
 GRID = 400  # places at which the runs of a band are compared
 MOST_DOTS = 1500
+MOST_NAMED = 4  # workers in a sentence
 SPEED_PIECES = 40  # of a run, whose speed is averaged each
 
 Array = NDArray[np.float64]
@@ -105,10 +106,32 @@ def timeline(subjects: Sequence[Subject], by: str = "") -> Curves:
             name = group.name if position == 0 and len(grouped) > 1 else ""
             lines.append(line(name, *_speeds(subject.rounds), colour=number, style="steps"))
     marks = _marks(subjects[0]) if len(subjects) == 1 else ()
-    note = "" if marks or len(subjects) > 1 else "Computed in the search's own process."
+    note = _who_computed(subjects[0]) if len(subjects) == 1 else ""
     return Curves(
         "Speed", AXES[SECONDS], "forward passes per second", tuple(lines), from_zero=True, marks=marks, note=note
     )
+
+
+def own_units(subject: Subject) -> int:
+    """The units of the run's rounds that no worker has done: those of the search's own process."""
+    done = sum(each.units for each in subject.stored.manifest.shares)
+    return max(0, subject.rounds[-1].candidates - done)
+
+
+def _who_computed(subject: Subject) -> str:
+    """A sentence on who has computed how much."""
+    shares = subject.stored.manifest.shares
+    if not shares:
+        return "" if subject.stored.manifest.events else "Computed in the search's own process."
+    units = subject.rounds[-1].candidates
+    parts = [f"its own process {own_units(subject) / units:.0%}"]
+    ranked = sorted(enumerate(shares, 1), key=lambda each: -each[1].units)
+    for number, each in ranked[:MOST_NAMED]:
+        lost = "" if each.lost is None else f", lost at {each.lost:.3g} s"
+        parts.append(f"worker {number} ({each.host}{lost}) {each.units / units:.0%}")
+    if rest := ranked[MOST_NAMED:]:
+        parts.append(f"{len(rest):,} others {sum(each.units for _, each in rest) / units:.0%}")
+    return f"Computed by {', '.join(parts)}."
 
 
 def column_by(rounds: Sequence[RoundRecord], by: str) -> Array:

@@ -16,8 +16,8 @@ BINS = 10  # of confidence
 FEWEST_BINS, MOST_BINS = 9, 41  # of weights
 MOST_DOTS = 1500
 MOST_IMPORTANT = 20  # features in a chart
-MOST_FEATURES = 64  # whose importance is worked out
-MOST_SHUFFLED = 2000  # examples
+MOST_FEATURES = 64  # whose importance is shown
+FEWEST_SHUFFLED, MOST_SHUFFLED = 100, 2000  # examples
 
 
 def confusion(subjects: Sequence[Subject]) -> Confusion:
@@ -117,26 +117,14 @@ def weights(subjects: Sequence[Subject]) -> Curves:
 
 
 def importance(subject: Subject) -> Bars:
-    """How much worse the network does when the values of a feature are shuffled among the examples.
-
-    Breiman 2001, "Random forests", section 10: permutation importance, on the examples that the run is judged by.
-    """
-    model, (what, examples) = subject.model, subject.judged
+    """How much worse the network does when the values of a feature are shuffled among the examples."""
+    model, (what, _) = subject.model, subject.judged
     names = model.schema.inputs
     if len(names) > MOST_FEATURES:
         raise RunError(
             f"importance is worked out for at most {MOST_FEATURES} features; {subject.name} has {len(names):,}"
         )
-    order = permutation(0, Stream.DATA, 0, len(examples.features))
-    some = np.sort(order[:MOST_SHUFFLED])
-    features, targets = examples.features[some], examples.targets[some]
-    shuffled = permutation(0, Stream.DATA, 1, len(features))
-    base = _figure(model, Examples(features, targets))
-    found = []
-    for number in range(len(names)):
-        mixed = features.copy()
-        mixed[:, number] = features[shuffled, number]
-        found.append(base - _figure(model, Examples(mixed, targets)))
+    found = importances(subject)
     ranked = np.argsort(found)[::-1][:MOST_IMPORTANT]
     of_classes = model.labels is not None
     x_label = "accuracy lost" if of_classes else "loss added"
@@ -145,6 +133,28 @@ def importance(subject: Subject) -> Bars:
         note += f" The {MOST_IMPORTANT} that matter most, of {len(names)}."
     values = tuple(float(found[number]) for number in ranked)
     return Bars("Importance of the features", x_label, tuple(names[number] for number in ranked), values, note)
+
+
+def importances(subject: Subject) -> NDArray[np.float64]:
+    """What is lost when the values of each feature are shuffled among the examples, (features,).
+
+    Accuracy or, for numbers, loss, on the examples that the run is judged by; where there are many features, on fewer
+    examples. Breiman 2001, "Random forests", section 10: permutation importance.
+    """
+    model, (_, examples) = subject.model, subject.judged
+    count = len(model.schema.inputs)
+    order = permutation(0, Stream.DATA, 0, len(examples.features))
+    some = np.sort(order[: max(MOST_SHUFFLED * MOST_FEATURES // max(count, MOST_FEATURES), FEWEST_SHUFFLED)])
+    features, targets = examples.features[some], examples.targets[some]
+    shuffled = permutation(0, Stream.DATA, 1, len(features))
+    base = _figure(model, Examples(features, targets))
+    lost = np.empty(count)
+    mixed = features.copy()
+    for number in range(count):
+        mixed[:, number] = features[shuffled, number]
+        lost[number] = base - _figure(model, Examples(mixed, targets))
+        mixed[:, number] = features[:, number]
+    return lost
 
 
 def _figure(model: Model, examples: Examples) -> float:

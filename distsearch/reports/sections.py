@@ -20,6 +20,7 @@ from distsearch.settings import Settings, declarations, shown
 
 NOT_TO_REPEAT = {"name", "runs", "storage", "workers"}  # settings that change no bit
 MOST_EVENTS = 60
+MOST_WORKERS = 64  # that have a row
 
 
 def key_figures(subject: Subject) -> str:
@@ -142,10 +143,27 @@ def computed(subject: Subject) -> str:
         parts.append(f"<h3>Workers</h3>{html.table(told, heads, (0, 1, 3))}")
     else:
         parts.append('<p class="soft">All rounds were computed in the search\'s own process.</p>')
+    if manifest.shares:
+        columns = ("computed by", "units", "share", "busy", "joined", "left")
+        parts.append(f"<h3>Who computed what</h3>{html.table(list(_shares(subject)), columns, (1, 2, 3, 4, 5))}")
     lost = sum(row.non_finite for row in rounds)
     if lost:
         parts.append(f"<p>{lost:,} candidates had a loss that was infinite or not a number.</p>")
     return "\n".join(parts)
+
+
+def _shares(subject: Subject) -> Iterator[tuple[str, ...]]:
+    """A row for each worker, and one for the search's own process, which has done the rest."""
+    shares, units = subject.stored.manifest.shares, subject.rounds[-1].candidates
+    own = curves.own_units(subject)
+    yield "the search's own process", f"{own:,}", f"{own / units:.1%}", "", "", ""
+    for number, each in enumerate(shares[:MOST_WORKERS], 1):
+        left = "" if each.lost is None else f"lost at {each.lost:.2f} s"
+        done, busy, joined = f"{each.units:,}", f"{each.busy:.2f} s", f"{each.joined:.2f} s"
+        yield f"worker {number}, {each.host}", done, f"{each.units / units:.1%}", busy, joined, left
+    if rest := shares[MOST_WORKERS:]:
+        theirs, spent = sum(each.units for each in rest), sum(each.busy for each in rest)
+        yield f"{len(rest):,} others", f"{theirs:,}", f"{theirs / units:.1%}", f"{spent:.2f} s", "", ""
 
 
 def _workers(count: int) -> str:

@@ -16,16 +16,17 @@ from distsearch.objectives.model import Model
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search.resumption import stored_model
-from distsearch.search.retrieval import own_data
+from distsearch.search.retrieval import NOTHING, Handed, own_data
 
 TEST, TRAINING = "test examples", "training examples"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A stored run."""
+    """A stored run, and what was handed over for it."""
 
     stored: StoredRun
+    handed: Handed = NOTHING
 
     @property
     def name(self) -> str:
@@ -69,7 +70,7 @@ class Subject:
     def dataset(self) -> Dataset:
         """The data that it was trained on. RunError if it has changed since, DataError if it cannot be read."""
         _ = self.model
-        return own_data(self.stored)
+        return own_data(self.stored, self.handed)
 
     @property
     def judged(self) -> tuple[str, Examples]:

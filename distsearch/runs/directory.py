@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from math import inf
@@ -33,7 +33,7 @@ from distsearch.config import RunConfig
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
 from distsearch.runs.claims import claim, lock, writing
-from distsearch.runs.events import Event, latest
+from distsearch.runs.events import NOBODY, Crew, Event, Share
 from distsearch.runs.held import Held
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT, START
@@ -63,6 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[dict[str, str], ...] = ()  # each distinct kind of worker machine, excluding this one
     code: tuple[dict[str, str], ...] = ()  # from other packages or the user: its origin and hash
     events: tuple[Event, ...] = ()  # the latest
+    shares: tuple[Share, ...] = ()  # of the workers, those that joined last
     source: str = ""  # absolute path of the data, if it is a file or a folder
     vectorized: bool = False  # whether the function takes several candidates at once
 
@@ -102,6 +103,7 @@ class Run:
             opened.callback(os.close, lock(path))
             self._history = opened.enter_context(closing(HistoryWriter(path, history.position(path, rounds))))
             self._opened = opened.pop_all()
+        self._shares_before = manifest.shares  # of earlier processes' workers
         self._flushed = 0.0
         self._next_save = time.perf_counter() + SAVE_SECONDS
         self._closed = False
@@ -194,25 +196,18 @@ class Run:
         """Whether it is time to save again; the interval keeps saving a small share of the run."""
         return time.perf_counter() > self._next_save
 
-    def save(
-        self,
-        state: State,
-        best: checkpoints.Content,
-        machines: Sequence[dict[str, str]] = (),
-        events: Sequence[Event] = (),
-    ) -> None:
-        """Write the history so far, the content of the best weights' file, the checkpoint, new machines and events."""
+    def save(self, state: State, best: checkpoints.Content, crew: Crew = NOBODY) -> None:
+        """Write the history so far, the content of the best weights' file, the checkpoint, and news of workers."""
         began = time.perf_counter()
         with writing(self.path):
             self._history.sync()  # a checkpoint must never be ahead of the history
             files.write_whole(self.path / BEST, checkpoints.encode(*best))
             content = checkpoints.encode(*checkpoints.flatten(state))
             files.write_whole(self.path / CHECKPOINT, content, self.path / PREVIOUS)
-            new = [each for each in machines if each not in self._manifest.workers]
-            if new or events:
-                workers = (*self._manifest.workers, *new)
-                kept = latest((*self._manifest.events, *events))
-                self._introduce(msgspec.structs.replace(self._manifest, workers=workers, events=kept))
+            if any(crew):
+                now = self._manifest
+                told = crew.after(now.workers, now.events, self._shares_before)
+                self._introduce(msgspec.structs.replace(now, **told))
         ended = time.perf_counter()
         self._next_save = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
 

@@ -1,5 +1,6 @@
 """What keeps a search on disk, and in shared storage: observers of its rounds and saves."""
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.runs.directory import Result, Run, best_content
-from distsearch.runs.events import Event
+from distsearch.runs.events import Crew, Event
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -31,6 +32,7 @@ class Recorder(Observer):
         self._announce = announce
         self._state: State | None = None
         self._crew = (0, 0)  # workers alive, and shards retried
+        self._began: float | None = None  # when the search's time did, by time.monotonic; known after a round
         self._events: list[Event] = []  # since the last save
         self._cut: State | None = None  # if no round was finished
 
@@ -43,6 +45,8 @@ class Recorder(Observer):
         """Append the round to the history, and save if it is time to."""
         self._state = done.after
         self._run.record(done.record, done.losses)
+        if self._began is None:
+            self._began = time.monotonic() - done.record.seconds
         if (done.workers, self._pool.retried) != self._crew:
             self._crew = workers, retried = done.workers, self._pool.retried
             row = done.record
@@ -73,7 +77,9 @@ class Recorder(Observer):
             return
         best = (self._cut or self._state).best
         events, self._events = self._events, []
-        self._run.save(self._state, best_content(best, self._named(best.weights)), self._pool.machines, events)
+        shares = () if self._began is None else self._pool.shares(self._began)
+        content = best_content(best, self._named(best.weights))
+        self._run.save(self._state, content, Crew(self._pool.machines, events, shares))
         self._announce(self._state.round)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from distsearch.machine import keep_memory
 from distsearch.objectives.base import Measurement, Objective
+from distsearch.runs.events import Share
 from distsearch.strategies.base import Answer, AnyStrategy, State
 from distsearch.strategies.sums import total
 from distsearch.workers.requests import EvaluateRound, MeasureWeights, Request, SumNoise
@@ -58,6 +59,10 @@ class Pool(ABC):
 
         Empty where only this process computes.
         """
+        return ()
+
+    def shares(self, began: float) -> tuple[Share, ...]:
+        """What each worker has done so far of a search that, by time.monotonic, began then."""
         return ()
 
     @abstractmethod

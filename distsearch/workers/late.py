@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from distsearch.errors import DistsearchError
 from distsearch.machine import cores
 from distsearch.objectives.base import Objective
+from distsearch.runs.events import Share
 from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.base import Pool, TimeIsUpError
 from distsearch.workers.pieces import Pieces
@@ -66,6 +67,10 @@ class LatePool(Pool):
     def machines(self) -> tuple[dict[str, str], ...]:
         """The machines that the workers run on."""
         return self._pool.machines if self._pool else ()
+
+    def shares(self, began: float) -> tuple[Share, ...]:
+        """What each worker has done so far."""
+        return self._pool.shares(began) if self._pool else ()
 
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request, here or by the workers, or its beginning here and the rest by them."""

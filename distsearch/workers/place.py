@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from contextlib import suppress
 
 from distsearch.errors import SettingError
 
@@ -11,8 +12,11 @@ ADDRESS = "RAY_ADDRESS"  # set inside every job
 OPENING = "distsearch-opening"
 """The name of a thread in which workers start beside a search."""
 
-token_folders: set[str] = set()
-"""The folders that hold the token of a Ray of our own, as long as it runs."""
+private_folders: set[str] = set()
+"""The folders of the Rays of our own, with their tokens, as long as they run."""
+
+SESSION = "session"
+"""The link in such a folder to where Ray keeps its logs and sockets."""
 
 _kept = False
 _kept_one_runs = False
@@ -54,7 +58,18 @@ def ray_is_kept() -> bool:
     return _kept
 
 
-def forget_tokens() -> None:
-    """Remove the tokens of all Rays of our own: for an end without the usual clean-up."""
-    while token_folders:
-        shutil.rmtree(token_folders.pop(), ignore_errors=True)
+def remove_private_folders() -> None:
+    """Remove what all Rays of our own have on disk: for an end without the usual clean-up."""
+    while private_folders:
+        remove(private_folders.pop())
+
+
+def remove(folder: str) -> None:
+    """Remove a folder of a Ray of our own, with the one of Ray's that its link `SESSION` leads to."""
+    with suppress(OSError):
+        session = os.readlink(os.path.join(folder, SESSION))
+        shutil.rmtree(session, ignore_errors=True)
+        latest = os.path.join(os.path.dirname(session), "session_latest")
+        if os.readlink(latest) == session:
+            os.unlink(latest)
+    shutil.rmtree(folder, ignore_errors=True)

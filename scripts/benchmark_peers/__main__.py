@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from bars import bars_of, picture
 from entries import Entry, entries
 from outcomes import Line, Machine, Outcome, line, searched, verdict
 from plot import draw
@@ -139,8 +140,9 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     write_lines(given.output / "peers.csv", lines)
     write_points(given.output / "trajectories.csv", outcomes)
-    draw(given.output / "peers.svg", outcomes)
-    console.print(f"table, trajectories and picture are in {given.output}", highlight=False)
+    (given.output / "peers.svg").write_text(picture(bars_of(given.output / "peers.csv")), encoding="utf-8")
+    draw(given.output / "trajectories.svg", outcomes)
+    console.print(f"table, trajectories and pictures are in {given.output}", highlight=False)
 
 
 if __name__ == "__main__":

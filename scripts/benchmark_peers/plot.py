@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from bars import library_colour
 from outcomes import Outcome
 from report import thinned
 from tasks import TASKS, Task
@@ -14,13 +15,12 @@ from tasks import TASKS, Task
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-OURS, PEERS, GRADIENT = "#c1121f", ["#1d3557", "#457b9d", "#2a9d8f", "#8338ec", "#6c757d"], "#9a9a9a"
 LABEL_GAP = 0.062  # of a panel's height, at least, between two labels
 COLUMNS = 2
 
 
 def draw(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Draw each entry's search of median time. Ours are red, dashed if in this process; gradients are grey."""
+    """Draw each entry's search of median time, each library in its colour; ours are dashed if in this process."""
     tasks = [task for task in TASKS.values() if any(_has_curve(each, task) for each in outcomes)]
     if not tasks:
         return
@@ -41,12 +41,11 @@ def _has_curve(outcome: Outcome, task: Task) -> bool:
 
 def _panel(panel: Any, task: Task, outcomes: Sequence[Outcome]) -> None:
     names = list(dict.fromkeys(each.entry.name for each in outcomes))
-    peers = [name for name in names if any(each.entry.peer and each.entry.name == name for each in outcomes)]
     panel.set(xscale="log", yscale="log")
     ends = []
     for name in names:
         chosen = _median_search([each for each in outcomes if each.entry.name == name])
-        colour, width, style = _look(chosen, peers)
+        colour, width, style = _look(chosen)
         x, y = _curve(chosen, task)
         panel.plot(x, y, color=colour, linewidth=width, linestyle=style, zorder=3 if chosen.entry.ours else 2)
         time = "" if chosen.seconds is None else f", {chosen.seconds:.2g} s"
@@ -76,12 +75,11 @@ def _median_search(outcomes: Sequence[Outcome]) -> Outcome:
     return ordered[len(ordered) // 2]
 
 
-def _look(outcome: Outcome, peers: Sequence[str]) -> tuple[str, float, Any]:
+def _look(outcome: Outcome) -> tuple[str, float, Any]:
+    colour = library_colour(outcome.entry.name)
     if outcome.entry.ours:
-        return OURS, 2.2, "-" if outcome.entry.settings["workers"] else "--"
-    if outcome.entry.peer:
-        return PEERS[peers.index(outcome.entry.name) % len(PEERS)], 1.4, "-"
-    return GRADIENT, 1.4, (0, (4, 2))
+        return colour, 2.2, "-" if outcome.entry.settings["workers"] else "--"
+    return colour, 1.4, "-" if outcome.entry.peer else (0, (4, 2))
 
 
 def _label(panel: Any, ends: Sequence[tuple[str, float, float, str]]) -> None:

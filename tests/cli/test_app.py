@@ -268,7 +268,10 @@ def test_a_killed_worker_is_reported_in_a_sentence_and_stdout_has_only_the_resul
     assert "(The actor died unexpectedly" in stderr
     assert "raylet" not in stderr
     assert max(map(len, stderr.splitlines())) < 200
-    events = json.loads((tmp_path / "runs" / "a" / "manifest.json").read_text())["events"]
+    manifest = json.loads((tmp_path / "runs" / "a" / "manifest.json").read_text())
+    events, shares = manifest["events"], manifest["shares"]
+    assert any(each["lost"] is not None for each in shares)
+    assert 0 < sum(each["units"] for each in shares) <= 512 * (rounds_in(history) + 1)
     assert 1 <= events[0]["workers"] <= 2
     later = [each for each in events if each["round"] >= before]
     assert any(each["workers"] < 2 or each["retried"] for each in later)

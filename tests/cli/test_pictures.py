@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from programs import ENVIRONMENT, SHORT, ran, refused, succeeded
+from pyarrow import parquet
 
 from distsearch.cli.pictures import WHAT
 from distsearch.reports.catalogue import NAMES
@@ -126,3 +127,36 @@ def on_terminal(*arguments: str, cwd, typed: bytes = b"") -> str:
     process.wait()
     os.close(ours)
     return shown.decode()
+
+
+def test_built_in_data_stands_in_for_a_file(folder):
+    own = succeeded("evaluate", "one", "--json", cwd=folder).stdout
+    named = succeeded("evaluate", "one", "--data", "spiral", "--json", cwd=folder).stdout
+    assert json.loads(named)["spiral"] == json.loads(own)["train"]
+    assert len(succeeded("predict", "one", "spiral", cwd=folder).stdout.splitlines()) == 301
+
+
+def test_data_that_has_moved_is_handed_to_a_plot_and_a_report(folder, tmp_path):
+    away = tmp_path / "away"
+    away.mkdir()
+    succeeded(
+        *RUN, "--data", str(folder / "price.csv"), "--loss", "mse", "--name", "moving", "--runs", "runs", cwd=away
+    )
+    moved = tmp_path / "moved.csv"
+    (folder / "price.csv").rename(moved)
+    try:
+        assert "say where it is now with --data FILE" in refused("plot", "moving", "--what", "residuals", cwd=away)
+        succeeded("plot", "moving", "--what", "residuals", "--data", str(moved), cwd=away)
+        succeeded("report", "moving", "--data", str(moved), "--to", "moving.html", cwd=away)
+        assert "Predictions of moving" in (away / "moving.html").read_text()
+    finally:
+        moved.rename(folder / "price.csv")
+
+
+def test_of_a_table_without_rows_the_predictions_are_a_table_without_rows(folder, tmp_path):
+    (tmp_path / "none.csv").write_text("a,b\n")
+    given = ("predict", str(folder / "runs" / "price"), "none.csv")
+    assert succeeded(*given, cwd=tmp_path).stdout == "price\n"
+    assert succeeded(*given, "--format", "jsonl", cwd=tmp_path).stdout == ""
+    succeeded(*given, "--output", "none.parquet", cwd=tmp_path)
+    assert parquet.read_table(tmp_path / "none.parquet").shape == (0, 1)

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from distsearch.data.datasets import Schema, features_from, from_arrays, load, read_examples, read_features
+from distsearch.data.datasets import (
+    Schema,
+    feature_chunks,
+    features_from,
+    from_arrays,
+    load,
+    read_examples,
+    read_features,
+)
+from distsearch.data.generators import Drawn
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, noise, permutation
 
@@ -311,3 +320,37 @@ def test_importing_loads_no_heavy_module():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+# Built-in data as further data
+
+
+def test_a_built_in_data_set_is_further_data():
+    data = load("iris", numbers=False, scale=True, features=("petal width (cm)", "sepal width (cm)"))
+    examples = read_examples("iris", data.schema)
+    assert examples.features.tobytes() == data.train.features.tobytes()
+    assert examples.targets.tobytes() == data.train.targets.tobytes()
+    ((features, beside),) = feature_chunks("iris", data.schema, keep=("petal length (cm)",))
+    assert features.tobytes() == data.train.features.tobytes()
+    assert beside["petal length (cm)"][:2].tolist() == pytest.approx([1.4, 1.4])
+
+
+def test_drawn_further_data_is_drawn_as_it_is_said():
+    data = load("spiral", numbers=False, points=20, classes=2, seed=3)
+    same = read_examples("spiral", data.schema, drawn=Drawn(20, 2, 3))
+    assert same.features.tobytes() == data.train.features.tobytes()
+    assert len(read_examples("spiral", data.schema, drawn=Drawn(5, 2)).features) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "sentence"),
+    [
+        ("irs", "", "unknown data set 'irs': did you mean 'iris'"),
+        ("iris", "species", "iris has no named columns for targets"),
+        ("spiral", "", "spiral: expected the 4 training features, got 2"),
+    ],
+)
+def test_built_in_data_that_does_not_fit_is_refused(name, target, sentence):
+    schema = load("iris", numbers=False).schema
+    with pytest.raises(DataError, match=sentence):
+        read_examples(name, schema, target)

@@ -192,7 +192,7 @@ def test_npz_in_the_layout_of_keras_brings_its_test_set(write):
         (npz(X=[[1], [2]]), "expected arrays X and y, or x_train, y_train, x_test and y_test, got 'X'"),
         (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1]]), "got 'x_train', 'y_train', 'x_test'"),
         (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1]], y_test=[5]), "(x_test), index 0: expected a label"),
-        (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1, 2]], y_test=[1]), "expected the 1 training features"),
+        (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1, 2]], y_test=[1]), "expected the training feature, got 2"),
         (npz(X=[[1], [2]], y=[1, 2, 3]), "expected one target per example, got 3 for 2 examples"),
         (npz(X=np.array([[1], [None]]), y=[1, 2]), "Object arrays cannot be loaded"),
         (npz(X=[["p"], ["q"]], y=[1, 2]), "expected numeric features, got <U1"),

@@ -62,7 +62,7 @@ def test_a_metric_that_does_not_fit_is_refused():
 def test_a_metric_of_another_package_gets_true_and_predicted_values():
     value = metrics.measure("sklearn.metrics:matthews_corrcoef", TRUTH, PREDICTED)
     assert value == pytest.approx(sklearn.metrics.matthews_corrcoef(TRUTH, PREDICTED))
-    with pytest.raises(ObjectiveError, match="the objective raised ValueError: "):
+    with pytest.raises(ObjectiveError, match="the metric .* raised ValueError: "):
         metrics.measure("sklearn.metrics:mean_poisson_deviance", TRUTH, PREDICTED)
 
 

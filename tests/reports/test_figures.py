@@ -131,6 +131,14 @@ def test_with_more_features_a_slice_is_shown_in_the_units_of_the_data(subjects):
     assert shown.values[20, 10] == subject.model.outputs(at[np.newaxis].astype(np.float32)).argmax()
 
 
+def test_the_slice_is_through_the_two_features_that_matter_most(subjects):
+    subject = subjects["nodes"]
+    shown = boundary.boundary([subject])
+    assert (shown.x_label, shown.y_label) == judgements.importance(subject).names[:2]
+    assert (shown.x_label, shown.y_label) != subject.model.schema.inputs[:2]
+    assert "These two matter most; --features A,B takes two others" in shown.note
+
+
 def test_the_boundary_of_a_regression_shows_predicted_values(subjects):
     shown = boundary.boundary([subjects["price"]])
     assert shown.classes is None

@@ -19,7 +19,7 @@ from distsearch.reports.curves import timeline
 from distsearch.reports.figures import Bars, Confusion, Curves, Line
 from distsearch.reports.subjects import Subject
 from distsearch.runs.directory import StoredRun
-from distsearch.runs.events import Event
+from distsearch.runs.events import Event, Share
 from distsearch.search import session
 from distsearch.search.assembly import assemble
 
@@ -134,6 +134,23 @@ def test_it_says_when_workers_joined_and_left(subjects):
     told = Subject(stored)
     assert '<td class="number">1.25 s</td>' in sections.computed(told)
     assert timeline([told]).marks == ((0.5, "2 workers"), (1.25, "1 worker left"), (1.5, "3 done again"))
+
+
+def test_it_says_who_has_computed_how_much(subjects):
+    subject = subjects["climb0"]
+    units = subject.rounds[-1].candidates
+    shares = (
+        Share(host="here", units=units // 2, busy=1.5, joined=0.25),
+        Share(host="there", units=units // 4, busy=0.5, joined=0.5, lost=1.75),
+    )
+    stored = StoredRun(subject.stored.path)
+    stored.manifest = structs.replace(stored.manifest, shares=shares)
+    rows = list(sections._shares(Subject(stored)))
+    assert [row[1] for row in rows] == [f"{units - units // 2 - units // 4:,}", f"{units // 2:,}", f"{units // 4:,}"]
+    assert rows[2][0] == "worker 2, there"
+    assert rows[2][3:] == ("0.50 s", "0.50 s", "lost at 1.75 s")
+    note = timeline([Subject(stored)]).note
+    assert note.startswith("Computed by its own process 25%, worker 1 (here) 50%, worker 2 (there, lost at 1.75 s) 25%")
 
 
 def test_missing_data_is_reported_and_the_rest_is_shown(folder, tmp_path):

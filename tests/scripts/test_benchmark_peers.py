@@ -133,3 +133,17 @@ def test_a_long_trajectory_is_thinned_at_equal_ratios_keeping_its_ends(race):
     assert kept[0] == points[0]
     assert kept[-1] == points[-1]
     assert 100 < len(kept) <= 401
+
+
+def test_the_picture_has_a_bar_for_each_race_to_a_target_and_a_colour_for_each_library(race):
+    import bars
+
+    table = FOLDER.parent / "peers.csv"
+    found = bars.bars_of(table)
+    with table.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["target"] != "candidates a second"]
+    assert sorted(bar.who for bar in found) == sorted(row["who"] for row in rows)
+    drawn = bars.picture(found)
+    assert drawn == (FOLDER.parent / "peers.svg").read_text("utf-8")
+    assert drawn.count("stroke-dasharray") == sum(not row["seconds"] for row in rows)
+    assert {bars.library_colour(row["who"]) for row in rows} == set(bars.COLOURS.values())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from distsearch.data.raw import Selection, listed, quoted
+from distsearch.data.raw import Selection, listed, quoted, training_features
 from distsearch.errors import DataError
 
 
@@ -56,7 +56,7 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
     for name in selection.features:
         if name not in place:
             count = len(selection.features)
-            raise DataError(f"{path}: expected the {count} training features, but {lacks(name, names)}")
+            raise DataError(f"{path}: expected the {training_features(count)}, but {lacks(name, names)}")
     return Choice([place[name] for name in selection.features], targets, beside)
 
 

@@ -21,7 +21,7 @@ from distsearch.networks.changes import Change, Everything, Moved, Reach
 from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
 from distsearch.networks.layers import dense
-from distsearch.networks.layers.base import Above, Layer, Movable, Nodes, Stage, mean_size
+from distsearch.networks.layers.base import Above, Layer, Movable, Nodes, Stage, mean_size, take_all, tensors_of
 from distsearch.networks.layers.dense import NODE_COST, Dense, sums_after
 from distsearch.networks.layers.routing import Numbers, Switched, strongest
 from distsearch.networks.neurons import Linear
@@ -133,7 +133,7 @@ class Attention(Layer):
     def named(self, weights: Array) -> Iterator[tuple[str, Array]]:
         """`keys` (keys, size), and the tensors of the values, a dense layer: values.weights and values.biases."""
         yield "keys", self.keys.block.matrix(weights)
-        yield from ((f"values.{name}", array) for name, array in self.values.named(weights))
+        yield from tensors_of([("values", self.values)], weights)
 
     def take(self, arrays: dict[str, Array], weights: Array) -> None:
         """Write the tensors into the flat weights, (n,). Raises KeyError or ValueError if they are another layer's."""
@@ -141,7 +141,7 @@ class Attention(Layer):
         if found.shape != keys.shape:
             raise ValueError(f"the keys are {found.shape}, not {keys.shape}")
         keys[:] = found
-        self.values.take({name: arrays[f"values.{name}"] for name in ("weights", "biases")}, weights)
+        take_all([("values", self.values)], arrays, weights)
 
 
 class Keys(Nodes):

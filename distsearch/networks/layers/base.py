@@ -7,7 +7,7 @@ neurons, for each time step and example, all examples of the first step first.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -189,6 +189,30 @@ class Layer(Stage):
 
     def take(self, arrays: dict[str, Array], weights: Array) -> None:
         """Write its tensors from `named` into the flat weights, (n,). Raises KeyError or ValueError if not its own."""
+
+
+def tensors_of(layers: Iterable[tuple[str, Layer]], weights: Array) -> Iterator[tuple[str, Array]]:
+    """The tensors of several layers, each under its layer's name and its own."""
+    for name, layer in layers:
+        for tensor, array in layer.named(weights):
+            yield f"{name}.{tensor}", array
+
+
+def take_all(layers: Iterable[tuple[str, Layer]], arrays: dict[str, Array], weights: Array) -> int:
+    """Write what `tensors_of` gave into the flat weights, (n,), and return how many tensors that were.
+
+    Raises KeyError or ValueError, naming the layer, if they are those of other layers.
+    """
+    taken = 0
+    for name, layer in layers:
+        prefix = f"{name}."
+        own = {each.removeprefix(prefix): array for each, array in arrays.items() if each.startswith(prefix)}
+        try:
+            layer.take(own, weights)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        taken += len(own)
+    return taken
 
 
 def one_each(below: Shared | Array, candidates: int) -> Array:

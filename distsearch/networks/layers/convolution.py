@@ -191,8 +191,7 @@ class Convolution(Layer, Nodes):
         flat = pooled.reshape(len(pooled), -1, pooled.shape[-1])
         padded = np.empty((len(flat), flat.shape[1] + 1, flat.shape[2]), np.float32)
         padded[:, :-1] = flat
-        padded[:, -1] = 1
-        return self.neurons.apply(padded, zeros[: padded.shape[1]])
+        return self.neurons.below_others(padded, zeros)
 
     def movable(self, trace: Trace | None = None) -> Iterator[Movable]:
         """Its channels, at each place."""

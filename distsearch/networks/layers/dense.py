@@ -120,9 +120,9 @@ class Dense(Layer, Nodes):
 
     def _activated(self, padded: Array, zeros: Array) -> Array:
         """The activations of sums with a row to spare, perhaps in their place."""
-        if not self.last:
-            padded[:, -1] = 1
-        return self.neurons.apply(padded, zeros[: padded.shape[1]])
+        if self.last:
+            return self.neurons.apply(padded, zeros[: padded.shape[1]])
+        return self.neurons.below_others(padded, zeros)
 
     def movable(self, trace: Trace | None = None) -> Iterator[Movable]:
         """Its neurons' sums."""

@@ -114,8 +114,7 @@ class Experts(Nodes):
 
     def _activated(self, padded: Array, zeros: Array) -> Array:
         """The activations of sums with a row to spare, (experiments, rows, columns), perhaps in their place."""
-        padded[:, -1] = 1
-        return self.neurons.apply(padded, zeros[: padded.shape[1]])
+        return self.neurons.below_others(padded, zeros)
 
     def few(self, change: Change) -> TypeGuard[Moved]:
         """Whether so few activations have changed below that each expert's may be multiplied for all examples."""

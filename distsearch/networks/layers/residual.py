@@ -14,7 +14,7 @@ from distsearch.networks.building import Builder
 from distsearch.networks.changes import Change, Everything, Moved, Reach, Window
 from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import Start
-from distsearch.networks.layers.base import Above, Layer, Movable, Stage
+from distsearch.networks.layers.base import Above, Layer, Movable, Stage, take_all, tensors_of
 from distsearch.networks.layers.convolution import Convolution
 from distsearch.networks.layers.dense import Dense
 from distsearch.networks.neurons import Linear, Neurons
@@ -169,16 +169,14 @@ class Residual(Layer):
 
     def named(self, weights: Array) -> Iterator[tuple[str, Array]]:
         """The tensors of the layers inside, by number."""
-        for number, layer in enumerate(self.inner, start=1):
-            for name, array in layer.named(weights):
-                yield f"{number}.{name}", array
+        yield from tensors_of(self._numbered(), weights)
 
     def take(self, arrays: dict[str, Array], weights: Array) -> None:
         """Write the tensors into the flat weights, (n,). Raises KeyError or ValueError if they are another layer's."""
-        for number, layer in enumerate(self.inner, start=1):
-            prefix = f"{number}."
-            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            layer.take(own, weights)
+        take_all(self._numbered(), arrays, weights)
+
+    def _numbered(self) -> Iterator[tuple[str, Layer]]:
+        return ((str(number), layer) for number, layer in enumerate(self.inner, start=1))
 
 
 def from_word(arguments: str, builder: Builder) -> Residual:

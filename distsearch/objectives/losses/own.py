@@ -84,9 +84,10 @@ class OwnLoss(Loss):
         if wanted.ndim == 2 and wanted.shape[1] == 1:
             wanted = wanted[:, 0]
         given = np.array(outputs.swapaxes(1, 2), order="C")
+        what = f"the loss {self.named}"
         if self._vectorized:
-            return self._numbers(foreign.call(self.function, given, wanted))
-        return np.stack([self._numbers(foreign.call(self.function, each, wanted)) for each in given])
+            return self._numbers(foreign.call(what, self.function, given, wanted))
+        return np.stack([self._numbers(foreign.call(what, self.function, each, wanted)) for each in given])
 
     def _numbers(self, found: Any) -> NDArray[Any]:
         values = np.asarray(found)

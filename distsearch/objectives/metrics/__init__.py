@@ -107,4 +107,5 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
 def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:
     """The value of a metric of true and predicted values alone. ObjectiveError if the user's own fails."""
     metric = METRICS.find(name) if metric is None else metric
-    return float(foreign.call(metric, truth.astype(np.float64) if truth.dtype == np.float32 else truth, predicted))
+    truth = truth.astype(np.float64) if truth.dtype == np.float32 else truth
+    return float(foreign.call(f"the metric {name}", metric, truth, predicted))

@@ -1,5 +1,6 @@
 """The Ray that the workers run on: a private one on this machine, or the cluster that this process belongs to."""
 
+import atexit
 import logging
 import os
 import signal
@@ -78,6 +79,8 @@ def connect(workers: int | None, data_bytes: int) -> None:
 def start(cpus: int, store_bytes: int) -> None:
     """Start a Ray of our own, which only this process and its workers can use."""
     started = _home().do(lambda: _start(cpus, store_bytes))
+    atexit.unregister(_leave)
+    atexit.register(_leave, os.getpid())
     try:
         started.result()
     except Exception:
@@ -104,6 +107,7 @@ def _start(cpus: int, store_bytes: int) -> None:
             if type(error) is Exception:  # Ray's word for a node that has not started within 30 s
                 raise RuntimeError(*error.args) from error
             raise
+    _private.started()
 
 
 def _join(address: str) -> None:
@@ -151,6 +155,8 @@ def _left_undone(*_: Any, **__: Any) -> None:
 def _end() -> None:
     global _private
     kept_ray_runs(False)
+    if _private is not None:
+        _private.ending()
     ray.shutdown()
     ray._private.worker.print_to_stdstream = _RAYS_OWN
     if _private is not None:
@@ -163,6 +169,12 @@ def disconnect(wait: bool = True) -> None:
     ending = _home().do(_end)
     if wait:
         ending.result()
+
+
+def _leave(process: int) -> None:
+    """End a Ray that has been kept, with this process; a child of it, made by fork, has none."""
+    if os.getpid() == process and _private is not None:
+        disconnect()
 
 
 def cpus_of_cluster() -> int:

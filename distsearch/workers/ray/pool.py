@@ -14,6 +14,7 @@ from typing import Any
 
 from distsearch.machine import description
 from distsearch.objectives.base import Objective
+from distsearch.runs.events import Share
 from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.base import Pool, TimeIsUpError
 from distsearch.workers.dispatch.dispatcher import Dispatcher
@@ -34,6 +35,7 @@ from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect,
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
 from distsearch.workers.ray.sending import check, put
+from distsearch.workers.ray.tally import Tally
 from distsearch.workers.requests import EvaluateRound, Request
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class RayPool(Pool):
         """`begun`: the search goes on without workers until these have come."""
         super().__init__(strategy, objective)
         self._crew: Crew | None = None
+        self._tally = Tally()
+        self._counts = False  # whether the request is a round's
         self._new = True  # until the first sweep
         self._kinds = MachineKinds(description() | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
@@ -110,6 +114,10 @@ class RayPool(Pool):
         """What the workers compute with: one of each kind."""
         return self._kinds.seen
 
+    def shares(self, began: float) -> tuple[Share, ...]:
+        """What each worker has done so far."""
+        return self._tally.shares(began)
+
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request; answers for contiguous ranges, in index order. WorkersError if no worker is available."""
         if self._new:
@@ -133,6 +141,7 @@ class RayPool(Pool):
 
     def _answered_by_workers(self, request: Request, boundaries: Sequence[int]) -> list[Any]:
         self._answers, self._surplus = [], 0
+        self._counts = request.kind == EvaluateRound.kind
         self._workers.ask(request.outgoing(self.strategy))
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
@@ -218,6 +227,7 @@ class RayPool(Pool):
             case Joined(worker, machine):
                 if warning := self._kinds.add(machine):
                     LOG.warning(warning)
+                self._tally.joined(worker, machine["host"])
                 return self._dispatcher.joined(worker, now)
             case Answered(worker, shard, answer, seconds):
                 instructions = self._dispatcher.answered(worker, shard, now, seconds)
@@ -225,11 +235,13 @@ class RayPool(Pool):
                     self._answers.append((shard.lo, aloud(answer)))
                     self._surplus -= 1
                     self.worked += seconds
+                    self._tally.answered(worker, shard.hi - shard.lo if self._counts else 0, seconds)
                 return instructions
             case Failed(worker, shard, error):
                 say(getattr(error, "printed", ""))
                 return self._dispatcher.failed(worker, shard, error, now)
             case Lost(worker, reason, worked):
+                self._tally.lost(worker)
                 if worked:
                     self._gone.append(reason)
                 return self._dispatcher.lost(worker, reason, now)
@@ -244,6 +256,7 @@ class RayPool(Pool):
                     self._workers.start(worker)
                 case GiveUp(worker, reason):
                     self._workers.kill(worker)
+                    self._tally.lost(worker)
                     self._gone.append(reason)
                 case Say(message):
                     LOG.warning(message)

@@ -5,38 +5,49 @@ writes its token, where it asks for one, to a file that everyone may read. What 
 internals: pyproject.toml admits the versions on which tests/workers/ray/test_private.py has passed.
 """
 
+import fcntl
 import os
 import secrets
-import shutil
+import signal
+import sys
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, without types
 
 from distsearch.errors import WorkersError
-from distsearch.workers.place import token_folders
+from distsearch.workers.place import SESSION, private_folders, remove
+from distsearch.workers.processes import descendants, is_running
 
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # as on macOS: nodes of one cluster share one machine
+PREFIX, TOKEN = "distsearch-ray-", "token"
 TOKEN_BYTES = 32
+LONGEST_END = 5.0  # seconds to wait for processes that are killed
 
 
 class PrivateRay:
     """What keeps a Ray to ourselves, from before its start until after its end."""
 
     def __init__(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="distsearch-ray-"))  # of mode 0700
-        token_folders.add(str(folder))
-        self._remove_folder = weakref.finalize(self, _remove, str(folder))
-        self._token = folder / "token"
+        _remove_those_left()
+        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # of mode 0700
+        private_folders.add(str(self._folder))
+        self._remove_folder = weakref.finalize(self, _remove, str(self._folder))
+        self._token = self._folder / TOKEN
         descriptor = os.open(self._token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(TOKEN_BYTES))
+        self._file = open(descriptor, "w", encoding="ascii")  # noqa: SIM115  (open as long as this process lives)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file.write(secrets.token_hex(TOKEN_BYTES))
+        self._file.flush()
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -60,15 +71,58 @@ class PrivateRay:
                 "distsearch supports (see pyproject.toml), or search without it (--workers 0)"
             )
 
+    def started(self) -> None:
+        """Remember where Ray keeps its logs and sockets, which go when it does."""
+        if (node := ray._private.worker._global_node) is not None:
+            (self._folder / SESSION).symlink_to(node.get_session_dir_path())
+
+    def ending(self) -> None:
+        """Let `ray.shutdown` end the processes that it has started all at once."""
+        if (node := ray._private.worker._global_node) is not None and sys.platform == "linux":
+            node.kill_all_processes = partial(_end_processes, node)
+
     def ended(self) -> None:
-        """Forget the token, once Ray has ended: a Ray that this process uses next has its own."""
+        """Remove what was on disk, once Ray has ended: a Ray that this process uses next has its own token."""
         self._remove_folder()
+        self._file.close()
         _read_environment()
 
 
 def _remove(folder: str) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    token_folders.discard(folder)
+    remove(folder)
+    private_folders.discard(folder)
+
+
+def _remove_those_left() -> None:
+    """Remove what processes have left that were killed: their tokens, which are older than the link, are unlocked."""
+    for link in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{SESSION}"):
+        with suppress(OSError), (link.parent / TOKEN).open() as file:
+            if os.fstat(file.fileno()).st_uid == os.getuid():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(str(link.parent))
+
+
+def _end_processes(node: Any, **_: Any) -> None:
+    """End all processes that a node has started, and theirs.
+
+    Ray would ask each in turn, and give it a second. There is nothing that they would have to put in order: their files
+    are in a folder that is removed, and their memory has no name.
+    """
+    started = [each.process for some in node.all_processes.values() for each in some]
+    for process in started:
+        process.send_signal(signal.SIGSTOP)  # so that none of them starts another while they are counted
+    others = descendants(process.pid for process in started)
+    for pid in others:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for process in started:
+        process.kill()
+    for process in started:
+        process.wait()
+    node.all_processes.clear()
+    until = time.monotonic() + LONGEST_END
+    while time.monotonic() < until and any(map(is_running, others)):
+        time.sleep(0.005)
 
 
 def _read_environment() -> None:

@@ -1,5 +1,6 @@
 """While a search runs, only its own processes can reach its Ray."""
 
+import fcntl
 import os
 import socket
 import stat
@@ -243,3 +244,44 @@ else:
 assert ended
 """
     )
+
+
+def test_a_ray_ends_at_once_with_all_that_it_has_started_and_had_on_disk(tmp_path):
+    run(
+        """
+import os, pathlib, ray
+from processes import alive, descendants
+from distsearch.workers.ray import cluster
+
+cluster.start(2, 100_000_000)
+actors = [ray.remote(max_restarts=0)(type("Idle", (), {"there": lambda self: True})).remote() for _ in range(2)]
+assert ray.get([each.there.remote() for each in actors]) == [True, True]
+session = pathlib.Path(ray._private.worker._global_node.get_session_dir_path())
+folder = cluster._private._folder
+family = descendants(os.getpid())
+assert session.exists() and folder.exists() and len(family) > 5
+cluster.disconnect()
+assert not alive(family), alive(family)
+assert not session.exists() and not folder.exists()
+cluster.start(1, 100_000_000)  # and another one may begin
+assert ray.get(ray.remote(lambda: 7).remote()) == 7
+session = ray._private.worker._global_node.get_session_dir_path()
+print(session)
+assert os.path.exists(session)
+""",
+        PYTHONPATH=os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    )
+
+
+def test_what_a_killed_process_has_left_is_removed_at_the_next_start(tmp_path):
+    left, used, starting = (tmp_path / f"distsearch-ray-{name}" for name in ("left", "used", "starting"))
+    session = tmp_path / "session_1"
+    for folder in (left, used, starting, session):
+        folder.mkdir()
+    for folder in (left, used):
+        (folder / "token").write_text("secret")
+        (folder / "session").symlink_to(session)
+    with (used / "token").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        run("from distsearch.workers.ray.private import PrivateRay; PrivateRay()", TMPDIR=str(tmp_path))
+    assert sorted(tmp_path.iterdir()) == [starting, used]
