@@ -18,7 +18,7 @@ from distsearch.strategies.base import AnyStrategy
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
     from distsearch.jobs.cluster import Job
-    from distsearch.networks.network import Described
+    from distsearch.networks.trainable import Described
     from distsearch.search.comparison import Contestant, Line, Spread
     from distsearch.search.differences import Pairs
     from distsearch.search.verification import Verdict

@@ -1,7 +1,6 @@
 """What is searched, and what maps candidates to losses: the one contract of strategies, workers and objectives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Tiling
 from distsearch.candidates.blocks import Block, NodeLayer
+from distsearch.networks.trainable import Experiments
 
 Array = NDArray[np.float32]
 
@@ -83,21 +83,6 @@ class Measurement(NamedTuple):
     def choosing(self) -> float | None:
         """The loss by which the best weights are chosen: on the validation examples if there are any."""
         return self.loss if self.validation_loss is None else self.validation_loss
-
-
-class Experiments(Protocol):
-    """What moving nodes changes in the forward pass of some weights on some examples."""
-
-    loss: np.float64
-    """The mean over the examples of their losses without any move, as it is reported."""
-
-    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
-        """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
-
-        They are estimated by moving the nodes from ends[0] to ends[-1] by ±σ, in `groups` groups per layer; signs are
-        (nodes, examples). The bits of each part between two ends do not depend on what else is computed.
-        """
-        ...
 
 
 class Nodes(Protocol):

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Dense, Tiling
 from distsearch.data.datasets import Dataset
 from distsearch.networks.layers.base import CACHE_BYTES
-from distsearch.networks.network import Network
-from distsearch.networks.nodes import NodeExperiments
 from distsearch.networks.quiet import quietly
+from distsearch.networks.trainable import Experiments, Trainable
 from distsearch.objectives import losses
-from distsearch.objectives.base import FLOAT_BITS, Array, Experiments, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.base import FLOAT_BITS, Array, Measurement, Objective, Sums, Task, Traits
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.losses import Loss
 
@@ -25,7 +24,7 @@ SMALLEST_OF_IMAGES = 16  # examples, each of which has many columns in a convolu
 LARGEST_TILE = 64  # candidates
 
 
-def task_of(network: Network, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
+def task_of(network: Trainable, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
     bits = min((matrix.precision.bits for matrix in network.matrices), default=FLOAT_BITS)
     traits = Traits(loss.flat, loss.numbers, network.jumps, bits=bits)
@@ -42,7 +41,7 @@ class NetworkObjective(Objective):
 
     def __init__(
         self,
-        network: Network,
+        network: Trainable,
         loss: Loss,
         batches: Batches,
         test: Columns | None = None,
@@ -67,7 +66,7 @@ class NetworkObjective(Objective):
 
     @classmethod
     def of(
-        cls, dataset: Dataset, network: Network, loss: Loss, batch: int | None = None, seed: int = 0
+        cls, dataset: Dataset, network: Trainable, loss: Loss, batch: int | None = None, seed: int = 0
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
@@ -100,7 +99,7 @@ class NetworkObjective(Objective):
         def losses_of(outputs: Array) -> Array:
             return self.loss.weighted(outputs, some.targets, some.weights)
 
-        return NodeExperiments(self.network, weights, some.inputs, losses_of, self.unit)
+        return self.network.experiments(weights, some.inputs, losses_of, self.unit)
 
     @quietly
     def sums(self, weights: Array, lo: int, hi: int) -> Sums:
