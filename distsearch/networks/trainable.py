@@ -58,6 +58,11 @@ class Trainable(ABC):
     """Whether each candidate is evaluated by itself, so that no output depends on which others are made with it."""
 
     @property
+    def notes(self) -> list[str]:
+        """Sentences on what may surprise those who bring it."""
+        return []
+
+    @property
     @abstractmethod
     def jumps(self) -> bool:
         """Whether any activation jumps."""
