@@ -110,6 +110,10 @@ class DataConfig(Settings, frozen=True):
 class NetworkConfig(Settings, frozen=True):
     """The network to train."""
 
+    model: Annotated[
+        str,
+        about("torch module in the place of layers: package.module:name of a class, or of a function that returns one"),
+    ] = ""
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=1)] | str, ...],
         about(
@@ -293,6 +297,13 @@ def options() -> Iterator[tuple[str, Declared]]:
     for section, group in SECTIONS.items():
         for setting in declarations(group):
             yield section, setting
+
+
+def settings_of_layers(network: NetworkConfig) -> list[str]:
+    """The settings that are given and that only concern networks of layers, not a module."""
+    alike = {"model", "loss", "start"}
+    own = (setting for setting in declarations(NetworkConfig) if setting.name not in alike)
+    return [setting.name for setting in own if getattr(network, setting.name) != setting.default]
 
 
 def from_sections(sections: Mapping[str, Any]) -> RunConfig:

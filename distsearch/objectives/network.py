@@ -58,7 +58,10 @@ class NetworkObjective(Objective):
         sets = {"train": batches.train, "test": test, "validation": validation}
         self._sets = {name: columns for name, columns in sets.items() if columns is not None}
         self.nbytes = sum(columns.nbytes for columns in self._sets.values())
+        self.one_by_one = network.one_by_one
         self.tiling = _tiling(network.neurons, batches.size, network.windows)
+        if network.one_by_one:
+            self.tiling = self.tiling._replace(candidates=1)
         size = _tiling(network.neurons, len(batches.train), network.windows).examples
         everything = self._sets.values()
         self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
@@ -80,7 +83,8 @@ class NetworkObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The mean loss of each candidate over the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
-        count, size = len(examples), candidates.tiling(self.tiling).examples
+        count, tiling = len(examples), self.tiling if self.one_by_one else candidates.tiling(self.tiling)
+        size = tiling.examples
         sums: NDArray[Any] = self._sums(candidates, examples, 0, size)
         for start in range(size, count, size):
             sums = np.add(sums, self._sums(candidates, examples, start, size), dtype=np.float64)

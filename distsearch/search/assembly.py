@@ -23,7 +23,7 @@ from distsearch.data.frames import is_frame
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
 from distsearch.machine import one_thread
-from distsearch.networks.network import Network
+from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
@@ -61,7 +61,7 @@ class Plan:
     task: Task
     strategy: AnyStrategy
     first: State  # before the first round
-    network: Network | None  # None where a function is searched
+    network: Trainable | None  # None where a function is searched
     why: str = ""  # the strategy was chosen, if it was
     given: bool = False  # whether the first weights were given, and do not follow from the seed
 
@@ -144,9 +144,12 @@ class Assembly:
         return Horizon(inf if rounds is None else rounds - len(done), inf if seconds is None else seconds - spent)
 
 
-def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | None = None) -> Assembly:
+def assemble(
+    config: RunConfig, dataset: Dataset | None = None, start: Given | None = None, model: Any = None
+) -> Assembly:
     """The assembly of a configuration, on its own data and from its own first weights if none are given.
 
+    `model` is the torch module, or what makes it, that the configuration calls for, where it came from Python.
     Raises a UserError for what is wrong.
     """
     config = in_our_words(config)
@@ -160,7 +163,7 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     _require_room_for(dataset, config)
     schema = dataset.schema
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
-    network = network_for(config.network, schema)
+    network = network_for(config.network, schema, model)
     plan = plan_network(config, network, len(dataset.train.features), start)
     config = plan.config
     loss = losses.create(config.network.loss)
@@ -168,7 +171,8 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     if plan.given and plan.strategy.chosen_by_measuring:
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).loss)
-    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
+    notes = *notes_on(config, dataset), *network.notes
+    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes)
 
 
 def assemble_function(
@@ -195,7 +199,7 @@ def plan_function(config: RunConfig, start: Array) -> Plan:
 
 
 def plan_network(
-    config: RunConfig, network: Network, examples: int, given: Given | None = None, loss: float | None = None
+    config: RunConfig, network: Trainable, examples: int, given: Given | None = None, loss: float | None = None
 ) -> Plan:
     """The plan to train a network on `examples` examples, from given first weights if there are any.
 
@@ -208,7 +212,8 @@ def plan_network(
     task = network_task(config, network, examples)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
-    memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
+    smaller = "choose a smaller --model" if config.network.model else "give it fewer or narrower --layers"
+    memory.require(f"a network of {network.weights_count:,} weights", size, smaller)
     seed = config.strategy.seed
     if given is None:
         start = network.start(start_for(config.network), seed)
@@ -224,7 +229,7 @@ def _with_measured_start(plan: Plan, loss: float | None) -> Plan:
     return plan if loss is None else replace(plan, first=plan.strategy.measured(plan.first, loss))
 
 
-def network_task(config: RunConfig, network: Network, examples: int) -> Task:
+def network_task(config: RunConfig, network: Trainable, examples: int) -> Task:
     """What a configuration searches with such a network on that many examples."""
     loss = losses.create(config.network.loss)
     return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from distsearch.config import RunConfig
 from distsearch.errors import DataError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
-from distsearch.networks.network import Network
+from distsearch.networks.trainable import Trainable
 from distsearch.runs.directory import StoredRun
 from distsearch.storage import fetch, is_stored
 from distsearch.text import as_path
@@ -48,7 +48,7 @@ def run_at(place: str, runs: str) -> StoredRun | None:
     return next((StoredRun(path) for path in places if path.is_dir()), None)
 
 
-def of_network(network: Network, given: Given) -> Array:
+def of_network(network: Trainable, given: Given) -> Array:
     """The given first weights as a network's, (n,). Raises DataError if they are those of another network."""
     if not isinstance(given, Mapping):
         return flat(given, network.weights_count)

@@ -11,9 +11,9 @@ from distsearch.api.functions import GIVEN_AS_ARRAYS
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import network_for
 from distsearch.search.assembly import network_task
-from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.settings import declarations
 
 NODE_PERTURBATION = "node-perturbation"

@@ -49,7 +49,7 @@ class Subject:
 class ModuleExperiments:
     """A stored forward pass of a module as it is, on examples, and how moving nodes changes it."""
 
-    def __init__(self, subject: Subject, examples: Any, losses_of: LossesOf) -> None:
+    def __init__(self, subject: Subject, examples: Any, losses_of: LossesOf, unit: np.float64) -> None:
         self._subject = subject
         self._examples = examples
         self._losses_of = losses_of
@@ -62,6 +62,7 @@ class ModuleExperiments:
         for layer in subject.priced:
             self._firsts.append(self._firsts[-1] + layer.nodes * layer.places)
         self.losses = self._losses(outputs)[0]  # (examples,)
+        self.loss = self.losses.mean(dtype=np.float64) * unit
 
     @exactly
     def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:

@@ -18,7 +18,7 @@ from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
 from distsearch.networks.modules.trial import EXAMPLES, Anatomy, Found, examined
-from distsearch.networks.trainable import Described, LossesOf, Trainable
+from distsearch.networks.trainable import ONE, Described, LossesOf, Trainable
 from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
@@ -160,10 +160,12 @@ class ModuleNetwork(Trainable):
         return outputs
 
     @exactly
-    def experiments(self, weights: Array, inputs: Array, losses_of: LossesOf) -> ModuleExperiments:
+    def experiments(
+        self, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE
+    ) -> ModuleExperiments:
         """The forward pass of the weights, (n,), on inputs, and what moving nodes changes in it."""
         self.load(weights)
-        return ModuleExperiments(self._subject, self.examples(inputs), losses_of)
+        return ModuleExperiments(self._subject, self.examples(inputs), losses_of, unit)
 
     @cached_property
     def _subject(self) -> Subject:
