@@ -17,7 +17,7 @@ from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
-from distsearch.workers.place import OPENING
+from distsearch.workers.place import OPENING, forget_tokens
 
 # The base class of Typer's own errors, which has no public name in any version.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
@@ -31,6 +31,7 @@ class _Ending:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._came:
+            forget_tokens()
             os._exit(INTERRUPTED_EXIT_CODE)
         self._came = True
         raise KeyboardInterrupt
@@ -77,6 +78,7 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # there may be no reader left
             stream.flush()
+    forget_tokens()
     os._exit(code)
 
 

@@ -149,10 +149,31 @@ class NetworkConfig(Settings, frozen=True):
     loss: Annotated[
         str,
         about(
-            "cross-entropy, mean-squared-error, mean-absolute-error or classification-error; auto: cross-entropy for "
-            "classes, mean-squared-error for numbers"
+            "cross-entropy, mean-squared-error, f1, … (all: distsearch guide metrics), or module:function; auto: by "
+            "whether targets are classes"
         ),
     ] = "auto"
+    quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
+    delta: Annotated[float, about("huber: the error from which on it is linear; 1 if not set", above=0)] | None = None
+    beta: (
+        Annotated[float, about("fbeta: how many times as much recall counts as precision; 2 if not set", above=0)]
+        | None
+    ) = None
+    top: (
+        Annotated[int, about("top-k-error: how many classes are named; 5 if not set, if there are more", at_least=1)]
+        | None
+    ) = None
+    positive: (
+        Annotated[str, about("f1, fbeta, average-precision: the class that counts; yes, 1 or the rarer if not set")]
+        | None
+    ) = None
+    costs: (
+        Annotated[
+            str,
+            about("expected-cost: CSV of costs, by true (lines) and predicted class (columns)", path=True),
+        ]
+        | None
+    ) = None
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
         float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
@@ -237,6 +258,10 @@ class OutputConfig(Settings, frozen=True):
             path=True,
         ),
     ] = ""
+    metrics: Annotated[
+        tuple[str, ...],
+        about("metrics to measure beside the loss, such as f1,auc (evaluate --help names all), or module:function"),
+    ] = ()
     track: Annotated[
         tuple[str, ...],
         about(
@@ -297,13 +322,6 @@ def options() -> Iterator[tuple[str, Declared]]:
     for section, group in SECTIONS.items():
         for setting in declarations(group):
             yield section, setting
-
-
-def settings_of_layers(network: NetworkConfig) -> list[str]:
-    """The settings that are given and that only concern networks of layers, not a module."""
-    alike = {"model", "loss", "start"}
-    own = (setting for setting in declarations(NetworkConfig) if setting.name not in alike)
-    return [setting.name for setting in own if getattr(network, setting.name) != setting.default]
 
 
 def from_sections(sections: Mapping[str, Any]) -> RunConfig:

@@ -42,6 +42,7 @@ class Registry(Generic[T]):
         self.what = what
         self.plural = plural
         self.own = dict(own)
+        self._given: dict[str, T] = {}
         self._fits = fits
         self._expected = expected
         self._also_called = dict(also_called or {})
@@ -69,6 +70,13 @@ class Registry(Generic[T]):
     def __contains__(self, name: str) -> bool:
         return name in self.own or name in _offered(self.plural)
 
+    def name_of(self, given: T) -> str:
+        """The name by which something given in Python is found again: here, and wherever it can be imported."""
+        module, attribute = getattr(given, "__module__", ""), getattr(given, "__qualname__", type(given).__name__)
+        name = f"{module}:{attribute}"
+        self._given[name] = self._checked(name, given)
+        return name
+
     def find(self, name: str, also: Iterable[str] = ()) -> T:
         """What a name stands for. Raises SettingError if there is no such thing, or if it is of the wrong kind.
 
@@ -77,6 +85,8 @@ class Registry(Generic[T]):
         name = self.named(name)
         if name in self.own:
             return self.own[name]
+        if name in self._given:
+            return self._given[name]
         if ":" in name:
             return self._checked(name, _import(self.what, name))
         if name in (offered := _offered(self.plural)):

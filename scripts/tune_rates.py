@@ -14,7 +14,8 @@ from rich.table import Table
 from distsearch.config import RunConfig, from_flags
 from distsearch.data.datasets import Dataset
 from distsearch.machine import keep_memory, one_thread
-from distsearch.search.assembly import assemble, read_data
+from distsearch.search.assembly import assemble
+from distsearch.search.data import read_data
 
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 

@@ -1,4 +1,8 @@
-"""The commands of the guide's pages, typed as they stand there."""
+"""The commands and the Python of the README and the guide, run as they stand there.
+
+A page is run from its top to its end, in one folder. A comment above a block, <!-- run by … -->, says what runs it
+instead.
+"""
 
 import json
 import re
@@ -6,23 +10,85 @@ import shlex
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 from programs import ran, succeeded
 
 import distsearch
 
 GUIDE = Path(distsearch.__file__).parent / "guide"
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"(<!-- run by [^>]*-->\n)?```(sh|python)\n(.*?)```", re.DOTALL)
+QUICK = ("--workers", "0", "--rounds", "12")  # the shape of a command is what is tested; what it learns is elsewhere
+BELOW = {
+    "networks",
+    "tracking",
+    "export",
+    "tables",
+    "estimators",
+    "see",
+    "library",
+    "metrics",
+}  # pages with tests of their own
 
 
-def texts(page: str, language: str) -> list[str]:
-    """The blocks of a language on a page."""
-    return re.findall(rf"```{language}\n(.*?)```", (GUIDE / page).read_text(encoding="utf-8"), re.DOTALL)
+def texts(page: Path, language: str) -> list[str]:
+    """The blocks of a page that are run here."""
+    return [
+        text for elsewhere, kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language and not elsewhere
+    ]
 
 
 def blocks(page: str) -> list[list[list[str]]]:
-    """The blocks of commands on a page, each command as its words after `distsearch`."""
-    found = texts(page, "sh")
-    return [[shlex.split(line)[1:] for line in block.splitlines()] for block in found]
+    """The blocks of commands on a page of the guide, each command as its words after `distsearch`."""
+    return [[shlex.split(line)[1:] for line in block.splitlines()] for block in texts(GUIDE / page, "sh")]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands of a page, each as its words."""
+    lines = "".join(texts(page, "sh")).splitlines()
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+PAGES = [ROOT / "README.md", *sorted(page for page in GUIDE.glob("*.md") if page.stem not in BELOW)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the files that the pages speak of."""
+    rows = np.random.default_rng(0).normal(size=(60, 3)).round(3)
+    names = np.where(rows[:, 0] > 0, "yes", "no")
+    table = [",".join([*map(str, row), name]) for row, name in zip(rows.tolist(), names, strict=True)]
+    (tmp_path / "my.csv").write_text("\n".join(["age,height,weight,label", *table]))
+    (tmp_path / "new.csv").write_text("\n".join(["age,height,weight", *(line.rpartition(",")[0] for line in table)]))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+def test_the_commands_of_a_page_run(folder, page):
+    (folder / "mine.py").write_text("\n".join(texts(page, "python")))
+    for words in commands(page):
+        assert words[0] in ("distsearch", "./scripts/distsearch"), f"{page.name}: nobody runs {shlex.join(words)}"
+        arguments = words[1:]
+        if ">" in arguments:
+            *arguments, _, file = arguments
+            (folder / file).write_text(succeeded(*arguments, cwd=folder).stdout)
+            continue
+        succeeded(*arguments, *(QUICK if arguments[0] == "run" else ()), cwd=folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if texts(page, "python")], ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(folder, page):
+    done = ran(program="\n".join(texts(page, "python")), cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_links_of_a_page_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
 def test_runs_are_tracked_as_the_guide_says(tmp_path):
@@ -37,7 +103,7 @@ def test_models_are_exported_as_the_guide_says(tmp_path):
     [commands] = blocks("export.md")
     for words in commands:
         succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
-    [program] = re.findall(r"```python\n(.*?)```", (GUIDE / "export.md").read_text(encoding="utf-8"), re.DOTALL)
+    [program] = texts(GUIDE / "export.md", "python")
     done = ran(program=program, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.split("\n")[0].startswith("['setosa' 'virginica'] [[")
@@ -74,6 +140,26 @@ CUSTOMERS = "customer,age,city,since,notes,left\n" + "".join(
 )
 
 
+def test_metrics_are_trained_on_as_the_guide_says(tmp_path):
+    page = GUIDE / "metrics.md"
+    (tmp_path / "costs.csv").write_text(re.findall(r"```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL)[0])
+    rows = [f"{number / 100},{number / 100 + number % 10}\n" for number in range(200)]
+    (tmp_path / "prices.csv").write_text("age,price\n" + "".join(rows))
+    for words in chain(*blocks("metrics.md")):
+        succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
+    results = {
+        run.name: json.loads(succeeded("show", run.name, "--json", cwd=tmp_path).stdout)["result"]
+        for run in (tmp_path / "runs").iterdir()
+    }
+    assert results["f1"]["metrics"]["test-f1"] > 0.9
+    assert results["auc"]["loss"] < 0.02
+    assert results["costs"]["loss"] < results["costs"]["baseline"] / 2
+    assert 0.8 < results["high"]["metrics"]["share-below"] < 1
+    assert results["huber"]["loss"] < results["huber"]["baseline"]
+    done = ran(program="\n".join(texts(page, "python")), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_a_table_of_one_s_own_goes_the_way_the_guide_says(tmp_path):
     (tmp_path / "customers.csv").write_text(CUSTOMERS)
@@ -95,7 +181,7 @@ def test_estimators_do_what_the_guide_says(tmp_path, ray_with_three_cpus):
     for words in chain(*blocks("estimators.md")):
         succeeded(*words, "--workers", "0", cwd=tmp_path)
     names: dict[str, object] = {}
-    for program in texts("estimators.md", "python"):
+    for program in texts(GUIDE / "estimators.md", "python"):
         exec(program, names)  # noqa: S102  (our own page)
     assert names["classifier"].score(names["X_test"], names["y_test"]) > 0.95
     assert names["steps"].score(names["X_test"], names["y_test"]) > 0.9
@@ -129,8 +215,7 @@ def test_every_command_of_the_page_on_pictures_does_what_it_says(tmp_path):
 
 @pytest.mark.slow
 def test_the_page_on_python_runs_from_top_to_bottom(tmp_path):
-    text = (GUIDE / "library.md").read_text(encoding="utf-8")
-    program = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    program = "\n".join(texts(GUIDE / "library.md", "python"))
     claims = (
         "assert (again.summary.rounds, verdict.identical) == (100, True)\n"
         "assert better.loss <= result.loss\n"

@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "memory", "randomness", "registry"},
         {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
     ),
-    "objectives": (SCORED | {"config", "machine"}, {"numpy"}),
+    "objectives": (SCORED | {"config", "machine"}, {"msgspec", "numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),

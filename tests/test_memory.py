@@ -17,7 +17,8 @@ from distsearch import memory
 from distsearch.config import from_flags
 from distsearch.errors import DataError, SettingError, TooLargeError, UserError
 from distsearch.search import comparison
-from distsearch.search.assembly import assemble, read_data
+from distsearch.search.assembly import assemble
+from distsearch.search.data import read_data
 
 LITTLE = 2_000_000  # bytes
 

@@ -1,9 +1,11 @@
 """SIGINT and SIGTERM to a real program, in mid-run: it ends, and what it leaves goes on to the same bytes."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,10 +21,13 @@ SETTINGS = ("--data", "digits", "--layers", "16", "--population", "64", "--verbo
 ENDLESS = ("--rounds", "1000000000")
 
 
-def program(folder: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def program(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> AbstractContextManager[subprocess.Popen[str]]:
     return running(
         [sys.executable, "-m", "distsearch", *arguments],
         cwd=folder,
+        env={**os.environ, **(variables or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -98,6 +103,18 @@ def test_a_signal_does_not_wait_for_the_round_in_hand(tmp_path, number, workers)
         assert process.wait(PATIENCE) != 0
         assert ("KeyboardInterrupt" in told) == (number == signal.SIGINT)
         awaited("all of its processes to end", lambda: not alive(family))
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, signals):
+    """The workers of a search left to itself are being started when it ends."""
+    slow = ("--data", "digits", "--layers", "512", "--population", "256", *ENDLESS)
+    with program(tmp_path, "run", "--runs", "kept", *slow, variables={"TMPDIR": str(tmp_path)}) as process:
+        awaited("a token", lambda: list(tmp_path.glob("distsearch-ray-*/token")))
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+        ended(process, 130)
+    assert not list(tmp_path.glob("distsearch-ray-*"))
 
 
 def test_a_storm_of_signals_ends_the_program_as_two_do(tmp_path):

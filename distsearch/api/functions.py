@@ -1,5 +1,6 @@
 """What `distsearch.search` and `distsearch.minimize` do."""
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +21,10 @@ from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY
+from distsearch.objectives import losses
 from distsearch.search import session
-from distsearch.search.assembly import Assembly, assemble, assemble_function, data_of
+from distsearch.search.assembly import Assembly, assemble, assemble_function
+from distsearch.search.data import data_of
 from distsearch.search.first_weights import GIVEN, Given, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
@@ -51,7 +54,7 @@ def search(
     idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     _refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
-    settings, start = _with_start(settings)
+    settings, start = _with_start(_with_names(settings, y))
     with passed_on() as interrupts, speaking_python():
         named = {} if model is None else {"model": sources.name_of(model)}
         config = _config({**settings, **named, "class_weight": class_weight_words(class_weight)})
@@ -139,6 +142,21 @@ def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts
         output = structs.replace(assembly.config.output, directory=folder)
         here = structs.replace(assembly.config, output=output)
         return session.run(assembly.configured(here), observers, interrupts)
+
+
+def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
+    """The settings with a function given as the loss by its name, and costs given as numbers as text."""
+    found, loss, costs = dict(settings), settings.get("loss"), settings.get("costs")
+    if callable(loss):
+        targets = np.asarray(y)
+        if not hasattr(loss, "numbers") and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
+            raise SettingError(
+                "loss: y holds numbers that are no classes: set numbers = True on your function, and it is given them"
+            )
+        found["loss"] = losses.LOSSES.name_of(loss)
+    if costs is not None and not isinstance(costs, str | os.PathLike):
+        found["costs"] = json.dumps(costs.tolist() if isinstance(costs, np.ndarray) else costs, default=str)
+    return found
 
 
 def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:

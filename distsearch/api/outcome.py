@@ -14,6 +14,7 @@ from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import FAILED
 from distsearch.search.loop import Found, Spent, result_of
 from distsearch.search.observers import History, Observer
+from distsearch.search.provenance import provenance
 from distsearch.strategies.base import State
 
 Begin = Callable[[list[Observer], Interrupts], Found]
@@ -51,4 +52,5 @@ def _result(assembly: Assembly, state: State, summary: Result, history: list[Rou
     if assembly.plan.network is None:
         return FunctionResult(weights, history, summary, center=state.center)
     model = Model(assembly.config.network, Schema.from_json(assembly.schema), weights, assembly.plan.network)
-    return SearchResult(weights, history, summary, model)
+    origin = provenance(assembly.config, assembly.fingerprint, summary)
+    return SearchResult(weights, history, summary, model, origin)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from distsearch import __version__, config, toml
 from distsearch.cli import cluster, pictures, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.completion import RUNS_VARIABLE
+from distsearch.cli.guide import guide
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.models import evaluate, export, predict
@@ -40,8 +42,13 @@ if TYPE_CHECKING:
     from distsearch.cli.progress import Picture
     from distsearch.search.assembly import Assembly
     from distsearch.search.loop import Found
+    from distsearch.search.observers import Observer
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
+ChapterOption = Annotated[
+    bool, typer.Option("--chapter", help="The chapter's own search: its data and network, one step at a time.")
+]
+StoryOption = Annotated[bool, typer.Option("--story", help="Tell each step that is accepted, or reverted.")]
 LiveOption = Annotated[bool, typer.Option("--live", help="Draw the boundary, or the loss, while it learns.")]
 ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -79,6 +86,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.command("compare")(with_options(compare, strategies, own, without=("strategy",), every=every))
     app.command("strategies")(list_strategies)
     app.command("config")(with_options(print_config, strategies, own, every=every))
+    app.command("guide")(guide)
     app.command("submit", context_settings={"allow_interspersed_args": False})(cluster.submit)
     app.command("jobs")(cluster.list_jobs)
     app.command("logs")(cluster.logs)
@@ -105,6 +113,8 @@ def _root(
 def run(
     *,
     config_file: ConfigOption = None,
+    chapter: ChapterOption = False,
+    story: StoryOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
     live: LiveOption = False,
@@ -116,19 +126,20 @@ def run(
     flags: dict[str, Any],
 ) -> None:
     """Search for a network's weights; without options, for the built-in example."""
-    from functools import partial
-
+    from distsearch.cli.story import narrators, of_chapter
     from distsearch.search import session
-    from distsearch.search.assembly import assemble, read_data
+    from distsearch.search.assembly import assemble
+    from distsearch.search.data import read_data
 
-    settings = _settings(config_file, flags)
+    settings = _settings(config_file, of_chapter(flags) if chapter else flags)
     if folds is not None:
         _cross_validate(settings, folds, json)
         return
     dataset = read_data(settings) if live else None
     assembly = assemble(settings, dataset)
     picture = pictures.live(assembly, dataset) if dataset is not None else None
-    _search(assembly, partial(session.run, assembly), verbose, json, quiet, picture)
+    told = partial(narrators, assembly, chapter, story)
+    _search(assembly, partial(session.run, assembly), verbose, json, quiet, picture, told)
 
 
 def resume(
@@ -194,8 +205,9 @@ def _search(
     json: bool,
     quiet: bool,
     picture: "Picture | None" = None,
+    told: "Callable[[Callable[[str], None]], list[Observer]]" = lambda say: [],
 ) -> None:
-    """Run an assembled search, showing its progress and its result."""
+    """Run an assembled search, showing its progress and its result; `told` makes observers that print lines."""
     from distsearch.cli.progress import Reporter
     from distsearch.cli.tables import result_table, settings_line
     from distsearch.search.interrupts import Interrupts
@@ -207,7 +219,7 @@ def _search(
     console.print(settings_line(settings), f"({assembly.task.weights_count:,} weights)", soft_wrap=True)
     shown = nullcontext(Observer()) if quiet else Reporter(console, settings, verbose, measure, picture)
     with Interrupts() as interrupts, shown as observer:
-        result, _, path = search([observer], interrupts)
+        result, _, path = search([observer, *told(partial(console.print, soft_wrap=True))], interrupts)
     console.print(result_table(result))
     places = [str(path), *filter(None, [settings.output.storage])]
     console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
@@ -243,4 +255,19 @@ def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
         flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
     from distsearch.search.naming import in_our_words
 
-    return in_our_words(config.from_flags(flags, toml.read_toml(file) if file else None))
+    return in_our_words(config.from_flags(flags, _own_to_strategy(file, flags) if file else None))
+
+
+def _own_to_strategy(file: Path, flags: dict[str, Any]) -> dict[str, Any]:
+    """A file's sections, without the settings of its strategy that the one among the flags does not have."""
+    from distsearch import strategies
+    from distsearch.settings import declarations
+
+    sections = toml.read_toml(file)
+    name, settings = flags.get("strategy"), sections.get("settings")
+    if name in (None, strategies.AUTO) or not isinstance(settings, dict):
+        return sections
+    known = {setting.name for setting in declarations(strategies.find(name).Settings)}
+    if others := [setting for setting in settings if setting not in known]:
+        say(f"left out of {file}, as {name} has no such settings: {', '.join(others)}")
+    return {**sections, "settings": {key: value for key, value in settings.items() if key in known}}

@@ -69,7 +69,8 @@ def compare(
     Without --rounds, --seconds or --patience, each search takes at most 10 seconds.
     """
     from distsearch.cli.tables import comparison_table
-    from distsearch.search import assembly, comparison
+    from distsearch.search import comparison
+    from distsearch.search.data import read_data
 
     if output is not None:
         check_output(output)
@@ -78,7 +79,7 @@ def compare(
     if report is not None:
         check_suffix("--report", report, ".html", ".htm")
     given = config.from_flags(flags, toml.read_toml(config_file) if config_file else None)
-    dataset = assembly.read_data(given)
+    dataset = read_data(given)
     names = comparison.chosen(given, filter(None, strategies.split(",")), dataset)
     configs = comparison.planned(given, names, seeds)
     keep = "runs" in flags or "name" in flags

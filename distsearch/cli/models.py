@@ -31,28 +31,43 @@ def evaluate(
     metrics: Annotated[
         str,
         typer.Option(
-            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, "
-            "mean-absolute-error, root-mean-squared-error, r2, or module:function of true and predicted values.",
+            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, f1-macro, "
+            "precision, recall, auc, average-precision, matthews-correlation, calibration-error, r2, "
+            "mean-absolute-error, "
+            "median-absolute-error, root-mean-squared-error, share-below, or module:function of true and predicted "
+            "values.",
             metavar="A,B,C",
         ),
     ] = "",
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Confusions, precision and recall by class, calibration, quantiles of errors."),
+    ] = False,
     runs: RunsOption = "runs",
     json: JsonOption = False,
 ) -> None:
     """Measure a run's best weights."""
-    from distsearch.cli.tables import scores_table
+    from distsearch.cli.tables import report_tables, scores_table
+    from distsearch.objectives.metrics import DEFAULTS
+    from distsearch.reports.judgement import report as judged
     from distsearch.search.resumption import stored_model
 
     stored = stored_run(run, runs)
     model = stored_model(stored)
     data = expanded(data)
     parts = _labelled(stored, model, data, target, reader) if data else _own(stored)
-    names = [name for name in metrics.split(",") if name]
+    names = [name for name in metrics.split(",") if name] or list(DEFAULTS[model.labels is not None] if report else ())
     scores = {part: model.scores(examples, names) for part, examples in parts.items()}
+    reports = {part: judged(model.outcome(examples)) for part, examples in parts.items()} if report else {}
     if json:
-        print_json({name: each.document() for name, each in scores.items()})
+        documents = {name: each.document() for name, each in scores.items()}
+        for name, judgement in reports.items():
+            documents[name]["report"] = judgement.document()
+        print_json(documents)
     else:
         print_parts(scores_table(scores))
+        for name, judgement in reports.items():
+            print_parts("", f"on {name}:", *report_tables(judgement))
 
 
 def predict(

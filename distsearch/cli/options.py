@@ -79,14 +79,15 @@ def with_options(
     """Wrap a command with an option for every setting except those in `without`.
 
     The settings given are passed to it as the mapping `flags`. With `strategies`, the options include the strategies'
-    own settings, also those of a user's own strategy; reading them imports NumPy. The help shows the essential ones, or
-    every one.
+    own settings, also those of a user's own strategy; reading them imports NumPy. The help shows the essential ones and
+    those of the user's own, or every one.
     """
     parameters = [each for each in inspect.signature(command).parameters.values() if each.name != "flags"]
     settings = [
         (setting, panel) for setting, panel in _settings(strategies, own_strategy) if setting.flag not in without
     ]
-    options = [_option(setting, panel, every) for setting, panel in settings]
+    own = _names_of(own_strategy) if strategies else set()
+    options = [_option(setting, panel, every or setting.name in own) for setting, panel in settings]
     options.append(_help_all(len(settings)))
     names = {each.name for each in parameters}
 
@@ -103,7 +104,7 @@ def with_options(
 def spelt_out(arguments: Sequence[str]) -> list[str]:
     """The arguments with a value after every --scale, which may stand alone for `--scale yes`."""
     found = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         alone = word == "--scale" and following[:1] in ("", "-")
         found.append("--scale=yes" if alone else "--scale=no" if word == "--no-scale" else word)
     return found
@@ -134,6 +135,13 @@ def _settings(strategies: bool, own: str = "") -> Iterator[tuple[Declared, str]]
         if setting.flag == "strategy" and strategies:
             for of_strategies in _of_strategies(own):
                 yield of_strategies, PANELS["strategy"]
+
+
+def _names_of(own: str) -> set[str]:
+    """The names of the settings of a user's own strategy; none for ours."""
+    from distsearch.strategies import STRATEGIES
+
+    return {setting.name for setting in declarations(STRATEGIES.find(own).Settings)} if ":" in own else set()
 
 
 def _of_strategies(own: str) -> Iterator[Declared]:

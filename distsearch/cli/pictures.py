@@ -112,7 +112,7 @@ def live(assembly: "Assembly", dataset: "Dataset") -> "Picture":
 
     config, schema = assembly.config, Schema.from_json(assembly.schema)
     terminal = _terminal(stderr=True)
-    if len(schema.features) != 2:
+    if len(schema.inputs) != 2:
         imported("plotext")
         return _live_loss(terminal)
     model = Model(config.network, schema, assembly.plan.first.center)

@@ -6,6 +6,7 @@ from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from distsearch.cli.lists import duration
 from distsearch.config import RunConfig
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
     from distsearch.jobs.cluster import Job
     from distsearch.networks.trainable import Described
+    from distsearch.reports.judgement import Report
     from distsearch.search.comparison import Contestant, Line, Spread
     from distsearch.search.differences import Pairs
     from distsearch.search.verification import Verdict
@@ -38,6 +40,11 @@ def result_table(result: Result) -> Table:
     if result.test_loss is not None:
         accuracy = "" if result.test_accuracy is None else f", accuracy {result.test_accuracy:.2%}"
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
+    if result.baseline is not None:
+        where = "" if result.test_loss is None else ", on the test examples"
+        table.add_row("baseline", f"{result.baseline:.6g}", f"the best loss with the same prediction for all{where}")
+    for name, value in (result.metrics or {}).items():
+        table.add_row(name, f"{value:.6g}", "")
     cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"
     table.add_row("passes", _passes(result.passes), cost)
     if result.non_finite:
@@ -64,13 +71,16 @@ def folds_table(results: Sequence[Result]) -> Table:
 def history_table(rows: Sequence[RoundRecord]) -> Table:
     """The history: at most ROWS of its rounds, denser at the beginning, where most happens."""
     table = Table(box=None, pad_edge=False)
-    for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test"):
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics or ()))
+    for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test", *metrics):
         table.add_column(name, justify="right")
     accuracy = test = None
+    latest: dict[str, float] = {}
     picked = _picked(len(rows))
     for number, row in enumerate(rows):
         accuracy = row.accuracy if row.accuracy is not None else accuracy
         test = row.test_accuracy if row.test_accuracy is not None else test
+        latest = row.metrics or latest
         if number in picked:
             table.add_row(
                 f"{row.round:,}",
@@ -81,6 +91,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
                 f"{row.sigma:.3g}",
                 _percent(accuracy),
                 _percent(test),
+                *(f"{latest[name]:.4g}" if name in latest else "" for name in metrics),
             )
     return table
 
@@ -180,6 +191,42 @@ def scores_table(scores: dict[str, Scores]) -> Table:
     for name, each in scores.items():
         values = (f"{value:.6g}" for value in each.metrics.values())
         table.add_row(name, f"{each.examples:,}", f"{each.loss:.9g}", _percent(each.accuracy), *values)
+    return table
+
+
+def report_tables(report: "Report") -> "list[Table | str]":
+    """A model at length: confusions, classes, how sure it is, its errors."""
+    parts: list[Table | str] = []
+    if report.confusion:
+        table = Table(box=None, pad_edge=False, title="true class by predicted class", title_justify="left")
+        for name in ("", *(row.label for row in report.classes)):
+            table.add_column(Text(name), justify="right")
+        for row, counts in zip(report.classes, report.confusion, strict=True):
+            table.add_row(Text(row.label), *(f"{count:,}" for count in counts))
+        parts += ["", table]
+    if report.classes:
+        table = _right_aligned("class", "examples", "precision", "recall", "f1")
+        for row in report.classes:
+            shares = (f"{share:.3f}" for share in (row.precision, row.recall, row.f1))
+            table.add_row(Text(row.label), f"{row.examples:,}", *shares)
+        parts += ["", table]
+    if report.calibration:
+        table = _right_aligned("sure of", "examples", "right")
+        for count, sure, right in report.calibration:
+            table.add_row(f"{sure:.1%}", f"{count:,}", f"{right:.1%}")
+        parts += ["", table]
+    if report.residuals:
+        table = _right_aligned("quantile", "predicted − true")
+        for quantile, error in report.residuals:
+            table.add_row(f"{quantile:.0%}", f"{error:.6g}")
+        parts += ["", table]
+    return parts
+
+
+def _right_aligned(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right")
     return table
 
 

@@ -1,8 +1,9 @@
 """What is searched, and what maps candidates to losses: the one contract of strategies, workers and objectives."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from distsearch.networks.trainable import Experiments
 Array = NDArray[np.float32]
 
 FLOAT_BITS = 32
-Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Traits:
     """Whether the network has activations that jump."""
     bits: int = FLOAT_BITS
     """The fewest bits that weights are rounded to before they are used."""
+    whole: bool = False
+    """Whether the loss is no mean over examples, but a function of all of them together."""
+    by_example: bool = True
+    """Whether what a change of one example does to the loss can be told."""
 
     @property
     def ties(self) -> bool:
@@ -52,6 +56,8 @@ class Task:
     rounds: int | None = None
     """How many rounds there are to be, if that is known."""
     traits: Traits = Traits()
+    rarest: float = 1.0
+    """The share of the examples that are of the rarest class; 1 without classes."""
 
     @property
     def products(self) -> int:
@@ -78,11 +84,24 @@ class Measurement(NamedTuple):
     test_accuracy: float | None
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    metrics: dict[str, float] | None = None
+    """Those that were asked for by their names, and on test examples as test-…"""
 
     @property
     def choosing(self) -> float | None:
         """The loss by which the best weights are chosen: on the validation examples if there are any."""
         return self.loss if self.validation_loss is None else self.validation_loss
+
+
+class Sums(NamedTuple):
+    """What measured weights come to on a part of the examples."""
+
+    correct: float
+    """Examples whose class is predicted."""
+    loss: NDArray[Any]
+    """What the loss needs of the part, (1,) or (1, numbers)."""
+    outputs: Array | None = None
+    """(outputs, examples), if there are metrics that need them."""
 
 
 class Nodes(Protocol):
@@ -115,17 +134,21 @@ class Objective(ABC):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""
 
-    def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and correct predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
-        return np.zeros((hi - lo, 2))
+    def sums(self, weights: Array, lo: int, hi: int) -> list[Sums]:
+        """What the weights, (n,), come to on the parts lo to hi of the examples."""
+        return []
 
-    def measurement(self, sums: Sums) -> Measurement:
-        """The measurement that the sums over all parts, (parts, 2), add up to."""
+    def measurement(self, sums: Sequence[Sums]) -> Measurement:
+        """The measurement that all parts add up to."""
         return Measurement(None, None, None, None)
 
     def measure(self, weights: Array) -> Measurement:
         """Loss and accuracy of the weights, (n,), on all examples of each part, where there is such a thing."""
         return self.measurement(self.sums(weights, 0, self.parts))
+
+    def baseline(self) -> float | None:
+        """The loss of the best prediction that is the same for every example, on the test examples if there are any."""
+        return None
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as the tensors that are stored."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Dense, Shared
-from distsearch.config import NetworkConfig, settings_of_layers
+from distsearch.config import NetworkConfig
 from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
 from distsearch.data.scaling import unscaled_targets
@@ -23,9 +23,17 @@ from distsearch.networks.spikes import Spikes
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
+from distsearch.objectives.judging import positive_number
+from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
+
+OF_LAYERS = (
+    *("layers", "activation", "levels", "precision"),
+    *("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout"),
+)
+"""The settings that concern networks of layers alone, not modules."""
 
 CHUNK = 4096  # examples
 CHUNK_BYTES = 128 * 1024 * 1024  # of a chunk's activations: fewer examples of images
@@ -57,8 +65,9 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
 
 
 def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
-    for name in settings_of_layers(config):
-        raise SettingError(f"network.{name}: would do nothing, for the model brings its own layers: leave it out")
+    for name in OF_LAYERS:
+        if getattr(config, name) != getattr(NetworkConfig(), name):
+            raise SettingError(f"network.{name}: would do nothing, for the model brings its own layers: leave it out")
     source = sources.find(config.model) if given is None else given
     from distsearch.networks.modules.network import ModuleNetwork  # imports torch
 
@@ -96,7 +105,7 @@ class Model:
         self.schema = schema
         self.weights = weights
         self._network = network or network_for(config, schema)
-        self._loss = losses.create(config.loss)
+        self._loss = losses.recalled(config, schema.classes, schema.outputs)
 
     @classmethod
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
@@ -123,7 +132,7 @@ class Model:
     @property
     def gives_probabilities(self) -> bool:
         """Whether its outputs are logarithms of probabilities, as cross-entropy trains them to be."""
-        return isinstance(self._loss, losses.CrossEntropy)
+        return self._loss.probable
 
     @property
     def tensors(self) -> dict[str, Array]:
@@ -151,10 +160,16 @@ class Model:
         if not (names := list(names)):
             return {}
         labels = self.labels
-        predicted = self.predict(examples.features)
-        truth = unscaled_targets(examples.targets, self.schema) if labels is None else labels[examples.targets]
-        truth = truth.reshape(predicted.shape)
-        return {name: metrics.measure(name, truth, predicted, classes=labels is not None) for name in names}
+        metrics.check(names, classes=labels is not None)
+        return metrics.measured(names, self.outcome(examples))
+
+    def outcome(self, examples: Examples) -> Outcome:
+        """What it makes of labelled examples, for metrics."""
+        outputs, positive = self.outputs(examples.features), positive_number(self.config, self.schema)
+        labels = self.labels
+        if labels is not None:
+            return Outcome.of_classes(examples.targets, outputs, labels, positive, self.gives_probabilities)
+        return Outcome(unscaled_targets(examples.targets, self.schema), outputs, self.numbers(outputs))
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
@@ -178,7 +193,7 @@ class Model:
 
     def numbers(self, outputs: Array) -> NDArray[Any]:
         """What a regression's outputs, (examples, outputs), are in the targets' own units."""
-        return unscaled_targets(outputs, self.schema)
+        return unscaled_targets(self._loss.predictions(outputs), self.schema)
 
     def probabilities(self, outputs: Array) -> Array | None:
         """The softmax of outputs, (examples, outputs); None unless it was trained by cross-entropy."""

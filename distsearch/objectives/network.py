@@ -4,7 +4,8 @@ The round's examples are worked through in chunks, and candidates are evaluated 
 tile on a chunk stay in the processor's cache. Both sizes follow from the network and the batch alone.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,27 +17,31 @@ from distsearch.networks.quiet import quietly
 from distsearch.networks.trainable import Experiments, Trainable
 from distsearch.objectives import losses
 from distsearch.objectives.base import FLOAT_BITS, Array, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.baseline import baseline
 from distsearch.objectives.batches import Batches, Columns
-from distsearch.objectives.losses import Loss
+from distsearch.objectives.losses.base import Each, Loss
 
 SMALLEST_CHUNK = 512  # columns of a product; with fewer, it does not reach its speed
 SMALLEST_OF_IMAGES = 16  # examples, each of which has many columns in a convolution
 LARGEST_TILE = 64  # candidates
 
+Judge = Callable[[Array, Array], dict[str, float]]
+"""Metrics by their names, from targets and outputs of all examples, (outputs, examples)."""
+
 
 def task_of(network: Trainable, loss: Loss, examples: int, batch: int, rounds: int | None = None) -> Task:
     """The search for a network's weights, scored per round on `batch` of the examples."""
     bits = min((matrix.precision.bits for matrix in network.matrices), default=FLOAT_BITS)
-    traits = Traits(loss.flat, loss.numbers, network.jumps, bits=bits)
+    traits = Traits(loss.flat, loss.numbers, network.jumps, bits=bits, whole=loss.whole, by_example=loss.by_example)
     return Task(network.weights_count, network.blocks, network.node_layers, examples, batch, rounds, traits)
 
 
 class NetworkObjective(Objective):
-    """The mean loss of a network over the training examples, or over the round's minibatch of them.
+    """The loss of a network on the training examples, or on the round's minibatch of them.
 
-    Where examples are weighted, losses are means of weight × loss: as weights have a mean of 1 over the training
-    examples, that is Σ weight × loss / Σ weight over all of them, which minibatches estimate without bias. The share
-    of correct predictions does not know weights.
+    Where examples are weighted, means are of weight × loss: as weights have a mean of 1 over the training examples,
+    that is Σ weight × loss / Σ weight over all of them, which minibatches estimate without bias. The share of correct
+    predictions does not know weights.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class NetworkObjective(Objective):
         classes: bool = False,
         unit: float = 1.0,
         validation: Columns | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.network = network
         self.loss = loss
@@ -55,6 +61,7 @@ class NetworkObjective(Objective):
         self.classes = classes
         self.unit = np.float64(unit)  # of the loss, where targets are standardised
         self.nodes = self
+        self._judge = judge
         sets = {"train": batches.train, "test": test, "validation": validation}
         self._sets = {name: columns for name, columns in sets.items() if columns is not None}
         self.nbytes = sum(columns.nbytes for columns in self._sets.values())
@@ -66,10 +73,20 @@ class NetworkObjective(Objective):
         everything = self._sets.values()
         self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
         self.parts = len(self._pieces)
+        self._derived: tuple[Array, int, Each] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_derived": None}
 
     @classmethod
     def of(
-        cls, dataset: Dataset, network: Trainable, loss: Loss, batch: int | None = None, seed: int = 0
+        cls,
+        dataset: Dataset,
+        network: Trainable,
+        loss: Loss,
+        batch: int | None = None,
+        seed: int = 0,
+        judge: Judge | None = None,
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
         train = Columns.of(dataset.train, dataset.schema)
@@ -77,55 +94,85 @@ class NetworkObjective(Objective):
         test = Columns.of(dataset.test, schema) if dataset.test else None
         validation = Columns.of(dataset.validation, schema) if dataset.validation else None
         unit, classes = schema.loss_unit(loss.degree), schema.classes is not None
-        return cls(network, loss, Batches(train, batch, seed), test, classes, unit, validation)
+        return cls(network, loss, Batches(train, batch, seed), test, classes, unit, validation, judge)
 
     @quietly
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
-        """The mean loss of each candidate over the round's examples, (candidates,)."""
+        """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
-        count, tiling = len(examples), self.tiling if self.one_by_one else candidates.tiling(self.tiling)
-        size = tiling.examples
-        sums: NDArray[Any] = self._sums(candidates, examples, 0, size)
-        for start in range(size, count, size):
-            sums = np.add(sums, self._sums(candidates, examples, start, size), dtype=np.float64)
-        return sums / np.float64(count) * self.unit
-
-    def _sums(self, candidates: Candidates, examples: Columns, start: int, size: int) -> Array:
-        """The sum of each candidate's losses over `size` of the examples from `start` on, (candidates,)."""
-        inputs, targets, weights = examples.chunk(start, size)
-        return self.loss.sums(self.network.forward(candidates, inputs), targets, weights)
+        size = (self.tiling if self.one_by_one else candidates.tiling(self.tiling)).examples
+        parts = [
+            self.loss.part(self.network.forward(candidates, inputs), targets, weights)
+            for inputs, targets, weights in (examples.chunk(start, size) for start in range(0, len(examples), size))
+        ]
+        return self.loss.joined(parts, examples.targets) * self.unit
 
     @quietly
     def experiments(self, weights: Array, round_number: int, examples: slice) -> Experiments:
         """The forward pass of the weights, (n,), on some of the round's examples, and what moving nodes changes."""
         some = self.batches.some(round_number, examples)
+        each = self._surrogate(weights, round_number) if self.loss.whole else self.loss.weighted
 
         def losses_of(outputs: Array) -> Array:
-            return self.loss.weighted(outputs, some.targets, some.weights)
+            return each(outputs, some.targets, some.weights)
 
         return self.network.experiments(weights, some.inputs, losses_of, self.unit)
 
+    def _surrogate(self, weights: Array, round_number: int) -> Each:
+        """The loss of each example by itself, given the outputs for the weights on all of the round's examples.
+
+        It is derived once for all units of a round that are computed here.
+        """
+        latest = self._derived
+        if latest is None or latest[0] is not weights or latest[1] != round_number:
+            examples, candidate = self.batches.of(round_number), Dense(weights[np.newaxis])
+            outputs = [
+                self.network.forward(candidate, examples.chunk(start, self.tiling.examples).inputs).copy()
+                for start in range(0, len(examples), self.tiling.examples)
+            ]
+            whole = np.concatenate(outputs, axis=2)
+            latest = self._derived = (
+                weights,
+                round_number,
+                self.loss.surrogate(whole, examples.targets, examples.weights),
+            )
+        return latest[2]
+
     @quietly
-    def sums(self, weights: Array, lo: int, hi: int) -> Sums:
-        """The sums of losses and correct predictions of the weights, (n,), over the parts lo to hi, (hi - lo, 2)."""
-        candidate, sums = Dense(weights[np.newaxis]), np.zeros((hi - lo, 2))
-        for row, (columns, start, size) in zip(sums, self._pieces[lo:hi], strict=True):
+    def sums(self, weights: Array, lo: int, hi: int) -> list[Sums]:
+        """What the weights, (n,), come to on the parts lo to hi of the examples, for `measurement`, part by part."""
+        candidate, sums = Dense(weights[np.newaxis]), []
+        for columns, start, size in self._pieces[lo:hi]:
             inputs, targets, counts = columns.chunk(start, size)
             outputs = self.network.forward(candidate, inputs)
-            if self.classes:
-                row[1] = losses.correct(outputs, targets)[0]
-            row[0] = self.loss.sums(outputs, targets, counts)[0]
+            correct = float(losses.correct(outputs, targets)[0]) if self.classes else 0.0
+            kept = outputs[0].copy() if self._judge else None
+            sums.append(Sums(correct, self.loss.part(outputs, targets, counts), kept))
         return sums
 
-    def measurement(self, sums: Sums) -> Measurement:
-        """The measurement that the sums over all parts, (parts, 2), add up to; its loss is a candidate's to the bit."""
+    def measurement(self, sums: Sequence[Sums]) -> Measurement:
+        """The measurement that all parts add up to; its loss is a candidate's to the bit."""
         found: dict[str, tuple[float | None, float | None]] = {}
+        judged: dict[str, float] = {}
         for name, columns in self._sets.items():
             rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
-            loss, correct = sum(rows, np.zeros(2)) / len(columns)
-            found[name] = float(loss * self.unit), float(correct) if self.classes else None
+            correct = sum(row.correct for row in rows) / len(columns)
+            loss = self.loss.joined([row.loss for row in rows], columns.targets)[0] * self.unit
+            found[name] = float(loss), correct if self.classes else None
+            if self._judge:
+                outputs = np.concatenate([row.outputs for row in rows if row.outputs is not None], axis=1)
+                prefix = "" if name == "train" else f"{name}-"
+                judged |= {f"{prefix}{each}": value for each, value in self._judge(columns.targets, outputs).items()}
         nothing = None, None
-        return Measurement(*found["train"], *found.get("test", nothing), *found.get("validation", nothing))
+        others = *found.get("test", nothing), *found.get("validation", nothing)
+        return Measurement(*found["train"], *others, judged or None)
+
+    @quietly
+    def baseline(self) -> float | None:
+        """The loss of the best prediction that is the same for every example, on the test examples if there are any."""
+        train = self.batches.train
+        found = baseline(self.loss, train, self._sets.get("test", train)) * float(self.unit)
+        return found if isfinite(found) else None
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The weights, (n,), as each layer's tensors."""

@@ -23,7 +23,7 @@ def boundary(subjects: Sequence[Subject], features: Sequence[str] = ()) -> Bound
     With more features it is a slice: the others are at their mean. With a single one, what is made of it.
     """
     subject = single(subjects, "boundary")
-    if len(subject.model.schema.features) == 1:
+    if len(subject.model.schema.inputs) == 1:
         return response(subject)
     dataset = subject.dataset
     pair = chosen(subject, features)
@@ -32,7 +32,7 @@ def boundary(subjects: Sequence[Subject], features: Sequence[str] = ()) -> Bound
 
 def chosen(subject: Subject, features: Sequence[str]) -> tuple[int, int]:
     """The numbers of two features. RunError if there are not two of these names."""
-    names = subject.model.schema.features
+    names = subject.model.schema.inputs
     if not features:
         return 0, 1
     if len(features) != 2 or features[0] == features[1]:
@@ -59,8 +59,8 @@ class Plane:
         self._grid[:, pair[1]] = np.repeat(up, size[0])
         self._shape = size[1], size[0]
         self._x, self._y = unscaled(model, pair[0], across), unscaled(model, pair[1], up)
-        self._labels = schema.features[pair[0]], schema.features[pair[1]]
-        others = len(schema.features) - 2
+        self._labels = schema.inputs[pair[0]], schema.inputs[pair[1]]
+        others = len(schema.inputs) - 2
         at = "the other feature is" if others == 1 else f"the other {others:,} features are"
         self._note = f"A slice: {at} at the mean. --features A,B takes two others." if others else ""
         self._picked = thinned(len(features), MOST_POINTS)
@@ -69,12 +69,14 @@ class Plane:
 
     def seen(self, model: Model, title: str) -> Boundary:
         """What a model makes of the plane."""
-        outputs = model.outputs(self._grid).astype(np.float64)
+        outputs = model.outputs(self._grid)
         targets = self._examples.targets[self._picked]
         if model.labels is None:
-            values, certainty, targets = outputs[:, 0], np.ones(len(outputs)), targets[:, 0]
+            values, targets = (model.numbers(each)[:, 0].astype(np.float64) for each in (outputs, targets))
+            certainty = np.ones(len(outputs))
         else:
-            values, certainty = outputs.argmax(axis=1).astype(np.float64), _certainty(model, outputs)
+            certainty = _certainty(model, outputs.astype(np.float64))
+            values = outputs.argmax(axis=1).astype(np.float64)
         return Boundary(
             title,
             *self._labels,

@@ -79,8 +79,10 @@ def residuals(subjects: Sequence[Subject]) -> Curves:
     if subject.model.labels is not None:
         raise RunError(f"{subject.name} learns classes, which have no residuals: take --what confusion")
     what, examples = subject.judged
-    truth = examples.targets[:, 0].astype(np.float64)
-    predicted = subject.model.outputs(examples.features)[:, 0].astype(np.float64)
+    model = subject.model
+    truth, predicted = (
+        model.numbers(each)[:, 0].astype(np.float64) for each in (examples.targets, model.outputs(examples.features))
+    )
     picked = thinned(len(truth), MOST_DOTS)
     ends = np.array([min(truth.min(), predicted.min()), max(truth.max(), predicted.max())])
     lines = (
@@ -121,7 +123,7 @@ def importance(subject: Subject) -> Bars:
     Breiman 2001, "Random forests", section 10: permutation importance, on the examples that the run is judged by.
     """
     model, (what, examples) = subject.model, subject.judged
-    names = model.schema.features
+    names = model.schema.inputs
     if len(names) > MOST_FEATURES:
         raise RunError(
             f"importance is worked out for at most {MOST_FEATURES} features; {subject.name} has {len(names):,}"
@@ -183,12 +185,12 @@ def response(subject: Subject) -> Curves:
     column = examples.features[:, 0]
     scaled = np.linspace(column.min(), column.max(), 200, dtype=np.float32)[:, np.newaxis]
     x, dots = unscaled(model, 0, scaled[:, 0]), unscaled(model, 0, column)
-    outputs, name = model.outputs(scaled), model.schema.features[0]
+    outputs, name = model.outputs(scaled), model.schema.inputs[0]
     picked = thinned(len(dots), MOST_DOTS)
     if model.labels is None:
         lines = [
-            Line("", dots[picked], examples.targets[picked, 0].astype(np.float64), NEUTRAL, "dots"),
-            line("predicted", x, outputs[:, 0]),
+            Line("", dots[picked], model.numbers(examples.targets[picked])[:, 0].astype(np.float64), NEUTRAL, "dots"),
+            line("predicted", x, model.numbers(outputs)[:, 0]),
         ]
         target = model.schema.target or "target"
         return Curves(f"Predictions of {subject.name}", name, target, tuple(lines), note=f"Dots are the {what}.")

@@ -66,7 +66,7 @@ def judgement(subject: Subject) -> str:
     except DistsearchError as error:
         return f'<p class="soft">{escape(f"Its data is not at hand: {error}.")}</p>'
     builders: list[Callable[[Sequence[Subject]], Figure]] = []
-    features = len(subject.model.schema.features)
+    features = len(subject.model.schema.inputs)
     if features <= 2:
         builders.append(boundary.boundary)
     if 2 <= features <= judgements.MOST_FEATURES:
@@ -120,7 +120,7 @@ def network(subject: Subject) -> str:
         return ""
     schema = Schema.from_json(subject.stored.manifest.data)
     layers = network_for(subject.config.network, schema).described()
-    rows = [("inputs", " × ".join(map(str, schema.shape or (len(schema.features),))), "")]
+    rows = [("inputs", " × ".join(map(str, schema.shape or (len(schema.inputs),))), "")]
     rows += [
         (each.kind, " × ".join(map(str, each.shape)), f"{each.weights:,}" if each.weights else "") for each in layers
     ]

@@ -13,6 +13,7 @@ class Status:
         self._rounds = Limits(stop).rounds
         self._accuracy: float | None = None
         self._test = False
+        self._metrics: dict[str, float] = {}
         self._before = (0.0, 0.0)  # passes and seconds from which on the rate is averaged
 
     def hear(self, row: RoundRecord) -> None:
@@ -20,6 +21,9 @@ class Status:
         if row.accuracy is not None:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
+        if row.metrics is not None:
+            on_test = {name: value for name, value in row.metrics.items() if name.startswith("test-")}
+            self._metrics = on_test or row.metrics
 
     def line(self, row: RoundRecord, workers: int) -> str:
         """The round in a line."""
@@ -28,6 +32,7 @@ class Status:
         parts = [reached_in_words(row)]
         if self._accuracy is not None:
             parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
+        parts += [f"{name.replace('test-', 'test ')} {value:.3g}" for name, value in self._metrics.items()]
         if row.non_finite:
             parts.append(f"{row.non_finite} not finite")
         parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]

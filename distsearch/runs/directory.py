@@ -85,6 +85,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     best_index: int
     non_finite: int = 0  # candidates whose loss was infinite or not a number
     passes: float = 0.0  # forward passes over all training examples, or calls of a function
+    baseline: float | None = None  # the loss of the best constant prediction, on the test examples if there are any
+    metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
     center_loss: float | None = None  # where the same weights have different losses: the center's, the mean of several
     center_evaluations: int = 0  # of which it is the mean
 

@@ -42,6 +42,7 @@ class Measured(NamedTuple):
     train_loss: float | None = None
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    metrics: dict[str, float] | None = None
 
 
 class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +60,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     train_loss: float | None = None  # with minibatches: on all training examples
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    metrics: dict[str, float] | None = None  # that were asked for, by their names; on test examples as test-…
     non_finite: int = 0  # candidates in the round whose loss is infinite or NaN
     passes: float = 0.0  # forward passes over all training examples so far, or calls of a function
     noisy: bool = False  # whether the same weights have had different losses by now

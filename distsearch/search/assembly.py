@@ -12,26 +12,25 @@ from typing import Any
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from distsearch import memory, strategies
 from distsearch.config import RunConfig
-from distsearch.data import datasets
-from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
-from distsearch.data.frames import is_frame
-from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
 from distsearch.machine import one_thread
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
+from distsearch.objectives.judging import judgement
+from distsearch.objectives.losses import Loss
 from distsearch.objectives.model import network_for, start_for
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
+from distsearch.search.data import notes_on, rarest_share, read_data, require_room_for, with_loss
 from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
@@ -155,19 +154,28 @@ def assemble(
     config = in_our_words(config)
     if config.output.name:
         names.check(config.output.name)
+    losses.check(config.network)
+    config = structs.replace(config, network=losses.with_costs(config.network))
     if start is None:
         start = first_weights.of_config(config)
     if dataset is None:
         dataset = read_data(config)
     config = with_loss(config, dataset)
-    _require_room_for(dataset, config)
+    require_room_for(dataset, config)
     schema = dataset.schema
+    if schema.classes is not None:
+        counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
+        config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
+    scored = losses.create_for(config.network, schema.classes, schema.outputs)
+    if dataset.train.weights is not None and not scored.weighs:
+        raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema, model)
-    plan = plan_network(config, network, len(dataset.train.features), start)
+    rarest = rarest_share(dataset)
+    plan = plan_network(config, network, len(dataset.train.features), start, scored=scored, rarest=rarest)
     config = plan.config
-    loss = losses.create(config.network.loss)
-    objective = NetworkObjective.of(dataset, network, loss, config.data.batch, config.strategy.seed)
+    judge = judgement(config.output.metrics, config.network, schema, scored)
+    objective = NetworkObjective.of(dataset, network, scored, config.data.batch, config.strategy.seed, judge)
     if plan.given and plan.strategy.chosen_by_measuring:
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).loss)
@@ -199,17 +207,24 @@ def plan_function(config: RunConfig, start: Array) -> Plan:
 
 
 def plan_network(
-    config: RunConfig, network: Trainable, examples: int, given: Given | None = None, loss: float | None = None
+    config: RunConfig,
+    network: Trainable,
+    examples: int,
+    given: Given | None = None,
+    loss: float | None = None,
+    scored: Loss | None = None,
+    rarest: float = 1.0,
 ) -> Plan:
     """The plan to train a network on `examples` examples, from given first weights if there are any.
 
-    `loss` is that of the given ones, where it has been measured. Raises a SettingError for what does not fit.
+    `loss` is that of the given ones, where it has been measured; `scored` is what they are scored by, where it takes
+    more than its name, and `rarest` the share of the rarest class. Raises a SettingError for what does not fit.
     """
     if given is None:
         config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network)))
-    config, why = _with_strategy(config, network_task(config, network, examples))
+    config, why = _with_strategy(config, replace(network_task(config, network, examples, scored), rarest=rarest))
     config = with_storage(_with_batch(config, examples))
-    task = network_task(config, network, examples)
+    task = network_task(config, network, examples, scored)
     strategy = strategies.create(config.strategy.name, config.settings, task)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
     smaller = "choose a smaller --model" if config.network.model else "give it fewer or narrower --layers"
@@ -229,9 +244,9 @@ def _with_measured_start(plan: Plan, loss: float | None) -> Plan:
     return plan if loss is None else replace(plan, first=plan.strategy.measured(plan.first, loss))
 
 
-def network_task(config: RunConfig, network: Trainable, examples: int) -> Task:
+def network_task(config: RunConfig, network: Trainable, examples: int, scored: Loss | None = None) -> Task:
     """What a configuration searches with such a network on that many examples."""
-    loss = losses.create(config.network.loss)
+    loss = losses.create(config.network.loss) if scored is None else scored
     return task_of(network, loss, examples, config.data.batch or examples, Limits(config.stop).rounds)
 
 
@@ -241,102 +256,6 @@ def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:
     units = strategy.units(first)
     memory.require(f"a round of {units:,} candidates", units * CANDIDATE_BYTES, "choose a smaller population")
     return first
-
-
-def read_data(
-    config: RunConfig,
-    like: Schema | None = None,
-    *,
-    targets_standardised: bool = True,
-    fold: tuple[int, int] | None = None,
-) -> Dataset:
-    """The data set that a configuration names. Raises a UserError for what does not fit.
-
-    like: the schema of a run, whose columns are read again. targets_standardised: False for a run that was made before
-    targets were. fold: the number of a fold of a cross-validation, which is the test set then, and how many there are.
-    """
-    data = config.data
-    asked = _asked_again(config, like, targets_standardised)
-    asked["fold"] = fold
-    return datasets.load(data.source, reader=data.reader, points=data.points, classes=data.classes, **asked)
-
-
-def data_of(
-    config: RunConfig,
-    X: ArrayLike,
-    y: ArrayLike,
-    sample_weight: ArrayLike | None = None,
-    like: Schema | None = None,
-    *,
-    targets_standardised: bool = True,
-) -> Dataset:
-    """Arrays as the data set of a configuration, a frame's columns those of `like` if given. Raises DataError."""
-    asked = _asked_again(config, like if is_frame(X) else None, targets_standardised)
-    return datasets.from_arrays(X, y, weights=sample_weight, **asked)
-
-
-def _asked_again(config: RunConfig, like: Schema | None, targets_standardised: bool) -> datasets.Asked:
-    """What is asked of data, the same columns as a run's if its schema is given."""
-    asked = asked_of_data(config)
-    if not targets_standardised:
-        asked["degree"] = None
-    if like is not None and like.named:
-        asked["features"], asked["drop"] = like.features, ()
-    return asked
-
-
-def asked_of_data(config: RunConfig) -> datasets.Asked:
-    """What a configuration asks to be made of its data, wherever they come from."""
-    data = config.data
-    loss = None if config.network.loss == losses.AUTO else losses.create(config.network.loss)
-    return {
-        "numbers": None if loss is None else loss.numbers,
-        "degree": losses.MeanSquaredError.degree if loss is None else loss.degree,
-        "target": data.target,
-        "weight": data.weight_column,
-        "class_weight": data.class_weight,
-        "features": data.features,
-        "drop": data.drop,
-        "id": data.id,
-        "missing": data.missing,
-        "dates": data.dates,
-        "scale": {"auto": None, "yes": True, "no": False}[data.scale],
-        "test_share": data.test_share,
-        "validation_share": data.validation_share,
-        "group": data.group,
-        "time": data.time,
-        "seed": data.seed,
-        "shape": data.shape,
-        "input_bits": data.input_bits,
-    }
-
-
-def with_loss(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """The configuration with the loss that suits the data, if it was left open."""
-    loss = losses.suited(config.network.loss, dataset.schema.classes is not None)
-    return structs.replace(config, network=structs.replace(config.network, loss=loss))
-
-
-def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
-    """Sentences on the data, for whoever is about to search with this configuration."""
-    if config.data.scale != "auto":
-        return dataset.notes
-    on_scale = on_features(dataset, losses.create(with_loss(config, dataset).network.loss).flat)
-    return (*dataset.notes, on_scale) if on_scale else dataset.notes
-
-
-def _require_room_for(dataset: Dataset, config: RunConfig) -> None:
-    """TooLargeError if the examples would take more memory than there is."""
-    schema = dataset.schema
-    count = sum(len(part.features) for part in (dataset.train, dataset.validation, dataset.test) if part is not None)
-    width = len(schema.inputs) + 1 + schema.outputs
-    copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
-    what = f"{count:,} examples of {len(schema.inputs):,} features and {schema.outputs:,} "
-    if schema.classes is None:
-        what, instead = f"{what}targets", "take fewer of them"
-    else:
-        what, instead = f"{what}classes", "merge classes, or learn numbers with --loss mean-squared-error"
-    memory.require(what, count * width * 4 * copies, instead)
 
 
 def _with_strategy(config: RunConfig, task: Task) -> tuple[RunConfig, str]:

@@ -16,10 +16,12 @@ from distsearch import memory, strategies
 from distsearch.config import RunConfig, StrategyConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
+from distsearch.objectives import losses
 from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
 from distsearch.search import assembly, session
 from distsearch.search.assembly import Assembly
+from distsearch.search.data import notes_on, rarest_share, with_loss
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.naming import in_our_words
@@ -86,11 +88,14 @@ class Line(Struct, frozen=True):
 def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:
     """The strategies of these names, each once, and for `auto` the one that suits the data. SettingError if unknown."""
     found: dict[str, None] = {}
-    settings = assembly.with_loss(in_our_words(settings), dataset)
+    settings = with_loss(in_our_words(settings), dataset)
     for name in map(strategies.STRATEGIES.named, names):
         if name == strategies.AUTO:
-            network = network_for(settings.network, dataset.schema)
-            name, why = strategies.choose(assembly.network_task(settings, network, len(dataset.train.features)))
+            schema = dataset.schema
+            network = network_for(settings.network, schema)
+            loss = losses.create_for(losses.with_costs(settings.network), schema.classes, schema.outputs)
+            task = assembly.network_task(settings, network, len(dataset.train.features), loss)
+            name, why = strategies.choose(replace(task, rarest=rarest_share(dataset)))
             LOG.info(f"strategy {name}: {why}")
         strategies.find(name)
         found[name] = None
@@ -138,7 +143,7 @@ def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, keep
     One that fails says why. Ends early after one that was interrupted. If the first search of every strategy fails for
     the same reason, that is raised.
     """
-    for note in assembly.notes_on(configs[0], dataset):
+    for note in notes_on(configs[0], dataset):
         LOG.warning(note)
     compared = len({each.strategy.name for each in configs})
     failures: list[DistsearchError] = []

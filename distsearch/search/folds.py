@@ -7,7 +7,8 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
 from distsearch.runs.directory import Result
 from distsearch.search import session
-from distsearch.search.assembly import assemble, read_data
+from distsearch.search.assembly import assemble
+from distsearch.search.data import read_data
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED
 from distsearch.search.observers import Observer

@@ -13,6 +13,7 @@ from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.modules.sources import IN_MEMORY, MODELS
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives.losses import AUTO, LOSSES
+from distsearch.objectives.metrics import METRICS
 from distsearch.registry import Registry
 from distsearch.search.tracking import names_of
 from distsearch.strategies import STRATEGIES
@@ -55,6 +56,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
         yield LOSSES, config.network.loss
     if config.network.model not in ("", IN_MEMORY):
         yield MODELS, config.network.model
+    for metric in config.output.metrics:
+        yield METRICS, metric
     for kind in kinds_in(config.network.layers):
         yield KINDS, kind
     for activation in config.network.activation:

@@ -24,6 +24,8 @@ from distsearch.workers.base import Pool, TimeIsUpError
 
 LOG = logging.getLogger(__name__)
 
+ROUNDS_TO_LEARN = 50  # after fewer, nobody expects a network to know anything
+
 
 class Spent(NamedTuple):
     """What the rounds so far have cost."""
@@ -130,7 +132,13 @@ def _cut_short(
 
 def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: State) -> Result:
     """The result of a search that has come to a state."""
-    measured = assembly.objective.measure(state.best.weights)
+    measured, baseline = assembly.objective.measure(state.best.weights), assembly.objective.baseline()
+    found = state.best.loss if measured.test_loss is None else measured.test_loss
+    if baseline is not None and state.round >= ROUNDS_TO_LEARN and not found < baseline:
+        LOG.warning(
+            f"the network is no better than the same prediction for every example: its loss is {found:.4g}, and that "
+            f"of the best such prediction {baseline:.4g}"
+        )
     return Result(
         run=run,
         reason=reason,
@@ -147,4 +155,6 @@ def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: St
         best_round=state.best.round,
         best_index=state.best.index,
         non_finite=spent.non_finite,
+        baseline=baseline,
+        metrics=measured.metrics,
     )

@@ -15,7 +15,8 @@ from distsearch.data.schema import FIRST_IN_FORMAT_3, Schema
 from distsearch.errors import RunError
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.runs.directory import StoredRun
-from distsearch.search.assembly import Assembly, assemble, assemble_function, data_of, read_data
+from distsearch.search.assembly import Assembly, assemble, assemble_function
+from distsearch.search.data import data_of, read_data
 from distsearch.search.first_weights import flat
 from distsearch.settings import with_changes
 

@@ -106,7 +106,8 @@ def measure(strategy: AnyStrategy, workers: Answering, state: State) -> Measured
 
 
 def _all_of(found: Measurement) -> Measured:
-    return Measured(found.accuracy, found.test_accuracy, found.loss, found.validation_loss, found.validation_accuracy)
+    validation = found.validation_loss, found.validation_accuracy
+    return Measured(found.accuracy, found.test_accuracy, found.loss, *validation, found.metrics)
 
 
 def best_of_some(

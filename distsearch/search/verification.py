@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import one_thread
+from distsearch.objectives import losses
 from distsearch.objectives.base import Measurement
 from distsearch.objectives.model import network_for
 from distsearch.runs import checkpoints
@@ -114,9 +115,11 @@ def _plan(stored: StoredRun) -> Plan:
     """The plan that a run was begun with, from its records alone."""
     manifest, start = stored.manifest, stored.start()
     if manifest.data:
-        network = network_for(stored.config.network, Schema.from_json(manifest.data))
+        schema, settings = Schema.from_json(manifest.data), stored.config.network
+        scored = losses.create_for(settings, schema.classes, schema.outputs)
         weights, known = start or (None, {})
-        return plan_network(stored.config, network, manifest.examples, weights, known.get("loss"))
+        network = network_for(settings, schema)
+        return plan_network(stored.config, network, manifest.examples, weights, known.get("loss"), scored)
     if start is None:
         raise RunError(f"{stored.path} was started from Python by an older distsearch: its first weights are not kept")
     return plan_function(stored.config, flat(start[0]["weights"], manifest.weights))
@@ -152,7 +155,9 @@ class _Recorded:
         if self._strategy.chosen_by_measuring and record.train_loss is None:
             raise RunError(f"round {record.round}: expected a train loss in its record")
         validation = record.validation_loss, record.validation_accuracy
-        return Measurement(record.train_loss, record.accuracy, None, record.test_accuracy, *validation)
+        return Measurement(
+            record.train_loss, record.accuracy, None, record.test_accuracy, *validation, metrics=record.metrics
+        )
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._strategy.weighted_noise(state, coefficients)
@@ -246,9 +251,9 @@ def _measured_differently(step: Step, strategy: AnyStrategy, pool: Pool) -> list
     ]
 
 
-def _equal(first: float | None, second: float | None) -> bool:
+def _equal(first: object, second: object) -> bool:
     """Whether two records say the same; what is not a number is the same as itself."""
-    return first == second or (first != first and second != second)
+    return first == second or repr(first) == repr(second)
 
 
 class _Kept:

@@ -48,21 +48,25 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
 )
 
 AUTO = "auto"
+RARE = 0.05  # share of a class below which moving nodes under a flat loss finds the other classes alone
 FEW, SOME = 300, 5000  # weights up to which a full covariance is affordable, and a step size for each pays off
 
 
 def choose(task: Task) -> tuple[str, str]:
     """The strategy that works best for such a task, and why in a few words."""
     count = f"{task.weights_count:,} weights"
-    if task.nodes and not (task.traits.flat and task.weights_count <= FEW):
+    if task.nodes and task.traits.flat and task.rarest < RARE:
+        return HillClimb.name, f"a piecewise constant loss, and a class with {task.rarest:.1%} of the examples"
+    if task.nodes and task.traits.by_example and not (task.traits.flat and task.weights_count <= FEW):
         return NodePerturbation.name, f"a network of {count}, whose nodes can be perturbed in every example"
     if task.traits.flat:
         return HillClimb.name, f"a piecewise constant loss, and {count}"
+    what = "one loss for all examples, and a network" if task.nodes else "a function"
     if task.weights_count <= FEW:
-        return CmaEs.name, f"a function of {count}: few enough to learn how they depend on each other"
+        return CmaEs.name, f"{what} of {count}: few enough to learn how they depend on each other"
     if task.weights_count <= SOME:
-        return Snes.name, f"a function of {count}: few enough for a step size each"
-    return EvolutionStrategy.name, f"a function of {count}"
+        return Snes.name, f"{what} of {count}: few enough for a step size each"
+    return EvolutionStrategy.name, f"{what} of {count}"
 
 
 def find(name: str) -> type[AnyStrategy]:

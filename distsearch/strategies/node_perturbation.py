@@ -100,7 +100,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
     name = "node-perturbation"
     summary = "moves nodes in each example separately: by far the fastest for networks; needs no gradient"
-    when = "any network whose loss is a mean over examples"
+    when = "any network whose loss is told by example, as all of ours are"
     Settings = NodePerturbationSettings
     state_type = NodePerturbationState
     batch = 256
@@ -118,6 +118,11 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         """The settings with σ, the learning rate and the horizon. Raises SettingError if there are no nodes."""
         if not task.nodes:
             raise SettingError("node-perturbation moves the nodes of a network: use another strategy for a function")
+        if not task.traits.by_example:
+            raise SettingError(
+                "node-perturbation needs to know what a change of one example does to the loss, and yours gives one "
+                "number for all: give one for each example, or choose --strategy evolution-strategy"
+            )
         chosen = resolve(settings, _rate(task), task.rounds and task.rounds * settings.local_rounds)
         return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 

@@ -54,12 +54,14 @@ def check_neighbours(kind: type[Loss]) -> None:
 
 
 def check_chunks(kind: type[Loss]) -> None:
-    """Totals over chunks of the examples add up to the whole."""
+    """Chunks of the examples come to the same as all of them, and to the mean of `each`."""
     loss = kind()
     outputs, targets = outputs_and_targets(loss)
-    parts = [loss.total(outputs[:, :, part].copy(), targets[:, part]) for part in (slice(0, 20), slice(20, None))]
-    whole = loss.total(outputs.copy(), targets)
-    expect(np.allclose(parts[0] + parts[1], whole, rtol=1e-4, atol=1e-4), "chunks add up to the whole")
+    parts = [loss.part(outputs[:, :, part].copy(), targets[:, part]) for part in (slice(0, 20), slice(20, None))]
+    whole = loss.joined([loss.part(outputs.copy(), targets)], targets)
+    expect(np.allclose(loss.joined(parts, targets), whole, rtol=1e-4, atol=1e-4), "chunks add up to the whole")
+    mean = loss.each(outputs.copy(), targets).mean(axis=1)
+    expect(np.allclose(mean, whole, rtol=1e-4, atol=1e-4), "the mean of `each` is the loss")
 
 
 LOSS_CHECKS: tuple[Callable[[type[Loss]], None], ...] = (check_shapes, check_total, check_neighbours, check_chunks)

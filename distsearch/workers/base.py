@@ -79,8 +79,8 @@ class Pool(ABC):
     def measure(self, weights: NDArray[np.float32]) -> Measurement:
         """Loss and accuracy of the weights, (n,), on all training and test examples."""
         if not self.objective.parts:
-            return self.objective.measurement(np.zeros((0, 2)))
-        return self.objective.measurement(np.concatenate(self.sweep(MeasureWeights(weights))))
+            return self.objective.measurement([])
+        return self.objective.measurement([each for some in self.sweep(MeasureWeights(weights)) for each in some])
 
     def weighted_noise(self, state: State, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Σ cᵢ zᵢ over the round's noise, (n,), from coefficients, (noises,)."""

@@ -1,6 +1,7 @@
 """Where workers run, as far as that can be said without importing Ray, which takes half a second."""
 
 import os
+import shutil
 import sys
 
 from distsearch.errors import SettingError
@@ -9,6 +10,9 @@ ADDRESS = "RAY_ADDRESS"  # set inside every job
 
 OPENING = "distsearch-opening"
 """The name of a thread in which workers start beside a search."""
+
+token_folders: set[str] = set()
+"""The folders that hold the token of a Ray of our own, as long as it runs."""
 
 _kept = False
 _kept_one_runs = False
@@ -48,3 +52,9 @@ def kept_ray_runs(runs: bool) -> None:
 def ray_is_kept() -> bool:
     """Whether a Ray that a search has started outlives it."""
     return _kept
+
+
+def forget_tokens() -> None:
+    """Remove the tokens of all Rays of our own: for an end without the usual clean-up."""
+    while token_folders:
+        shutil.rmtree(token_folders.pop(), ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Dense
-from distsearch.objectives.base import Objective
+from distsearch.objectives.base import Objective, Sums
 from distsearch.strategies.base import Answer, AnyStrategy, State, noise_ranges
 from distsearch.strategies.sums import Subtree
 
@@ -77,8 +77,8 @@ class MeasureWeights(Request):
         """The parts of the data."""
         return range(objective.parts + 1)
 
-    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> NDArray[np.float64]:
-        """The sums over the parts lo to hi, (hi - lo, 2)."""
+    def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> list[Sums]:
+        """What the weights come to on the parts lo to hi."""
         return objective.sums(self.weights, lo, hi)
 
 

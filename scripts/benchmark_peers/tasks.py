@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from distsearch.config import RunConfig, from_flags
 from distsearch.networks.network import Network
 from distsearch.objectives.model import network_for, start_for
-from distsearch.search.assembly import read_data
+from distsearch.search.data import read_data
 
 Array = NDArray[np.float32]
 

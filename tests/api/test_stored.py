@@ -188,7 +188,7 @@ def test_the_command_line_says_where_a_function_s_run_goes_on(tmp_path):
     distsearch.minimize(sphere, np.zeros(4), rounds=3, workers=0, runs=tmp_path / "runs", name="a")
     for command in ("resume", "verify"):
         assert "minimises a function, which is not kept with it: in Python" in refused(command, "a", cwd=tmp_path)
-    for command in (["evaluate", "a"], ["predict", "a", "x.csv"], ["export", "a", "--to", "x"]):
+    for command in (["evaluate", "a"], ["predict", "a", "x.csv"], ["export", "a", "--to", "x.json"]):
         assert "the run of a function" in refused(*command, cwd=tmp_path)
     succeeded("replay", "a", "--to", "again.safetensors", cwd=tmp_path)
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "runs" / "a" / "best.safetensors").read_bytes()

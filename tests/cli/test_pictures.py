@@ -69,9 +69,9 @@ def test_what_cannot_be_is_refused_in_a_sentence(folder, arguments):
 def test_quiet_prints_warnings_alone(tmp_path):
     done = succeeded(*RUN, "--quiet", "--strategy", "snes", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", "")
-    (tmp_path / "far.csv").write_text("a,b,c\n" + "".join(f"{x * 1000},{x},{x % 2}\n" for x in range(9)))
-    warned = succeeded(*RUN, "-q", "--data", "far.csv", cwd=tmp_path)
-    assert "'a', is about" in warned.stderr
+    (tmp_path / "aside.csv").write_text("a,b,c\n" + "".join(f"{1 + x / 9},{x / 9},{x % 2}\n" for x in range(9)))
+    warned = succeeded(*RUN, "-q", "--data", "aside.csv", "--loss", "classification-error", cwd=tmp_path)
+    assert "trains best on centred features" in warned.stderr
     assert len(warned.stderr.splitlines()) == 1
 
 

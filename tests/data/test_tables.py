@@ -275,8 +275,7 @@ def test_a_target_that_has_no_name_is_the_last_column_that_is_no_feature(write):
 
 
 cells = st.floats(width=32, allow_nan=False, allow_infinity=False)
-words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(str.strip).filter(bool)
-words = words.filter(lambda word: "\r" not in word and "\0" not in word)
+words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool)
 
 
 @given(rows=st.lists(st.tuples(cells, words, cells), min_size=1), dialect=st.sampled_from(["excel", "unix"]))

@@ -9,7 +9,9 @@ from distsearch.data import datasets
 from distsearch.data.datasets import Examples
 from distsearch.errors import ObjectiveError, SettingError
 from distsearch.objectives import metrics
+from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.model import Model
+from distsearch.randomness import Stream, noise
 
 TRUTH = np.array(["a", "a", "a", "a", "b", "b", "c", "c"])
 PREDICTED = np.array(["a", "a", "a", "b", "b", "c", "a", "b"])
@@ -20,11 +22,11 @@ PREDICTED = np.array(["a", "a", "a", "b", "b", "c", "a", "b"])
     [
         ("accuracy", sklearn.metrics.accuracy_score),
         ("balanced-accuracy", sklearn.metrics.balanced_accuracy_score),
-        ("f1", lambda truth, predicted: sklearn.metrics.f1_score(truth, predicted, average="macro")),
+        ("f1-macro", lambda truth, predicted: sklearn.metrics.f1_score(truth, predicted, average="macro")),
     ],
 )
 def test_those_of_classes_are_scikit_learn_s(name, theirs):
-    assert metrics.measure(name, TRUTH, PREDICTED, classes=True) == pytest.approx(theirs(TRUTH, PREDICTED))
+    assert metrics.measure(name, TRUTH, PREDICTED) == pytest.approx(theirs(TRUTH, PREDICTED))
 
 
 def test_those_of_classes_by_hand():
@@ -45,23 +47,23 @@ def test_those_of_classes_by_hand():
 def test_those_of_numbers_are_scikit_learn_s(name, theirs, shape):
     random = np.random.default_rng(0)
     truth, predicted = random.normal(size=shape), random.normal(size=shape)
-    assert metrics.measure(name, truth, predicted, classes=False) == pytest.approx(theirs(truth, predicted))
+    assert metrics.measure(name, truth, predicted) == pytest.approx(theirs(truth, predicted))
 
 
 def test_a_metric_that_does_not_fit_is_refused():
     with pytest.raises(SettingError, match="the metric r2 is of numbers, and this network predicts classes"):
-        metrics.measure("r2", TRUTH, PREDICTED, classes=True)
+        metrics.check(["r2"], classes=True)
     with pytest.raises(SettingError, match="the metric f1 is of classes, and this network predicts numbers"):
-        metrics.measure("f1", np.ones(3), np.ones(3), classes=False)
+        metrics.check(["f1"], classes=False)
     with pytest.raises(SettingError, match="unknown metric 'balance': did you mean 'balanced-accuracy'"):
-        metrics.measure("balance", TRUTH, PREDICTED, classes=True)
+        metrics.check(["balance"], classes=True)
 
 
 def test_one_of_another_package_gets_true_and_predicted_values():
-    value = metrics.measure("sklearn.metrics:matthews_corrcoef", TRUTH, PREDICTED, classes=True)
+    value = metrics.measure("sklearn.metrics:matthews_corrcoef", TRUTH, PREDICTED)
     assert value == pytest.approx(sklearn.metrics.matthews_corrcoef(TRUTH, PREDICTED))
     with pytest.raises(ObjectiveError, match="the objective raised ValueError: "):
-        metrics.measure("sklearn.metrics:mean_poisson_deviance", TRUTH, PREDICTED, classes=True)
+        metrics.measure("sklearn.metrics:mean_poisson_deviance", TRUTH, PREDICTED)
 
 
 @pytest.mark.parametrize(("numbers", "names"), [(False, ["accuracy", "f1"]), (True, ["r2", "mean-absolute-error"])])
@@ -77,3 +79,58 @@ def test_a_model_reports_them_on_its_own_labels(numbers, names):
         assert scores.metrics["accuracy"] == pytest.approx(scores.accuracy)
     else:
         assert scores.metrics["r2"] == pytest.approx(1 - scores.loss / np.var(y))
+
+
+def outcome(classes, positive=1):
+    truth = np.minimum(np.arange(90) % 7, classes - 1)
+    outputs = noise(0, Stream.DATA, classes, 0, 90, classes)
+    outputs[np.arange(90), truth] += 1
+    return Outcome.of_classes(truth, outputs, np.arange(classes), positive)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+def test_those_of_the_positive_class_are_scikit_learn_s(positive):
+    made = outcome(2, positive)
+    names = ["f1", "precision", "recall", "auc", "average-precision", "matthews-correlation"]
+    scores = made.outputs[:, positive] - made.outputs[:, 1 - positive]
+    own, found = made.truth == positive, made.predicted == positive
+    theirs = sklearn.metrics
+    expected = [
+        theirs.f1_score(own, found),
+        theirs.precision_score(own, found),
+        theirs.recall_score(own, found),
+        theirs.roc_auc_score(own, scores),
+        theirs.average_precision_score(own, scores),
+        theirs.matthews_corrcoef(own, found),
+    ]
+    assert list(metrics.measured(names, made).values()) == pytest.approx(expected)
+
+
+def test_of_several_classes_the_mean_is_taken_as_in_scikit_learn():
+    made = outcome(4)
+    shares = np.exp(made.outputs) / np.exp(made.outputs).sum(axis=1, keepdims=True)
+    theirs = sklearn.metrics
+    expected = {
+        "f1": theirs.f1_score(made.truth, made.predicted, average="macro"),
+        "precision": theirs.precision_score(made.truth, made.predicted, average="macro"),
+        "recall": theirs.recall_score(made.truth, made.predicted, average="macro"),
+        "auc": theirs.roc_auc_score(made.truth, shares / shares.sum(axis=1, keepdims=True), multi_class="ovr"),
+        "matthews-correlation": theirs.matthews_corrcoef(made.truth, made.predicted),
+    }
+    assert metrics.measured(expected, made) == pytest.approx(expected)
+
+
+def test_what_says_how_sure_it_is_and_is_right_as_often_is_calibrated():
+    truth = np.array([0] * 8 + [1] * 2)
+    sure = np.log(np.array([[0.8, 0.2]] * 10, np.float32))
+    made = Outcome.of_classes(truth, sure, np.arange(2))
+    assert metrics.measured(["calibration-error"], made)["calibration-error"] == pytest.approx(0, abs=1e-6)
+    surer = made._replace(outputs=np.log(np.array([[0.99, 0.01]] * 10, np.float32)))
+    assert metrics.measured(["calibration-error"], surer)["calibration-error"] == pytest.approx(0.19, abs=1e-6)
+
+
+def test_of_numbers_the_share_below_is_the_quantile():
+    predicted = np.full((10, 1), 6.5, np.float32)
+    made = Outcome(np.arange(10.0)[:, np.newaxis], predicted, predicted)
+    found = metrics.measured(["share-below", "median-absolute-error"], made)
+    assert found == {"share-below": 0.7, "median-absolute-error": 2.5}

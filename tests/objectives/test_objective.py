@@ -64,7 +64,7 @@ def test_accuracy_is_the_share_of_right_answers():
 def test_a_regression_has_no_accuracy():
     dataset = datasets.from_arrays([[0.0], [1.0], [2.0]], [0.0, 0.5, 1.0], numbers=True)
     objective = NetworkObjective.of(dataset, dense_network(1, (), 1, "relu"), losses.create("mean-squared-error"))
-    assert objective.measure(np.array([0.5, 0], np.float32)) == (0, None, None, None, None, None)
+    assert objective.measure(np.array([0.5, 0], np.float32)) == (0, *[None] * 6)
     assert objective.losses(Dense(np.array([[0.5, 0], [0.5, 1]], np.float32)), 0).tolist() == [0, 1]
 
 

@@ -102,7 +102,7 @@ def test_all_of_it_is_used_on_workers_verified_and_resumed(run, tmp_path):
 
 def test_what_it_offers_is_listed_with_its_settings(run):
     assert "coordinate-search" in run("strategies").stdout
-    assert "--shrink" in run("run", "--help").stdout
+    assert "--shrink" in run("run", "--help-all").stdout
     listed = json.loads(run("strategies", "coordinate-search", "--json").stdout)
     assert "shrink" in [each["name"] for each in listed[0]["settings"]]
     refused = run("run", "--loss", "log-cos", "--workers", "0", code=2).stderr

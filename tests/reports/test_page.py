@@ -139,8 +139,9 @@ def test_it_says_when_workers_came_and_went(subjects):
 def test_data_that_is_gone_is_said_and_the_rest_is_shown(folder, tmp_path):
     shutil.copytree(folder / "runs" / "price", tmp_path / "price")
     stored = StoredRun(tmp_path / "price")
-    config = stored.config
-    stored.config = structs.replace(config, data=structs.replace(config.data, source=str(tmp_path / "gone.csv")))
+    gone = str(tmp_path / "gone.csv")
+    stored.config = structs.replace(stored.config, data=structs.replace(stored.config.data, source=gone))
+    stored.manifest = structs.replace(stored.manifest, source=gone)
     text = page.report([Subject(stored)])
     assert "Its data is not at hand" in text
     assert "gone.csv" in text

@@ -6,6 +6,7 @@ import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from tempfile import gettempdir
 
 import msgspec
 import pytest
@@ -158,7 +159,7 @@ def test_a_run_that_may_not_be_entered_is_refused_in_a_sentence(tmp_path, whole,
     path = shutil.copytree(whole, tmp_path / "whole")
     path.chmod(mode)
     extra = {
-        "export": ["--to", "/dev/null"],
+        "export": ["--to", f"{gettempdir()}/never-written.json"],
         "replay": ["--to", "/dev/null"],
         "resume": ["--rounds", "5", "--workers", "0"],
     }

@@ -26,7 +26,7 @@ numbers = st.floats() | st.sampled_from([math.inf, -math.inf, math.nan])
 
 def filled(kind: type, value: float):
     """A document in which every number has this value, and no text, whole number or flag is missing."""
-    plain = {int: 1, str: "a", bool: True}
+    plain = {int: 1, str: "a", bool: True, dict[str, float] | None: {"f1": value}}
     return kind(**{field.name: plain.get(field.type, value) for field in msgspec.structs.fields(kind)})
 
 
@@ -75,7 +75,7 @@ def huge(tmp_path_factory) -> Path:
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "1,3e38\n"
     (folder / "huge.csv").write_text("x,y\n" + "".join(rows))
-    flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3}
+    flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3, "scale": "no"}
     search(folder / "runs", name="huge", **flags)
     return folder
 
@@ -99,7 +99,7 @@ COMMANDS = [
     "verify huge --rounds all --json",
     "resume huge --rounds 1 --workers 0 --json",
     "compare --strategies hill-climb --seeds 2 --data huge.csv --loss mean-squared-error --batch 16 --rounds 2 "
-    "--workers 0 --json",
+    "--scale no --workers 0 --json",
 ]
 
 
@@ -127,7 +127,9 @@ def test_it_comes_out_again_and_goes_on(tmp_path, flags):
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "3e38,3e38\n" if flags["loss"] == "mean-squared-error" else "3e38,3\n"
     (tmp_path / "data.csv").write_text("x,y\n" + "".join(rows))
-    path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), rounds=3, measure_every=1, **flags)[0].path
+    path = search(tmp_path / "runs", data=str(tmp_path / "data.csv"), scale="no", rounds=3, measure_every=1, **flags)[
+        0
+    ].path
     measured = {row.train_loss for row in StoredRun(path).history()}
     assert not any(map(math.isfinite, measured))
     resume(path, rounds=1, workers=0)

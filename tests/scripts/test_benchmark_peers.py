@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from distsearch.candidates.base import Dense
-from distsearch.search.assembly import assemble, read_data
+from distsearch.search.assembly import assemble
+from distsearch.search.data import read_data
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "benchmark_peers"
 

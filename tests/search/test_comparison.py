@@ -11,8 +11,9 @@ from distsearch.errors import SettingError
 from distsearch.runs.directory import Result
 from distsearch.runs.layout import run_paths
 from distsearch.search import comparison
-from distsearch.search.assembly import assemble, read_data
+from distsearch.search.assembly import assemble
 from distsearch.search.comparison import Contestant, Spread
+from distsearch.search.data import read_data
 from distsearch.search.limits import INTERRUPTED, TARGET_LOSS
 from distsearch.search.observers import Observer
 from distsearch.strategies.hill_climb import HillClimb

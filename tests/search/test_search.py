@@ -16,7 +16,8 @@ from distsearch import strategies
 from distsearch.config import from_flags
 from distsearch.errors import SettingError, UserError, WorkersError
 from distsearch.search import retrieval, verification
-from distsearch.search.assembly import Assembly, assemble, read_data
+from distsearch.search.assembly import Assembly, assemble
+from distsearch.search.data import read_data
 from distsearch.search.resumption import stored_model
 
 

@@ -61,3 +61,9 @@ def test_settings_that_were_not_taken_as_given_are_told():
 def test_a_population_that_is_not_of_whole_pairs_is_rounded_up_and_that_is_said(name, even, whole):
     assert f"population {whole} instead of {even}" in create(name, {"population": even}).chosen
     assert "population" not in create(name, {"population": whole}).chosen
+
+
+@pytest.mark.parametrize(("rarest", "name"), [(0.01, "hill-climb"), (0.3, "node-perturbation")])
+def test_a_flat_loss_is_not_left_to_moved_nodes_where_a_class_is_rare(rarest, name):
+    task = Task(1000, traits=FLAT, rarest=rarest, **NETWORK)
+    assert strategies.choose(task)[0] == name

@@ -20,6 +20,7 @@ from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, without types
 
 from distsearch.errors import WorkersError
+from distsearch.workers.place import token_folders
 
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # as on macOS: nodes of one cluster share one machine
 TOKEN_BYTES = 32
@@ -30,7 +31,8 @@ class PrivateRay:
 
     def __init__(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="distsearch-ray-"))  # of mode 0700
-        self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        token_folders.add(str(folder))
+        self._remove_folder = weakref.finalize(self, _remove, str(folder))
         self._token = folder / "token"
         descriptor = os.open(self._token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:
@@ -62,6 +64,11 @@ class PrivateRay:
         """Forget the token, once Ray has ended: a Ray that this process uses next has its own."""
         self._remove_folder()
         _read_environment()
+
+
+def _remove(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    token_folders.discard(folder)
 
 
 def _read_environment() -> None:

@@ -1,0 +1,55 @@
+"""The guide, page by page, in the terminal."""
+
+import re
+import sys
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Annotated
+
+import typer
+
+from distsearch.cli.output import new_console, print_text
+from distsearch.errors import UserError, unknown
+
+PAGE = ".md"
+FIRST = ("tutorial", "chapter", "strategies", "tables", "see", "networks", "library")  # then the others, by name
+COMMENTS = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # for the tests of the guide
+WIDEST = 100  # characters; longer lines are hard to read
+
+
+def guide(topic: Annotated[str, typer.Argument(help="Page to read; all of them are listed without it.")] = "") -> None:
+    """Read the guide."""
+    pages = pages_in_order()
+    if not topic:
+        width = max(map(len, pages))
+        print_text("".join(f"{name:<{width}}  {_title(page)}\n" for name, page in pages.items()))
+        return
+    page = pages.get(topic.removesuffix(PAGE).lower())
+    if page is None:
+        raise UserError(unknown("page of the guide", topic, pages))
+    _show(COMMENTS.sub("", page.read_text(encoding="utf-8")))
+
+
+def pages_in_order() -> dict[str, Traversable]:
+    """The pages by their names, in the order in which they are listed."""
+    found = {page.name.removesuffix(PAGE): page for page in (files("distsearch") / "guide").iterdir()}
+    found = {name: page for name, page in found.items() if page.name.endswith(PAGE)}
+    others = sorted(found.keys() - set(FIRST))
+    return {name: found[name] for name in (*(name for name in FIRST if name in found), *others)}
+
+
+def _title(page: Traversable) -> str:
+    return page.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+
+
+def _show(text: str) -> None:
+    """In a pager on a terminal; as it is written otherwise."""
+    if not sys.stdout.isatty():
+        print_text(text)
+        return
+    from rich.markdown import Markdown
+
+    console = new_console()
+    console.width = min(console.width, WIDEST)
+    with console.pager(styles=True):
+        console.print(Markdown(text))

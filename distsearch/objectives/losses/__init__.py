@@ -1,0 +1,165 @@
+"""The registry of losses: each family is a file in this folder, each loss a line here."""
+
+from collections.abc import Sequence
+from inspect import isabstract
+from typing import Any
+
+from msgspec import structs
+from numpy.typing import NDArray
+
+from distsearch.config import NetworkConfig
+from distsearch.errors import SettingError
+from distsearch.objectives.losses import terms
+from distsearch.objectives.losses.base import Loss, Terms
+from distsearch.objectives.losses.classes import (
+    ClassificationError,
+    CrossEntropy,
+    ExpectedCost,
+    TopKError,
+    correct,
+    hits,
+)
+from distsearch.objectives.losses.counts import F1, BalancedError, F1Macro, F1Micro, FBeta
+from distsearch.objectives.losses.own import ForgottenLoss, OwnLoss
+from distsearch.objectives.losses.ranks import Auc, AveragePrecision
+from distsearch.objectives.losses.regression import (
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Pinball,
+    Poisson,
+)
+from distsearch.registry import Registry
+
+__all__ = [
+    "LOSSES",
+    "CrossEntropy",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Terms",
+    "correct",
+    "create",
+    "hits",
+]
+
+
+def _is_loss(found: Any) -> bool:
+    if isinstance(found, type):
+        return issubclass(found, Loss) and not isabstract(found)
+    return callable(found)
+
+
+_OURS: dict[str, type[Loss]] = {
+    "cross-entropy": CrossEntropy,
+    "mean-squared-error": MeanSquaredError,
+    "mean-absolute-error": MeanAbsoluteError,
+    "classification-error": ClassificationError,
+    "f1": F1,
+    "f1-macro": F1Macro,
+    "f1-micro": F1Micro,
+    "fbeta": FBeta,
+    "balanced-error": BalancedError,
+    "auc": Auc,
+    "average-precision": AveragePrecision,
+    "top-k-error": TopKError,
+    "expected-cost": ExpectedCost,
+    "log-cosh": LogCosh,
+    "huber": Huber,
+    "pinball": Pinball,
+    "poisson": Poisson,
+}
+_ALSO_CALLED = {
+    **dict.fromkeys(("ce", "crossentropy", "categorical-crossentropy", "log-loss", "nll"), "cross-entropy"),
+    **dict.fromkeys(("mse", "squared-error", "l2"), "mean-squared-error"),
+    **dict.fromkeys(("mae", "absolute-error", "l1"), "mean-absolute-error"),
+    **dict.fromkeys(("0-1", "zero-one", "error"), "classification-error"),
+    **dict.fromkeys(("quantile", "quantile-loss"), "pinball"),
+    **dict.fromkeys(("roc-auc", "roc-auc-score"), "auc"),
+}
+LOSSES: Registry[Any] = Registry(
+    "loss",
+    "losses",
+    _OURS,
+    _is_loss,
+    "a subclass of distsearch.objectives.losses.Loss, or a function of outputs and targets",
+    _ALSO_CALLED,
+)
+
+
+AUTO = "auto"
+"""The name that stands for the loss that suits the targets."""
+
+
+def suited(name: str, classes: bool) -> str:
+    """The name of the loss, chosen by whether there are classes to be learnt if it was left open."""
+    if name != AUTO:
+        return name
+    return "cross-entropy" if classes else "mean-squared-error"
+
+
+def create(name: str) -> Loss:
+    """The loss of that name, on the terms that it has by default; SettingError if there is none."""
+    return _made(name, None)
+
+
+def _made(name: str, on: Terms | None) -> Loss:
+    found = LOSSES.find(name, also=(AUTO,))
+    if not isinstance(found, type):
+        return OwnLoss(found, name)
+    kind: type[Loss] = found
+    return kind() if on is None else kind.of(on)
+
+
+def create_for(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int = 1) -> Loss:
+    """The loss that settings ask for, for classes by their labels, or so many numbers.
+
+    SettingError if it does not fit them; ObjectiveError if one of the user's own fails.
+    """
+    loss = _made(settings.loss, terms.terms_of(settings, classes))
+    if not loss.numbers and classes is None:
+        raise SettingError(f"--loss: {settings.loss} is of classes, and the targets are numbers: {_of_numbers()}")
+    return loss.tried(outputs if classes is None else len(classes)) if isinstance(loss, OwnLoss) else loss
+
+
+def recalled(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int) -> Loss:
+    """The loss of a network that is trained; one that cannot score if its code is not here."""
+    try:
+        return create_for(settings, classes, outputs)
+    except SettingError as error:
+        if ":" not in settings.loss:
+            raise
+        return ForgottenLoss(error)
+
+
+def check(settings: NetworkConfig) -> None:
+    """SettingError for what cannot fit, whatever the data."""
+    if settings.loss == AUTO:
+        settings = structs.replace(settings, loss="cross-entropy")
+    terms.check(settings, _kind(settings.loss), _OURS)
+
+
+def with_costs(settings: NetworkConfig) -> NetworkConfig:
+    """The settings with the costs themselves in the place of the file that holds them."""
+    return settings if settings.costs is None else structs.replace(settings, costs=terms.costs_text(settings.costs))
+
+
+def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]) -> NetworkConfig:
+    """The settings with the positive class, where the loss looks at one of two and it is left open.
+
+    counts, (classes,), are the training examples of each.
+    """
+    if len(classes) != 2 or settings.positive is not None or "positive" not in _kind(settings.loss).takes:
+        return settings
+    return structs.replace(settings, positive=terms.positive_class(classes, counts))
+
+
+def _kind(name: str) -> type[Loss]:
+    found = LOSSES.find(name, also=(AUTO,))
+    return found if isinstance(found, type) else OwnLoss
+
+
+def _of_numbers() -> str:
+    names = [name for name, kind in _OURS.items() if kind.numbers]
+    return f"choose {', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,85 @@
+"""Metrics: what is reported of predictions, beside the loss that was searched.
+
+Each is a function of the true and the predicted values, as in scikit-learn, whose own can be named too:
+`sklearn.metrics:matthews_corrcoef`. Some of ours look at the outputs as well.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from distsearch.errors import SettingError
+from distsearch.objectives import foreign
+from distsearch.objectives.metrics import classes as of_classes
+from distsearch.objectives.metrics import numbers as of_numbers
+from distsearch.objectives.metrics.base import Metric, OfOutputs, Outcome, Values
+from distsearch.objectives.metrics.classes import accuracy, balanced_accuracy, f1
+from distsearch.registry import Registry
+
+__all__ = ["METRICS", "Outcome", "accuracy", "balanced_accuracy", "f1", "measure", "measured"]
+
+OF_CLASSES: dict[str, Metric | OfOutputs] = {
+    "accuracy": accuracy,
+    "balanced-accuracy": balanced_accuracy,
+    "f1": OfOutputs(of_classes.f1_of),
+    "f1-macro": f1,
+    "precision": OfOutputs(of_classes.precision),
+    "recall": OfOutputs(of_classes.recall),
+    "auc": OfOutputs(of_classes.auc),
+    "average-precision": OfOutputs(of_classes.average_precision),
+    "matthews-correlation": of_classes.matthews_correlation,
+    "calibration-error": OfOutputs(of_classes.calibration_error),
+}
+OF_NUMBERS: dict[str, Metric | OfOutputs] = {
+    "mean-absolute-error": of_numbers.mean_absolute_error,
+    "median-absolute-error": of_numbers.median_absolute_error,
+    "root-mean-squared-error": of_numbers.root_mean_squared_error,
+    "r2": of_numbers.r2,
+    "share-below": of_numbers.share_below,
+}
+DEFAULTS = {True: ("balanced-accuracy", "f1"), False: ("r2", "mean-absolute-error")}
+"""What is reported at the end if nothing is asked for: of classes (True), and of numbers."""
+
+METRICS: Registry[Any] = Registry(
+    "metric",
+    "metrics",
+    {**OF_CLASSES, **OF_NUMBERS},
+    lambda found: callable(found) or isinstance(found, OfOutputs),
+    "a function of true and predicted values",
+    {"acc": "accuracy", "f1-score": "f1", "mae": "mean-absolute-error", "rmse": "root-mean-squared-error"},
+)
+
+
+def check(names: Iterable[str], *, classes: bool) -> None:
+    """SettingError for a metric that is unknown, or of another kind of values."""
+    for name in names:
+        METRICS.find(name)
+        if METRICS.named(name) in (OF_NUMBERS if classes else OF_CLASSES):
+            kinds = ("numbers", "classes") if classes else ("classes", "numbers")
+            raise SettingError(f"the metric {name} is of {kinds[0]}, and this network predicts {kinds[1]}")
+
+
+def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
+    """The values of metrics by their names. ObjectiveError if one of the user's own fails."""
+    names = list(names)
+    check(names, classes=outcome.labels is not None)
+    found = {}
+    for name in names:
+        metric = METRICS.find(name)
+        if isinstance(metric, OfOutputs):
+            found[name] = float(metric.value(outcome))
+        else:
+            truth, predicted = outcome.truth, outcome.predicted
+            if outcome.labels is not None:
+                truth, predicted = outcome.labels[truth], outcome.labels[predicted]
+            elif truth.shape[1] == 1:
+                truth, predicted = truth[:, 0], predicted[:, 0]
+            found[name] = measure(name, truth, predicted, metric)
+    return found
+
+
+def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:
+    """The value of a metric of true and predicted values alone. ObjectiveError if the user's own fails."""
+    metric = METRICS.find(name) if metric is None else metric
+    return float(foreign.call(metric, truth.astype(np.float64) if truth.dtype == np.float32 else truth, predicted))

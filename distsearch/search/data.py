@@ -1,0 +1,118 @@
+"""What a configuration makes of its data: read from where it says, or given as arrays; with the loss that suits it."""
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import ArrayLike
+
+from distsearch import memory
+from distsearch.config import RunConfig
+from distsearch.data import datasets
+from distsearch.data.advice import on_features
+from distsearch.data.datasets import Dataset
+from distsearch.data.frames import is_frame
+from distsearch.data.schema import Schema
+from distsearch.objectives import losses
+
+
+def read_data(
+    config: RunConfig,
+    like: Schema | None = None,
+    *,
+    targets_standardised: bool = True,
+    fold: tuple[int, int] | None = None,
+) -> Dataset:
+    """The data set that a configuration names. Raises a UserError for what does not fit.
+
+    like: the schema of a run, whose columns are read again. targets_standardised: False for a run that was made before
+    targets were. fold: the number of a fold of a cross-validation, which is the test set then, and how many there are.
+    """
+    data = config.data
+    asked = _asked_again(config, like, targets_standardised)
+    asked["fold"] = fold
+    return datasets.load(data.source, reader=data.reader, points=data.points, classes=data.classes, **asked)
+
+
+def data_of(
+    config: RunConfig,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    like: Schema | None = None,
+    *,
+    targets_standardised: bool = True,
+) -> Dataset:
+    """Arrays as the data set of a configuration, a frame's columns those of `like` if given. Raises DataError."""
+    asked = _asked_again(config, like if is_frame(X) else None, targets_standardised)
+    return datasets.from_arrays(X, y, weights=sample_weight, **asked)
+
+
+def _asked_again(config: RunConfig, like: Schema | None, targets_standardised: bool) -> datasets.Asked:
+    """What is asked of data, the same columns as a run's if its schema is given."""
+    asked = asked_of_data(config)
+    if not targets_standardised:
+        asked["degree"] = None
+    if like is not None and like.named:
+        asked["features"], asked["drop"] = like.features, ()
+    return asked
+
+
+def asked_of_data(config: RunConfig) -> datasets.Asked:
+    """What a configuration asks to be made of its data, wherever they come from."""
+    data = config.data
+    loss = None if config.network.loss == losses.AUTO else losses.create(config.network.loss)
+    return {
+        "numbers": None if loss is None else loss.numbers,
+        "degree": losses.MeanSquaredError.degree if loss is None else loss.degree,
+        "target": data.target,
+        "weight": data.weight_column,
+        "class_weight": data.class_weight,
+        "features": data.features,
+        "drop": data.drop,
+        "id": data.id,
+        "missing": data.missing,
+        "dates": data.dates,
+        "scale": {"auto": None, "yes": True, "no": False}[data.scale],
+        "test_share": data.test_share,
+        "validation_share": data.validation_share,
+        "group": data.group,
+        "time": data.time,
+        "seed": data.seed,
+        "shape": data.shape,
+        "input_bits": data.input_bits,
+    }
+
+
+def with_loss(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """The configuration with the loss that suits the data, if it was left open."""
+    loss = losses.suited(config.network.loss, dataset.schema.classes is not None)
+    return structs.replace(config, network=structs.replace(config.network, loss=loss))
+
+
+def rarest_share(dataset: Dataset) -> float:
+    """The share of the training examples that are of the rarest class; 1 where numbers are learnt."""
+    schema, targets = dataset.schema, dataset.train.targets
+    if schema.classes is None:
+        return 1.0
+    return float(np.bincount(targets, minlength=schema.outputs).min() / len(targets))
+
+
+def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
+    """Sentences on the data, for whoever is about to search with this configuration."""
+    if config.data.scale != "auto":
+        return dataset.notes
+    on_scale = on_features(dataset, losses.create(with_loss(config, dataset).network.loss).flat)
+    return (*dataset.notes, on_scale) if on_scale else dataset.notes
+
+
+def require_room_for(dataset: Dataset, config: RunConfig) -> None:
+    """TooLargeError if the examples would take more memory than there is."""
+    schema = dataset.schema
+    count = sum(len(part.features) for part in (dataset.train, dataset.validation, dataset.test) if part is not None)
+    width = len(schema.inputs) + 1 + schema.outputs
+    copies = 1 + (config.data.batch is not None) + (config.workers.count != 0)
+    what = f"{count:,} examples of {len(schema.inputs):,} features and {schema.outputs:,} "
+    if schema.classes is None:
+        what, instead = f"{what}targets", "take fewer of them"
+    else:
+        what, instead = f"{what}classes", "merge classes, or learn numbers with --loss mean-squared-error"
+    memory.require(what, count * width * 4 * copies, instead)

@@ -1,0 +1,26 @@
+"""`distsearch guide`: the pages in the terminal."""
+
+from pathlib import Path
+
+from programs import refused, succeeded
+
+import distsearch
+
+PAGES = Path(distsearch.__file__).parent / "guide"
+
+
+def test_all_pages_are_listed_with_their_titles(tmp_path):
+    listed = dict(line.split(maxsplit=1) for line in succeeded("guide", cwd=tmp_path).stdout.splitlines())
+    assert set(listed) == {page.stem for page in PAGES.glob("*.md")}
+    assert listed["storage"] == "Shared storage"
+
+
+def test_a_page_is_printed_without_comments_that_are_for_tests(tmp_path):
+    text = (PAGES / "cluster.md").read_text("utf-8")
+    printed = succeeded("guide", "cluster", cwd=tmp_path).stdout
+    assert "<!--" in text
+    assert printed == "".join(line for line in text.splitlines(keepends=True) if not line.startswith("<!--"))
+
+
+def test_an_unknown_page_is_refused_with_the_nearest(tmp_path):
+    assert "did you mean 'strategies'?" in refused("guide", "strategy", cwd=tmp_path)

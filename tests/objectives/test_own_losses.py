@@ -1,0 +1,113 @@
+"""Losses of the user's own: one number, or one for each example, checked before the start."""
+
+import numpy as np
+import pytest
+
+import distsearch
+from distsearch.errors import ObjectiveError, SettingError
+from distsearch.randomness import Stream, noise
+
+X = noise(1, Stream.DATA, 0, 0, 80, 2)
+Y = np.where(X[:, 0] > 0.3, "hot", "cold")
+SETTINGS = {"layers": [4], "rounds": 25, "workers": 0}
+
+
+def logistic(outputs, targets):
+    """The cross-entropy of each example."""
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return -np.log(powers[np.arange(len(targets)), targets] / powers.sum(axis=1))
+
+
+def logistic_of_many(outputs, targets):
+    shifted = outputs - outputs.max(axis=2, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=2)) - shifted[:, np.arange(len(targets)), targets]
+
+
+logistic_of_many.vectorized = True
+
+
+def wrong(outputs, targets):
+    """One number: the share of errors."""
+    return np.mean(outputs.argmax(axis=1) != targets)
+
+
+def absolute(outputs, targets):
+    return np.abs(outputs[:, 0] - targets)
+
+
+absolute.numbers = True
+
+
+@pytest.mark.parametrize("loss", [logistic, logistic_of_many])
+@pytest.mark.parametrize("strategy", ["node-perturbation", "evolution-strategy"])
+def test_one_for_each_example_is_as_ours(loss, strategy):
+    mine = distsearch.search(X, Y, loss=loss, strategy=strategy, **SETTINGS)
+    ours = distsearch.search(X, Y, strategy=strategy, **SETTINGS)
+    assert mine.loss == pytest.approx(ours.loss, rel=0.02)
+    assert mine.loss < 0.6
+    assert set(mine.predict(X)) <= {"hot", "cold"}
+
+
+def test_one_number_for_all_works_with_strategies_of_weights_and_auto_takes_one():
+    result = distsearch.search(X, Y, loss=wrong, strategy="auto", **SETTINGS)
+    assert result.loss == pytest.approx(1 - result.accuracy)
+    assert result.accuracy > 0.9
+    with pytest.raises(SettingError, match='one number for all: give one .* strategy="evolution-strategy"'):
+        distsearch.search(X, Y, loss=wrong, strategy="node-perturbation", **SETTINGS)
+
+
+def test_numbers_are_given_where_the_function_says_so():
+    result = distsearch.search(X, X[:, 1], loss=absolute, strategy="node-perturbation", **{**SETTINGS, "rounds": 200})
+    assert result.loss == pytest.approx(np.abs(result.predict(X) - X[:, 1]).mean(), rel=1e-4)
+    assert result.loss < 0.2
+    with pytest.raises(SettingError, match="set numbers = True on your function"):
+        distsearch.search(X, X[:, 1], loss=logistic, **SETTINGS)
+
+
+def test_a_closure_is_kept_with_what_it_knows_and_a_loaded_result_still_predicts(tmp_path):
+    times = 3.0
+    result = distsearch.search(X, Y, loss=lambda outputs, targets: times * logistic(outputs, targets), **SETTINGS)
+    plain = distsearch.search(X, Y, **SETTINGS)
+    assert result.loss == pytest.approx(3 * plain.loss, rel=0.05)
+    result.save(tmp_path / "model")
+    from distsearch.objectives.losses import LOSSES
+
+    LOSSES._given.clear()  # as in another process
+    again = distsearch.load(tmp_path / "model")
+    assert again.predict(X).tolist() == result.predict(X).tolist()
+    with pytest.raises(SettingError, match="cannot load"):
+        again.evaluate(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "sentence"),
+    [
+        (
+            lambda outputs, targets: outputs,
+            SettingError,
+            r"expected one number, or one for each .* got the shape \(6, 2\)",
+        ),
+        (lambda outputs, targets: "low", ObjectiveError, "expected numbers, got str"),
+        (lambda outputs, targets: outputs[targets], SettingError, r"got the shape \(6, 2\)"),
+        (
+            lambda outputs, targets: 1 / 0,
+            ObjectiveError,
+            "raised ZeroDivisionError: division by zero .*test_own_losses.py",
+        ),
+    ],
+)
+def test_what_is_no_loss_is_told_before_the_start(tmp_path, loss, error, sentence):
+    with pytest.raises(error, match=sentence) as caught:
+        distsearch.search(X, Y, loss=loss, runs=tmp_path / "runs", **SETTINGS)
+    assert not (tmp_path / "runs").exists()
+    if "Zero" in sentence:
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_costs_are_given_as_numbers_or_by_names():
+    costs = {"hot": {"hot": 0, "cold": 9}, "cold": {"hot": 1, "cold": 0}}
+    found = [
+        distsearch.search(X, Y, loss="expected-cost", costs=each, strategy="node-perturbation", **SETTINGS).loss
+        for each in (costs, [[0, 1], [9, 0]], np.array([[0, 1], [9, 0]]))
+    ]
+    assert found[0] == found[1] == found[2]
