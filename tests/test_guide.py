@@ -29,6 +29,7 @@ BELOW = {
     "see",
     "library",
     "metrics",
+    "modules",
 }  # pages with tests of their own
 
 
@@ -108,17 +109,6 @@ def test_models_are_exported_as_the_guide_says(tmp_path):
     assert done.stderr == ""
     assert done.stdout.split("\n")[0].startswith("['setosa' 'virginica'] [[")
     assert done.stdout.splitlines()[-1] == "0"
-
-
-@pytest.mark.slow
-def test_the_guide_s_module_learns_and_comes_out_again(tmp_path):
-    code = re.findall(r"```python\n(.*?)```", (GUIDE / "modules.md").read_text(encoding="utf-8"), re.DOTALL)[0]
-    (tmp_path / "mine.py").write_text(code)
-    (commands,) = blocks("modules.md")
-    for words in commands:
-        succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
-    result = json.loads(succeeded("show", "choice", "--json", cwd=tmp_path).stdout)["result"]
-    assert result["test_accuracy"] > 0.85
 
 
 @pytest.mark.slow

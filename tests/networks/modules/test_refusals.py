@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch_modules
-from programs import ran
 from torch import nn
 
 import distsearch
@@ -62,23 +61,6 @@ def test_weights_that_are_no_numbers_are_refused():
         distsearch.search(X, Y, model=layer)
     with pytest.raises(SettingError, match="on the meta device"):
         distsearch.search(X, Y, model=nn.Linear(6, 3, device="meta"))
-
-
-def test_all_else_works_without_torch(tmp_path):
-    program = """
-import sys
-sys.modules["torch"] = None
-import distsearch
-from distsearch.errors import SettingError
-X, y = [[0.0], [1.0], [2.0]] * 4, [0, 1, 1] * 4
-distsearch.search(X, y, rounds=2, workers=0).predict(X)
-try:
-    distsearch.search(X, y, model="mine:Net")
-except SettingError as error:
-    print(error)
-"""
-    said = ran(cwd=tmp_path, program=program).stdout
-    assert said == 'model: needs torch, which is not installed; type pip install "distsearch[torch]"\n'
 
 
 def test_frozen_normalisation_and_dropout_are_said(said):
