@@ -11,6 +11,7 @@ from distsearch.api.functions import GIVEN_AS_ARRAYS
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
+from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import network_for
 from distsearch.search.assembly import network_task
@@ -40,6 +41,7 @@ NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory",
 """Settings that estimators have no use for, or have parameters of their own for."""
 
 PARAMETERS = {"layers", "activation", "loss", "strategy", "rounds", "seconds", "batch", "start", "scale", "workers"}
+OF_LAYERS = ("layers", "activation", "start")  # would do nothing for a torch module
 OWN = {"rate", "decay"}  # settings of some strategies
 
 
@@ -50,6 +52,8 @@ def configured(
     given = _settings(estimator)
     flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
     flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
+    if estimator.model is not None:
+        flags |= _of_model(estimator)
     flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
     flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
     return from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
@@ -59,10 +63,15 @@ def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) 
     """The configuration with a learning rate for node-perturbation, if it has none: less for wide and deep networks."""
     if estimator.strategy != NODE_PERTURBATION or "rate" in config.settings:
         return config
-    task = network_task(config, network_for(config.network, schema), examples)
+    task = network_task(config, network_for(config.network, schema, module_of(estimator)), examples)
     own = strategies.create(NODE_PERTURBATION, config.settings, task).settings.rate
     rate = min(_suited(estimator, examples).rate, own)
     return structs.replace(config, settings={**config.settings, "rate": rate})
+
+
+def module_of(estimator: Any) -> Any:
+    """The torch module, or what makes it, that an estimator was given; None if it is to be found by its name."""
+    return None if isinstance(estimator.model, str) else estimator.model
 
 
 def check_stopping(estimator: Any) -> None:
@@ -100,6 +109,15 @@ def _rounds(estimator: Any, examples: int) -> int | None:
     return min(MOST_ROUNDS, max(suited.rounds, suited.passes * rounds_per_pass(estimator, examples)))
 
 
+def _of_model(estimator: Any) -> dict[str, Any]:
+    """The settings of an estimator of a torch module. SettingError if it has others of layers than by default."""
+    default = type(estimator)()
+    for name in OF_LAYERS:
+        if getattr(estimator, name) != getattr(default, name):
+            raise SettingError(f"{name}: would do nothing, for the model brings its own: leave it out")
+    return {**dict.fromkeys(OF_LAYERS), "model": sources.name_of(estimator.model)}
+
+
 def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: str) -> dict[str, Any]:
     """The strategy's own settings: those given, and those that suit it."""
     chosen = {name: getattr(estimator, name) for name in OWN}
@@ -133,7 +151,7 @@ def _settings(estimator: Any) -> dict[str, Any]:
         return {}
     idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
     for name in given:
-        if name in PARAMETERS | OWN:
+        if name in PARAMETERS | OWN | {"model"}:
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
         if name in idle | {"seed"}:
             raise SettingError(f"settings: {name} would do nothing here: leave it out")

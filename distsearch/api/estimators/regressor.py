@@ -27,6 +27,8 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     Args:
         layers: hidden layers: numbers of neurons, or words such as conv16x5.
+        model: a torch module in the place of layers: a class, a function that returns one, either by name as
+            package.module:name, or a module, which is copied.
         activation: of the hidden layers: relu, tanh, step, sign, …; nothing needs a gradient.
         loss: what is minimised: mean-squared-error, or any other loss of numbers, such as mean-absolute-error.
         strategy: node-perturbation, or any other that `distsearch strategies` lists.
@@ -65,6 +67,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         self,
         layers: Sequence[int | str] | int | str = (100,),
         *,
+        model: Any = None,
         activation: Sequence[str] | str = "relu",
         loss: str = "mean-squared-error",
         strategy: str = "node-perturbation",
@@ -86,6 +89,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.layers = layers
+        self.model = model
         self.activation = activation
         self.loss = loss
         self.strategy = strategy
