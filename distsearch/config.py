@@ -140,7 +140,7 @@ class NetworkConfig(Settings, frozen=True):
         Annotated[
             str,
             about(
-                "initial weights: course (0.01 × normal), he or glorot, or a run whose weights to begin with; if not "
+                "initial weights: course (0.01 × normal), he or glorot, or those of a run or .safetensors file; if not "
                 "set, course, or with more than one hidden layer, few bits or lif he, for tanh and sigmoid glorot"
             ),
         ]

@@ -159,3 +159,19 @@ class Softened(nn.Module):
 
     def forward(self, x):
         return self.layer(x)
+
+
+class TunedHead(nn.Module):
+    """A base that was trained elsewhere and stays as it is, and a head that is searched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base, self.head = nn.Linear(64, 16), nn.Linear(16, 10)
+        with torch.random.fork_rng():
+            torch.manual_seed(7)
+            nn.init.normal_(self.base.weight, std=0.3)
+            nn.init.normal_(self.base.bias)
+        self.base.requires_grad_(False)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.base(x)))

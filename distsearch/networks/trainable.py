@@ -56,6 +56,8 @@ class Trainable(ABC):
     weights_count: int
     matrices: tuple[Matrix, ...] = ()
     """Those of the weights that may be rounded."""
+    named_by: str = "--layers"
+    """The setting that says which network it is."""
     one_by_one: bool = False
     """Whether each candidate is evaluated by itself, so that no output depends on which others are made with it."""
 

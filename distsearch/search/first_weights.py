@@ -1,9 +1,12 @@
 """First weights that do not follow from the seed: given in Python, or the best ones of another run."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from distsearch.config import RunConfig
 from distsearch.errors import DataError, SettingError, brief, unknown
@@ -18,27 +21,46 @@ Array = NDArray[np.float32]
 GIVEN = "given"
 """Stands in a run's configuration for first weights that came from Python; they are kept in its directory."""
 
+PICKLED = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
+
 Given = Array | Mapping[str, Array]
 """First weights: flat ones, (n,), or the tensors of a network, by their names."""
 
 
 def of_config(config: RunConfig) -> Given | None:
-    """The best weights of the run that a configuration names as its start; None if it names a way to draw them.
+    """The weights that a configuration names as its start: a file of tensors, or a run's best ones.
 
-    Raises SettingError if there is no such run.
+    None if it names a way to draw them. Raises SettingError if there is no such file or run.
     """
     start = config.network.start
     if start is None or is_start(start):
         return None
+    if as_path(start).is_file():
+        return tensors_of(as_path(start))
     if start == GIVEN:
         raise SettingError("start: these first weights came from Python: give them there again, or name a run")
     stored = run_at(start, config.output.directory) if start else None
     if stored is None:
         raise SettingError(
-            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run whose weights to "
-            f"begin with, of which there is none at {start}"
+            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run or .safetensors "
+            f"file whose weights to begin with, of which there is none at {start}"
         )
     return stored.best()
+
+
+def tensors_of(path: Path) -> dict[str, Array]:
+    """The tensors of a safetensors file, by their names. Raises SettingError for any other file."""
+    if path.suffix in PICKLED:
+        raise SettingError(
+            f"start: {path.name} is a pickle, which could run any code, and is not read: write its tensors with "
+            f'safetensors.torch.save_file(torch.load("{path.name}", weights_only=True), "{path.stem}.safetensors")'
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, KeyError, TypeError) as error:  # the last two of types that NumPy has not
+        raise SettingError(
+            f"start: expected a run, or a .safetensors file of float32 or float16, got {path}: {error}"
+        ) from None
 
 
 def run_at(place: str, runs: str) -> StoredRun | None:
@@ -55,7 +77,7 @@ def of_network(network: Trainable, given: Given) -> Array:
     try:
         tensors = {str(name): np.asarray(tensor, np.float32) for name, tensor in given.items()}
         return flat(network.flat(tensors), network.weights_count)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # RuntimeError of tensors that need a gradient
         shapes = ", ".join(
             f"{name} {'×'.join(map(str, tensor.shape))}"
             for name, tensor in network.named(np.zeros(network.weights_count, np.float32)).items()
@@ -63,7 +85,7 @@ def of_network(network: Trainable, given: Given) -> Array:
         missing = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"start: expected the weights of a network like this one ({shapes}), but {missing}; give it the same "
-            "--layers as the network that they come from, and data with as many features and classes"
+            f"{network.named_by} as the network that they come from, and data with as many features and classes"
         ) from None
 
 

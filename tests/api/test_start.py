@@ -91,7 +91,11 @@ def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
         (np.full(31, np.nan), DataError, r"shape \(n,\), got nan at index 0"),
         ({"dense1.weights": np.zeros((3, 4), np.float32)}, DataError, r"this one \(dense1.weights 3×4, dense1.biases"),
         ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run whose weights"),
-        ("no/such/run", SettingError, "a run whose weights to begin with, of which there is none at no/such/run"),
+        (
+            "no/such/run",
+            SettingError,
+            "safetensors file whose weights to begin with, of which there is none at no/such/run",
+        ),
         ("abc", SettingError, "unknown start 'abc'"),
         ("", SettingError, "unknown start ''"),
         ("given", SettingError, "start: these first weights came from Python"),

@@ -35,6 +35,7 @@ class ModuleNetwork(Trainable):
     The shape is (features,), or (height, width, channels) of images, which the module sees with their channels first.
     """
 
+    named_by = "--model"
     one_by_one = True
 
     def __init__(self, source: Any, shape: tuple[int, ...], outputs: int, expected: str) -> None:
@@ -199,11 +200,22 @@ class ModuleNetwork(Trainable):
         return state
 
     def flat(self, arrays: Mapping[str, Array]) -> Array:
-        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module."""
-        if missing := self.module.state_dict().keys() ^ arrays.keys():
+        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module.
+
+        What of the module is not searched has to have the same values as here.
+        """
+        state = self.module.state_dict()
+        if missing := state.keys() ^ arrays.keys():
             raise ValueError(
                 f"expected the tensors of {type(self.module).__name__}, not so: {', '.join(sorted(missing))}"
             )
+        alike = {id(each) for each in self.trained.values()}
+        for name, each in self.module.state_dict(keep_vars=True).items():
+            if id(each) not in alike and not np.array_equal(state[name].numpy(), arrays[name]):
+                raise ValueError(
+                    f"{name}, which is not searched, has other values there: let the function that makes the module "
+                    "load them"
+                )
         return self.parameters.flat(arrays)
 
     def _made_up(self) -> Any:

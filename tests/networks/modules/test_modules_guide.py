@@ -5,8 +5,10 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from programs import succeeded
+from safetensors.numpy import load_file
 
 import distsearch
 
@@ -18,11 +20,14 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_guide_s_module_learns_and_comes_out_again(tmp_path):
-    (tmp_path / "mine.py").write_text(blocks("python")[0])
-    (commands,) = blocks("sh")
-    for line in commands.splitlines():
+def test_the_guide_s_module_learns_and_is_tuned(tmp_path):
+    made, _, loaded = blocks("python")
+    (tmp_path / "mine.py").write_text(made + loaded)
+    for line in "".join(blocks("sh")).splitlines():
         words = shlex.split(line)[1:]
         succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
     result = json.loads(succeeded("show", "choice", "--json", cwd=tmp_path).stdout)["result"]
     assert result["test_accuracy"] > 0.85
+    base, tuned = (load_file(tmp_path / "runs" / run / "best.safetensors") for run in ("choice", "tuned"))
+    changed = {name for name, tensor in base.items() if not np.array_equal(tensor, tuned[name])}
+    assert changed == {"outputs.weight", "outputs.bias"}
