@@ -85,6 +85,7 @@ FORMS: dict[str, Written] = {
     ),
     "Div": _infix("/"),
     "Equal": _infix("=="),
+    "Exp": _call("np.exp"),
     "Floor": _call("np.floor"),
     "Gather": lambda given, options: f"{given[0]}[{given[1]}]",
     "Gemm": lambda given, options: f"{given[0]} @ {given[1]} + {given[2]}",

@@ -41,6 +41,8 @@ def pipeline_of(model: Model) -> Pipeline:
     labels, choice, count = model.labels, None, schema.outputs
     if labels is None:
         kind = "float32"
+        if model.gives_logarithms:
+            outputs = graph.add("Exp", outputs)
         if schema.target_mean is not None and schema.target_deviation is not None:
             kind = "float64"
             spread = graph.constant(np.array(schema.target_deviation, np.float64), "target_deviation")

@@ -135,6 +135,11 @@ class Model:
         return self._loss.probable
 
     @property
+    def gives_logarithms(self) -> bool:
+        """Whether its outputs are logarithms of the predicted numbers, as the Poisson loss trains them to be."""
+        return self._loss.logarithms
+
+    @property
     def tensors(self) -> dict[str, Array]:
         """The weights as the network's tensors, by their names."""
         return self._network.named(self.weights)
@@ -169,7 +174,7 @@ class Model:
         labels = self.labels
         if labels is not None:
             return Outcome.of_classes(examples.targets, outputs, labels, positive, self.gives_probabilities)
-        return Outcome(unscaled_targets(examples.targets, self.schema), outputs, self.numbers(outputs))
+        return Outcome(self.targets(examples), outputs, self.numbers(outputs))
 
     def outputs(self, features: Array) -> Array:
         """The network's outputs, (examples, outputs), for scaled features, (examples, features)."""
@@ -190,6 +195,10 @@ class Model:
             return found if self.schema.flat else found[:, np.newaxis]
         numbers = self.numbers(outputs)
         return numbers[:, 0] if self.schema.flat and self.schema.outputs == 1 else numbers
+
+    def targets(self, examples: Examples) -> NDArray[Any]:
+        """A regression's targets, (examples, outputs), in their own units."""
+        return unscaled_targets(examples.targets, self.schema)
 
     def numbers(self, outputs: Array) -> NDArray[Any]:
         """What a regression's outputs, (examples, outputs), are in the targets' own units."""

@@ -72,7 +72,8 @@ class Plane:
         outputs = model.outputs(self._grid)
         targets = self._examples.targets[self._picked]
         if model.labels is None:
-            values, targets = (model.numbers(each)[:, 0].astype(np.float64) for each in (outputs, targets))
+            found = model.numbers(outputs), model.targets(self._examples)[self._picked]
+            values, targets = (each[:, 0].astype(np.float64) for each in found)
             certainty = np.ones(len(outputs))
         else:
             certainty = _certainty(model, outputs.astype(np.float64))

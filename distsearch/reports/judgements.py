@@ -80,9 +80,8 @@ def residuals(subjects: Sequence[Subject]) -> Curves:
         raise RunError(f"{subject.name} learns classes, which have no residuals: take --what confusion")
     what, examples = subject.judged
     model = subject.model
-    truth, predicted = (
-        model.numbers(each)[:, 0].astype(np.float64) for each in (examples.targets, model.outputs(examples.features))
-    )
+    found = model.targets(examples), model.numbers(model.outputs(examples.features))
+    truth, predicted = (each[:, 0].astype(np.float64) for each in found)
     picked = thinned(len(truth), MOST_DOTS)
     ends = np.array([min(truth.min(), predicted.min()), max(truth.max(), predicted.max())])
     lines = (
@@ -189,7 +188,7 @@ def response(subject: Subject) -> Curves:
     picked = thinned(len(dots), MOST_DOTS)
     if model.labels is None:
         lines = [
-            Line("", dots[picked], model.numbers(examples.targets[picked])[:, 0].astype(np.float64), NEUTRAL, "dots"),
+            Line("", dots[picked], model.targets(examples)[picked, 0].astype(np.float64), NEUTRAL, "dots"),
             line("predicted", x, model.numbers(outputs)[:, 0]),
         ]
         target = model.schema.target or "target"

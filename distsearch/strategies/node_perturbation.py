@@ -39,6 +39,7 @@ from distsearch.strategies.sums import Subtree, merge, total
 
 RATE, LARGEST_RATE, RATE_SHARE_OF_JUMPS = 0.28, 0.1, 0.3
 SIGMA_OF_JUMPS = 0.6  # found by trying: 0.5 is as good for steps and signs, 1 for staircases
+DECAY, DECAY_ROWS = 0.03, 100
 PASSES = 4.0  # measured cost of a round besides its experiments, in forward passes
 
 
@@ -123,7 +124,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
                 "node-perturbation needs to know what a change of one example does to the loss, and yours gives one "
                 "number for all: give one for each example, or choose --strategy evolution-strategy"
             )
-        chosen = resolve(settings, _rate(task), task.rounds and task.rounds * settings.local_rounds)
+        chosen = resolve(settings, _rate(task), task.rounds and task.rounds * settings.local_rounds, _decay(task))
         return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 
     def init(self, weights: Array, seed: int) -> NodePerturbationState:
@@ -264,6 +265,16 @@ def _rate(task: Task) -> float:
     widest = max(layer.width for layer in task.nodes)
     rate = min(LARGEST_RATE, RATE / math.sqrt(widest * max(1, len(task.nodes) - 1)))
     return rate * RATE_SHARE_OF_JUMPS if task.traits.flat or task.traits.jumps else rate
+
+
+def _decay(task: Task) -> float:
+    """How much weights are pulled to zero: not at all where every round sees all examples, as those are to be fitted.
+
+    Found by trying: with 0.1, Fashion-MNIST is learnt worse at a constant rate; numbers of 20,000 examples with 0.03.
+    """
+    if not task.minibatch:
+        return 0.0
+    return min(DECAY, DECAY_ROWS / task.examples) if task.traits.numbers else DECAY
 
 
 def _sigma(task: Task) -> float:

@@ -37,7 +37,7 @@ def made(labels=None, image=None, loss="cross-entropy", scale=True, bits=None, *
     """A model of random weights, and raw columns."""
     shape = (EXAMPLES, FLAT) if image is None else (EXAMPLES, *image)
     raw = 3 * noise(1, Stream.DATA, 0, 0, 1, int(np.prod(shape))).reshape(shape) + 5
-    numbers = loss.startswith("mean")
+    numbers = loss not in ("cross-entropy", "classification-error")
     targets = raw.reshape(EXAMPLES, -1)[:, :2] if numbers else np.arange(EXAMPLES) % 3
     targets = targets if labels is None else np.asarray(labels)
     dataset = datasets.from_arrays(raw, targets, numbers=numbers, scale=scale, input_bits=bits)
@@ -115,6 +115,7 @@ NETWORKS = {
     "images-lif": {"layers": ["conv4x3", "pool2", 5], "image": IMAGE, "activation": "lif", "time_steps": 8},
     "error": {"layers": [5], "loss": "classification-error"},
     "regression": {"layers": [5], "loss": "mean-squared-error"},
+    "counts": {"layers": [5], "loss": "poisson", "labels": np.arange(EXAMPLES) % 7},
     "one-number": {"layers": [5], "loss": "mean-absolute-error", "labels": np.linspace(0, 1, EXAMPLES)},
     "one-column": {"layers": [5], "loss": "mean-squared-error", "labels": np.linspace(0, 1, EXAMPLES)[:, np.newaxis]},
     **{f"activation-{name}": {"layers": [5, 4], "activation": name} for name in ACTIVATIONS.own},

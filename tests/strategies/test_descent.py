@@ -64,8 +64,10 @@ def test_a_cosine_falls_from_the_rate_to_nothing_and_stays_there():
 
 
 def test_what_is_left_open_is_chosen_and_what_is_given_kept():
-    assert resolve(DescentSettings(), 0.02, 30).rate == 0.02
-    assert resolve(DescentSettings(rate=0.5, horizon=7), 0.02, 30) == DescentSettings(rate=0.5, horizon=7)
+    chosen = resolve(DescentSettings(), 0.02, 30, 0.1)
+    assert (chosen.rate, chosen.decay) == (0.02, 0.1)
+    given = DescentSettings(rate=0.5, horizon=7, decay=0.0)
+    assert resolve(given, 0.02, 30, 0.1) == given
     assert resolve(DescentSettings(schedule="cosine"), 0.02, 30).horizon == 30
 
 

@@ -17,7 +17,7 @@ from distsearch.objectives.network import NetworkObjective, task_of
 from distsearch.randomness import Stream, noise
 from distsearch.strategies.base import losses_of
 from distsearch.strategies.node_parts import Parts
-from distsearch.strategies.node_perturbation import NodePerturbation
+from distsearch.strategies.node_perturbation import NodePerturbation, NodePerturbationSettings
 from distsearch.strategies.sums import total
 from distsearch.testing import STRATEGY_CHECKS
 
@@ -129,7 +129,7 @@ def test_any_division_of_the_units_leads_to_the_same_bits(cuts):
 
 def test_a_step_goes_against_the_mean_gradient_of_the_examples_of_the_round():
     objective = network_objective("digits", (8,), batch=300)
-    chosen = {"optimizer": "momentum", "rate": 1.0}
+    chosen = {"optimizer": "momentum", "rate": 1.0, "decay": 0.0}
     strategy = create("node-perturbation", chosen, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
     answer = strategy.work(state, objective, 0, 3)
@@ -151,6 +151,21 @@ def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidd
     """32 neurons and their bias are the most inputs that a node has; of the data there are four."""
     objective = network_objective("iris", hidden, **settings)
     assert create("node-perturbation", {}, objective).settings.rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("loss", "examples", "batch", "decay"),
+    [
+        ("cross-entropy", 60_000, 256, 0.03),
+        ("mean-squared-error", 1_000, 256, 0.03),
+        ("mean-squared-error", 20_000, 256, 0.005),
+        ("cross-entropy", 200, 200, 0.0),
+    ],
+)
+def test_weights_decay_where_rounds_see_minibatches(loss, examples, batch, decay):
+    task = task_of(dense_network(4, (8,), 3, "relu"), losses.create(loss), examples, batch)
+    assert NodePerturbation.resolve(NodePerturbationSettings(), task).decay == pytest.approx(decay)
+    assert NodePerturbation.resolve(NodePerturbationSettings(decay=0.5), task).decay == 0.5
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class Loss(ABC):
 
     def predictions(self, outputs: Array) -> Array:
         """The numbers that outputs, (examples, outputs), stand for."""
-        return outputs
+        return np.exp(outputs) if self.logarithms else outputs
 
 
 def sum_of_each(each: Array) -> Array:

@@ -127,7 +127,3 @@ class Poisson(Loss):
     def total(self, outputs: Array, targets: Array) -> Array:
         """The sum of `each`."""
         return sum_of_each(self.each(outputs, targets))
-
-    def predictions(self, outputs: Array) -> Array:
-        """The predicted means: exp(z)."""
-        return np.exp(outputs)

@@ -5,19 +5,24 @@ tenth. The race itself trains on all of them. The test set is scored once at eac
 its weights by the loss on the training examples (the others, who keep a tenth of these for it, by the accuracy on that
 tenth), and only the accuracy of the weights so chosen counts in the end. Medians over the seeds.
 
-Seconds are of search, on two cores: those spent measuring are left out, for all. Ours is run with the largest number
-of --workers for every seed, and with smaller ones for a while, with the first seed, to see what a worker is worth.
-polystep is run where it has published an accuracy, with further seeds only if it reaches that with the first. Results
-are added to the files in --output: the race can be run row by row; table and picture are made from all that is there.
+Seconds are of search, on two cores, or on one for ours with --workers 0: those spent measuring are left out, for all.
+Ours is run with the largest number of --workers for every seed, and with smaller ones for a while, with the first seed,
+to see what a worker is worth. polystep is run where it has published an accuracy, with further seeds only if it reaches
+that with the first. On a machine with many cores, --at-once lets several searches run side by side, each on cores of
+its own. Results are added to the files in --output: the race can be run row by row; table and picture are made from all
+that is there.
 """
 
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from queue import SimpleQueue
 
 from apart import FailedError, answer
 from rich.console import Console
@@ -32,6 +37,7 @@ from nondiff.table import COLUMNS, labelled, lines_of, rows_of, speeds, table_of
 
 LOOK = 20.0  # seconds, at least, to see how fast fewer workers are; or a sixth of the row's
 ALLOWANCE, ALLOWED_SHARE = 300.0, 3.0  # for a process besides its search: data, Ray, measurements
+CORES = 2  # for an entry
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "2"}
 
 
@@ -45,6 +51,11 @@ class Entry:
     seed: int
     seconds: float
     whole: bool = True  # or for its speed alone
+
+    @property
+    def cores(self) -> int:
+        """The cores that it may use."""
+        return 1 if self.who == OURS and not self.workers else CORES
 
 
 def arguments() -> argparse.Namespace:
@@ -63,6 +74,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--adam", action="store_true", help="run Adam too, with surrogate gradients, as long as ours")
     parser.add_argument("--polystep", action="store_true", help="run polystep 1.1.0 too, --times as long as ours")
     parser.add_argument("--times", type=float, default=10, help="polystep's seconds, by ours; default: 10")
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="searches side by side; default: 1")
     parser.add_argument("--draw", action="store_true", help="run nothing: table and picture from the files")
     parser.add_argument("--output", type=Path, default=Path("benchmark-peers"), metavar="FOLDER", help="for the files")
     return parser.parse_args()
@@ -83,8 +95,8 @@ def entries(given: argparse.Namespace, rows: list[Row]) -> Iterator[Entry]:
                 yield Entry(row, "polystep", 0, seed, given.times * seconds)
 
 
-def searched(entry: Entry, folder: str, machine: str, command: str) -> Search:
-    """Run an entry's search in its own process."""
+def searched(entry: Entry, folder: str, machine: str, command: str, cores: list[int]) -> Search:
+    """Run an entry's search in its own process, on these cores; on any if there are none."""
     order = {
         "row": entry.row.name,
         "who": entry.who,
@@ -92,6 +104,7 @@ def searched(entry: Entry, folder: str, machine: str, command: str) -> Search:
         "seed": entry.seed,
         "seconds": entry.seconds,
         "folder": folder,
+        "cores": cores,
     }
     key = entry.row.name, entry.who, entry.workers, entry.seed
     try:
@@ -130,20 +143,46 @@ def _sources(row: Row) -> tuple[str, ...]:
 def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -> None:
     """Run what is to be run, adding each search to the file."""
     sources = {MNIST: given.mnist, FASHION: given.fashion}
+    todo = list(entries(given, chosen(given, console)))
+    folders = {each.row.data: folder_of(each.row.data, sources, given.output / "data", given.validate) for each in todo}
+    places = _places(given.at_once, max((each.cores for each in todo), default=1))
     hopeless: set[str] = set()  # rows
-    for entry in entries(given, chosen(given, console)):
+    one_at_a_time = threading.Lock()
+
+    def do(entry: Entry) -> None:
         if entry.who == "polystep" and entry.row.name in hopeless:
-            continue
-        folder = folder_of(entry.row.data, sources, given.output / "data", given.validate)
-        command = ""
+            return
+        folder, command = folders[entry.row.data], ""
         if entry.who == OURS and entry.whole:
             command = entry.row.command(folder, entry.seed, entry.workers, entry.seconds)
             console.print(command, highlight=False, markup=False, soft_wrap=True)
-        search = searched(entry, folder, machine, command)
+        cores = places.get()
+        try:
+            search = searched(entry, folder, machine, command, cores[: entry.cores])
+        finally:
+            places.put(cores)
         console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)
-        write_searches(file, merged(read_searches(file), [search]))
+        with one_at_a_time:
+            write_searches(file, merged(read_searches(file), [search]))
         if entry.who == "polystep" and search.time_to(entry.row.polystep or 0.0) == inf:
             hopeless.add(entry.row.name)
+
+    with ThreadPoolExecutor(given.at_once) as pool:
+        list(pool.map(do, todo))
+
+
+def _places(at_once: int, cores: int) -> SimpleQueue[list[int]]:
+    """The numbers of the cores for each of the searches that run side by side; none where they cannot be chosen."""
+    places: SimpleQueue[list[int]] = SimpleQueue()
+    here = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if at_once > 1 and len(here) < at_once * cores:
+        raise SystemExit(
+            f"--at-once {at_once}: that takes {at_once * cores} cores, and there are {len(here) or os.cpu_count()}: "
+            "run fewer side by side"
+        )
+    for number in range(at_once):
+        places.put(here[number * cores : (number + 1) * cores])
+    return places
 
 
 def main() -> None:

@@ -9,13 +9,11 @@ import sys
 import warnings
 from pathlib import Path
 
-CORES = 2  # for every entry
-
 
 def main() -> None:
     order = json.loads(sys.argv[1])
-    if hasattr(os, "sched_setaffinity"):  # torch uses as many threads as it has cores
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    if order["cores"]:  # torch uses as many threads as it has cores
+        os.sched_setaffinity(0, order["cores"])
     warnings.simplefilter("ignore")
     search = importlib.import_module(f"nondiff.run_{order['who']}").search
     Path(sys.argv[2]).write_text(json.dumps(search(order)), encoding="utf-8")

@@ -86,8 +86,8 @@ def _value(name: str, value: Any) -> Any:
 
 
 def over(rounds: int) -> dict[str, str | int | float | bool]:
-    """The settings of a learning rate that falls to zero, along a cosine, over so many rounds."""
-    return {"schedule": "cosine", "rounds": rounds}
+    """A learning rate that falls to zero, along a cosine, over so many rounds, and a weight decay for such."""
+    return {"schedule": "cosine", "rounds": rounds, "decay": 0.1}
 
 
 CONVOLUTIONS = "conv16x5,pool2,conv32x5,pool2,64"
