@@ -90,7 +90,7 @@ def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
         (np.zeros(5), DataError, r"start: expected finite weights of shape \(31,\), got the shape \(5,\)"),
         (np.full(31, np.nan), DataError, r"shape \(n,\), got nan at index 0"),
         ({"dense1.weights": np.zeros((3, 4), np.float32)}, DataError, r"this one \(dense1.weights 3×4, dense1.biases"),
-        ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run whose weights"),
+        ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run or .safetensors"),
         (
             "no/such/run",
             SettingError,

@@ -74,7 +74,7 @@ def test_a_head_is_tuned_on_a_frozen_base(digits):
     X, y = digits
     found = distsearch.search(X, y, model=TunedHead, rounds=100, strategy="node-perturbation", workers=0)
     assert found.weights.size == 170
-    assert found.accuracy > 0.8
+    assert found.accuracy > 0.7
     base = TunedHead()
     for name, each in found.module.base.state_dict().items():
         assert torch.equal(each, base.base.state_dict()[name]), name
