@@ -118,6 +118,8 @@ def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given |
         start = start.model.tensors
     elif isinstance(start, FunctionResult):
         start = start.weights
+    if hasattr(start, "state_dict"):  # a torch module
+        start = start.state_dict()
     given = start if isinstance(start, Mapping) else flat(start)
     return {**settings, "start": GIVEN}, given
 

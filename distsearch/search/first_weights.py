@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +76,9 @@ def of_network(network: Trainable, given: Given) -> Array:
     if not isinstance(given, Mapping):
         return flat(given, network.weights_count)
     try:
-        tensors = {str(name): np.asarray(tensor, np.float32) for name, tensor in given.items()}
+        tensors = {str(name): _array(tensor) for name, tensor in given.items()}
         return flat(network.flat(tensors), network.weights_count)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # RuntimeError of tensors that need a gradient
+    except (KeyError, TypeError, ValueError) as error:
         shapes = ", ".join(
             f"{name} {'×'.join(map(str, tensor.shape))}"
             for name, tensor in network.named(np.zeros(network.weights_count, np.float32)).items()
@@ -87,6 +88,11 @@ def of_network(network: Trainable, given: Given) -> Array:
             f"start: expected the weights of a network like this one ({shapes}), but {missing}; give it the same "
             f"{network.named_by} as the network that they come from, and data with as many features and classes"
         ) from None
+
+
+def _array(tensor: Any) -> Array:
+    """A tensor of NumPy or torch, of any precision and on any device, as float32."""
+    return np.asarray(tensor.detach().float().cpu() if hasattr(tensor, "detach") else tensor, np.float32)
 
 
 def flat(given: object, count: int | None = None) -> Array:

@@ -37,9 +37,16 @@ def test_a_state_dict_is_where_a_search_begins(digits, trained):
     assert found.history[0].center_loss == pytest.approx(loss, rel=1e-5)
 
 
-def test_parameters_that_need_gradients_are_refused_with_a_sentence(digits, trained):
-    with pytest.raises(DataError, match=r"start: .* but .*requires grad.*; give it the same model as"):
-        distsearch.search(*digits, model=Stack, start=dict(trained.named_parameters()), rounds=1)
+def test_a_module_and_tensors_of_other_kinds_are_starts_too(digits, trained):
+    flags = {"model": Stack, "strategy": "hill-climb", "rounds": 1, "workers": 0}
+    halves = {name: each.to(torch.bfloat16) for name, each in trained.state_dict().items()}
+    found = [
+        distsearch.search(*digits, start=start, **flags).history[0].center_loss
+        for start in (trained, dict(trained.named_parameters()), halves)
+    ]
+    assert found[0] == found[1]
+    assert found[2] == pytest.approx(found[0], rel=0.01)
+    assert found[2] != found[0]
 
 
 def test_a_file_of_tensors_is_where_a_run_begins_and_it_can_be_resumed(tmp_path, trained):
