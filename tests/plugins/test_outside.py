@@ -76,7 +76,7 @@ def run(installed, tmp_path):
 
 SEARCH = [
     "run", "--data", "data.lines", "--strategy", "coordinate-search", "--shrink", "0.8", "--sigma", "0.3",
-    "--loss", "log-cosh", "--activation", "softsign", "--start", "tenth", "--layers", "max-out4,4", "--rounds",
+    "--loss", "soft-absolute", "--activation", "softsign", "--start", "tenth", "--layers", "max-out4,4", "--rounds",
     "80",
     "--name", "a",
 ]  # fmt: skip
@@ -105,8 +105,8 @@ def test_what_it_offers_is_listed_with_its_settings(run):
     assert "--shrink" in run("run", "--help-all").stdout
     listed = json.loads(run("strategies", "coordinate-search", "--json").stdout)
     assert "shrink" in [each["name"] for each in listed[0]["settings"]]
-    refused = run("run", "--loss", "log-cos", "--workers", "0", code=2).stderr
-    assert "unknown loss 'log-cos': did you mean 'log-cosh'?" in refused
+    refused = run("run", "--loss", "soft-absolut", "--workers", "0", code=2).stderr
+    assert "unknown loss 'soft-absolut': did you mean 'soft-absolute'?" in refused
 
 
 def test_the_run_remembers_whose_code_it_was(run, installed, tmp_path):
@@ -116,7 +116,7 @@ def test_the_run_remembers_whose_code_it_was(run, installed, tmp_path):
         (kind, name, "distsearch-outside", "1.2.3")
         for kind, name in (
             ("strategy", "coordinate-search"),
-            ("loss", "log-cosh"),
+            ("loss", "soft-absolute"),
             ("layer", "max-out"),
             ("activation", "softsign"),
             ("start", "tenth"),
@@ -128,7 +128,7 @@ def test_the_run_remembers_whose_code_it_was(run, installed, tmp_path):
     before = file.read_text()
     try:
         file.write_text(before.replace("np.log(2)", "np.log(2.5)"))
-        changed = "the code of the loss log-cosh has changed since (it was that of distsearch-outside 1.2.3)"
+        changed = "the code of the loss soft-absolute has changed since (it was that of distsearch-outside 1.2.3)"
         assert changed in run("resume", "a", "--rounds", "3", "--workers", "0", code=2).stderr
         found = run("verify", "a", code=1)
         assert changed in found.stderr

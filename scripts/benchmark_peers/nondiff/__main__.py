@@ -10,7 +10,7 @@ Ours is run with the largest number of --workers for every seed, and with smalle
 to see what a worker is worth. polystep is run where it has published an accuracy, with further seeds only if it reaches
 that with the first. On a machine with many cores, --at-once lets several searches run side by side, each on cores of
 its own. Results are added to the files in --output: the race can be run row by row; table and picture are made from all
-that is there.
+that is there of these rows.
 """
 
 import argparse
@@ -196,7 +196,7 @@ def main() -> None:
     console.print(f"{machine}; NumPy {here['numpy']}, {here['blas']}", highlight=False, soft_wrap=True)
     if not given.draw:
         run(given, file, machine, console)
-    searches = read_searches(file)
+    searches = [each for each in read_searches(file) if each.row in (given.rows or ROWS)]
     lines = lines_of(searches)
     console.print(table_of(lines, speeds(searches)), highlight=False)
     write_rows(given.output / f"{name}.csv", rows_of(lines), COLUMNS)

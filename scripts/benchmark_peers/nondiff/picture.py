@@ -79,7 +79,8 @@ def picture(lines: Sequence[Line]) -> str:
         _panel(ElementTree.SubElement(root, "g", {"transform": at}), row, own)
     machines = sorted({search.machine for line in lines for search in line.done})
     note = (
-        f"Accuracy against seconds of search. Lines: {' or '.join(machines)}. Points: published, on the hardware named."
+        f"Test accuracy against seconds of search. Lines: {' or '.join(machines)}. Points: published, on the hardware "
+        "named. Dotted: what we aimed at."
     )
     _text(root, LEFT, height - 10, note, fill=INK)
     ElementTree.indent(root)
