@@ -1,18 +1,16 @@
 """First weights that do not follow from the seed: given in Python, or the best ones of another run."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from distsearch.config import RunConfig
 from distsearch.errors import DataError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.trainable import Trainable
+from distsearch.runs import tensors
 from distsearch.runs.directory import StoredRun
 from distsearch.storage import fetch, is_stored
 from distsearch.text import as_path
@@ -21,8 +19,6 @@ Array = NDArray[np.float32]
 
 GIVEN = "given"
 """Stands in a run's configuration for first weights that came from Python; they are kept in its directory."""
-
-PICKLED = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 
 Given = Array | Mapping[str, Array]
 """First weights: flat ones, (n,), or the tensors of a network, by their names."""
@@ -37,7 +33,7 @@ def of_config(config: RunConfig) -> Given | None:
     if start is None or is_start(start):
         return None
     if as_path(start).is_file():
-        return tensors_of(as_path(start))
+        return tensors.read(as_path(start))
     if start == GIVEN:
         raise SettingError("start: these first weights came from Python: give them there again, or name a run")
     stored = run_at(start, config.output.directory) if start else None
@@ -47,21 +43,6 @@ def of_config(config: RunConfig) -> Given | None:
             f"file whose weights to begin with, of which there is none at {start}"
         )
     return stored.best()
-
-
-def tensors_of(path: Path) -> dict[str, Array]:
-    """The tensors of a safetensors file, by their names. Raises SettingError for any other file."""
-    if path.suffix in PICKLED:
-        raise SettingError(
-            f"start: {path.name} is a pickle, which could run any code, and is not read: write its tensors with "
-            f'safetensors.torch.save_file(torch.load("{path.name}", weights_only=True), "{path.stem}.safetensors")'
-        )
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, KeyError, TypeError) as error:  # the last two of types that NumPy has not
-        raise SettingError(
-            f"start: expected a run, or a .safetensors file of float32 or float16, got {path}: {error}"
-        ) from None
 
 
 def run_at(place: str, runs: str) -> StoredRun | None:
@@ -76,8 +57,8 @@ def of_network(network: Trainable, given: Given) -> Array:
     if not isinstance(given, Mapping):
         return flat(given, network.weights_count)
     try:
-        tensors = {str(name): _array(tensor) for name, tensor in given.items()}
-        return flat(network.flat(tensors), network.weights_count)
+        arrays = {str(name): _array(tensor) for name, tensor in given.items()}
+        return flat(network.flat(arrays), network.weights_count)
     except (KeyError, TypeError, ValueError) as error:
         shapes = ", ".join(
             f"{name} {'×'.join(map(str, tensor.shape))}"
