@@ -34,26 +34,24 @@ class DataConfig(Settings, frozen=True):
         ),
     ] = ""
     target: Annotated[
-        str, about("target column of a table, or several with commas between; its last column if empty")
+        str, about("target column of a table, or several separated by commas; its last column if empty")
     ] = ""
     class_weight: Annotated[
         tuple[str, ...],
         about(
-            "how much each class counts in the loss: balanced (inversely to how many examples it has), or "
-            "label:weight,… (1 for labels not named)"
+            "weight of each class in the loss: balanced (inverse to its number of examples), or label:weight,… (1 for "
+            "labels not named)"
         ),
     ] = ()
-    weight_column: Annotated[
-        str, about("column of a table that says how much each row counts in the loss; none if empty")
-    ] = ""
-    features: Annotated[tuple[str, ...], about("columns to learn from; if empty, all that are nothing else")] = ()
+    weight_column: Annotated[str, about("column that holds the weight of each row in the loss; none if empty")] = ""
+    features: Annotated[tuple[str, ...], about("columns to learn from; if empty, all without another role")] = ()
     drop: Annotated[tuple[str, ...], about("columns to leave out")] = ()
-    id: Annotated[tuple[str, ...], about("columns that are not learnt from, and kept beside predictions")] = ()
+    id: Annotated[tuple[str, ...], about("columns that identify rows: not learnt from, kept beside predictions")] = ()
     missing: Annotated[
         str,
         about(
-            "missing features: impute (median or most frequent value, and an input that says so), drop (the example; "
-            "also where a target is missing) or refuse",
+            "missing features: impute (median or most frequent value, plus an input that marks it), drop (the "
+            "example, also if its target is missing) or refuse",
             choices=("impute", "drop", "refuse"),
         ),
     ] = "impute"
@@ -67,8 +65,8 @@ class DataConfig(Settings, frozen=True):
     scale: Annotated[
         str,
         about(
-            "standardise features and regression targets by their training mean and deviation: yes, no, or auto: where "
-            "they are far from unit size",
+            "standardise features and regression targets by their training mean and deviation: yes, no, or auto (if "
+            "they are far from unit scale)",
             choices=("auto", "yes", "no"),
         ),
     ] = "auto"
@@ -76,14 +74,14 @@ class DataConfig(Settings, frozen=True):
     validation_share: Annotated[
         float,
         about(
-            "share of the examples set aside for validation: with minibatches and node-perturbation the best weights "
-            "are those of the lowest loss on it, and patience counts that",
+            "share of the examples set aside for validation: with minibatches or node-perturbation, their loss "
+            "chooses the best weights and is what patience watches",
             at_least=0,
             below=1,
         ),
     ] = 0.0
-    group: Annotated[str, about("column: examples that are alike in it are set aside together; not learnt from")] = ""
-    time: Annotated[str, about("column: the last examples in its order are set aside; not learnt from")] = ""
+    group: Annotated[str, about("column of groups, each set aside as a whole; not learnt from")] = ""
+    time: Annotated[str, about("column of times: the latest examples are set aside; not learnt from")] = ""
     batch: (
         Annotated[int, about("examples per round; if not set, the strategy's preference, usually all", at_least=1)]
         | None
@@ -91,14 +89,14 @@ class DataConfig(Settings, frozen=True):
     shape: (
         Annotated[
             tuple[Annotated[int, Meta(ge=1)], ...],
-            about("height, width and channels of images whose source does not say, such as 28,28,1"),
+            about("height, width and channels of images, if the source lacks them, such as 28,28,1"),
         ]
         | None
     ) = None
     input_bits: (
         Annotated[
             int,
-            about("round features to 2^bits steps between zero and the largest of them", at_least=1, at_most=16),
+            about("round features to 2^bits steps between zero and the largest feature", at_least=1, at_most=16),
         ]
         | None
     ) = None
@@ -132,16 +130,16 @@ class NetworkConfig(Settings, frozen=True):
     precision: Annotated[
         tuple[str, ...],
         about(
-            "weights in the forward pass, one for each layer, the output layer's last, or one for all: float32, int8, "
-            "ternary or binary"
+            "precision of the weights in the forward pass, one for each layer (output layer last) or one for all: "
+            "float32, int8, ternary or binary"
         ),
     ] = ("float32",)
     start: (
         Annotated[
             str,
             about(
-                "initial weights: course (0.01 × normal), he or glorot, or those of a run or .safetensors file; if not "
-                "set, course, or with more than one hidden layer, few bits or lif he, for tanh and sigmoid glorot"
+                "initial weights: course (0.01 × normal), he, glorot, a run or .safetensors file; if not set, course; "
+                "with several hidden layers, few bits or lif, he (glorot for tanh and sigmoid)"
             ),
         ]
         | None
@@ -149,49 +147,43 @@ class NetworkConfig(Settings, frozen=True):
     loss: Annotated[
         str,
         about(
-            "cross-entropy, mean-squared-error, f1, … (all: distsearch guide metrics), or module:function; auto: by "
-            "whether targets are classes"
+            "cross-entropy, mean-squared-error, f1, … (all: distsearch guide metrics), or module:function; auto "
+            "depends on whether the targets are classes"
         ),
     ] = "auto"
     quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
-    delta: Annotated[float, about("huber: the error from which on it is linear; 1 if not set", above=0)] | None = None
-    beta: (
-        Annotated[float, about("fbeta: how many times as much recall counts as precision; 2 if not set", above=0)]
-        | None
-    ) = None
+    delta: Annotated[float, about("huber: error above which it is linear; 1 if not set", above=0)] | None = None
+    beta: Annotated[float, about("fbeta: weight of recall relative to precision; 2 if not set", above=0)] | None = None
     top: (
-        Annotated[int, about("top-k-error: how many classes are named; 5 if not set, if there are more", at_least=1)]
+        Annotated[int, about("top-k-error: number of guesses; if not set, 5, or fewer for few classes", at_least=1)]
         | None
     ) = None
     positive: (
-        Annotated[str, about("f1, fbeta, average-precision: the class that counts; yes, 1 or the rarer if not set")]
-        | None
+        Annotated[str, about("f1, fbeta, average-precision: positive class; if not set, yes, 1 or the rarer")] | None
     ) = None
     costs: (
         Annotated[
             str,
-            about("expected-cost: CSV of costs, by true (lines) and predicted class (columns)", path=True),
+            about("expected-cost: CSV of costs, by true (rows) and predicted class (columns)", path=True),
         ]
         | None
     ) = None
     time_steps: Annotated[int, about("lif: time steps", at_least=1)] = 15
     membrane_decay: Annotated[
-        float, about("lif: share of its potential that a membrane keeps each step", above=0, at_most=1)
+        float, about("lif: share of its potential that a membrane keeps at each step", above=0, at_most=1)
     ] = 0.95
     threshold: Annotated[float, about("lif: potential at which a neuron spikes", above=0)] = 1.0
     reset: Annotated[str, about("lif: what a spike does to the potential: zero, or subtract the threshold")] = "zero"
-    encoding: Annotated[
-        str, about("lif: what the first layer is given: a constant current, or spikes at a rate: constant or rate")
-    ] = "constant"
-    readout: Annotated[
-        str, about("lif: the outputs: counts of spikes, or the membrane of neurons that do not spike")
-    ] = "counts"
+    encoding: Annotated[str, about("lif: input of the first layer: constant (a current) or rate (spikes)")] = "constant"
+    readout: Annotated[str, about("lif: outputs: counts (of spikes) or membrane (of neurons that do not spike)")] = (
+        "counts"
+    )
 
 
 class StrategyConfig(Settings, frozen=True):
     """How to search for the weights."""
 
-    name: Annotated[str, about("auto chooses; `distsearch strategies` lists all", flag="strategy")] = "hill-climb"
+    name: Annotated[str, about("auto chooses one; `distsearch strategies` lists all", flag="strategy")] = "hill-climb"
     seed: Annotated[int, about("seed for all random numbers of the search", at_least=0)] = 0
 
 
@@ -220,7 +212,7 @@ class StopConfig(Settings, frozen=True):
         Annotated[
             int,
             about(
-                "rounds without the best loss falling by a thousandth; "
+                "rounds in which the best loss does not fall by a thousandth; "
                 "with --batch, and for node-perturbation, measurements instead of rounds",
                 unit="rounds",
                 at_least=1,
@@ -265,8 +257,8 @@ class OutputConfig(Settings, frozen=True):
     track: Annotated[
         tuple[str, ...],
         about(
-            "trackers that are sent settings, rounds and the model: mlflow, tensorboard or wandb, perhaps with a colon "
-            "and a URI, a folder or a project; or one of your own"
+            "trackers that receive settings, rounds and the model: mlflow, tensorboard or wandb, optionally with a "
+            "colon and a URI, folder or project; or one of your own"
         ),
     ] = ()
     measure_every: (
@@ -285,7 +277,7 @@ class OutputConfig(Settings, frozen=True):
         Annotated[
             int,
             about(
-                "with --batch, round of the first measurement after round 1; each next one is at twice the round, "
+                "with --batch, round of the first measurement after round 1; each later one is at twice the round, "
                 "until they are measure-every rounds apart; if not set, chosen together with it",
                 unit="rounds",
                 at_least=1,

@@ -9,7 +9,7 @@ DistsearchError
 │   └── StorageError                   shared storage is unreachable, unusable or damaged
 │       └── OvertakenError             another driver has continued the run
 ├── WorkersError         exit code 3   the workers cannot start or are all lost
-├── ClusterError         exit code 3   a Ray cluster does not answer, or cannot do what it is asked to
+├── ClusterError         exit code 3   a Ray cluster does not answer, or cannot do what is asked
 └── ObjectiveError       exit code 4   the objective failed, or returned no finite loss
 """
 
@@ -27,7 +27,7 @@ class DistsearchError(Exception):
 
     exit_code = 1
     result: Any = None
-    """What a search called from Python had found before it failed, if it had begun: as it would have returned it."""
+    """The result so far of a search called from Python, if it had begun, in the form it would have been returned."""
 
 
 class UserError(DistsearchError):
@@ -67,7 +67,7 @@ class WorkersError(DistsearchError):
 
 
 class ClusterError(DistsearchError):
-    """A Ray cluster does not answer, or cannot do what it is asked to."""
+    """A Ray cluster does not answer, or cannot do what is asked."""
 
     exit_code = 3
 
@@ -109,7 +109,7 @@ def brief(value: object) -> str:
 
 
 def unknown(what: str, came: str, known: Iterable[str]) -> str:
-    """The sentence for an unknown name, suggesting the closest known one; where many are known, the closest three."""
+    """The sentence for an unknown name, suggesting the closest known names."""
     names = sorted(known)
     if len(names) > _MOST_LISTED:
         return f"unknown {what} {brief(came)}: {_did_you_mean(near(came, names, 3))}there are {len(names):,}"
@@ -118,7 +118,7 @@ def unknown(what: str, came: str, known: Iterable[str]) -> str:
 
 
 def near(came: str, names: Iterable[str], most: int) -> list[str]:
-    """The names that are closest to what came: those that begin with it, and those that are spelt alike."""
+    """The names closest to the one given: those that begin with it, and those spelt alike."""
     names = list(names)
     beginning = [name for name in names if came and name.startswith(came)]
     alike = get_close_matches(came, names, n=most)

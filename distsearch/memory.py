@@ -18,7 +18,7 @@ def require(what: str, size: int, instead: str) -> None:
     there = available()
     if size > there:
         raise TooLargeError(
-            f"{what} would take {in_words(size)} of memory, but only {in_words(there)} are available: {instead}"
+            f"{what} would take {in_words(size)} of memory, but only {in_words(there)} is available: {instead}"
         )
 
 

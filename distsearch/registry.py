@@ -27,7 +27,7 @@ class Registry(Generic[T]):
     """The things of one kind, by name.
 
     `what` and `plural` are the words for the kind, `own` are the built-in ones, and `fits` says whether something is of
-    the kind, which `expected` describes. `also_called` has other names that people know the built-in ones by.
+    the kind, which `expected` describes. `also_called` maps other common names to the built-in ones.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Registry(Generic[T]):
             try:
                 yield name, self.find(name)
             except SettingError as error:
-                LOG.warning(f"{error}: left out")
+                LOG.warning(f"{error}: skipped")
 
     def __contains__(self, name: str) -> bool:
         return name in self.own or name in _offered(self.plural)

@@ -139,11 +139,11 @@ def _check(name: str, value: object) -> None:
         raise SettingError(f"{name}: expected a whole number below 2**64, got {brief(value)}")
     elif isinstance(value, str):
         if "\0" in value:
-            raise SettingError(f"{name}: expected a text, got {brief(value)}: leave out the zero bytes")
+            raise SettingError(f"{name}: expected text, got {brief(value)}: leave out the zero bytes")
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise SettingError(f"{name}: expected a text, got {brief(value)}: {not_encodable()}") from None
+            raise SettingError(f"{name}: expected text, got {brief(value)}: {not_encodable()}") from None
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -161,7 +161,7 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
     for internal, word in (
         ("int", "a whole number"),
         ("float", "a number"),
-        ("str", "a text"),
+        ("str", "text"),
         ("bool", "true or false"),
         ("array", "a list"),
     ):

@@ -30,7 +30,8 @@ def expanded(written: str | os.PathLike[str]) -> str:
     if path.startswith("~"):
         home = text.partition(os.sep)[0]
         raise SettingError(
-            f"expected a path, got {brief(text)}: there is no home {home}; write ./{text} if the name begins with ~"
+            f"expected a path, got {brief(text)}: there is no home directory {home}; "
+            f"write ./{text} if the name begins with ~"
         )
     return path
 

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as a test has written down."""
+"""A server on loopback with answers scripted by a test."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Answer = tuple[int, bytes]  # HTTP code and content; the code 0 hangs up instead
 def answering(
     otherwise: Answer, answers: dict[str, Answer] | None = None, location: str = ""
 ) -> Iterator[tuple[str, list[str | None]]]:
-    """A server that answers by method and path; its address, and the authorisations that it was shown."""
+    """A server that answers by method and path: its address, and the authorisations it received."""
     shown = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,5 +45,5 @@ def answering(
 
 
 def version(number: str) -> bytes:
-    """What Ray says of its version."""
+    """Ray's description of its version."""
     return json.dumps({"version": "4", "ray_version": number}).encode()

@@ -1,4 +1,4 @@
-"""A browser that shows a page without a window."""
+"""A headless browser."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A real Ray cluster on loopback for the tests: a head without CPUs and a node with two, a token at its door."""
+"""A real Ray cluster on loopback for the tests: a head without CPUs, a node with two, and a token."""
 
 import json
 import os
@@ -22,7 +22,7 @@ START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127
 
 
 class Cluster(NamedTuple):
-    """Where it is, how to get in, and where runs are kept on it."""
+    """Its address, how to get in, and where it keeps runs."""
 
     address: str
     token_file: Path
@@ -31,9 +31,9 @@ class Cluster(NamedTuple):
 
 @contextmanager
 def running(programs: Path, **variables: str) -> Iterator[Cluster]:
-    """A cluster of the Python in this folder, where its jobs find their programs too; it ends with the block."""
+    """A cluster run by the Python in this folder, where its jobs find their programs too; it ends with the block."""
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short, for the paths of sockets
+        folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short, since paths of sockets are limited
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         token = folder / "token"
         token.write_text(secrets.token_hex(32) + "\n")
@@ -67,7 +67,7 @@ def running(programs: Path, **variables: str) -> Iterator[Cluster]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
+    """Free ports on loopback."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -81,7 +81,7 @@ def _open(port: int) -> bool:
 
 
 def _nodes(cluster: Cluster) -> int:
-    """The nodes that are there and alive."""
+    """The nodes that are alive."""
     headers = {"Authorization": f"Bearer {cluster.token_file.read_text().strip()}"}
     request = urllib.request.Request(f"{cluster.address}/nodes?view=summary", headers=headers)  # noqa: S310  (http)
     try:
@@ -93,7 +93,7 @@ def _nodes(cluster: Cluster) -> int:
 
 
 def _end(started: subprocess.Popen[bytes]) -> None:
-    """End a node and all that it has started."""
+    """End a node and everything it has started."""
     family = descendants(started.pid)
     started.terminate()
     try:
@@ -106,7 +106,7 @@ def _end(started: subprocess.Popen[bytes]) -> None:
 
 
 def foreign_environment(folder: Path) -> Path:
-    """An environment with everything that this one has, but without distsearch; the folder of its programs."""
+    """An environment with everything this one has except distsearch: the folder of its programs."""
     venv.create(folder, with_pip=False, symlinks=True)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     for path in Path(sysconfig.get_path("purelib")).iterdir():

@@ -23,14 +23,14 @@ SLOW_SECONDS = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start Ray may take longer than others until they are taken to hang."""
+    """Tests that start Ray get more time than others before they are considered hung."""
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
 
 
 class _Listening(logging.Handler):
-    """Keeps what is said."""
+    """Keeps the messages."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -42,7 +42,7 @@ class _Listening(logging.Handler):
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:
-    """The sentences that the library says to its user."""
+    """The messages that the library logs for its user."""
     log, listening = logging.getLogger("distsearch"), _Listening()
     level = log.level
     log.addHandler(listening)
@@ -65,7 +65,7 @@ def _private_ray() -> Iterator[None]:
 def ray_with_three_cpus(_private_ray) -> Iterator[None]:
     """A private Ray on this machine that lets three workers run, however many cores there are.
 
-    At the end of a test all of them end, also those that a failed one has left: the next test finds three free CPUs.
+    All workers end with the test, even those that a failed one has left: the next test finds three free CPUs.
     """
     from distsearch.workers.ray.cluster import free_cpus
 

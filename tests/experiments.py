@@ -1,4 +1,4 @@
-"""Node perturbation of a network against what its losses say."""
+"""Node perturbation of a network, for comparison with its losses."""
 
 import numpy as np
 
@@ -41,14 +41,14 @@ def gradient_of(
     sigma: float = 0.01,
     groups: int | None = 1000,
 ) -> np.ndarray:
-    """The estimated gradient of the summed loss, (n,); what is not written stays a NaN."""
+    """The estimated gradient of the summed loss, (n,); anything not written stays NaN."""
     signs, found = signs_for(made, examples, seed), np.full_like(weights, np.nan)
     experiments_on(made, weights, examples).gradient([0, len(signs)], signs, sigma, groups, found)
     return found
 
 
 def in_parts(made: Network, weights: np.ndarray, examples: np.ndarray, groups: int | None) -> np.ndarray:
-    """The same gradient, put together from experiments with the nodes of one layer each."""
+    """The same gradient, assembled from experiments on one layer's nodes at a time."""
     signs, found, first, written = signs_for(made, examples), np.full_like(weights, np.nan), 0, 0
     for movable in list(made.movable()):
         last, size = first + movable.nodes.nodes * movable.nodes.places, movable.nodes.nodes * movable.nodes.width

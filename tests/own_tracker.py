@@ -1,4 +1,4 @@
-"""A tracker of a user's own."""
+"""A custom tracker, as a user would write one."""
 
 from distsearch.search.observers import Observer
 

@@ -1,4 +1,4 @@
-"""Problems that tests search on."""
+"""Problems for the tests to search."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -48,7 +48,7 @@ def ellipsoid_objective(weights_count: int = 10) -> FunctionObjective:
 
 
 def task_for(objective: Objective) -> Task:
-    """What is searched on an objective, in a number of rounds that is not known."""
+    """The task of an objective, with an unknown number of rounds."""
     if isinstance(objective, NetworkObjective):
         batches = objective.batches
         return task_of(objective.network, objective.loss, len(batches.train), batches.size)
@@ -62,7 +62,7 @@ def create(name: str, settings: Mapping[str, Any], objective: Objective | None =
 
 
 def told(strategy: AnyStrategy, state: State, answers: Sequence[Answer]) -> State:
-    """The next state; sums over noise are made here."""
+    """The next state; sums over noise are computed here."""
     return strategy.tell(state, answers, partial(strategy.weighted_noise, state))
 
 

@@ -1,4 +1,4 @@
-"""The processes that a test has started, and theirs."""
+"""The processes that a test has started, and their descendants."""
 
 import ctypes
 import os
@@ -12,12 +12,12 @@ from waiting import PATIENCE
 
 
 class Process(NamedTuple):
-    """A process as /proc shows it. Its id may be given out again, but not with the same start."""
+    """A process as shown by /proc. Its id may be reused, but not with the same start time."""
 
     pid: int
     parent: int
-    state: str  # Z: it has ended, and nobody has asked how
-    start: int  # clock ticks since the machine started
+    state: str  # Z: it has ended but was not waited for
+    start: int  # clock ticks since the machine booted
     command: str
 
 
@@ -30,13 +30,13 @@ def _read(path: Path) -> Process | None:
     try:
         fields = (path / "stat").read_text().rpartition(")")[2].split()
         command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:  # it has ended meanwhile
+    except OSError:  # it has ended in the meantime
         return None
     return Process(int(path.name), int(fields[1]), fields[0], int(fields[19]), command)
 
 
 def descendants(pid: int) -> list[Process]:
-    """The children of a process, and theirs."""
+    """The descendants of a process."""
     everyone, family = processes(), {pid}
     while more := {each.pid for each in everyone if each.parent in family} - family:
         family |= more
@@ -44,19 +44,19 @@ def descendants(pid: int) -> list[Process]:
 
 
 def ray_workers(pid: int) -> list[Process]:
-    """The worker processes of the search that a process drives, or that a raylet has started."""
+    """The worker processes of the search driven by a process, or started by a raylet."""
     return [each for each in descendants(pid) if each.command.startswith("ray::RayWorker") and each.state != "Z"]
 
 
 def alive(which: Iterable[Process]) -> list[Process]:
-    """Those that still run."""
+    """Those still running."""
     now = {(each.pid, each.start): each for each in processes()}
     found = (now.get((each.pid, each.start)) for each in which)
     return [each for each in found if each and each.state != "Z"]
 
 
 def bound_by_permissions(*arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:
-    """Run distsearch, or Python's `program`, so that permissions bind it, also where the tests run as root."""
+    """Run distsearch, or the Python source `program`, subject to permissions even if the tests run as root."""
     command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
     drop = _drop_privileges if os.geteuid() == 0 else None
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd="/", preexec_fn=drop)

@@ -1,4 +1,4 @@
-"""The program as a user runs it: a process of its own, its streams and its exit code."""
+"""The program as a user runs it: a separate process, its streams and its exit code."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ SHORT = ("--workers", "0", "--rounds", "3")
 
 
 def ran(*arguments: str | Path, cwd: Path, program: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
-    """The program's end; `program` is Python to run instead, `variables` are added to its environment."""
+    """The completed program; `program` is Python source to run instead, `variables` are added to its environment."""
     command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
     environment = {**ENVIRONMENT, **options.pop("variables", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -30,7 +30,7 @@ def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def started(*arguments: str, cwd: Path) -> AbstractContextManager[subprocess.Popen[str]]:
-    """The program, its streams open, while it runs; it ends with the block."""
+    """The running program with its streams open; it ends with the block."""
     return running(
         [sys.executable, "-m", "distsearch", *arguments],
         cwd=cwd,
@@ -42,7 +42,7 @@ def started(*arguments: str, cwd: Path) -> AbstractContextManager[subprocess.Pop
 
 
 def refused(*arguments: str | Path, cwd: Path, code: int = 2, **options: Any) -> str:
-    """The last sentence of a command that is refused, without the program's name, and that leaves nothing behind."""
+    """The last sentence of a refused command, without the program's name; the command must leave nothing behind."""
     before = sorted(os.walk(cwd))
     done = ran(*arguments, cwd=cwd, **options)
     lines = done.stderr.splitlines()

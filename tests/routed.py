@@ -1,4 +1,4 @@
-"""Layers that choose by argmax, held against forward passes by hand in float64."""
+"""Layers that choose by argmax, compared with forward passes by hand in float64."""
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from distsearch.objectives.batches import with_ones
 SIGMA = 0.3
 
 Move = tuple[str, int, np.ndarray]
-"""The name of some nodes, the number of one (or of a place), and a step for every example."""
+"""The name of some nodes, the number of one (or of a place), and a step per example."""
 Forward = Callable[[np.ndarray, "Move | None"], np.ndarray]
 """Outputs, (examples, outputs), for the weights by name and a move."""
 
@@ -26,7 +26,7 @@ Forward = Callable[[np.ndarray, "Move | None"], np.ndarray]
 def network(
     layers: str | tuple, activation: str = "relu", inputs: int = 5, outputs: int = 3, times: int = 1, **design
 ) -> Network:
-    """The network of some words, whose inputs may have several time steps."""
+    """The network built from layer words, whose inputs may have several time steps."""
     words = tuple(map(_word, layers.split() if isinstance(layers, str) else layers))
     builder = Builder(Design(words, tuple(activation.split()), **design), KINDS, (inputs,), times=times)
     for word in words:
@@ -41,7 +41,7 @@ def _word(word):
 
 
 def weights_of(some: Network, seed: int = 0) -> np.ndarray:
-    """Weights that are large enough to matter, biases too."""
+    """Weights, including biases, that are large enough to matter."""
     return np.random.default_rng(seed).normal(size=some.weights_count).astype(np.float32) * np.float32(0.7)
 
 
@@ -58,7 +58,7 @@ def cross_entropies(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 class Estimates:
-    """What node perturbation estimates of a network on some data, whose outputs are means over time."""
+    """Estimates of node perturbation for a network on some data, whose outputs are means over time."""
 
     def __init__(
         self, some: Network, weights: np.ndarray, features: np.ndarray, labels: np.ndarray, times: int = 1
@@ -77,7 +77,7 @@ class Estimates:
         self.signs = np.random.default_rng(3).choice(np.float32([-1, 1]), (moves, len(labels)))
 
     def gradient(self, sigma: float = SIGMA, groups: int = 99, ends: Sequence[int] | None = None) -> np.ndarray:
-        """The sum over the examples of the gradients of the weights of the nodes from the first to the last end."""
+        """The summed gradients, over all examples, of the weights of the nodes from the first to the last end."""
         ends = [0, len(self.signs)] if ends is None else ends
         found = np.full(self.starts(ends)[-1] - self.starts(ends)[0], np.nan, np.float32)
         self._tried.gradient(ends, self.signs[ends[0] : ends[-1]], sigma, groups, found)
@@ -100,7 +100,7 @@ class Estimates:
         return [known[end] for end in ends]
 
     def split_gradient(self, groups: int, ends: Sequence[int]) -> np.ndarray:
-        """The gradient, the nodes between each two ends by themselves."""
+        """The gradient, computed separately for the nodes between neighbouring ends."""
         return np.concatenate([self.gradient(groups=groups, ends=pair) for pair in pairwise(ends)])
 
 
@@ -111,11 +111,11 @@ def slopes(forward: Callable[[Move | None], np.ndarray], labels: np.ndarray, mov
 
 
 def shifted(move: Move | None, name: str, sums: np.ndarray) -> np.ndarray:
-    """Sums, (examples, nodes), with the move if it is one of theirs."""
+    """Sums, (examples, nodes), with the move applied if it is one of these nodes."""
     if move is None or move[0] != name:
         return sums
     sums = sums.copy()
-    sums[:, move[1]] += np.tile(move[2], len(sums) // len(move[2]))  # a step that lasts
+    sums[:, move[1]] += np.tile(move[2], len(sums) // len(move[2]))  # the step is the same at every time
     return sums
 
 
@@ -130,7 +130,7 @@ def size(inputs: np.ndarray) -> float:
 
 
 def central_differences(loss: Callable[[np.ndarray], float], weights: np.ndarray) -> np.ndarray:
-    """The gradient of a loss in float64, (n,): steps are too small for anything to jump."""
+    """The gradient of a loss in float64, (n,), with steps too small for anything to jump."""
     steps = np.eye(len(weights)) * 1e-6
     return np.array([(loss(weights + step) - loss(weights - step)) / 2e-6 for step in steps])
 

@@ -1,4 +1,4 @@
-"""A cluster whose jobs do what a test has written down, on a clock that nobody waits for."""
+"""A cluster whose jobs follow a test's script, on a virtual clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ class Sent:
 
 @dataclass
 class ScriptedCluster:
-    """Each look at a job takes the next of its script: (status, exit code, log), or an error that is raised.
+    """Each look at a job takes the next entry of its script: (status, exit code, log), or an error to raise.
 
-    The last one stays. Jobs without a script have `otherwise`.
+    The last entry repeats. Jobs without a script use `otherwise`.
     """
 
     otherwise: list[Any] = field(default_factory=lambda: [("SUCCEEDED", 0, "done\n")])

@@ -1,4 +1,4 @@
-"""Whole searches, and what must be the same in two of them."""
+"""Whole searches, and what must be equal in two of them."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def unwatched(row, state, workers) -> None:
 
 
 class Watching(Observer):
-    """Calls a function with every round's record, the state after it, and the number of workers."""
+    """Calls a function with each round's record, the state after it, and the number of workers."""
 
     def __init__(self, watch: Callable[..., object]) -> None:
         self._watch = watch
@@ -27,7 +27,7 @@ class Watching(Observer):
 
 
 def search(folder: Path, watch=unwatched, **flags) -> tuple[StoredRun, Result]:
-    """Search in a folder of runs, in this process unless the flags say otherwise."""
+    """Search into a folder of runs, in this process unless the flags say otherwise."""
     assembly = assemble(from_flags({"runs": str(folder), "workers": 0, **flags}))
     with Interrupts() as interrupts:
         result, _, path = session.run(assembly, [Watching(watch)], interrupts)
@@ -41,7 +41,7 @@ def resume(path: Path, rounds=None, seconds=None, workers=None, force=False, wat
 
 
 def contents(path: Path) -> dict[str, object]:
-    """What is the same for any workers and after any stop: weights, state, losses, and the history, times aside."""
+    """What must not depend on workers or stops: weights, state, losses, and the history without times."""
     history = [json.loads(line) for line in (path / "history.jsonl").read_bytes().splitlines()]
     for line in history:
         del line["seconds"], line["check"]

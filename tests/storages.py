@@ -1,4 +1,4 @@
-"""Shared storage as tests name, serve and look at it."""
+"""Shared storage for tests: addresses, servers and contents."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Host and port of an S3 server that has the bucket `bucket`, until the block ends."""
+    """Host and port of an S3 server with the bucket `bucket`; it ends with the block."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", f"{port}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -56,7 +56,7 @@ def asked(server: str, path: str, method: str, content: bytes | None = None) -> 
 
 
 def stored(storage: str, name: str = "a") -> str:
-    """How a user names a run in storage."""
+    """The address a user gives for a run in storage."""
     return str(Address.parse(storage).child(name))
 
 

@@ -15,7 +15,7 @@ def own_settings(settings: RunConfig):
     return strategies.settings_of(settings.strategy.name, settings.settings)
 
 
-def test_every_setting_has_a_flag_of_its_own_and_a_text():
+def test_every_setting_has_its_own_flag_and_a_help_text():
     flags = [setting.flag for _, setting in config.options()]
     own = [name for kind in strategies.STRATEGIES.own.values() for name in kind.Settings.__struct_fields__]
     assert len(flags) == len(set(flags))
@@ -23,7 +23,7 @@ def test_every_setting_has_a_flag_of_its_own_and_a_text():
     assert all(setting.text for _, setting in config.options())
 
 
-def test_flags_find_their_sections_and_the_rest_is_the_strategy_s():
+def test_flags_are_assigned_to_sections_and_the_rest_to_the_strategy():
     made = from_flags({"data": "spiral", "data-seed": 4, "seed": 5, "test_share": 0.2, "sigma": 0.3})
     assert (made.data.source, made.data.seed, made.strategy.seed, made.data.test_share) == (
         "spiral",
@@ -34,7 +34,7 @@ def test_flags_find_their_sections_and_the_rest_is_the_strategy_s():
     assert made.settings == {"sigma": 0.3}
 
 
-def test_flags_override_a_file_and_leave_the_rest_of_it():
+def test_flags_override_a_file_and_keep_the_rest_of_it():
     base = {"network": {"layers": [8], "loss": "mean-squared-error"}, "settings": {"population": 4}}
     made = from_flags({"layers": [9], "sigma": 1.0}, base)
     assert made.network.layers == (9,)
@@ -50,7 +50,7 @@ def test_flags_override_a_file_and_leave_the_rest_of_it():
     st.none() | st.floats(1e-9, 1e9),
     st.integers(0, 2**64 - 1),
 )
-def test_toml_gives_back_the_same_configuration(source, layers, seconds, seed):
+def test_a_configuration_survives_a_round_trip_through_toml(source, layers, seconds, seed):
     flags = {"data": source, "layers": layers, "seed": seed} | ({} if seconds is None else {"seconds": seconds})
     made = from_flags({**flags, "sigma": 0.25})
     text = to_toml(made, own_settings(made))
@@ -64,7 +64,7 @@ def test_toml_gives_back_the_same_configuration(source, layers, seconds, seed):
     )
 
 
-def test_the_toml_names_and_explains_every_setting():
+def test_toml_names_and_explains_every_setting():
     text = to_toml(RunConfig(), own_settings(RunConfig()))
     for _, setting in config.options():
         assert f"{setting.name} =" in text
@@ -83,25 +83,25 @@ def test_the_toml_names_and_explains_every_setting():
         ("[network]\nlayers = [4, 0]", "network.layers: expected a whole number >= 1"),
         ("a = " + "[" * 5000, "is not a configuration: its brackets are nested too deeply"),
         (f"[strategy]\nseed = {'9' * 5000}", "is not TOML: Exceeds the limit"),
-        ('[output]\nname = "a\\u0000b"', r"output.name: expected a text, got 'a\\x00b'"),
-        ('[data]\nsource = "~nobody-of-this-name/a.csv"', "there is no home ~nobody-of-this-name"),
+        ('[output]\nname = "a\\u0000b"', r"output.name: expected text, got 'a\\x00b'"),
+        ('[data]\nsource = "~nobody-of-this-name/a.csv"', "there is no home directory ~nobody-of-this-name"),
         ("# " + "x" * 1_000_000, "is not a configuration: expected at most 1 MB, got more"),
         ("[stop]\nrounds = 0", "stop.rounds: expected a whole number >= 1, got 0"),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, content, sentence):
+def test_an_invalid_file_is_refused_in_one_sentence(tmp_path, content, sentence):
     path = tmp_path / "search.toml"
     path.write_text(content)
     with pytest.raises(SettingError, match=sentence):
         from_sections(read_toml(path))
 
 
-def test_a_file_without_an_end_is_refused():
+def test_an_endless_file_is_refused():
     with pytest.raises(SettingError, match="/dev/zero is not a configuration: expected at most 1 MB"):
         read_toml(Path("/dev/zero"))
 
 
-def test_a_home_is_expanded_in_every_setting_that_is_a_path(monkeypatch):
+def test_a_tilde_is_expanded_in_every_setting_that_is_a_path(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     made = from_sections({"data": {"source": "~/a.csv"}, "output": {"directory": Path("~/runs"), "storage": "~/there"}})
     assert (made.data.source, made.output.directory, made.output.storage) == (
@@ -112,7 +112,7 @@ def test_a_home_is_expanded_in_every_setting_that_is_a_path(monkeypatch):
     assert from_flags({"storage": "s3://bucket/~"}).output.storage == "s3://bucket/~"
 
 
-def test_the_strategy_may_still_be_open_with_some_settings_given():
+def test_settings_may_be_given_with_strategy_auto():
     made = from_flags({"strategy": "auto", "sigma": 0.25})
     text = to_toml(made, None)
     assert from_sections(tomllib.loads(text)) == made

@@ -1,4 +1,4 @@
-"""The commands and the Python of the README and the guide, run as they stand there.
+"""The commands and the Python code of the README and the guide, run as written.
 
 A page is run from its top to its end, in one folder. A comment above a block, <!-- run by … -->, says what runs it
 instead.
@@ -19,7 +19,12 @@ import distsearch
 GUIDE = Path(distsearch.__file__).parent / "guide"
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- run by [^>]*-->\n)?```(sh|python)\n(.*?)```", re.DOTALL)
-QUICK = ("--workers", "0", "--rounds", "12")  # the shape of a command is what is tested; what it learns is elsewhere
+QUICK = (
+    "--workers",
+    "0",
+    "--rounds",
+    "12",
+)  # only the form of a command is tested here, not what it learns
 BELOW = {
     "networks",
     "tracking",
@@ -34,14 +39,14 @@ BELOW = {
 
 
 def texts(page: Path, language: str) -> list[str]:
-    """The blocks of a page that are run here."""
+    """The code blocks of a page that are run here."""
     return [
         text for elsewhere, kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language and not elsewhere
     ]
 
 
 def blocks(page: str) -> list[list[list[str]]]:
-    """The blocks of commands on a page of the guide, each command as its words after `distsearch`."""
+    """The blocks of commands on a guide page, each command as its words after `distsearch`."""
     return [[shlex.split(line)[1:] for line in block.splitlines()] for block in texts(GUIDE / page, "sh")]
 
 
@@ -56,7 +61,7 @@ PAGES = [ROOT / "README.md", *sorted(page for page in GUIDE.glob("*.md") if page
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the files that the pages speak of."""
+    """A folder with the files that the pages mention."""
     rows = np.random.default_rng(0).normal(size=(60, 3)).round(3)
     names = np.where(rows[:, 0] > 0, "yes", "no")
     table = [",".join([*map(str, row), name]) for row, name in zip(rows.tolist(), names, strict=True)]
@@ -87,7 +92,7 @@ def test_the_python_of_a_page_runs(folder, page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_links_of_a_page_lead_somewhere(page):
+def test_the_links_of_a_page_are_valid(page):
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
@@ -114,7 +119,7 @@ def test_models_are_exported_as_the_guide_says(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("commands", blocks("networks.md"), ids=lambda commands: commands[0][4])
 def test_networks_without_gradients_learn_as_the_guide_says(tmp_path, commands):
-    """Digits, a fifth of them never trained on: 85% are right by any of these networks."""
+    """Digits, a fifth of them held out: each of these networks gets at least 85% of them right."""
     for words in commands:
         learns = words[0] == "run"
         succeeded(*words, *(["--workers", "0", "--runs", "runs"] if learns else []), cwd=tmp_path)
@@ -151,7 +156,7 @@ def test_metrics_are_trained_on_as_the_guide_says(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_table_of_one_s_own_goes_the_way_the_guide_says(tmp_path):
+def test_your_own_table_is_learnt_as_the_guide_says(tmp_path):
     (tmp_path / "customers.csv").write_text(CUSTOMERS)
     (tmp_path / "new-customers.csv").write_text("since,city,age,customer\n2012-01-15,Rome,,x1\n2013-01-15,Bern,60,x2\n")
     (commands,) = blocks("tables.md")
@@ -167,7 +172,7 @@ def test_a_table_of_one_s_own_goes_the_way_the_guide_says(tmp_path):
 
 
 @pytest.mark.slow
-def test_estimators_do_what_the_guide_says(tmp_path, ray_with_three_cpus):
+def test_estimators_work_as_the_guide_says(tmp_path, ray_with_three_cpus):
     for words in chain(*blocks("estimators.md")):
         succeeded(*words, "--workers", "0", cwd=tmp_path)
     names: dict[str, object] = {}
@@ -187,12 +192,12 @@ for words in json.load(sys.stdin):
     except SystemExit as ended:
         assert not ended.code, words
 """
-"""Runs commands one after the other: starting Python for each would take most of the time."""
+"""Runs commands in one process: starting Python for each would take most of the time."""
 
 
 @pytest.mark.slow
-def test_every_command_of_the_page_on_pictures_does_what_it_says(tmp_path):
-    """In their order, in one folder. The files are there in the end."""
+def test_every_command_of_the_page_on_plots_does_what_it_says(tmp_path):
+    """In order, in one folder. In the end the files exist."""
     here = {"run": ["--workers", "0"], "compare": ["--workers", "0"]}
     commands = [[*words, *here.get(words[0], [])] for block in blocks("see.md") for words in block]
     done = ran(cwd=tmp_path, program=IN_ONE_PROCESS, input=json.dumps(commands))

@@ -1,7 +1,7 @@
-"""Who may import whom: the table of the rooms, held against the imports in the code.
+"""Who may import whom: the table of rooms, compared with the imports in the code.
 
-A room is a folder, or a module at the top. It may import the rooms that its row names, or of a room the module that it
-names, and the packages in its row, beside the standard library.
+A room is a folder, or a module at the top level. It may import the rooms (or single modules of a room) that its row
+names, the third-party packages in its row, and the standard library.
 """
 
 import ast
@@ -94,7 +94,7 @@ def room_of(module: str) -> str:
 
 
 def imports(path: Path) -> tuple[set[str], set[str]]:
-    """What a file imports: modules of the package, and top-level names of others, the standard library left out."""
+    """The imports of a file: modules of the package, and top-level names of others except the standard library."""
     own, others = set(), set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
@@ -130,27 +130,27 @@ def test_a_module_imports_only_what_its_room_may(module):
 
 
 @pytest.mark.parametrize("module", DOORS)
-def test_the_doors_import_no_more_than_what_they_open(module):
+def test_the_interfaces_import_only_what_they_use(module):
     own, others = imports(modules()[module])
     rooms, packages = DOORS[module]
     assert {room_of(name) for name in own if name} <= rooms
     assert others == packages
 
 
-def test_no_arrow_points_upwards():
+def test_imports_have_no_cycles_or_upward_arrows():
     between = {room: {room_of(each) for each in rooms} - {room} for room, (rooms, _) in ROOMS.items()}
     tuple(TopologicalSorter(between).static_order())
     everyone = modules()
     graph = {name: {each for each in imports(path)[0] if each in everyone} for name, path in everyone.items()}
-    tuple(TopologicalSorter(graph).static_order())  # CycleError names the circle
+    tuple(TopologicalSorter(graph).static_order())  # CycleError names the cycle
 
 
-def test_the_table_has_no_room_that_is_gone():
+def test_the_table_has_no_room_that_no_longer_exists():
     assert set(ROOMS) == {room_of(module) for module in modules()} - set(DOORS)
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith(PURE)])
-def test_what_decides_imports_nothing_that_acts(module):
+def test_code_that_decides_imports_nothing_that_acts(module):
     own, others = imports(modules()[module])
     assert {name for name in own if not name.startswith(PURE)} <= {"errors"}
     assert others == set()
@@ -162,7 +162,7 @@ def test_strategies_know_nothing_of_each_other(module):
     assert module == "strategies.__init__" or own <= SHARED_BY_STRATEGIES
 
 
-def test_only_one_room_names_numpy_s_random_numbers_only_the_workers_ray_one_its_job_client_and_one_torch():
+def test_numpy_s_random_numbers_ray_its_job_client_and_torch_are_each_used_in_one_place():
     naming = {"numpy.random": set(), "import ray": set(), "ray.job_submission": set(), "import torch": set()}
     for module, path in modules().items():
         text = path.read_text(encoding="utf-8")

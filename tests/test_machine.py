@@ -10,19 +10,19 @@ from distsearch.machine import description, one_thread
 
 
 def blas_threads() -> set[int]:
-    """Of NumPy's BLAS; SciPy's, which another test may have loaded meanwhile, does none of our work."""
+    """Threads of NumPy's BLAS; SciPy's, which another test may have loaded, does none of our work."""
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
     return {library["num_threads"] for library in found if "numpy" in library["filepath"]}
 
 
-def test_one_thread_is_one_thread_and_only_inside():
+def test_one_thread_limits_blas_only_inside_the_block():
     before = blas_threads()
     with one_thread():
         assert blas_threads() == {1}
     assert blas_threads() == before
 
 
-def test_one_thread_is_kept_to_until_the_last_has_left_and_then_restored():
+def test_overlapping_blocks_keep_one_thread_until_the_last_ends():
     before = blas_threads()
     entered, first_has_left = Event(), Event()
     seen = []

@@ -1,4 +1,4 @@
-"""What would take more memory than there is, is refused by its size, before the memory is taken."""
+"""Whatever needs more memory than there is gets refused by its size, before the memory is taken."""
 
 import gzip
 import io
@@ -29,17 +29,17 @@ def little(monkeypatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: LITTLE)
 
 
-def test_the_sentence_says_how_much_it_is_how_much_there_is_and_what_to_do(little):
+def test_the_sentence_says_how_much_is_needed_how_much_there_is_and_what_to_do(little):
     memory.require("a small thing", LITTLE, "do nothing")
     with pytest.raises(
-        TooLargeError, match=r"^a thing would take 13.4 GB of memory, but only 2 MB are available: cut it$"
+        TooLargeError, match=r"^a thing would take 13.4 GB of memory, but only 2 MB is available: cut it$"
     ):
         memory.require("a thing", 13_400_000_000, "cut it")
     with pytest.raises(TooLargeError, match=r"take 1e\+70 QB of memory"):
         memory.require("a huge thing", 10**100, "cut it")
 
 
-def test_no_more_is_there_than_the_machine_the_container_and_the_process_may_take(tmp_path, monkeypatch):
+def test_available_memory_respects_the_machine_the_container_and_the_process(tmp_path, monkeypatch):
     assert 0 < memory.available() < 10**15
     (tmp_path / "memory.max").write_text("123456789\n")
     monkeypatch.setattr(memory, "_CONTAINER_LIMITS", (tmp_path / "none", tmp_path / "memory.max"))
@@ -79,7 +79,7 @@ def test_no_more_is_there_than_the_machine_the_container_and_the_process_may_tak
         ),
     ],
 )
-def test_a_setting_beyond_all_machines_is_refused(tmp_path, flags, sentence):
+def test_an_absurdly_large_setting_is_refused(tmp_path, flags, sentence):
     with pytest.raises(UserError, match=sentence):
         assemble(from_flags({"workers": 0, "runs": str(tmp_path), **flags}))
 
@@ -99,7 +99,7 @@ def refused(path: Path, **flags) -> str:
     return str(caught.value)
 
 
-def test_classes_that_would_each_take_a_row_of_the_targets_are_refused(tmp_path, little):
+def test_too_many_classes_to_encode_are_refused(tmp_path, little):
     rows = "".join(f"{number},{number % 5},name-{number // 2}\n" for number in range(1600))
     (tmp_path / "names.csv").write_text(f"a,b,c\n{rows}")
     config = from_flags({"data": str(tmp_path / "names.csv"), "workers": 0})
@@ -108,20 +108,20 @@ def test_classes_that_would_each_take_a_row_of_the_targets_are_refused(tmp_path,
         assemble(config)
 
 
-def test_labels_that_hardly_repeat_are_no_classes(tmp_path):
+def test_labels_that_hardly_repeat_are_not_classes(tmp_path):
     rows = "".join(f"{number},{number % 5},name-{number}\n" for number in range(60_000))
     (tmp_path / "names.csv").write_text(f"a,b,c\n{rows}")
     assert "expected repeated labels, but 60,000 examples have 60,000 distinct ones" in refused(tmp_path / "names.csv")
 
 
-def test_gzip_without_idx_inside_is_refused_by_its_first_bytes(tmp_path, little):
+def test_gzip_without_idx_is_refused_by_its_first_bytes(tmp_path, little):
     with gzip.open(tmp_path / "train-images.gz", "wb", 1) as file:
         for _ in range(50):
             file.write(bytes(1_000_000))
     assert "does not begin like an IDX file" in refused(tmp_path / "train-images.gz")
 
 
-def test_idx_is_refused_by_the_shape_in_its_head(tmp_path, little):
+def test_idx_is_refused_by_the_shape_in_its_header(tmp_path, little):
     head = struct.pack(">HBB3I", 0, 8, 3, 60_000, 28, 28)
     (tmp_path / "a-images").write_bytes(head)
     assert "of shape (60000, 28, 28) would take 235 MB of memory" in refused(tmp_path / "a-images")
@@ -132,7 +132,7 @@ def test_idx_is_refused_by_the_shape_in_its_head(tmp_path, little):
 
 
 @pytest.mark.parametrize("line", [b"1,2,3\n", b"0"])
-def test_a_table_is_refused_if_it_unpacks_to_more_than_there_is(tmp_path, little, line):
+def test_a_table_is_refused_if_it_unpacks_to_more_than_memory(tmp_path, little, line):
     with gzip.open(tmp_path / "a.csv.gz", "wb", 1) as file:
         file.write(b"a,b,c\n" + line * 5_000_000)
     assert "decompresses to more than the 2 MB of available memory" in refused(tmp_path / "a.csv.gz")
@@ -141,7 +141,7 @@ def test_a_table_is_refused_if_it_unpacks_to_more_than_there_is(tmp_path, little
 
 
 @pytest.mark.parametrize("content", [b"0," * 20_000_000, b"a,b\n1,2\n" + b"0" * 40_000_000 + b",1\n"])
-def test_a_line_without_an_end_is_refused(tmp_path, content):
+def test_an_endless_line_is_refused(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
     assert "it has an endless line" in refused(tmp_path / "a.csv")
 
@@ -152,7 +152,7 @@ def npy(shape: tuple[int, ...], content: bytes = b"") -> bytes:
     return head.getvalue() + content
 
 
-def test_arrays_are_refused_by_their_size_in_the_archive_and_by_what_their_heads_claim(tmp_path, monkeypatch):
+def test_arrays_are_refused_by_their_size_in_the_archive_and_in_their_headers(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("X.npy", npy((1_000_000, 5), bytes(40_000_000)))
         archive.writestr("y.npy", npy((1_000_000,), bytes(8_000_000)))
@@ -165,7 +165,7 @@ def test_arrays_are_refused_by_their_size_in_the_archive_and_by_what_their_heads
     assert "would take 80 MB of memory" in refused(tmp_path / "bomb.npz")
 
 
-def test_parquet_is_refused_by_its_rows_and_by_its_types(tmp_path, little):
+def test_parquet_is_refused_by_its_rows_and_types(tmp_path, little):
     arrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
@@ -175,7 +175,7 @@ def test_parquet_is_refused_by_its_rows_and_by_its_types(tmp_path, little):
     assert "with 2,000,000 rows would take 64 MB of memory" in refused(tmp_path / "a.parquet")
 
 
-def test_memory_that_runs_out_all_the_same_is_a_sentence(tmp_path):
+def test_running_out_of_memory_is_still_one_sentence(tmp_path):
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (3 * 10**9, 3 * 10**9))
 

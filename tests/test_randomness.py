@@ -24,14 +24,14 @@ def test_any_range_of_candidates_is_a_slice_of_the_whole(seed, round_number, lo,
 
 
 @given(st.integers(0, 50), st.integers(0, 9), st.integers(1, 9), st.sampled_from([64, 128, 192]))
-def test_some_rows_of_signs_are_those_of_the_whole(index, lo, more, width):
+def test_any_rows_of_signs_are_a_slice_of_the_whole(index, lo, more, width):
     whole = signs(3, Stream.SIGNS, 1, index, 0, lo + more, width)
     part = signs(3, Stream.SIGNS, 1, index, lo, lo + more, width)
     assert (part.shape, part.dtype) == ((more, width), np.float32)
     assert part.tobytes() == whole[lo:].tobytes()
 
 
-def test_signs_are_equally_likely_and_independent_from_row_to_row_and_table_to_table():
+def test_signs_are_balanced_and_independent_between_rows_and_tables():
     tables = np.array([signs(1, Stream.SIGNS, 0, index, 0, 500, 128) for index in range(2)], np.float64)
     assert set(np.unique(tables)) == {-1, 1}
     assert abs(tables.mean()) < 4 / np.sqrt(tables.size)
@@ -40,7 +40,7 @@ def test_signs_are_equally_likely_and_independent_from_row_to_row_and_table_to_t
     assert abs((tables[..., 1:] * tables[..., :-1]).mean()) < 4 / np.sqrt(tables.size)
 
 
-def test_it_is_normal():
+def test_noise_is_normal():
     drawn = noise(1, Stream.CANDIDATES, 0, 0, 1000, 1000).astype(np.float64).ravel()
     assert abs(drawn.mean()) < 4 / 1000
     assert abs(drawn.var() - 1) < 4 * np.sqrt(2) / 1000
@@ -70,7 +70,7 @@ CHECKSUM = 1556549993
     [(1, 0, 0), (0, 1, 0), (0, 0, 1), (2**63, 0, 0), (0, 0, 2**33)],
     ids=["seed", "stream", "round", "large seed", "large round"],
 )
-def test_seed_stream_and_round_each_make_other_noise(other):
+def test_seed_stream_and_round_each_change_the_noise(other):
     first, second = noise(0, 0, 0, 0, 1, 4096)[0], noise(*other, 0, 1, 4096)[0]
     correlation = float(first @ second) / 4096
     assert abs(correlation) < 5 / 64
@@ -88,7 +88,7 @@ def test_a_permutation_holds_every_number_once_and_depends_on_the_round():
     assert first.tolist() != second.tolist()
 
 
-def test_uniform_numbers_are_spread_evenly_and_depend_on_seed_round_and_index():
+def test_uniform_numbers_are_uniform_and_depend_on_seed_round_and_index():
     rounds = np.array([uniform(0, Stream.ACCEPTANCE, number) for number in range(2000)])
     indices = np.array([uniform(0, Stream.ACCEPTANCE, 0, index) for index in range(2000)])
     for drawn in (rounds, indices):

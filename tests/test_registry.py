@@ -1,4 +1,4 @@
-"""What is chosen by name: ours, and what the user names as module:attribute."""
+"""Things chosen by name: built-in ones, and the user's own as module:attribute."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def module(tmp_path, monkeypatch) -> str:
     return name
 
 
-def test_a_class_of_a_file_here_is_found_by_its_path(module):
+def test_a_class_in_a_local_file_is_found_by_module_and_name(module):
     plain = assemble(from_flags({"loss": "mean-absolute-error", "data": "iris", "workers": 0}))
     tripled = assemble(from_flags({"loss": f"{module}:Tripled", "data": "iris", "workers": 0}))
     weights = plain.plan.first.center
@@ -58,12 +58,12 @@ def test_a_class_of_a_file_here_is_found_by_its_path(module):
         ("cros-entropy", "unknown loss 'cros-entropy': did you mean 'cross-entropy'.*, or module:name for one of your"),
     ],
 )
-def test_what_cannot_be_used_is_named(module, name, sentence):
+def test_unusable_names_are_reported(module, name, sentence):
     with pytest.raises(SettingError, match=sentence):
         LOSSES.find(name.format(module=module))
 
 
-def test_ours_are_found_without_looking_at_other_packages(monkeypatch):
+def test_built_in_names_are_found_without_loading_other_packages(monkeypatch):
     from distsearch import registry
 
     def refuse(plural):
@@ -73,7 +73,7 @@ def test_ours_are_found_without_looking_at_other_packages(monkeypatch):
     assert LOSSES.find("cross-entropy") is CrossEntropy
 
 
-def test_where_code_came_from_is_recorded_and_a_change_is_seen(module, tmp_path):
+def test_the_origin_of_code_is_recorded_and_a_change_is_noticed(module, tmp_path):
     config = from_flags({"loss": f"{module}:Tripled", "data": "iris"})
     (origin,) = foreign_code.origins(config)
     assert (origin["kind"], origin["name"]) == ("loss", f"{module}:Tripled")
@@ -84,7 +84,7 @@ def test_where_code_came_from_is_recorded_and_a_change_is_seen(module, tmp_path)
     assert f"the code of the loss {module}:Tripled has changed since" in foreign_code.changed_since((origin,), config)
 
 
-def test_what_a_package_offers_and_cannot_be_loaded_is_left_out_with_a_word(monkeypatch, said):
+def test_an_entry_point_that_fails_to_load_is_skipped_with_a_warning(monkeypatch, said):
     from importlib.metadata import EntryPoint
 
     from distsearch import registry
@@ -92,12 +92,10 @@ def test_what_a_package_offers_and_cannot_be_loaded_is_left_out_with_a_word(monk
     broken = {"broken": EntryPoint("broken", "nowhere:Loss", "distsearch.losses")}
     monkeypatch.setattr(registry, "_offered", lambda plural: broken)
     assert "broken" not in dict(LOSSES.items())
-    assert said == [
-        "loss broken: cannot load 'nowhere:Loss' (ModuleNotFoundError: No module named 'nowhere'): left out"
-    ]
+    assert said == ["loss broken: cannot load 'nowhere:Loss' (ModuleNotFoundError: No module named 'nowhere'): skipped"]
 
 
-def test_the_settings_of_an_own_strategy_are_options(tmp_path):
+def test_the_settings_of_a_custom_strategy_become_options(tmp_path):
     outside = Path(__file__).parent / "plugins" / "outside"
     name = "distsearch_outside.coordinate_search:CoordinateSearch"
     command = [sys.executable, "-m", "distsearch", "run", f"--strategy={name}", "--shrink", "2", "--workers", "0"]
@@ -106,7 +104,7 @@ def test_the_settings_of_an_own_strategy_are_options(tmp_path):
     assert f"{name}.shrink: expected a number < 1.0, got 2.0" in done.stderr
 
 
-def test_the_guide_s_strategy_passes_the_checks_and_is_searched_with(tmp_path):
+def test_the_guide_s_strategy_passes_the_checks_and_runs(tmp_path):
     guide = (Path(distsearch.__file__).parent / "guide" / "plugins.md").read_text(encoding="utf-8")
     program = guide.partition("## A strategy")[2].partition("```python\n")[2].partition("```")[0]
     (tmp_path / "mine.py").write_text(program)

@@ -18,7 +18,7 @@ class Example(Settings):
     folder: Annotated[str, about("where", path=True)] = ""
 
 
-def test_values_are_converted_and_the_rest_is_default():
+def test_values_are_converted_and_the_rest_are_defaults():
     assert validate(Example, {"share": 0.25, "widths": [4, 5], "limit": 3}, "example") == Example(
         share=0.25, widths=(4, 5), limit=3.0
     )
@@ -44,7 +44,7 @@ def test_values_are_converted_and_the_rest_is_default():
         ({"name": "~/b"}, {"name": "~/b"}),
     ],
 )
-def test_what_python_and_numpy_have_is_taken(monkeypatch, given, taken):
+def test_values_of_python_and_numpy_types_are_accepted(monkeypatch, given, taken):
     monkeypatch.setenv("HOME", "/home/me")
     made = validate(Example, given, "example")
     assert made == Example(**taken)
@@ -52,7 +52,7 @@ def test_what_python_and_numpy_have_is_taken(monkeypatch, given, taken):
         assert type(getattr(made, name)) is type(getattr(Example(**taken), name))
 
 
-def test_what_is_changed_is_checked_as_well():
+def test_changed_values_are_checked_too():
     assert with_changes(Example(count=3), "example", share=0.75) == Example(count=3, share=0.75)
     with pytest.raises(SettingError, match="example.limit: expected a finite number, got inf"):
         with_changes(Example(), "example", limit=float("inf"))
@@ -70,28 +70,28 @@ def test_what_is_changed_is_checked_as_well():
         ({"limit": float("inf")}, "example.limit: expected a finite number, got inf"),
         ({"limit": 0}, "example.limit: expected a number > 0.0, got 0"),
         ({"on": 1}, "example.on: expected true or false, got 1"),
-        ({"name": "n\udcff"}, r"example.name: expected a text, got 'n\\udcff': write it in UTF-8"),
-        ({"name": "n\0"}, r"example.name: expected a text, got 'n\\x00': leave out the zero bytes"),
+        ({"name": "n\udcff"}, r"example.name: expected text, got 'n\\udcff': write it in UTF-8"),
+        ({"name": "n\0"}, r"example.name: expected text, got 'n\\x00': leave out the zero bytes"),
         ({"widths": ["a"]}, "example.widths: expected a whole number, got "),
         ({"count": 2**64}, "example.count: expected a whole number below 2\\*\\*64, got 18446744073709551616"),
         ({"count": 10**5000}, "example.count: .*below 2\\*\\*64, got a number of thousands of digits"),
         ({"widths": [3, -(2**64)]}, "example.widths: expected a whole number below 2\\*\\*64"),
         ({"widths": True}, "example.widths: expected a whole number"),
-        ({"name": "a\0"}, r"example.name: expected a text, got 'a\\x00': leave out the zero bytes"),
-        ({"name": b"me"}, "example.name: expected a text, got b'me'"),
-        ({"folder": "~nobody-of-this-name"}, "there is no home ~nobody-of-this-name"),
+        ({"name": "a\0"}, r"example.name: expected text, got 'a\\x00': leave out the zero bytes"),
+        ({"name": b"me"}, "example.name: expected text, got b'me'"),
+        ({"folder": "~nobody-of-this-name"}, "there is no home directory ~nobody-of-this-name"),
         ({"count": "many" * 1000}, "example.count: expected a whole number, got 'many.{1,60}…"),
         ({"widths": "64,wide"}, r"example.widths: expected a whole number, got \[64, 'wide'\]"),
         ({"cuont": 3}, "example: unknown setting 'cuont': did you mean 'count'"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_sentence(values, sentence):
+def test_invalid_values_are_refused_in_one_sentence(values, sentence):
     with pytest.raises(SettingError, match=sentence) as caught:
         validate(Example, values, "example")
     assert "\n" not in str(caught.value)
 
 
-def test_declarations_can_be_read():
+def test_declarations_can_be_inspected():
     first, second, limit, *_ = declarations(Example)
     assert (first.name, first.flag, first.unit, first.text, first.default) == (
         "count",

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM to a real program, in mid-run: it ends, and what it leaves goes on to the same bytes."""
+"""SIGINT and SIGTERM sent to a real program during a run: it ends, and what it leaves resumes to the same bytes."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def program(
 
 
 def ended(process: subprocess.Popen[str], code: int = 0) -> str:
-    """What the program says until it ends, which it has to do with this exit code."""
+    """The program's output until it ends, which has to be with this exit code."""
     told = process.stderr.read()
     assert process.wait(PATIENCE) == code, told
     assert "Traceback" not in told
@@ -43,7 +43,7 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
 
 
 def follow_to_round(process: subprocess.Popen[str], number: int) -> None:
-    """Read what it says until it has found better weights in that round or a later one."""
+    """Read its output until it has found better weights in that round or a later one."""
     for line in process.stderr:
         if (found := re.match(r"new best weights in round (\d+)", line)) and int(found[1]) >= number:
             return
@@ -56,7 +56,7 @@ def run(folder: Path, workers: str, *limits: str):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> dict[str, object]:
-    """The contents of the run that nobody interrupts."""
+    """The contents of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     with run(folder, "0", "--rounds", str(ROUNDS)) as process:
         ended(process)
@@ -65,7 +65,7 @@ def whole(tmp_path_factory) -> dict[str, object]:
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_program_and_the_run_goes_on_to_the_same_bytes(tmp_path, whole, number, workers):
+def test_a_signal_ends_the_program_and_the_run_resumes_to_the_same_bytes(tmp_path, whole, number, workers):
     with run(tmp_path, workers, "--rounds", str(ROUNDS)) as process:
         follow_to_round(process, 10)
         family = descendants(process.pid)
@@ -92,8 +92,8 @@ distsearch.minimize(stuck, [0.0], workers={workers})
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_does_not_wait_for_the_round_in_hand(tmp_path, number, workers):
-    """The first round never ends, so that the program can only end by leaving it."""
+def test_a_signal_does_not_wait_for_the_current_round(tmp_path, number, workers):
+    """The first round never ends, so the program can only end by abandoning it."""
     script = STUCK.format(folder=str(tmp_path), workers=workers, longest=10 * LONGEST_LIFE)
     with running([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as process:
         awaited("a call that does not return", lambda: any(tmp_path.iterdir()))
@@ -107,7 +107,7 @@ def test_a_signal_does_not_wait_for_the_round_in_hand(tmp_path, number, workers)
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, signals):
-    """The workers of a search left to itself are being started when it ends."""
+    """The search ends while its workers are being started."""
     slow = ("--data", "digits", "--layers", "512", "--population", "256", *ENDLESS)
     with program(tmp_path, "run", "--runs", "kept", *slow, variables={"TMPDIR": str(tmp_path)}) as process:
         awaited("a token", lambda: list(tmp_path.glob("distsearch-ray-*/token")))
@@ -117,7 +117,7 @@ def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, signals):
     assert not list(tmp_path.glob("distsearch-ray-*"))
 
 
-def test_a_storm_of_signals_ends_the_program_as_two_do(tmp_path):
+def test_a_storm_of_signals_ends_the_program_like_two(tmp_path):
     with run(tmp_path, "0", *ENDLESS) as process:
         follow_to_round(process, 10)
         for count in range(2000):

@@ -1,4 +1,4 @@
-"""What a user has written, made a path."""
+"""Paths as users write them."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from distsearch.errors import SettingError
 from distsearch.text import as_path, expanded
 
 
-def test_a_home_stands_for_its_folder_and_all_else_is_left_as_it_is(monkeypatch):
+def test_a_tilde_is_expanded_and_everything_else_is_kept(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     me = pwd.getpwuid(os.getuid())
     assert expanded("~") == "/home/me"
@@ -24,21 +24,24 @@ def test_a_home_stands_for_its_folder_and_all_else_is_left_as_it_is(monkeypatch)
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("~nobody-of-this-name/x", "there is no home ~nobody-of-this-name; write ./~nobody-of-this-name/x if the name"),
+        (
+            "~nobody-of-this-name/x",
+            "there is no home directory ~nobody-of-this-name; write ./~nobody-of-this-name/x if the name",
+        ),
         ("a\0b", r"got 'a\\x00b': leave out the zero bytes"),
         ("a\ud800b", r"got 'a\\ud800b': write it in UTF-8"),
     ],
 )
-def test_what_can_be_no_path_is_refused(text, sentence):
+def test_an_impossible_path_is_refused(text, sentence):
     with pytest.raises(SettingError, match=sentence):
         expanded(text)
 
 
-def test_without_a_home_it_is_refused(monkeypatch):
+def test_a_tilde_without_a_home_is_refused(monkeypatch):
     def nobody(number: int):
         raise KeyError
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", nobody)
-    with pytest.raises(SettingError, match="there is no home ~; write ./~/x"):
+    with pytest.raises(SettingError, match="there is no home directory ~; write ./~/x"):
         expanded("~/x")

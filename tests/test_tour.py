@@ -1,4 +1,4 @@
-"""The notebook of the guide, cell by cell, in a kernel of its own."""
+"""The notebook of the guide, run cell by cell in its own kernel."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ CELL_SECONDS = 300
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of the kernel's client
-def test_the_tour_runs_from_top_to_bottom_and_says_what_it_promises(tmp_path, monkeypatch):
+def test_the_tour_runs_from_top_to_bottom_and_keeps_its_promises(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOUR.parents[2]), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -24,7 +24,7 @@ def test_the_tour_runs_from_top_to_bottom_and_says_what_it_promises(tmp_path, mo
     nbformat.validate(notebook)
     NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = {cell.source.splitlines()[-1]: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
-    assert "<progress" not in shown["result"][0].data["text/html"]  # the bar is gone, and its last line is left
+    assert "<progress" not in shown["result"][0].data["text/html"]  # the progress bar is gone and its last line remains
     assert shown["result"][0].data["text/plain"].startswith("round 200 · loss ")
     assert "<svg" in shown["result"][1].data["text/html"]
     assert shown['(alone["predict"](X) == result.predict(X)).mean()'][-1].data["text/plain"] == "np.float64(1.0)"

@@ -1,4 +1,4 @@
-"""What trackers have written, read back from their own files."""
+"""The records of trackers, read back from their own files."""
 
 import struct
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def tensorboard_scalars(folder: Path) -> dict[str, dict[int, float]]:
 
 
 def wandb_records(folder: Path) -> list[tuple[str, dict[str, str]]]:
-    """The records of all runs in a folder of wandb's, in order: their kind, and of a history's row the values."""
+    """The records of all runs in a wandb folder, in order: their kind and, for rows of the history, the values."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     found = []

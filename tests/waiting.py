@@ -1,8 +1,8 @@
-"""Waiting in tests: always for something that has a name, and never for ever.
+"""Waiting in tests: always for a named condition, and never for ever.
 
-No test asserts how long something takes, for that depends on what else the machine does. What has to happen is awaited,
-what must not happen is ruled out by something that comes after it, and decisions about time are tested on a clock of
-the test's own. The bounds here only keep a fault from hanging the tests: whatever works is done long before.
+No test asserts how long something takes, since that depends on what else the machine does. What has to happen is
+awaited, what must not happen is ruled out by something that comes after it, and decisions about time are tested on a
+virtual clock. The bounds here only keep a fault from hanging the tests: whatever works is done long before.
 """
 
 import subprocess
@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE = 240.0
-"""Seconds after which a single wait is given up; pytest-timeout bounds a whole test."""
+"""Seconds after which a single wait gives up; pytest-timeout bounds the whole test."""
 
 LONGEST_LIFE = 480.0
-"""Seconds after which a program is killed, whose output a test follows line by line."""
+"""Seconds after which a program whose output a test follows line by line is killed."""
 
 
 def awaited(what: str, condition: Callable[[], T]) -> T:
-    """What the condition returns as soon as it is true. AssertionError naming `what` if it never is."""
+    """The condition's value as soon as it is true. AssertionError naming `what` if it never is."""
     until = time.monotonic() + PATIENCE
     while not (outcome := condition()):
         assert time.monotonic() < until, f"waited {PATIENCE:g} s in vain for {what}"
@@ -41,7 +41,7 @@ def lines_until(words: str, stream: Iterable[str]) -> Iterator[str]:
 
 @contextmanager
 def running(command: list[Any], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """A program that is killed at the end of the block, or when it hangs, if it has not ended by itself."""
+    """A program that is killed at the end of the block, or when it hangs, unless it has ended by itself."""
     with subprocess.Popen(command, **options) as process:
         watchdog = Timer(LONGEST_LIFE, process.kill)
         watchdog.start()

@@ -1,4 +1,4 @@
-"""Ask and tell: a search that is asked for candidates and told their losses; the caller evaluates them."""
+"""Ask and tell: ask a search for candidates, evaluate them yourself, and tell it their losses."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -35,20 +35,20 @@ class Optimizer:
             optimizer.tell([loss(weights) for weights in candidates])
         optimizer.best, optimizer.best_loss
 
-    With the same settings and losses it comes to the same weights as `distsearch.minimize`, bit for bit. `settings` are
+    With the same settings and losses it finds the same weights as `distsearch.minimize`, bit for bit. `settings` are
     the strategy's own, by the names of `distsearch strategies --settings`; `seed` (0); and `rounds`, `evaluations` and
     `target_loss`, by which it is `done` (by default, 1000 rounds).
     """
 
     def __init__(self, strategy: str, start: ArrayLike, **settings: Value) -> None:
-        """`start` is the first weights, (n,). Raises SettingError or DataError for what does not fit."""
+        """`start` is the first weights, (n,). Raises SettingError or DataError for invalid arguments."""
         weights = first_weights(start)
         self._given = {"strategy": strategy, **settings}
         self._asked: Array | None = None
         with speaking_python():
             assembly = assemble_function(_config(self._given), _nobody_s, weights)
         if not isinstance(assembly.strategy, PopulationStrategy):
-            raise SettingError(f"{strategy}: expected a strategy that tries candidates, such as cma-es or snes")
+            raise SettingError(f"{strategy}: expected a strategy that evaluates candidates, such as cma-es or snes")
         self._strategy: PopulationStrategy[Any, Any] = assembly.strategy
         self._rounds = assembly.limits().rounds
         self._stop = assembly.config.stop
@@ -65,11 +65,11 @@ class Optimizer:
     def tell(self, losses: Sequence[float] | NDArray[Any]) -> None:
         """Take the losses of the candidates asked for, (population,), in their order; the next round begins.
 
-        An infinite loss or a NaN is that of a candidate that failed. Raises DataError if there are more or fewer than
-        candidates, or none were asked for, and ObjectiveError if no loss is finite: the round then stands as before.
+        An infinite or NaN loss means that the candidate failed. Raises DataError if there are more or fewer than
+        candidates, or none were asked for, and ObjectiveError if no loss is finite: the round is then left as it was.
         """
         if self._asked is None:
-            raise DataError("expected ask() before tell(): the losses are those of the candidates that it returns")
+            raise DataError("expected ask() before tell(): the losses belong to the candidates that it returns")
         try:
             told = np.array(losses, np.float64)
         except (TypeError, ValueError):
@@ -84,12 +84,12 @@ class Optimizer:
 
     @property
     def best(self) -> Array:
-        """The weights of the lowest loss told so far, (n,), a copy; before any, the first weights."""
+        """The weights of the lowest loss told so far, (n,), a copy; at first, the start."""
         return self._state.best.weights.copy()
 
     @property
     def best_loss(self) -> float:
-        """The lowest loss told so far; infinite before any."""
+        """The lowest loss told so far; infinite before the first."""
         return self._state.best.loss
 
     @property
@@ -109,7 +109,7 @@ class Optimizer:
 
     @property
     def done(self) -> bool:
-        """Whether a limit is reached; going on is possible all the same."""
+        """Whether a limit is reached; you may continue nevertheless."""
         stop = self._stop
         if stop.target_loss is not None and self.best_loss <= stop.target_loss:
             return True
@@ -118,7 +118,7 @@ class Optimizer:
         return self._rounds is not None and self.rounds >= self._rounds
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all of it to a file, whole or not at all; `load` goes on from there to the same weights."""
+        """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights."""
         tensors, scalars = checkpoints.flatten(self._state)
         given = {name: _plain(value) for name, value in self._given.items()}
         write_output(
@@ -128,7 +128,7 @@ class Optimizer:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
-        """The optimizer that was saved, before the `ask` of its round. RunError if the file is damaged or another's."""
+        """The saved optimizer, before the `ask` of its round. RunError if the file is damaged or of another kind."""
         tensors, scalars = checkpoints.read(Path(path))
         try:
             given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]

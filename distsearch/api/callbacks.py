@@ -1,4 +1,4 @@
-"""Callbacks of Python users: functions of each round's record, or objects that hear of a search as observers do."""
+"""Callbacks of Python users: functions of each round's record, or objects with methods of an observer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +14,7 @@ HEARD = ("opened", "started", "round", "saved", "ended", "closed")
 
 
 def observers_of(callbacks: Any) -> list[Observer]:
-    """The observers that callbacks stand for. Raises SettingError for what cannot be called."""
+    """The observers that callbacks stand for. Raises SettingError if one is neither callable nor an observer."""
     given = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     return [_observer(callback) for callback in given]
 

@@ -21,15 +21,15 @@ class EarlyStopping(Observer):
         distsearch.search(X, y, test_share=0.2, callbacks=[EarlyStopping(patience=20, monitor="test_accuracy")])
 
     Args:
-        patience: measurements in a row without improvement after which the search ends; without end if None.
+        patience: measurements in a row without improvement after which the search ends; unlimited if None.
         monitor: what is watched: best_loss, center_loss, train_loss, accuracy, test_accuracy, or another number of a
-            round's record. It counts in those rounds in which it was measured.
+            round's record. Only rounds in which it was measured count.
         min_delta: what an improvement has to exceed, in the units of what is watched.
-        mode: "min" if lower is better, "max" if higher; by default losses fall and all else rises.
+        mode: "min" if lower is better, "max" if higher; by default "min" for losses and "max" for everything else.
         target: the search ends as soon as this is reached.
 
     Raises:
-        SettingError: for arguments that do not fit; and in the search, if what is watched is not measured there.
+        SettingError: for invalid arguments; and in the search, if the quantity is not measured there.
     """
 
     def __init__(
@@ -59,17 +59,17 @@ class EarlyStopping(Observer):
         self._best, self._in_vain, self._measured = inf, 0, False
 
     def opened(self, search: Opened) -> None:
-        """Begin anew, from the rounds before if the search continues."""
+        """Start counting afresh, from the earlier rounds if the search is resumed."""
         self._begin()
         for row in search.done:
             self._is_enough(row)
 
     def round(self, done: Round) -> bool:
-        """True if it is enough."""
+        """True if the search should end."""
         return self._is_enough(done.record)
 
     def closed(self, error: BaseException | None) -> None:
-        """Say so if it could never decide."""
+        """Warn if the quantity was never measured."""
         if error is None and not self._measured:
             LOG.warning(f"EarlyStopping: {self.monitor} was never measured, so it has not ended the search")
 
@@ -89,7 +89,7 @@ class EarlyStopping(Observer):
         return self.patience is not None and self._in_vain >= self.patience
 
     def _check(self, row: RoundRecord) -> None:
-        """SettingError if what can be measured was measured in this round, and what is watched is not among it."""
+        """SettingError if this round was measured without the quantity being among its numbers."""
         if self._measured or row.accuracy is None:
             return
         if self.monitor == "test_accuracy":

@@ -88,7 +88,7 @@ def minimize(
 
 
 def check_function(function: object) -> None:
-    """Raise SettingError for what cannot be called."""
+    """Raise SettingError if the function is not callable."""
     if not callable(function):
         raise SettingError(f"function: expected one that maps weights (n,) to a number, got {brief(function)}")
 
@@ -96,7 +96,7 @@ def check_function(function: object) -> None:
 def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:
     """The first weights of a function, (n,), copied: given as an array, a result, or a run in the folder `runs`.
 
-    Raises DataError if they are no finite vector.
+    Raises DataError if they are not a finite vector.
     """
     if isinstance(start, FunctionResult):
         start = start.weights
@@ -110,7 +110,7 @@ def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:
 
 
 def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given | None]:
-    """The settings, and apart from them the first weights, if they are given as arrays or a result."""
+    """The settings without the first weights, and these if they are given as arrays or a result."""
     start = settings.get("start")
     if start is None or isinstance(start, str | os.PathLike):
         return settings, None
@@ -130,7 +130,7 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 
 
 def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:
-    """What runs the search: it is kept on disk only if its settings say where."""
+    """The session of the search, which is kept on disk only if its settings say where."""
     if "name" in settings or "runs" in settings:
         return partial(session.run, assembly)
     if not assembly.config.output.storage:
@@ -139,7 +139,7 @@ def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:
 
 
 def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts: Interrupts) -> Found:
-    """Search in a temporary folder, where all that stays is what is published."""
+    """Search in a temporary folder, so that only what is published remains."""
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
         output = structs.replace(assembly.config.output, directory=folder)
         here = structs.replace(assembly.config, output=output)
@@ -153,7 +153,7 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
         targets = np.asarray(y)
         if not hasattr(loss, "numbers") and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
             raise SettingError(
-                "loss: y holds numbers that are no classes: set numbers = True on your function, and it is given them"
+                "loss: y holds numbers that are not classes: set numbers = True on your function to receive them"
             )
         found["loss"] = losses.LOSSES.name_of(loss)
     if costs is not None and not isinstance(costs, str | os.PathLike):
@@ -162,7 +162,7 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
 
 
 def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
-    """SettingError for the first of the settings that would do nothing."""
+    """Raise SettingError for the first of the settings that has no effect."""
     for name in settings:
         if name.replace("_", "-") in idle:
-            raise SettingError(f"{name}: would do nothing here, for {why}: leave it out")
+            raise SettingError(f"{name}: has no effect here, because {why}: leave it out")

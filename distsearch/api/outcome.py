@@ -1,4 +1,4 @@
-"""From a search that was begun to what its caller gets: the result, or an error with the result so far."""
+"""Turns a prepared search into what its caller gets: the result, or an error with the result so far."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def searched(
     others: Iterable[Observer],
     done: Sequence[RoundRecord] = (),
 ) -> FunctionResult:
-    """The result of a search, after the rounds that were done before. An error has it as far as it had come."""
+    """The result of a search that continues after the rounds done before. An error holds the result so far."""
     history = History(done)
     try:
         found = begin([history, *others], interrupts)
@@ -41,7 +41,7 @@ def searched(
 
 
 def of_network(result: Any) -> SearchResult:
-    """The result of a search of a network's weights, as which it is known."""
+    """The result of a search, narrowed to a network's (for the type checker)."""
     if not isinstance(result, SearchResult):
         raise AssertionError("a network was searched")
     return result

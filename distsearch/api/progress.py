@@ -1,4 +1,4 @@
-"""Progress of a search in Python: a line that is written over on a terminal, a bar in a notebook, else lines."""
+"""Progress of a search in Python: an updating line on a terminal, a bar in a notebook, lines elsewhere."""
 
 import shutil
 import sys
@@ -35,11 +35,11 @@ class Display(Protocol):
 
 
 class Progress(Observer):
-    """Shows how far a search has got: round, best loss, accuracy, speed.
+    """Shows the progress of a search: round, best loss, accuracy, speed.
 
     A terminal has a bar that is erased at the end; a notebook one in the cell's output; elsewhere, a line every five
-    seconds on stderr. It is there without asking in an interactive session (Python's prompt, IPython, a notebook).
-    `Progress(show=False)` shows nothing there either.
+    seconds on stderr. It is used by default in an interactive session (Python's prompt, IPython, a notebook).
+    `Progress(show=False)` turns it off there.
     """
 
     def __init__(self, show: bool = True) -> None:
@@ -86,7 +86,7 @@ class Progress(Observer):
 
 
 class Terminal:
-    """One line, written over."""
+    """One line that is overwritten."""
 
     seconds = REFRESH_SECONDS
 
@@ -94,7 +94,7 @@ class Terminal:
         self._stream = stream
 
     def show(self, share: float, text: str) -> None:
-        """Write over the line before."""
+        """Overwrite the previous line."""
         full = round(share * BAR_WIDTH)
         line = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {text}"
         width = shutil.get_terminal_size().columns - 1
@@ -120,7 +120,7 @@ class Lines:
         self._any = False
 
     def show(self, share: float, text: str) -> None:
-        """Write a line, but not of the first round, which says nothing of the speed."""
+        """Write a line, except for the first round, which tells nothing about the speed."""
         if self._any:
             self._write(text)
         self._any = True
@@ -168,7 +168,7 @@ class Notebook:
 
 
 def is_interactive() -> bool:
-    """Whether somebody sits at a prompt or a notebook: not in a script, nor when the output is piped."""
+    """Whether the session is interactive (a prompt or a notebook), not a script or piped output."""
     if _in_notebook():
         return True
     return hasattr(sys, "ps1") and _on_terminal()

@@ -32,22 +32,22 @@ SAVED = {"network", "schema", "summary", "history", "provenance"}
 
 @dataclass(frozen=True, repr=False)
 class FunctionResult:
-    """What the search of a function's weights has found."""
+    """The result of searching the weights of a function."""
 
     weights: NDArray[np.float32]  # (n,), the lowest-loss weights
     history: list[RoundRecord]
     summary: Result
     center: NDArray[np.float32] | None = field(default=None, kw_only=True)
-    """The weights that the search stood at in the end, (n,); None for a network's and for results that were loaded."""
+    """The center when the search ended, (n,); None for networks and for loaded results."""
 
     @property
     def loss(self) -> float:
-        """The lowest loss that was found: of a noisy function that of a lucky draw, see `center_loss`."""
+        """The lowest loss found; for a noisy function partly luck, see `center_loss`."""
         return self.summary.loss
 
     @property
     def center_loss(self) -> float | None:
-        """Where the same weights have different losses: the center's, the mean of `summary.center_evaluations`."""
+        """The center's loss for a noisy function: the mean of `summary.center_evaluations` evaluations."""
         return self.summary.center_loss
 
     def to_frame(self) -> Any:
@@ -90,7 +90,7 @@ class FunctionResult:
 
 @dataclass(frozen=True, repr=False)
 class SearchResult(FunctionResult):
-    """What the search of a network's weights has found."""
+    """The result of searching the weights of a network."""
 
     model: Model
     provenance: Mapping[str, str] = field(default_factory=dict)  # of the model, as it is written into exports
@@ -101,21 +101,21 @@ class SearchResult(FunctionResult):
         return self.summary.accuracy
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """For X, (examples, features): labels of the type and spelling of y, or numbers; of the shape of y.
+        """Predict for X, (examples, features): labels of the type and spelling of y, or numbers, in the shape of y.
 
-        Columns of a data frame are found by their names. Raises DataError if features are missing or unknown.
+        Columns of a data frame are found by name. Raises DataError if features are missing or unknown.
         """
         return self.model.predict(datasets.features_from(X, self.model.schema))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """For X, (examples, features): the probability of each class, (examples, classes), in the order of `classes`.
+        """The probability of each class for X, (examples, features): (examples, classes), in the order of `classes`.
 
         Raises SettingError if the network was not trained by cross-entropy.
         """
         probabilities = self.model.probabilities(self.model.outputs(datasets.features_from(X, self.model.schema)))
         if probabilities is None:
             raise SettingError(
-                'predict_proba: expected a network trained with loss="cross-entropy", as others give none'
+                'predict_proba: expected a network trained with loss="cross-entropy", as only these give probabilities'
             )
         return probabilities
 
@@ -129,7 +129,7 @@ class SearchResult(FunctionResult):
 
     @property
     def classes(self) -> NDArray[Any] | None:
-        """The labels, in the order of the outputs and of the type of y; None in regression."""
+        """The labels in the order of the outputs, with the type of y; None in regression."""
         return self.model.labels
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
@@ -145,7 +145,7 @@ class SearchResult(FunctionResult):
         The loss is weighted by sample_weight, (examples,), and by the class weights of training; examples of weight 0
         are left out. Nothing else is weighted.
 
-        Raises DataError if they do not fit those of training, SettingError if a metric does not.
+        Raises DataError if the examples do not match those of training, SettingError if a metric does not suit them.
         """
         with speaking_python():
             return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), metrics)
@@ -167,11 +167,11 @@ class SearchResult(FunctionResult):
         _write(Path(path), content)
 
     def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the model for others to use, whole or not at all: the way from raw columns to predictions.
+        """Export the model, whole or not at all: everything from raw columns to predictions.
 
-        The suffix says how: .onnx for onnxruntime and the like, .py a Python file that needs NumPy alone, .json the
-        same graph for other languages, .safetensors the weights alone. Raises SettingError for another suffix, for a
-        network with a part that has no such form, or if the package onnx is not installed.
+        The suffix chooses the format: .onnx for onnxruntime and similar, .py a Python file that needs only NumPy,
+        .json the same graph for other languages, .safetensors the weights alone. Raises SettingError for another
+        suffix, for a network with a part that the format cannot express, or if the package onnx is not installed.
         """
         from distsearch.export.formats import check_format
 

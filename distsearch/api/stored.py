@@ -71,7 +71,7 @@ def _stored(path: object) -> StoredRun:
 
 
 def handed_over(X: Any, y: Any, sample_weight: Any, data: Any, function: Callable[[Any], Any] | None) -> Handed:
-    """What was given for a run that does not hold it. Raises SettingError if it is too much, or only half."""
+    """The data or function given for a run that lacks it. Raises SettingError if too much or only half is given."""
     if function is not None:
         check_function(function)
     if (X is None) != (y is None):
@@ -81,5 +81,5 @@ def handed_over(X: Any, y: Any, sample_weight: Any, data: Any, function: Callabl
     if sample_weight is not None and X is None:
         raise SettingError("sample_weight: expected X and y as well, the data that the run was trained on")
     if sum(given is not None for given in (X, data, function)) > 1:
-        raise SettingError("expected X and y, data, or function: only one of them is what the run needs")
+        raise SettingError("expected X and y, data, or function, and only the one that the run needs")
     return Handed("" if data is None else expanded(data), None if X is None else (X, y, sample_weight), function)

@@ -45,9 +45,9 @@ OPTIONS = {
     "--out": "--runs",
 }
 ABSENT = {
-    "--gpu": "searches run on processor cores; leave it out",
-    "--cuda": "searches run on processor cores; leave it out",
-    "--device": "searches run on processor cores; leave it out",
+    "--gpu": "searches run on CPU cores; leave it out",
+    "--cuda": "searches run on CPU cores; leave it out",
+    "--device": "searches run on CPU cores; leave it out",
     "--dropout": "there is none; leave it out",
     "--momentum": "the optimizer adam has its own; leave it out",
 }

@@ -48,7 +48,7 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a li
 ChapterOption = Annotated[
     bool, typer.Option("--chapter", help="The chapter's own search: its data and network, one step at a time.")
 ]
-StoryOption = Annotated[bool, typer.Option("--story", help="Tell each step that is accepted, or reverted.")]
+StoryOption = Annotated[bool, typer.Option("--story", help="Say for each step whether it is accepted or reverted.")]
 LiveOption = Annotated[bool, typer.Option("--live", help="Draw the boundary, or the loss, while it learns.")]
 ResultOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -121,7 +121,7 @@ def run(
     json: ResultOption = False,
     folds: Annotated[
         int | None,
-        typer.Option(min=2, help="Cross-validate: so many searches, each tested on another part; none is kept."),
+        typer.Option(min=2, help="Cross-validate: this many searches, each tested on a different part; none is kept."),
     ] = None,
     flags: dict[str, Any],
 ) -> None:
@@ -180,7 +180,7 @@ def resume(
 
 
 def _cross_validate(settings: config.RunConfig, folds: int, json: bool) -> None:
-    """Search as many times as there are folds, and print how each is tested, their mean and deviation."""
+    """Search once per fold, and print each test result with their mean and deviation."""
     from distsearch.cli.tables import folds_table
     from distsearch.search.folds import cross_validated
     from distsearch.search.interrupts import Interrupts
@@ -259,7 +259,7 @@ def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
 
 
 def _own_to_strategy(file: Path, flags: dict[str, Any]) -> dict[str, Any]:
-    """A file's sections, without the settings of its strategy that the one among the flags does not have."""
+    """A file's sections, without settings that the strategy chosen by the flags does not have."""
     from distsearch import strategies
     from distsearch.settings import declarations
 

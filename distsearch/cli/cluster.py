@@ -162,7 +162,7 @@ def _cluster(address: str, token_file: Path | None) -> "Cluster":
 
 
 def _compare_versions(cluster: "Cluster") -> None:
-    """Tell the user if the cluster's Ray differs from ours, which need not matter."""
+    """Report a Ray version on the cluster that differs from ours, which need not matter."""
     from importlib.metadata import version
 
     if cluster.version != (here := version("ray")):

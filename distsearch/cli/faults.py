@@ -15,7 +15,7 @@ EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 def report(error: Exception) -> int:
     """Write the traceback to a file that only the user can read, say where it is, and return the exit code."""
-    what = f"distsearch: stopped by a bug of its own ({type(error).__name__}: {brief(str(error))})"
+    what = f"distsearch: stopped by an internal error ({type(error).__name__}: {brief(str(error))})"
     text = f"{_circumstances()}\n{''.join(traceback.format_exception(error))}"
     try:
         descriptor, path = tempfile.mkstemp(prefix="distsearch-", suffix=".txt")

@@ -31,7 +31,7 @@ def evaluate(
     metrics: Annotated[
         str,
         typer.Option(
-            help="Metrics to report as well, with commas between: accuracy, balanced-accuracy, f1, f1-macro, "
+            help="Further metrics to report, separated by commas: accuracy, balanced-accuracy, f1, f1-macro, "
             "precision, recall, auc, average-precision, matthews-correlation, calibration-error, r2, "
             "mean-absolute-error, "
             "median-absolute-error, root-mean-squared-error, share-below, or module:function of true and predicted "
@@ -41,7 +41,10 @@ def evaluate(
     ] = "",
     report: Annotated[
         bool,
-        typer.Option("--report", help="Confusions, precision and recall by class, calibration, quantiles of errors."),
+        typer.Option(
+            "--report",
+            help="Also report confusions, precision and recall by class, calibration, and quantiles of errors.",
+        ),
     ] = False,
     runs: RunsOption = "runs",
     json: JsonOption = False,
@@ -77,12 +80,12 @@ def predict(
     ],
     reader: ReaderOption = "",
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="A column for each class, with its probability.")
+        bool, typer.Option("--probabilities", help="Add a column with the probability of each class.")
     ] = False,
     ids: Annotated[
         str,
         typer.Option(
-            "--id", help="Columns that name the examples, kept; those of training if not given.", metavar="A,B"
+            "--id", help="Columns that identify the examples, to keep; those of training if not given.", metavar="A,B"
         ),
     ] = "",
     keep: Annotated[str, typer.Option(help="Other columns of the file to keep.", metavar="A,B")] = "",
@@ -93,7 +96,7 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="File to write; stdout if not given.", **FILE)] = None,
     runs: RunsOption = "runs",
 ) -> None:
-    """Predict with a run's best weights: a row for each example, of a file of any length."""
+    """Predict with a run's best weights: one row per example, for a file of any length."""
     from distsearch.data.datasets import feature_chunks
     from distsearch.data.readers.columns import split_names
     from distsearch.reports.formats import FORMATS
@@ -106,7 +109,9 @@ def predict(
     stored, file = stored_run(run, runs), expanded(file)
     model = stored_model(stored)
     if probabilities and not model.gives_probabilities:
-        raise SettingError("--probabilities: expected a network trained with --loss cross-entropy, as others give none")
+        raise SettingError(
+            "--probabilities: expected a network trained with --loss cross-entropy, as only these give probabilities"
+        )
     chunks = feature_chunks(
         file,
         model.schema,
@@ -139,13 +144,15 @@ def export(
     run: RunArgument,
     to: Annotated[
         Path,
-        typer.Option("--to", help="File to write, whose suffix says how: .onnx, .py, .json or .safetensors.", **FILE),
+        typer.Option(
+            "--to", help="File to write, in the format of its suffix: .onnx, .py, .json or .safetensors.", **FILE
+        ),
     ],
     runs: RunsOption = "runs",
 ) -> None:
-    """Write the model that a run found for others to use: the way from raw columns to predictions.
+    """Export the model that a run found: everything from raw columns to predictions.
 
-    .onnx is for onnxruntime and the like (needs distsearch[onnx]), .py a Python file that needs NumPy alone, .json the
+    .onnx is for onnxruntime and similar (needs distsearch[onnx]), .py a Python file that needs only NumPy, .json the
     same graph for other languages; .safetensors has the weights alone, as the network uses them, few bits packed.
     """
     from distsearch.export.formats import check_format

@@ -38,7 +38,7 @@ WHAT = (
 RunsArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Runs: names, or paths of their directories. Those that differ in nothing but the seed are one band.",
+        help="Runs: names, or paths of their directories. Those that differ only in the seed are drawn as one band.",
         metavar="RUN…",
         autocompletion=run_names,
     ),
@@ -95,7 +95,7 @@ def report(
     to: Annotated[Path, typer.Option("--to", help="HTML file to write.", **FILE)],
     runs: RunsOption = "runs",
 ) -> None:
-    """Write a report on runs as one page of HTML, which needs no network."""
+    """Write a report on runs as one self-contained HTML page."""
     from distsearch.reports import page
 
     check_suffix("--to", to, ".html", ".htm")

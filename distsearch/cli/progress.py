@@ -50,7 +50,7 @@ class Reporter(Observer):
         self._next_picture = 0.0
         self._undrawn: Round | None = None  # the latest round if it is not in the picture
         if picture and not self._bar:
-            self.say("--live needs a terminal: lines instead")
+            self.say("--live needs a terminal: printing lines instead")
         self._shown_by = shown_by(self.say)
 
     def round(self, done: Round) -> None:

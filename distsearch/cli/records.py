@@ -54,7 +54,7 @@ def replay(
     to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", **FILE)],
     runs: RunsOption = "runs",
 ) -> None:
-    """Recompute a run's best weights from its seed and its history alone, as a safetensors file."""
+    """Recompute a run's best weights from its seed and its history alone, into a safetensors file."""
     from distsearch.search import verification
 
     check_output(to)

@@ -50,7 +50,7 @@ class Story(Observer):
     def __init__(self, say: Callable[[str], None], strategy: str) -> None:
         if strategy not in TOLD:
             raise UserError(
-                f"--story tells of steps that are accepted or reverted: expected --strategy {' or '.join(TOLD)}, got "
+                f"--story describes steps that are accepted or reverted: expected --strategy {' or '.join(TOLD)}, got "
                 f"{strategy}"
             )
         self._say = say

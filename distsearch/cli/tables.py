@@ -42,7 +42,7 @@ def result_table(result: Result) -> Table:
         table.add_row("test loss", f"{result.test_loss:.6g}{accuracy}", "on examples never trained on")
     if result.baseline is not None:
         where = "" if result.test_loss is None else ", on the test examples"
-        table.add_row("baseline", f"{result.baseline:.6g}", f"the best loss with the same prediction for all{where}")
+        table.add_row("baseline", f"{result.baseline:.6g}", f"the lowest loss with the same prediction for all{where}")
     for name, value in (result.metrics or {}).items():
         table.add_row(name, f"{value:.6g}", "")
     cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"

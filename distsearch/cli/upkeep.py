@@ -20,7 +20,10 @@ RunsArgument = Annotated[
 
 def list_runs(
     sort: Annotated[
-        str, typer.Option(help="Column or setting to sort by, such as loss; -loss: downwards. By age if not given.")
+        str,
+        typer.Option(
+            help="Column or setting to sort by, such as loss, or -loss for descending order; by age if not given."
+        ),
     ] = "",
     filter: Annotated[  # noqa: A002  (the option's name)
         str,
@@ -69,10 +72,10 @@ def diff(first: RunArgument, second: RunArgument, json: JsonOption = False, runs
 
 def remove(
     names: RunsArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     runs: RunsOption = "runs",
 ) -> None:
-    """Remove runs with all of their files."""
+    """Remove runs and all their files."""
     from distsearch.runs import upkeep
 
     chosen = list({path.resolve(): path for path in (path_of(name, runs) for name in names)}.values())
@@ -104,9 +107,9 @@ def rename(
 
 
 def _agreed(what: str, paths: list[str]) -> bool:
-    """Whether the user says yes. UserError if there is nobody to ask."""
+    """Whether the user confirms. UserError without a terminal to ask on."""
     if not sys.stdin.isatty():
-        raise UserError(f"remove: expected --yes, as there is no terminal to ask on whether {what} may go")
+        raise UserError(f"remove: expected --yes, as there is no terminal on which to confirm that {what} may go")
     if len(paths) > 1:
         say("\n".join(paths))
     sys.stderr.write(f"remove {what}? [y/N] ")

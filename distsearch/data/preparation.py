@@ -117,7 +117,7 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
     if filled:
         notes.append(
             f"{raw.source}: missing values of {_enumerated(filled)} are filled in with the median or the most frequent "
-            "value, and an input says so; --missing drop leaves such examples out"
+            "value, and an input marks them; --missing drop leaves such examples out"
         )
     if spread:
         notes.append(f"{raw.source}: text becomes inputs of 0 and 1, one for each value: {_enumerated(spread)}")
@@ -139,7 +139,7 @@ def _encoding(
             example = int(np.argmin(absent(column)))
             raise DataError(
                 f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got the date "
-                f"{column[example].astype('datetime64[s]').item().isoformat(' ')}; make numbers of dates with "
+                f"{column[example].astype('datetime64[s]').item().isoformat(' ')}; convert dates to numbers with "
                 f"--dates days or --dates parts, or leave it out with --drop {name}"
             )
         return Encoding(wishes.dates, float(np.median(_days(present))) if gaps else None)
@@ -158,7 +158,7 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
     if len(counts) > MOST_CATEGORIES or (len(counts) > FEW_CATEGORIES and 2 * len(counts) > len(present)):
         raise DataError(
             f"{raw.source}, {raw.place(column.tolist().index(present[0]))}: expected a number in column "
-            f"{quoted(name)}, got {quoted(present[0])}, and {len(counts):,} different texts in all are too many to be "
+            f"{quoted(name)}, got {quoted(present[0])}, and its {len(counts):,} different values are too many to be "
             f"categories (at most {MOST_CATEGORIES}); leave it out with --drop {name}, or group its values"
         )
     often = sorted(text for text, count in counts.items() if count >= ceil(RARE * len(present)))
@@ -196,7 +196,7 @@ def plain_matrix(raw: Raw, table: Table) -> NDArray[Any]:
     for name, column in zip(names, table.columns, strict=True):
         missing = absent(column)
         if missing.any():
-            raise _gap(raw, name, int(np.argmax(missing)), "fill it in: in training none was missing in this column")
+            raise _gap(raw, name, int(np.argmax(missing)), "fill it in: this column had no missing values in training")
         columns.append(column if column.dtype.kind in "biuf" else numbers_of(raw, column, name))
     return np.column_stack(columns) if columns else np.empty((len(table), 0))
 
@@ -210,7 +210,7 @@ def _encoded(raw: Raw, column: NDArray[Any], name: str, encoding: Encoding) -> N
     """A column's inputs, (examples, inputs)."""
     missing = absent(column)
     if missing.any() and encoding.fill is None:
-        raise _gap(raw, name, int(np.argmax(missing)), "fill it in: in training none was missing in this column")
+        raise _gap(raw, name, int(np.argmax(missing)), "fill it in: this column had no missing values in training")
     if encoding.kind == CATEGORY:
         inputs = _one_hot(column, encoding)
     elif encoding.kind == NUMBER:

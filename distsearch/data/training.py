@@ -117,10 +117,8 @@ def _complete(raw: Raw, missing: str) -> tuple[Raw, tuple[str, ...]]:
     test = None if raw.test is None else _complete(raw.test, missing)[0]
     left = int(len(kept) - kept.sum())
     if left == len(kept):
-        raise DataError(
-            f"{raw.source}: expected examples in which nothing is missing, got none; choose --missing impute"
-        )
-    note = f"{raw.source}: {left:,} of {len(kept):,} examples lack something and are left out"
+        raise DataError(f"{raw.source}: expected examples without missing values, got none; choose --missing impute")
+    note = f"{raw.source}: {left:,} of {len(kept):,} examples have missing values and are left out"
     return replace(raw.at(np.flatnonzero(kept)), test=test), (note,) if left else ()
 
 
@@ -225,8 +223,8 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
     else:
         columns = dict(zip(schema.features, features.T, strict=True))
     return tuple(
-        f"{raw.source}: the column {quoted(name)} is different in every example, as if it named them, and is learnt "
-        f"from: leave it out with --drop {name}, or with --id {name} to see it beside predictions"
+        f"{raw.source}: the column {quoted(name)} has a different value in every example, like an identifier, but is "
+        f"learnt from: leave it out with --drop {name}, or with --id {name} to see it beside predictions"
         for name, values in columns.items()
         if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
     )

@@ -89,7 +89,7 @@ def kept_of(raw: Raw, places: Places | None) -> tuple[Places | slice, Weights | 
     among = np.arange(len(weights)) if places is None else places
     kept = among[weights[among] > 0]
     if not len(kept):
-        raise DataError(f"{raw.source}: expected examples of a weight above zero, but all {len(among)} have 0")
+        raise DataError(f"{raw.source}: expected examples with a weight above zero, but all {len(among)} have 0")
     return kept, weights[kept]
 
 
@@ -124,7 +124,7 @@ def class_weights(
     if not words:
         return None
     if classes is None:
-        raise SettingError("--class-weight: expected classes to be learnt, but the loss compares numbers; leave it out")
+        raise SettingError("--class-weight: expected a loss for classes, but this one compares numbers; leave it out")
     if list(words) == [BALANCED]:
         sums = np.bincount(targets, weights, len(classes))
         even = sums.sum() / len(classes)

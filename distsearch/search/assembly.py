@@ -114,7 +114,7 @@ class Assembly:
         check_workers(self.config.workers.count)
         if self.config.stop.target_accuracy is not None and not self.objective.classes:
             raise SettingError(
-                "stop.target_accuracy: expected classes to be learnt, but numbers and functions have no accuracy; "
+                "stop.target_accuracy: expected a classification, as regressions and functions have no accuracy; "
                 "give a target loss instead"
             )
 

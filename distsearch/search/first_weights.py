@@ -40,7 +40,7 @@ def of_config(config: RunConfig) -> Given | None:
     if stored is None:
         raise SettingError(
             f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run or .safetensors "
-            f"file whose weights to begin with, of which there is none at {start}"
+            f"file to take weights from, but there is none at {start}"
         )
     return stored.best()
 

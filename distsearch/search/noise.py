@@ -81,7 +81,7 @@ class Noise:
             return
         self.found = True
         LOG.warning(
-            f"the function is noisy: the same weights had the loss {first:.6g} and then {second:.6g}, so that the "
-            "lowest loss is a lucky draw; the result also has the center and its mean loss, and target_loss waits "
-            "for the mean of the center's losses"
+            f"the function is noisy: the same weights had the loss {first:.6g} and then {second:.6g}, so the "
+            "lowest loss is partly luck; the result also has the center and its mean loss, and target_loss waits for "
+            "the mean of the center's losses"
         )

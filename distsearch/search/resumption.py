@@ -72,7 +72,7 @@ def prepare_to_resume(
     to be published where another run has its name or where it has got further.
     """
     if not force and (other := other_machine(stored)):
-        raise RunError(f"{other}; --force continues all the same")
+        raise RunError(f"{other}; --force continues anyway")
     names.check(stored.path.resolve().name)
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
     state = stored.state(assembly.strategy.state_type)

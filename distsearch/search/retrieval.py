@@ -66,7 +66,7 @@ def own_data(stored: StoredRun, handed: Handed = NOTHING) -> Dataset:
         what = handed.data
     elif data.source == IN_MEMORY:
         raise RunError(
-            f"{path} was trained on arrays of Python's, which are not kept with it: give them again as "
+            f"{path} was trained on arrays from Python, which are not kept with it: give them again as "
             f"distsearch.resume({str(path)!r}, X, y) or distsearch.verify in Python, or as a file with --data FILE"
         )
     else:

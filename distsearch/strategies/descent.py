@@ -35,7 +35,7 @@ class DescentSettings(Settings, frozen=True):
         Annotated[int, about("length of the cosine; if not set, the planned rounds", unit="rounds", at_least=1)] | None
     ) = None
     plateau_rounds: Annotated[
-        int, about("rounds without a lower loss of the center that make a plateau", unit="rounds", at_least=1)
+        int, about("rounds without a lower center loss that count as a plateau", unit="rounds", at_least=1)
     ] = 100
     plateau_factor: Annotated[
         float, about("factor applied to the rate or the step size at each plateau", above=0, below=1)

@@ -50,8 +50,8 @@ class NodePerturbationSettings(DescentSettings, frozen=True):
         Annotated[
             float,
             about(
-                "how far a node is moved, relative to the size of its inputs; if not set, 0.3, where activations "
-                "jump 0.6, for classification-error 1, for regression losses 0.03 (where activations jump 0.3)",
+                "how far a node is moved, relative to the size of its inputs; if not set, 0.3, or 0.6 where "
+                "activations jump; for classification-error 1; for regression losses 0.03, or 0.3 where they jump",
                 above=0,
                 below=LARGEST_SIGMA,
             ),
@@ -76,13 +76,13 @@ class NodePerturbationSettings(DescentSettings, frozen=True):
     replicas: Annotated[
         int,
         about(
-            "copies of the weights that go --local-rounds rounds apart, on batches of their own, and are then "
-            "averaged: for workers far from each other",
+            "copies of the weights that run --local-rounds rounds separately, on their own batches, and are then "
+            "averaged: for workers far apart",
             at_least=1,
         ),
     ] = 1
     local_rounds: Annotated[
-        int, about("rounds that each replica goes between two averages; they count as one round", at_least=1)
+        int, about("rounds that each replica runs between two averages; they count as one round", at_least=1)
     ] = 1
 
 
@@ -101,7 +101,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
     name = "node-perturbation"
     summary = "moves nodes in each example separately: by far the fastest for networks; needs no gradient"
-    when = "any network whose loss is told by example, as all of ours are"
+    when = "any network with a built-in loss, or with your own loss per example"
     Settings = NodePerturbationSettings
     state_type = NodePerturbationState
     batch = 256

@@ -45,7 +45,8 @@ class SnesSettings(Settings, frozen=True):
         Annotated[
             float,
             about(
-                "initial step size of every weight; if not set, 3 / √n, so that steps have one length in any network",
+                "initial step size of every weight; if not set, 3 / √n, so that steps have the same length in any "
+                "network",
                 above=0,
                 below=LARGEST_SIGMA,
             ),

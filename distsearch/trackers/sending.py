@@ -80,7 +80,7 @@ class Sender:
         """Say so if the service fails."""
         if self._trouble and not self._warned:
             self._warned = True
-            LOG.warning(f"{self._service.name}: {self._trouble}: the search continues, and it is tried again")
+            LOG.warning(f"{self._service.name}: {self._trouble}: the search continues, and sending is retried")
 
     def close(self, how: str, figures: Mapping[str, float], files: Mapping[str, bytes], patience: float) -> None:
         """Send all that waits, and the end; after so many seconds, give up and say what is missing."""

@@ -1,4 +1,4 @@
-"""Ask and tell."""
+"""`distsearch.Optimizer`: ask for candidates, tell it their losses."""
 
 import math
 
@@ -21,7 +21,7 @@ def run(optimizer, rounds: int, function=ellipsoid):
 
 
 @pytest.mark.parametrize("strategy", ASKED)
-def test_it_comes_to_the_weights_of_minimize(strategy):
+def test_it_finds_the_same_weights_as_minimize(strategy):
     start = np.full(8, 0.5)
     optimizer = run(distsearch.Optimizer(strategy, start, seed=3, rounds=30), 30)
     found = distsearch.minimize(ellipsoid, start, strategy=strategy, seed=3, rounds=30, workers=0)
@@ -31,7 +31,7 @@ def test_it_comes_to_the_weights_of_minimize(strategy):
 
 
 @pytest.mark.parametrize("strategy", ASKED)
-def test_saved_in_mid_search_it_goes_on_to_the_same_weights(tmp_path, strategy):
+def test_saved_mid_search_it_continues_to_the_same_weights(tmp_path, strategy):
     whole = run(distsearch.Optimizer(strategy, np.zeros(5), sigma=np.float32(0.5), rounds=20), 20)
     half = run(distsearch.Optimizer(strategy, np.zeros(5), sigma=np.float32(0.5), rounds=20), 9)
     half.ask()
@@ -53,7 +53,7 @@ def test_it_is_done_once_the_target_is_reached():
     assert sphere(optimizer.best) == optimizer.best_loss
 
 
-def test_it_is_done_once_there_were_so_many_evaluations(tmp_path):
+def test_it_is_done_after_the_given_number_of_evaluations(tmp_path):
     settings = {"population": 6, "evaluations": 20, "seed": 2}
     optimizer = distsearch.Optimizer("snes", np.zeros(3), **settings)
     while not optimizer.done:
@@ -66,7 +66,7 @@ def test_it_is_done_once_there_were_so_many_evaluations(tmp_path):
     assert found.weights.tobytes() == optimizer.best.tobytes()
 
 
-def test_what_the_caller_does_to_arrays_changes_nothing():
+def test_changing_its_arrays_has_no_effect():
     optimizer = distsearch.Optimizer("snes", np.zeros(4), population=6)
     for array in (optimizer.ask(), optimizer.best, optimizer.center):
         array[:] = 7
@@ -75,7 +75,7 @@ def test_what_the_caller_does_to_arrays_changes_nothing():
     assert optimizer.best_loss == math.inf
 
 
-def test_candidates_that_fail_lose():
+def test_failed_candidates_lose():
     optimizer = distsearch.Optimizer("hill-climb", np.zeros(4), population=5)
     optimizer.ask()
     optimizer.tell([1.0, math.nan, 0.25, math.inf, 2.0])
@@ -92,7 +92,7 @@ def test_candidates_that_fail_lose():
         ([math.nan] * 5, ObjectiveError, "none of the 5 candidates has a finite loss; try a smaller sigma"),
     ],
 )
-def test_losses_that_do_not_fit_leave_the_round_as_it_was(losses, error, sentence):
+def test_invalid_losses_leave_the_round_as_it_was(losses, error, sentence):
     optimizer = distsearch.Optimizer("hill-climb", np.zeros(4), population=5)
     before = optimizer.ask()
     with pytest.raises(error, match=sentence):
@@ -100,7 +100,7 @@ def test_losses_that_do_not_fit_leave_the_round_as_it_was(losses, error, sentenc
     assert (optimizer.rounds, optimizer.ask().tobytes()) == (0, before.tobytes())
 
 
-def test_losses_that_nobody_asked_for_are_refused():
+def test_losses_without_an_ask_are_refused():
     optimizer = run(distsearch.Optimizer("hill-climb", np.zeros(4), population=5), 1)
     with pytest.raises(DataError, match=r"expected ask\(\) before tell\(\)"):
         optimizer.tell([1.0] * 5)
@@ -119,12 +119,12 @@ def test_losses_that_nobody_asked_for_are_refused():
         ("cma-es", [0.0], {"seconds": 1.0}, SettingError, "got one of stop as well"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(strategy, start, settings, error, sentence):
+def test_invalid_arguments_are_refused_in_one_sentence(strategy, start, settings, error, sentence):
     with pytest.raises(error, match=sentence):
         distsearch.Optimizer(strategy, start, **settings)
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
+def test_a_file_with_other_content_is_refused(tmp_path):
     (tmp_path / "other").write_bytes(b"nothing of the kind")
     with pytest.raises(RunError, match="is damaged or was not written by distsearch"):
         distsearch.Optimizer.load(tmp_path / "other")

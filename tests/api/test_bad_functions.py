@@ -1,4 +1,4 @@
-"""Functions that return what is no number, raise, change their argument, or cannot be sent; and what they print."""
+"""Functions that return no number, raise, change their argument or cannot be pickled; and what they print."""
 
 import threading
 from decimal import Decimal
@@ -33,18 +33,18 @@ def minimized(function, **settings):
         (10**400, "10+…"),
     ],
 )
-def test_what_is_no_number_is_refused_by_what_came(value, came):
+def test_a_value_that_is_not_a_number_is_named_and_refused(value, came):
     with pytest.raises(ObjectiveError, match=f"^expected a number from the function, got {came}$"):
         minimized(lambda weights: value)
 
 
 @pytest.mark.parametrize("value", [1, True, np.True_, np.float32(1), np.int8(1), np.array(1.0), Decimal(1)])
-def test_whatever_is_a_number_is_taken(value):
+def test_any_kind_of_number_is_accepted(value):
     assert minimized(lambda weights: value).loss == 1.0
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
-def test_a_function_that_changes_its_weights_changes_nothing_else(vectorized):
+def test_a_function_that_changes_its_argument_changes_nothing_else(vectorized):
     def writing(weights):
         loss = np.square(weights - 1).sum(axis=-1)
         weights[:] = 7
@@ -58,12 +58,12 @@ def test_a_function_that_changes_its_weights_changes_nothing_else(vectorized):
         assert minimized(writing, **given).weights.tobytes() == minimized(reading, **given).weights.tobytes()
 
 
-def test_what_cannot_be_called_is_refused_at_once():
+def test_a_function_that_is_not_callable_is_refused_at_once():
     with pytest.raises(SettingError, match=r"^function: expected one that maps weights \(n,\) to a number, got 3$"):
         minimized(3)
 
 
-def test_what_it_raises_is_the_cause_and_its_line_is_named():
+def test_an_exception_is_kept_as_the_cause_and_its_line_is_named():
     def failing(weights):
         return {}["absent"]
 
@@ -88,7 +88,7 @@ class Environment(Simulator):
         return self.loss(weights)
 
 
-def unsendable():
+def unpicklable():
     lock, handles, simulator = threading.Lock(), {"a": [open]}, Simulator()
     handles["b"] = [threading.Lock()]
 
@@ -119,17 +119,17 @@ def unsendable():
     }
 
 
-@pytest.mark.parametrize("named", unsendable())
-def test_what_cannot_be_sent_is_named_before_anything_starts(tmp_path, monkeypatch, named):
+@pytest.mark.parametrize("named", unpicklable())
+def test_a_function_that_cannot_be_pickled_is_refused_before_anything_starts(tmp_path, monkeypatch, named):
     monkeypatch.setattr(pool, "connect", lambda *arguments: pytest.fail("Ray is started"))
     sentence = f"^{named.strip()}, which is .*cannot be sent to workers: .* or search in this process with workers=0$"
     with pytest.raises(ObjectiveError, match=sentence):
-        minimized(unsendable()[named], workers=1, runs=tmp_path)
+        minimized(unpicklable()[named], workers=1, runs=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
-def test_on_workers_prints_are_shown_and_errors_have_their_line_and_cause(tmp_path, capsys, ray_with_three_cpus):
+def test_output_and_errors_of_workers_reach_the_user(tmp_path, capsys, ray_with_three_cpus):
     def talking(weights):
         print(f"at {weights[0]:+.6f}")
         if weights[0] > 0.2:

@@ -17,7 +17,7 @@ def minimize(**settings):
     return distsearch.minimize(sphere, np.zeros(4), rounds=20, workers=0, **settings)
 
 
-def test_a_function_hears_of_every_round_and_changes_nothing():
+def test_a_function_is_called_after_every_round_and_changes_nothing():
     heard = []
     found = minimize(callbacks=[heard.append])
     assert heard == found.history
@@ -25,13 +25,13 @@ def test_a_function_hears_of_every_round_and_changes_nothing():
     assert found.summary.reason == "rounds"
 
 
-def test_true_ends_the_search_after_that_round():
+def test_returning_true_ends_the_search_after_that_round():
     found = minimize(callbacks=lambda record: record.round == 6)
     assert (len(found.history), found.summary.reason) == (7, "callback")
     assert minimize(callbacks=[lambda record: 1]).summary.reason == "rounds"
 
 
-def test_an_object_hears_what_it_has_methods_for(tmp_path):
+def test_an_object_is_called_for_the_methods_it_has(tmp_path):
     class Heard:
         def __init__(self):
             self.said = []
@@ -50,7 +50,7 @@ def test_an_object_hears_what_it_has_methods_for(tmp_path):
     assert heard.said == [("started", 0), ("round", 0, (5,)), ("round", 1, (5,)), ("ended", 2)]
 
 
-def test_what_a_callback_raises_is_the_caller_s_and_the_run_is_saved(tmp_path):
+def test_an_exception_in_a_callback_reaches_the_caller_and_the_run_is_saved(tmp_path):
     def fails(record):
         if record.round == 4:
             raise ZeroDivisionError("mine")
@@ -60,7 +60,7 @@ def test_what_a_callback_raises_is_the_caller_s_and_the_run_is_saved(tmp_path):
     assert [record.round for record in StoredRun(tmp_path / "a").history()] == [0, 1, 2, 3, 4]
 
 
-def test_a_run_says_that_a_callback_has_ended_it(tmp_path):
+def test_a_run_records_that_a_callback_ended_it(tmp_path):
     settings = {"layers": [3], "workers": 0, "runs": str(tmp_path), "name": "a"}
     distsearch.search(FEATURES, LABELS, rounds=9, callbacks=[lambda record: record.round == 3], **settings)
     stored = StoredRun(tmp_path / "a")
@@ -69,6 +69,6 @@ def test_a_run_says_that_a_callback_has_ended_it(tmp_path):
 
 
 @pytest.mark.parametrize("callbacks", [3, [None], ["print"]])
-def test_what_cannot_be_called_is_refused(callbacks):
+def test_a_callback_that_is_not_callable_is_refused(callbacks):
     with pytest.raises(SettingError, match="callbacks: expected functions of a round's record"):
         minimize(callbacks=callbacks)

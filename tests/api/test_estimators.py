@@ -22,7 +22,7 @@ SHORT = {"layers": (8,), "rounds": 20, "rate": 0.03, "random_state": 0}
 
 
 @parametrize_with_checks([SearchClassifier(rounds=30), SearchRegressor(rounds=60)])
-def test_scikit_learn_s_own_checks(estimator, check):
+def test_they_pass_scikit_learn_s_own_checks(estimator, check):
     check(estimator)
 
 
@@ -56,7 +56,7 @@ def test_a_raw_table_of_features_of_any_size_is_learnt(wine):
         np.array([0.0, 1.0, 5.0]),
     ],
 )
-def test_labels_come_back_as_they_came(wine, labels):
+def test_labels_come_back_unchanged(wine, labels):
     X, y = wine
     fitted = SearchClassifier(**SHORT).fit(X, labels[y])
     predicted = fitted.predict(X)
@@ -66,7 +66,7 @@ def test_labels_come_back_as_they_came(wine, labels):
     assert fitted.result_.predict(X).tolist() == predicted.tolist()
 
 
-def test_probabilities_are_those_of_the_classes_in_their_order(wine):
+def test_probabilities_follow_the_order_of_the_classes(wine):
     X, y = wine
     fitted = SearchClassifier(**SHORT).fit(X, 2 - y)
     probabilities = fitted.predict_proba(X)
@@ -83,7 +83,7 @@ def test_there_are_no_probabilities_without_cross_entropy(wine):
     assert fitted.score(*wine) > 0.6
 
 
-def test_a_prediction_does_not_depend_on_which_others_are_asked_for(wine):
+def test_a_prediction_does_not_depend_on_the_other_rows(wine):
     X, y = wine
     fitted = SearchClassifier(**SHORT).fit(X, y)
     whole = fitted.predict_proba(np.concatenate([X, X]))
@@ -91,7 +91,7 @@ def test_a_prediction_does_not_depend_on_which_others_are_asked_for(wine):
     assert alone.tobytes() == whole[:20].tobytes() == whole[len(X) : len(X) + 20].tobytes()
 
 
-def test_a_fitted_estimator_tells_of_its_search(wine):
+def test_a_fitted_estimator_reports_its_search(wine):
     X, y = wine
     heard = []
     fitted = SearchClassifier(callbacks=[heard.append], **SHORT).fit(pd.DataFrame(X).add_prefix("c"), y)
@@ -104,7 +104,7 @@ def test_a_fitted_estimator_tells_of_its_search(wine):
     assert "SearchClassifier" in fitted._repr_html_()
 
 
-def test_the_result_is_saved_in_the_words_of_the_user(wine, tmp_path):
+def test_the_saved_result_keeps_the_user_s_labels_and_names(wine, tmp_path):
     X, y = wine
     frame = pd.DataFrame(X).add_prefix("c")
     fitted = SearchClassifier(**SHORT).fit(frame, np.array(["a", "b", "c"])[y])
@@ -121,7 +121,7 @@ def test_the_same_random_state_gives_the_same_bits(wine):
     assert len({bits(3), bits(4), bits(None), bits(None)}) == 4
 
 
-def test_rows_that_are_the_same_are_one_whatever_their_order(wine):
+def test_a_repeated_row_equals_a_weighted_one_in_any_order(wine):
     X, y = wine
     weights = np.arange(len(X)) % 3
     order = np.argsort(noise(3, Stream.DATA, 0, 0, len(X), 1)[:, 0])
@@ -146,7 +146,7 @@ def test_rare_classes_are_found_when_balanced():
     assert recall(class_weight={"seldom": 9}) == recall(class_weight="balanced")
 
 
-def test_one_number_or_several_are_predicted_in_their_own_units(diabetes):
+def test_one_or_several_targets_are_predicted_in_their_own_units(diabetes):
     X, y = diabetes
     one = SearchRegressor(random_state=0, rounds=60).fit(X, y)
     assert one.predict(X).shape == (150,)
@@ -162,14 +162,14 @@ def test_one_number_or_several_are_predicted_in_their_own_units(diabetes):
     )
 
 
-def test_weights_matter_to_a_regression():
+def test_sample_weights_affect_a_regression():
     X = np.array([[0.0], [0.0], [1.0], [1.0]])
     y = np.array([0.0, 1.0, 5.0, 7.0])
     fitted = SearchRegressor(random_state=0, rounds=300, decay=0.0).fit(X, y, sample_weight=[1, 3, 3, 1])
     assert fitted.predict([[0], [1]]) == pytest.approx([0.75, 5.5], abs=0.1)
 
 
-def test_partial_fits_continue_with_classes_that_come_later(wine):
+def test_partial_fits_continue_with_classes_seen_later(wine):
     X, y = wine
     fitted = SearchClassifier(layers=(16,), rate=0.05, random_state=0)
     for _ in range(20):
@@ -197,7 +197,7 @@ def test_partial_fits_of_a_regression(diabetes):
     assert fitted.score(X, y) > 0.4
 
 
-def test_a_fit_may_begin_where_the_last_one_ended(wine):
+def test_a_warm_start_begins_where_the_last_fit_ended(wine):
     X, y = wine
     fitted = SearchClassifier(warm_start=True, **SHORT).fit(X, y)
     first = fitted.best_loss_
@@ -215,7 +215,7 @@ def test_a_fit_may_begin_where_the_last_one_ended(wine):
     assert anew.n_iter_ == 20
 
 
-def test_stopping_early_keeps_the_weights_that_were_best_on_what_was_set_aside(wine):
+def test_early_stopping_keeps_the_weights_that_were_best_on_the_validation_part(wine):
     X, y = wine
     noisy = np.where(np.arange(len(y)) % 4 == 0, (y + 1) % 3, y)
     settings = {**SHORT, "rounds": 400, "layers": (64,), "decay": 0.0, "n_iter_no_change": 15}
@@ -268,7 +268,7 @@ def test_a_fitted_estimator_is_pickled_and_cloned(wine):
         (SearchClassifier, {"batch": "many"}, "batch: expected a whole number, or None"),
         (SearchClassifier, {"rounds": -1}, "rounds: "),
         (SearchClassifier, {"settings": {"layers": 3}}, r"layers is a parameter of its own: give SearchClassifier\("),
-        (SearchClassifier, {"settings": {"test_share": 0.1}}, "settings: test_share would do nothing here"),
+        (SearchClassifier, {"settings": {"test_share": 0.1}}, "settings: test_share has no effect here"),
         (SearchClassifier, {"settings": [1]}, "settings: expected a dictionary"),
         (SearchClassifier, {"settings": {"precison": "int8"}}, "unknown setting 'precison'"),
         (SearchClassifier, {"class_weight": {9: 1}}, r"class_weight: expected labels of y, \[0, 1, 2\], got 9"),
@@ -282,7 +282,7 @@ def test_a_fitted_estimator_is_pickled_and_cloned(wine):
         (SearchClassifier, {"strategy": "hill-climb", "rate": 0.1}, "hill-climb: unknown setting 'rate'"),
     ],
 )
-def test_what_cannot_be_used_is_a_value_error_in_a_sentence(wine, estimator, given, sentence):
+def test_invalid_parameters_raise_a_value_error_in_one_sentence(wine, estimator, given, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
         estimator(**given).fit(*wine)
     assert isinstance(caught.value, SettingError)
@@ -297,7 +297,7 @@ def test_what_cannot_be_used_is_a_value_error_in_a_sentence(wine, estimator, giv
         (["a"] * 178, "expected numbers in sample_weight"),
     ],
 )
-def test_weights_that_cannot_be_are_refused(wine, weights, sentence):
+def test_impossible_sample_weights_are_refused(wine, weights, sentence):
     for estimator in (SearchClassifier(**SHORT), SearchRegressor(**SHORT), SearchClassifier(early_stopping=True)):
         with pytest.raises(ValueError, match=sentence):
             estimator.fit(*wine, sample_weight=weights)

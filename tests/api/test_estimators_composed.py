@@ -33,7 +33,7 @@ def test_in_a_pipeline_over_columns_of_text_and_numbers(iris):
     assert fitted[:-1].set_output(transform="default").transform(frame[:1]).shape == (1, 6)
 
 
-def test_a_grid_is_searched_in_two_processes(iris):
+def test_a_grid_search_runs_in_two_processes(iris):
     grid = GridSearchCV(SearchClassifier(**SHORT), {"layers": [(4,), (8,)], "rate": [1e-6, 0.05]}, cv=3, n_jobs=2)
     grid.fit(*iris)
     assert grid.best_params_["rate"] == 0.05
@@ -42,7 +42,7 @@ def test_a_grid_is_searched_in_two_processes(iris):
     assert alone.predict_proba(iris[0]).tobytes() == grid.best_estimator_.predict_proba(iris[0]).tobytes()
 
 
-def test_folds_threads_calibration_and_votes(iris):
+def test_cross_validation_threads_calibration_and_voting_work(iris):
     X, y = iris
     search = SearchClassifier(**SHORT)
     scores = cross_val_score(search, X, y, cv=3)
@@ -55,7 +55,7 @@ def test_folds_threads_calibration_and_votes(iris):
         assert cross_val_score(search, X, y, cv=3).tolist() == scores.tolist()
 
 
-def test_weights_are_routed(iris):
+def test_sample_weights_are_routed(iris):
     X, y = iris
     weights = np.where(y == 2, 0.0, 1.0)  # all that is left of the third class has no weight
     keep = y < 2

@@ -23,7 +23,7 @@ from distsearch.workers.place import OPENING
 
 @pytest.fixture
 def xor():
-    """Four clouds of points in the corners of a square, the diagonal ones of one class."""
+    """Four clouds of points at the corners of a square; opposite corners are of one class."""
     corners = np.arange(200) % 4
     features = np.stack([corners & 1, corners >> 1], axis=1) + 0.1 * noise(5, Stream.DATA, 0, 0, 200, 2)
     return features, (corners & 1) ^ (corners >> 1)
@@ -41,7 +41,7 @@ def test_a_network_is_searched_and_predicts(xor):
     assert result.weights.shape == (8 * 3 + 2 * 9,)
 
 
-def test_threads_predict_with_one_result(xor):
+def test_threads_can_share_one_result(xor):
     X, y = xor
     result = distsearch.search(X, y, layers=[64], rounds=20, workers=0, start="he")
     inputs = [X, 10 * X, -X, X[::-1]]
@@ -54,7 +54,7 @@ def test_threads_predict_with_one_result(xor):
         assert list(threads.map(differences, range(4))) == [0, 0, 0, 0]
 
 
-def test_labels_may_be_texts(xor):
+def test_labels_may_be_strings(xor):
     X, y = xor
     names = np.array(["same", "different"])[y]
     result = distsearch.search(X, names, layers=[8], rounds=400, workers=0, start="he", scale=True)
@@ -82,7 +82,7 @@ def of_objects(*values) -> np.ndarray:
     ids=lambda names: f"{names.dtype} {names[0]!r}",
 )
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
-def test_labels_come_back_as_they_came_and_as_often_right_as_reported(xor, names, shape):
+def test_labels_come_back_unchanged_with_the_reported_accuracy(xor, names, shape):
     X, y = xor[0], names[xor[1]].reshape(shape)
     result = distsearch.search(X, y, layers=[8], rounds=100, workers=0, start="he", scale=True)
     predicted = result.predict(X)
@@ -91,8 +91,8 @@ def test_labels_come_back_as_they_came_and_as_often_right_as_reported(xor, names
     assert (predicted == y).mean() == result.accuracy > 0.7
 
 
-def test_where_classes_tie_the_accuracy_is_that_of_the_predictions(xor):
-    """All outputs of a network without weights are alike: the first class is predicted, and is right for half."""
+def test_with_tied_classes_the_accuracy_is_that_of_the_predictions(xor):
+    """A network whose weights are all zero ties: the first class is predicted, which is right for half."""
     dataset = from_arrays(*xor, numbers=False)
     weights = np.zeros(3 * 3 + 2 * 4, np.float32)
     for loss in ("cross-entropy", "classification-error"):
@@ -102,19 +102,19 @@ def test_where_classes_tie_the_accuracy_is_that_of_the_predictions(xor):
 
 
 @pytest.mark.parametrize("shape", [(50,), (50, 1), (25, 2)])
-def test_numbers_come_back_in_the_shape_of_the_targets(shape):
+def test_numeric_predictions_have_the_shape_of_the_targets(shape):
     y = np.linspace(0, 1, 50).reshape(shape)
     result = distsearch.search(np.ones((len(y), 3)), y, loss="mean-squared-error", rounds=2, workers=0)
     assert result.predict(np.ones((7, 3))).shape == (7, *shape[1:])
 
 
-def test_labels_that_are_dates_are_refused_by_name():
+def test_dates_as_labels_are_refused():
     dates = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
     with pytest.raises(DataError, match=r"got datetime64\[D\]"):
         distsearch.search([[1], [2]], dates, workers=0)
 
 
-def test_features_that_should_be_centred_are_logged(xor, caplog):
+def test_a_warning_names_features_that_should_be_centred(xor, caplog):
     X, y = xor
     distsearch.search(X + 1, y, rounds=1, workers=0, loss="classification-error")
     (record,) = caplog.records
@@ -126,7 +126,7 @@ def test_features_that_should_be_centred_are_logged(xor, caplog):
 
 
 @pytest.mark.parametrize("size", [1e5, 1e-5])
-def test_features_and_targets_of_any_size_are_learnt_alike_and_come_back_in_their_own(xor, size):
+def test_features_and_targets_of_any_scale_are_learnt_equally_well(xor, size):
     X = np.asarray(xor[0], np.float64)
     y = 3 * X[:, 0] - X[:, 1] + 20
     settings = {"rounds": 60, "workers": 0, "layers": [8], "strategy": "node-perturbation", "scale": "yes"}
@@ -138,7 +138,7 @@ def test_features_and_targets_of_any_size_are_learnt_alike_and_come_back_in_thei
     assert other.evaluate(X / size, y * size).loss == pytest.approx(other.loss, rel=1e-6)
 
 
-def test_numbers_are_fitted_in_regression():
+def test_a_regression_fits_numbers():
     X = np.linspace(-1, 1, 50)[:, np.newaxis]
     y = 3 * X[:, 0] - 1
     result = distsearch.search(X, y, layers=[], loss="mean-squared-error", rounds=300, workers=0)
@@ -154,7 +154,7 @@ def test_ray_gives_the_same_weights(xor, ray_with_three_cpus):
 
 
 @pytest.mark.slow
-def test_where_others_hold_all_cores_the_search_continues_in_the_driver(xor, said, monkeypatch, ray_with_three_cpus):
+def test_while_all_cores_are_taken_the_search_continues_in_the_driver(xor, said, monkeypatch, ray_with_three_cpus):
     import ray
 
     class Holding:
@@ -191,29 +191,29 @@ def test_a_function_is_minimized():
         ({"strategy": "annealing", "seconds": 1e-6}, 1000),
     ],
 )
-def test_what_falls_over_the_rounds_falls_over_those_of_the_function_s_search(tmp_path, settings, horizon):
+def test_schedules_span_the_rounds_of_a_function_s_search(tmp_path, settings, horizon):
     distsearch.minimize(sphere, np.zeros(5), workers=0, name="a", runs=str(tmp_path), **settings)
     assert StoredRun(tmp_path / "a").config.settings["horizon"] == horizon
 
 
-def test_why_a_strategy_was_chosen_is_logged_for_a_function_as_well(caplog):
+def test_the_reason_for_a_strategy_is_logged_for_functions_too(caplog):
     caplog.set_level("INFO", "distsearch")
     distsearch.minimize(sphere, np.zeros(5), workers=0, strategy="auto", rounds=1)
     assert "strategy cma-es: a function of 5 weights" in caplog.text
 
 
-def test_a_function_s_run_keeps_its_storage_as_an_address_that_means_the_same_everywhere(tmp_path, monkeypatch):
+def test_a_function_s_run_keeps_its_storage_as_an_absolute_address(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     distsearch.minimize(sphere, np.zeros(5), workers=0, rounds=1, name="a", runs="runs", storage="kept")
     assert StoredRun(tmp_path / "runs" / "a").config.output.storage == str(tmp_path / "kept")
 
 
-def test_a_step_that_has_no_gradient_is_no_obstacle():
+def test_a_step_function_without_a_gradient_is_minimised():
     result = distsearch.minimize(lambda w: float(np.abs(np.round(w * 4)).sum()), [2, -3, 1], rounds=300, workers=0)
     assert result.loss == 0
 
 
-def test_a_run_is_kept_where_it_is_told_and_nowhere_else(tmp_path, monkeypatch, xor):
+def test_a_run_is_kept_only_where_it_is_asked_to_be(tmp_path, monkeypatch, xor):
     monkeypatch.chdir(tmp_path)
     distsearch.search(*xor, rounds=3, workers=0)
     assert not list(tmp_path.iterdir())
@@ -221,7 +221,7 @@ def test_a_run_is_kept_where_it_is_told_and_nowhere_else(tmp_path, monkeypatch, 
     assert list(StoredRun(tmp_path / "here" / "kept").history()) == result.history
 
 
-def test_settings_may_be_numpy_s_and_paths(tmp_path, monkeypatch, xor):
+def test_settings_may_be_numpy_scalars_and_paths(tmp_path, monkeypatch, xor):
     monkeypatch.setenv("HOME", str(tmp_path))
     plain = distsearch.search(*xor, layers=[4], seed=3, rounds=5, sigma=0.25, workers=0)
     given = {"seed": np.int64(3), "rounds": np.uint8(5), "sigma": np.float32(0.25), "workers": np.int32(0)}
@@ -233,7 +233,7 @@ def test_settings_may_be_numpy_s_and_paths(tmp_path, monkeypatch, xor):
     assert all(StoredRun(path).config.network.layers == (4,) for path in runs)
 
 
-def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(tmp_path):
+def test_a_function_that_is_never_finite_ends_the_search_and_keeps_the_state(tmp_path):
     with pytest.raises(ObjectiveError, match="none of the 32 candidates has a finite loss"):
         distsearch.minimize(lambda weights: float("nan"), [1.0, 2.0], workers=0, name="nan", runs=str(tmp_path))
     assert StoredRun(tmp_path / "nan").state(State).center.tolist() == [1.0, 2.0]
@@ -249,7 +249,7 @@ def test_a_function_without_a_finite_value_ends_the_search_and_keeps_the_state(t
         (lambda: distsearch.minimize(sphere, [], workers=0), "start: expected finite weights"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(call, sentence):
+def test_arrays_of_the_wrong_shape_are_refused(call, sentence):
     with pytest.raises(DataError, match=sentence):
         call()
 
@@ -261,8 +261,8 @@ def test_arrays_that_do_not_fit_are_refused(call, sentence):
         lambda **flags: distsearch.minimize(sphere, [0.0], **flags),
     ],
 )
-def test_an_accuracy_to_reach_is_refused_where_there_is_none(search):
-    with pytest.raises(SettingError, match="target_accuracy: expected classes to be learnt"):
+def test_a_target_accuracy_is_refused_where_there_is_no_accuracy(search):
+    with pytest.raises(SettingError, match="target_accuracy: expected a classification"):
         search(target_accuracy=0.9, workers=0, rounds=1)
 
 
@@ -281,7 +281,7 @@ def test_an_accuracy_to_reach_is_refused_where_there_is_none(search):
         ({"sigma": float("nan")}, "sigma: expected a finite number, got nan"),
     ],
 )
-def test_a_setting_that_does_not_fit_is_refused_by_its_name(settings, sentence):
+def test_an_invalid_setting_is_refused_by_name(settings, sentence):
     with pytest.raises(SettingError, match=sentence):
         distsearch.search([[1], [2]], [0, 1], **{"workers": 0, **settings})
 
@@ -303,12 +303,12 @@ def test_a_setting_that_does_not_fit_is_refused_by_its_name(settings, sentence):
         ([[1], [2]], [0], "expected one target per example, got 1 for 2 examples"),
     ],
 )
-def test_arrays_that_are_none_are_refused_in_a_sentence(X, y, sentence):
+def test_values_that_are_not_arrays_are_refused_in_a_sentence(X, y, sentence):
     with pytest.raises(DataError, match=sentence):
         distsearch.search(X, y, workers=0, rounds=1)
 
 
-def test_a_sparse_matrix_is_made_dense(xor):
+def test_a_sparse_matrix_is_converted_to_a_dense_one(xor):
     X, y = xor
     dense = distsearch.search(X, y, rounds=3, workers=0)
     for matrix in (sparse.csr_matrix(X), sparse.coo_array(X)):
@@ -320,19 +320,19 @@ def test_a_sparse_matrix_is_made_dense(xor):
         distsearch.search(huge, np.zeros(10**6), workers=0)
 
 
-def test_features_that_differ_from_those_trained_on_are_refused(xor):
+def test_features_other_than_those_trained_on_are_refused(xor):
     result = distsearch.search(*xor, rounds=2, workers=0)
     with pytest.raises(DataError, match="expected the 2 training features, got 3"):
         result.predict([[1, 2, 3]])
 
 
 @pytest.mark.parametrize("name", ["layers", "loss", "activation", "scale", "batch", "data", "test_share"])
-def test_a_function_is_not_given_settings_of_networks_and_data(name):
-    with pytest.raises(SettingError, match=rf"^{name}: would do nothing .* neither data nor a network"):
+def test_minimize_refuses_settings_of_networks_and_data(name):
+    with pytest.raises(SettingError, match=rf"^{name}: has no effect .* neither data nor a network"):
         distsearch.minimize(lambda weights: 0.0, [1.0], **{name: "nonsense"})
 
 
 @pytest.mark.parametrize("name", ["data", "target", "points", "classes"])
-def test_data_is_not_named_where_it_is_given(name):
-    with pytest.raises(SettingError, match=rf"^{name}: would do nothing here, .* learns from X and y: leave"):
+def test_search_refuses_the_name_of_data_beside_arrays(name):
+    with pytest.raises(SettingError, match=rf"^{name}: has no effect here, .* learns from X and y: leave"):
         distsearch.search([[0.0], [1.0]], [0, 1], **{name: "iris"})

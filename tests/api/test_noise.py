@@ -1,4 +1,4 @@
-"""Functions that are another each time: noticed, said, and not taken at their luckiest word."""
+"""Noisy functions: noticed, reported, and not judged by their luckiest value."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ class Noisy:
 
 
 @pytest.mark.parametrize("strategy", OF_FUNCTIONS)
-def test_noise_is_said_and_the_center_s_mean_given(strategy, said):
+def test_noise_is_reported_and_the_center_s_mean_returned(strategy, said):
     found = distsearch.minimize(Noisy(), np.zeros(3), strategy=strategy, rounds=40, workers=0, population=12)
     (sentence,) = [each for each in said if "noisy" in each]
     assert "the same weights had the loss" in sentence
@@ -39,7 +39,7 @@ def test_noise_is_said_and_the_center_s_mean_given(strategy, said):
 
 @pytest.mark.parametrize("strategy", OF_FUNCTIONS)
 @pytest.mark.parametrize("vectorized", [False, True])
-def test_what_is_not_noisy_costs_at_most_one_call_more(strategy, vectorized, said):
+def test_a_deterministic_function_costs_at_most_one_extra_call(strategy, vectorized, said):
     calls = []
 
     def function(weights):
@@ -54,7 +54,7 @@ def test_what_is_not_noisy_costs_at_most_one_call_more(strategy, vectorized, sai
     assert sum(calls) in ((evaluated, evaluated + 12, evaluated + 13) if vectorized else (evaluated, evaluated + 1))
 
 
-def test_a_failure_that_comes_again_is_no_noise(said):
+def test_a_failure_that_repeats_is_not_noise(said):
     distsearch.minimize(
         lambda weights: np.nan if weights[0] <= 0 else sphere(weights), np.zeros(3), rounds=9, workers=0
     )
@@ -73,14 +73,14 @@ def test_one_lucky_draw_does_not_reach_the_target(tmp_path):
 
 
 @pytest.mark.parametrize("strategy", OF_FUNCTIONS)
-def test_no_lucky_draw_of_the_first_round_does_either(strategy):
+def test_a_lucky_draw_in_the_first_round_does_not_reach_it_either(strategy):
     settings = {"strategy": strategy, "rounds": 3, "target_loss": 2.5, "workers": 0, "sigma": 1e-3}
     found = distsearch.minimize(Noisy(), np.zeros(3), **settings)
     assert found.history[0].best_loss < 2.5
     assert found.summary.reason == "rounds"
 
 
-def test_a_resumed_run_knows_that_it_is_noisy(tmp_path):
+def test_a_resumed_run_remembers_that_it_is_noisy(tmp_path):
     settings = {"strategy": "random-search", "target_loss": -0.9, "workers": 0, "runs": tmp_path, "name": "a"}
     part = distsearch.minimize(Noisy(), np.zeros(3), rounds=60, **settings)
     assert part.history[-1].best_loss < -0.9
@@ -89,7 +89,7 @@ def test_a_resumed_run_knows_that_it_is_noisy(tmp_path):
     assert again.center_loss is not None
 
 
-def test_few_candidates_are_followed_by_few_evaluations_of_the_center():
+def test_small_rounds_evaluate_the_center_few_times():
     function = Noisy()
     found = distsearch.minimize(function, np.zeros(3), rounds=4, population=10, workers=0)
     assert found.summary.center_evaluations == 2  # a twentieth of forty

@@ -1,4 +1,4 @@
-"""Functions that name distsearch travel to other processes, as those that name any package do."""
+"""Functions that refer to distsearch can be pickled and sent to other processes."""
 
 import subprocess
 import sys
@@ -23,11 +23,11 @@ def output(program: str, folder: Path) -> str:
     return done.stdout.strip()
 
 
-def test_a_function_that_names_the_package_is_pickled():
+def test_a_function_that_refers_to_the_package_is_pickled():
     assert cloudpickle.loads(cloudpickle.dumps(lambda: distsearch.__version__))() == distsearch.__version__
 
 
-def test_it_goes_to_the_processes_of_joblib(tmp_path):
+def test_it_is_sent_to_joblib_processes(tmp_path):
     program = (
         "import distsearch\n"
         "from joblib import Parallel, delayed\n"
@@ -36,13 +36,13 @@ def test_it_goes_to_the_processes_of_joblib(tmp_path):
     assert output(program, tmp_path) == str({distsearch.__version__})
 
 
-def test_it_goes_to_ray(ray_with_three_cpus):
+def test_it_is_sent_to_ray(ray_with_three_cpus):
     import ray
 
     assert ray.get(ray.remote(lambda: distsearch.__version__).remote()) == distsearch.__version__
 
 
-def test_an_objective_of_a_script_that_names_the_package_goes_to_the_workers(tmp_path):
+def test_a_script_s_objective_that_refers_to_the_package_reaches_the_workers(tmp_path):
     program = (
         "import distsearch\n"
         "def loss(weights):\n"
@@ -53,7 +53,7 @@ def test_an_objective_of_a_script_that_names_the_package_goes_to_the_workers(tmp
 
 
 @pytest.mark.parametrize("name", ["distsearch.search", "distsearch.search.loop"])
-def test_the_function_is_not_hidden_by_the_folder_of_its_name(tmp_path, name):
+def test_a_function_is_not_shadowed_by_the_folder_of_the_same_name(tmp_path, name):
     program = f"import {name}, distsearch; print(distsearch.search.__doc__.splitlines()[0])"
     assert output(program, tmp_path) == "Look for the weights of a network that maps X to y."
     assert import_module(name).__name__ == name

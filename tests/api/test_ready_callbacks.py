@@ -30,8 +30,8 @@ def search(*callbacks, **settings):
     return distsearch.search(FEATURES, LABELS, callbacks=callbacks, **settings)
 
 
-def in_vain(values: list[float], least: float) -> list[int]:
-    """How many values since the last one that is lower than all before by more than `least`, at each."""
+def rounds_without_improvement(values: list[float], least: float) -> list[int]:
+    """At each value, how many have passed since the last that was lower than all before it by more than `least`."""
     best, count, counts = np.inf, 0, []
     for value in values:
         count = 0 if value < best - least else count + 1
@@ -40,18 +40,18 @@ def in_vain(values: list[float], least: float) -> list[int]:
     return counts
 
 
-def test_patience_counts_rounds_without_an_improvement_of_min_delta():
+def test_patience_counts_rounds_that_improve_by_less_than_min_delta():
     losses = [row.best_loss for row in minimize().history]
-    expected = in_vain(losses, 0.05).index(3) + 1
+    expected = rounds_without_improvement(losses, 0.05).index(3) + 1
     found = minimize(EarlyStopping(patience=3, min_delta=0.05))
     assert (len(found.history), found.summary.reason) == (expected, "callback")
     assert len(minimize(EarlyStopping(np.int64(3), min_delta=1e9)).history) == 4
 
 
-def test_accuracy_rises_and_counts_where_it_is_measured():
+def test_accuracy_is_maximised_and_counted_only_where_it_is_measured():
     rows = search().history
     measured = [(row.round, -row.accuracy) for row in rows if row.accuracy is not None]
-    at = in_vain([each for _, each in measured], 0.0).index(2)
+    at = rounds_without_improvement([each for _, each in measured], 0.0).index(2)
     found = search(EarlyStopping(patience=2, monitor="accuracy"))
     assert found.history[-1].round == measured[at][0]
 
@@ -64,12 +64,12 @@ def test_a_target_ends_the_search_at_once():
     assert [row.best_loss <= 1.0 for row in falling.history] == [False] * (len(falling.history) - 1) + [True]
 
 
-def test_one_object_serves_one_search_after_the_other():
+def test_one_object_can_be_reused_for_several_searches():
     stopping = EarlyStopping(patience=3, min_delta=0.05)
     assert len(minimize(stopping).history) == len(minimize(stopping).history)
 
 
-def test_what_is_never_measured_is_said(said):
+def test_a_quantity_that_is_never_measured_is_reported(said):
     with pytest.raises(SettingError, match="test_accuracy is not measured here: give a test_share"):
         search(EarlyStopping(patience=3, monitor="test_accuracy"))
     with pytest.raises(SettingError, match="unknown quantity 'acuracy': did you mean 'accuracy'?"):
@@ -92,12 +92,12 @@ def test_what_is_never_measured_is_said(said):
         ({"patience": 2, "monitor": None}, "expected monitor to be a name, got None"),
     ],
 )
-def test_arguments_that_do_not_fit(arguments, sentence):
+def test_invalid_arguments_are_refused(arguments, sentence):
     with pytest.raises(SettingError, match=f"^EarlyStopping: {sentence}$"):
         EarlyStopping(**arguments)
 
 
-def test_without_a_terminal_progress_is_a_last_line(capsys):
+def test_without_a_terminal_progress_prints_only_a_last_line(capsys):
     found = minimize(Progress())
     [line] = capsys.readouterr().err.splitlines()
     last = found.history[-1]
@@ -110,7 +110,7 @@ def test_a_script_shows_no_progress(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_terminal_s_line_is_written_over_cut_to_its_width_and_erased(monkeypatch):
+def test_on_a_terminal_one_line_is_overwritten_cut_to_the_width_and_erased(monkeypatch):
     monkeypatch.setenv("COLUMNS", "31")
     stream = io.TextIOWrapper(raw := io.BytesIO(), encoding="ascii")
     display = progress.Terminal(stream)
@@ -119,7 +119,7 @@ def test_a_terminal_s_line_is_written_over_cut_to_its_width_and_erased(monkeypat
     assert raw.getvalue() == b"\r\x1b[K[##########..........] round 1\r\x1b[K"
 
 
-def test_an_interactive_session_shows_progress_unless_it_is_told_not_to(tmp_path):
+def test_an_interactive_session_shows_progress_unless_told_otherwise(tmp_path):
     lines = (
         "import numpy as np, distsearch",
         "search = lambda *given: distsearch.minimize(np.sum, [0.0], rounds=2, workers=0, callbacks=given)",
@@ -134,7 +134,7 @@ def test_an_interactive_session_shows_progress_unless_it_is_told_not_to(tmp_path
 
 
 def typed(lines, cwd) -> str:
-    """What Python shows on a terminal, without echo, on which these lines are typed."""
+    """What an interactive Python prints on a terminal (without echo) into which these lines are typed."""
     outside, inside = pty.openpty()
     environment = {**os.environ, "PYTHON_BASIC_REPL": "1", "TERM": "dumb"}
     with subprocess.Popen(
@@ -153,7 +153,7 @@ def typed(lines, cwd) -> str:
     return said.decode()
 
 
-def test_importing_callbacks_imports_no_package_of_a_tracker(tmp_path):
+def test_importing_callbacks_imports_no_tracker_package(tmp_path):
     program = (
         "import sys, distsearch.callbacks; print({'mlflow', 'wandb', 'tensorboardX', 'IPython'} & set(sys.modules))"
     )

@@ -1,4 +1,4 @@
-"""What `search` and `minimize` return."""
+"""The results that `search` and `minimize` return."""
 
 from xml.etree import ElementTree
 
@@ -29,7 +29,7 @@ def numbers():
     )
 
 
-def test_probabilities_are_those_of_the_classes_and_say_what_is_predicted(result):
+def test_probabilities_belong_to_the_classes_and_agree_with_the_predictions(result):
     probabilities = result.predict_proba(FEATURES)
     assert result.classes.tolist() == ["high", "low", "middle"]
     assert probabilities.shape == (120, 3)
@@ -37,14 +37,14 @@ def test_probabilities_are_those_of_the_classes_and_say_what_is_predicted(result
     assert result.classes[probabilities.argmax(axis=1)].tolist() == result.predict(FEATURES).tolist()
 
 
-def test_the_score_is_the_share_that_is_right(result):
+def test_the_score_is_the_accuracy(result):
     assert result.score(FEATURES, LABELS) == pytest.approx((result.predict(FEATURES) == LABELS).mean())
     scores = result.evaluate(FEATURES, LABELS, ["f1", "balanced-accuracy"])
     assert set(scores.metrics) == {"f1", "balanced-accuracy"}
     assert scores.examples == 120
 
 
-def test_of_numbers_the_score_is_r2(numbers):
+def test_the_score_of_a_regression_is_r2(numbers):
     targets = 2 * FEATURES[:, :1] - FEATURES[:, 1:2]
     left = targets - numbers.predict(FEATURES)
     assert numbers.score(FEATURES, targets) == pytest.approx(1 - left.var() / targets.var(), abs=1e-3)
@@ -53,7 +53,7 @@ def test_of_numbers_the_score_is_r2(numbers):
         numbers.predict_proba(FEATURES)
 
 
-def test_saved_and_loaded_it_is_the_same(result, tmp_path):
+def test_a_saved_result_is_the_same_when_loaded(result, tmp_path):
     result.save(tmp_path / "saved")
     again = distsearch.load(tmp_path / "saved")
     assert again.weights.tobytes() == result.weights.tobytes()
@@ -63,7 +63,7 @@ def test_saved_and_loaded_it_is_the_same(result, tmp_path):
     assert repr(again) == repr(result)
 
 
-def test_columns_of_a_frame_are_found_by_name_after_loading(tmp_path):
+def test_frame_columns_are_found_by_name_after_loading(tmp_path):
     frame = pd.DataFrame(FEATURES, columns=["a", "b", "c"])
     distsearch.search(frame, LABELS, layers=[4], rounds=20, workers=0, scale=True).save(tmp_path / "saved")
     again = distsearch.load(str(tmp_path / "saved"))
@@ -71,14 +71,14 @@ def test_columns_of_a_frame_are_found_by_name_after_loading(tmp_path):
     assert again.score(frame[["b", "c", "a"]], LABELS) == again.score(frame, LABELS)
 
 
-def test_the_folder_of_a_run_is_loaded(tmp_path):
+def test_a_run_s_folder_can_be_loaded(tmp_path):
     found = distsearch.search(FEATURES, LABELS, layers=[4], rounds=20, workers=0, runs=str(tmp_path), name="a")
     again = distsearch.load(tmp_path / "a")
     assert again.predict(FEATURES).tolist() == found.predict(FEATURES).tolist()
     assert again.history == found.history
 
 
-def test_what_is_no_result_is_refused(result, tmp_path):
+def test_a_file_that_is_not_a_result_is_refused(result, tmp_path):
     result.save(tmp_path / "saved")
     damaged = bytearray((tmp_path / "saved").read_bytes())
     damaged[-1] ^= 1
@@ -93,12 +93,12 @@ def test_what_is_no_result_is_refused(result, tmp_path):
         distsearch.load(tmp_path / "of-a-function")
 
 
-def test_labels_that_were_never_seen_cannot_be_scored(result):
+def test_labels_that_were_not_trained_on_cannot_be_scored(result):
     with pytest.raises(DataError, match="enormous"):
         result.score(FEATURES, np.where(LABELS == "high", "enormous", LABELS))
 
 
-def test_it_is_shown_in_a_few_lines(result, numbers):
+def test_its_repr_is_a_few_lines(result, numbers):
     for found in (result, numbers):
         lines = repr(found).splitlines()
         assert len(lines) <= 5
@@ -106,7 +106,7 @@ def test_it_is_shown_in_a_few_lines(result, numbers):
     assert f"accuracy   {result.accuracy:.2%}, on the test split {result.summary.test_accuracy:.2%}" in repr(result)
 
 
-def test_a_notebook_shows_the_same_and_a_curve_that_falls(result, numbers):
+def test_a_notebook_shows_the_same_with_a_falling_curve(result, numbers):
     for found in (result, numbers):
         shown = ElementTree.fromstring(found._repr_html_())  # noqa: S314  (our own)
         cells = [cell.text for cell in shown.iter("td")]
@@ -122,7 +122,7 @@ def test_a_notebook_shows_a_result_without_rounds():
     assert "polyline" not in found._repr_html_()
 
 
-def test_the_history_is_a_frame_with_a_row_for_each_round(result):
+def test_the_history_is_a_data_frame_with_a_row_per_round(result):
     frame = result.to_frame()
     assert len(frame) == 60
     assert frame["best_loss"].iloc[-1] == result.loss

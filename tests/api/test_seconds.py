@@ -1,4 +1,4 @@
-"""The limit of seconds holds within a round, and what was evaluated of the first one is not lost."""
+"""The time limit holds within a round, and what was evaluated of the first round is not lost."""
 
 import time
 
@@ -14,7 +14,7 @@ from distsearch.workers import pieces
 
 
 class Clock:
-    """Time passes in the function alone: a fifth of a second for each candidate."""
+    """Time passes only in the function: a fifth of a second per candidate."""
 
     now = 100.0
 
@@ -31,7 +31,7 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize("strategy", ["hill-climb", "cma-es", "evolution-strategy"])
-def test_the_result_is_the_best_of_what_was_evaluated(tmp_path, clock, strategy, said):
+def test_the_result_is_the_best_candidate_evaluated(tmp_path, clock, strategy, said):
     settings = {"strategy": strategy, "population": 32, "workers": 0, "runs": tmp_path, "sigma": 0.5}
     found = distsearch.minimize(clock, np.zeros(3), seconds=1, name="a", **settings)
     assert clock.now <= 101.2 + 1e-6
@@ -53,7 +53,7 @@ def test_the_result_is_the_best_of_what_was_evaluated(tmp_path, clock, strategy,
     assert distsearch.verify(tmp_path / "a", function=Clock()).identical
 
 
-def test_another_best_of_an_unfinished_round_is_noticed(tmp_path, clock):
+def test_a_changed_best_of_an_unfinished_round_is_noticed(tmp_path, clock):
     settings = {"workers": 0, "runs": tmp_path, "seconds": 1, "sigma": 0.5}
     for name, seed in (("a", 1), ("b", 2)):
         distsearch.minimize(clock, np.zeros(3), name=name, seed=seed, **settings)
@@ -62,20 +62,20 @@ def test_another_best_of_an_unfinished_round_is_noticed(tmp_path, clock):
     assert not distsearch.verify(tmp_path / "a", function=Clock()).identical
 
 
-def test_one_candidate_is_evaluated_however_little_time_there_is(clock):
+def test_one_candidate_is_evaluated_however_short_the_limit(clock):
     found = distsearch.minimize(clock, np.zeros(3), seconds=1e-9, workers=0)
     assert (found.loss, found.summary.candidates) == (3.0, 1)
     assert found.weights.tolist() == [0, 0, 0]
 
 
-def test_if_none_has_a_finite_loss_that_is_said(clock, said):
+def test_no_finite_loss_is_reported(clock, said):
     found = distsearch.minimize(lambda weights: clock(weights) + np.inf, np.ones(3), seconds=1, workers=0)
     assert found.weights.tolist() == [1, 1, 1]
     assert "none of which has a finite loss" in said[-1]
 
 
 @pytest.mark.parametrize("strategy", ["hill-climb", "evolution-strategy", "node-perturbation"])
-def test_a_network_s_center_is_measured_where_parts_of_a_round_decide_nothing(monkeypatch, strategy):
+def test_the_center_is_measured_where_part_of_a_round_decides_nothing(monkeypatch, strategy):
     monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)
     features = np.random.default_rng(3).normal(size=(600, 20))
     settings = {"layers": [300], "strategy": strategy, "workers": 0, "start": "he"}
@@ -85,7 +85,7 @@ def test_a_network_s_center_is_measured_where_parts_of_a_round_decide_nothing(mo
 
 
 @pytest.mark.slow
-def test_workers_hold_to_it_as_well(ray_with_three_cpus):
+def test_workers_keep_the_limit_too(ray_with_three_cpus):
     def slow(weights):
         time.sleep(0.05)
         return float(np.square(weights - 1).sum())

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM in a program that calls searches: what is done is kept, then they are the program's again."""
+"""SIGINT and SIGTERM in a program that calls searches: the work is saved, then the signal goes to the program."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ ENDLESS = 1_000_000_000  # rounds
 
 
 def interrupting(number: int, calls: int):
-    """A function that sends its process a signal once it has been called so many times."""
+    """A function that sends its own process a signal at its `calls`-th call."""
     count = 0
 
     def loss(weights: np.ndarray) -> float:
@@ -43,7 +43,7 @@ def test_ctrl_c_saves_the_run_and_is_raised_again(tmp_path):
     assert result.rounds == 6  # of 32 candidates
 
 
-def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
+def test_a_network_search_does_so_too(tmp_path, monkeypatch):
     from distsearch.api import outcome
 
     class Killing(History):
@@ -58,7 +58,7 @@ def test_a_search_of_a_network_is_no_other(tmp_path, monkeypatch):
     assert StoredRun(tmp_path / "a").result.rounds == 4
 
 
-def test_a_handler_of_the_program_s_own_is_called_and_the_result_returned():
+def test_the_program_s_own_handler_is_called_and_the_result_returned():
     heard = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
@@ -83,7 +83,7 @@ for number in range(1000):
 
 
 @pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "")])
-def test_a_script_of_many_searches_ends_as_if_there_were_none(tmp_path, number, ending):
+def test_a_script_of_many_searches_ends_as_it_would_without_them(tmp_path, number, ending):
     (tmp_path / "temporary").mkdir()
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with running([sys.executable, "-c", LOOP], cwd=tmp_path, text=True, **streams) as process:

@@ -39,7 +39,7 @@ WRONG = (
 )
 
 
-def test_the_stub_is_made_from_the_settings(monkeypatch):
+def test_the_stub_is_up_to_date_with_the_settings(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     import signatures
 
@@ -49,7 +49,7 @@ def test_the_stub_is_made_from_the_settings(monkeypatch):
 
 @pytest.mark.slow
 def test_a_type_checker_knows_the_settings(tmp_path):
-    """One run for both programs; what it knows of the packages that they import it keeps between runs of the tests."""
+    """One run for both programs; its cache of the packages they import is kept between test runs."""
     for name, program in (("right", PROGRAM), ("wrong", WRONG)):
         (tmp_path / f"{name}.py").write_text(program)
     cache = SCRIPTS.parent / ".mypy_cache" / "outside"

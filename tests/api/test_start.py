@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize("batch", [None, 40])
 @pytest.mark.parametrize("strategy", STRATEGIES.own)
-def test_it_is_never_worse_than_what_it_begins_with(trained, strategy, batch):
+def test_the_result_is_never_worse_than_the_start(trained, strategy, batch):
     settings = {"strategy": strategy, "batch": batch, "rounds": 1, **SETTINGS}
     if strategy in ("evolution-strategy", "node-perturbation"):
         settings["rate"] = 10.0  # far away from where it is good
@@ -37,7 +37,7 @@ def test_it_is_never_worse_than_what_it_begins_with(trained, strategy, batch):
     assert np.isfinite(found.predict_proba(FEATURES)).all()
 
 
-def test_an_array_a_result_a_run_and_its_tensors_are_the_same_start(trained):
+def test_an_array_a_result_a_run_or_its_tensors_give_the_same_start(trained):
     result, run = trained
     starts = [result.weights, result.weights.tolist(), result, run, str(run), result.model.tensors]
     found = [distsearch.search(FEATURES, LABELS, start=start, rounds=5, seed=3, **SETTINGS) for start in starts]
@@ -47,7 +47,7 @@ def test_an_array_a_result_a_run_and_its_tensors_are_the_same_start(trained):
     assert again.weights.tobytes() == found[0].weights.tobytes()
 
 
-def test_other_data_of_the_same_shape_is_learnt_from_there(trained):
+def test_other_data_of_the_same_shape_can_be_learnt_from_there(trained):
     result, run = trained
     moved = FEATURES + np.float32(0.1)
     tuned = distsearch.search(moved, LABELS, start=run, rounds=5, **SETTINGS)
@@ -57,7 +57,7 @@ def test_other_data_of_the_same_shape_is_learnt_from_there(trained):
 
 
 @pytest.mark.parametrize("strategy", ["hill-climb", "node-perturbation"])
-def test_it_is_kept_in_the_run_which_needs_the_original_no_more(trained, tmp_path, strategy):
+def test_the_run_keeps_its_start_and_no_longer_needs_the_original(trained, tmp_path, strategy):
     original = tmp_path / "original"
     shutil.copytree(trained[1], original)
     settings = {"strategy": strategy, "runs": tmp_path, "seed": 4, **SETTINGS}
@@ -77,7 +77,7 @@ def test_a_changed_start_is_noticed(trained, tmp_path):
     assert not distsearch.verify(tmp_path / "a", FEATURES, LABELS).identical
 
 
-def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
+def test_a_function_starts_from_a_result_or_a_run(tmp_path):
     first = distsearch.minimize(sphere, np.zeros(4), rounds=30, workers=0, runs=tmp_path, name="a")
     for start in (first, first.weights, tmp_path / "a", str(tmp_path / "a")):
         second = distsearch.minimize(sphere, start, rounds=1, workers=0)
@@ -90,12 +90,8 @@ def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
         (np.zeros(5), DataError, r"start: expected finite weights of shape \(31,\), got the shape \(5,\)"),
         (np.full(31, np.nan), DataError, r"shape \(n,\), got nan at index 0"),
         ({"dense1.weights": np.zeros((3, 4), np.float32)}, DataError, r"this one \(dense1.weights 3×4, dense1.biases"),
-        ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run or .safetensors"),
-        (
-            "no/such/run",
-            SettingError,
-            "safetensors file whose weights to begin with, of which there is none at no/such/run",
-        ),
+        ("herz", SettingError, "unknown start 'herz': did you mean 'he'.* or a run or .safetensors file to take"),
+        ("no/such/run", SettingError, "file to take weights from, but there is none at no/such/run"),
         ("abc", SettingError, "unknown start 'abc'"),
         ("", SettingError, "unknown start ''"),
         ("given", SettingError, "start: these first weights came from Python"),
@@ -105,24 +101,24 @@ def test_a_function_goes_on_from_a_result_or_a_run(tmp_path):
         (1e300, DataError, r"got the shape \(\)"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(start, error, sentence):
+def test_an_invalid_start_is_refused_in_one_sentence(start, error, sentence):
     with pytest.raises(error, match=sentence):
         distsearch.search(FEATURES, LABELS, start=start, rounds=1, **SETTINGS)
 
 
 @pytest.mark.parametrize("start", ["abc", ["a"], [[1], [1, 2]], None, [1j], 3, [1e300], {"a": 1}, [np.nan], []])
-def test_what_is_no_start_of_a_function_is_one_sentence(start):
+def test_an_invalid_start_of_a_function_is_refused_in_one_sentence(start):
     with pytest.raises((DataError, SettingError), match="^start: expected"):
         distsearch.minimize(sphere, start, workers=0)
 
 
-def test_another_network_s_run_is_refused_naming_the_shapes(trained):
+def test_a_run_of_another_network_is_refused_with_the_shapes(trained):
     with pytest.raises(DataError, match=r"like this one \(dense1.weights 3×6.*give it the same layers"):
         distsearch.search(FEATURES, LABELS, start=trained[1], layers=[6], workers=0, rounds=1)
 
 
 @pytest.mark.slow
-def test_the_command_line_begins_with_a_run(tmp_path):
+def test_the_command_line_starts_from_a_run(tmp_path):
     options = ["--workers", "0", "--layers", "4"]
     succeeded("run", "--name", "first", "--rounds", "40", *options, cwd=tmp_path)
     succeeded("run", "--name", "second", "--rounds", "1", "--start", "first", *options, cwd=tmp_path)

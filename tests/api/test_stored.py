@@ -1,4 +1,4 @@
-"""Runs that Python has kept: resumed and verified there, and from the command line where a file has their data."""
+"""Runs kept by Python: resumed and verified there, or from the command line if a file holds their data."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def searched(X, y, folder, name="a", rounds=6, **settings):
 
 
 @pytest.mark.parametrize("strategy", ["hill-climb", "node-perturbation", "cma-es"])
-def test_a_network_goes_on_and_is_verified_when_its_arrays_are_given_again(tmp_path, strategy):
+def test_a_network_is_resumed_and_verified_with_its_arrays_given_again(tmp_path, strategy):
     whole = searched(FEATURES, LABELS, tmp_path, "whole", rounds=15, strategy=strategy)
     part = searched(FEATURES, LABELS, tmp_path, strategy=strategy)
     heard = []
@@ -38,7 +38,7 @@ def test_a_network_goes_on_and_is_verified_when_its_arrays_are_given_again(tmp_p
     assert (verdict.identical, verdict.rounds, verdict.tried) == (True, 15, list(range(15)))
 
 
-def test_weights_of_examples_belong_to_the_data(tmp_path):
+def test_sample_weights_are_part_of_the_data(tmp_path):
     weights = np.linspace(0, 2, len(LABELS))
     searched(FEATURES, LABELS, tmp_path, sample_weight=weights, class_weight="balanced")
     assert distsearch.verify(tmp_path / "a", FEATURES, LABELS, sample_weight=weights).identical
@@ -49,7 +49,7 @@ def test_weights_of_examples_belong_to_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
-def test_a_function_goes_on_and_is_verified_when_it_is_given_again(tmp_path, vectorized):
+def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorized):
     def function(weights):
         return np.square(weights - 1).sum(axis=-1)
 
@@ -64,7 +64,7 @@ def test_a_function_goes_on_and_is_verified_when_it_is_given_again(tmp_path, vec
     assert "losses come out differently" in other.differences[0]
 
 
-def test_more_evaluations_are_as_many_more(tmp_path):
+def test_evaluations_on_resume_are_additional(tmp_path):
     settings = {"population": 10, "workers": 0, "runs": tmp_path, "name": "a"}
     distsearch.minimize(sphere, np.zeros(4), evaluations=30, **settings)
     with pytest.raises(RunError, match=r"its limit \(evaluations\): give it more evaluations"):
@@ -72,7 +72,7 @@ def test_more_evaluations_are_as_many_more(tmp_path):
     assert distsearch.resume(tmp_path / "a", function=sphere, evaluations=20).summary.candidates == 50
 
 
-def test_an_objective_that_raises_leaves_a_run_that_goes_on_and_the_result_so_far(tmp_path):
+def test_an_objective_that_raises_leaves_a_resumable_run_and_the_result_so_far(tmp_path):
     calls = 0
 
     def failing(weights):
@@ -93,7 +93,7 @@ def test_an_objective_that_raises_leaves_a_run_that_goes_on_and_the_result_so_fa
     assert again.weights.tobytes() == whole.weights.tobytes()
 
 
-def test_a_frame_s_columns_may_come_in_another_order_and_other_data_is_refused(tmp_path):
+def test_frame_columns_may_be_reordered_but_other_data_is_refused(tmp_path):
     frame = pd.DataFrame(FEATURES, columns=["a", "b"])
     searched(frame, LABELS, tmp_path)
     shuffled = frame.assign(b=frame["b"])[["b", "a"]]
@@ -108,22 +108,22 @@ def test_a_frame_s_columns_may_come_in_another_order_and_other_data_is_refused(t
 @pytest.mark.parametrize(
     ("given", "error", "sentence"),
     [
-        ({}, RunError, r"arrays of Python's, .*distsearch.resume\('.*', X, y\).* or as a file with data"),
+        ({}, RunError, r"arrays from Python, .*distsearch.resume\('.*', X, y\).* or as a file with data"),
         ({"X": FEATURES}, SettingError, "expected X and y, .* but y is missing"),
-        ({"X": FEATURES, "y": LABELS, "function": sphere}, SettingError, "only one of them"),
+        ({"X": FEATURES, "y": LABELS, "function": sphere}, SettingError, "only the one that the run needs"),
         ({"function": sphere}, RunError, "trains a network: expected its data again, X and y, got a function"),
         ({"function": 3}, SettingError, "function: expected one that maps weights"),
         ({"data": "no.csv"}, DataError, "no.csv"),
     ],
 )
-def test_what_a_network_s_run_does_not_need_is_refused(tmp_path, given, error, sentence):
+def test_arguments_a_network_s_run_does_not_take_are_refused(tmp_path, given, error, sentence):
     searched(FEATURES, LABELS, tmp_path)
     for again in (distsearch.resume, distsearch.verify):
         with pytest.raises(error, match=sentence):
             again(tmp_path / "a", **given)
 
 
-def test_what_a_function_s_run_does_not_need_is_refused(tmp_path):
+def test_arguments_a_function_s_run_does_not_take_are_refused(tmp_path):
     distsearch.minimize(sphere, np.zeros(4), rounds=3, workers=0, runs=tmp_path, name="a")
     with pytest.raises(RunError, match=r"minimises a function, .* distsearch.resume\('.*', function=…\) continues it"):
         distsearch.resume(tmp_path / "a", rounds=3)
@@ -145,7 +145,7 @@ def test_what_a_function_s_run_does_not_need_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_line_goes_on_with_a_run_of_arrays_when_a_file_has_them(tmp_path):
+def test_the_command_line_resumes_a_run_of_arrays_given_a_file_of_them(tmp_path):
     searched(FEATURES, LABELS, tmp_path / "runs")
     whole = searched(FEATURES, LABELS, tmp_path / "runs", "whole", rounds=8)
     for command in ("resume", "verify", "evaluate"):
@@ -166,7 +166,7 @@ def test_the_command_line_goes_on_with_a_run_of_arrays_when_a_file_has_them(tmp_
 
 
 @pytest.mark.slow
-def test_a_run_of_a_file_goes_on_from_any_folder_and_when_the_file_has_moved(tmp_path):
+def test_a_run_of_a_file_is_resumed_from_any_folder_or_after_the_file_moved(tmp_path):
     (tmp_path / "first").mkdir()
     table = pd.DataFrame(FEATURES, columns=["left", "right"]).assign(label=LABELS)
     table.to_csv(tmp_path / "first" / "table.csv", index=False)
@@ -184,7 +184,7 @@ def test_a_run_of_a_file_goes_on_from_any_folder_and_when_the_file_has_moved(tmp
 
 
 @pytest.mark.slow
-def test_the_command_line_says_where_a_function_s_run_goes_on(tmp_path):
+def test_the_command_line_says_how_to_resume_a_function_s_run(tmp_path):
     distsearch.minimize(sphere, np.zeros(4), rounds=3, workers=0, runs=tmp_path / "runs", name="a")
     for command in ("resume", "verify"):
         assert "minimises a function, which is not kept with it: in Python" in refused(command, "a", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""A function that takes several candidates at once."""
+"""Functions that take several candidates at once."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def minimized(function, **settings):
 
 
 @pytest.mark.parametrize("strategy", OF_FUNCTIONS)
-def test_it_is_given_many_candidates_at_once_and_all_of_them(strategy):
+def test_it_is_called_with_many_candidates_and_sees_every_one(strategy):
     shapes = []
 
     def noting(weights):
@@ -32,7 +32,7 @@ def test_it_is_given_many_candidates_at_once_and_all_of_them(strategy):
 
     result = minimized(noting, strategy=strategy, rounds=2)
     mirrored = STRATEGIES.own[strategy].mirrored
-    evaluated = 2 * (POPULATION + mirrored) + 64 + mirrored  # the first ones twice, to see whether it is noisy
+    evaluated = 2 * (POPULATION + mirrored) + 64 + mirrored  # the first call twice, to see whether it is noisy
     assert {width for _, width in shapes} == {5}
     assert sum(count for count, _ in shapes) == evaluated
     assert len(shapes) == 7  # of 64, or 65 with the center of mirrored pairs, and the rest
@@ -40,7 +40,7 @@ def test_it_is_given_many_candidates_at_once_and_all_of_them(strategy):
 
 
 @pytest.mark.parametrize("strategy", OF_FUNCTIONS)
-def test_it_is_searched_like_a_function_of_one_candidate(strategy):
+def test_it_gives_the_same_result_as_a_function_of_one_candidate(strategy):
     def one(weights):
         return float(spheres(weights[np.newaxis])[0])
 
@@ -51,7 +51,7 @@ def test_it_is_searched_like_a_function_of_one_candidate(strategy):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", OF_FUNCTIONS)
-def test_workers_give_the_same_bits_even_if_these_depend_on_how_many_come_together(strategy, ray_with_three_cpus):
+def test_workers_give_the_same_bits_even_if_losses_depend_on_the_batch_size(strategy, ray_with_three_cpus):
     def dependent(weights):
         return np.square(weights - 1).sum(axis=1) * np.float32(1 + 1e-5 * len(weights))
 
@@ -60,7 +60,7 @@ def test_workers_give_the_same_bits_even_if_these_depend_on_how_many_come_togeth
     assert [row.center_loss for row in shared.history] == [row.center_loss for row in alone.history]
 
 
-def test_it_may_return_the_same_array_each_time_and_anything_like_an_array():
+def test_it_may_reuse_its_array_and_return_anything_array_like():
     kept = np.empty(POPULATION)
 
     def reusing(weights):
@@ -86,7 +86,7 @@ def test_it_may_return_the_same_array_each_time_and_anything_like_an_array():
         (lambda weights: spheres(weights).astype(complex), r"array\(.*"),
     ],
 )
-def test_what_is_not_a_number_for_each_candidate_is_refused(values, came):
+def test_anything_but_one_number_per_candidate_is_refused(values, came):
     sentence = (
         r"expected an array of shape \(64,\) from the function, which is given 64 candidates at once "
         rf"\(vectorized=True\), got {came}"
@@ -95,12 +95,12 @@ def test_what_is_not_a_number_for_each_candidate_is_refused(values, came):
         minimized(values)
 
 
-def test_what_it_raises_is_reported_with_its_line():
+def test_an_exception_is_reported_with_its_line():
     with pytest.raises(ObjectiveError, match=r"the objective raised ZeroDivisionError: .*test_vectorized.py, line \d+"):
         minimized(lambda weights: 1 / 0)
 
 
-def test_whether_it_is_vectorized_is_true_or_false():
+def test_vectorized_must_be_true_or_false():
     with pytest.raises(SettingError, match=r"^vectorized: expected True or False, got 'yes'$"):
         minimized(spheres, vectorized="yes")
 

@@ -1,4 +1,4 @@
-"""Weights through every door: searched with, kept, measured again."""
+"""Sample and class weights through every interface: searched with, kept, measured again."""
 
 import json
 
@@ -30,7 +30,7 @@ def recall(result, X, y):
     return (result.predict(X)[y == "seldom"] == "seldom").mean()
 
 
-def test_balanced_classes_are_found_where_one_is_rare(clouds):
+def test_balancing_finds_a_rare_class(clouds):
     X, y = clouds
     plain = distsearch.search(X, y, **SETTINGS)
     balanced = distsearch.search(X, y, class_weight="balanced", **SETTINGS)
@@ -41,7 +41,7 @@ def test_balanced_classes_are_found_where_one_is_rare(clouds):
 
 
 @pytest.mark.parametrize("strategy", ["hill-climb", "node-perturbation"])
-def test_weights_that_are_all_alike_change_no_bit(clouds, strategy):
+def test_equal_weights_change_no_bit(clouds, strategy):
     X, y = clouds
     settings = {"layers": [4], "rounds": 40, "workers": 0, "strategy": strategy}
     plain = distsearch.search(X, y, **settings)
@@ -51,7 +51,7 @@ def test_weights_that_are_all_alike_change_no_bit(clouds, strategy):
     assert other.weights.tobytes() != plain.weights.tobytes()
 
 
-def test_labels_of_any_type_have_class_weights(clouds):
+def test_class_weights_work_for_labels_of_any_type(clouds):
     X, y = clouds
     settings = {**SETTINGS, "rounds": 2}
     rare = y == "seldom"
@@ -68,7 +68,7 @@ def test_labels_of_any_type_have_class_weights(clouds):
         assert result.classes[np.argmax(result.model.schema.class_weights)] == key
 
 
-def test_a_saved_result_and_evaluate_know_the_weights(clouds, tmp_path):
+def test_a_saved_result_and_evaluate_use_the_weights(clouds, tmp_path):
     X, y = clouds
     weights = 1 + np.arange(200) % 3
     result = distsearch.search(X, y, sample_weight=weights, class_weight="balanced", **SETTINGS)
@@ -87,11 +87,15 @@ def test_a_saved_result_and_evaluate_know_the_weights(clouds, tmp_path):
         ({"class_weight": {"never": 2}}, SettingError, "^class_weight: expected labels of the data .* got 'never'"),
         ({"class_weight": {"seldom": None}}, SettingError, "^class_weight: expected a weight above 0 for the label"),
         ({"sample_weight": [1.0]}, DataError, "expected one weight per example in sample_weight, so 200"),
-        ({"weight_column": "w"}, SettingError, "weight_column: would do nothing here"),
-        ({"class_weight": "balanced", "loss": "mean-squared-error"}, SettingError, "^class_weight: expected classes"),
+        ({"weight_column": "w"}, SettingError, "weight_column: has no effect here"),
+        (
+            {"class_weight": "balanced", "loss": "mean-squared-error"},
+            SettingError,
+            "^class_weight: expected a loss for classes",
+        ),
     ],
 )
-def test_bad_weights_are_refused_in_the_words_of_python(clouds, given, error, sentence):
+def test_bad_weights_are_refused_by_keyword(clouds, given, error, sentence):
     X, y = clouds
     with pytest.raises(error, match=sentence):
         distsearch.search(X, np.arange(200.0) if "loss" in given else y, **SETTINGS, **given)
@@ -120,7 +124,7 @@ def test_a_run_of_a_table_keeps_its_weights(clouds, tmp_path, strategy):
         read_examples(str(path), model.schema)
 
 
-def test_the_command_line_has_weights(clouds, tmp_path):
+def test_the_command_line_takes_weights(clouds, tmp_path):
     X, y = clouds
     table, path = pd.DataFrame(X, columns=["a", "b"]).assign(w=np.arange(200) % 3, y=y), tmp_path / "t.csv"
     table.to_csv(path, index=False)

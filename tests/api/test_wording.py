@@ -1,4 +1,4 @@
-"""Python users are told keyword arguments, not flags."""
+"""Messages to Python users name keyword arguments, not flags."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_flags_become_arguments(sentence, words):
     assert in_python(sentence) == words
 
 
-def test_the_functions_speak_python(caplog):
+def test_the_functions_use_the_words_of_python(caplog):
     with pytest.raises(ObjectiveError, match="try a smaller sigma$"):
         distsearch.minimize(lambda weights: float("nan"), [1.0], workers=0)
     with pytest.raises(SettingError, match='use strategy="snes"'):

@@ -14,7 +14,7 @@ from distsearch.strategies.population import PopulationStrategy
 
 
 def spread(pairs: Pairs, steps: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """What becomes of the steps of the pairs that these units need; they lie where there is room for them."""
+    """The steps of the pairs that these units need, placed in the buffer where there is room for them."""
     out = np.full((len(pairs), *middle.shape), np.nan, np.float32)
     room = pairs.minus(out)
     room[:] = steps[pairs.first : pairs.last]
@@ -25,7 +25,7 @@ def spread(pairs: Pairs, steps: np.ndarray, middle: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(5,), (3, 4)])
 @pytest.mark.parametrize("lo", range(8))
 @pytest.mark.parametrize("count", range(1, 8))
-def test_any_run_of_units_gets_the_center_and_plus_and_minus_of_its_steps(shape, lo, count):
+def test_any_range_of_units_is_the_center_plus_and_minus_its_steps(shape, lo, count):
     random = np.random.default_rng(0)
     steps, middle = random.normal(size=(8, *shape)).astype("f"), random.normal(size=shape).astype("f")
     whole = [middle]
@@ -35,14 +35,14 @@ def test_any_run_of_units_gets_the_center_and_plus_and_minus_of_its_steps(shape,
 
 
 @pytest.mark.parametrize("hi", range(1, 6))
-def test_the_center_comes_out_to_the_bit_whatever_its_zeros_and_steps(hi):
+def test_the_center_is_exact_whatever_its_zeros_and_steps(hi):
     middle = np.array([-0.0, 0.0, 1.0], np.float32)
     steps = np.array([[1.0, -1.0, np.inf], [1.0, 1.0, 1.0]], np.float32)
     assert spread(Pairs(0, hi), steps, middle)[0].tobytes() == middle.tobytes()
 
 
 @pytest.mark.parametrize(("lo", "hi", "first", "last"), [(0, 1, 0, 0), (5, 9, 2, 4), (4, 5, 1, 2), (0, 3, 0, 1)])
-def test_no_step_is_needed_that_nobody_takes(lo, hi, first, last):
+def test_only_the_steps_in_use_are_drawn(lo, hi, first, last):
     assert (Pairs(lo, hi).first, Pairs(lo, hi).last) == (first, last)
 
 
@@ -57,7 +57,7 @@ def test_no_step_is_needed_that_nobody_takes(lo, hi, first, last):
         (3, 8, True, [0, 1, 3]),
     ],
 )
-def test_no_tile_parts_a_pair(units, size, apart, expected):
+def test_no_tile_splits_a_pair(units, size, apart, expected):
     assert tiles(units, size, apart) == expected
 
 
@@ -76,7 +76,7 @@ CHOSEN = [
 @pytest.mark.parametrize("chosen", CHOSEN, ids=["snes", "dense", "rank 1", "rank 2", "rank 5"])
 @pytest.mark.parametrize("hidden", [(), (16, 12)])
 @pytest.mark.parametrize(("lo", "hi"), [(1, 9), (0, 9), (2, 7), (3, 4), (1, 3)])
-def test_their_losses_are_those_of_the_same_candidates_made_dense(chosen, hidden, lo, hi):
+def test_their_losses_equal_those_of_the_dense_candidates(chosen, hidden, lo, hi):
     objective, strategy, state = asked({**chosen}, hidden)
     candidates = strategy.ask(state, lo, hi)
     weights = candidates.dense()
@@ -86,19 +86,19 @@ def test_their_losses_are_those_of_the_same_candidates_made_dense(chosen, hidden
 
 @pytest.mark.parametrize("hidden", [(), (16, 12)])
 @pytest.mark.parametrize("chosen", [{"strategy": "snes"}, {"rank": 0}], ids=["snes", "dense"])
-def test_the_center_among_its_pairs_has_the_loss_that_it_has_by_itself(chosen, hidden):
+def test_the_center_has_the_same_loss_alone_and_among_its_pairs(chosen, hidden):
     objective, strategy, state = asked({**chosen}, hidden)
     among = objective.losses(strategy.ask(state, 0, 9), 0)[0]
     assert among == objective.losses(Dense(state.center[np.newaxis]), 0)[0] == objective.measure(state.center).loss
 
 
-def test_low_rank_noise_is_not_made_dense():
+def test_low_rank_noise_is_never_made_dense():
     _, dense, state = asked({"rank": 0})
     _, low, _ = asked({"rank": 2})
     assert (type(dense.ask(state, 1, 5)), type(low.ask(state, 1, 5))) == (FullRank, LowRank)
 
 
-def test_a_layer_s_step_has_the_rank_and_the_deviation_that_were_asked_for():
+def test_a_layer_s_step_has_the_requested_rank_and_deviation():
     objective, strategy, state = asked({"population": 8, "rank": 2, "sigma": 0.3}, (64,))
     steps = strategy.ask(state, 1, 9).dense() - state.center
     block = objective.network.blocks[0]
@@ -109,7 +109,7 @@ def test_a_layer_s_step_has_the_rank_and_the_deviation_that_were_asked_for():
     assert abs(np.corrcoef(steps[0], steps[2])[0, 1]) < 0.2
 
 
-def test_a_block_s_product_is_made_once_for_a_center_and_its_inputs():
+def test_a_block_s_product_is_computed_once_per_center_and_inputs():
     objective = network_objective("digits", (8,))
     center, other_center = objective.network.start("he", 0), objective.network.start("he", 1)
     products, block = Products(), objective.network.blocks[0]
@@ -127,14 +127,14 @@ def test_a_block_s_product_is_made_once_for_a_center_and_its_inputs():
     assert after == pytest.approx(block.matrix(other_center) @ some.array, rel=1e-5, abs=1e-6)
 
 
-def test_products_of_a_center_are_not_taken_for_those_of_another_thread_s():
+def test_threads_do_not_mix_up_the_products_of_their_centers():
     objective = network_objective("digits", (8,))
     center, other = objective.network.start("he", 0), objective.network.start("he", 1)
     products, block = Products(), objective.network.blocks[0]
     inputs = objective.batches.train.chunk(0, 100).inputs
 
     class Overtaken:
-        """The block, whose product is asked for by another thread while this one is about to make its own."""
+        """A block whose product another thread requests while this one is about to compute its own."""
 
         start = block.start
 
@@ -147,7 +147,7 @@ def test_products_of_a_center_are_not_taken_for_those_of_another_thread_s():
     assert products.of(other, block, inputs).tobytes() == Products().of(other, block, inputs).tobytes()
 
 
-def test_products_are_not_sent_along():
+def test_cached_products_are_not_pickled():
     objective, strategy, state = asked({})
     objective.losses(strategy.ask(state, 0, 9), 0)
     assert len(pickle.dumps(strategy)) < 10_000

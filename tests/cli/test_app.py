@@ -27,7 +27,7 @@ ENDLESS = ("--rounds", "1000000000")
 
 
 def rounds_in(history: Path) -> int:
-    """The rounds that a run has written so far, which may not have begun."""
+    """The rounds that a run has written so far; empty if it has not begun."""
     return len(history.read_text().splitlines()) if history.exists() else 0
 
 
@@ -45,7 +45,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
+def test_run_without_options_learns_the_chapter_s_data_on_all_cores(tmp_path):
     done = succeeded("run", "--json", cwd=tmp_path)
     result = json.loads(done.stdout)
     assert result["accuracy"] >= 0.93
@@ -65,7 +65,7 @@ def test_bare_run_learns_the_chapter_s_data_on_all_cores(tmp_path):
     assert json.loads(resumed.stdout)["rounds"] == result["rounds"] + 20
 
 
-def test_stdout_is_empty_without_json_and_stderr_has_the_story_with_verbose(tmp_path):
+def test_stdout_stays_empty_without_json_and_verbose_goes_to_stderr(tmp_path):
     done = succeeded("run", "--workers", "0", "--rounds", "50", "--verbose", cwd=tmp_path)
     assert done.stdout == ""
     lines = re.findall(r"new best weights in round (\d+): loss ([\d.]+), accuracy ([\d.]+)", done.stderr)
@@ -102,18 +102,18 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         assert words in text
 
 
-def test_help_shows_what_matters_on_one_screen_and_says_where_the_rest_is(tmp_path):
+def test_help_fits_one_screen_and_says_where_the_rest_is(tmp_path):
     text = succeeded("run", "--help", cwd=tmp_path).stdout
     shown = [flag for flag in ESSENTIAL if f"--{flag} " in text]
     assert shown == list(ESSENTIAL)
     assert len(shown) == 20
     assert "--help-all" in text
     assert "--plateau-factor" not in text
-    assert len(text.splitlines()) <= 55  # the oldest Rich breaks some lines more
+    assert len(text.splitlines()) <= 55  # the oldest Rich wraps a few more lines
 
 
-def test_runs_are_kept_where_the_environment_says_unless_an_option_says_otherwise(tmp_path):
-    """The environment wins over a file: what a job is told by its cluster, over the copy of a configuration."""
+def test_the_environment_sets_the_runs_folder_unless_an_option_does(tmp_path):
+    """The environment wins over a file, as a job's cluster must win over its copy of a configuration."""
     (tmp_path / "search.toml").write_text('[output]\ndirectory = "filed"\n')
 
     def program(*arguments: str) -> None:
@@ -133,7 +133,7 @@ def test_runs_are_kept_where_the_environment_says_unless_an_option_says_otherwis
     }
 
 
-def test_every_command_has_help_and_stands_in_the_guide():
+def test_every_command_has_help_and_is_in_the_guide():
     from distsearch.cli.app import application
 
     page = (Path(distsearch.__file__).parent / "guide" / "commands.md").read_text(encoding="utf-8")
@@ -144,7 +144,7 @@ def test_every_command_has_help_and_stands_in_the_guide():
         assert command.hidden or f"distsearch {command.name}" in page
 
 
-def test_version(tmp_path):
+def test_version_prints_the_version(tmp_path):
     for option in ("--version", "-V"):
         assert re.fullmatch(r"distsearch \d+\.\d+\.\d+\n", succeeded(option, cwd=tmp_path).stdout)
 
@@ -170,7 +170,7 @@ def test_config_prints_what_run_accepts_and_flags_override_it(tmp_path):
     assert weights[0] == weights[1]
 
 
-def test_show_tells_what_happened(folder):
+def test_show_describes_the_run(folder):
     text = succeeded("show", "first", cwd=folder).stdout
     assert "vertical, hidden layers 3 (relu), cross-entropy, hill-climb, seed 0" in text
     assert "1,920" in text
@@ -199,7 +199,7 @@ def test_show_prints_the_network_layer_by_layer(tmp_path):
     assert document["network"][0] == {"kind": "conv", "shape": [4, 3, 3], "weights": 40, "bits": [32]}
 
 
-def test_list_has_a_line_for_each_run(folder):
+def test_list_has_a_line_per_run(folder):
     lines = succeeded("list", cwd=folder).stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["run", "first", "table"]
     names = [each["run"] for each in json.loads(succeeded("list", "--json", cwd=folder).stdout)]
@@ -216,7 +216,7 @@ def test_evaluate_measures_the_recorded_loss_to_the_bit(folder):
     assert scores["test"]["examples"] == 15
 
 
-def test_predict_writes_a_line_for_each_line(folder):
+def test_predict_writes_a_line_per_row(folder):
     text = succeeded("predict", "table", "table.csv", cwd=folder).stdout
     rows = list(csv.DictReader(io.StringIO(text)))
     truth = [row["level"] for row in csv.DictReader(io.StringIO((folder / "table.csv").read_text()))]
@@ -227,7 +227,7 @@ def test_predict_writes_a_line_for_each_line(folder):
     assert [row["level"] for row in csv.DictReader(io.StringIO((folder / "out.csv").read_text()))] == ["low", "high"]
 
 
-def test_idx_files_are_trained_on(tmp_path):
+def test_idx_files_can_be_trained_on(tmp_path):
     images = (np.arange(80).reshape(80, 1, 1) % 2 * 200 + np.zeros((1, 3, 3))).astype(np.uint8)
     for name, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", images[:, 0, 0] // 200)):
         header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
@@ -238,7 +238,7 @@ def test_idx_files_are_trained_on(tmp_path):
     assert result["accuracy"] == 1.0
 
 
-def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
+def test_ctrl_c_stops_cleanly_and_keeps_everything(tmp_path):
     history = tmp_path / "runs" / "a" / "history.jsonl"
     with started("run", "--workers", "0", *ENDLESS, "--name", "a", "--json", cwd=tmp_path) as process:
         awaited("the first round", lambda: rounds_in(history))
@@ -252,7 +252,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_all(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_told_of_in_a_sentence_and_stdout_is_the_result_s_alone(tmp_path):
+def test_a_killed_worker_is_reported_in_a_sentence_and_stdout_has_only_the_result(tmp_path):
     flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
     history = tmp_path / "runs" / "a" / "history.jsonl"
     with started("run", "--workers", "2", *ENDLESS, *flags, cwd=tmp_path) as process:
@@ -313,18 +313,18 @@ REFUSALS = {
         "unknown sigma schedule 'cosin': did you mean 'cosine'",
     ),
     "name": (["--name", "a/b"], "expected a plain name"),
-    "name of bytes": (["--name", os.fsdecode(b"n\xff")], "output.name: expected a text, got"),
+    "name of bytes": (["--name", os.fsdecode(b"n\xff")], "output.name: expected text, got"),
     "config": (["--config", "none.toml"], "cannot read the configuration none.toml"),
 }
 
 
 @pytest.mark.parametrize(("flags", "sentence"), REFUSALS.values(), ids=REFUSALS)
-def test_run_refuses_in_one_sentence(tmp_path, flags, sentence):
+def test_run_refuses_bad_options_in_one_sentence(tmp_path, flags, sentence):
     message = refused("run", "--workers", "0", "--rounds", "1", *flags, "--runs", str(tmp_path), cwd=tmp_path)
     assert sentence in message
 
 
-def test_a_toml_with_an_unknown_key_is_refused_by_its_name(tmp_path):
+def test_an_unknown_key_in_toml_is_refused_by_name(tmp_path):
     (tmp_path / "a.toml").write_text("[network]\nlayer = [3]\n")
     assert "network: unknown setting 'layer': did you mean 'layers'" in refused(
         "run", "--config", "a.toml", cwd=tmp_path
@@ -339,7 +339,7 @@ def test_an_existing_run_is_never_overwritten(folder):
     assert {path: path.read_bytes() for path in (folder / "runs" / "first").iterdir()} == before
 
 
-def test_what_does_not_fit_a_run_is_refused(folder):
+def test_data_that_does_not_fit_a_run_is_refused(folder):
     cases = {
         ("show", "frist"): "unknown run 'frist': did you mean 'first'",
         ("show", "."): "is not a distsearch run",
@@ -355,7 +355,7 @@ def test_what_does_not_fit_a_run_is_refused(folder):
 
 
 @pytest.mark.parametrize("file", ["best.safetensors", "config.toml", "manifest.json"])
-def test_a_damaged_run_is_refused_and_its_file_named(folder, tmp_path, file):
+def test_a_damaged_run_is_refused_with_the_name_of_the_file(folder, tmp_path, file):
     import shutil
 
     shutil.copytree(folder / "runs" / "first", tmp_path / "damaged")
@@ -365,6 +365,6 @@ def test_a_damaged_run_is_refused_and_its_file_named(folder, tmp_path, file):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_output_folder_that_cannot_be_written_is_named(tmp_path):
+def test_an_unwritable_output_folder_is_named(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     assert "cannot write to the folder" in refused("run", "--workers", "0", "--runs", "locked", cwd=tmp_path)

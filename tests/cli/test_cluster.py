@@ -1,4 +1,4 @@
-"""The commands that are about a cluster, against a real one: a head, a node, and a token at the door."""
+"""The cluster commands, against a real cluster: a head, a node and a token."""
 
 import json
 import os
@@ -22,7 +22,7 @@ TABLE = "a,b,level\n" + "".join(f"{x % 7},{x % 5},{'low' if x % 7 < 3 else 'high
 
 
 class Client:
-    """The program beside a cluster, in a folder of its own."""
+    """The program as a client of a cluster, in a folder of its own."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster, self.folder = cluster, folder
@@ -47,7 +47,7 @@ class Client:
         )
 
     def __call__(self, *arguments: str, code: int = 0, **variables: str) -> tuple[str, str]:
-        """What it prints on stdout and stderr; it has to exit with this code, and never with a traceback."""
+        """Its stdout and stderr; it has to exit with this code, and never with a traceback."""
         with self.started(*arguments, **variables) as process:
             out, err = process.communicate()
         assert process.returncode == code, out + err
@@ -71,13 +71,13 @@ def client(cluster, tmp_path) -> Client:
 
 @pytest.fixture(scope="module")
 def first(cluster, tmp_path_factory) -> tuple[str, str]:
-    """What a search that was sent and followed, `first`, has printed."""
+    """What the submitted and followed search `first` printed."""
     return Client(cluster, tmp_path_factory.mktemp("first"))(
         "submit", "--", "run", "--rounds", "200", "--name", "first"
     )
 
 
-def test_a_search_is_sent_followed_listed_and_fetched_with_the_bytes_of_a_local_one(client, first, tmp_path):
+def test_a_submitted_search_is_followed_listed_and_fetched_with_the_bytes_of_a_local_one(client, first, tmp_path):
     out, err = first
     assert err.endswith(f"job first at {client.cluster.address}\n")
     lines = out.splitlines()
@@ -104,7 +104,7 @@ def test_a_search_is_sent_followed_listed_and_fetched_with_the_bytes_of_a_local_
     assert not [job for job in client.jobs() if "pack" in job]  # the helper of fetch is gone
 
 
-def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it_was_sent(client, tmp_path):
+def test_a_stopped_search_keeps_a_checkpoint_and_resumes_with_the_data_sent_along(client, tmp_path):
     (tmp_path / "table.csv").write_text(TABLE)
     (tmp_path / "search.toml").write_text('[data]\nsource = "table.csv"\n[network]\nlayers = [4]\n')
     arguments = ["run", "--config", "search.toml", "--rounds", "1000000000", "--name", "table"]
@@ -136,7 +136,7 @@ def test_a_search_is_stopped_with_a_checkpoint_and_goes_on_with_the_data_that_it
     client("resume", "table", "--runs", "half", "--rounds", "5", "--workers", "0")  # taken in the middle
 
 
-def test_a_job_that_fails_ends_as_its_program_does(client, first):
+def test_a_failed_job_ends_with_its_program_s_exit_code(client, first):
     again = ["run", "--workers", "0", "--name", "first"]
     sentence = f"distsearch: {client.cluster.runs}/first already exists: choose another --name, or remove it first"
     out, err = client("submit", "--", *again, code=2)
@@ -145,7 +145,7 @@ def test_a_job_that_fails_ends_as_its_program_does(client, first):
     assert client("submit", "--no-wait", "--", *again, code=2)[0].splitlines()[-1] == sentence
 
 
-def test_ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it(client):
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_stop_it(client):
     with client.started("submit", "--", "run", "--rounds", "1000000000", "--name", "long") as process:
         assert process.stdout.readline().startswith("vertical")
         process.send_signal(signal.SIGINT)
@@ -158,7 +158,7 @@ def test_ctrl_c_leaves_the_job_alone_and_says_how_to_stop_it(client):
     client("stop", "long")
 
 
-def test_a_plain_job_of_ray_s_own_command_is_a_search_too(client):
+def test_a_job_submitted_with_ray_s_own_command_is_a_search_too(client):
     ray = [sys.executable, "-m", "ray.scripts.scripts", "job", "submit", "--submission-id", "plain", "--"]
     environment = {**client.environment, "RAY_AUTH_MODE": "token"}
     words = ["distsearch", "run", "--workers", "0", "--rounds", "9", "--runs", str(client.cluster.runs)]
@@ -167,7 +167,7 @@ def test_a_plain_job_of_ray_s_own_command_is_a_search_too(client):
     assert "was not sent by `distsearch submit`" in client("fetch", "plain", code=2)[1]
 
 
-def test_whatever_keeps_one_out_is_a_sentence(client, first, tmp_path):
+def test_every_refusal_by_the_cluster_is_one_sentence(client, first, tmp_path):
     address = client.cluster.address
     (tmp_path / "wrong").write_text("wrong")
     assert f"the cluster at {address} requires a token" in client("jobs", code=2, RAY_AUTH_TOKEN_PATH="")[1]
@@ -195,7 +195,7 @@ def test_whatever_keeps_one_out_is_a_sentence(client, first, tmp_path):
         (["resume"], "Missing argument 'RUN'"),
     ],
 )
-def test_what_is_wrong_here_is_told_before_anything_is_sent(tmp_path, arguments, sentence):
+def test_local_mistakes_are_reported_before_anything_is_sent(tmp_path, arguments, sentence):
     nowhere = Client(Cluster("http://127.0.0.1:9", tmp_path / "token", tmp_path), tmp_path)
     assert sentence in nowhere("submit", "--", *arguments, code=2)[1]
 

@@ -1,4 +1,4 @@
-"""`strategies` and `compare` as a user runs them."""
+"""The commands `strategies` and `compare`, as a user runs them."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ def distsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)
 
 
-def test_strategies_has_a_line_for_each_and_its_settings_with_their_defaults(tmp_path):
+def test_strategies_lists_each_with_its_settings_and_defaults(tmp_path):
     lines = distsearch("strategies", cwd=tmp_path).stdout.splitlines()
     assert {name for name in strategies.STRATEGIES.own if any(line.startswith(f"{name} ") for line in lines)} == set(
         strategies.STRATEGIES.own
@@ -55,7 +55,7 @@ def test_compare_prints_and_saves_a_table_and_leaves_no_runs(tmp_path):
     assert rows["random-search"]["seconds_median"] == ""
 
 
-def test_auto_is_compared_as_what_it_chooses(tmp_path):
+def test_auto_is_compared_as_the_strategy_it_chooses(tmp_path):
     flags = ["--workers", "0", "--rounds", "3", "--seeds", "1", "--sigma", "0.3", "--ladder", "2", "--json"]
     done = distsearch("compare", "--strategies", "hill-climb,auto", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ def test_auto_is_compared_as_what_it_chooses(tmp_path):
     assert "strategy node-perturbation: a network of 21 weights" in done.stderr
 
 
-def test_a_configuration_may_leave_the_strategy_open(tmp_path):
+def test_a_configuration_may_leave_out_the_strategy(tmp_path):
     done = distsearch("config", "--strategy", "auto", "--sigma", "0.3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (tmp_path / "search.toml").write_text(done.stdout)
@@ -74,7 +74,7 @@ def test_a_configuration_may_leave_the_strategy_open(tmp_path):
     assert "sigma = 0.3" in kept
 
 
-def test_auto_has_nothing_to_describe(tmp_path):
+def test_auto_has_no_settings_to_describe(tmp_path):
     done = distsearch("strategies", "auto", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("distsearch: auto is not a strategy but chooses one: expected one of hill-climb, ")
@@ -89,7 +89,7 @@ def test_compare_as_json_has_every_search(tmp_path):
     assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
-def test_compare_refuses_in_one_sentence(tmp_path):
+def test_compare_refuses_bad_options_in_one_sentence(tmp_path):
     cases = {
         ("--strategies", "random-search", "--ladder", "2"): "none of random-search has the setting 'ladder'",
         ("--strategies", "hill-climb", "--output", "none/table.csv"): "none is not a folder",

@@ -1,4 +1,4 @@
-"""Faults of the program's own have an exit code of their own, a file with the traceback and a sentence."""
+"""Internal errors have an exit code of their own, a file with the traceback and a sentence."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from distsearch.cli import faults
 
 
 def failing(error: str) -> str:
-    """Python that runs the program with an error in every command's first step."""
+    """A Python script that runs the program with an error in every command's first step."""
     return (
         "from distsearch.cli import app, records\n"
         f"def fail(*arguments, **options): raise {error}\n"
@@ -32,11 +32,11 @@ def failing(error: str) -> str:
     ],
 )
 @pytest.mark.parametrize("command", [("verify", "a"), ("run", *SHORT)])
-def test_a_fault_is_told_from_a_difference_and_kept_in_a_file(tmp_path, error, command):
+def test_an_internal_error_has_its_own_exit_code_and_its_traceback_is_kept_in_a_file(tmp_path, error, command):
     done = ran(*command, cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
     assert done.returncode == faults.EXIT_CODE == 70
     found = re.fullmatch(
-        r"distsearch: stopped by a bug of its own \((.{1,120})\): please report it with the file (.*)\n",
+        r"distsearch: stopped by an internal error \((.{1,120})\): please report it with the file (.*)\n",
         done.stderr,
     )
     assert found, done.stderr
@@ -52,7 +52,7 @@ def test_a_fault_is_told_from_a_difference_and_kept_in_a_file(tmp_path, error, c
     assert "Python 3." in text
 
 
-def test_where_there_is_no_room_for_the_file_the_traceback_is_printed(tmp_path):
+def test_without_room_for_the_file_the_traceback_is_printed(tmp_path):
     program = "import tempfile\ntempfile.tempdir = '/dev/full'\n" + failing("KeyError('a')")
     done = ran("verify", "a", cwd=tmp_path, program=program)
     assert done.returncode == 70
@@ -60,7 +60,7 @@ def test_where_there_is_no_room_for_the_file_the_traceback_is_printed(tmp_path):
     assert done.stderr.endswith("please report it with the lines above\n")
 
 
-def test_an_error_of_the_system_without_a_better_sentence_is_not_a_fault(tmp_path):
+def test_an_operating_system_error_is_not_an_internal_error(tmp_path):
     error = "PermissionError(13, 'Permission denied', 'a\\x1b[31m')"
     done = ran("verify", "a", cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (2, "distsearch: cannot use a\\x1b[31m: Permission denied\n")

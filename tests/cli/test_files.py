@@ -1,4 +1,4 @@
-"""Tables as people have them, through the whole program."""
+"""Tables as people have them, through every command."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ SHORT = ["--workers", "0", "--rounds", "150", "--layers", "4", "--start", "he", 
 
 
 def table(path: Path, header: str, *columns) -> str:
-    """A table of so many columns, each a function of the row's two random numbers; its path."""
+    """The path of a table with these columns, each a function of the row's two random numbers."""
     points = noise(3, Stream.DATA, 0, 0, 60, 2).tolist()
     rows = (",".join(str(column(*point)) for column in columns) for point in points)
     path.write_text(header + "".join(f"{row}\n" for row in rows))
@@ -40,7 +40,7 @@ def labels(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("names", [("01234", "98101"), ("1", "1.0"), ("no", "yes")])
-def test_labels_come_out_as_they_are_spelt_and_as_often_right_as_reported(tmp_path, names):
+def test_labels_keep_their_spelling_and_the_accuracy_is_as_reported(tmp_path, names):
     data = table(tmp_path / "data.csv", "a,b,zip\n", first, second, lambda x, y: names[x > 0])
     result = json.loads(succeeded("run", "--data", data, *SHORT, "--json", cwd=tmp_path).stdout)
     found = predicted(tmp_path, data)
@@ -48,7 +48,7 @@ def test_labels_come_out_as_they_are_spelt_and_as_often_right_as_reported(tmp_pa
     assert sum(map(str.__eq__, found, labels(data))) / 60 == result["accuracy"] > 0.9
 
 
-def test_many_different_numbers_are_learnt_as_numbers_and_that_is_said(tmp_path):
+def test_many_different_numbers_make_a_regression_and_a_note_says_so(tmp_path):
     data = table(tmp_path / "price.csv", "a,b,price\n", first, second, lambda x, y: round(1e5 + 1e4 * x + 1e3 * y))
     done = succeeded("run", "--data", data, *SHORT, cwd=tmp_path)
     assert (
@@ -59,14 +59,14 @@ def test_many_different_numbers_are_learnt_as_numbers_and_that_is_said(tmp_path)
     assert "--loss mean-squared-error" in sentence
 
 
-def test_a_missing_target_among_numbers_is_refused_with_its_line_and_column(tmp_path):
+def test_a_missing_numeric_target_is_refused_with_its_line_and_column(tmp_path):
     data = table(tmp_path / "na.csv", "a,b,y\n", first, second, lambda x, y: "NA" if x > 1 else int(x > 0))
     line = labels(data).index("NA") + 2
     sentence = refused("run", "--data", data, "--workers", "0", cwd=tmp_path)
     assert f"line {line}: expected a target in column 'y', got 'NA'" in sentence
 
 
-def test_quotes_behind_spaces_are_no_part_of_labels_and_names(tmp_path):
+def test_quotes_after_spaces_are_not_part_of_labels_and_names(tmp_path):
     data = table(
         tmp_path / "data.csv", 'a, b, "y"\n', first, lambda x, y: f" {y:.3f}", lambda x, y: f' "{["no", "yes"][x > 0]}"'
     )
@@ -75,13 +75,13 @@ def test_quotes_behind_spaces_are_no_part_of_labels_and_names(tmp_path):
     assert result["accuracy"] > 0.9
 
 
-def test_true_and_false_are_learnt_from_as_1_and_0(tmp_path):
+def test_true_and_false_features_are_1_and_0(tmp_path):
     data = table(tmp_path / "data.csv", "a,b,y\n", first, lambda x, y: y > 0, lambda x, y: int(x > 0))
     assert json.loads(succeeded("run", "--data", data, *SHORT, "--json", cwd=tmp_path).stdout)["accuracy"] > 0.9
     assert len(predicted(tmp_path, data)) == 60
 
 
-def test_a_file_without_a_header_is_learnt_from_as_a_whole_and_that_is_said(tmp_path):
+def test_without_a_header_the_first_line_is_an_example_and_a_note_says_so(tmp_path):
     data = table(tmp_path / "data.csv", "", first, second, lambda x, y: ["no", "yes"][x > 0])
     done = succeeded("run", "--data", data, *SHORT, "--json", cwd=tmp_path)
     assert "its first line is read as an example" in done.stderr
@@ -89,14 +89,14 @@ def test_a_file_without_a_header_is_learnt_from_as_a_whole_and_that_is_said(tmp_
     assert len(predicted(tmp_path, data)) == 60
 
 
-def test_times_are_standardised_with_all_of_their_digits(tmp_path):
+def test_times_keep_all_their_digits_when_standardised(tmp_path):
     lines = "".join(f"{1_700_000_000 + second},{int(second >= 60)}\n" for second in range(120))
     (tmp_path / "times.csv").write_text("time,y\n" + lines)
     done = succeeded("run", "--data", "times.csv", "--scale", *SHORT, "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["accuracy"] == 1.0
 
 
-def test_an_accuracy_to_reach_is_refused_where_numbers_are_learnt(tmp_path):
+def test_a_target_accuracy_is_refused_in_a_regression(tmp_path):
     data = table(tmp_path / "price.csv", "a,b,price\n", first, second, lambda x, y: round(x + y, 3))
     command = [
         "--data",
@@ -111,4 +111,4 @@ def test_an_accuracy_to_reach_is_refused_where_numbers_are_learnt(tmp_path):
         "1",
     ]
     for start in (["run"], ["compare", "--strategies", "hill-climb,snes", "--seeds", "1"]):
-        assert "target_accuracy: expected classes to be learnt" in refused(*start, *command, cwd=tmp_path)
+        assert "target_accuracy: expected a classification" in refused(*start, *command, cwd=tmp_path)

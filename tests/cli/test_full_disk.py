@@ -1,4 +1,4 @@
-"""On a full disk a file is written whole or not at all, a run begins or leaves nothing, and one sentence says so."""
+"""On a full disk a file is written whole or not at all, a run starts or leaves nothing, and one sentence says so."""
 
 import resource
 from collections.abc import Callable
@@ -12,7 +12,7 @@ TABLE = "a,b,level\n" + "".join(f"{x % 7},{x % 5},{'low' if x % 7 < 3 else 'high
 
 
 def room_for(size: int) -> Callable[[], None]:
-    """What lets a process write no file of more bytes: the system then says "File too large"."""
+    """Limits the files of a process to this many bytes: the system then reports "File too large"."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -40,7 +40,7 @@ def test_a_file_that_does_not_fit_leaves_what_was_there(folder, command, before)
     out = folder / command[-1]
     if before is not None:
         out.write_text(before)
-    # The searches of `compare` are kept nowhere, but do need room; its table is larger than this only with its header.
+    # The searches of `compare` are not kept but need room; its table exceeds this only with its header.
     size = 150 if command[0] != "compare" else 100_000
     program = "" if command[0] != "compare" else _with_little_room_for_the_table()
     done = ran(*command, cwd=folder, program=program, preexec_fn=room_for(size))
@@ -68,8 +68,8 @@ def _with_little_room_for_the_table() -> str:
 @pytest.mark.parametrize(
     "command", [("predict", "none", "none.csv", "--output"), ("replay", "none", "--to"), ("export", "none", "--to")]
 )
-def test_a_file_that_cannot_be_is_refused_before_any_work(folder, command, path):
-    """Even before it is seen that there is no such run."""
+def test_an_impossible_output_file_is_refused_before_any_work(folder, command, path):
+    """Even before it turns out that there is no such run."""
     if command[0] == "export" and path != "runs":
         path += ".json"
     done = ran(*command, path, cwd=folder)
@@ -79,8 +79,8 @@ def test_a_file_that_cannot_be_is_refused_before_any_work(folder, command, path)
 
 
 @pytest.mark.parametrize("size", [0, 100, 6000])
-def test_a_run_that_cannot_begin_leaves_nothing_and_does_not_block_its_name(folder, tmp_path, size):
-    """There is room for nothing, for a beginning of the configuration, for it but not for the data's schema."""
+def test_a_run_that_cannot_start_leaves_nothing_and_does_not_block_its_name(folder, tmp_path, size):
+    """There is room for nothing; for the start of the configuration; for all of it but not for the data's schema."""
     columns = [f"column-{number}" for number in range(500)]
     rows = [",".join([*columns, "y"]), *("1," * 500 + y for y in "abab")]
     (tmp_path / "wide.csv").write_text("\n".join(rows))
@@ -103,7 +103,7 @@ def test_a_run_whose_first_checkpoint_does_not_fit_leaves_nothing(tmp_path):
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_a_run_that_outgrows_the_disk_can_go_on_from_its_last_checkpoint(tmp_path):
+def test_a_run_that_fills_the_disk_can_be_resumed_from_its_last_checkpoint(tmp_path):
     flags = ("--workers", "0", "--name", "a")
     done = ran("run", *flags, "--rounds", "300", cwd=tmp_path, preexec_fn=room_for(20_000))
     assert done.returncode == 2, done.stderr

@@ -15,12 +15,12 @@ def test_all_pages_are_listed_with_their_titles(tmp_path):
     assert listed["storage"] == "Shared storage"
 
 
-def test_a_page_is_printed_without_comments_that_are_for_tests(tmp_path):
+def test_a_page_is_printed_without_the_comments_for_tests(tmp_path):
     text = (PAGES / "cluster.md").read_text("utf-8")
     printed = succeeded("guide", "cluster", cwd=tmp_path).stdout
     assert "<!--" in text
     assert printed == "".join(line for line in text.splitlines(keepends=True) if not line.startswith("<!--"))
 
 
-def test_an_unknown_page_is_refused_with_the_nearest(tmp_path):
+def test_an_unknown_page_is_refused_with_the_nearest_name(tmp_path):
     assert "did you mean 'strategies'?" in refused("guide", "strategy", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""The list of runs: the columns that fit, the order, the conditions; and its neighbours' words."""
+"""The list of runs: the columns that fit, their order, filters; and options as other programs name them."""
 
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
-def test_a_list_fits_and_no_number_is_cut(width):
+def test_a_list_fits_the_terminal_and_cuts_no_number(width):
     lines = runs_lines(RUNS, width)
     assert max(map(cell_len, lines)) <= width
     for text in ("first", "漢字-snes-1", "a-very-long-name-of-a-run-on-some-data", "running", "0.5", "1.5e-07"):
@@ -42,7 +42,7 @@ def test_a_list_fits_and_no_number_is_cut(width):
         assert any("18446744073709551615" in line for line in lines)
 
 
-def test_columns_leave_in_a_fixed_order():
+def test_columns_are_dropped_in_a_fixed_order():
     kept = [set(runs_lines(RUNS, width)[0].split()) for width in range(40, 260)]
     for narrow, wide in pairwise(kept):
         assert narrow <= wide
@@ -50,11 +50,11 @@ def test_columns_leave_in_a_fixed_order():
         assert gone == set(lists.LEAVING[: len(gone)])
 
 
-def test_names_do_not_act_on_the_terminal():
+def test_control_characters_in_names_do_not_reach_the_terminal():
     assert "\x1b" not in "".join(runs_lines([run("a\x1b[31m")], 80))
 
 
-def test_runs_are_sorted_by_any_column_or_setting_those_without_it_last():
+def test_runs_are_sorted_by_any_column_or_setting_with_missing_values_last():
     assert [each.run[0] for each in in_order(RUNS, "loss")] == ["漢", "f", "a"]
     assert [each.run[0] for each in in_order(RUNS, "-loss")] == ["f", "漢", "a"]
     assert [each.run[0] for each in in_order(RUNS, "strategy")] == ["f", "a", "漢"]
@@ -79,7 +79,7 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("conditions", CONDITIONS)
-def test_runs_are_chosen_by_conditions(conditions):
+def test_runs_are_filtered_by_conditions(conditions):
     assert "".join(each.run[0] for each in those_that_fit(RUNS, conditions)) == CONDITIONS[conditions]
 
 
@@ -91,12 +91,12 @@ def test_runs_are_chosen_by_conditions(conditions):
         ("strategy='snes", "expected conditions such as strategy=snes"),
     ],
 )
-def test_what_is_no_condition_is_refused(conditions, sentence):
+def test_an_invalid_condition_is_refused(conditions, sentence):
     with pytest.raises(SettingError, match=sentence):
         those_that_fit(RUNS, conditions)
 
 
-def test_of_very_many_names_the_three_nearest_are_told():
+def test_an_unknown_name_among_many_is_answered_with_the_three_nearest():
     names = [f"spiral-snes-{number}" for number in range(201)]
     sentence = unknown("run", "spiral-snes-200x", names)
     assert sentence == (
@@ -111,7 +111,7 @@ def options_of(command: str) -> set[str]:
     return {option for parameter in found.params for option in parameter.opts}
 
 
-def test_options_of_other_programs_are_ours(capsys):
+def test_options_of_other_programs_are_understood(capsys):
     line = ["run", "--epochs", "5", "--lr=0.1", "--data", "--epochs"]
     assert aliases.understood(line)[:4] == ["run", "--rounds", "5", "--rate=0.1"]
     assert capsys.readouterr().err.splitlines() == ["--epochs is called --rounds here", "--lr is called --rate here"]
@@ -124,5 +124,5 @@ def test_options_of_other_programs_are_ours(capsys):
     assert set(aliases.OPTIONS.values()) <= ours
     others = {option for name in aliases.SETTINGS for option in options_of(name)}
     assert not (ours | others) & {*aliases.OPTIONS, *aliases.ABSENT}
-    with pytest.raises(UserError, match="--gpu: searches run on processor cores; leave it out"):
+    with pytest.raises(UserError, match="--gpu: searches run on CPU cores; leave it out"):
         aliases.understood(["run", "--gpu", "0"])

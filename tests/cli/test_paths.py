@@ -10,7 +10,7 @@ TABLE = "a,b,level\n1,0,low\n6,1,high\n2,1,low\n5,0,high\n"
 
 @pytest.fixture
 def home(tmp_path) -> Path:
-    """A home with a table and a configuration, beside the folder that commands are run in."""
+    """A home directory with a table and a configuration, beside the folder in which commands are run."""
     path = tmp_path / "home"
     path.mkdir()
     (tmp_path / "here").mkdir()
@@ -19,7 +19,7 @@ def home(tmp_path) -> Path:
     return path
 
 
-def test_a_home_is_expanded_in_options_files_and_the_environment(home):
+def test_a_tilde_is_expanded_in_options_files_and_the_environment(home):
     def command(*arguments: str, **variables: str) -> str:
         done = ran(*arguments, cwd=home.parent / "here", variables={"HOME": str(home), **variables})
         assert done.returncode == 0, done.stderr
@@ -60,16 +60,16 @@ def test_a_home_is_expanded_in_options_files_and_the_environment(home):
     ],
     ids=lambda arguments: " ".join(arguments[:1] + arguments[-2:-1]),
 )
-def test_a_home_that_is_not_there_is_refused(tmp_path, arguments):
+def test_the_home_of_an_unknown_user_is_refused(tmp_path, arguments):
     sentence = refused(*arguments, cwd=tmp_path)
     assert sentence == (
-        "expected a path, got '~nobody-of-this-name/x': there is no home ~nobody-of-this-name; "
+        "expected a path, got '~nobody-of-this-name/x': there is no home directory ~nobody-of-this-name; "
         "write ./~nobody-of-this-name/x if the name begins with ~"
     )
 
 
-def test_a_cluster_expands_its_own_homes(tmp_path):
-    """A search that is sent away keeps the ~ of its folder of runs: whose home that is, the cluster knows."""
+def test_a_cluster_expands_a_tilde_itself(tmp_path):
+    """A submitted search keeps the ~ in its runs folder: only the cluster knows whose home that is."""
     import typer
 
     from distsearch.cli.app import application

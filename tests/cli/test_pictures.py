@@ -1,4 +1,4 @@
-"""Pictures, reports and manners of the command line, as a user meets them."""
+"""Pictures, reports and conveniences of the command line, as a user meets them."""
 
 import json
 import os
@@ -25,12 +25,12 @@ def folder(tmp_path_factory):
     return path
 
 
-def test_names_that_people_know_are_kept_as_ours(folder):
+def test_common_names_are_stored_under_ours(folder):
     kept = json.loads(succeeded("show", "price", "--json", cwd=folder).stdout)["config"]["network"]
     assert (kept["loss"], kept["activation"]) == ("mean-squared-error", ["relu"])
 
 
-def test_a_plot_is_plain_when_piped_and_ascii_where_there_is_no_more(folder):
+def test_a_piped_plot_is_plain_and_ascii_where_utf_8_is_missing(folder):
     done = succeeded("plot", "one", cwd=folder)
     assert "\x1b" not in done.stdout
     assert "Best loss" in done.stdout
@@ -39,11 +39,11 @@ def test_a_plot_is_plain_when_piped_and_ascii_where_there_is_no_more(folder):
     assert ascii_only.stdout.isascii()
 
 
-def test_the_help_names_the_figures_that_there_are():
+def test_the_help_names_the_existing_figures():
     assert set(WHAT) == set(NAMES)
 
 
-def test_a_plot_is_written_by_the_kind_of_file(folder, tmp_path):
+def test_the_file_name_decides_the_format_of_a_plot(folder, tmp_path):
     succeeded("plot", "one", "--what", "boundary", "--to", str(tmp_path / "b.png"), cwd=folder)
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
 
@@ -62,11 +62,11 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("arguments", REFUSALS, ids=lambda words: " ".join(words[:4:2]))
-def test_what_cannot_be_is_refused_in_a_sentence(folder, arguments):
+def test_impossible_pictures_are_refused_in_a_sentence(folder, arguments):
     assert REFUSALS[arguments] in refused(*arguments, cwd=folder, stdin=subprocess.DEVNULL)
 
 
-def test_quiet_prints_warnings_alone(tmp_path):
+def test_quiet_prints_only_warnings(tmp_path):
     done = succeeded(*RUN, "--quiet", "--strategy", "snes", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", "")
     (tmp_path / "aside.csv").write_text("a,b,c\n" + "".join(f"{1 + x / 9},{x / 9},{x % 2}\n" for x in range(9)))
@@ -88,7 +88,7 @@ def test_a_shell_completes_runs_strategies_and_columns(folder):
     assert "--plateau-factor" in completions("distsearch run --plat", folder)
 
 
-def test_live_draws_the_boundary_on_a_terminal_and_lines_elsewhere(tmp_path):
+def test_live_draws_the_boundary_on_a_terminal_and_prints_lines_elsewhere(tmp_path):
     piped = succeeded(*RUN, "--data", "spiral", "--live", "--name", "piped", cwd=tmp_path)
     assert "--live needs a terminal" in piped.stderr
     shown = on_terminal(*RUN, "--data", "spiral", "--live", "--name", "shown", cwd=tmp_path)
@@ -98,7 +98,7 @@ def test_live_draws_the_boundary_on_a_terminal_and_lines_elsewhere(tmp_path):
     assert piped_weights.read_bytes() == shown_weights.read_bytes()
 
 
-def test_removing_asks_on_a_terminal(tmp_path):
+def test_remove_asks_on_a_terminal(tmp_path):
     succeeded(*RUN, "--name", "a", cwd=tmp_path)
     assert "remove the run runs/a? [y/N]" in on_terminal("remove", "a", cwd=tmp_path, typed=b"n\n")
     assert (tmp_path / "runs" / "a").is_dir()

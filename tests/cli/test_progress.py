@@ -1,4 +1,4 @@
-"""The plain lines of a search that is not on a terminal, and how they are read back."""
+"""The plain progress lines of a search without a terminal, and how they are read back."""
 
 import io
 
@@ -28,21 +28,21 @@ def reported(*rows: RoundRecord) -> str:
 @pytest.mark.parametrize(
     ("number", "loss"), [(1, 0.5), (999, 12.25), (1_234_567, 1e-300), (5, 2.5e20), (2, -3.5), (3, float("inf"))]
 )
-def test_what_a_line_tells_is_read_back(number, loss):
+def test_a_progress_line_is_read_back(number, loss):
     assert reached(reported(record(number, loss, 9.0))) == (number + 1, loss)
 
 
-def test_the_last_round_is_told_when_the_search_ends_and_is_what_is_read():
+def test_the_last_round_is_printed_at_the_end_and_is_the_one_read_back():
     rows = [record(number, 1 / (number + 1), 0.01 * number) for number in range(40)]
     text = reported(*rows)
     assert text.count("round ") == 1
     assert reached(text) == (40, 0.025)
 
 
-def test_no_line_is_told_twice():
+def test_no_line_is_printed_twice():
     assert reported(record(0, 1.0, 0.0), record(7, 0.5, 6.0)).count("round ") == 1
 
 
-def test_a_log_without_progress_tells_nothing():
+def test_a_log_without_progress_gives_nothing():
     assert reached("") is None
     assert reached("new best weights in round 3: loss 0.1\nbackground 3 · loss 4\n") is None

@@ -1,4 +1,4 @@
-"""`run --chapter` and `run --story`: the lines that tell what was tried, and what became of it."""
+"""`run --chapter` and `run --story`: lines that say what was tried and whether it was accepted."""
 
 import json
 import re
@@ -14,7 +14,7 @@ def history(folder):
     return [json.loads(line) for line in next(folder.glob("runs/*/history.jsonl")).read_text().splitlines()]
 
 
-def test_the_story_says_of_each_round_what_the_history_says(tmp_path):
+def test_the_story_agrees_with_the_history_in_every_round(tmp_path):
     told = succeeded("run", "--workers", "0", "--rounds", "30", "--population", "3", "--story", cwd=tmp_path).stderr
     rows, lines = history(tmp_path), STORY.findall(told)
     assert [int(number) for number, *_ in lines] == list(range(30))
@@ -24,7 +24,7 @@ def test_the_story_says_of_each_round_what_the_history_says(tmp_path):
         assert float(lowest if row["accepted"] else best) == pytest.approx(row["best_loss"], abs=1e-6)
 
 
-def test_the_chapter_prints_its_line_for_each_new_best(tmp_path):
+def test_the_chapter_prints_a_line_for_each_new_best(tmp_path):
     told = succeeded("run", "--chapter", "--rounds", "60", cwd=tmp_path).stderr
     rows, lines = history(tmp_path), FOUND.findall(told)
     assert [int(number) for number, *_ in lines] == [row["round"] for row in rows if row["accepted"]]
@@ -35,7 +35,7 @@ def test_the_chapter_prints_its_line_for_each_new_best(tmp_path):
     assert rows[-1]["candidates"] == 120  # the center and one other in each round
 
 
-def test_there_is_no_story_of_strategies_that_do_not_revert(tmp_path):
+def test_strategies_that_never_revert_have_no_story(tmp_path):
     done = ran("run", "--strategy", "snes", "--workers", "0", "--story", cwd=tmp_path)
     assert done.returncode == 2
     assert "expected --strategy hill-climb or random-search, got snes" in done.stderr
@@ -43,7 +43,7 @@ def test_there_is_no_story_of_strategies_that_do_not_revert(tmp_path):
     assert "leave out --chapter or --strategy snes" in refused("run", "--chapter", "--strategy", "snes", cwd=tmp_path)
 
 
-def test_settings_of_another_strategy_in_a_file_are_left_out_with_a_note(tmp_path):
+def test_a_file_s_settings_for_another_strategy_are_dropped_with_a_note(tmp_path):
     (tmp_path / "search.toml").write_text(succeeded("config", "--ladder", "2", "--seed", "5", cwd=tmp_path).stdout)
     flags = ["--strategy", "snes", "--workers", "0", "--rounds", "2", "--name", "a"]
     told = succeeded("run", "--config", "search.toml", *flags, cwd=tmp_path).stderr

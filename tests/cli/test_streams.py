@@ -1,4 +1,4 @@
-"""Whoever reads what the program prints may go away: a search goes on, and nothing of it is lost."""
+"""The reader of the program's output may go away: the search continues and nothing is lost."""
 
 import fcntl
 import json
@@ -16,8 +16,8 @@ LONG = ("run", "--workers", "0", "--rounds", str(ROUNDS), "--verbose", "--name",
 
 
 @pytest.mark.parametrize("streams", ["2>&1", "2>&1 >/dev/null", ">/dev/null 2>&1", ""])
-def test_a_reader_that_goes_away_does_not_end_a_search(tmp_path, streams):
-    """The pipe holds less than the lines of the improvements: the reader is gone long before the search has ended."""
+def test_a_closed_pipe_does_not_end_a_search(tmp_path, streams):
+    """The pipe holds fewer lines than there are improvements: the reader is gone long before the search ends."""
     command = f'"$@" {streams} | head -n 2; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(
         ["/bin/bash", "-c", command, "bash", sys.executable, "-m", "distsearch", *LONG],
@@ -33,7 +33,7 @@ def test_a_reader_that_goes_away_does_not_end_a_search(tmp_path, streams):
 
 
 @pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
-def test_streams_that_are_closed_from_the_start_do_not_end_a_search(tmp_path, closed):
+def test_streams_closed_from_the_start_do_not_end_a_search(tmp_path, closed):
     def close() -> None:
         for descriptor in closed:
             os.close(descriptor)
@@ -48,8 +48,8 @@ def test_streams_that_are_closed_from_the_start_do_not_end_a_search(tmp_path, cl
     assert ran("show", "a", cwd=tmp_path, preexec_fn=close).returncode == 0
 
 
-def test_a_pipe_that_does_not_block_is_waited_for(tmp_path):
-    """Other programs on the same pipe may have set it so: a write then fails where it would have waited."""
+def test_a_full_non_blocking_pipe_is_waited_for(tmp_path):
+    """Another program on the same pipe may have made it non-blocking: a write then fails instead of waiting."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -64,7 +64,7 @@ def test_a_pipe_that_does_not_block_is_waited_for(tmp_path):
     assert b'"reason": "rounds"' in read
 
 
-def test_messages_that_cannot_be_written_are_dropped(tmp_path):
+def test_messages_that_cannot_be_printed_are_dropped(tmp_path):
     with open("/dev/full", "w") as full:
         done = ran(*LONG, cwd=tmp_path, stderr=full)
     assert done.returncode == 0
@@ -72,7 +72,7 @@ def test_messages_that_cannot_be_written_are_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("command", [["predict", "a", "new.csv"], ["config"], ["list"], ["show", "a", "--json"]])
-def test_data_that_cannot_be_written_is_an_error(tmp_path, command):
+def test_data_that_cannot_be_printed_is_an_error(tmp_path, command):
     (tmp_path / "new.csv").write_text("a,b\n1,2\n")
     (tmp_path / "old.csv").write_text("a,b,c\n1,2,x\n1,3,y\n")
     assert ran("run", *SHORT, "--data", "old.csv", "--name", "a", cwd=tmp_path).returncode == 0

@@ -1,4 +1,4 @@
-"""The command line behind `submit`: what becomes of it, and what travels with it."""
+"""The command line after `submit`: how it is rewritten and which files travel with it."""
 
 import re
 from pathlib import Path
@@ -26,19 +26,19 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_what_is_complete_stays_as_it_is():
+def test_a_complete_command_line_is_not_changed():
     line = ["run", "--data=digits", "--name", "one"]
     assert read(*line) == Submission(line, "one", extras="datasets")
 
 
-def test_a_run_without_a_name_gets_one_of_its_own():
+def test_a_run_without_a_name_is_given_one():
     first, second = read("run", "--data", "spiral"), read("run", "--data", "spiral")
     assert re.fullmatch("spiral-hill-climb-[0-9a-f]{6}", first.run)
     assert first.run != second.run
     assert first.arguments == ["run", "--data", "spiral", "--name", first.run]
 
 
-def test_files_that_are_here_are_named_as_they_lie_there(here):
+def test_paths_of_local_files_become_their_paths_in_the_job(here):
     search = read("run", "--name", "one", "--data", f"{here}/my.csv", "--rounds", "3")
     assert search.arguments == ["run", "--rounds", "3", "--name", "one", "--data", "my.csv"]
     assert search.files == {"my.csv": here / "my.csv"}
@@ -48,26 +48,26 @@ def test_files_that_are_here_are_named_as_they_lie_there(here):
     assert search.files == {"my.csv": Path("my.csv")}
 
 
-def test_moved_data_travels_with_a_run_that_continues(here):
+def test_moved_data_travels_with_a_resumed_run(here):
     search = read("resume", "one", "--data", f"{here}/my.csv", "--rounds", "3")
     assert search.arguments == ["resume", "one", "--rounds", "3", "--data", "my.csv"]
     assert search.files == {"my.csv": here / "my.csv"}
     assert read("resume", "one", "--data", "/far/away.csv").arguments == ["resume", "one", "--data", "/far/away.csv"]
 
 
-def test_files_stay_here_if_that_is_wanted(here):
+def test_files_are_not_sent_if_not_wanted(here):
     search = read("run", "--name", "one", "--data", f"{here}/my.csv", files=False)
     assert search.files == {}
     assert search.arguments == ["run", "--data", f"{here}/my.csv", "--name", "one"]
 
 
-def test_what_the_environment_says_of_runs_here_is_not_said_there(monkeypatch):
+def test_the_local_runs_folder_does_not_apply_in_the_job(monkeypatch):
     monkeypatch.setenv("DISTSEARCH_RUNS", "mine")
     assert read("run", "--name", "one").runs == read("resume", "one").runs == ""
     assert read("resume", "one", "--runs", "~/theirs").runs == "~/theirs"
 
 
-def test_trackers_are_there_as_well(here):
+def test_trackers_travel_with_the_job(here):
     (here / "mine.py").write_text("def tracker(place): ...")
     search = read("run", "--name", "one", "--track", "mlflow:http://host:5000,tensorboard:/results,mine:tracker")
     assert search.extras == "mlflow,tensorboard"
@@ -78,7 +78,7 @@ def test_trackers_are_there_as_well(here):
             read("run", "--name", "one", "--track", word)
 
 
-def test_a_run_in_storage_has_its_own_name_and_needs_the_driver():
+def test_a_run_in_storage_keeps_its_name_and_needs_the_storage_extra():
     search = read("resume", "s3://bucket/runs/one")
     assert (search.run, search.extras) == ("one", "storage")
     assert read("run", "--data", "digits", "--storage", "gs://bucket").extras == "datasets,storage"

@@ -1,4 +1,4 @@
-"""Text of users and files is printed as text: it is no markup, and it cannot act on a terminal."""
+"""Text from users and files is printed as text: never as markup or terminal control codes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ ESCAPE = "\x1b]0;owned\x07"
 HOSTILE = f"a,b\x1b[31m,l\n1,2,{ESCAPE}x\n2,3,y\x9bz\n3,1,y\x9bz\n"
 
 
-def test_names_and_paths_are_no_markup(tmp_path):
+def test_names_and_paths_are_not_read_as_markup(tmp_path):
     (tmp_path / "x[").mkdir()
     (tmp_path / "x[" / "y].csv").write_text("a,b,l\n1,2,[bold]\n2,3,[/red]\n")
     done = ran("run", *SHORT, "--data", "x[/y].csv", "--runs", "R[/x]", "--name", "[red]z[bold] :smile:", cwd=tmp_path)
@@ -62,7 +62,7 @@ def hostile(tmp_path_factory) -> Path:
     ],
     ids=lambda arguments: " ".join(arguments).replace("\x1b", ""),
 )
-def test_control_characters_reach_no_terminal(hostile, arguments):
+def test_control_characters_do_not_reach_a_terminal(hostile, arguments):
     (hostile / "other.csv").write_text(f"a,b\x1b[31m,l\n1,2,{ESCAPE}other\n2,3,y\x9bz\n")
     (hostile / "text.csv").write_text("a,b\x1b[31m,l\n1,\x1b[31m,x\n")
     done = ran(*arguments, cwd=hostile)
@@ -105,9 +105,9 @@ def test_the_error_of_a_user_s_function_is_shown_as_text(tmp_path):
 
 
 @pytest.mark.parametrize("name", [b"n\xff", b"a\nb", b"a\x1b[31m", b"~x", b".x", b"a/b", b"x" * 201])
-def test_a_name_that_cannot_be_is_refused_and_blocks_nothing(tmp_path, name):
+def test_an_impossible_name_is_refused_and_blocks_nothing(tmp_path, name):
     sentence = refused("run", *SHORT, "--name", os.fsdecode(name), cwd=tmp_path)
-    assert "expected a text, got 'n\\udcff': write it in UTF-8" in sentence or "expected a plain name" in sentence
+    assert "expected text, got 'n\\udcff': write it in UTF-8" in sentence or "expected a plain name" in sentence
 
 
 def test_predictions_are_written_in_utf_8_in_every_locale(tmp_path):
@@ -119,7 +119,7 @@ def test_predictions_are_written_in_utf_8_in_every_locale(tmp_path):
     assert {line.partition(",")[0] for line in done.stdout.splitlines()[1:]} <= {"é", "漢"}
 
 
-def test_where_the_locale_is_not_one_of_utf_8_it_is_said_what_to_set(tmp_path):
+def test_a_locale_without_utf_8_is_answered_with_what_to_set(tmp_path):
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     sentence = refused("run", *SHORT, "--name", "éé", cwd=tmp_path, variables=ascii_only)
     assert sentence.endswith("this locale is not UTF-8, so set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
@@ -128,7 +128,7 @@ def test_where_the_locale_is_not_one_of_utf_8_it_is_said_what_to_set(tmp_path):
         assert done.returncode == 0, done.stderr
 
 
-def test_directories_with_names_of_other_bytes_do_no_harm(tmp_path):
+def test_directory_names_in_other_encodings_do_no_harm(tmp_path):
     assert ran("run", *SHORT, "--name", "a", cwd=tmp_path).returncode == 0
     os.rename(tmp_path / "runs" / "a", os.fsencode(tmp_path / "runs") + b"/n\xff")
     assert "n\\udcff" in ran("list", cwd=tmp_path).stdout
@@ -141,7 +141,7 @@ def test_directories_with_names_of_other_bytes_do_no_harm(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
-def test_all_is_written_in_utf_8(tmp_path, encoding):
+def test_everything_is_written_in_utf_8(tmp_path, encoding):
     (tmp_path / "é.csv").write_text("a,b,l\n1,2,é\n2,3,漢\n3,1,é\n", encoding="utf-8")
     variables = {"PYTHONIOENCODING": encoding}
     done = ran("run", *SHORT, "--data", "é.csv", "--name", "é", cwd=tmp_path, variables=variables)

@@ -8,14 +8,14 @@ COUNTED, SMOOTH = True, False  # whether the loss is flat between its steps
 
 
 def sized(*sizes: float, mean: float = 0.0, scale: bool = False) -> datasets.Dataset:
-    """Features of these root mean squares around 0; then moved."""
+    """Features with these root mean squares around 0; then shifted."""
     features = noise(0, Stream.DATA, 0, 0, 400, len(sizes))
     features *= np.float32(sizes) / np.sqrt(np.square(features).mean(axis=0))
     features += np.float32(mean)
     return datasets.from_arrays(features, np.arange(400) % 2, numbers=False, scale=scale)
 
 
-def test_nothing_is_said_of_features_that_are_well_as_they_are():
+def test_well_scaled_features_get_no_advice():
     assert on_features(sized(0.2, 0.001), SMOOTH) == ""
     assert on_features(sized(3.9, 1.0), SMOOTH) == ""
     assert on_features(sized(0.0, 0.0), SMOOTH) == ""
@@ -24,7 +24,7 @@ def test_nothing_is_said_of_features_that_are_well_as_they_are():
         assert on_features(datasets.load(source, numbers=False), SMOOTH) == ""
 
 
-def test_where_errors_are_only_counted_features_are_to_be_centred():
+def test_losses_that_count_errors_advise_centring_the_features():
     assert "centred features: --scale" in on_features(sized(1.0, mean=-1.0), COUNTED)
     assert on_features(sized(1.0, mean=0.1), COUNTED) == ""
     assert on_features(sized(1.0, mean=-1.0, scale=True), COUNTED) == ""

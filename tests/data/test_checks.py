@@ -30,7 +30,7 @@ def test_features_that_float32_might_not_hold_stay_float64(given, kept):
 
 
 @pytest.mark.parametrize("features", [[[True], [False]], np.array([["1"], [0]], object), np.array([[1], [0]], ">i4")])
-def test_features_of_any_numeric_kind(features):
+def test_features_may_be_of_any_numeric_type(features):
     assert feature_matrix(raw([0, 1], features=features)).tolist() == [[1], [0]]
 
 
@@ -46,7 +46,7 @@ def test_features_of_any_numeric_kind(features):
         ([[0, 1e39], [2, 3]], r"index 0: expected a finite number .* in column 'x1', got 1e\+39"),
     ],
 )
-def test_features_that_cannot_be_used(features, came):
+def test_unusable_features_are_refused(features, came):
     with pytest.raises(DataError, match=came):
         feature_matrix(raw([0, 1], features=features))
 
@@ -64,5 +64,5 @@ def test_features_that_cannot_be_used(features, came):
         ("\u0661", None),
     ],
 )
-def test_numbers_in_text(text, number):
+def test_numbers_are_read_from_text(text, number):
     assert number_in(text) == number

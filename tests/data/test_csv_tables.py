@@ -38,7 +38,7 @@ def refused(path: str) -> str:
         '"x", "s, s", "y", "t"\n1, "p, q", 2, "b"\n"3", "p", "4", "a"\n',
     ],
 )
-def test_quotes_behind_spaces_are_no_part_of_the_text(write, content):
+def test_quotes_after_spaces_are_not_part_of_the_text(write, content):
     examples = read_examples(write(content), SCHEMA)
     assert examples.features.tolist() == [[1, 2], [3, 4]]
     assert examples.targets.tolist() == [1, 0]
@@ -49,7 +49,7 @@ def test_a_label_in_quotes_keeps_its_commas_spaces_and_quotes(write):
     assert load(path, numbers=False).schema.classes == ('"d"', 'a, "b", c', "plain")
 
 
-def test_true_and_false_are_1_and_0_among_the_features(write):
+def test_true_and_false_features_are_1_and_0(write):
     path = write("x,y,t\n0.5,True,b\n-1,FALSE,a\ntrue, 0.25 ,b\n")
     data = load(path, numbers=False)
     assert data.train.features.tolist() == [[0.5, 1], [-1, 0], [1, 0.25]]
@@ -72,7 +72,7 @@ def test_numbers_keep_their_bits_beside_true_and_false_and_in_chunks(tmp_path: P
 HEADLESS = "5.0,3.2,setosa\n6.1,2.8,virginica\n4.9,3.1,setosa\n6.3,3.3,virginica\n"
 
 
-def test_a_first_line_of_numbers_is_an_example_and_that_is_said(write):
+def test_a_first_line_of_numbers_is_an_example_and_a_note_says_so(write):
     path = write(HEADLESS)
     data = load(path, numbers=False)
     assert data.train.features.tolist() == np.float32([[5, 3.2], [6.1, 2.8], [4.9, 3.1], [6.3, 3.3]]).tolist()
@@ -102,13 +102,13 @@ def test_a_first_line_of_numbers_is_an_example_and_that_is_said(write):
         ("2019,2020,grown\n5,6,yes\n9,10,no\n", {}, 2),  # no label is called grown
     ],
 )
-def test_whether_the_first_line_is_an_example(write, content, settings, examples):
+def test_a_first_line_is_recognised_as_header_or_example(write, content, settings, examples):
     data = load(write(content), **{"numbers": False, **settings})
     assert len(data.train.features) == examples
     assert bool(data.notes) == (examples == len(content.strip().splitlines()))
 
 
-def test_further_examples_may_come_without_a_header_as_those_of_the_training_did(write):
+def test_new_examples_may_lack_a_header_as_the_training_data_did(write):
     schema = load(write(HEADLESS), numbers=False).schema
     further = write("5.0,3.2\n6.1,2.8\n", "further.csv")
     assert read_features(further, schema).tolist() == np.float32([[5, 3.2], [6.1, 2.8]]).tolist()
@@ -119,6 +119,6 @@ def test_further_examples_may_come_without_a_header_as_those_of_the_training_did
         read_features(write("a,b\n5.0,3.2\n"), schema)
 
 
-def test_the_line_of_an_example_is_right_without_a_header(write):
+def test_line_numbers_are_right_without_a_header(write):
     assert ", line 2: expected a finite number" in refused(write("1,2,a\n1,inf,a\n2,3,b\n"))
     assert ", line 3: expected a target in column 'x2', got 'NA'" in refused(write("1,2,0\n1,3,1\n2,3,NA\n"))

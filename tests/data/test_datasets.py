@@ -26,7 +26,7 @@ SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
     "features", [FEATURES, np.array(FEATURES, np.uint8), np.array(FEATURES, ">f8"), tuple(FEATURES)]
 )
 @pytest.mark.parametrize("labels", [LABELS, np.array(LABELS), np.array(LABELS, object)])
-def test_arrays_of_any_kind(features, labels):
+def test_arrays_of_any_kind_become_a_data_set(features, labels):
     data = from_arrays(features, labels, numbers=False)
     assert data.train.features.dtype == np.float32
     assert data.train.features.tolist() == FEATURES
@@ -37,7 +37,7 @@ def test_arrays_of_any_kind(features, labels):
     assert data.schema.features == ("x0", "x1")
 
 
-def test_columns_in_fortran_s_order_become_contiguous():
+def test_arrays_in_fortran_order_become_contiguous():
     data = from_arrays(np.asfortranarray(FEATURES, np.float32), LABELS, numbers=False)
     assert data.train.features.flags.c_contiguous
     assert data.train.features.tolist() == FEATURES
@@ -53,7 +53,7 @@ def test_arrays_are_copied_and_then_read_only():
             array[0, 0] = 0
 
 
-def test_numbers_are_the_targets_of_a_regression():
+def test_numbers_become_the_targets_of_a_regression():
     data = from_arrays(FEATURES, [1, 2, 3, 4.5], numbers=True)
     assert data.train.targets.dtype == np.float32
     assert data.train.targets.tolist() == [[1], [2], [3], [4.5]]
@@ -78,7 +78,7 @@ def test_numbers_are_the_targets_of_a_regression():
         (FEATURES, LABELS, {"test_share": math.nan}, "expected a test share of at least 0 and below 1, got nan"),
     ],
 )
-def test_arrays_that_cannot_be_used(features, targets, settings, sentence):
+def test_unusable_arrays_are_refused(features, targets, settings, sentence):
     with pytest.raises(DataError) as caught:
         from_arrays(features, targets, **{"numbers": False, **settings})
     assert sentence in str(caught.value)
@@ -88,7 +88,7 @@ def test_arrays_that_cannot_be_used(features, targets, settings, sentence):
 
 
 @given(count=st.integers(4, 60), share=st.floats(0.3, 0.7), seed=st.integers(0, 2**64 - 1))
-def test_a_split_is_a_partition_by_the_seed_in_the_source_s_order(count, share, seed):
+def test_a_split_is_a_seeded_partition_in_the_source_s_order(count, share, seed):
     ids = np.arange(count, dtype=np.float32)
     data = from_arrays(ids[:, np.newaxis], 2 * ids, numbers=True, test_share=share, seed=seed)
     train, test = data.train.features[:, 0].tolist(), data.test.features[:, 0].tolist()
@@ -100,7 +100,7 @@ def test_a_split_is_a_partition_by_the_seed_in_the_source_s_order(count, share, 
     assert data.test.targets[:, 0].tolist() == [2 * number for number in test]
 
 
-def test_every_class_must_be_trained_on():
+def test_every_class_must_be_in_the_training_part():
     labels = ["rare"] + ["a", "b"] * 10
     features = np.arange(21)[:, np.newaxis]
     for seed in range(20):
@@ -126,7 +126,7 @@ def test_a_source_with_a_test_set_of_its_own_is_not_split(tmp_path):
 # Scale
 
 
-def test_the_scale_by_hand():
+def test_scaling_matches_a_calculation_by_hand():
     data = from_arrays(FEATURES, LABELS, numbers=False, scale=True)
     deviation = math.sqrt((4 + 1 + 0 + 9) / 4)
     assert data.schema.mean == (3, 10)
@@ -135,7 +135,7 @@ def test_the_scale_by_hand():
     assert data.train.features[:, 1].tolist() == [0, 0, 0, 0]
 
 
-def test_the_scale_is_that_of_the_training_examples_alone():
+def test_scaling_is_fitted_on_the_training_examples_alone():
     features = np.arange(40, dtype=np.float32).reshape(20, 2) ** 2
     data = from_arrays(features, np.arange(20), numbers=True, scale=True, test_share=0.5, seed=3)
     order = permutation(3, Stream.SPLIT, 0, 20)
@@ -147,17 +147,17 @@ def test_the_scale_is_that_of_the_training_examples_alone():
 
 @pytest.mark.parametrize("count", [3, 7, 11])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_rounding_makes_no_deviation_for_a_constant_feature(count, kind):
+def test_rounding_gives_a_constant_feature_no_deviation(count, kind):
     data = from_arrays(np.full((count, 1), 0.1, kind), np.arange(count), numbers=True, scale=True)
     assert data.schema.deviation == (1,)
     assert not data.train.features.any()
 
 
-TIMES = 1_700_000_000 + np.arange(120)  # seconds since 1970, of which float32 makes two numbers
+TIMES = 1_700_000_000 + np.arange(120)  # seconds since 1970, which float32 maps to two numbers
 
 
 @pytest.mark.parametrize("kind", ["arrays", "csv", "parquet", "npz"])
-def test_features_are_standardised_with_all_of_their_digits(tmp_path, kind):
+def test_features_keep_all_their_digits_when_standardised(tmp_path, kind):
     labels = (np.arange(120) >= 60).astype(int)
     path = str(tmp_path / f"data.{kind}")
     if kind == "arrays":
@@ -176,7 +176,7 @@ def test_features_are_standardised_with_all_of_their_digits(tmp_path, kind):
     assert features_from(TIMES[:7, np.newaxis], data.schema)[:, 0] == pytest.approx(expected[:7], rel=1e-6)
 
 
-def test_float32_features_are_scaled_by_a_mean_that_float32_does_not_hold():
+def test_the_mean_of_float32_features_is_kept_in_float64():
     schema = from_arrays(TIMES[:, np.newaxis], TIMES, numbers=True, scale=True).schema
     rounded = TIMES.astype(np.float32)
     expected = (rounded.astype(float) - TIMES.mean()) / TIMES.std()
@@ -184,15 +184,15 @@ def test_float32_features_are_scaled_by_a_mean_that_float32_does_not_hold():
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=30))
-def test_float32_features_are_scaled_as_in_float32(values):
-    """What was standardised before float64 was minded comes out in the same bits."""
+def test_scaling_float32_features_gives_the_bits_of_float32(values):
+    """What was standardised before float64 was used still gives the same bits."""
     features = np.array(values, np.float32)[:, np.newaxis]
     data = from_arrays(features, np.arange(len(values)), numbers=True, scale=True)
     mean, deviation = (np.array(part, np.float32) for part in (data.schema.mean, data.schema.deviation))
     assert data.train.features.tobytes() == ((features - mean) / deviation).tobytes()
 
 
-def test_a_deviation_that_vanishes_in_float32_is_one():
+def test_a_deviation_that_underflows_in_float32_becomes_one():
     schema = from_arrays([[0], [1e-45]] + [[0]] * 9, np.arange(11), numbers=True, scale=True).schema
     assert schema.deviation == (1,)
 
@@ -205,7 +205,7 @@ def test_a_feature_that_scaling_makes_infinite_is_named():
 @pytest.mark.parametrize(
     ("largest", "bits", "step"), [(1.0, 8, 2**-8), (1.01, 8, 2**-7), (255.0, 4, 16.0), (0.0, 3, 1.0)]
 )
-def test_features_are_rounded_to_so_many_bits_up_to_the_largest(largest, bits, step):
+def test_features_are_rounded_to_a_number_of_bits_below_the_largest(largest, bits, step):
     features = np.array([[0.3], [-0.4], [1.0], [0.0]], np.float32) * np.float32(largest)
     data = from_arrays(features, LABELS, numbers=False, input_bits=bits)
     assert data.schema.step == step
@@ -214,7 +214,7 @@ def test_features_are_rounded_to_so_many_bits_up_to_the_largest(largest, bits, s
     assert features_from([[5.7 * step], [-1e3 * step]], data.schema).tolist() == [[6 * step], [-1e3 * step]]
 
 
-def test_features_are_rounded_after_they_are_scaled():
+def test_features_are_rounded_after_scaling():
     data = from_arrays(FEATURES, LABELS, numbers=False, scale=True, input_bits=2)
     plain = from_arrays(FEATURES, LABELS, numbers=False, scale=True)
     assert data.schema.step == 0.5
@@ -222,13 +222,13 @@ def test_features_are_rounded_after_they_are_scaled():
     assert data.fingerprint != plain.fingerprint
 
 
-def test_what_overflows_when_it_is_rounded_is_refused():
+def test_features_that_overflow_when_rounded_are_refused():
     schema = from_arrays(np.float32([[1e-5], [2e-5]]), ["a", "b"], numbers=False, input_bits=16).schema
     with pytest.raises(DataError, match="x0"):
         features_from(np.float32([[3e38]]), schema)
 
 
-def test_further_data_is_scaled_by_the_schema(tmp_path):
+def test_new_data_is_scaled_by_the_schema(tmp_path):
     path = tmp_path / "more.csv"
     path.write_text("x,t,y\n6,b,10\n0,a,12\n")
     expected = [[2, 0], [-2, 2]]
@@ -237,7 +237,7 @@ def test_further_data_is_scaled_by_the_schema(tmp_path):
     assert features_from([[6, 10], [0, 12]], SCALED).tolist() == expected
 
 
-def test_training_data_that_is_read_again_is_the_same_to_the_bit(tmp_path):
+def test_training_data_read_again_is_the_same_to_the_bit(tmp_path):
     path = str(tmp_path / "data.csv")
     rows = noise(0, Stream.DATA, 0, 0, 50, 3)
     np.savetxt(path, rows, delimiter=",", header="x,y,t", comments="")
@@ -247,7 +247,7 @@ def test_training_data_that_is_read_again_is_the_same_to_the_bit(tmp_path):
     assert read_examples(path, schema).targets.tobytes() == data.train.targets.tobytes()
 
 
-def test_further_targets_of_a_regression_must_be_as_many(tmp_path):
+def test_new_targets_of_a_regression_must_have_as_many_columns(tmp_path):
     path = str(tmp_path / "a.npz")
     np.savez(path, X=[[1], [2]], y=[[1, 2], [3, 4]])
     with pytest.raises(DataError, match="expected 1 targets per example, got 2"):
@@ -257,7 +257,7 @@ def test_further_targets_of_a_regression_must_be_as_many(tmp_path):
 # Fingerprint
 
 
-def test_the_fingerprint_is_of_everything_that_is_learnt_from():
+def test_the_fingerprint_covers_everything_that_is_learnt_from():
     def fingerprint(features=FEATURES, targets=LABELS, **settings) -> str:
         return from_arrays(features, targets, **{"numbers": False, **settings}).fingerprint
 
@@ -292,18 +292,18 @@ def test_the_fingerprint_is_of_everything_that_is_learnt_from():
         ("", "unknown data set ''"),
     ],
 )
-def test_unknown_sources(source, sentence):
+def test_unknown_sources_are_refused(source, sentence):
     with pytest.raises(DataError) as caught:
         load(source, numbers=False)
     assert sentence in str(caught.value)
 
 
-def test_a_target_is_chosen_in_tables_alone():
+def test_only_tables_let_a_target_be_chosen():
     with pytest.raises(DataError, match="vertical has no named columns, so no target 't'; leave the target out"):
         load("vertical", numbers=False, target="t")
 
 
-def test_importing_is_cheap():
+def test_importing_loads_no_heavy_module():
     code = (
         "import sys, distsearch.data.datasets\n"
         "print(sorted({'sklearn', 'scipy', 'pyarrow', 'pandas', 'ray', 'distsearch.config'} & set(sys.modules)))"

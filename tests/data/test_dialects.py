@@ -1,4 +1,4 @@
-"""Text tables as they are found: separators, encodings, decimal marks, comments."""
+"""Text tables as they occur in practice: separators, encodings, decimal marks, comments."""
 
 import codecs
 import tracemalloc
@@ -35,18 +35,18 @@ def write(tmp_path):
         (PLAIN.replace(",", "\t").encode(), "columns are separated by tabs"),
         (PLAIN.replace(",", " | ").encode(), "columns are separated by bars"),
         (PLAIN.replace(",", "   ").replace("\n", "  \n  ").encode(), "columns are separated by spaces"),
-        (PLAIN.replace(",", ";").replace(".", ",").encode(), "separated by semicolons, a comma comes before decimals"),
-        (b"x;y;t\n1,5;2.000;\xc3\xa9\n-2;4;a\n0,25;30;\xc3\xa9\n", "a comma comes before decimals"),
+        (PLAIN.replace(",", ";").replace(".", ",").encode(), "separated by semicolons, the decimal mark is a comma"),
+        (b"x;y;t\n1,5;2.000;\xc3\xa9\n-2;4;a\n0,25;30;\xc3\xa9\n", "the decimal mark is a comma"),
         (b'x,y,t\n1.5,"2,000",\xc3\xa9\n-2,4,a\n0.25,30,\xc3\xa9\n', ""),
         (b"x,y,t\n150%,2 000,\xc3\xa9\n-200%,4,a\n25%,30,\xc3\xa9\n", ""),
         (b"# from the lab\n\n# in 2024\n" + PLAIN.encode(), "lines that begin with # are comments"),
-        (b"# x,y,t\n" + PLAIN.encode().partition(b"\n")[2], "its last comment holds the names of the columns"),
+        (b"# x,y,t\n" + PLAIN.encode().partition(b"\n")[2], "its last comment holds the column names"),
         (b"sep=;\n" + PLAIN.replace(",", ";").encode(), "columns are separated by semicolons"),
         (PLAIN.replace("\n", "\r\n\r\n").encode(), ""),
         (b"#,y,t\n" + PLAIN.encode().partition(b"\n")[2], ""),  # a column may be called so
     ],
 )
-def test_a_table_is_recognised_and_that_is_said_in_one_sentence(write, content, said):
+def test_a_dialect_is_recognised_and_reported_in_one_sentence(write, content, said):
     path = write(content)
     data = load(path, numbers=False)
     assert data.train.features.tolist() == EXPECTED
@@ -68,7 +68,7 @@ def test_a_table_is_recognised_and_that_is_said_in_one_sentence(write, content, 
         ("a,t\nyes,x\nNo,y\n", [[1], [0]]),
     ],
 )
-def test_decimal_and_thousands_marks(write, content, features):
+def test_decimal_and_thousands_marks_are_understood(write, content, features):
     path = write(content.encode())
     if features is None:
         assert load(path, numbers=False).train.features[:, 0].tolist() == pytest.approx([1.234, 5])
@@ -83,7 +83,7 @@ def test_a_table_with_text_among_its_features_may_have_no_header(write, marked):
     assert "begins with numbers" in data.notes[0]
 
 
-def test_a_table_takes_little_more_memory_than_its_numbers(write):
+def test_a_table_needs_little_more_memory_than_its_numbers(write):
     path = write(b"x,y,z,t\n" + b"0.123456789,1234.56789,-0.987654321,1\n0.5,0.25,0.125,0\n" * 20_000)
     size = 20_000 * 56
     tracemalloc.start()
@@ -110,14 +110,14 @@ def test_predictions_read_a_table_in_constant_memory(write):
     assert peaks[1] < 1.2 * peaks[0]
 
 
-def test_what_is_no_text_is_refused(write):
+def test_a_file_that_is_not_text_is_refused(write):
     with pytest.raises(DataError, match="to be a text table, but it contains zero bytes"):
         load(write(bytes(range(256)) * 4), numbers=False)
     with pytest.raises(DataError, match="line 1: expected text in UTF-8, got the byte 0x81"):
         load(write(b"x,y\x81\n1,2\n"), numbers=False)
 
 
-def test_a_file_that_does_not_say_its_decimal_mark_has_that_of_training(write):
+def test_a_file_with_an_ambiguous_decimal_mark_is_read_as_in_training(write):
     schema = load(write(b"a;t\n1,5;x\n2.000,25;y\n"), numbers=False).schema
     assert read_features(write(b"a;t\n1.234;x\n", "more.csv"), schema).tolist() == [[1234]]
     assert read_features(write(b"a;t\n1.5;x\n1.234;x\n", "more.csv"), schema).tolist() == [[1.5], [np.float32(1.234)]]

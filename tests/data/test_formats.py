@@ -1,4 +1,4 @@
-"""The same table from Excel, Parquet, Arrow, JSON Lines, a folder of parts and standard input; and damaged."""
+"""The same table from Excel, Parquet, Arrow, JSON Lines, a folder of parts and standard input; and damaged files."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ TABLE = pa.Table.from_pylist(ROWS)
 
 
 def xlsx(rows) -> bytes:
-    """A workbook of one sheet, with texts in its cells."""
+    """A workbook of one sheet whose cells hold text."""
 
     def cell(value) -> str:
         if value is None:
@@ -136,7 +136,7 @@ def test_a_folder_of_parts_is_one_table_and_its_folders_are_columns(tmp_path):
         ("a.arrow", "no table", "to be a Parquet or Arrow file, but it is something else or damaged"),
     ],
 )
-def test_files_that_cannot_be_used(tmp_path, name, content, sentence):
+def test_unusable_files_are_refused(tmp_path, name, content, sentence):
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(DataError) as caught:
@@ -144,19 +144,19 @@ def test_files_that_cannot_be_used(tmp_path, name, content, sentence):
     assert sentence in str(caught.value)
 
 
-def test_a_sheet_says_where_something_is_wrong(tmp_path):
+def test_an_error_in_a_sheet_names_the_row_and_column(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx([["x", "t"], [1.0, "a"], [None, None], [2.0, "b"], ["many", "b"], [3.0, "a"]]))
     with pytest.raises(DataError, match=r"a.xlsx, row 5: expected a number in column 'x', got 'many'"):
         load(str(path), numbers=None)
 
 
-def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(tmp_path, monkeypatch):
+def test_a_file_that_would_unpack_to_more_than_memory_is_refused_first(tmp_path, monkeypatch):
     path = tmp_path / "bomb.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b" " * 30_000_000)
     monkeypatch.setattr("distsearch.memory.available", lambda: 100_000_000)
-    with pytest.raises((DataError, TooLargeError), match="would take 120 MB of memory, but only 100 MB are available"):
+    with pytest.raises((DataError, TooLargeError), match="would take 120 MB of memory, but only 100 MB is available"):
         load(str(path), numbers=None)
 
 
@@ -180,7 +180,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "times"), [("a.csv", 900), ("a.jsonl", 300), ("a.parquet", 400), ("a.xlsx", 400)])
-def test_damaged_tables_make_nothing_but_a_sentence(tmp_path, name, times):
+def test_damaged_tables_raise_nothing_but_a_data_error(tmp_path, name, times):
     schema_path = tmp_path / f"whole-{name}"
     schema_path.write_bytes(FILES[name])
     schema = load(str(schema_path), numbers=None, dates="days").schema
@@ -211,7 +211,7 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
-def test_predictions_keep_what_is_asked_for(trained):
+def test_predictions_keep_the_requested_columns(trained):
     lines = succeeded("predict", "a", "data.csv", cwd=trained).stdout.splitlines()
     assert lines[0] == "who,ill,probability"
     assert len(lines) == 61
@@ -227,7 +227,7 @@ def test_predictions_keep_what_is_asked_for(trained):
     ]
 
 
-def test_predictions_of_standard_input(trained):
+def test_standard_input_is_predicted(trained):
     with (trained / "data.csv").open() as file:
         found = ran("predict", "a", "-", cwd=trained, stdin=file)
     assert found.stdout == succeeded("predict", "a", "data.csv", cwd=trained).stdout
@@ -241,7 +241,7 @@ def test_predictions_of_standard_input(trained):
         (("--format", "parquet"), "--format parquet: expected a file to write it to: add --output"),
     ],
 )
-def test_wrong_wishes_of_predictions_are_refused(trained, flags, sentence):
+def test_impossible_options_of_predict_are_refused(trained, flags, sentence):
     before = sorted(os.listdir(trained))
     found = ran("predict", "a", "data.csv", *flags, cwd=trained)
     assert (found.returncode, found.stdout) == (2, "")
@@ -249,7 +249,7 @@ def test_wrong_wishes_of_predictions_are_refused(trained, flags, sentence):
     assert sorted(os.listdir(trained)) == before
 
 
-def test_a_cross_validation_tests_on_every_example_once(trained):
+def test_cross_validation_tests_on_every_example_once(trained):
     settings = ("--id", "who", "--workers", "0", "--rounds", "100", "--folds", "3", "--json")
     found = succeeded("run", "--data", "data.csv", *settings, cwd=trained)
     results = json.loads(found.stdout)

@@ -33,17 +33,17 @@ def refused(call) -> str:
     return str(caught.value)
 
 
-def test_a_frame_s_columns_are_features_by_their_names(frame):
+def test_a_frame_s_columns_become_named_features(frame):
     data = from_arrays(frame(COLUMNS), LABELS, numbers=False)
     assert data.schema.features == ("a", "b", "c")
     assert data.train.features.tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
 
 
-def test_further_columns_are_found_in_any_order(frame):
+def test_columns_of_new_data_may_come_in_any_order(frame):
     schema = schema_of(frame(COLUMNS))
     turned = frame({name: COLUMNS[name] for name in ("c", "a", "b")})
     assert features_from(turned, schema).tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
-    assert features_from([[1.5, 3, 1]], schema).tolist() == [[1.5, 3, 1]]  # an array has an order alone
+    assert features_from([[1.5, 3, 1]], schema).tolist() == [[1.5, 3, 1]]  # an array has no names, only an order
 
 
 def test_missing_and_unknown_columns_are_named(frame):
@@ -55,7 +55,7 @@ def test_missing_and_unknown_columns_are_named(frame):
     assert "expected only the 3 training features, got 'd' as well" in sentence
 
 
-def test_the_target_may_stand_beside_the_features():
+def test_the_target_may_be_a_column_beside_the_features():
     series = pd.Series(LABELS, name="kind")
     for target in (series, pl.Series("kind", LABELS)):
         schema = from_arrays(pd.DataFrame(COLUMNS), target, numbers=False).schema
@@ -63,7 +63,7 @@ def test_the_target_may_stand_beside_the_features():
         assert features_from(pd.DataFrame({"kind": LABELS, **COLUMNS}), schema).shape == (2, 3)
 
 
-def test_a_frame_for_what_was_trained_on_without_names_is_taken_as_it_comes(frame):
+def test_a_frame_is_read_in_order_where_training_had_no_names(frame):
     schema = schema_of(np.ones((2, 3)))
     assert features_from(frame(COLUMNS), schema).tolist() == [[1.5, 3, 1], [2.5, 4, 0]]
     named_so = frame({"x2": [3], "x0": [1], "x1": [2]})
@@ -73,7 +73,7 @@ def test_a_frame_for_what_was_trained_on_without_names_is_taken_as_it_comes(fram
     )
 
 
-def test_names_that_are_no_text(tmp_path):
+def test_column_names_may_be_numbers(tmp_path):
     turned = pd.DataFrame([[1, 2]], columns=[1, 0])
     schema = schema_of(pd.DataFrame([[1, 2], [3, 4]]))
     assert schema.features == ("0", "1")
@@ -85,7 +85,7 @@ def test_names_that_are_no_text(tmp_path):
     [
         (
             pd.DataFrame({"a": pd.to_datetime(["2020", "2021"])}),
-            "index 0: expected a number in column 'a', got the date 2020-01-01 00:00:00; make numbers of dates with",
+            "index 0: expected a number in column 'a', got the date 2020-01-01 00:00:00; convert dates to numbers with",
         ),
         (pd.DataFrame({"a": ["1", "two"]}), "index 1: expected a number in column 'a', got 'two'"),
         (pd.DataFrame({"a": pd.array([1, None], "Int64")}), "index 1: expected a value in column 'a', got nothing"),
@@ -109,7 +109,7 @@ def test_text_in_a_frame_becomes_categories_and_a_gap_is_filled(frame):
     assert features_from(frame({"a": [3], "city": ["q"]}), data.schema).tolist() == [[0, 0, 3]]
 
 
-def test_kinds_of_numbers():
+def test_all_number_types_of_frames_are_read():
     frame = pd.DataFrame({"a": pd.array([1, 2], "Int64"), "b": pd.array([True, False], "boolean"), "c": ["1.5", "2"]})
     assert from_arrays(frame, LABELS, numbers=False).train.features.tolist() == [[1, 1, 1.5], [2, 0, 2]]
 
@@ -128,7 +128,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_labels_of_a_frame_come_back_as_they_came(target):
+def test_labels_of_a_frame_come_back_unchanged(target):
     X = noise(1, Stream.DATA, 0, 0, 80, 2)
     values = (X[:, 0] > 0).astype(int)
     y = target(np.array(["no", "yes"])[values], values)

@@ -8,7 +8,7 @@ from distsearch.errors import DataError
 from distsearch.randomness import Stream, noise
 
 
-def test_vertical_by_hand():
+def test_vertical_matches_a_calculation_by_hand():
     train = load("vertical", numbers=False, points=2, classes=3, seed=5).train
     z = noise(5, Stream.DATA, 0, 0, 3, 4)  # x, y, x, y of each class
     expected = [
@@ -31,7 +31,7 @@ def test_vertical_has_the_stated_means_and_deviation():
         assert cloud.std(axis=0) == pytest.approx([0.1, 0.1], rel=0.05)
 
 
-def test_spiral_by_hand():
+def test_spiral_matches_a_calculation_by_hand():
     train = load("spiral", numbers=False, points=3, classes=2, seed=9).train
     z = noise(9, Stream.DATA, 0, 0, 2, 3)
     expected = []
@@ -44,7 +44,7 @@ def test_spiral_by_hand():
 
 
 @pytest.mark.parametrize("name", ["vertical", "spiral"])
-def test_drawn_data_follows_its_settings(name):
+def test_generated_data_follows_its_settings(name):
     data = load(name, numbers=True, points=7, classes=5)
     assert data.train.features.shape == (35, 2)
     assert data.schema.features == ("x0", "x1")
@@ -62,7 +62,7 @@ def test_drawn_data_follows_its_settings(name):
         ("digits", 1797, 64, tuple("0123456789"), "pixel_0_0"),
     ],
 )
-def test_bundled_sets_have_their_names(name, examples, features, classes, first_feature):
+def test_bundled_data_sets_keep_their_names(name, examples, features, classes, first_feature):
     data = load(name, numbers=False)
     assert data.train.features.shape == (examples, features)
     assert data.schema.classes == classes
@@ -70,7 +70,7 @@ def test_bundled_sets_have_their_names(name, examples, features, classes, first_
     assert data.schema.outputs == len(classes)
 
 
-def test_bundled_values_and_labels_are_those_of_scikit_learn():
+def test_bundled_data_sets_match_scikit_learn():
     train = load("iris", numbers=False).train
     assert train.features[0] == pytest.approx([5.1, 3.5, 1.4, 0.2])
     assert [int(train.targets[index]) for index in (0, 50, 100)] == [0, 1, 2]
@@ -88,4 +88,4 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(DataError, match=r'iris comes with scikit-learn.*pip install "distsearch\[datasets\]"'):
         load("iris", numbers=False)
-    assert load("spiral", numbers=False).test is None  # and the others do without
+    assert load("spiral", numbers=False).test is None  # and the others do not need it

@@ -5,7 +5,7 @@ from distsearch.data.labels import is_type, labels_of, text_of, type_of
 
 
 def returned(labels: np.ndarray) -> np.ndarray:
-    """The labels by way of their texts."""
+    """The labels after a round trip through text."""
     word = type_of(labels, labels.tolist())
     assert word is not None
     assert is_type(word)
@@ -37,21 +37,21 @@ def of_objects(*labels) -> np.ndarray:
     ],
     ids=lambda labels: f"{labels.dtype} {labels[0]!r}",
 )
-def test_labels_come_back_equal_and_of_their_type(labels):
+def test_labels_come_back_with_their_value_and_type(labels):
     found = returned(labels)
     assert found.dtype == labels.dtype
     assert found.tolist() == labels.tolist()
     assert list(map(type, found.tolist())) == list(map(type, labels.tolist()))
 
 
-def test_numpy_s_own_objects_come_back_as_python_s():
+def test_numpy_scalars_come_back_as_python_objects():
     assert returned(of_objects(np.int8(3), np.float32(0.5), np.True_)).tolist() == [3, 0.5, True]
 
 
-def test_objects_of_several_types_have_no_word():
+def test_objects_of_mixed_types_have_no_type_name():
     assert type_of(np.array([1, "1"], object), [1, "1"]) is None
 
 
 @pytest.mark.parametrize("word", ["", "nonsense", "O", "M8[D]", "V3", "c8"])
-def test_other_words_are_no_types(word):
+def test_unknown_type_names_are_refused(word):
     assert not is_type(word)

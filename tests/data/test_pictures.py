@@ -34,7 +34,7 @@ def load(folder: Path) -> datasets.Dataset:
     return datasets.load(str(folder), numbers=False)
 
 
-def test_the_folders_are_the_classes_and_their_pictures_the_examples(tmp_path):
+def test_folders_are_classes_and_their_pictures_are_examples(tmp_path):
     drawn = {"rose/1.png": grey(1), "rose/2.PNG": grey(2), "tulip/1.png": grey(3)}
     data = load(draw(tmp_path, drawn))
     assert data.schema.classes == ("rose", "tulip")
@@ -44,14 +44,14 @@ def test_the_folders_are_the_classes_and_their_pictures_the_examples(tmp_path):
         assert features == pytest.approx(pixels.ravel() / 255)
 
 
-def test_of_colours_the_channels_are_last_and_grey_among_them_is_all_three(tmp_path):
+def test_colour_channels_come_last_and_grey_pictures_among_them_get_all_three(tmp_path):
     data = load(draw(tmp_path, {"a/1.png": colours(1), "b/1.png": grey(2)}))
     assert data.schema.shape == (3, 4, 3)
     assert data.train.features[0] == pytest.approx(colours(1).ravel() / 255)
     assert data.train.features[1] == pytest.approx(np.repeat(grey(2).ravel(), 3) / 255)
 
 
-def test_pictures_within_test_are_the_test_set(tmp_path):
+def test_pictures_in_a_folder_named_test_are_the_test_set(tmp_path):
     draw(
         tmp_path, {"train/a/1.png": grey(1), "train/b/1.png": grey(2), "test/a/9.png": grey(3), "test/b/9.png": grey(4)}
     )
@@ -61,14 +61,14 @@ def test_pictures_within_test_are_the_test_set(tmp_path):
     assert data.test.targets.tolist() == [0, 1]
 
 
-def test_further_pictures_need_no_classes(tmp_path):
+def test_new_pictures_need_no_classes(tmp_path):
     data = load(draw(tmp_path / "known", {"a/1.png": grey(1), "b/1.png": grey(2)}))
     draw(tmp_path / "more", {"1.png": grey(5), "2.png": grey(6)})
     read = datasets.read_features(str(tmp_path / "more"), data.schema)
     assert read == pytest.approx(np.stack([grey(5).ravel(), grey(6).ravel()]) / 255)
 
 
-def test_a_job_takes_all_pictures_with_it_under_their_folders(tmp_path, monkeypatch):
+def test_all_pictures_travel_with_a_job_in_their_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(draw(tmp_path, {"flowers/a/1.png": grey(1), "flowers/b/1.png": grey(2)}))
     assert are_in("flowers")
     assert files_read("flowers") == ["flowers/a/1.png", "flowers/b/1.png"]
@@ -76,7 +76,7 @@ def test_a_job_takes_all_pictures_with_it_under_their_folders(tmp_path, monkeypa
     assert (name, sorted(files)) == ("flowers", ["flowers/a/1.png", "flowers/b/1.png"])
 
 
-def test_sizes_that_differ_are_named(tmp_path):
+def test_pictures_of_different_sizes_are_named(tmp_path):
     draw(tmp_path, {"a/1.png": grey(1), "b/2.png": grey(2, height=5)})
     with pytest.raises(DataError, match=r"pictures of one size, got '4 × 3 \(1.png\)', '4 × 5 \(2.png\)'; resize"):
         load(tmp_path)
@@ -99,7 +99,7 @@ def test_a_truncated_picture_is_named(tmp_path):
         load(tmp_path)
 
 
-def test_pictures_without_classes_are_nothing_to_learn_from(tmp_path):
+def test_pictures_without_classes_are_refused_for_training(tmp_path):
     draw(tmp_path, {"1.png": grey(1), "2.png": grey(2)})
     with pytest.raises(DataError, match="expected a folder for each class"):
         load(tmp_path)

@@ -1,4 +1,4 @@
-"""What is learnt of columns that are not simply numbers, and how it is applied again."""
+"""How columns that are not plain numbers are prepared, and how the same preparation is applied to new data."""
 
 import json
 
@@ -36,7 +36,7 @@ def refused(path: str, **asked) -> str:
     return str(caught.value)
 
 
-def test_gaps_text_and_dates_become_inputs(write):
+def test_missing_values_text_and_dates_become_inputs(write):
     data = load(write(MIXED), numbers=None, dates="days")
     assert data.schema.inputs == (
         "age",
@@ -57,13 +57,13 @@ def test_gaps_text_and_dates_become_inputs(write):
     assert "text becomes inputs of 0 and 1, one for each value: 'city' (2)" in data.notes[1]
 
 
-def test_parts_of_dates(write):
+def test_dates_can_be_split_into_parts(write):
     data = load(write("d,y\n2024-02-29 06:00,a\n1969-12-31T18:00:00Z,b\n"), numbers=None, dates="parts")
     assert data.schema.inputs == ("d.year", "d.month", "d.day", "d.weekday", "d.hour")
     assert data.train.features.tolist() == [[2024, 2, 29, 3, 6], [1969, 12, 31, 2, 18]]
 
 
-def test_further_examples_are_prepared_as_those_of_training_in_files_chunks_and_frames(write):
+def test_new_examples_in_files_chunks_and_frames_are_prepared_as_in_training(write):
     path = write(MIXED)
     data = load(path, numbers=None, dates="days", scale=True)
     schema = Schema.from_json(json.loads(json.dumps(data.schema.to_json())))
@@ -76,10 +76,10 @@ def test_further_examples_are_prepared_as_those_of_training_in_files_chunks_and_
     frame = pd.read_csv(path)
     assert features_from(frame, schema).tobytes() == data.train.features.tobytes()
     fresh = write("city,seen,age\nParis,2024-01-03,2\n", "fresh.csv")
-    assert (read_features(fresh, schema)[0, 2:5] == 0).all()  # a city that was never seen has no place
+    assert (read_features(fresh, schema)[0, 2:5] == 0).all()  # a city that training did not see has no input of its own
 
 
-def test_what_is_learnt_is_learnt_on_the_training_part_alone(write):
+def test_preparation_is_fitted_on_the_training_part_alone(write):
     rows = [f"{'' if index % 7 == 0 else index},{'ab'[index % 2]},{index % 2}" for index in range(70)]
     data = load(write("x,c,y\n" + "\n".join(rows) + "\n"), numbers=False, test_share=0.5, seed=3)
     trained = data.train.features
@@ -88,7 +88,7 @@ def test_what_is_learnt_is_learnt_on_the_training_part_alone(write):
     assert data.schema.columns[0].fill != whole
 
 
-def test_rare_and_unseen_categories_share_a_place(write):
+def test_rare_and_unseen_categories_share_an_input(write):
     path = write("c,x,y\n" + "a,1,0\nb,2,1\n" * 600 + "rare,1,0\n")
     data = load(path, numbers=False)
     assert data.schema.inputs == ("c=a", "c=b", "c=…", "x")
@@ -103,7 +103,7 @@ def test_categories_that_look_like_numbers_stay_text(write):
     assert read_features(more, data.schema)[:, :3].tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
-def test_inputs_of_0_and_1_are_not_standardised(write):
+def test_indicator_inputs_are_not_standardised(write):
     data = load(write("c,x,y\n" + "a,1000,0\nb,2000,1\n,3000,1\n" * 10), numbers=False, scale=None)
     assert set(data.train.features[:, :3].ravel().tolist()) == {0, 1}
     assert data.train.features[:, 3].std() == pytest.approx(1)
@@ -113,8 +113,8 @@ def test_inputs_of_0_and_1_are_not_standardised(write):
     ("content", "asked", "sentence"),
     [
         ("x,y\n1,a\n2,b\ntwo,a\n", {}, ", line 4: expected a number in column 'x', got 'two'; write it as a number"),
-        (MIXED, {}, ", line 2: expected a number in column 'seen', got the date 2024-01-01 00:00:00; make numbers of"),
-        ("n,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(60)), {}, "60 different texts in all are too many"),
+        (MIXED, {}, ", line 2: expected a number in column 'seen', got the date 2024-01-01 00:00:00; convert dates to"),
+        ("n,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(60)), {}, "60 different values are too many"),
         ("x,,y\n1,2,a\n", {}, "expected a name for every column, but column 2 has none"),
         (
             MIXED,
@@ -122,7 +122,7 @@ def test_inputs_of_0_and_1_are_not_standardised(write):
             ", line 4: expected a value in column 'age', got nothing; fill it in, or choose",
         ),
         ("x,y\n1,0\n2,NA\n3,1\n", {"missing": "impute"}, ", line 3: expected a target in column 'y', got 'NA'"),
-        ("x,y\n,0\n,1\n", {"missing": "drop"}, "expected examples in which nothing is missing, got none"),
+        ("x,y\n,0\n,1\n", {"missing": "drop"}, "expected examples without missing values, got none"),
         (MIXED, {"drop": ("sen",)}, "expected columns to drop, but there is no column 'sen' (did you mean 'seen'?)"),
         (MIXED, {"features": ("age", "town")}, "there is no column 'town'"),
         (MIXED, {"target": "age,why"}, "expected a target column, but there is no column 'why'"),
@@ -133,28 +133,28 @@ def test_inputs_of_0_and_1_are_not_standardised(write):
         ),
     ],
 )
-def test_columns_that_cannot_be_used_are_told_in_one_sentence(write, content, asked, sentence):
+def test_unusable_columns_are_refused_in_one_sentence(write, content, asked, sentence):
     assert sentence in refused(write(content), **asked)
 
 
-def test_later_gaps_where_training_had_none_are_named_with_their_place(write):
+def test_new_gaps_in_columns_without_gaps_in_training_are_located(write):
     data = load(write("c,x,y\na,1,0\nb,2,1\n"), numbers=False)
-    with pytest.raises(DataError, match=r", line 3: expected a value in column 'x', got nothing; fill it in: in train"):
+    with pytest.raises(DataError, match=r", line 3: expected a value in column 'x', got nothing; fill it in: this"):
         read_features(write("c,x\na,1\nb,\n", "more.csv"), data.schema)
     with pytest.raises(DataError, match=", line 2: expected a number in column 'x', got 'many'"):
         read_features(write("c,x\na,many\n", "more.csv"), data.schema)
 
 
-def test_dropping_leaves_out_examples_that_lack_something_and_errors_keep_their_lines(write):
+def test_dropping_removes_incomplete_examples_and_errors_keep_their_line_numbers(write):
     path = write("x,y\n1,0\n,1\n3,NA\n4,1\n5,0\ninf,1\n")
     with pytest.raises(DataError, match=", line 7: expected a finite number"):
         load(path, numbers=False, missing="drop")
     data = load(write("x,y\n1,0\n,1\n3,NA\n4,1\n5,0\n"), numbers=False, missing="drop")
     assert data.train.features.tolist() == [[1], [4], [5]]
-    assert data.notes[0].endswith("2 of 5 examples lack something and are left out")
+    assert data.notes[0].endswith("2 of 5 examples have missing values and are left out")
 
 
-def test_columns_are_chosen_by_name(write):
+def test_columns_are_selected_by_name(write):
     path = write("id,a,b,y1,y2\n7,1,2,10,0.5\n8,3,4,20,0.25\n9,5,6,30,0.75\n")
     data = load(path, numbers=None, target="y1,y2", id=("id",), scale=None)
     assert data.schema.features == ("a", "b")
@@ -164,10 +164,10 @@ def test_columns_are_chosen_by_name(write):
     assert load(path, numbers=True, drop=("y1", "id")).schema.features == ("a", "b")
     one = load(path, numbers=True, features=("b",), target="y2")
     assert one.train.features.tolist() == [[2], [4], [6]]
-    assert "the column 'id' is different in every example" in load(path, numbers=True).notes[-1]
+    assert "the column 'id' has a different value in every example" in load(path, numbers=True).notes[-1]
 
 
-def test_targets_of_any_size_keep_their_digits(write):
+def test_targets_of_any_scale_keep_their_digits(write):
     times = 1_700_000_000 + np.arange(60)
     data = from_arrays(np.arange(60)[:, np.newaxis] / 60, times, numbers=None, scale=None)
     assert data.train.targets[:, 0] == pytest.approx((times - times.mean()) / times.std(), rel=1e-6)
@@ -177,7 +177,7 @@ def test_targets_of_any_size_keep_their_digits(write):
 
 
 @pytest.mark.parametrize("source", ["vertical", "spiral", "digits"])
-def test_data_of_unit_size_are_left_as_they_are(source):
+def test_data_of_unit_scale_are_left_as_they_are(source):
     assert load(source, numbers=None, scale=None).fingerprint == load(source, numbers=False).fingerprint
 
 
@@ -191,7 +191,7 @@ def test_data_of_unit_size_are_left_as_they_are(source):
         ([0.2, 0.01], False),
     ],
 )
-def test_features_far_from_unit_size_are_standardised(columns, standardised):
+def test_features_far_from_unit_scale_are_standardised(columns, standardised):
     features = np.linspace(-1, 1, 40).reshape(20, 2) * columns
     data = from_arrays(features, np.arange(20) % 2, numbers=False, scale=None)
     assert (data.schema.mean is not None) == standardised
@@ -212,7 +212,7 @@ def test_arrays_with_gaps_or_text_are_prepared_like_tables():
         ({"y": [0, 1]}, "expected one target per example, got 2"),
     ],
 )
-def test_dropping_does_not_hide_that_something_is_too_short(asked, sentence):
+def test_dropping_does_not_hide_arrays_of_the_wrong_length(asked, sentence):
     y = asked.pop("y", [0, 1, 1])
     with pytest.raises(DataError, match=sentence):
         from_arrays([[1.0], [np.nan], [3.0]], y, numbers=False, missing="drop", **asked)

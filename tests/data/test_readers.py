@@ -45,7 +45,7 @@ LABELS = [7, 3, 7]
 @pytest.fixture
 def write(tmp_path):
     def write(**files: bytes) -> str:
-        """Write files, whose names have _ for - and __ for a dot; answers the path of the first."""
+        """Write files, with _ in keywords for - and __ for a dot; returns the path of the first."""
         paths = [tmp_path / name.replace("__", ".").replace("_", "-") for name in files]
         for path, content in zip(paths, files.values(), strict=True):
             path.write_bytes(content)
@@ -74,7 +74,7 @@ def refused(path: str, read: Callable[[str], object] = lambda path: load(path, n
         ("emnist_images", "emnist_labels"),
     ],
 )
-def test_images_find_their_labels_beside_them(write, images, labels, packed, numbers):
+def test_images_are_read_with_the_labels_beside_them(write, images, labels, packed, numbers):
     image_bytes, label_bytes = idx(IMAGES), idx(LABELS)
     if "images" in packed:
         images, image_bytes = f"{images}__gz", gzip.compress(image_bytes)
@@ -90,7 +90,7 @@ def test_images_find_their_labels_beside_them(write, images, labels, packed, num
 
 
 @pytest.mark.parametrize(("code", "kind"), [(0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")])
-def test_every_type_but_bytes_is_read_as_it_is(write, code, kind):
+def test_every_type_but_bytes_is_read_unchanged(write, code, kind):
     images = [[[1, -2], [3, 4]], [[5, 6], [7, -8]]]
     path = write(a_images=idx(images, code, kind), a_labels=idx([1, 0], code, kind))
     train = load(path, numbers=False).train
@@ -99,7 +99,7 @@ def test_every_type_but_bytes_is_read_as_it_is(write, code, kind):
     assert train.targets.tolist() == [1, 0]
 
 
-def test_a_folder_s_t10k_files_are_its_test_set(write):
+def test_t10k_files_in_a_folder_are_its_test_set(write):
     path = write(
         train_images_idx3_ubyte=idx(IMAGES),
         train_labels_idx1_ubyte=idx(LABELS),
@@ -112,14 +112,14 @@ def test_a_folder_s_t10k_files_are_its_test_set(write):
     assert data.test is not None
     assert data.test.features.tolist() == data.train.features[:2].tolist()
     assert data.test.targets.tolist() == [0, 0]
-    assert read_examples(folder, data.schema).targets.tolist() == [0, 0]  # further data is the test set
+    assert read_examples(folder, data.schema).targets.tolist() == [0, 0]  # as new data, the test set is read
     assert read_features(folder, data.schema).shape == (2, 4)
     assert read_features(path, data.schema).shape == (3, 4)
     Path(folder, "t10k-images-idx3-ubyte").unlink()
     assert load(folder, numbers=False).test is None
 
 
-def test_of_a_folder_with_both_the_unpacked_files_are_read(write, monkeypatch):
+def test_unpacked_files_are_preferred_to_packed_ones(write, monkeypatch):
     path = write(
         train_images_idx3_ubyte__gz=b"", train_images_idx3_ubyte=idx(IMAGES), train_labels_idx1_ubyte=idx(LABELS)
     )
@@ -149,7 +149,7 @@ def test_of_a_folder_with_both_the_unpacked_files_are_read(write, monkeypatch):
         ),
     ],
 )
-def test_idx_files_that_cannot_be_used(write, files, sentence):
+def test_unusable_idx_files_are_refused(write, files, sentence):
     assert sentence in refused(write(**files))
 
 
@@ -160,7 +160,7 @@ def test_features_alone_need_no_labels(write):
 # NPZ
 
 
-def test_npz_with_x_and_y_is_read_as_it_is(write):
+def test_npz_with_x_and_y_is_read_unchanged(write):
     path = write(a__npz=npz(X=np.array(IMAGES, np.uint8), y=np.array(["b", "a", "b"])))
     data = load(path, numbers=False)
     assert data.train.features.tolist() == np.array(IMAGES).reshape(3, 4).tolist()
@@ -168,14 +168,14 @@ def test_npz_with_x_and_y_is_read_as_it_is(write):
     assert data.schema == Schema(("x0", "x1", "x2", "x3"), "", ("a", "b"), 2, None, None, "<U1", shape=(2, 2, 1))
 
 
-def test_npz_targets_of_a_regression(write):
+def test_npz_may_hold_the_targets_of_a_regression(write):
     path = write(a__npz=npz(x=[[1], [2]], y=[[0.5, 1], [2, 3]]))
     data = load(path, numbers=True)
     assert data.train.targets.tolist() == [[0.5, 1], [2, 3]]
     assert (data.schema.classes, data.schema.outputs) == (None, 2)
 
 
-def test_npz_as_keras_writes_it_brings_its_test_set(write):
+def test_npz_in_the_layout_of_keras_brings_its_test_set(write):
     path = write(a__npz=npz(x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:1], y_test=[3]))
     data = load(path, numbers=False)
     assert data.train.targets.tolist() == [1, 0, 1]
@@ -201,7 +201,7 @@ def test_npz_as_keras_writes_it_brings_its_test_set(write):
         (b"", "to be an NPZ file"),
     ],
 )
-def test_npz_files_that_cannot_be_used(write, content, sentence):
+def test_unusable_npz_files_are_refused(write, content, sentence):
     assert sentence in refused(write(a__npz=content))
 
 
@@ -214,7 +214,7 @@ def test_no_pickle_is_ever_loaded(write, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_an_array_in_npz_that_is_no_array(write):
+def test_a_member_of_npz_that_is_not_an_array_is_refused(write):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as content:
         content.writestr("X.npy", b"not an array")
@@ -226,7 +226,7 @@ def test_an_array_in_npz_that_is_no_array(write):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.npz", "a-images-idx3-ubyte"])
-def test_paths_that_cannot_be_read(tmp_path, name):
+def test_unreadable_paths_are_refused(tmp_path, name):
     path = tmp_path / name
     assert f"expected a data file, but {path} does not exist" in refused(str(path))
     os.mkfifo(path)
@@ -237,7 +237,7 @@ def test_paths_that_cannot_be_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.npz", "a-images-idx3-ubyte"])
-def test_a_file_without_permission(tmp_path, monkeypatch, name):
+def test_a_file_without_read_permission_is_refused(tmp_path, monkeypatch, name):
     path = tmp_path / name
     path.write_bytes(b"x,t\n1,a\n")
     system_open = open
@@ -252,7 +252,7 @@ def test_a_file_without_permission(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.parametrize("content", [npz(X=np.ones((2, 3))), npz(X=np.ones((2, 1, 5)))])
-def test_further_data_must_have_as_many_features(write, content):
+def test_new_data_must_have_as_many_features(write, content):
     sentence = refused(write(a__npz=content), lambda path: read_features(path, FOUR))
     assert "expected the 4 training features, got " in sentence
 
@@ -268,7 +268,7 @@ SOUND = {
 @pytest.mark.parametrize("name", SOUND)
 @given(where=st.data())
 @in_one_folder
-def test_damaged_bytes_make_nothing_but_a_data_error(tmp_path: Path, name, where):
+def test_damaged_bytes_raise_nothing_but_a_data_error(tmp_path: Path, name, where):
     content = bytearray(SOUND[name])
     if where.draw(st.booleans(), "cut short"):
         del content[where.draw(st.integers(0, len(content) - 1), "at") :]
@@ -289,7 +289,7 @@ def test_damaged_bytes_make_nothing_but_a_data_error(tmp_path: Path, name, where
 
 @pytest.mark.parametrize("name", SOUND)
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
-def test_a_file_cut_short_is_never_read_as_if_it_were_whole(tmp_path, name, share):
+def test_a_truncated_file_is_never_read_as_if_it_were_whole(tmp_path, name, share):
     path = tmp_path / name
     path.write_bytes(SOUND[name][: int(share * len(SOUND[name]))])
     assert str(path) in refused(str(path), lambda path: read_features(path, FOUR))

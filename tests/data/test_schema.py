@@ -13,7 +13,7 @@ SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
 
 
 def test_a_schema_of_format_1_is_read():
-    """It did not say what type labels are of: they were texts of a file, or nobody could ask for them again."""
+    """Format 1 did not record the type of labels: they were text from a file, or could not be returned."""
     document = SCALED.to_json()
     for name in ("label_type", "flat", "shape", "step", "steps", "weight", "class_weights"):
         del document[name]
@@ -44,7 +44,7 @@ def test_a_schema_of_format_1_is_read():
         ),
     ],
 )
-def test_a_schema_survives_json(schema):
+def test_a_schema_survives_a_round_trip_through_json(schema):
     assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
 
 
@@ -80,13 +80,13 @@ def test_a_schema_survives_json(schema):
         ),
     ],
 )
-def test_a_schema_that_is_damaged(changes, sentence):
+def test_a_damaged_schema_is_refused(changes, sentence):
     with pytest.raises(DataError) as caught:
         Schema.from_json(SCALED.to_json() | changes)
     assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize("document", [{}, [], None, {"features": ["x"]}])
-def test_what_is_no_schema_at_all(document):
+def test_a_document_that_is_not_a_schema_is_refused(document):
     with pytest.raises(DataError, match="data schema: expected the fields features, target"):
         Schema.from_json(document)

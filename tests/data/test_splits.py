@@ -1,4 +1,4 @@
-"""Which examples are set aside: by groups, in time, evenly over classes, fold by fold."""
+"""Which examples are held out: by group, by time, stratified by class, fold by fold."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def parts(**asked) -> list[list[int]]:
     return [np.rint(part.features[:, 0] * 60).astype(int).tolist() for part in found]
 
 
-def test_groups_stay_together_and_are_not_learnt_from():
+def test_groups_stay_together_and_are_not_features():
     train, validation, test = parts(group="who", drop=("day",), test_share=0.2, validation_share=0.2)
     assert sorted(train + validation + test) == ROWS.tolist()
     groups = [{row // 6 for row in part} for part in (train, validation, test)]
@@ -26,7 +26,7 @@ def test_groups_stay_together_and_are_not_learnt_from():
     assert len(test) == len(validation) == 12
 
 
-def test_the_last_in_time_are_tested_on_and_those_before_them_validate():
+def test_the_latest_examples_are_the_test_part_and_those_before_them_the_validation_part():
     train, validation, test = parts(time="day", drop=("who",), test_share=0.25, validation_share=0.25)
     assert test == list(range(15))  # the days run backwards
     assert validation == list(range(15, 30))
@@ -44,7 +44,7 @@ def test_a_validation_share_leaves_the_test_split_as_it_is():
     assert parts(test_share=0.3, validation_share=0.2)[-1] == parts(test_share=0.3)[-1]
 
 
-def test_every_example_is_tested_on_in_one_fold():
+def test_every_example_is_in_the_test_part_of_one_fold():
     tested = [parts(fold=(number, 5))[1] for number in range(5)]
     assert sorted(row for fold in tested for row in fold) == ROWS.tolist()
     assert {len(fold) for fold in tested} == {12}
@@ -64,12 +64,12 @@ def test_every_example_is_tested_on_in_one_fold():
         ({"validation_share": 0.001}, "expected a validation share that leaves examples for both training and valid"),
     ],
 )
-def test_splits_that_cannot_be_are_told(asked, sentence):
+def test_impossible_splits_are_refused(asked, sentence):
     with pytest.raises(DataError, match=sentence):
         parts(**{"drop": (), **asked} if "group" in asked else asked)
 
 
-def test_times_are_numbers_or_dates_and_none_is_missing():
+def test_times_must_be_numbers_or_dates_without_gaps():
     frame = pd.DataFrame({"x": [1.0, 2, 3], "t": ["soon", "later", "now"]})
     with pytest.raises(DataError, match="index 0: expected a number or a date such as 2024-12-31 in column 't'"):
         from_arrays(frame, [0, 1, 0], numbers=False, time="t", test_share=0.4)

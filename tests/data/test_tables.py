@@ -58,7 +58,7 @@ def refused(path: str, **settings) -> str:
         (pa.table({"x": [1, -3], "y": [2.5, 40.0], "t": ["b", "a"]}), "table.parquet"),
     ],
 )
-def test_a_table_however_it_is_written(write, content, name):
+def test_the_same_table_is_read_however_it_is_written(write, content, name):
     data = load(write(content, name), numbers=False)
     assert data.schema == SCHEMA
     assert data.train.features.tolist() == [[1, 2.5], [-3, 40]]
@@ -75,7 +75,7 @@ def test_the_target_may_be_any_column(write, target):
     assert data.train.features.tolist() == np.delete([[1, 2, 3], [4, 5, 6]], column, axis=1).tolist()
 
 
-def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
+def test_csv_and_parquet_of_one_table_are_the_same_data(write):
     numbers = np.linspace(0, 1, 7, dtype=np.float32).astype(float).tolist()
     flags = [True, False, True, True, False, False, True]
     text = "x,t\n" + "".join(f"{number!r},{flag}\n" for number, flag in zip(numbers, flags, strict=True))
@@ -135,7 +135,7 @@ def test_csv_and_parquet_of_the_same_table_are_the_same_data(write):
         ),
     ],
 )
-def test_a_csv_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(write, content, sentence):
+def test_an_unusable_csv_file_is_refused_in_one_sentence_with_the_place(write, content, sentence):
     assert sentence in refused(write(content), missing="refuse")
 
 
@@ -161,23 +161,23 @@ def test_a_csv_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(w
         ({"t": ["a", "b"]}, "expected a feature besides the target, got only 't'"),
     ],
 )
-def test_a_parquet_file_that_cannot_be_used_is_told_in_one_sentence_with_its_place(write, columns, sentence):
+def test_an_unusable_parquet_file_is_refused_in_one_sentence_with_the_place(write, columns, sentence):
     assert sentence in refused(write(pa.table(columns)), missing="refuse")
 
 
-def test_column_names_that_stand_twice_in_parquet(write):
+def test_duplicate_column_names_in_parquet_are_refused(write):
     twice = pa.table([pa.array([1, 2])] * 3, names=["x", "x", "t"])
     assert "expected every column name once, got 'x' twice" in refused(write(twice))
 
 
-def test_parquet_s_kinds_of_columns(write):
+def test_parquet_columns_of_every_type_are_read(write):
     table = pa.table(
         {
-            "petal.length": pa.array([True, False]),  # a dot is no path
+            "petal.length": pa.array([True, False]),  # a dot is not a path
             "petal": pa.array([Decimal("1.25"), Decimal("2.50")]),
             "half": pa.array(np.array([0.5, 1.5], np.float16)),
             "t": pa.array(["v", "u"]).dictionary_encode(),
-            "__index_level_0__": [7, 8],  # pandas' index is no data
+            "__index_level_0__": [7, 8],  # pandas' index is not data
         }
     )
     data = load(write(table), numbers=False)
@@ -202,7 +202,7 @@ def test_labels_of_parquet_keep_every_digit(write, column, classes):
     assert set(load(write(pa.table({"x": [1, 2], "t": column})), numbers=False).schema.classes) == set(classes)
 
 
-def test_dates_are_no_labels_and_are_named(write):
+def test_dates_are_refused_as_labels_and_named(write):
     dates = pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)])
     sentence = refused(write(pa.table({"x": [1, 2], "t": dates})))
     assert ", row 1: expected labels that are text, numbers, or true and false, got datetime.datetime(2020" in sentence
@@ -215,21 +215,21 @@ def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["x,species\n1,a\n2,b\n", pa.table({"x": [1, 2], "species": ["a", "b"]})])
-def test_a_missing_target_column_is_told_with_the_nearest_and_the_others(write, content):
+def test_a_missing_target_column_is_answered_with_the_nearest_and_the_others(write, content):
     sentence = refused(write(content), target="speces")
     assert "no column 'speces' (did you mean 'species'?); the columns are 'x', 'species'" in sentence
     assert "for regression" not in refused(write(content), numbers=True)
     assert "got 'a'; to learn classes add --loss cross-entropy" in refused(write(content), numbers=True)
 
 
-def test_of_many_columns_twenty_are_listed(write):
+def test_at_most_twenty_columns_are_listed(write):
     names = [f"c{index}" for index in range(30)]
     path = write(",".join(names) + "\n" + ",".join("1" * 30) + "\n")
     assert refused(path, target="zz").endswith("'c18', 'c19' and 10 more")
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_further_data_is_read_by_the_names_of_the_columns(write, kind):
+def test_new_data_is_read_by_column_name(write, kind):
     columns = {"id": ["p", "q"], "y": [2, 4], "t": ["b", "a"], "x": [1, 3]}
     text = "id,y,t,x\n" + "".join(",".join(map(str, row)) + "\n" for row in zip(*columns.values(), strict=True))
     path = write(text if kind == "csv" else pa.table(columns))
@@ -239,7 +239,7 @@ def test_further_data_is_read_by_the_names_of_the_columns(write, kind):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_features_come_in_the_order_of_the_training(write, kind):
+def test_features_are_put_in_the_order_of_training(write, kind):
     three = Schema(("z", "x", "y"), "", None, 1, None, None)
     path = write("x,y,z\n1,2,3\n" if kind == "csv" else pa.table({"x": [1], "y": [2], "z": [3]}))
     assert read_features(path, three).tolist() == [[3, 1, 2]]
@@ -259,14 +259,14 @@ def test_features_come_in_the_order_of_the_training(write, kind):
         ("x,y,t\n", "", "expected at least one example"),
     ],
 )
-def test_examples_that_do_not_fit_the_training(write, content, target, sentence):
+def test_examples_that_do_not_match_training_are_refused(write, content, target, sentence):
     path = write(content)
     with pytest.raises(DataError) as caught:
         read_examples(path, SCHEMA, target)
     assert sentence in str(caught.value)
 
 
-def test_a_target_that_has_no_name_is_the_last_column_that_is_no_feature(write):
+def test_an_unnamed_target_is_the_last_column_that_is_not_a_feature(write):
     unnamed = Schema(("x", "y"), "", ("a", "b"), 2, None, None)
     path = write("x,s,t,y\n1,u,b,2\n")
     assert read_examples(path, unnamed).targets.tolist() == [1]
@@ -280,7 +280,7 @@ words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(
 
 @given(rows=st.lists(st.tuples(cells, words, cells), min_size=1), dialect=st.sampled_from(["excel", "unix"]))
 @in_one_folder
-def test_what_the_csv_module_writes_is_read_back(tmp_path: Path, rows, dialect):
+def test_tables_written_by_the_csv_module_are_read_back(tmp_path: Path, rows, dialect):
     text = io.StringIO()
     writer = csv.writer(text, dialect=dialect)
     writer.writerow(["x", "t", "y"])
@@ -298,7 +298,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path: Path, rows, dialect):
     newlines=st.lists(st.integers(0, 2), min_size=8, max_size=8),
 )
 @in_one_folder
-def test_lines_are_counted_over_empty_lines_and_labels_of_several_lines(tmp_path: Path, gaps, newlines):
+def test_line_numbers_count_empty_lines_and_multi_line_labels(tmp_path: Path, gaps, newlines):
     text = "x,t\n"
     for index, gap in enumerate(gaps):
         text += "\n" * gap + f'{index},"a{newlines[index] * chr(10)}b"\n'
@@ -319,19 +319,19 @@ pieces = st.sampled_from(
 
 @given(text=st.lists(pieces, max_size=30).map("".join), name=st.sampled_from(["data.csv", "data.tsv"]))
 @in_one_folder
-def test_no_text_makes_anything_but_a_data_error(tmp_path: Path, text, name):
+def test_any_text_raises_nothing_but_a_data_error(tmp_path: Path, text, name):
     path = tmp_path / name
     path.write_bytes(b"x,y,t\n" + text.encode())
     schema = Schema(("x",), "", ("a", "b"), 2, None, None)
     sentences = [
-        told(lambda: load(str(path), numbers=False)),
-        told(lambda: load(str(path), numbers=True, target="x")),
-        told(lambda: read_features(str(path), schema)),
+        sentence_of(lambda: load(str(path), numbers=False)),
+        sentence_of(lambda: load(str(path), numbers=True, target="x")),
+        sentence_of(lambda: read_features(str(path), schema)),
     ]
     assert not any("\n" in sentence for sentence in sentences)
 
 
-def told(reading: Callable[[], object]) -> str:
+def sentence_of(reading: Callable[[], object]) -> str:
     """The sentence of the error; empty if there is none."""
     try:
         reading()

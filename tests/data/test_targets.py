@@ -49,7 +49,7 @@ def test_labels_become_class_numbers(targets, names, numbers):
     assert labelled(targets) == (names, numbers)
 
 
-def test_numbers_that_cannot_be_labels_are_refused_with_both_ways_out():
+def test_numbers_that_cannot_be_labels_are_refused_with_both_remedies():
     assert len(labelled(np.arange(20) + 0.5)[0]) == 20
     for targets, words in ((np.arange(21) + 0.5, "21 distinct numbers in 21"), (range(120), "120 distinct whole")):
         for each in (list(targets), list(map(str, targets))):
@@ -57,7 +57,7 @@ def test_numbers_that_cannot_be_labels_are_refused_with_both_ways_out():
                 labelled(each)
     assert len(labelled(np.repeat(np.arange(500), 4))[0]) == 500
     assert len(labelled([f"c{number}" for number in range(500)])[0]) == 500
-    assert len(Labels.of(raw(range(500), labels=True)).classes()) == 500  # as a file of images says
+    assert len(Labels.of(raw(range(500), labels=True)).classes()) == 500  # as a file of images reports it
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_numbers_that_cannot_be_labels_are_refused_with_both_ways_out():
         ([[0, 1], [1, 0]], r"expected one label per example, got targets of shape \(2, 2\); give class numbers"),
     ],
 )
-def test_what_is_no_label_is_named_with_its_place(targets, came):
+def test_a_value_that_is_not_a_label_is_named_with_its_place(targets, came):
     with pytest.raises(DataError, match=f"^here(, |: ){came}"):
         labelled(targets)
 
@@ -105,17 +105,17 @@ def test_what_is_no_label_is_named_with_its_place(targets, came):
         (["01", "1", "x"], "the labels '01', '1' are separate classes"),
     ],
 )
-def test_labels_that_may_not_be_meant_are_spoken_of(targets, sentence):
+def test_suspicious_labels_are_warned_about(targets, sentence):
     (note,) = Labels.of(raw(targets)).notes()
     assert note.startswith(f"here: {sentence}")
 
 
 @pytest.mark.parametrize("targets", [["a", "b"], ["1", "2"], [1.0, 2.0], [True, False], ["01", "2"]])
-def test_of_plain_labels_nothing_is_said(targets):
+def test_plain_labels_cause_no_warning(targets):
     assert Labels.of(raw(targets)).notes() == ()
 
 
-def test_a_label_that_was_not_trained_on_is_named_with_those_that_were():
+def test_a_label_that_was_not_trained_on_is_named_beside_those_that_were():
     with pytest.raises(DataError, match=r"^here, index 1: expected .* \('cat', 'dog'\), got 'cow'"):
         Labels.of(raw(["cat", "cow"])).class_numbers(("cat", "dog"))
     many = [f"c{number:02}" for number in range(33)]
@@ -124,11 +124,11 @@ def test_a_label_that_was_not_trained_on_is_named_with_those_that_were():
 
 
 @pytest.mark.parametrize("targets", [[1, 0, 1], [1.0, 0.0, 1.0], ["1", "0", "1.0"], ["01", "0", "1"]])
-def test_further_labels_are_known_however_they_are_written(targets):
+def test_new_labels_are_recognised_however_they_are_written(targets):
     assert Labels.of(raw(targets)).class_numbers(("0", "1")).tolist() == [1, 0, 1]
 
 
-def test_a_further_label_that_several_classes_write_is_that_of_its_spelling_or_none():
+def test_an_ambiguous_new_label_belongs_to_the_class_of_its_exact_spelling():
     classes = ("01", "1", "2")
     assert Labels.of(raw(["1", "01", "2.0"])).class_numbers(classes).tolist() == [1, 0, 2]
     with pytest.raises(DataError, match="got '1.0'"):
@@ -168,12 +168,12 @@ def test_targets_of_a_regression_stay_numbers(targets, numbers):
         (np.zeros((2, 1, 1)), r": expected targets of shape \(examples, outputs\), got \(2, 1, 1\)"),
     ],
 )
-def test_what_is_no_number_is_named_with_its_place(targets, came):
+def test_a_value_that_is_not_a_number_is_named_with_its_place(targets, came):
     with pytest.raises(DataError, match=f"^here{came}"):
         target_numbers(raw(targets))
 
 
 @pytest.mark.parametrize("check", [Labels.of, target_numbers])
-def test_features_and_targets_must_be_as_many(check):
+def test_features_and_targets_must_be_equal_in_number(check):
     with pytest.raises(DataError, match="expected one target per example, got 3 for 2 examples"):
         check(raw([1, 2, 3], features=np.zeros((2, 1))))

@@ -1,4 +1,4 @@
-"""Weights of examples and classes: what the data set makes of them, and what it refuses."""
+"""Weights of examples and classes: how the data set uses them, and what it refuses."""
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,13 @@ def test_only_ratios_of_weights_matter_and_their_mean_is_1():
         assert weighted(scale * np.array([1.0, 2, 3, 1, 2, 3])).train.weights == pytest.approx(data.train.weights)
 
 
-def test_weights_that_are_all_alike_are_none_at_all():
+def test_equal_weights_are_no_weights():
     assert weighted(np.full(6, 0.3)).train.weights is None
     assert weighted(np.full(6, 0.3)).fingerprint == weighted().fingerprint
     assert weighted([1, 2, 1, 1, 1, 1]).fingerprint != weighted().fingerprint
 
 
-def test_an_example_of_weight_0_is_left_out_of_everything():
+def test_an_example_of_weight_0_is_left_out_everywhere():
     left_out = np.arange(6) != 2
     data = weighted(left_out, scale=True, input_bits=4)
     alone = from_arrays(X[left_out], np.array(Y)[left_out], numbers=False, scale=True, input_bits=4)
@@ -39,7 +39,7 @@ def test_an_example_of_weight_0_is_left_out_of_everything():
     assert len(data.train.features) == 5
 
 
-def test_scaling_sees_an_example_of_weight_2_twice():
+def test_scaling_counts_an_example_of_weight_2_twice():
     twice = from_arrays(np.concatenate([X, X[3:4]]), [*Y, Y[3]], numbers=False, scale=True)
     data = weighted([1, 1, 1, 2, 1, 1], scale=True)
     assert data.schema.mean == pytest.approx(twice.schema.mean)
@@ -53,11 +53,11 @@ def test_balanced_classes_have_the_same_sum():
     assert data.schema.class_weights == pytest.approx((6 / (3 * 2), 6 / (3 * 3), 6 / (3 * 1)))
     sums = np.bincount(data.train.targets, data.train.weights)
     assert sums == pytest.approx([2, 2, 2])
-    again = weighted([1, 2, 3, 4, 5, 6], ["balanced"])  # with weights of examples, it is their sums that are balanced
+    again = weighted([1, 2, 3, 4, 5, 6], ["balanced"])  # with sample weights, the sums of weights are balanced
     assert np.bincount(again.train.targets, again.train.weights) == pytest.approx([2, 2, 2])
 
 
-def test_class_weights_by_label_multiply_those_of_examples():
+def test_class_weights_multiply_sample_weights():
     data = weighted([1, 1, 2, 1, 1, 1], ["b:3"])
     assert data.schema.class_weights == (1, 3, 1)
     assert data.train.weights == pytest.approx(np.array([3, 1, 6, 1, 1, 3]) * 6 / 15)
@@ -65,12 +65,12 @@ def test_class_weights_by_label_multiply_those_of_examples():
     assert whole.schema.class_weights == (5, 1, 2)
 
 
-def test_a_label_with_a_colon_has_a_weight_too():
+def test_a_label_with_a_colon_can_have_a_weight():
     data = from_arrays(X, ["a:1", "b"] * 3, numbers=False, class_weight=["a:1:3"])
     assert data.schema.class_weights == (3, 1)
 
 
-def test_a_split_is_the_same_with_weights_and_both_parts_have_a_mean_of_1():
+def test_weights_leave_the_split_unchanged_and_have_a_mean_of_1_in_both_parts():
     X, y = np.arange(40.0)[:, np.newaxis], np.arange(40) % 2
     weights = np.arange(40) + 1.0
     weights[7] = 0
@@ -83,7 +83,7 @@ def test_a_split_is_the_same_with_weights_and_both_parts_have_a_mean_of_1():
         assert part.weights / part.weights[0] == pytest.approx((kept[:, 0] + 1) / (kept[0, 0] + 1))
 
 
-def test_a_column_of_weights_is_no_feature(tmp_path):
+def test_a_column_of_weights_is_not_a_feature(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(TABLE)
     data = load(str(path), numbers=False, weight="w")
@@ -99,7 +99,7 @@ def test_a_column_of_weights_is_no_feature(tmp_path):
     assert load(str(tmp_path / "t.parquet"), numbers=False, weight="w").fingerprint == data.fingerprint
 
 
-def test_further_examples_are_weighted_by_the_class_weights_of_training():
+def test_new_examples_get_the_class_weights_of_training():
     data = weighted(class_weight=["a:2"])
     further = examples_from(X[:3], ["a", "b", "c"], data.schema)
     assert further.weights == pytest.approx([1.5, 0.75, 0.75])
@@ -116,7 +116,7 @@ def test_further_examples_are_weighted_by_the_class_weights_of_training():
         ([1, 1, np.inf, 1, 1, 1], "index 2: expected a finite number"),
         ([1, 1, 1], r"expected one weight per example in sample_weight, so 6, got the shape \(3,\)"),
         (np.ones((6, 2)), r"so 6, got the shape \(6, 2\)"),
-        (np.zeros(6), "expected examples of a weight above zero, but all 6 have 0"),
+        (np.zeros(6), "expected examples with a weight above zero, but all 6 have 0"),
         (3.0, "expected sample_weight as an array, got 3.0"),
         (list("abcdef"), "expected numbers in sample_weight, got <U1"),
         ([1, None, 1, 1, 1, "x"], "expected numbers in sample_weight, got something else"),
@@ -149,8 +149,8 @@ def test_bad_class_weights_are_refused(words, sentence):
         weighted(class_weight=words)
 
 
-def test_numbers_have_no_class_weights():
-    with pytest.raises(SettingError, match="--class-weight: expected classes to be learnt, but the loss compares"):
+def test_class_weights_are_refused_in_a_regression():
+    with pytest.raises(SettingError, match="--class-weight: expected a loss for classes, but this one compares"):
         from_arrays(X, np.arange(6.0), numbers=True, class_weight=["balanced"])
 
 
@@ -170,7 +170,7 @@ def test_bad_columns_of_weights_are_refused(tmp_path, table, column, sentence):
         load(str(path), numbers=False, weight=column)
 
 
-def test_a_source_without_named_columns_has_no_column_of_weights():
+def test_a_column_of_weights_needs_named_columns():
     with pytest.raises(DataError, match="vertical has no named columns, so no weights in 'w'; leave out"):
         load("vertical", numbers=False, weight="w")
 

@@ -1,4 +1,4 @@
-"""Exported models: ONNX in onnxruntime, a Python file by itself, and JSON give the predictions of the model."""
+"""Exported models: ONNX in onnxruntime, a self-contained Python file and JSON give the model's predictions."""
 
 import json
 import runpy
@@ -34,7 +34,7 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def made(labels=None, image=None, loss="cross-entropy", scale=True, bits=None, **network) -> tuple[Model, np.ndarray]:
-    """A model of random weights, and raw columns."""
+    """A model with random weights, and raw columns."""
     shape = (EXAMPLES, FLAT) if image is None else (EXAMPLES, *image)
     raw = 3 * noise(1, Stream.DATA, 0, 0, 1, int(np.prod(shape))).reshape(shape) + 5
     numbers = loss not in ("cross-entropy", "classification-error")
@@ -69,7 +69,7 @@ def in_python(content: bytes, tmp_path):
 
 
 def in_json(content: bytes, raw: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of a graph in JSON, computed from what stands in the file alone."""
+    """The outputs of a JSON graph, computed from nothing but the file."""
     document = json.loads(content)
     graph = Graph()
     graph.nodes = [
@@ -123,7 +123,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_every_format_gives_what_the_model_gives(tmp_path, network):
+def test_every_format_gives_the_model_s_predictions(tmp_path, network):
     model, raw = made(**network)
     predictions, outputs, probabilities = expected(model, raw)
     assert len(np.unique(outputs.round(4), axis=0)) > 3  # not the same for all
@@ -148,7 +148,7 @@ def test_every_format_gives_what_the_model_gives(tmp_path, network):
 
 
 @pytest.mark.parametrize("network", ["dense", "recurrent", "experts", "attention", "groupnorm"])
-def test_json_says_all_that_is_needed(network):
+def test_json_holds_everything_a_prediction_needs(network):
     model, raw = made(loss="mean-squared-error", **NETWORKS[network])
     [found] = in_json(FORMATS[".json"](model, {}), raw).values()
     np.testing.assert_allclose(found, expected(model, raw)[0], **CLOSE)
@@ -167,7 +167,7 @@ def test_json_says_all_that_is_needed(network):
     ],
     ids=["text", "bytes", "truths", "whole", "numbers", "texts", "objects"],
 )
-def test_labels_come_back_as_they_came(tmp_path, labels):
+def test_labels_come_back_unchanged(tmp_path, labels):
     model, raw = made(labels=labels[np.arange(EXAMPLES) % 3], layers=[5])
     predictions = expected(model, raw)[0]
     alone = in_python(FORMATS[".py"](model, {}), tmp_path)["predict"](raw)
@@ -179,7 +179,7 @@ def test_labels_come_back_as_they_came(tmp_path, labels):
 
 
 def frame(dates: bool = False) -> pd.DataFrame:
-    """A table as they are found: gaps, texts, and numbers of all sizes."""
+    """A table as they occur in practice: gaps, text, and numbers of all scales."""
     numbers = noise(1, Stream.DATA, 0, 0, EXAMPLES, 2).astype(np.float64)
     table = pd.DataFrame({"size": 1e5 * numbers[:, 0] + 3e5, "a b": numbers[:, 1]})
     table.loc[::7, "a b"] = np.nan
@@ -212,7 +212,7 @@ def test_raw_tables_are_prepared_in_the_file(tmp_path, loss):
     np.testing.assert_allclose(alone["predict"](rows), predictions, rtol=1e-5)
 
 
-def test_parts_of_dates_are_refused():
+def test_dates_split_into_parts_are_refused():
     found = distsearch.search(frame(dates=True), np.arange(EXAMPLES) % 3, dates="parts", rounds=2, workers=0)
     with pytest.raises(SettingError, match="the parts of a date cannot be exported"):
         FORMATS[".onnx"](found.model, {})
@@ -229,7 +229,7 @@ def test_times_in_seconds_keep_their_digits():
     np.testing.assert_allclose(found, outputs, **CLOSE)
 
 
-def test_the_file_says_where_the_model_comes_from(tmp_path):
+def test_the_file_records_where_the_model_comes_from(tmp_path):
     stored, result = kept(tmp_path / "runs", name="a", data="iris", layers=[4], rounds=5, seed=11)
     succeeded("export", "a", "--to", "model.onnx", cwd=tmp_path)
     for suffix in (".json", ".py", ".safetensors"):
@@ -247,7 +247,7 @@ def test_the_file_says_where_the_model_comes_from(tmp_path):
     )
 
 
-def test_a_result_is_exported_and_needs_nothing_of_ours(tmp_path):
+def test_an_exported_result_needs_no_distsearch(tmp_path):
     X = noise(5, Stream.DATA, 0, 0, 60, 2)
     result = distsearch.search(X, (X[:, 0] > 0).astype(int), layers=[3], rounds=5, workers=0, seed=4)
     result.save(tmp_path / "saved")
@@ -265,7 +265,7 @@ def test_a_result_is_exported_and_needs_nothing_of_ours(tmp_path):
     assert said.split() == [*map(str, result.predict(X)), "False"]
 
 
-def test_what_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monkeypatch):
+def test_a_model_that_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monkeypatch):
     kept(tmp_path / "runs", name="a", rounds=2)
     assert refused("export", "a", "--to", "model.pmml", cwd=tmp_path) == (
         "expected a file that ends in one of .json, .onnx, .py, .safetensors to export to, got 'model.pmml'"
@@ -279,12 +279,12 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monkeypatch)
 
 @dataclass(frozen=True)
 class Wider(Schema):
-    """A schema that says more than exports know of."""
+    """A schema with more fields than exports know."""
 
     hashed: tuple[str, ...] | None = None
 
 
-def test_what_exports_do_not_know_of_is_refused_and_never_left_out():
+def test_unknown_fields_are_refused_not_ignored():
     model, _ = made(layers=[4])
     known = {each.name: getattr(model.schema, each.name) for each in fields(model.schema)}
     assert FORMATS[".json"](Model(model.config, Wider(**known), model.weights), {})
@@ -292,12 +292,12 @@ def test_what_exports_do_not_know_of_is_refused_and_never_left_out():
         FORMATS[".json"](Model(model.config, Wider(**known, hashed=("city",)), model.weights), {})
 
 
-def test_all_kinds_of_layers_are_tried():
+def test_every_kind_of_layer_is_tested():
     words = [word for network in NETWORKS.values() for word in network["layers"]]
     assert set(kinds_in(words)) == set(KINDS.own)
 
 
-def test_parts_without_a_form_are_named(monkeypatch):
+def test_parts_that_a_format_cannot_express_are_named(monkeypatch):
     model, _ = made(layers=[4, "layernorm"])
     from distsearch.networks.layers.base import Layer
     from distsearch.networks.layers.normalisation import Normalisation

@@ -16,7 +16,7 @@ FLAGS = {"data": "iris", "layers": [9, 8], "precision": ["float32", "ternary", "
 
 
 @pytest.mark.parametrize("strategy", ["node-perturbation", "evolution-strategy"])
-def test_what_is_exported_gives_the_outputs_of_the_run(tmp_path, strategy):
+def test_exported_tensors_give_the_outputs_of_the_run(tmp_path, strategy):
     stored, _ = search(tmp_path, name="a", strategy=strategy, **FLAGS)
     path = tmp_path / "weights.safetensors"
     path.write_bytes(encode(stored_model(stored), provenance_of(stored)))
@@ -37,7 +37,7 @@ def test_the_command_writes_tensors_that_anyone_can_read(tmp_path):
     assert stored.best()["dense3.weights"].dtype == np.float32  # the latent ones stay in the run
 
 
-def test_another_file_is_refused(tmp_path):
+def test_a_file_of_another_kind_is_refused(tmp_path):
     stored, _ = search(tmp_path, name="a", **FLAGS)
     with pytest.raises(RunError, match="is not an export of distsearch"):
         decode(stored.path / "best.safetensors")

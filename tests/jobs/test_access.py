@@ -1,4 +1,4 @@
-"""Which cluster is meant, which token it is shown, and what is said of whatever answers there."""
+"""Which cluster is used, which token is sent, and how the answers at its address are reported."""
 
 from pathlib import Path
 
@@ -27,17 +27,17 @@ def home(tmp_path, monkeypatch) -> Path:
         ("https://head/ray/", {"RAY_API_SERVER_ADDRESS": "http://other:8265"}, "https://head/ray"),
     ],
 )
-def test_an_address_that_is_given_wins_over_ray_s_variables(home, given, environment, address):
+def test_a_given_address_wins_over_ray_s_variables(home, given, environment, address):
     assert Access.of(given, None, environment).address == address
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "http://", "http://head:port", "http://[::1", "file:///etc"])
-def test_what_is_no_http_address_is_refused(home, address):
+def test_an_address_that_is_not_http_is_refused(home, address):
     with pytest.raises(UserError, match="--address: expected one such as http://127.0.0.1:8265, got"):
         Access.of(address, None, {})
 
 
-def test_a_token_is_taken_from_where_it_was_given_first(home):
+def test_sources_of_the_token_have_a_fixed_order(home):
     (home / ".ray").mkdir()
     for path, token in ((home / "given", "one"), (home / "named", "two"), (home / ".ray" / "auth_token", "three")):
         path.write_text(f"{token}\n")
@@ -50,7 +50,7 @@ def test_a_token_is_taken_from_where_it_was_given_first(home):
     assert Access.of("", None, {}).headers == {}
 
 
-def test_a_token_file_that_is_missing_or_holds_none_is_named(home):
+def test_a_missing_or_empty_token_file_is_named(home):
     with pytest.raises(UserError, match=r"cannot read the token in .*gone: No such file"):
         Access.of("", home / "gone", {})
     for content in (b"", b"two words", b"two\nlines", b"\xff\xfe"):
@@ -59,7 +59,7 @@ def test_a_token_file_that_is_missing_or_holds_none_is_named(home):
             Access.of("", home / "token", {})
 
 
-def test_the_token_is_shown_and_the_version_comes_back():
+def test_the_token_is_sent_and_the_version_comes_back():
     with answering((200, version("2.60.0"))) as (address, shown):
         assert Access(address, "secret").version() == "2.60.0"
         assert Access(address, "").version() == "2.60.0"
@@ -79,12 +79,12 @@ def test_the_token_is_shown_and_the_version_comes_back():
         (200, version("2.43.0"), "", "has Ray 2.43.0: expected 2.44 or newer"),
     ],
 )
-def test_what_answers_otherwise_is_told(code, content, token, sentence):
+def test_an_unexpected_answer_is_reported(code, content, token, sentence):
     with answering((code, content)) as (address, _), pytest.raises(UserError, match=sentence):
         Access(address, token).version()
 
 
-def test_the_token_goes_to_no_other_address():
+def test_the_token_is_not_sent_to_another_address():
     with (
         answering((200, version("2.60.0"))) as (other, shown),
         answering((302, b""), location=f"{other}/api/version") as (address, _),
@@ -94,7 +94,7 @@ def test_the_token_goes_to_no_other_address():
     assert shown == []
 
 
-def test_nobody_at_the_address_is_told():
+def test_an_address_where_nothing_answers_is_reported():
     with answering((200, b"")) as (address, _):
         pass
     with pytest.raises(ClusterError, match=f"no Ray cluster answers at {address} .*refused.*: is it up"):

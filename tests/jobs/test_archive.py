@@ -45,7 +45,7 @@ def armoured_bytes(content: bytes) -> str:
 
 
 def odd(name: str = "manifest.json", content: bytes = b"{}", headers: dict[str, str] | None = None) -> str:
-    """An archive of one file, with what its extended header says of it."""
+    """An archive of one file, with these values in its extended header."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
         member = tarfile.TarInfo(name)
@@ -54,7 +54,7 @@ def odd(name: str = "manifest.json", content: bytes = b"{}", headers: dict[str, 
     return armoured_bytes(target.getvalue())
 
 
-def test_a_run_comes_back_byte_by_byte_whatever_is_printed_around_it(run, tmp_path):
+def test_a_run_comes_back_byte_for_byte_whatever_is_printed_around_it(run, tmp_path):
     unpack(f"a warning\n{pack(run)}another\n", tmp_path / "there" / "one")
     came = {path.name: path.read_bytes() for path in (tmp_path / "there" / "one").iterdir()}
     assert came == {path.name: path.read_bytes() for path in run.iterdir()}
@@ -63,7 +63,7 @@ def test_a_run_comes_back_byte_by_byte_whatever_is_printed_around_it(run, tmp_pa
     assert abs(written - read) <= 1
 
 
-def test_a_changed_character_is_found(run, tmp_path):
+def test_a_changed_character_is_detected(run, tmp_path):
     text = pack(run)
     middle = len(text) // 2
     other = "A" if text[middle] != "A" else "B"
@@ -74,14 +74,14 @@ def test_a_changed_character_is_found(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "folder/inside", "..", "."])
-def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_left(tmp_path, name):
+def test_a_path_that_escapes_the_run_is_refused_and_leaves_nothing(tmp_path, name):
     with pytest.raises(ClusterError, match="is not a file of a run"):
         unpack(armoured(("manifest.json", b"{}"), (name, b"x")), tmp_path / "in" / "one")
     assert list(tmp_path.rglob("*")) == [tmp_path / "in"]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
-def test_what_is_no_plain_file_is_refused(tmp_path, kind):
+def test_a_member_that_is_not_a_plain_file_is_refused(tmp_path, kind):
     with pytest.raises(ClusterError, match="is not a file of a run"):
         unpack(armoured(("manifest.json", b""), kind=kind), tmp_path / "one")
 
@@ -103,7 +103,7 @@ def test_odd_headers_are_refused_in_a_sentence(tmp_path, headers):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_unpacks_to_more_than_a_run_has_is_refused_before_it_is_written(tmp_path, monkeypatch):
+def test_an_archive_larger_than_any_run_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MOST_UNPACKED", 1_000_000)
     for text in (odd(content=bytes(2_000_000)), armoured(*[(f"file-{number}", bytes(300_000)) for number in range(5)])):
         with pytest.raises(ClusterError, match="the cluster sent an archive that unpacks to more than 1 MB"):
@@ -113,8 +113,8 @@ def test_what_unpacks_to_more_than_a_run_has_is_refused_before_it_is_written(tmp
 
 @settings(max_examples=300)
 @given(place=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255), cut=st.booleans())
-def test_mutated_bytes_make_nothing_but_a_sentence(packed_bytes, place, change, cut):
-    """The checksum fits: so might what a hostile cluster sends."""
+def test_mutated_bytes_raise_nothing_but_a_one_line_error(packed_bytes, place, change, cut):
+    """The checksum fits, as a hostile cluster could make it."""
     content = bytearray(packed_bytes)
     position = int(place * len(content))
     if cut:
@@ -129,27 +129,27 @@ def test_mutated_bytes_make_nothing_but_a_sentence(packed_bytes, place, change, 
             assert list(Path(folder).iterdir()) == []
 
 
-def test_what_is_no_run_is_refused(tmp_path):
+def test_an_archive_that_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"it has no manifest\.json"):
         unpack(armoured(("other", b"x")), tmp_path / "one")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_is_there_is_never_overwritten(run, tmp_path):
+def test_an_existing_run_is_never_overwritten(run, tmp_path):
     (tmp_path / "one").mkdir()
     with pytest.raises(RunError, match="one already exists: choose another folder with --to"):
         unpack(pack(run), tmp_path / "one")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
-def test_a_run_that_is_too_large_says_where_it_is(run, monkeypatch):
+def test_a_run_too_large_to_send_is_refused_with_its_place(run, monkeypatch):
     monkeypatch.setattr(archive, "MOST_BYTES", 100)
     with pytest.raises(RunError, match=r"one is .* MB packed, .*: copy the directory from the cluster's head"):
         pack(run)
 
 
-def test_a_run_that_is_being_written_is_packed_as_a_crash_would_leave_it(tmp_path):
-    """Taken in the middle, it goes on to the bytes of the run that it was taken from."""
+def test_a_run_in_progress_is_packed_as_a_crash_would_leave_it(tmp_path):
+    """Packed halfway, it resumes to the bytes of the run that it was packed from."""
     texts = []
 
     def watch(row, state, workers):
@@ -165,8 +165,8 @@ def test_a_run_that_is_being_written_is_packed_as_a_crash_would_leave_it(tmp_pat
         assert contents(taken.path) == contents(stored.path)
 
 
-def test_files_that_are_replaced_while_they_are_read_are_read_again(run, tmp_path, monkeypatch):
-    """A checkpoint of one moment never comes with the best weights of another."""
+def test_files_replaced_while_being_read_are_read_again(run, tmp_path, monkeypatch):
+    """A checkpoint is never packed with the best weights of another moment."""
     read, copies = Path.read_bytes, []
     folder = tmp_path / "one"
     unpack(pack(run), folder)

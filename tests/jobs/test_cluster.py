@@ -1,4 +1,4 @@
-"""Ray's job service as its client shows it: what becomes of its answers, and of its errors."""
+"""The client of Ray's job service: how its answers and errors are handled."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def listing(*jobs: dict[str, object]) -> dict[str, Answer]:
     return {"GET /api/jobs/": (200, json.dumps(jobs).encode())}
 
 
-def test_searches_are_listed_the_oldest_first_and_nothing_else():
+def test_only_searches_are_listed_oldest_first():
     jobs = listing(
         details("late", 3000),
         details("early", 1000, status="FAILED", driver_exit_code=2),
@@ -49,7 +49,7 @@ def test_searches_are_listed_the_oldest_first_and_nothing_else():
     assert plain.run == ""
 
 
-def test_a_job_is_found_by_its_id_or_is_the_latest_of_its_run():
+def test_a_job_is_found_by_its_id_or_as_the_latest_of_its_run():
     own = {"distsearch": "run", "run": "one"}
     jobs = [details("one-2", 2000, metadata=own), details("one", 1000, metadata=own), details("two", 0)]
     with cluster(listing(*jobs)) as found:
@@ -63,7 +63,7 @@ def test_a_job_is_found_by_its_id_or_is_the_latest_of_its_run():
         found.find("one")
 
 
-def test_a_log_begins_where_the_program_does():
+def test_a_log_starts_where_the_program_does():
     text = f"INFO Runtime env is setting up.\nRunning entrypoint for job one: {ENTRYPOINT}\nvertical\nround 3\n"
     logs = {
         "GET /api/jobs/one/logs": (200, json.dumps({"logs": text}).encode()),
@@ -91,7 +91,7 @@ def test_an_error_becomes_a_sentence(answer, error, sentence):
     assert "\n" not in str(raised.value)
 
 
-def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(monkeypatch):
+def test_a_missing_answer_times_out(monkeypatch):
     import socket
 
     from distsearch.jobs import cluster as room
@@ -103,7 +103,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(monkeypatch):
             found.job("one")
 
 
-def test_ray_s_own_variables_do_not_lead_to_another_cluster(monkeypatch):
+def test_ray_s_own_variables_do_not_select_another_cluster(monkeypatch):
     with answering((403, b"")) as (other, shown):
         monkeypatch.setenv("RAY_API_SERVER_ADDRESS", other)
         monkeypatch.setenv("RAY_ADDRESS", other)
@@ -120,6 +120,6 @@ def test_ray_s_own_variables_do_not_lead_to_another_cluster(monkeypatch):
         ("", "failed"),
     ],
 )
-def test_the_reason_of_a_failure_is_the_line_that_tells_most(message, reason):
+def test_a_failure_is_explained_by_its_most_informative_line(message, reason):
     assert Job("a", "FAILED", message, None, 0.0, {}).reason == reason
     assert len(Job("a", "FAILED", "x" * 1000, None, 0.0, {}).reason) == LONGEST_REASON

@@ -1,4 +1,4 @@
-"""Watching a job: every line once, through a connection that fails, until it has ended."""
+"""Following a job: every line once, across failing connections, until it has ended."""
 
 import pytest
 from scripted_cluster import ScriptedCluster, described
@@ -12,14 +12,14 @@ LOST = ClusterError("the cluster no longer answers")
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch) -> list[float]:
-    """The pauses that were made; each lets the time pass."""
+    """The pauses that were made; each advances the clock."""
     pauses = []
     monkeypatch.setattr(following.time, "monotonic", lambda: sum(pauses))
     monkeypatch.setattr(following.time, "sleep", pauses.append)
     return pauses
 
 
-def test_each_line_is_shown_once_and_the_last_even_without_its_end():
+def test_each_line_is_shown_once_and_an_unfinished_last_line_too():
     cluster = ScriptedCluster(
         [
             ("PENDING", None, ""),
@@ -35,7 +35,7 @@ def test_each_line_is_shown_once_and_the_last_even_without_its_end():
     assert (done.status, done.exit_code) == ("FAILED", 4)
 
 
-def test_a_connection_that_comes_back_goes_unnoticed(clock):
+def test_a_brief_loss_of_connection_goes_unnoticed(clock):
     cluster = ScriptedCluster([("RUNNING", None, "one\n"), *[LOST] * 20, ("SUCCEEDED", 0, "one\ntwo\n")])
     shown = []
     assert follow(cluster, "a", shown.append).exit_code == 0
@@ -43,19 +43,19 @@ def test_a_connection_that_comes_back_goes_unnoticed(clock):
     assert 20 <= sum(clock) <= 30
 
 
-def test_one_that_does_not_come_back_is_told_after_a_while(clock):
+def test_a_lasting_loss_of_connection_is_reported_after_a_while(clock):
     with pytest.raises(ClusterError, match="no longer answers; the job may still be running: `distsearch logs`"):
         follow(ScriptedCluster([("RUNNING", None, ""), LOST]), "a", lambda text: None)
     assert 60 <= sum(clock) <= 120
 
 
-def test_what_waiting_does_not_change_is_told_at_once(clock):
+def test_errors_that_waiting_cannot_cure_are_raised_at_once(clock):
     with pytest.raises(UserError, match="no job a"):
         follow(ScriptedCluster([UserError("no job a")]), "a", lambda text: None)
     assert clock == []
 
 
-def test_a_job_has_begun_when_its_program_speaks_or_has_ended():
+def test_a_job_has_started_once_its_program_prints_or_has_ended():
     speaking = ScriptedCluster([("PENDING", None, ""), ("RUNNING", None, ""), ("RUNNING", None, "vertical\n")])
     assert wait_until_begun(speaking, "a", lambda: None).status == "RUNNING"
     missing = "/bin/sh: 1: distsearch: not found\n"
@@ -63,7 +63,7 @@ def test_a_job_has_begun_when_its_program_speaks_or_has_ended():
     assert wait_until_begun(absent, "a", lambda: None).exit_code == 127
 
 
-def test_a_start_that_takes_long_is_told_once():
+def test_a_slow_start_is_reported_once():
     told = []
     cluster = ScriptedCluster([*[("PENDING", None, "")] * 100, ("SUCCEEDED", 0, "")])
     wait_until_begun(cluster, "a", lambda: told.append("slow"))
@@ -80,7 +80,7 @@ def test_a_job_that_fails_at_once_is_noticed(clock):
     assert sum(clock) == following.SURVIVAL_SECONDS
 
 
-def test_an_end_is_waited_for():
+def test_following_waits_for_the_job_to_end():
     assert (
         wait_until_ended(ScriptedCluster([("RUNNING", None, ""), LOST, ("STOPPED", None, "")]), "a").status == "STOPPED"
     )

@@ -1,4 +1,4 @@
-"""How a search becomes a job, and a job's run comes back: against a cluster that does as it is told."""
+"""How a search becomes a job, and how its run comes back: against a scripted cluster."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def no_pauses(monkeypatch):
 
 
 def shell(text: str, **variables: str) -> list[str]:
-    """What a program named distsearch is given by a shell that runs this command: its runs, its arguments."""
+    """What a shell that runs this command passes to a program named distsearch: its runs folder and its arguments."""
     script = f'distsearch() {{ printf "%s\\n" "$DISTSEARCH_RUNS" "$@"; }}; {text}'
     environment = {"PATH": os.environ["PATH"], **variables}
     return subprocess.run(
@@ -31,13 +31,13 @@ def shell(text: str, **variables: str) -> list[str]:
     ).stdout.splitlines()
 
 
-def test_the_command_survives_the_shell_and_keeps_its_runs_where_the_cluster_says():
+def test_the_command_survives_the_shell_and_uses_the_cluster_s_runs_folder():
     arguments = ["run", "--name", "it's $HOME; a `name`", "--data", "my data.csv"]
     assert shell(command(arguments)) == ["~/distsearch-runs", *arguments]
     assert shell(command(arguments), DISTSEARCH_RUNS="/re sults") == ["/re sults", *arguments]
 
 
-def test_nothing_travels_to_a_cluster_that_has_distsearch(said):
+def test_nothing_is_sent_to_a_cluster_that_has_distsearch(said):
     cluster = ScriptedCluster()
     done = submit(cluster, Submission(["run", "--name", "one"], "one"), "")
     [sent] = cluster.sent
@@ -46,7 +46,7 @@ def test_nothing_travels_to_a_cluster_that_has_distsearch(said):
     assert (cluster.deleted, said) == ([], [])
 
 
-def test_a_cluster_without_it_is_sent_it_under_another_id(said):
+def test_a_cluster_without_distsearch_is_sent_it_under_another_id(said):
     cluster = ScriptedCluster(scripts={"one": ABSENT})
     done = submit(cluster, Submission(["run", "--name", "one"], "one", extras="datasets"), "")
     assert done.id == "one-2"
@@ -58,14 +58,14 @@ def test_a_cluster_without_it_is_sent_it_under_another_id(said):
     assert said == ["the cluster has no distsearch: sending this one along"]
 
 
-def test_a_cluster_that_is_known_to_be_without_it_is_sent_it_at_once(said):
+def test_a_cluster_known_to_lack_distsearch_is_sent_it_at_once(said):
     cluster = ScriptedCluster(known=[described("old-2", run="old", extras="")])
     assert submit(cluster, Submission(["run", "--name", "one"], "one"), "").id == "one"
     assert len(cluster.sent) == 1
     assert "pip" in cluster.sent[0].environment
 
 
-def test_ids_are_never_used_twice(said):
+def test_ids_are_never_reused(said):
     known = [described("one", run="one"), described("one-2", run="one"), described("two-2", run="two")]
     cluster = ScriptedCluster(known=known)
     assert submit(cluster, Submission(["resume", "one"], "one"), "").id == "one-3"
@@ -75,7 +75,7 @@ def test_ids_are_never_used_twice(said):
         submit(cluster, Submission(["resume", "one"], "one"), "one-2")
 
 
-def test_an_id_has_no_characters_that_ray_would_stumble_over(said):
+def test_an_id_has_only_characters_that_ray_accepts(said):
     cluster = ScriptedCluster()
     assert submit(cluster, Submission(["resume", "my run/1?"], "my run/1?"), "").id == "my-run-1-"
     with pytest.raises(UserError, match="--job: expected letters, digits, dots, dashes and underscores, got 'a/b'"):
@@ -88,7 +88,7 @@ def test_a_cluster_cannot_choose_where_a_run_is_written(tmp_path, name):
         fetch(ScriptedCluster(), described("one", run=name), tmp_path)
 
 
-def test_what_a_run_was_sent_goes_with_it_again(tmp_path, said):
+def test_files_sent_with_a_run_are_sent_again_when_it_is_resumed(tmp_path, said):
     (tmp_path / "my.csv").write_text("1,2")
     (tmp_path / "search.toml").write_text("")
     cluster = ScriptedCluster(known=[described("old", run="old")])
@@ -107,7 +107,7 @@ def test_what_a_run_was_sent_goes_with_it_again(tmp_path, said):
         submit(cluster, Submission(["resume", "one"], "one"), "")
 
 
-def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):
+def test_a_fetched_run_arrives_and_its_helper_job_is_deleted(tmp_path):
     stored, _ = search(tmp_path / "there", name="one", rounds=5)
     cluster = ScriptedCluster([("RUNNING", None, ""), ("SUCCEEDED", 0, pack(stored.path))])
     path = fetch(cluster, described("one-2", run="one", runs="/my results"), tmp_path / "here")
@@ -122,7 +122,7 @@ def test_a_run_comes_here_and_its_helper_is_forgotten(tmp_path):
     assert len(cluster.sent) == 1
 
 
-def test_a_run_that_cannot_come_says_why(tmp_path):
+def test_a_run_that_cannot_be_fetched_says_why(tmp_path):
     cluster = ScriptedCluster([("FAILED", 2, "distsearch: /runs/one is not there\n")])
     with pytest.raises(ClusterError, match="^the run one cannot be fetched: /runs/one is not there$"):
         fetch(cluster, described("one", run="one"), tmp_path)

@@ -1,4 +1,4 @@
-"""The wheel of this very distsearch: pip takes it, and it is the program."""
+"""The wheel built from the running distsearch: pip installs it, and it runs."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from distsearch import __version__
 from distsearch.jobs.wheel import own_wheel
 
 
-def test_the_wheel_is_the_same_for_the_same_files():
+def test_the_same_files_make_the_same_wheel():
     assert own_wheel() == own_wheel()
 
 

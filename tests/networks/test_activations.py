@@ -52,7 +52,7 @@ ALL = SMOOTH | BENT | JUMPING
 
 
 def by_hand(network: Network, weights: Array, features: Array, hidden: list[Callable[[Array], Array]]) -> Array:
-    """The course's forward pass in float64, with a function for each hidden layer: (examples, outputs)."""
+    """The course's forward pass in float64, with a function per hidden layer: (examples, outputs)."""
     arrays = network.named(weights)
     values = features.astype(np.float64)
     for number, function in enumerate([*hidden, lambda sums: sums], start=1):
@@ -61,7 +61,7 @@ def by_hand(network: Network, weights: Array, features: Array, hidden: list[Call
 
 
 def outputs_of(network: Network, weights: Array, features: Array) -> Array:
-    """Those of several sets of weights, (sets, examples, outputs)."""
+    """The outputs of several sets of weights, (sets, examples, outputs)."""
     return network.forward(Dense(weights), Shared(with_ones(features))).transpose(0, 2, 1)
 
 
@@ -75,7 +75,7 @@ def network_with(*activation: str, levels: int = 5, layers: tuple[int, ...] = (6
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_an_activation_is_its_function(name):
+def test_activations_match_their_formulas(name):
     network, weights = network_with(name)
     for candidate, found in zip(weights, outputs_of(network, weights, FEATURES), strict=True):
         assert found == pytest.approx(by_hand(network, candidate, FEATURES, [ALL[name]] * 2), abs=1e-4)
@@ -83,13 +83,13 @@ def test_an_activation_is_its_function(name):
 
 @pytest.mark.parametrize(("name", "function"), [("staircase", stairs), ("quantized-relu", rounded)])
 @pytest.mark.parametrize("levels", [2, 4, 9])
-def test_stairs_are_as_many_as_asked_for(name, function, levels):
+def test_a_staircase_has_the_requested_number_of_levels(name, function, levels):
     network, weights = network_with(name, levels=levels)
     for candidate, found in zip(weights, outputs_of(network, weights, FEATURES), strict=True):
         assert found == pytest.approx(by_hand(network, candidate, FEATURES, [function(levels)] * 2), abs=1e-4)
 
 
-def test_each_layer_has_its_own():
+def test_each_layer_can_have_its_own_activation():
     network, weights = network_with("relu", "step")
     for candidate, found in zip(weights, outputs_of(network, weights, FEATURES), strict=True):
         assert found == pytest.approx(by_hand(network, candidate, FEATURES, [ALL["relu"], ALL["step"]]), abs=1e-5)
@@ -99,13 +99,13 @@ def test_at_zero_sign_is_one_and_step_is_zero():
     features = np.array([[0], [-0.0]], np.float32)
     for name, at_zero in (("sign", 1), ("step", 0)):
         network = network_of(Design((1,), (name,)), (1,), 1)
-        weights = np.array([[1, 0, 1, 0]], np.float32)  # the hidden neuron is of x itself, and so is the output of it
+        weights = np.array([[1, 0, 1, 0]], np.float32)  # the hidden neuron sees x itself, the output the neuron
         assert outputs_of(network, weights, features).tolist() == [[[at_zero], [at_zero]]]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_node_by_node_the_estimate_is_the_gradient(name):
-    """Beside central differences of each weight in float64."""
+    """Against central differences for each weight in float64."""
     network, weights = network_with(name)
     chosen, targets = weights[0] / 2, noise(2, Stream.DATA, 0, 0, 3, len(FEATURES))
     loss = losses.create("mean-squared-error")
@@ -123,7 +123,7 @@ def test_node_by_node_the_estimate_is_the_gradient(name):
 
 
 @pytest.mark.parametrize("name", JUMPING)
-def test_of_an_activation_that_jumps_the_network_says_so(name):
+def test_a_network_knows_whether_its_activation_jumps(name):
     assert network_with(name)[0].jumps
     assert not network_with("relu")[0].jumps
 
@@ -133,7 +133,7 @@ def test_an_unknown_activation_is_refused_with_the_nearest():
         network_with("relu", "stairs-case")
 
 
-def test_one_activation_per_hidden_layer_or_one_for_all():
+def test_activations_are_given_per_hidden_layer_or_once():
     expected = r"network.activation: expected 2, one per hidden layer, or 1 for all, got 3 \(relu,step,sign\)"
     with pytest.raises(SettingError, match=expected):
         network_with("relu", "step", "sign")
@@ -144,7 +144,7 @@ def test_fewer_than_two_levels_are_refused():
         from_flags({"levels": 1})
 
 
-def test_a_configuration_keeps_the_activations_and_precisions_of_each_layer(tmp_path):
+def test_a_configuration_keeps_each_layer_s_activation_and_precision(tmp_path):
     config = from_flags(
         {"layers": [6, 5], "activation": ["relu", "staircase"], "precision": ["float32", "int8", "binary"], "levels": 7}
     )

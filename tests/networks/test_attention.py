@@ -12,7 +12,7 @@ WORDS = ["6 attention4", "attention3 6", "6 attention2x6 attention4 4"]
 
 
 class ByHand:
-    """Forward passes of dense layers and attention in float64; with a node's sums moved."""
+    """Forward passes of dense layers and attention in float64, optionally with one node's sums moved."""
 
     def __init__(
         self, network: Network, tensors, features: np.ndarray, hidden=lambda h: np.maximum(h, 0), times: int = 1
@@ -46,7 +46,7 @@ class ByHand:
         return self._dense(f"{name}.values", values, move) / (1 + np.exp(-key))
 
     def gradient(self, signs: np.ndarray, labels: np.ndarray, sigma: float) -> np.ndarray:
-        """What moving every node by really computing all again says, (n,)."""
+        """The gradient estimated by moving every node and recomputing everything, (n,)."""
         rows, self._signs, self._labels = [], list(signs), labels
         self.forward()
         inputs, chosen = dict(self.inputs), dict(self.chosen)
@@ -60,7 +60,7 @@ class ByHand:
         return np.concatenate([gradient.ravel() for gradient in rows])
 
     def _keys(self, name: str, below: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
-        """The gradient of the keys, (keys, size); elements are moved relative to 1, as sigmoids are."""
+        """The gradient of the keys, (keys, size); elements are moved relative to 1, like sigmoids."""
         count, size = self.tensors[f"{name}.keys"].shape
         similarities = self._slopes(f"{name}.similarity", count, sigma * routed.size(below))
         elements = self._slopes(f"{name}.element", size, sigma)
@@ -68,7 +68,7 @@ class ByHand:
         return similarities @ routed.in_time(below, self.times) + (elements @ shares).T
 
     def _slopes(self, name: str, count: int, step: float) -> np.ndarray:
-        """The slopes of so many moves, (moves, examples), by the next signs."""
+        """The slopes of the next `moves` moves, (moves, examples), with the next signs."""
         own, self._signs = self._signs[:count], self._signs[count:]
         return np.stack(
             [routed.slopes(self.forward, self._labels, (name, number, each * step)) for number, each in enumerate(own)]
@@ -81,7 +81,7 @@ def prepared(words: str, activation: str = "relu"):
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_forward_is_the_most_similar_key_s(words):
+def test_the_output_is_that_of_the_most_similar_key(words):
     network, _, features, _ = prepared(words)
     weights, chosen = np.stack([routed.weights_of(network, seed) for seed in range(5)]), set()
     outputs = network.forward(Dense(weights), Shared(with_ones(features)))
@@ -102,7 +102,7 @@ def test_a_candidate_s_outputs_do_not_depend_on_the_others():
 
 @pytest.mark.parametrize("kind", routed.KINDS_OF_CANDIDATES)
 @pytest.mark.parametrize("words", WORDS[:3])
-def test_candidates_of_all_kinds_choose(words, kind):
+def test_dense_mirrored_and_low_rank_candidates_choose_alike(words, kind):
     network, _, features, _ = prepared(words)
     candidates, inputs = routed.candidates_of(kind, network), Shared(with_ones(features))
     expected = network.forward(Dense(candidates.dense()), inputs).copy()
@@ -110,7 +110,7 @@ def test_candidates_of_all_kinds_choose(words, kind):
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_the_estimate_is_that_of_really_moving_each_node(words):
+def test_the_estimate_matches_recomputing_everything_for_each_node(words):
     network, weights, features, labels = prepared(words)
     estimates = routed.Estimates(network, weights, features, labels)
     hand = ByHand(network, network.named(weights), features)
@@ -119,7 +119,7 @@ def test_the_estimate_is_that_of_really_moving_each_node(words):
     assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
 
 
-def test_in_time_each_column_has_a_key_of_its_own():
+def test_each_time_step_chooses_its_own_key():
     network, times = routed.network(WORDS[0], times=3), 3
     weights, (features, labels) = routed.weights_of(network), routed.data(examples=60)
     labels = labels[:20]
@@ -131,7 +131,7 @@ def test_in_time_each_column_has_a_key_of_its_own():
     assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
 
 
-def test_moves_do_make_other_keys_the_most_similar():
+def test_moves_change_the_most_similar_key():
     network, weights, features, labels = prepared(WORDS[0])
     hand = ByHand(network, network.named(weights), features)
     hand.forward()
@@ -144,8 +144,8 @@ def test_moves_do_make_other_keys_the_most_similar():
     assert (hand.chosen["attention2"] != before).any()
 
 
-def test_by_small_steps_the_estimate_is_the_slope_where_no_example_changes_its_key():
-    """Tanh is smooth; what a key's similarity has for a slope is zero."""
+def test_with_small_steps_the_estimate_is_the_slope_while_no_example_changes_its_key():
+    """Tanh is smooth; the slope of a key's similarity is zero."""
     network, weights, features, labels = prepared("6 attention4", "tanh")
 
     def loss(moved: np.ndarray) -> float:
@@ -158,7 +158,7 @@ def test_by_small_steps_the_estimate_is_the_slope_where_no_example_changes_its_k
 
 
 @pytest.mark.parametrize("groups", [1, 2, 99])
-def test_any_split_of_the_nodes_gives_the_bits_of_the_whole(groups):
+def test_any_split_of_the_nodes_gives_the_same_bits(groups):
     network, weights, features, labels = prepared("6 attention4")
     estimates = routed.Estimates(network, weights, features, labels)
     ends = [0, 6, 16, 22, 25] if groups < 99 else estimates.ends()
@@ -166,7 +166,7 @@ def test_any_split_of_the_nodes_gives_the_bits_of_the_whole(groups):
     assert estimates.split_gradient(groups, ends).tobytes() == expected.tobytes()
 
 
-def test_what_does_not_fit_the_cache_is_moved_in_several_goes(monkeypatch):
+def test_moves_beyond_the_cache_are_made_in_several_passes(monkeypatch):
     network, weights, features, labels = prepared(WORDS[0])
     estimates = routed.Estimates(network, weights, features, labels)
     whole = estimates.gradient()
@@ -184,7 +184,7 @@ def test_a_pickled_network_gives_the_same_bits():
     assert len(set(both)) == 1
 
 
-def test_named_and_flat_are_each_other_s_inverse():
+def test_named_and_flat_weights_round_trip():
     network, weights, _, _ = prepared("6 attention4")
     named = network.named(weights)
     assert {name: array.shape for name, array in named.items() if "attention" in name} == {
@@ -200,14 +200,17 @@ def test_named_and_flat_are_each_other_s_inverse():
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("attention1", "expected attention such as attention8 or attention8x128, of 2 keys or more, got 'attention1'"),
-        ("attention", "of 2 keys or more, got 'attention'"),
+        (
+            "attention1",
+            "expected attention such as attention8 or attention8x128, with at least 2 keys, got 'attention1'",
+        ),
+        ("attention", "with at least 2 keys, got 'attention'"),
         ("attention8x", "got 'attention8x'"),
         ("attention0", "got '0'"),
-        ("attention8x9", "attention8x9 has keys of another length than what is below them: expected attention8x8"),
+        ("attention8x9", "attention8x9 has keys of another length than its inputs: expected attention8x8"),
     ],
 )
-def test_words_that_mean_nothing_are_refused_in_a_sentence(word, message):
+def test_meaningless_layer_words_are_refused_in_a_sentence(word, message):
     with pytest.raises(SettingError, match="network.layers") as caught:
         routed.network((8, word))
     assert message in str(caught.value)
@@ -224,7 +227,7 @@ def test_iris_is_learnt(strategy, rounds, accuracy, tmp_path):
     assert result.accuracy >= accuracy
 
 
-def test_a_run_that_is_resumed_goes_the_same_way(tmp_path):
+def test_a_resumed_run_takes_the_same_path(tmp_path):
     flags = {"data": "iris", "layers": "8,attention4", "strategy": "node-perturbation", "measure_every": 5, "batch": 50}
     whole, _ = search(tmp_path / "whole", rounds=12, **flags)
     part, _ = search(tmp_path / "part", rounds=7, **flags)

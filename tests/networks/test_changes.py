@@ -26,7 +26,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_columns_of_a_change_change_the_columns(name):
+def test_changes_of_columns_are_applied_to_those_columns(name):
     change, order = CHANGES[name], drawn.permutation(COLUMNS)
     for columns in (order, slice(2, 5)):
         found = change.in_columns(columns).everything(BEFORE[:, columns])
@@ -34,7 +34,7 @@ def test_columns_of_a_change_change_the_columns(name):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_pairs_of_an_experiment_and_a_column_are_what_stands_there(name):
+def test_experiment_and_column_pairs_match_the_changed_values(name):
     change = CHANGES[name]
     everything = change.everything(BEFORE)
     experiments, columns = (np.ravel(each) for each in np.indices((change.experiments, COLUMNS)))
@@ -45,7 +45,7 @@ def test_pairs_of_an_experiment_and_a_column_are_what_stands_there(name):
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("word", ["moe3(5,4)", "moe3(5)", "attention4"])
-def test_layers_that_choose_see_every_kind_of_change_as_if_all_had_changed(word, name):
+def test_choosing_layers_treat_every_kind_of_change_like_a_full_one(word, name):
     network, change = routed.network(word, inputs=len(BEFORE) - 1), CHANGES[name]
     before = BEFORE.copy()
     before[-1] = 1
@@ -56,7 +56,7 @@ def test_layers_that_choose_see_every_kind_of_change_as_if_all_had_changed(word,
 
 
 @pytest.mark.parametrize("words", ["6 res(moe3(5,4),6) 4", "res(attention3,5)"])
-def test_blocks_may_hold_layers_that_choose(words):
+def test_blocks_may_contain_choosing_layers(words):
     network, (features, labels) = routed.network(words), routed.data()
     weights = routed.weights_of(network)
     estimates = routed.Estimates(network, weights, features, labels)

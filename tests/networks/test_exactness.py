@@ -1,4 +1,4 @@
-"""Networks whose sums are whole numbers give the same bits whatever order BLAS adds in."""
+"""Networks whose sums are exact integers give the same bits in whatever order BLAS adds."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from distsearch.networks.exactness import coarsened, sum_of_squares
 from distsearch.networks.kinds import network_of
 from distsearch.randomness import Stream, noise
 
-KERNELS = ("", "Haswell", "Nehalem", "Prescott")  # its own choice, and older ones
+KERNELS = ("", "Haswell", "Nehalem", "Prescott")  # its default choice, and older kernels
 
 
 @pytest.mark.parametrize("input_bits", [0, 4, 8])
@@ -33,7 +33,7 @@ def test_products_of_coarsened_slopes_are_exact_and_close(input_bits, examples):
     assert (np.abs(coarse - slopes) <= allowed).all()
 
 
-def test_a_node_s_slopes_are_coarsened_by_themselves_and_stay_finite():
+def test_each_node_s_slopes_are_coarsened_separately_and_stay_finite():
     slopes = noise(0, Stream.DATA, 0, 0, 4, 128)
     slopes[1] = 0
     slopes[2] *= np.float32(1e-38)
@@ -44,7 +44,7 @@ def test_a_node_s_slopes_are_coarsened_by_themselves_and_stay_finite():
         assert coarsened(slopes[row : row + 1], 8).tobytes() == whole[row].tobytes()
 
 
-def test_the_sum_of_squares():
+def test_the_sum_of_squares_is_exact():
     numbers = noise(0, Stream.DATA, 0, 0, 1, 1000)[0]
     assert sum_of_squares(numbers) == pytest.approx(np.square(numbers, dtype=np.float64).sum())
 
@@ -61,7 +61,7 @@ def test_the_sum_of_squares():
         (("sign", "sign"), 5, ("float32",), 8, [None, None, None]),
     ],
 )
-def test_a_layer_s_bits_are_known_only_if_all_below_it_are_exact(activation, levels, precision, bits, expected):
+def test_a_layer_s_bits_are_known_only_if_all_layers_below_are_exact(activation, levels, precision, bits, expected):
     network = network_of(Design((5, 4), activation, precision, levels), (3,), 2, bits)
     assert [layer.bits for layer in network.layers] == expected
 
@@ -69,7 +69,7 @@ def test_a_layer_s_bits_are_known_only_if_all_below_it_are_exact(activation, lev
 @pytest.mark.parametrize(
     ("step", "steps", "bits"), [(2**-8, 256, 8), (1.0, 16, 4), (16.0, 16, 8), (2**-10, 4, 10), (None, None, None)]
 )
-def test_the_features_bits_include_the_one_that_biases_are_multiplied_by(step, steps, bits):
+def test_the_bits_of_the_features_include_the_bias_input(step, steps, bits):
     assert Schema(("x",), "", None, 1, None, None, step=step, steps=steps).feature_bits == bits
 
 
@@ -102,7 +102,7 @@ print(json.dumps([[each["architecture"] for each in threadpool_info() if each["u
 
 @pytest.fixture(scope="module")
 def by_kernel(tmp_path_factory) -> dict[str, dict[str, str]]:
-    """A hash of the weights, states and losses of some short searches, for each kernel that OpenBLAS takes here."""
+    """A hash of the weights, states and losses of some short searches, for each kernel OpenBLAS supports here."""
     if "openblas" not in {each["internal_api"] for each in threadpool_info() if each["user_api"] == "blas"}:
         pytest.skip("NumPy's BLAS here is not OpenBLAS")
     places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -123,11 +123,11 @@ def by_kernel(tmp_path_factory) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCHES if name != "plain"])
-def test_a_network_whose_sums_are_whole_numbers_depends_on_no_kernel(by_kernel, name):
+def test_a_network_with_integer_sums_does_not_depend_on_the_kernel(by_kernel, name):
     found = {kernel: hashes[name] for kernel, hashes in by_kernel.items()}
     assert len(set(found.values())) == 1, found
 
 
-def test_other_networks_do(by_kernel):
-    """Were it otherwise, the test above would show nothing."""
+def test_other_networks_depend_on_the_kernel(by_kernel):
+    """Otherwise the test above would prove nothing."""
     assert len({hashes["plain"] for hashes in by_kernel.values()}) == len(by_kernel)

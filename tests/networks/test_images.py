@@ -43,7 +43,7 @@ def outputs(made: Network, weights: np.ndarray, examples: np.ndarray) -> np.ndar
 def convolved(
     seen: np.ndarray, kernel: np.ndarray, biases: np.ndarray, stride: int = 1, padding: int = 0
 ) -> np.ndarray:
-    """A convolution by its definition: seen (channels, height, width), kernel (channels, channels seen, size, size)."""
+    """A convolution by definition: seen (channels, height, width), kernel (channels, channels seen, size, size)."""
     seen = np.pad(seen, [(0, 0), (padding, padding), (padding, padding)])
     size = kernel.shape[2]
     rows, columns = ((extent - size) // stride + 1 for extent in seen.shape[1:])
@@ -79,7 +79,7 @@ def channels_first(example: np.ndarray) -> np.ndarray:
         ("conv4x3,avgpool2", 1, 0, np.mean),
     ],
 )
-def test_a_convolution_is_its_definition(text, stride, padding, take):
+def test_a_convolution_matches_its_definition(text, stride, padding, take):
     made, examples = network(text), images(5)
     weights = weights_of(made)
     arrays = made.named(weights)
@@ -89,7 +89,7 @@ def test_a_convolution_is_its_definition(text, stride, padding, take):
         assert found == pytest.approx(hidden @ arrays["dense2.weights"] + arrays["dense2.biases"], abs=1e-4)
 
 
-def test_groups_of_channels_see_their_own_share():
+def test_channel_groups_see_only_their_own_inputs():
     made, examples = network("conv4x3g2"), images(3)
     weights = weights_of(made)
     arrays = made.named(weights)
@@ -151,7 +151,7 @@ def test_node_by_node_the_estimate_is_the_gradient(text):
 
 @pytest.mark.parametrize("text", NETWORKS)
 @pytest.mark.parametrize("groups", [1, 2, None])
-def test_any_part_of_the_nodes_gives_the_bits_that_it_gives_among_all(text, groups):
+def test_part_of_the_nodes_gives_the_same_bits_as_among_all(text, groups):
     made, examples = network(text, "relu"), images(9)
     weights = weights_of(made)
     whole = gradient_of(made, weights, examples, groups=groups)
@@ -167,8 +167,8 @@ def after_all(movable: Movable, change: Change, outputs: np.ndarray) -> np.ndarr
 @pytest.mark.parametrize("text", NETWORKS)
 @pytest.mark.parametrize("activation", ["relu", "lif"])
 @pytest.mark.parametrize("group", [1, 2])
-def test_what_a_move_reaches_is_what_changes_if_all_is_computed_again(text, activation, group):
-    """Nothing beyond the windows that see the place, in time as well; blocks that join two ways cannot spike."""
+def test_a_move_reaches_exactly_what_changes_when_everything_is_recomputed(text, activation, group):
+    """Nothing outside the windows that see the place changes, over time as well; residual blocks cannot spike."""
     kinds = ("relu" if "res" in text else activation,)
     made = network_of(Design(tuple(words(text)), kinds, spikes=Spikes(4)), SHAPE, 3)
     traces = made.traces(np.float32(1.5) * weights_of(made), with_ones(np.abs(images(5))))
@@ -195,7 +195,7 @@ def test_in_groups_the_estimate_is_the_gradient_on_average(text):
 
 @pytest.mark.parametrize("text", ["conv3x3,pool2,conv4x2,5", "conv4x3g2,res(conv4x3,conv4x3),4"])
 @pytest.mark.parametrize("kind", ["full rank", "low rank"])
-def test_candidates_of_all_kinds_carry_a_convolution(text, kind):
+def test_dense_mirrored_and_low_rank_candidates_work_with_convolutions(text, kind):
     made, inputs = network(text), Shared(with_ones(images(7)))
     center, pairs = weights_of(made), Pairs(0, 5)
     noise = np.random.default_rng(3)
@@ -209,7 +209,7 @@ def test_candidates_of_all_kinds_carry_a_convolution(text, kind):
     assert made.forward(candidates, inputs) == pytest.approx(expected, abs=1e-4)
 
 
-def test_each_candidate_has_the_bits_that_it_has_alone():
+def test_a_candidate_gives_the_same_bits_as_alone():
     made, inputs = network("conv3x3,pool2,conv4x2,5"), Shared(with_ones(images(7)))
     weights = np.stack([weights_of(made, seed) for seed in range(4)])
     together = made.forward(Dense(weights), inputs).copy()
@@ -220,7 +220,7 @@ def test_each_candidate_has_the_bits_that_it_has_alone():
 
 
 @pytest.mark.parametrize("text", ["conv4x3g2,pool2,res(conv4x3,conv4x3),layernorm,5"])
-def test_tensors_come_back_as_the_same_weights(text):
+def test_tensors_convert_back_to_the_same_weights(text):
     made = network(text)
     weights = weights_of(made)
     assert made.flat(made.named(weights)).tobytes() == weights.tobytes()
@@ -237,24 +237,24 @@ def test_tensors_come_back_as_the_same_weights(text):
         ("conv4x3,5,conv4x3", SHAPE, "needs images"),
         ("conv4", SHAPE, "expected channels and size such as conv16x5"),
         ("conv0x3", SHAPE, "expected numbers above 0 in conv, got '0'"),
-        ("conv3x3g2", SHAPE, "has 2 groups, by which channels must be divisible"),
+        ("conv3x3g2", SHAPE, "has 2 groups, which must divide the channels"),
         ("pool", SHAPE, "expected a size such as pool2, got ''"),
         ("res(conv4x3)", SHAPE, "res(conv4x3) needs a layer before it"),
         ("conv4x3,res(conv5x3)", SHAPE, "must return the shape that it is given, but returns 5 × 6 × 7"),
         ("conv4x3,res(conv4x3,layernorm)", SHAPE, "must end with a layer that has weights"),
         ("conv4x3,res", SHAPE, "expected layers between brackets"),
-        ("conv4x3,groupnorm3", SHAPE, "has 3 groups, by which channels must be divisible"),
+        ("conv4x3,groupnorm3", SHAPE, "has 3 groups, which must divide the channels"),
         ("conv4x3,layernorm2", SHAPE, "takes no number"),
         ("con4x3", SHAPE, "unknown layer 'con': did you mean 'conv'?"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(text, shape, sentence):
+def test_invalid_layers_are_refused_in_one_sentence(text, shape, sentence):
     with pytest.raises(SettingError) as error:
         network(text, shape=shape)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_moves_are_numbered_by_channels_and_places():
+def test_moves_are_numbered_by_channel_and_place():
     made = network("conv3x3,pool2,4")
     assert moves_of(made) == 3 * 9 + 4 + 3

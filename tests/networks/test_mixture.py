@@ -14,7 +14,7 @@ WORDS = ["6 moe3(5,4)", "6 moe3(5)", "moe2(4,5,3) 6", "6 moe4(5,4) 3"]
 
 
 class ByHand:
-    """Forward passes of dense layers and mixtures, example by example, in float64; with a node's sums moved."""
+    """Forward passes of dense layers and mixtures, example by example, in float64; optionally one node's sums moved."""
 
     def __init__(
         self, network: Network, weights: np.ndarray, features: np.ndarray, inner: str = "relu", times: int = 1
@@ -52,7 +52,7 @@ class ByHand:
         return values
 
     def gradient(self, signs: np.ndarray, labels: np.ndarray, sigma: float) -> np.ndarray:
-        """What moving every node by really computing all again says, (n,)."""
+        """The gradient estimated by moving every node and recomputing everything, (n,)."""
         rows, first = [], 0
         self.forward()
         inputs, chosen = dict(self.inputs), dict(self.chosen)
@@ -79,7 +79,7 @@ def prepared(words: str, activation: str = "relu"):
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_forward_is_the_chosen_expert_s(words):
+def test_the_output_is_that_of_the_chosen_expert(words):
     network, _, features, _ = prepared(words)
     weights, chosen = np.stack([routed.weights_of(network, seed) for seed in range(5)]), set()
     outputs = network.forward(Dense(weights), Shared(with_ones(features)))
@@ -98,7 +98,7 @@ def test_a_candidate_s_outputs_do_not_depend_on_the_others():
         assert network.forward(Dense(candidate[np.newaxis]), inputs)[0].tobytes() == together[number].tobytes()
 
 
-def test_the_last_of_several_layers_is_linear_unless_the_activations_say_otherwise():
+def test_the_last_layer_of_an_expert_is_linear_unless_its_activations_say_otherwise():
     features, _ = routed.data()
     for activation, inner in (("relu", "relu"), ("relu linear linear", "linear")):
         network = routed.network("6 moe3(5,4)", activation)
@@ -111,7 +111,7 @@ def test_the_last_of_several_layers_is_linear_unless_the_activations_say_otherwi
 
 @pytest.mark.parametrize("kind", routed.KINDS_OF_CANDIDATES)
 @pytest.mark.parametrize("words", WORDS[:3])
-def test_candidates_of_all_kinds_choose(words, kind):
+def test_dense_mirrored_and_low_rank_candidates_choose_alike(words, kind):
     network, _, features, _ = prepared(words)
     candidates, inputs = routed.candidates_of(kind, network), Shared(with_ones(features))
     expected = network.forward(Dense(candidates.dense()), inputs).copy()
@@ -119,7 +119,7 @@ def test_candidates_of_all_kinds_choose(words, kind):
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_the_estimate_is_that_of_really_moving_each_node(words):
+def test_the_estimate_matches_recomputing_everything_for_each_node(words):
     network, weights, features, labels = prepared(words)
     estimates, hand = routed.Estimates(network, weights, features, labels), ByHand(network, weights, features)
     expected = hand.gradient(estimates.signs, labels, routed.SIGMA)
@@ -127,7 +127,7 @@ def test_the_estimate_is_that_of_really_moving_each_node(words):
     assert estimates.gradient() == pytest.approx(expected, rel=1e-3, abs=1e-4 * np.abs(expected).max())
 
 
-def test_in_time_each_column_has_an_expert_of_its_own():
+def test_each_time_step_chooses_its_own_expert():
     network, times = routed.network(WORDS[0], times=3), 3
     weights, (features, labels) = routed.weights_of(network), routed.data(examples=60)
     labels = labels[:20]
@@ -143,7 +143,7 @@ def test_in_time_each_column_has_an_expert_of_its_own():
     assert routed.in_time(below[0].T, times) == pytest.approx(hand.forward(), rel=1e-4, abs=1e-4)
 
 
-def test_moves_do_send_examples_to_other_experts():
+def test_moves_send_examples_to_other_experts():
     network, weights, features, labels = prepared(WORDS[0])
     hand = ByHand(network, weights, features)
     hand.forward()
@@ -156,7 +156,7 @@ def test_moves_do_send_examples_to_other_experts():
     assert (hand.chosen["mixture2.layer1"] != before).any()
 
 
-def test_by_small_steps_the_estimate_is_the_slope_where_no_example_changes_its_expert():
+def test_with_small_steps_the_estimate_is_the_slope_while_no_example_changes_its_expert():
     """Tanh is smooth; the gate's own weights have no slope."""
     network, weights, features, labels = prepared("moe3(5,4)", "tanh tanh")
 
@@ -177,7 +177,7 @@ def test_by_small_steps_the_estimate_is_the_slope_where_no_example_changes_its_e
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 99])
-def test_any_split_of_the_nodes_gives_the_bits_of_the_whole(groups):
+def test_any_split_of_the_nodes_gives_the_same_bits(groups):
     network, weights, features, labels = prepared("6 moe4(5,4) 6")
     estimates = routed.Estimates(network, weights, features, labels)
     ends = [0, 6, 10, 15, 19, 25, 28] if groups < 99 else estimates.ends()
@@ -186,7 +186,7 @@ def test_any_split_of_the_nodes_gives_the_bits_of_the_whole(groups):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_groups_of_nodes_agree_with_single_ones_in_the_mean(groups):
+def test_groups_of_nodes_agree_with_single_nodes_on_average(groups):
     network, weights, features, labels = prepared(WORDS[0])
     single = routed.Estimates(network, weights, features, labels).gradient(sigma=0.02)
     estimates = routed.Estimates(network, weights, features, labels)
@@ -207,7 +207,7 @@ def test_a_pickled_network_gives_the_same_bits():
     assert len(set(both)) == 1
 
 
-def test_named_and_flat_are_each_other_s_inverse():
+def test_named_and_flat_weights_round_trip():
     network, weights, _, _ = prepared("6 moe3(5,4)")
     named = network.named(weights)
     assert {name: array.shape for name, array in named.items() if "mixture" in name} == {
@@ -223,7 +223,7 @@ def test_named_and_flat_are_each_other_s_inverse():
         routed.network("6 moe3(4,4)").flat(named)
 
 
-def test_initial_weights_are_those_of_a_dense_layer_of_one_expert_s_size():
+def test_initial_weights_are_scaled_for_the_size_of_one_expert():
     network = routed.network("50 moe4(200)", inputs=100)
     named = network.named(network.start("glorot", 0))
     assert named["mixture2.layer1.weights"].std() == pytest.approx(np.sqrt(2 / 250), rel=0.03)
@@ -245,20 +245,20 @@ def test_initial_weights_are_those_of_a_dense_layer_of_one_expert_s_size():
         ("mo4(8)", "expected one of"),
     ],
 )
-def test_words_that_mean_nothing_are_refused_in_a_sentence(word, message):
+def test_meaningless_layer_words_are_refused_in_a_sentence(word, message):
     with pytest.raises(SettingError, match="layer") as caught:
         routed.network((8, word))
     assert message in str(caught.value)
 
 
-def test_one_activation_for_each_dense_layer_inside_or_one_for_all():
+def test_activations_are_given_per_inner_layer_or_once():
     with pytest.raises(SettingError, match=r"network.activation: expected 3, one per hidden layer, or 1 for all"):
         routed.network("8 moe2(8,8)", "relu relu")
     with pytest.raises(SettingError, match=r"network.precision: expected 3, one per layer .*, or 1 for all"):
         routed.network("8 moe2(8,8)", precision=("float32", "float32"))
 
 
-def test_experts_that_spike_are_refused(monkeypatch):
+def test_spiking_experts_are_refused(monkeypatch):
     class Spiking(Neurons):
         apply = None
 
@@ -278,7 +278,7 @@ def test_iris_is_learnt(strategy, rounds, accuracy, tmp_path):
     assert result.accuracy >= accuracy
 
 
-def test_a_run_that_is_resumed_goes_the_same_way(tmp_path):
+def test_a_resumed_run_takes_the_same_path(tmp_path):
     flags = {"data": "iris", "layers": "8,moe3(6,5)", "strategy": "node-perturbation", "measure_every": 5, "batch": 50}
     whole, _ = search(tmp_path / "whole", rounds=12, **flags)
     part, _ = search(tmp_path / "part", rounds=7, **flags)

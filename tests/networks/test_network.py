@@ -33,7 +33,7 @@ HIDDEN = {
 
 @pytest.mark.parametrize("activation", HIDDEN)
 @pytest.mark.parametrize("hidden", [(), (3,), (5, 4)])
-def test_forward_is_the_course_s_forward_pass(activation, hidden):
+def test_forward_matches_the_course_s_forward_pass(activation, hidden):
     network = dense_network(4, hidden, 3, activation)
     weights = noise(0, Stream.CANDIDATES, 0, 0, 6, network.weights_count)
     features = noise(1, Stream.DATA, 0, 0, 17, 4)
@@ -42,7 +42,7 @@ def test_forward_is_the_course_s_forward_pass(activation, hidden):
         assert pytest.approx(by_hand(network, candidate, features, HIDDEN[activation]), abs=1e-5) == result.T
 
 
-def test_a_second_call_gives_the_same_though_buffers_are_reused():
+def test_a_second_call_gives_the_same_although_buffers_are_reused():
     network = dense_network(2, (3,), 3, "tanh")
     weights = noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)
     features = noise(1, Stream.DATA, 0, 0, 9, 2)
@@ -52,7 +52,7 @@ def test_a_second_call_gives_the_same_though_buffers_are_reused():
     assert network.forward(Dense(weights), inputs).tobytes() == first.tobytes()
 
 
-def test_threads_do_not_write_into_each_other_s_activations():
+def test_threads_do_not_share_activation_buffers():
     network = dense_network(6, (20, 20), 3, "relu")
     inputs = Shared(with_ones(noise(1, Stream.DATA, 0, 0, 400, 6)))
     candidates = [Dense(row[np.newaxis]) for row in noise(0, Stream.CANDIDATES, 0, 0, 4, network.weights_count)]
@@ -65,7 +65,7 @@ def test_threads_do_not_write_into_each_other_s_activations():
         assert list(threads.map(differences, range(len(candidates)))) == [0, 0, 0, 0]
 
 
-def test_a_network_is_sent_without_its_buffers():
+def test_a_network_is_pickled_without_its_buffers():
     network = dense_network(2, (3,), 3, "relu")
     before = len(pickle.dumps(network))
     candidates, inputs = Dense(np.ones((4, network.weights_count), np.float32)), Shared(np.ones((3, 900), np.float32))
@@ -76,7 +76,7 @@ def test_a_network_is_sent_without_its_buffers():
     assert received.forward(candidates, inputs).tobytes() == expected.tobytes()
 
 
-def test_named_and_flat_are_each_other_s_inverse():
+def test_named_and_flat_weights_round_trip():
     network = dense_network(4, (5, 3), 2, "relu")
     weights = noise(0, Stream.START, 0, 0, 1, network.weights_count)[0]
     named = network.named(weights)
@@ -84,7 +84,7 @@ def test_named_and_flat_are_each_other_s_inverse():
     assert network.flat(named).tobytes() == weights.tobytes()
 
 
-def test_flat_refuses_another_network_s_arrays():
+def test_flat_refuses_the_arrays_of_another_network():
     arrays = dense_network(4, (5,), 2, "relu").named(np.zeros(37, np.float32))
     with pytest.raises(ValueError, match="dense1"):
         dense_network(4, (6,), 2, "relu").flat(arrays)
@@ -93,7 +93,7 @@ def test_flat_refuses_another_network_s_arrays():
 
 
 @pytest.mark.parametrize(("kind", "deviation"), [("course", 0.01), ("he", 0.1), ("glorot", np.sqrt(2 / 300))])
-def test_first_weights_have_the_deviation_of_their_kind_and_biases_are_zero(kind, deviation):
+def test_initial_weights_have_the_deviation_of_their_kind_and_zero_biases(kind, deviation):
     network = dense_network(200, (100,), 10, "relu")
     named = network.named(network.start(kind, 0))
     assert named["dense1.weights"].std() == pytest.approx(deviation, rel=0.03)

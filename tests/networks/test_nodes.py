@@ -37,7 +37,7 @@ def experiments(network: Network, loss: Loss, weights: np.ndarray, examples: Col
 
 
 def estimate(objective, weights, signs, sigma: float, groups: int) -> np.ndarray:
-    """The sum over all examples of the estimated gradients, (n,); what is not written stays a NaN."""
+    """The sum over all examples of the estimated gradients, (n,); anything not written stays NaN."""
     found = np.full_like(weights, np.nan)
     tried = experiments(objective.network, objective.loss, weights, objective.batches.train)
     tried.gradient([0, len(signs)], signs, sigma, groups, found)
@@ -71,7 +71,7 @@ def test_the_losses_are_those_of_the_unmoved_weights():
     assert before.mean() == pytest.approx(objective.losses(Dense(weights[np.newaxis]), 0)[0], rel=1e-5)
 
 
-def test_the_objective_s_experiments_are_those_on_the_examples_that_it_is_asked_for():
+def test_the_objective_experiments_on_the_requested_examples():
     objective, weights = problem((7, 6))
     some, signs = slice(30, 75), drawn_signs(objective)[:, 30:75]
     train, ends, gradient, expected = objective.batches.train, [0, len(signs)], *np.empty((2, len(weights)), np.float32)
@@ -87,11 +87,11 @@ def test_the_objective_s_experiments_are_those_on_the_examples_that_it_is_asked_
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 @pytest.mark.parametrize("groups", [2, 99])
-def test_some_nodes_give_the_bits_that_they_give_among_all(activation, groups):
-    """Parts end at whole groups: of two groups, those of 7 and 6 nodes are of 4 and 3, those of 3 outputs of 2."""
+def test_part_of_the_nodes_gives_the_same_bits_as_among_all(activation, groups):
+    """Parts end at whole groups: of two groups, 7 nodes make groups of 4, 6 nodes of 3, and 3 outputs of 2."""
     objective, weights = problem((7, 6), activation)
     signs, ends = drawn_signs(objective), [0, 4, 7, 10, 13, 15, 16]
-    starts = np.cumsum([0, 4 * 5, 3 * 5, 3 * 8, 3 * 8, 2 * 7, 7])  # of their weights: 4 + 1, 7 + 1 and 6 + 1 a node
+    starts = np.cumsum([0, 4 * 5, 3 * 5, 3 * 8, 3 * 8, 2 * 7, 7])  # weights per node: 4 + 1, 7 + 1 and 6 + 1
     tried = experiments(objective.network, objective.loss, weights, objective.batches.train)
     whole = np.empty_like(weights)
     tried.gradient(ends, signs, 0.01, groups, whole)
@@ -102,7 +102,7 @@ def test_some_nodes_give_the_bits_that_they_give_among_all(activation, groups):
             assert some.tobytes() == whole[starts[first] : starts[last]].tobytes()
 
 
-def test_what_does_not_fit_the_cache_is_moved_in_several_goes(monkeypatch):
+def test_moves_beyond_the_cache_are_made_in_several_passes(monkeypatch):
     objective, weights = problem((7, 6))
     signs = drawn_signs(objective)
     whole = estimate(objective, weights, signs, 0.01, 3)
@@ -110,8 +110,8 @@ def test_what_does_not_fit_the_cache_is_moved_in_several_goes(monkeypatch):
     assert estimate(objective, weights, signs, 0.01, 3) == pytest.approx(whole, rel=1e-4, abs=1e-5)
 
 
-def test_a_step_that_is_crossed_is_felt_where_no_gradient_is():
-    """One input, one node with a step at 0, one output to be 1: the node is off, and turning it on lowers the loss."""
+def test_a_crossed_step_is_noticed_where_there_is_no_gradient():
+    """One input, one step node at 0, one output to be 1: the node is off, and turning it on lowers the loss."""
     network = dense_network(1, (1,), 1, "step")
     weights = np.array([1, 0, 1, 0], np.float32)  # node = step(x), output = node
     examples = Columns(np.array([[-0.1, -0.9], [1, 1]], np.float32), np.ones((1, 2), np.float32))
@@ -125,13 +125,13 @@ def test_a_step_that_is_crossed_is_felt_where_no_gradient_is():
 
 
 @pytest.mark.parametrize(("activation", "at_zero"), [("step", 1), ("sign", -1)])
-def test_a_neuron_that_switches_is_moved_to_where_it_changes_whatever_its_sign(activation, at_zero):
-    """Alone, a neuron at zero too: step is off there, sign on. In a group, its sign counts."""
+def test_a_switching_neuron_is_moved_to_its_threshold_whatever_its_sign(activation, at_zero):
+    """Alone, even a neuron at zero: step is off there, sign is on. In a group, its sign counts."""
     network = dense_network(1, (2,), 1, activation)
     weights = np.array([1, 0, 1, 0, 1, 1, 0], np.float32)
     inputs = np.array([[-0.2, 0.1, 0], [1, 1, 1]], np.float32)
     tried = NodeExperiments(network, weights, inputs, lambda outputs: outputs[:, 0].copy())
-    rise = (2 if activation == "sign" else 1) / (2 * mean_size(inputs))  # the loss is the neurons' sum
+    rise = (2 if activation == "sign" else 1) / (2 * mean_size(inputs))  # the loss is the sum of the neurons
     for sign in (-1, 1):
         signs, found = np.full((3, 3), sign, np.float32), np.empty_like(weights)
         tried.gradient([0, 3], signs, 2.0, 2, found)

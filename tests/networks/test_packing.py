@@ -18,7 +18,7 @@ def network_and_weights(*precision: str) -> tuple[Network, np.ndarray]:
 
 
 @pytest.mark.parametrize("precision", [("float32",), ("int8",), ("ternary",), ("binary",), MIXED])
-def test_what_is_packed_comes_out_as_the_weights_that_the_network_uses(precision):
+def test_packed_weights_unpack_to_the_weights_the_network_uses(precision):
     network, weights = network_and_weights(*precision)
     back = unpacked(*packed(network, weights))
     used = network.named(network.rounded(weights))
@@ -33,7 +33,7 @@ def test_what_is_packed_comes_out_as_the_weights_that_the_network_uses(precision
         assert again.tobytes() != weights.tobytes()
 
 
-def test_layers_within_layers_are_packed_as_well():
+def test_nested_layers_are_packed_too():
     words = ("conv2x3", "layernorm", "res(conv2x3,conv2x3)", "pool2", 6)
     network = network_of(Design(words, precision=("int8",)), (6, 6, 1), 3)
     weights = network.start("he", 3) + noise(2, Stream.DATA, 0, 0, 1, network.weights_count)[0] / 20
@@ -47,7 +47,7 @@ def test_layers_within_layers_are_packed_as_well():
     assert network.forward(Dense(again[np.newaxis]), inputs).tobytes() == expected.tobytes()
 
 
-def test_tensors_take_as_many_bits_as_their_weights_have():
+def test_tensors_take_as_many_bits_as_their_weights():
     tensors, layouts = packed(*network_and_weights(*MIXED))
     assert {name: (array.dtype.name, array.shape) for name, array in tensors.items()} == {
         "dense1.weights": ("float32", (4, 7)),
@@ -75,8 +75,8 @@ def test_tensors_take_as_many_bits_as_their_weights_have():
     }
 
 
-def test_bits_by_hand():
-    """One neuron of ten inputs, whose steps are 2^-2: the first weight is the lowest bit."""
+def test_bits_are_laid_out_as_worked_out_by_hand():
+    """One neuron with ten inputs and steps of 2^-2: the first weight is the lowest bit."""
     signs = np.array([1, -1, -1, 1, 1, -1, 1, 1, 1, -1], np.float32)
     for precision, weights, expected in (
         ("binary", signs, [0b11011001, 0b01]),

@@ -50,7 +50,7 @@ def rounded(name: str, matrix: Array) -> Array:
 
 @pytest.mark.parametrize("name", FEW_BITS)
 @pytest.mark.parametrize("inputs", [1, 6, 30])
-def test_weights_are_rounded_to_the_nearest_of_what_their_bits_can_say(name, inputs):
+def test_weights_are_rounded_to_the_nearest_value_of_their_bits(name, inputs):
     matrices = noise(0, Stream.DATA, 0, 0, 3, 5 * (inputs + 1)).reshape(3, 5, inputs + 1) * np.float32(0.4)
     matrices[0, 0, 0], matrices[0, 1, 0], matrices[0, 2, -1] = 0, 100, -100
     before = matrices.tobytes()
@@ -63,7 +63,7 @@ def test_weights_are_rounded_to_the_nearest_of_what_their_bits_can_say(name, inp
 
 
 @pytest.mark.parametrize("name", FEW_BITS)
-def test_what_is_rounded_already_stays(name):
+def test_rounding_twice_changes_nothing(name):
     matrix = noise(0, Stream.DATA, 0, 0, 5, 9)
     once = precision(name).rounded(matrix)
     assert precision(name).rounded(once).tobytes() == once.tobytes()
@@ -73,7 +73,7 @@ def test_what_is_rounded_already_stays(name):
     ("name", "inputs", "step"),
     [("int8", 128, 2**-7), ("int8", 784, 2**-8), ("int8", 2, 2**-4), ("binary", 784, 2**-5), ("ternary", 256, 2**-4)],
 )
-def test_steps_are_powers_of_two_that_suit_the_number_of_inputs(name, inputs, step):
+def test_steps_are_powers_of_two_that_depend_on_the_number_of_inputs(name, inputs, step):
     assert precision(name).step(inputs) == step
 
 
@@ -120,7 +120,7 @@ def test_the_forward_pass_sees_the_rounded_weights(kind, names):
 
 @pytest.mark.parametrize("names", [("binary",), ("ternary", "float32", "int8")])
 @pytest.mark.parametrize("activation", ["relu", "sign"])
-def test_moving_a_node_shows_the_change_in_the_loss_of_the_rounded_network(names, activation):
+def test_moving_a_node_measures_the_loss_of_the_rounded_network(names, activation):
     """Each example's slope, times the layer's inputs, is the gradient of the latent weights."""
     objective = network_objective(names, activation)
     network, weights, train = objective.network, objective.network.start("he", 1), objective.batches.train
@@ -134,7 +134,7 @@ def test_moving_a_node_shows_the_change_in_the_loss_of_the_rounded_network(names
     hidden = {"relu": lambda x: np.maximum(x, 0), "sign": lambda x: np.where(x >= 0, 1, -1)}[activation]
 
     def passed(moved: int | None, row: int, steps: Array | float) -> tuple[list[Array], Array]:
-        """Each layer's inputs, and each example's loss, where a row of a layer's nodes moves by steps."""
+        """Each layer's inputs and each example's loss, with one row of a layer's nodes moved by these steps."""
         values, inputs = train.inputs.astype(np.float64), []
         for number, matrix in enumerate(matrices):
             inputs.append(values)
@@ -151,7 +151,7 @@ def test_moving_a_node_shows_the_change_in_the_loss_of_the_rounded_network(names
         size = sigma * np.sqrt(2 * np.square(inputs[number][:-1]).mean())
         for row in range(block.rows):
             steps = signs[node].astype(np.float64) * size
-            if activation == "sign" and number < 2:  # it is moved to where it changes
+            if activation == "sign" and number < 2:  # it is moved to its threshold
                 steps = np.where(matrices[number][row] @ inputs[number] >= 0, -size, size)
             slopes = (passed(number, row, steps)[1] - before) / steps
             assert block.matrix(estimated)[row] == pytest.approx(inputs[number] @ slopes, rel=1e-3, abs=0.02)
@@ -174,7 +174,7 @@ def network_objective(names: tuple[str, ...], activation: str = "sign", batch: i
         ("node-perturbation", {}),
     ],
 )
-def test_any_split_of_a_round_gives_the_bits_of_the_whole_also_when_pickled(names, name, settings):
+def test_any_split_of_a_round_gives_the_same_bits_even_when_pickled(names, name, settings):
     objective = network_objective(names, batch=140)
     received = pickle.loads(pickle.dumps(objective))  # noqa: S301  (our own)
     strategy = strategies.create(name, settings, task_for(objective))
@@ -190,8 +190,8 @@ def test_any_split_of_a_round_gives_the_bits_of_the_whole_also_when_pickled(name
         assert after.center.tobytes() == state.center.tobytes()
 
 
-def test_latent_weights_add_up_moves_that_are_too_small_to_show():
-    """Half a step is crossed in four goes, none of which shows by itself."""
+def test_latent_weights_accumulate_moves_too_small_to_change_the_rounded_ones():
+    """Half a step is crossed in four moves, none of which shows by itself."""
     latent, step = np.zeros((1, 2), np.float32), precision("int8").step(1)
     seen = []
     for _ in range(4):
@@ -201,7 +201,7 @@ def test_latent_weights_add_up_moves_that_are_too_small_to_show():
 
 
 @pytest.mark.parametrize("name", ["node-perturbation", "evolution-strategy"])
-def test_a_run_of_few_bits_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, name):
+def test_a_stopped_run_of_few_bits_resumes_to_the_same_bytes(tmp_path, name):
     flags = {"data": "iris", "layers": [6, 5], "precision": ["float32", "int8", "ternary"], "activation": ["sign"]}
     whole, _ = search(tmp_path, name="whole", rounds=9, strategy=name, batch=50, **flags)
     part, _ = search(tmp_path, name="part", rounds=4, strategy=name, batch=50, **flags)
@@ -223,7 +223,7 @@ int8 = Hundredths()
 """
 
 
-def test_a_precision_of_one_s_own_is_used_and_remembered(tmp_path, monkeypatch):
+def test_a_custom_precision_is_used_and_remembered(tmp_path, monkeypatch):
     (tmp_path / "hundredths.py").write_text(HUNDREDTHS)
     monkeypatch.syspath_prepend(tmp_path)
     network = network_with("float32", "hundredths:int8", "float32")
@@ -243,7 +243,7 @@ def test_an_unknown_precision_is_refused_with_the_nearest():
         network_with("int9")
 
 
-def test_one_precision_per_layer_or_one_for_all():
+def test_precisions_are_given_per_layer_or_once():
     expected = (
         r"network.precision: expected 3, one per layer and one for the output layer, or 1 for all, got 2 \(int8,b"
     )

@@ -1,4 +1,4 @@
-"""Spiking networks, held against plain loops in float64."""
+"""Spiking networks, compared with plain loops in float64."""
 
 import pickle
 import tomllib
@@ -65,7 +65,7 @@ def made(design: Design) -> Network:
 
 
 def on_a_grid(numbers: np.ndarray) -> np.ndarray:
-    """Multiples of 1/16, so that all sums are exact, in whatever order, and no spike hangs on a rounding."""
+    """Multiples of 1/16, so that all sums are exact in any order and no spike depends on rounding."""
     return (np.round(numbers * 16) / 16).astype(np.float32)
 
 
@@ -93,7 +93,7 @@ def fired(design: Design, currents: list[np.ndarray], own: np.ndarray | None = N
 
 
 Move = tuple[int, int, np.ndarray]
-"""A layer, one of its neurons, and by how much its current is moved in each example."""
+"""A layer, one of its neurons, and how far its current is moved in each example."""
 
 
 def by_hand(
@@ -124,7 +124,7 @@ def by_hand(
     return sum(share * each for share, each in zip(shares, sums, strict=True)) / sum(shares)
 
 
-def test_forward_is_the_plain_loop(design):
+def test_forward_matches_a_plain_loop(design):
     network, inputs = made(design), features()
     weights = weights_of(network, 5)
     outputs = network.forward(Dense(weights), Shared(with_ones(inputs)))
@@ -133,7 +133,7 @@ def test_forward_is_the_plain_loop(design):
         assert pytest.approx(by_hand(design, network, candidate, inputs), abs=1e-5) == result.T
 
 
-def test_each_candidate_has_the_bits_that_it_has_alone(design):
+def test_a_candidate_gives_the_same_bits_as_alone(design):
     network, shared = made(design), Shared(with_ones(features()))
     weights = noise(0, Stream.CANDIDATES, 0, 0, 5, network.weights_count)
     together = network.forward(Dense(weights), shared).copy()
@@ -142,7 +142,7 @@ def test_each_candidate_has_the_bits_that_it_has_alone(design):
         assert again.forward(Dense(weights[number : number + 1]), shared)[0].tobytes() == together[number].tobytes()
 
 
-def test_some_examples_have_the_bits_that_they_have_among_all(design):
+def test_part_of_the_examples_gives_the_same_bits_as_among_all(design):
     network, inputs = made(design), with_ones(features())
     weights = Dense(weights_of(network))
     whole = network.forward(weights, Shared(inputs)).copy()
@@ -175,8 +175,8 @@ def inputs_of_layers(network: Network, weights: np.ndarray) -> list[np.ndarray]:
     return [movable.trace.mean_inputs for movable in network.movable(traces)]
 
 
-def test_each_node_s_estimate_is_the_change_of_the_losses_when_its_current_is_moved(design):
-    """Each example's slope times what the node sees of it: all is computed anew for each node, by the plain loop."""
+def test_each_node_s_estimate_is_the_change_in_loss_when_its_current_moves(design):
+    """Each example's slope times the node's inputs, everything recomputed for each node by the plain loop."""
     network, inputs = made(design), features()
     weights, signs = weights_of(network)[0], signs_of(network)
     tried, found = experiments(network, weights), np.full_like(weights, np.nan)
@@ -196,7 +196,7 @@ def test_each_node_s_estimate_is_the_change_of_the_losses_when_its_current_is_mo
 
 
 @pytest.mark.parametrize("groups", [2, 99])
-def test_any_part_of_the_nodes_has_the_bits_that_it_has_among_all(design, groups):
+def test_part_of_the_nodes_gives_the_same_bits_as_among_all(design, groups):
     network = made(design)
     weights, signs = noise(0, Stream.CANDIDATES, 0, 0, 1, network.weights_count)[0], signs_of(network)
     tried, whole = experiments(network, weights), np.empty(network.weights_count, np.float32)
@@ -216,7 +216,7 @@ def test_any_part_of_the_nodes_has_the_bits_that_it_has_among_all(design, groups
             assert some.tobytes() == whole[starts[first] : starts[last]].tobytes()
 
 
-def test_outputs_are_woken_from_whatever_silence_but_barely():
+def test_silent_outputs_are_woken_but_only_just():
     design = CASES["none"]
     network = made(design)
     weights = np.zeros(network.weights_count, np.float32)
@@ -230,13 +230,13 @@ def test_outputs_are_woken_from_whatever_silence_but_barely():
     assert down == pytest.approx(np.full_like(down, -0.1 * layer.nodes.size(layer.trace)))
 
 
-def test_named_and_flat_are_each_other_s_inverse(design):
+def test_named_and_flat_weights_round_trip(design):
     network = made(design)
     weights = weights_of(network)[0]
     assert network.flat(network.named(weights)).tobytes() == weights.tobytes()
 
 
-def test_rates_are_within_one_spike_of_the_numbers_at_every_time():
+def test_spike_counts_stay_within_one_of_the_encoded_value():
     numbers = np.float32([[0.3, 1.7, -0.4, 0.0, 1.0]])
     coded = RateCode(1, 40).of(np.vstack([numbers, np.ones_like(numbers)])).reshape(2, 40, 5)
     assert (coded[1] == 1).all()
@@ -247,13 +247,13 @@ def test_rates_are_within_one_spike_of_the_numbers_at_every_time():
     assert set(coded[0, :, 0]) == {0, 1}
 
 
-def test_features_of_the_same_rate_do_not_all_spike_at_once():
+def test_features_of_equal_rate_do_not_all_spike_at_once():
     coded = RateCode(50, 10).of(np.full((51, 1), 0.1, np.float32)).reshape(51, 10)
     assert (coded[:50].sum(axis=1) == 1).sum() >= 45
     assert (coded[:50].sum(axis=0) > 0).all()
 
 
-def test_a_recurrent_neuron_s_weights_see_the_spikes_of_the_step_before():
+def test_recurrent_weights_see_the_spikes_of_the_previous_step():
     design = CASES["rate, recurrent"]
     network = made(design)
     trace = network.traces(weights_of(network)[0], with_ones(features()))[0]
@@ -265,7 +265,7 @@ def test_a_recurrent_neuron_s_weights_see_the_spikes_of_the_step_before():
 
 
 def learnt(folder: Path, data: str, strategy: str, rounds: int, **flags: Any) -> float:
-    """The accuracy that a search reaches, with what it chooses itself."""
+    """The accuracy that a search reaches with default settings."""
     given = {"activation": "lif", "strategy": strategy, "rounds": rounds, "layers": [16], **flags}
     return search(folder, data=data, **given)[1].accuracy
 
@@ -293,8 +293,8 @@ def test_weight_noise_teaches_them(tmp_path, data, accuracy, rank):
     assert learnt(tmp_path, data, "evolution-strategy", 150, **flags) > accuracy
 
 
-def test_weight_noise_of_all_ranks_sees_the_same_network():
-    """Mirrored and low-rank candidates, of whole and of part tiles, have the losses of their dense weights."""
+def test_weight_noise_of_any_rank_evaluates_the_same_network():
+    """Mirrored and low-rank candidates, in whole and partial tiles, have the losses of their dense weights."""
     for design in CASES.values():
         network, shared = made(design), Shared(with_ones(features()))
         center, products = weights_of(network)[0], Products()
@@ -318,7 +318,7 @@ SPIKING = {
 }
 
 
-def test_the_toml_gives_back_a_spiking_network():
+def test_a_spiking_network_is_read_back_from_toml():
     config = from_flags(SPIKING)
     again = from_sections(tomllib.loads(to_toml(config, None)))
     assert again.network == config.network
@@ -326,7 +326,7 @@ def test_the_toml_gives_back_a_spiking_network():
 
 
 @pytest.mark.parametrize("strategy", ["node-perturbation", "evolution-strategy"])
-def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path, strategy):
+def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path, strategy):
     flags = {**SPIKING, "strategy": strategy, "batch": 40, "measure_every": 3}
     whole = search(tmp_path, name="whole", rounds=20, **flags)[0].path
     part = search(tmp_path, name="part", rounds=13, **flags)[0].path
@@ -344,16 +344,16 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path, strategy):
         ({"reset": "zeros"}, "network.reset: unknown reset 'zeros': did you mean 'zero'"),
         ({"encoding": "rates"}, "network.encoding: unknown encoding 'rates': did you mean 'rate'"),
         ({"readout": "count"}, "network.readout: unknown readout 'count': did you mean 'counts'"),
-        ({"layers": ["r6"], "activation": "relu"}, "network.layers: r6 is recurrent, and takes the activation lif"),
+        ({"layers": ["r6"], "activation": "relu"}, "network.layers: r6 is recurrent, and takes only the activation"),
         ({"layers": ["r0"]}, "network.layers: expected a number of neurons such as r64, got '0'"),
         ({"activation": "lift"}, "did you mean 'lif'"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_sentence(flags, sentence):
+def test_impossible_spiking_networks_are_refused_in_one_sentence(flags, sentence):
     with pytest.raises(SettingError) as refused:
         assemble(from_flags({"data": "iris", "workers": 0, **SPIKING, **flags}))
     assert sentence in str(refused.value)
 
 
-def test_they_start_with_what_reaches_a_threshold():
+def test_initial_weights_can_reach_the_threshold():
     assert Design((16,), ("lif",)).suited_start() == Design((16, 16), ("relu", "lif")).suited_start() == "he"

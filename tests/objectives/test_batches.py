@@ -14,13 +14,13 @@ def columns(examples: int) -> Columns:
     return Columns(np.stack([numbers, np.ones_like(numbers)]), -numbers[np.newaxis])
 
 
-def test_without_a_size_every_round_sees_all_examples():
+def test_without_a_batch_size_every_round_sees_all_examples():
     batches = Batches(columns(10))
     assert not batches.minibatch
     assert batches.of(3) is batches.train
 
 
-def test_an_epoch_sees_every_example_once_and_each_epoch_in_another_order():
+def test_an_epoch_sees_every_example_once_and_in_a_new_order():
     batches = Batches(columns(12), 4)
     epochs = [np.concatenate([batches.of(3 * epoch + number).inputs[0] for number in range(3)]) for epoch in range(3)]
     for seen in epochs:
@@ -28,28 +28,28 @@ def test_an_epoch_sees_every_example_once_and_each_epoch_in_another_order():
     assert len({seen.tobytes() for seen in epochs}) == 3
 
 
-def test_inputs_and_targets_belong_together():
+def test_inputs_and_targets_stay_together():
     batch = Batches(columns(50), 7).of(5)
     assert batch.inputs.shape == (2, 7)
     assert (batch.targets[0] == -batch.inputs[0]).all()
     assert (batch.inputs[1] == 1).all()
 
 
-def test_what_fills_no_minibatch_waits_for_another_epoch():
+def test_examples_that_do_not_fill_a_minibatch_wait_for_another_epoch():
     batches = Batches(columns(10), 4)
     seen = np.concatenate([batches.of(number).inputs[0] for number in range(2)])
     assert len(set(seen)) == 8
     assert [len(batches.places(number)) for number in range(6)] == [4] * 6
-    for epoch in range(3):  # each begins anew, with as many whole minibatches as there are
+    for epoch in range(3):  # each epoch starts afresh, with the whole minibatches there are
         order = permutation(0, Stream.BATCHES, epoch, 10)
         assert batches.places(2 * epoch).tolist() == order[:4].tolist()
         assert batches.places(2 * epoch + 1).tolist() == order[4:8].tolist()
 
 
-def test_a_round_s_examples_depend_on_seed_and_round_alone():
+def test_a_round_s_examples_depend_only_on_seed_and_round():
     batches, others = Batches(columns(100), 8, seed=1), Batches(columns(100), 8, seed=2)
     expected = [batches.places(number).tolist() for number in range(30)]
-    again = copy.deepcopy(batches)  # as a worker gets it, without what was kept for the latest round
+    again = copy.deepcopy(batches)  # as a worker receives it, without the cache of the latest round
     assert [again.places(number).tolist() for number in reversed(range(30))] == expected[::-1]
     assert others.places(0).tolist() != expected[0]
 
@@ -60,7 +60,7 @@ def test_a_batch_larger_than_the_data_is_refused():
     assert not Batches(columns(10), 10).minibatch
 
 
-def test_a_chunk_is_the_same_object_each_time_so_that_products_with_it_are_found_again():
+def test_a_chunk_is_the_same_object_each_time_so_that_cached_products_are_found():
     ten = columns(10)
     first, last = ten.chunk(0, 4), ten.chunk(8, 4)
     assert ten.chunk(0, 4) is first
@@ -71,7 +71,7 @@ def test_a_chunk_is_the_same_object_each_time_so_that_products_with_it_are_found
     assert last.targets.tolist() == [[-8, -9]]
 
 
-def test_chunks_are_not_sent_along():
+def test_chunks_are_not_pickled():
     ten = columns(10)
     before = len(pickle.dumps(ten))
     ten.chunk(0, 4)

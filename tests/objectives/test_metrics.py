@@ -1,4 +1,4 @@
-"""Metrics agree with scikit-learn's, and with what is worked out by hand."""
+"""Metrics agree with scikit-learn's and with values worked out by hand."""
 
 import numpy as np
 import pytest
@@ -25,11 +25,11 @@ PREDICTED = np.array(["a", "a", "a", "b", "b", "c", "a", "b"])
         ("f1-macro", lambda truth, predicted: sklearn.metrics.f1_score(truth, predicted, average="macro")),
     ],
 )
-def test_those_of_classes_are_scikit_learn_s(name, theirs):
+def test_classification_metrics_match_scikit_learn(name, theirs):
     assert metrics.measure(name, TRUTH, PREDICTED) == pytest.approx(theirs(TRUTH, PREDICTED))
 
 
-def test_those_of_classes_by_hand():
+def test_classification_metrics_match_values_by_hand():
     assert metrics.accuracy(TRUTH, PREDICTED) == 4 / 8
     assert metrics.balanced_accuracy(TRUTH, PREDICTED) == pytest.approx((3 / 4 + 1 / 2 + 0) / 3)
     assert metrics.f1(TRUTH, PREDICTED) == pytest.approx((6 / 8 + 2 / 5 + 0) / 3)
@@ -44,7 +44,7 @@ def test_those_of_classes_by_hand():
         ("r2", sklearn.metrics.r2_score),
     ],
 )
-def test_those_of_numbers_are_scikit_learn_s(name, theirs, shape):
+def test_regression_metrics_match_scikit_learn(name, theirs, shape):
     random = np.random.default_rng(0)
     truth, predicted = random.normal(size=shape), random.normal(size=shape)
     assert metrics.measure(name, truth, predicted) == pytest.approx(theirs(truth, predicted))
@@ -59,7 +59,7 @@ def test_a_metric_that_does_not_fit_is_refused():
         metrics.check(["balance"], classes=True)
 
 
-def test_one_of_another_package_gets_true_and_predicted_values():
+def test_a_metric_of_another_package_gets_true_and_predicted_values():
     value = metrics.measure("sklearn.metrics:matthews_corrcoef", TRUTH, PREDICTED)
     assert value == pytest.approx(sklearn.metrics.matthews_corrcoef(TRUTH, PREDICTED))
     with pytest.raises(ObjectiveError, match="the objective raised ValueError: "):
@@ -67,7 +67,7 @@ def test_one_of_another_package_gets_true_and_predicted_values():
 
 
 @pytest.mark.parametrize(("numbers", "names"), [(False, ["accuracy", "f1"]), (True, ["r2", "mean-absolute-error"])])
-def test_a_model_reports_them_on_its_own_labels(numbers, names):
+def test_a_model_computes_metrics_on_its_own_labels(numbers, names):
     y = np.arange(30) % 3 if numbers else np.array(["x", "y", "z"])[np.arange(30) % 3]
     dataset = datasets.from_arrays(np.eye(30, dtype=np.float32)[:, :5], y, numbers=numbers)
     config = NetworkConfig(layers=(2,), loss="mean-squared-error" if numbers else "cross-entropy")
@@ -89,7 +89,7 @@ def outcome(classes, positive=1):
 
 
 @pytest.mark.parametrize("positive", [0, 1])
-def test_those_of_the_positive_class_are_scikit_learn_s(positive):
+def test_metrics_of_the_positive_class_match_scikit_learn(positive):
     made = outcome(2, positive)
     names = ["f1", "precision", "recall", "auc", "average-precision", "matthews-correlation"]
     scores = made.outputs[:, positive] - made.outputs[:, 1 - positive]
@@ -106,7 +106,7 @@ def test_those_of_the_positive_class_are_scikit_learn_s(positive):
     assert list(metrics.measured(names, made).values()) == pytest.approx(expected)
 
 
-def test_of_several_classes_the_mean_is_taken_as_in_scikit_learn():
+def test_metrics_of_several_classes_are_averaged_as_in_scikit_learn():
     made = outcome(4)
     shares = np.exp(made.outputs) / np.exp(made.outputs).sum(axis=1, keepdims=True)
     theirs = sklearn.metrics
@@ -120,7 +120,7 @@ def test_of_several_classes_the_mean_is_taken_as_in_scikit_learn():
     assert metrics.measured(expected, made) == pytest.approx(expected)
 
 
-def test_what_says_how_sure_it_is_and_is_right_as_often_is_calibrated():
+def test_confidence_equal_to_accuracy_is_perfect_calibration():
     truth = np.array([0] * 8 + [1] * 2)
     sure = np.log(np.array([[0.8, 0.2]] * 10, np.float32))
     made = Outcome.of_classes(truth, sure, np.arange(2))
@@ -129,7 +129,7 @@ def test_what_says_how_sure_it_is_and_is_right_as_often_is_calibrated():
     assert metrics.measured(["calibration-error"], surer)["calibration-error"] == pytest.approx(0.19, abs=1e-6)
 
 
-def test_of_numbers_the_share_below_is_the_quantile():
+def test_the_share_of_targets_below_is_the_quantile():
     predicted = np.full((10, 1), 6.5, np.float32)
     made = Outcome(np.arange(10.0)[:, np.newaxis], predicted, predicted)
     found = metrics.measured(["share-below", "median-absolute-error"], made)

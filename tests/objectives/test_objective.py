@@ -50,7 +50,7 @@ def test_the_loss_of_many_chunks_is_the_mean_over_all_examples(monkeypatch):
     assert cut.losses(Dense(weights), 0) == pytest.approx(whole.losses(Dense(weights), 0), rel=1e-5)
 
 
-def test_accuracy_is_the_share_of_right_answers():
+def test_accuracy_is_the_share_of_correct_predictions():
     objective = network_objective("iris", ())
     weights = np.zeros(objective.network.weights_count, np.float32)
     matrix = weights.reshape(3, 5)
@@ -79,7 +79,7 @@ def test_tiles_stay_within_the_cache_for_large_data():
     assert 4 * 43 * tile * chunk <= objective_module.CACHE_BYTES < 4 * 43 * 2 * tile * chunk
 
 
-def test_what_overflows_is_not_warned_of_in_any_thread_and_others_go_on_to_warn():
+def test_overflow_causes_no_warning_in_our_threads_and_still_does_in_others():
     def lose(objective: NetworkObjective) -> float:
         weights = np.full((1, objective.network.weights_count), 1e38, np.float32)
         return float(objective.losses(Dense(weights), 0)[0])
@@ -97,7 +97,7 @@ def test_a_function_s_losses_are_its_values():
     assert objective.losses(Dense(np.array([[1, 1], [0, 3]], np.float32)), 0).tolist() == [0, 5]
 
 
-def test_a_function_that_returns_no_number_is_named():
+def test_a_function_that_returns_no_number_is_reported():
     objective = FunctionObjective(lambda weights: "low", 2)
     with pytest.raises(ObjectiveError, match="expected a number from the function, got 'low'"):
         objective.losses(Dense(np.zeros((1, 2), np.float32)), 0)

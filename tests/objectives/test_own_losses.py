@@ -1,4 +1,4 @@
-"""Losses of the user's own: one number, or one for each example, checked before the start."""
+"""The user's own losses: one number, or one per example, checked before the search starts."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ absolute.numbers = True
 
 @pytest.mark.parametrize("loss", [logistic, logistic_of_many])
 @pytest.mark.parametrize("strategy", ["node-perturbation", "evolution-strategy"])
-def test_one_for_each_example_is_as_ours(loss, strategy):
+def test_a_loss_per_example_works_like_a_built_in_one(loss, strategy):
     mine = distsearch.search(X, Y, loss=loss, strategy=strategy, **SETTINGS)
     ours = distsearch.search(X, Y, strategy=strategy, **SETTINGS)
     assert mine.loss == pytest.approx(ours.loss, rel=0.02)
@@ -48,7 +48,7 @@ def test_one_for_each_example_is_as_ours(loss, strategy):
     assert set(mine.predict(X)) <= {"hot", "cold"}
 
 
-def test_one_number_for_all_works_with_strategies_of_weights_and_auto_takes_one():
+def test_a_single_number_works_with_weight_strategies_and_auto_chooses_one():
     result = distsearch.search(X, Y, loss=wrong, strategy="auto", **SETTINGS)
     assert result.loss == pytest.approx(1 - result.accuracy)
     assert result.accuracy > 0.9
@@ -56,7 +56,7 @@ def test_one_number_for_all_works_with_strategies_of_weights_and_auto_takes_one(
         distsearch.search(X, Y, loss=wrong, strategy="node-perturbation", **SETTINGS)
 
 
-def test_numbers_are_given_where_the_function_says_so():
+def test_a_function_that_asks_for_numbers_gets_numbers():
     result = distsearch.search(X, X[:, 1], loss=absolute, strategy="node-perturbation", **{**SETTINGS, "rounds": 200})
     assert result.loss == pytest.approx(np.abs(result.predict(X) - X[:, 1]).mean(), rel=1e-4)
     assert result.loss < 0.2
@@ -64,7 +64,7 @@ def test_numbers_are_given_where_the_function_says_so():
         distsearch.search(X, X[:, 1], loss=logistic, **SETTINGS)
 
 
-def test_a_closure_is_kept_with_what_it_knows_and_a_loaded_result_still_predicts(tmp_path):
+def test_a_closure_is_saved_with_its_variables_and_a_loaded_result_predicts(tmp_path):
     times = 3.0
     result = distsearch.search(X, Y, loss=lambda outputs, targets: times * logistic(outputs, targets), **SETTINGS)
     plain = distsearch.search(X, Y, **SETTINGS)
@@ -96,7 +96,7 @@ def test_a_closure_is_kept_with_what_it_knows_and_a_loaded_result_still_predicts
         ),
     ],
 )
-def test_what_is_no_loss_is_told_before_the_start(tmp_path, loss, error, sentence):
+def test_an_invalid_loss_is_refused_before_the_start(tmp_path, loss, error, sentence):
     with pytest.raises(error, match=sentence) as caught:
         distsearch.search(X, Y, loss=loss, runs=tmp_path / "runs", **SETTINGS)
     assert not (tmp_path / "runs").exists()
@@ -104,7 +104,7 @@ def test_what_is_no_loss_is_told_before_the_start(tmp_path, loss, error, sentenc
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_costs_are_given_as_numbers_or_by_names():
+def test_costs_are_given_as_a_matrix_or_by_class_names():
     costs = {"hot": {"hot": 0, "cold": 9}, "cold": {"hot": 1, "cold": 0}}
     found = [
         distsearch.search(X, Y, loss="expected-cost", costs=each, strategy="node-perturbation", **SETTINGS).loss

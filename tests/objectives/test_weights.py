@@ -1,4 +1,4 @@
-"""Weights in the losses: 2 is as the row twice, 0 as the row left out, in every loss and for every way to search."""
+"""Weights in the losses: 2 is like the row twice, 0 like the row left out, in every loss and for every strategy."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def candidates(network, count=7):
 
 
 @pytest.mark.parametrize("loss", WEIGHED)
-def test_a_weight_is_how_often_a_row_is_there(loss):
+def test_a_weight_is_the_number_of_times_a_row_counts(loss):
     weighted, repeated = objective(loss, 5.0 * TIMES), objective(loss, times=TIMES)
     tried = candidates(weighted.network)
     found = weighted.losses(Dense(tried), 0)
@@ -42,7 +42,7 @@ def test_a_weight_is_how_often_a_row_is_there(loss):
 
 
 @pytest.mark.parametrize("loss", WEIGHED)
-def test_a_weighted_loss_is_the_same_to_the_bit_alone_in_any_tile_and_measured(loss):
+def test_a_weighted_loss_has_the_same_bits_alone_in_any_tile_and_measured(loss):
     weighted = objective(loss, TIMES)
     tried = candidates(weighted.network)
     with one_thread():
@@ -53,8 +53,8 @@ def test_a_weighted_loss_is_the_same_to_the_bit_alone_in_any_tile_and_measured(l
         assert weighted.measure(tried[3]).loss == together[3]
 
 
-def test_moving_nodes_sees_the_weighted_loss():
-    """The gradient that node perturbation estimates is that of the rows repeated; examples' signs are theirs."""
+def test_node_perturbation_sees_the_weighted_loss():
+    """The gradient that node perturbation estimates is that of the repeated rows, each with its own example's signs."""
     weighted, repeated = objective(weights=TIMES), objective(times=TIMES)
     weights = candidates(weighted.network, 1)[0]
     kept = TIMES > 0
@@ -85,7 +85,7 @@ def test_minibatches_of_weighted_examples_add_up_to_all_of_them():
     assert some.tolist() == batched.batches.of(1).weights.tolist()
 
 
-def test_accuracy_does_not_know_weights():
+def test_accuracy_ignores_weights():
     weights = np.where(Y == 0, 10, 1)
     plain, weighted = objective(test_share=0.5), objective(weights=weights, test_share=0.5)
     center = candidates(plain.network, 1)[0]

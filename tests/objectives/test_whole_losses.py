@@ -1,4 +1,4 @@
-"""Losses of counts, ranks, costs and quantiles: by hand, as scikit-learn's, and what node perturbation sees of them."""
+"""Losses of counts, ranks, costs and quantiles: by hand, against scikit-learn, and under node perturbation."""
 
 import json
 
@@ -32,7 +32,7 @@ def value(loss, outputs, targets):
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", COUNTED)
-def test_where_the_network_is_sure_the_counts_are_scikit_learn_s(name, classes):
+def test_counts_of_a_confident_network_match_scikit_learn(name, classes):
     outputs, targets, labels = data(classes, sharp=1e4)
     predicted = outputs[0].argmax(axis=0)
     average = "binary" if classes == 2 else "macro"
@@ -47,8 +47,8 @@ def test_where_the_network_is_sure_the_counts_are_scikit_learn_s(name, classes):
     assert value(loss, outputs, targets) == pytest.approx(1 - theirs[name](), abs=1e-6)
 
 
-def test_soft_counts_by_hand():
-    """Two examples of the positive class, seen with 0.8 and 0.4, one of the other, seen with 0.5."""
+def test_soft_counts_match_a_calculation_by_hand():
+    """Two examples of the positive class with probabilities 0.8 and 0.4, one of the other class with 0.5."""
     chances = np.array([0.8, 0.4, 0.5])
     outputs = np.log(np.array([1 - chances, chances], np.float32))[np.newaxis]
     targets = np.array([[0, 0, 1], [1, 1, 0]], np.float32)
@@ -60,7 +60,7 @@ def test_soft_counts_by_hand():
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_ranks_are_scikit_learn_s(classes):
+def test_rank_losses_match_scikit_learn(classes):
     outputs, targets, labels = data(classes)
     outputs[0] = np.round(outputs[0], 1)  # ties
     if classes == 2:
@@ -81,8 +81,8 @@ def test_ranks_are_scikit_learn_s(classes):
 
 @pytest.mark.parametrize("name", RANKED)
 @pytest.mark.parametrize("example", [0, 1, 57, 199])
-def test_an_example_s_own_rank_loss_is_what_the_metric_becomes_when_it_alone_moves(name, example):
-    """To the order of 1/examples: the table holds the example itself as well."""
+def test_an_example_s_rank_loss_is_the_metric_when_only_it_moves(name, example):
+    """Up to an error of order 1/examples: the table holds the example itself as well."""
     outputs, targets, _ = data()
     loss = losses.create(name)
     each = loss.surrogate(outputs.copy(), targets)
@@ -97,7 +97,7 @@ def test_an_example_s_own_rank_loss_is_what_the_metric_becomes_when_it_alone_mov
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", COUNTED)
-def test_slopes_of_the_examples_losses_add_up_to_the_loss_s_own(name, classes):
+def test_slopes_of_the_examples_losses_add_up_to_the_slope_of_the_loss(name, classes):
     outputs, targets, _ = data(classes)
     loss = losses.LOSSES.find(name).of(Terms(classes))
     each = loss.surrogate(outputs.copy(), targets)
@@ -113,7 +113,7 @@ def test_slopes_of_the_examples_losses_add_up_to_the_loss_s_own(name, classes):
     assert seen == pytest.approx(slope, rel=0.02)
 
 
-def test_losses_of_numbers_by_hand():
+def test_regression_losses_match_a_calculation_by_hand():
     outputs, targets = np.array([[[0.0, 3.0, -1.0]]], np.float32), np.array([[1.0, 1.0, 1.0]], np.float32)
     find = losses.LOSSES.find
     assert value(find("huber").of(Terms(delta=1.5)), outputs, targets) == pytest.approx(
@@ -129,7 +129,7 @@ def test_losses_of_numbers_by_hand():
     assert find("poisson")().predictions(np.float32([[1.0]])).tolist() == [[np.exp(np.float32(1))]]
 
 
-def test_top_k_error_counts_how_many_are_at_least_as_large():
+def test_top_k_error_counts_outputs_at_least_as_large():
     outputs = np.array([[[3, 0, 1], [2, 1, 1], [1, 2, 1], [0, 3, 1]]], np.float32)
     targets = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0]], np.float32)
     errors = [
@@ -138,7 +138,7 @@ def test_top_k_error_counts_how_many_are_at_least_as_large():
     assert [each.tolist() for each in errors] == [[1, 1, 1], [0, 1, 1], [0, 1, 1]]
 
 
-def test_of_three_classes_a_top_of_five_becomes_two_and_a_given_one_is_refused():
+def test_with_three_classes_the_default_top_becomes_two_and_a_given_top_of_three_is_refused():
     assert losses.LOSSES.find("top-k-error").of(Terms(3))._top == 2
     with pytest.raises(SettingError, match="expected fewer than the 3 classes, got 3"):
         losses.LOSSES.find("top-k-error").of(Terms(3, top=3))
@@ -155,7 +155,7 @@ def test_of_three_classes_a_top_of_five_becomes_two_and_a_given_one_is_refused()
         (("a", "b"), [5, 5], "b"),
     ],
 )
-def test_the_positive_class_is_the_obvious_one_or_the_rarer(labels, counts, positive):
+def test_the_positive_class_is_the_obvious_or_the_rarer_one(labels, counts, positive):
     chosen = losses.chosen(NetworkConfig(loss="f1"), labels, np.array(counts))
     assert chosen.positive == positive
     assert losses.chosen(structs.replace(chosen, positive="x"), labels, np.array(counts)).positive == "x"
@@ -164,8 +164,8 @@ def test_the_positive_class_is_the_obvious_one_or_the_rarer(labels, counts, posi
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"loss": "f1", "quantile": 0.5}, "--quantile: would do nothing with the loss f1: .* choose the loss pinball"),
-        ({"beta": 0.5}, "--beta: would do nothing with the loss cross-entropy: .* choose the loss fbeta"),
+        ({"loss": "f1", "quantile": 0.5}, "--quantile: has no effect with the loss f1: .* choose the loss pinball"),
+        ({"beta": 0.5}, "--beta: has no effect with the loss cross-entropy: .* choose the loss fbeta"),
         ({"loss": "pinball"}, "pinball needs to know the quantile: add --quantile"),
     ],
 )
@@ -177,7 +177,7 @@ def test_settings_that_do_not_fit_the_loss_are_refused(settings, sentence):
 COSTS = "true,good,bad\ngood,0,1\nbad,5,-0.5\n"
 
 
-def test_costs_are_read_by_names_in_any_order(tmp_path):
+def test_costs_are_read_by_class_names_in_any_order(tmp_path):
     path = tmp_path / "costs.csv"
     path.write_text(COSTS)
     settings = losses.with_costs(NetworkConfig(loss="expected-cost", costs=str(path)))

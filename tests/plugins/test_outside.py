@@ -1,4 +1,4 @@
-"""A package from outside, installed as users install one: all that it offers is found, used, verified and resumed."""
+"""A third-party package, installed as users would: everything it offers is found, used, verified and resumed."""
 
 import json
 import os
@@ -19,7 +19,7 @@ OUTSIDE = Path(__file__).parent / "outside"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """A Python with the package in it, beside all that this one has."""
+    """A Python with the package installed beside everything that this one has."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     python = folder / "venv" / "bin" / "python"
@@ -33,7 +33,7 @@ def installed(tmp_path_factory) -> Path:
 
 
 def wheel(folder: Path) -> Path:
-    """The package as a wheel, built without a build backend, for none may be here."""
+    """The package as a wheel, built without a build backend, since none may be installed."""
     project = tomllib.loads((OUTSIDE / "pyproject.toml").read_text())["project"]
     stem = f"{project['name'].replace('-', '_')}-{project['version']}"
     offers = "".join(
@@ -55,7 +55,7 @@ def wheel(folder: Path) -> Path:
 
 @pytest.fixture
 def run(installed, tmp_path):
-    """Runs a command line of distsearch with that Python, in a folder with data of the package's own format."""
+    """Runs a distsearch command line with that Python, in a folder with data in the package's own format."""
     rows = [f"{x / 10};{y / 10};{x * y / 100}" for x in range(-9, 10) for y in range(-9, 10)]
     (tmp_path / "data.lines").write_text("\n".join(rows))
 
@@ -82,7 +82,7 @@ SEARCH = [
 ]  # fmt: skip
 
 
-def test_all_of_it_is_used_on_workers_verified_and_resumed(run, tmp_path):
+def test_its_parts_are_used_on_workers_verified_and_resumed(run, tmp_path):
     alone = run(*SEARCH, "--workers", "0", "--json")
     result = json.loads(alone.stdout)
     assert result["loss"] < 0.5 * json.loads(run("show", "a", "--json").stdout)["history"][0]["center_loss"]
@@ -100,7 +100,7 @@ def test_all_of_it_is_used_on_workers_verified_and_resumed(run, tmp_path):
     assert "data.lines" in run("evaluate", "b", "--data", "data.lines").stdout
 
 
-def test_what_it_offers_is_listed_with_its_settings(run):
+def test_its_parts_are_listed_with_their_settings(run):
     assert "coordinate-search" in run("strategies").stdout
     assert "--shrink" in run("run", "--help-all").stdout
     listed = json.loads(run("strategies", "coordinate-search", "--json").stdout)
@@ -109,7 +109,7 @@ def test_what_it_offers_is_listed_with_its_settings(run):
     assert "unknown loss 'soft-absolut': did you mean 'soft-absolute'?" in refused
 
 
-def test_the_run_remembers_whose_code_it_was(run, installed, tmp_path):
+def test_the_run_records_where_the_code_came_from(run, installed, tmp_path):
     run(*SEARCH, "--workers", "0")
     manifest = json.loads((tmp_path / "runs/a/manifest.json").read_text())
     assert {(each["kind"], each["name"], each["package"], each["version"]) for each in manifest["code"]} == {

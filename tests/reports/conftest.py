@@ -18,7 +18,7 @@ RUNS = {
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """A folder with a table whose price follows from the rooms alone, and with some runs in runs/."""
+    """A folder with a table whose price depends on the rooms alone, and with some runs in runs/."""
     path = tmp_path_factory.mktemp("pictures")
     lines = [f"{x % 7},{x * 37 % 11},{x % 7}" for x in range(60)]
     (path / "price.csv").write_text("\n".join(["rooms,noise,price", *lines]))

@@ -1,4 +1,4 @@
-"""Figures drawn: in the terminal, and as files."""
+"""Figures drawn in the terminal and as files."""
 
 import io
 import re
@@ -36,12 +36,12 @@ def test_a_figure_fits_the_terminal(subjects, what, width):
 
 
 @pytest.mark.parametrize("what", NAMES)
-def test_without_utf8_there_is_ascii_alone(subjects, what):
+def test_without_utf8_only_ascii_is_used(subjects, what):
     each = figure(what, [subjects[FITS.get(what, "nodes")]])
     assert shown(Terminal(80, coloured=False, utf8=False), each, 80).isascii()
 
 
-def test_without_colour_there_is_none(subjects):
+def test_no_colour_is_used_where_there_is_none(subjects):
     for what in ("loss", "boundary", "confusion"):
         text = shown(Terminal(80, coloured=False, utf8=True), figure(what, [subjects["climb0"]]), 80)
         assert "38;2;" not in text
@@ -50,7 +50,7 @@ def test_without_colour_there_is_none(subjects):
         assert "8;2;" in coloured
 
 
-def test_lines_fall_where_their_values_do():
+def test_falling_values_are_drawn_as_falling_lines():
     falling = Curves("t", "x", "y", (Line("a", np.arange(50.0), np.arange(50.0)[::-1]),))
     rows = [text for text in shown(Terminal(60, coloured=False, utf8=False), falling, 60).splitlines() if "*" in text]
     places = [text.index("*") for text in rows]
@@ -58,14 +58,14 @@ def test_lines_fall_where_their_values_do():
     assert len(rows) > 8
 
 
-def test_names_stand_at_the_ends_of_lines_and_never_in_the_same_row():
+def test_names_are_at_the_ends_of_lines_and_never_overlap():
     ends = [Line(name, np.arange(9.0), np.full(9, 1.0)) for name in ("one", "two", "three")]
     text = shown(Terminal(60, coloured=False, utf8=True), Curves("t", "x", "y", tuple(ends)), 60)
     rows = [next(row for row in text.splitlines() if name in row) for name in ("one", "two", "three")]
     assert len(set(rows)) == 3
 
 
-def test_letters_of_a_boundary_are_its_classes():
+def test_a_boundary_is_drawn_with_letters_for_its_classes():
     plane = Boundary(
         "t", "a", "b", np.linspace(0, 1, 20), np.linspace(0, 1, 20), np.tile(np.arange(20) // 10, (20, 1)) * 1.0,
         np.ones((20, 20)), np.array([[1.0, 1.0]]), np.array([0.0]), ("no", "yes"),
@@ -76,7 +76,7 @@ def test_letters_of_a_boundary_are_its_classes():
     assert any("a no  b yes" in row for row in rows)
 
 
-def test_of_very_many_classes_the_most_frequent_mistakes_are_listed():
+def test_with_very_many_classes_the_most_frequent_mistakes_are_listed():
     counts = np.diag(np.arange(100))
     counts[3, 7] = 12
     text = shown(
@@ -93,7 +93,7 @@ def test_control_characters_in_names_do_not_reach_the_terminal(subjects):
 
 
 @pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_a_figure_is_a_file_the_same_every_time(subjects, form, begins):
+def test_a_figure_is_written_to_the_same_bytes_every_time(subjects, form, begins):
     each = figure("accuracy", [subjects["nodes"]])
     content = drawn(each, form)
     assert content.startswith(begins)
@@ -101,18 +101,18 @@ def test_a_figure_is_a_file_the_same_every_time(subjects, form, begins):
 
 
 @pytest.mark.parametrize("what", ["loss", "accepted", "boundary", "confusion", "weights", "timeline"])
-def test_all_kinds_are_drawn(subjects, what):
+def test_every_kind_of_figure_is_drawn(subjects, what):
     picture = Image.open(io.BytesIO(drawn(figure(what, [subjects["climb0"]]), "png")))
     assert picture.size == (1152, 704)
     assert len(picture.convert("RGB").getcolors(1_000_000)) > 20
 
 
-def test_the_names_of_columns_and_runs_are_no_formulas(subjects):
+def test_names_of_columns_and_runs_are_not_read_as_formulas(subjects):
     odd = Curves("$a$ 漢字", "$x", "y_{1}", (Line("$\\frac", np.arange(3.0), np.arange(3.0)),))
     assert b"frac" in drawn(odd, "svg")
 
 
-def test_the_film_has_a_frame_for_each_round_and_the_boundary_moves(subjects, monkeypatch):
+def test_the_animation_has_a_frame_per_round_and_the_boundary_moves(subjects, monkeypatch):
     monkeypatch.setattr(animation, "FRAMES", 3)
     film = Image.open(io.BytesIO(animated(subjects["climb0"])))
     assert film.n_frames == 3
@@ -123,7 +123,7 @@ def test_the_film_has_a_frame_for_each_round_and_the_boundary_moves(subjects, mo
     assert not np.array_equal(frames[0], frames[2])
 
 
-def test_a_package_that_is_missing_is_named_with_its_extra():
+def test_a_missing_package_is_named_with_its_extra():
     with pytest.raises(
         SettingError, match=r'plots need nowhere, which is not installed: pip install "distsearch\[plots\]"'
     ):

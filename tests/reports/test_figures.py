@@ -1,4 +1,4 @@
-"""What figures are made of: numbers, from the records of runs."""
+"""The numbers behind the figures, from the records of runs."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def named(shown: Curves, name: str):
     return next(each for each in shown.lines if each.name == name)
 
 
-def test_the_loss_is_that_of_the_history(subjects):
+def test_the_loss_curve_is_that_of_the_history(subjects):
     shown = curves.losses([subjects["climb0"]])
     best = shown.lines[-1]
     assert best.y.tolist() == [row.best_loss for row in subjects["climb0"].rounds]
@@ -24,7 +24,7 @@ def test_the_loss_is_that_of_the_history(subjects):
     assert shown.x_label == "round"
 
 
-def test_seeds_are_a_median_in_a_band(subjects):
+def test_several_seeds_become_a_median_in_a_band(subjects):
     pair = [subjects["climb0"], subjects["climb1"]]
     (only,) = curves.losses(pair).lines
     losses = np.array([[row.best_loss for row in each.rounds] for each in pair])
@@ -35,7 +35,7 @@ def test_seeds_are_a_median_in_a_band(subjects):
     assert "2 seeds" in curves.losses(pair).note
 
 
-def test_strategies_are_compared_by_what_they_cost(subjects):
+def test_strategies_are_compared_by_their_cost(subjects):
     shown = curves.losses([subjects["climb0"], subjects["nodes"]])
     assert shown.x_label == "forward passes over the training examples"
     assert [each.name for each in shown.lines] == ["climb0", "nodes"]
@@ -43,12 +43,12 @@ def test_strategies_are_compared_by_what_they_cost(subjects):
     assert [each.colour for each in shown.lines] == [0, 1]
 
 
-def test_runs_that_differ_in_more_than_their_seed_are_no_group(subjects):
+def test_runs_that_differ_in_more_than_their_seed_are_not_grouped(subjects):
     found = groups([subjects["climb0"], subjects["price"], subjects["climb1"]])
     assert [[each.name for each in group.members] for group in found] == [["climb0", "climb1"], ["price"]]
 
 
-def test_a_decision_is_green_where_it_was_accepted_and_grey_where_it_was_not(subjects):
+def test_accepted_steps_are_green_and_reverted_ones_grey(subjects):
     rounds, entries = subjects["climb0"].rounds, subjects["climb0"].stored.entries()
     shown = curves.decisions([subjects["climb0"]])
     accepted = named(shown, "accepted")
@@ -60,13 +60,13 @@ def test_a_decision_is_green_where_it_was_accepted_and_grey_where_it_was_not(sub
     assert f"Accepted {len(accepted.x)} of 30" in shown.title
 
 
-def test_accuracies_end_with_the_result(subjects):
+def test_accuracy_curves_end_at_the_result(subjects):
     shown = curves.accuracies([subjects["nodes"]])
     assert {each.name for each in shown.lines} == {"training", "test"}
     assert curves.accuracies([subjects["climb0"]]).lines[0].y[-1] == subjects["climb0"].stored.result.accuracy
 
 
-def test_speed_adds_up_to_what_was_done(subjects):
+def test_speed_adds_up_to_the_work_done(subjects):
     (only,) = curves.timeline([subjects["climb0"]]).lines
     spans = np.diff(np.concatenate([[0], only.x]))
     assert (only.y * spans).sum() == pytest.approx(subjects["climb0"].rounds[-1].passes)
@@ -80,21 +80,21 @@ def test_confusion_counts_every_example_once(subjects):
     assert judgements.counted(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist() == [[1, 0], [1, 1]]
 
 
-def test_precision_recall_and_f1_by_hand():
+def test_precision_recall_and_f1_match_values_by_hand():
     rows = judgements.per_class(np.array([[3, 1, 0], [0, 0, 0], [2, 0, 4]]))
     assert rows[0] == (4, 3 / 5, 3 / 4, 6 / 9)
     assert rows[1] == (0, 0.0, None, 0.0)
     assert rows[2] == (6, 1.0, 4 / 6, 8 / 10)
 
 
-def test_what_the_target_does_not_follow_from_matters_less(subjects):
+def test_features_the_target_does_not_depend_on_matter_less(subjects):
     shown = judgements.importance(subjects["price"])
     values = dict(zip(shown.names, shown.values, strict=True))
     assert shown.names[0] == "rooms"
     assert values["rooms"] > 5 * abs(values["noise"])
 
 
-def test_residuals_of_a_perfect_prediction_lie_on_the_diagonal(subjects):
+def test_perfect_predictions_lie_on_the_diagonal(subjects):
     shown = judgements.residuals([subjects["price"]])
     diagonal, dots = shown.lines
     truth = [x % 7 for x in range(60)]
@@ -117,7 +117,7 @@ def test_the_boundary_is_what_the_network_predicts(subjects):
     assert shown.note == ""
 
 
-def test_of_more_features_a_slice_is_shown_in_the_units_of_the_data(subjects):
+def test_with_more_features_a_slice_is_shown_in_the_units_of_the_data(subjects):
     subject = subjects["nodes"]
     names = subject.model.schema.features
     shown = boundary.boundary([subject], (names[2], names[3]))
@@ -131,7 +131,7 @@ def test_of_more_features_a_slice_is_shown_in_the_units_of_the_data(subjects):
     assert shown.values[20, 10] == subject.model.outputs(at[np.newaxis].astype(np.float32)).argmax()
 
 
-def test_the_plane_of_numbers_has_their_values(subjects):
+def test_the_boundary_of_a_regression_shows_predicted_values(subjects):
     shown = boundary.boundary([subjects["price"]])
     assert shown.classes is None
     assert sorted(set(shown.targets.round(6))) == list(range(7))
@@ -146,13 +146,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_does_not_fit_a_run_is_refused(subjects, what):
+def test_figures_that_do_not_suit_a_run_are_refused(subjects, what):
     name, sentence = REFUSED[what]
     with pytest.raises(RunError, match=sentence):
         figure(what, [subjects[name]])
 
 
-def test_names_that_are_not_known_are_refused(subjects):
+def test_unknown_figure_names_are_refused(subjects):
     with pytest.raises(SettingError, match="unknown figure 'los': did you mean 'loss'"):
         figure("los", [subjects["nodes"]])
     with pytest.raises(SettingError, match="unknown axis 'round': did you mean 'rounds'"):
@@ -164,7 +164,7 @@ def test_names_that_are_not_known_are_refused(subjects):
     assert len(NAMES) == 10
 
 
-def test_moments_are_made_again_to_the_bit(subjects):
+def test_moments_of_a_run_are_recomputed_to_the_bit(subjects):
     for name in ("climb0", "nodes"):
         subject = subjects[name]
         found = list(moments(subject, 6))
@@ -179,7 +179,7 @@ def test_rounds_are_picked_denser_at_the_beginning():
     assert picked_rounds(3, 20) == {0, 1, 2}
 
 
-def test_lines_are_thinned_and_leave_out_what_is_not_finite():
+def test_lines_are_thinned_and_leave_out_values_that_are_not_finite():
     kept = line("a", range(5000), [np.nan, np.inf, *range(4998)])
     assert len(kept.x) == 600
     assert (kept.x[0], kept.x[-1]) == (2, 4999)
@@ -206,7 +206,7 @@ def test_axes_have_round_numbers():
     ]  # fmt: skip
 
 
-def test_importance_does_not_touch_the_examples(subjects):
+def test_importance_leaves_the_examples_unchanged(subjects):
     examples = subjects["price"].dataset.train
     before = Examples(examples.features.copy(), examples.targets.copy())
     judgements.importance(subjects["price"])

@@ -1,4 +1,4 @@
-"""The report, as a browser shows it."""
+"""The HTML report, as a browser shows it."""
 
 import re
 import shlex
@@ -34,7 +34,7 @@ def report(subjects, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("width", "dark"), [(400, True), (1400, False)])
-def test_a_browser_draws_all_of_it_without_a_complaint(report, width, dark):
+def test_a_browser_draws_the_whole_page_without_an_error(report, width, dark):
     seen = opened(report, width, dark)
     assert seen.console == []
     assert f'data-theme="{"dark" if dark else "light"}"' in seen.document
@@ -59,7 +59,7 @@ said.after = drawn[0].zoom;
 </script></body>"""
 
 
-def test_pointing_tells_values_and_dragging_zooms(report, subjects):
+def test_hovering_shows_values_and_dragging_zooms(report, subjects):
     used = report.with_name("used.html")
     used.write_text(report.read_text().replace("</body>", USED))
     seen = opened(used, 1400)
@@ -73,13 +73,13 @@ def test_pointing_tells_values_and_dragging_zooms(report, subjects):
     assert (said["button"], said["after"]) == ("block", "null")
 
 
-def test_a_mistake_in_a_page_is_noticed(report):
+def test_an_error_in_a_page_is_noticed(report):
     broken = report.with_name("broken.html")
     broken.write_text(report.read_text().replace("</body>", "<script>nothing.at.all()</script></body>"))
     assert any("nothing is not defined" in line for line in opened(broken, 800).console)
 
 
-def test_it_needs_nothing_beside_itself(subjects):
+def test_it_is_self_contained(subjects):
     text = page.report([subjects["nodes"]])
     outside = re.sub(r"http://www\.w3\.org/2000/svg", "", text)
     assert re.findall(r'(?:src|href)="(?!data:)', outside) == []
@@ -87,7 +87,7 @@ def test_it_needs_nothing_beside_itself(subjects):
     assert "@import" not in text
 
 
-def test_it_tells_what_an_engineer_asks_for(subjects):
+def test_it_contains_what_an_engineer_looks_for(subjects):
     text = page.report([subjects["nodes"]])
     for words in ("Importance of the features", "Each class", "precision", "fingerprint", "numpy", "All settings"):
         assert words in text
@@ -95,7 +95,7 @@ def test_it_tells_what_an_engineer_asks_for(subjects):
     assert "Predictions of price" in page.report([subjects["price"]])
 
 
-def test_the_command_in_it_makes_the_run_again_to_the_bit(subjects, tmp_path):
+def test_its_command_reproduces_the_run_to_the_bit(subjects, tmp_path):
     for name in ("nodes", "price"):
         words = shlex.split(sections.command(subjects[name].config))
         command = get_command(application(words[1:])).commands["run"]
@@ -106,7 +106,7 @@ def test_the_command_in_it_makes_the_run_again_to_the_bit(subjects, tmp_path):
         assert found.state.best.weights.tobytes() == subjects[name].model.weights.tobytes()
 
 
-def test_text_from_outside_is_text():
+def test_text_from_files_is_escaped():
     evil = "<img src=x onerror=alert(1)>\"'</script>"
     odd = Curves(evil, evil, evil, (Line(evil, np.arange(3.0), np.arange(3.0)),), marks=((1.0, evil),), note=evil)
     for shown in (
@@ -122,7 +122,7 @@ def test_text_from_outside_is_text():
         assert "onerror" in shown
 
 
-def test_it_says_when_workers_came_and_went(subjects):
+def test_it_says_when_workers_joined_and_left(subjects):
     subject = subjects["climb0"]
     events = (
         Event(round=2, seconds=0.5, workers=2, retried=0),
@@ -136,7 +136,7 @@ def test_it_says_when_workers_came_and_went(subjects):
     assert timeline([told]).marks == ((0.5, "2 workers"), (1.25, "1 worker left"), (1.5, "3 done again"))
 
 
-def test_data_that_is_gone_is_said_and_the_rest_is_shown(folder, tmp_path):
+def test_missing_data_is_reported_and_the_rest_is_shown(folder, tmp_path):
     shutil.copytree(folder / "runs" / "price", tmp_path / "price")
     stored = StoredRun(tmp_path / "price")
     gone = str(tmp_path / "gone.csv")

@@ -30,7 +30,7 @@ def written(path, state=STATE):
     return path
 
 
-def test_a_state_comes_back_to_the_bit_and_read_only(tmp_path):
+def test_a_state_comes_back_bit_for_bit_and_read_only(tmp_path):
     state = checkpoints.unflatten(Outer, *checkpoints.read(written(tmp_path / "a.safetensors")))
     assert (state.seed, state.best.loss) == (2**64 - 1, 0.1 + 0.2)
     assert state.center.tobytes() == STATE.center.tobytes()
@@ -41,12 +41,12 @@ def test_a_state_comes_back_to_the_bit_and_read_only(tmp_path):
 
 @dataclass(frozen=True)
 class Younger(Inner):
-    """What Inner became in a later version, with a field that has a default."""
+    """Inner in a later version, with a new field that has a default."""
 
     count: int = 7
 
 
-def test_a_state_of_an_older_version_gets_the_default_of_what_it_does_not_have(tmp_path):
+def test_a_state_of_an_older_version_gets_defaults_for_new_fields(tmp_path):
     path = written(tmp_path / "a.safetensors", STATE.best)
     assert checkpoints.unflatten(Younger, *checkpoints.read(path)).count == 7
     path = written(tmp_path / "b.safetensors", Younger(STATE.best.values, 1.0, 3))
@@ -82,7 +82,7 @@ def test_a_truncated_file_is_refused_and_a_single_flipped_bit_never_changes_what
         assert checkpoints.encode(*checkpoints.flatten(state)) == checkpoints.encode(*checkpoints.flatten(STATE))
 
 
-def test_a_flipped_bit_of_a_weight_is_found(tmp_path):
+def test_a_flipped_bit_of_a_weight_is_detected(tmp_path):
     path = written(tmp_path / "a.safetensors")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

@@ -54,8 +54,8 @@ def printed(whole) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def gone_on(whole, tmp_path_factory) -> bytes:
-    """The losses of the undamaged run that has gone on."""
+def losses_when_resumed(whole, tmp_path_factory) -> bytes:
+    """The losses of the undamaged run, resumed."""
     path = shutil.copytree(whole, tmp_path_factory.mktemp("on") / "whole")
     assert outcome("resume", path) == ("", "")
     return (path / "losses.bin").read_bytes()
@@ -82,7 +82,7 @@ def outcome(command: str, path: Path) -> tuple[str, str]:
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])
 @given(name=st.sampled_from(FILES), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
 @settings(max_examples=80)
-def test_a_damaged_file_is_named_or_does_no_harm(whole, printed, gone_on, command, name, place, bit, cut):
+def test_a_damaged_file_is_named_or_does_no_harm(whole, printed, losses_when_resumed, command, name, place, bit, cut):
     with tempfile.TemporaryDirectory() as folder:
         path = shutil.copytree(whole, Path(folder) / "whole")
         content = bytearray((path / name).read_bytes())
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_named_or_does_no_harm(whole, printed, gone_on, comman
         before = {file: file.read_bytes() for file in path.iterdir()}
         text, error = outcome(command, path)
         if command == "resume" and not error:
-            assert gone_on.startswith((path / "losses.bin").read_bytes())
+            assert losses_when_resumed.startswith((path / "losses.bin").read_bytes())
             assert StoredRun(path).result.rounds >= ROUNDS
             return
         assert {file: file.read_bytes() for file in path.iterdir()} == before
@@ -107,7 +107,7 @@ def test_a_damaged_file_is_named_or_does_no_harm(whole, printed, gone_on, comman
 
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])
 @pytest.mark.parametrize("content", [{}, {"manifest.json": b"{}"}, {"manifest.json": b'{"name": "another program"}'}])
-def test_an_empty_folder_and_another_program_s_are_refused(tmp_path, command, content):
+def test_empty_folders_and_those_of_other_programs_are_refused(tmp_path, command, content):
     path = tmp_path / "folder"
     path.mkdir()
     for name, text in content.items():
@@ -131,11 +131,11 @@ READERS = {
     "history.jsonl": ["show", "verify", "replay", "resume"],
     "checkpoint.safetensors": ["verify", "resume"],
 }
-"""Which commands read a file."""
+"""The commands that read each file."""
 
 
 @pytest.mark.parametrize(("name", "command"), [(name, each) for name, readers in READERS.items() for each in readers])
-def test_nesting_without_an_end_is_damage(tmp_path, whole, command, name):
+def test_unlimited_nesting_is_reported_as_damage(tmp_path, whole, command, name):
     path = shutil.copytree(whole, tmp_path / "whole")
     deep = b'{"deep":' + b"[" * 100_000
     if name == "checkpoint.safetensors":
@@ -155,7 +155,7 @@ def test_any_number_of_rounds_can_be_verified(whole, rounds):
 
 @pytest.mark.parametrize("command", [*COMMANDS, "resume"])
 @pytest.mark.parametrize("mode", [0o000, 0o444])
-def test_a_run_that_may_not_be_entered_is_refused_in_a_sentence(tmp_path, whole, command, mode):
+def test_a_run_without_permission_to_enter_is_refused_in_a_sentence(tmp_path, whole, command, mode):
     path = shutil.copytree(whole, tmp_path / "whole")
     path.chmod(mode)
     extra = {
@@ -171,7 +171,7 @@ def test_a_run_that_may_not_be_entered_is_refused_in_a_sentence(tmp_path, whole,
     assert sorted(file.name for file in path.iterdir()) == FILES
 
 
-def test_a_run_that_may_not_be_written_is_not_gone_on_with(tmp_path, whole):
+def test_a_run_without_permission_to_write_is_not_resumed(tmp_path, whole):
     path = shutil.copytree(whole, tmp_path / "whole")
     for file in path.iterdir():
         file.chmod(0o444)

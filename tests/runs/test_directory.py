@@ -49,7 +49,7 @@ def new_run(tmp_path):
         run.close()
 
 
-def test_what_is_written_is_read_back(new_run):
+def test_a_run_is_read_back_as_written(new_run):
     run = new_run(sigma=0.25, layers=[4, 5])
     rows = [record(number) for number in range(20)]
     for row in rows:
@@ -65,19 +65,19 @@ def test_what_is_written_is_read_back(new_run):
     assert stored.result is None
 
 
-def test_a_result_is_read_back(new_run):
+def test_a_result_is_read_back_as_written(new_run):
     run = new_run()
     run.finish(RESULT)
     run.close()
     assert StoredRun(run.path).result == RESULT
 
 
-def test_names_are_made_up_and_never_used_twice(new_run):
+def test_generated_names_are_never_reused(new_run):
     names = [new_run(data="data/my.table.csv").path.name for _ in range(3)]
     assert names == ["my-hill-climb-1", "my-hill-climb-2", "my-hill-climb-3"]
 
 
-def test_a_run_that_is_there_is_never_overwritten(new_run):
+def test_an_existing_run_is_never_overwritten(new_run):
     path = new_run(name="first").path
     before = {file: file.read_bytes() for file in path.iterdir()}
     with pytest.raises(RunError, match="first already exists: choose another --name"):
@@ -86,7 +86,7 @@ def test_a_run_that_is_there_is_never_overwritten(new_run):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".", "/absolute"])
-def test_a_name_that_leads_elsewhere_is_refused(new_run, tmp_path, name):
+def test_a_name_that_escapes_the_folder_is_refused(new_run, tmp_path, name):
     with pytest.raises(RunError, match="expected a plain name"):
         new_run(name=name)
     assert not list(tmp_path.iterdir())
@@ -104,10 +104,10 @@ def full_disk() -> Iterator[None]:
 
 
 def descriptors() -> set[str]:
-    """The descriptors that this process has open, and what they are open on."""
+    """The open file descriptors of this process, and what they refer to."""
     found = set()
     for number in os.listdir("/proc/self/fd"):
-        with suppress(FileNotFoundError):  # the one of the list itself
+        with suppress(FileNotFoundError):  # that of the listing itself
             found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
     return found
 
@@ -124,7 +124,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing(new_run, tmp_path):
     new_run(name="first")
 
 
-def test_a_run_that_fails_in_any_way_while_it_is_made_leaves_nothing(new_run, tmp_path, monkeypatch):
+def test_any_failure_while_a_run_is_created_leaves_nothing(new_run, tmp_path, monkeypatch):
     def broken_off(*arguments):
         raise KeyboardInterrupt
 
@@ -136,7 +136,7 @@ def test_a_run_that_fails_in_any_way_while_it_is_made_leaves_nothing(new_run, tm
     assert descriptors() == before
 
 
-def test_a_directory_that_cannot_be_locked_is_not_held_open(tmp_path, monkeypatch):
+def test_a_directory_that_cannot_be_locked_is_closed(tmp_path, monkeypatch):
     def no_locks(*arguments):
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -147,7 +147,7 @@ def test_a_directory_that_cannot_be_locked_is_not_held_open(tmp_path, monkeypatc
     assert descriptors() == before
 
 
-def test_a_run_that_cannot_be_reopened_is_let_go_of(new_run):
+def test_a_run_that_cannot_be_reopened_is_released(new_run):
     run = new_run(name="first")
     run.save(STATE, best_content(STATE.best, {"weights": STATE.center}))
     run.close()
@@ -158,7 +158,7 @@ def test_a_run_that_cannot_be_reopened_is_let_go_of(new_run):
     Run.reopen(stored, 0, stored.config, STRATEGY.settings).close()
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write to the folder .*choose another with --runs"):
         Run.create(from_flags({"runs": str(tmp_path / "file" / "runs")}), STRATEGY.settings, MANIFEST)
@@ -200,7 +200,7 @@ def test_a_missing_directory_is_refused(tmp_path):
         StoredRun(tmp_path / "none")
 
 
-def test_runs_are_listed_by_age_and_others_passed_over(new_run, tmp_path):
+def test_runs_are_listed_by_age_and_other_folders_skipped(new_run, tmp_path):
     first, second = new_run(name="b").path, new_run(name="a").path
     os.utime(first / "manifest.json", (1, 1))
     (tmp_path / "runs" / "other").mkdir()

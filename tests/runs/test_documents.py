@@ -26,7 +26,7 @@ def test_a_document_is_read_back(tmp_path):
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=300)
-def test_a_changed_bit_is_found_or_changes_nothing(tmp_path_factory, place, bit):
+def test_a_changed_bit_is_detected_or_changes_nothing(tmp_path_factory, place, bit):
     path = tmp_path_factory.mktemp("document") / "document.json"
     content = bytearray(sealed_json(DOCUMENT))
     content[int(place * len(content))] ^= 1 << bit
@@ -40,7 +40,7 @@ def test_a_changed_bit_is_found_or_changes_nothing(tmp_path_factory, place, bit)
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b'{"name": 1}', b"\xff"])
-def test_another_document_is_refused(tmp_path, content):
+def test_a_document_of_another_kind_is_refused(tmp_path, content):
     path = tmp_path / "document.json"
     path.write_bytes(content)
     with pytest.raises(RunError, match="damaged or was not written by distsearch|has been changed"):
@@ -49,7 +49,7 @@ def test_another_document_is_refused(tmp_path, content):
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=200)
-def test_a_changed_bit_of_toml_is_found(tmp_path_factory, place, bit):
+def test_a_changed_bit_of_toml_is_detected(tmp_path_factory, place, bit):
     path = tmp_path_factory.mktemp("document") / "document.toml"
     content = bytearray(sealed_toml('[data]\nsource = "vertical"\n'))
     path.write_bytes(content)

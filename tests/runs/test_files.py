@@ -27,7 +27,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_file_of_which_the_disk_took_only_a_part_leaves_the_old_one_and_no_other(tmp_path, monkeypatch, share):
+def test_a_partial_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, share):
     path = tmp_path / "checkpoint.safetensors"
     files.write_whole(path, b"the old one")
     opened = Path.open
@@ -58,7 +58,7 @@ def test_a_file_of_which_the_disk_took_only_a_part_leaves_the_old_one_and_no_oth
     assert path.read_bytes() == b"the old one"
 
 
-def test_a_file_that_a_user_names_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_a_user_s_output_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a.csv"
     files.write_output(path, b"first")
     assert path.read_bytes() == b"first"
@@ -76,7 +76,7 @@ def test_a_file_that_a_user_names_is_written_whole_or_not_at_all(tmp_path, monke
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_link_is_followed_and_stays_one(tmp_path):
+def test_a_link_is_followed_and_stays_a_link(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "a.csv").write_bytes(b"old")
     (tmp_path / "link").symlink_to("there/a.csv")
@@ -87,7 +87,7 @@ def test_a_link_is_followed_and_stays_one(tmp_path):
     assert {each.name: each.read_bytes() for each in (tmp_path / "there").iterdir()} == {"a.csv": b"1", "b.csv": b"2"}
 
 
-def test_a_device_and_a_pipe_are_written_to_and_stay_what_they_are(tmp_path):
+def test_devices_and_pipes_are_written_to_and_not_replaced(tmp_path):
     files.write_output(Path("/dev/null"), b"gone")
     assert Path("/dev/null").is_char_device()
     with pytest.raises(OSError, match="No space left"):
@@ -102,7 +102,7 @@ def test_a_device_and_a_pipe_are_written_to_and_stay_what_they_are(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_a_file_that_may_not_be_written_is_not_replaced_either(tmp_path):
+def test_a_read_only_file_is_not_replaced(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"mine")
     path.chmod(0o444)

@@ -59,13 +59,13 @@ def test_nothing_is_written_before_it_is_flushed(tmp_path):
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 4, ROUNDS])
-def test_a_history_that_is_cut_back_goes_on_to_the_same_bytes(folder, rounds):
+def test_a_truncated_history_continues_to_the_same_bytes(folder, rounds):
     whole = [(folder / name).read_bytes() for name in (HISTORY, LOSSES)]
     write(folder, range(rounds, ROUNDS), position(folder, rounds))
     assert [(folder / name).read_bytes() for name in (HISTORY, LOSSES)] == whole
 
 
-def test_a_last_line_that_was_cut_off_and_losses_without_a_line_are_left_out(folder):
+def test_an_incomplete_last_line_and_losses_without_a_line_are_ignored(folder):
     path = folder / HISTORY
     path.write_bytes(path.read_bytes()[:-5])
     assert [entry.record for entry in entries(folder)] == [record(number) for number in range(ROUNDS - 1)]
@@ -74,7 +74,7 @@ def test_a_last_line_that_was_cut_off_and_losses_without_a_line_are_left_out(fol
 @pytest.mark.parametrize("name", [HISTORY, LOSSES])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=300)
-def test_any_changed_bit_is_found(tmp_path_factory, name, place, bit):
+def test_any_changed_bit_is_detected(tmp_path_factory, name, place, bit):
     folder = tmp_path_factory.mktemp("history")
     write(folder, range(ROUNDS))
     content = bytearray((folder / name).read_bytes())
@@ -88,14 +88,14 @@ def test_any_changed_bit_is_found(tmp_path_factory, name, place, bit):
         assert len(list(entries(folder))) == ROUNDS - 1
 
 
-def test_a_line_that_is_taken_out_is_missed(folder):
+def test_a_removed_line_is_detected(folder):
     lines = (folder / HISTORY).read_bytes().splitlines(keepends=True)
     (folder / HISTORY).write_bytes(b"".join(lines[:2] + lines[3:]))
     with pytest.raises(RunError, match="damaged at line 3"):
         list(entries(folder))
 
 
-def test_missing_losses_are_named(folder):
+def test_missing_losses_are_reported(folder):
     (folder / LOSSES).write_bytes((folder / LOSSES).read_bytes()[:-1])
     with pytest.raises(RunError, match="damaged at line 6: expected its losses in losses.bin, which ends before"):
         list(entries(folder))
@@ -104,12 +104,12 @@ def test_missing_losses_are_named(folder):
         list(entries(folder))
 
 
-def test_a_history_that_is_too_short_has_no_such_position(folder):
+def test_a_position_beyond_the_history_is_refused(folder):
     with pytest.raises(RunError, match="it ends before round 7"):
         position(folder, ROUNDS + 1)
 
 
-def test_a_record_says_what_a_round_has_done():
+def test_a_record_describes_its_round():
     strategy = create("hill-climb", {"population": 4})
     before = strategy.init(np.zeros(3, np.float32), 0)
     after = told(strategy, before, [Answer(losses(0))])

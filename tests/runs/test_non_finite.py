@@ -1,4 +1,4 @@
-"""Whatever the losses are, what a run writes can be read: infinity and what is not a number come back as they were."""
+"""Whatever the losses are, what a run writes can be read back: infinities and NaN included."""
 
 import json
 import math
@@ -25,13 +25,13 @@ numbers = st.floats() | st.sampled_from([math.inf, -math.inf, math.nan])
 
 
 def filled(kind: type, value: float):
-    """A document in which every number has this value, and no text, whole number or flag is missing."""
+    """A document in which every float has this value and every string, integer and flag is present."""
     plain = {int: 1, str: "a", bool: True, dict[str, float] | None: {"f1": value}}
     return kind(**{field.name: plain.get(field.type, value) for field in msgspec.structs.fields(kind)})
 
 
 def strict(content: str | bytes):
-    """JSON that anybody can read: NaN and Infinity are not in it."""
+    """Standard JSON, without NaN and Infinity."""
 
     def refuse(constant: str):
         raise AssertionError(f"{constant} is not JSON")
@@ -45,7 +45,7 @@ def same(first, second) -> bool:
 
 @pytest.mark.parametrize("kind", [RoundRecord, Result])
 @given(value=numbers)
-def test_a_record_is_read_back_whatever_its_numbers_are(kind, value):
+def test_a_record_is_read_back_whatever_its_numbers(kind, value):
     document = filled(kind, value)
     content = documents.encode(document)
     strict(content)
@@ -53,14 +53,14 @@ def test_a_record_is_read_back_whatever_its_numbers_are(kind, value):
 
 
 @given(value=numbers)
-def test_a_sealed_document_is_read_back_whatever_its_numbers_are(tmp_path_factory, value):
+def test_a_sealed_document_is_read_back_whatever_its_numbers(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("sealed") / "result.json"
     path.write_bytes(documents.sealed_json(filled(Result, value)))
     strict(path.read_bytes())
     assert same(documents.read_json(path, Result), filled(Result, value))
 
 
-def test_nested_numbers_have_their_names():
+def test_nested_non_finite_numbers_are_named():
     assert strict(documents.encode({"a": [math.inf, {"b": (-math.inf, None)}], "c": math.nan, "d": 1.5})) == {
         "a": ["inf", {"b": ["-inf", None]}],
         "c": "nan",
@@ -70,7 +70,7 @@ def test_nested_numbers_have_their_names():
 
 @pytest.fixture(scope="module")
 def huge(tmp_path_factory) -> Path:
-    """A folder with a table of a target that squares to infinity, and with the run that has met it."""
+    """A folder with a table whose target squares to infinity, and with a run on it."""
     folder = tmp_path_factory.mktemp("huge")
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "1,3e38\n"
@@ -80,7 +80,7 @@ def huge(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_run_whose_best_loss_is_infinite_is_kept_as_it_was(huge):
+def test_a_run_with_an_infinite_best_loss_is_kept(huge):
     stored = StoredRun(huge / "runs" / "huge")
     lines = list(map(strict, (stored.path / "history.jsonl").read_text().splitlines()))
     assert [line["best_loss"] for line in lines] == ["inf"] * 3
@@ -122,8 +122,8 @@ def test_every_command_reads_it_and_prints_strict_json(huge, tmp_path, command):
         {"loss": "cross-entropy", "strategy": "hill-climb", "batch": 16, "start": "he"},
     ],
 )
-def test_it_comes_out_again_and_goes_on(tmp_path, flags):
-    """With the outputs of a huge feature the cross-entropy is not a number at all."""
+def test_it_is_verified_and_resumed(tmp_path, flags):
+    """The outputs of a huge feature make the cross-entropy NaN."""
     rows = [f"{number / 50},{number % 7}\n" for number in range(200)]
     rows[149] = "3e38,3e38\n" if flags["loss"] == "mean-squared-error" else "3e38,3\n"
     (tmp_path / "data.csv").write_text("x,y\n" + "".join(rows))
@@ -138,7 +138,7 @@ def test_it_comes_out_again_and_goes_on(tmp_path, flags):
     assert (found.rounds, found.differences) == (4, [])
 
 
-def test_a_loss_that_is_recorded_as_another_is_found(huge, tmp_path):
+def test_a_changed_non_finite_loss_is_detected(huge, tmp_path):
     path = shutil.copytree(huge / "runs" / "huge", tmp_path / "huge")
     entries = list(StoredRun(path).entries())
     writer = history.HistoryWriter(path, history.BEGINNING)
@@ -151,7 +151,7 @@ def test_a_loss_that_is_recorded_as_another_is_found(huge, tmp_path):
     assert "round 0: best loss is recorded as nan, but comes out as inf" in found.differences
 
 
-def test_candidates_without_a_finite_loss_are_counted_over_all_rounds_and_after_a_resume(tmp_path):
+def test_candidates_without_a_finite_loss_are_counted_across_rounds_and_resumes(tmp_path):
     """Candidates of a huge step overflow."""
     flags = {"strategy": "random-search", "sigma": 9e5, "layers": [8] * 7, "start": "he"}
     stored, result = search(tmp_path, rounds=3, **flags)
@@ -163,8 +163,8 @@ def test_candidates_without_a_finite_loss_are_counted_over_all_rounds_and_after_
     assert stored.result.non_finite == sum(row.non_finite for row in rows) > result.non_finite
 
 
-def test_what_format_1_wrote_is_read(huge, tmp_path):
-    """It wrote null for a loss that was not finite: the center's is candidate 0's, the best's was infinite."""
+def test_histories_of_format_1_are_read(huge, tmp_path):
+    """It wrote null for a loss that was not finite: the center's loss is candidate 0's, the best one was infinite."""
     path = shutil.copytree(huge / "runs" / "huge", tmp_path / "huge")
     entries = [(entry.record, entry.losses.copy()) for entry in StoredRun(path).entries()]
     lines, check = b"", 0
@@ -187,7 +187,7 @@ def test_what_format_1_wrote_is_read(huge, tmp_path):
     assert StoredRun(path).result == StoredRun(huge / "runs" / "huge").result
 
 
-def test_best_weights_that_format_1_wrote_before_the_first_round_come_out_again(huge, tmp_path):
+def test_best_weights_of_format_1_from_before_the_first_round_are_verified(huge, tmp_path):
     path = shutil.copytree(huge / "runs" / "huge", tmp_path / "huge")
     tensors, scalars = checkpoints.read(path / directory.BEST)
     assert scalars["loss"] == "inf"

@@ -1,4 +1,4 @@
-"""A run from elsewhere takes its name whole, or not at all, wherever the program is killed."""
+"""A received run appears under its name whole or not at all, wherever the program is killed."""
 
 import shutil
 from contextlib import suppress
@@ -19,7 +19,7 @@ ROUNDS = 60
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory) -> dict[str, Path]:
-    """A run after 20 and after 40 rounds, the first still going on, and whole."""
+    """A run after 20 rounds and after 40, both unfinished, and the whole run."""
     folder = tmp_path_factory.mktemp("versions")
     found = {}
 
@@ -44,19 +44,19 @@ def receive(target: Path, version: Path, update: bool = True) -> None:
         fill(scratch, version)
 
 
-def gone_on(path: Path) -> dict[str, object]:
-    """The contents once the run has reached its limit."""
+def resumed(path: Path) -> dict[str, object]:
+    """The contents after the run has reached its limit."""
     resume(path)
     return contents(path)
 
 
 class Killed(BaseException):
-    """What ends a program between two steps."""
+    """Ends the program between two steps."""
 
 
 @pytest.mark.parametrize("version", ["20", "40"])
 @pytest.mark.parametrize("steps", range(8))
-def test_killed_after_any_step_of_an_update_the_run_goes_on_to_the_same_bytes(
+def test_killed_after_any_step_of_an_update_the_run_resumes_to_the_same_bytes(
     tmp_path, versions, monkeypatch, version, steps
 ):
     target = shutil.copytree(versions["20"], tmp_path / "run")
@@ -74,12 +74,12 @@ def test_killed_after_any_step_of_an_update_the_run_goes_on_to_the_same_bytes(
     except Killed:
         assert len(done) == steps
     monkeypatch.undo()
-    assert gone_on(target) == contents(versions["whole"])
+    assert resumed(target) == contents(versions["whole"])
 
 
 @pytest.mark.parametrize("steps", range(8))
-def test_killed_in_an_update_beyond_its_end_a_run_can_be_read(tmp_path, monkeypatch, steps):
-    """Its result is that of fewer rounds than its history will have."""
+def test_killed_in_an_update_a_finished_run_can_still_be_read(tmp_path, monkeypatch, steps):
+    """Its result covers fewer rounds than its history will have."""
     target = search(tmp_path, name="run", rounds=20)[0].path
     longer = shutil.copytree(target, tmp_path / "longer")
     resume(longer, rounds=20)
@@ -99,7 +99,7 @@ def test_killed_in_an_update_beyond_its_end_a_run_can_be_read(tmp_path, monkeypa
     assert len(list(StoredRun(target).history())) in (20, 40)
 
 
-def test_an_update_brings_a_run_to_the_version_received(tmp_path, versions):
+def test_an_update_replaces_a_run_by_the_received_version(tmp_path, versions):
     target = shutil.copytree(versions["20"], tmp_path / "run")
     receive(target, versions["whole"])
     assert contents(target) == contents(versions["whole"])
@@ -108,7 +108,7 @@ def test_an_update_brings_a_run_to_the_version_received(tmp_path, versions):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_what_breaks_off_changes_nothing(tmp_path, versions, there):
+def test_an_interrupted_transfer_changes_nothing(tmp_path, versions, there):
     target = tmp_path / "run"
     if there:
         shutil.copytree(versions["20"], target)
@@ -122,7 +122,7 @@ def test_what_breaks_off_changes_nothing(tmp_path, versions, there):
     assert [path.name for path in tmp_path.iterdir()] == (["run"] if there else [])
 
 
-def test_what_a_killed_program_has_left_is_made_use_of(tmp_path, versions):
+def test_leftovers_of_a_killed_program_are_recovered(tmp_path, versions):
     (tmp_path / ".run.fetching").mkdir()
     (tmp_path / ".run.fetching" / "half.temporary").write_bytes(b"half")
     receive(tmp_path / "run", versions["whole"], update=False)
@@ -132,7 +132,7 @@ def test_what_a_killed_program_has_left_is_made_use_of(tmp_path, versions):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_run_that_is_not_to_be_updated_or_is_being_written_stays(tmp_path, versions):
+def test_a_run_that_is_locked_or_not_to_be_updated_is_left_alone(tmp_path, versions):
     target = shutil.copytree(versions["20"], tmp_path / "run")
     with pytest.raises(RunError, match="already exists"):
         receive(target, versions["40"], update=False)

@@ -1,4 +1,4 @@
-"""Summaries of runs: what a list shows, and an index that can be thrown away."""
+"""Summaries of runs: what a list shows, and the disposable index behind it."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def listed(folder):
     return {each.run: each for each in summaries(run_paths(folder))}
 
 
-def test_a_run_is_done_running_killed_or_damaged(folder):
+def test_a_run_is_listed_as_done_running_killed_or_damaged(folder):
     for name in ("done", "running", "killed", "damaged"):
         made(folder, name, RESULT if name == "done" else None, rounds=2)
     (folder / "damaged" / "config.toml").write_text("not what it was")
@@ -66,7 +66,7 @@ def test_a_run_is_done_running_killed_or_damaged(folder):
     assert listed(folder)["running"].status == "killed"
 
 
-def test_what_has_not_changed_is_not_read_again(folder, monkeypatch):
+def test_unchanged_runs_are_not_read_again(folder, monkeypatch):
     for name in "abc":
         made(folder, name)
     first = listed(folder)
@@ -80,7 +80,7 @@ def test_what_has_not_changed_is_not_read_again(folder, monkeypatch):
     assert read == ["new"]
 
 
-def test_an_index_that_is_damaged_or_cannot_be_written_is_done_without(folder, monkeypatch, tmp_path):
+def test_a_damaged_or_unwritable_index_is_ignored(folder, monkeypatch, tmp_path):
     made(folder, "a")
     first = listed(folder)
     (index,) = (tmp_path / "cache" / "distsearch").iterdir()
@@ -91,7 +91,7 @@ def test_an_index_that_is_damaged_or_cannot_be_written_is_done_without(folder, m
     assert listed(folder) == first
 
 
-def test_two_folders_that_are_called_the_same_are_told_apart(folder, tmp_path, monkeypatch):
+def test_two_folders_of_the_same_name_are_told_apart(folder, tmp_path, monkeypatch):
     made(folder, "a")
     listed(folder)
     made(tmp_path / "elsewhere" / "runs", "b")
@@ -102,7 +102,7 @@ def test_two_folders_that_are_called_the_same_are_told_apart(folder, tmp_path, m
     assert again.path == "runs/a"
 
 
-def test_a_run_is_removed_whole_unless_someone_writes_to_it(folder):
+def test_a_run_is_removed_whole_unless_it_is_being_written(folder):
     made(folder, "a")
     descriptor = lock(folder / "a")
     with pytest.raises(RunError, match="another process is writing"):
@@ -121,7 +121,7 @@ def test_a_run_is_removed_whole_unless_someone_writes_to_it(folder):
     assert list(folder.iterdir()) == []
 
 
-def test_a_renamed_run_is_the_same_but_for_its_name(folder, tmp_path):
+def test_a_renamed_run_is_otherwise_unchanged(folder, tmp_path):
     made(folder, "a", layers=[4, 5])
     shutil.copytree(folder / "a", tmp_path / "before")
     path = upkeep.rename(StoredRun(folder / "a"), 'an "odd" \\1 name')

@@ -1,4 +1,4 @@
-"""The comparison with scikit-learn's classifiers, on a small table."""
+"""The comparison with scikit-learn's classifiers on a small table."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_every_method_is_ranked(benchmark, capsys):
     assert ranks[int(np.argmax(accuracies))] == min(ranks)
 
 
-def test_a_table_of_keel_has_a_column_for_each_value_of_text(benchmark, tmp_path):
+def test_a_keel_table_gets_a_column_for_each_text_value(benchmark, tmp_path):
     (tmp_path / "t.dat").write_text("1.5, red, yes\n2, blue, no\n\n-3, red, yes\n")
     X, y = benchmark.keel_table(tmp_path / "t.dat")
     assert X.tolist() == [[1.5, 0, 1], [2, 1, 0], [-3, 0, 1]]

@@ -1,4 +1,4 @@
-"""The race over networks without gradients, as far as it runs without torch."""
+"""The comparison on networks without gradients, as far as it runs without torch."""
 
 import shlex
 import sys
@@ -40,7 +40,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture
 def race(monkeypatch):
-    """The modules of the race, importable while a test runs."""
+    """The modules of the comparison, importable while a test runs."""
     monkeypatch.syspath_prepend(str(FOLDER))
     from nondiff import folders, marks, picture, records, rows, run_distsearch, table
 
@@ -54,7 +54,7 @@ def race(monkeypatch):
 
 @pytest.fixture
 def searches(race):
-    """Two searches of ours, the first on one worker as well for its speed, and one of polystep."""
+    """Two searches of ours, the first also on one worker for its speed, and one of polystep."""
     Mark, Search = race.marks.Mark, race.marks.Search
     slow = (Mark(10, 2.0, 0.80, 0.7, "a"), Mark(20, 4.0, 0.90, 0.4, "b"), Mark(25, 5.0, 0.91, 0.3, "c"))
     first = (Mark(10, 1.2, 0.80, 0.7, "a"), Mark(20, 2.2, 0.90, 0.4, "b"), Mark(40, 100.0, 0.97, 0.1, "d"))
@@ -71,7 +71,7 @@ def searches(race):
     "name",
     NAMES,
 )
-def test_each_row_is_a_plan(race, name):
+def test_each_row_is_planned(race, name):
     row = race.rows.ROWS[name]
     config = row.config("folder", 3, 2)
     config = structs.replace(config, network=structs.replace(config.network, loss="cross-entropy"))
@@ -86,7 +86,7 @@ def test_each_row_is_a_plan(race, name):
     assert typed[typed.index("--data") + 1] == "a folder"
 
 
-def test_the_table_of_rows_is_whole(race):
+def test_the_table_of_rows_is_complete(race):
     rows = race.rows.ROWS
     assert tuple(rows) == NAMES
     for row in rows.values():
@@ -97,13 +97,13 @@ def test_the_table_of_rows_is_whole(race):
     assert rows["attention"].polystep is None
 
 
-def test_time_to_an_accuracy_and_accuracy_at_a_time(searches):
+def test_marks_give_the_time_to_an_accuracy_and_the_accuracy_at_a_time(searches):
     first = searches[1]
     assert first.time_to(0.9) == 2.2
     assert first.time_to(0.971) == inf
     assert first.accuracy_at(1.0) == 0.0
     assert first.accuracy_at(99.0) == 0.90
-    assert first.accuracy_at(100.0) == 0.976  # of the weights that it chose, not of its last mark
+    assert first.accuracy_at(100.0) == 0.976  # of the weights it chose, not those of its last mark
 
 
 def test_lines_have_medians_and_verdicts(race, searches):
@@ -119,7 +119,7 @@ def test_lines_have_medians_and_verdicts(race, searches):
     assert race.table.lines_of(better)[0].verdicts == "97.5% in 180 s: met"
 
 
-def test_the_speed_of_two_workers_is_taken_between_marks_that_both_have(race, searches):
+def test_the_speed_of_two_workers_is_measured_between_shared_marks(race, searches):
     (found,) = race.table.speeds(searches).values()
     assert found.ratio == pytest.approx(2.0)  # 2 s and 1 s from round 10 to 20
     assert found.same
@@ -129,7 +129,7 @@ def test_the_speed_of_two_workers_is_taken_between_marks_that_both_have(race, se
     assert race.marks.speed(one, replace(two, marks=two.marks[:1])) is None
 
 
-def test_marks_are_due_at_equal_ratios(race):
+def test_marks_are_spaced_at_equal_ratios(race):
     due, rounds = 0.0, []
     for done in range(1, 1001):
         is_due, due = race.marks.mark_due(due, done, 10)
@@ -138,7 +138,7 @@ def test_marks_are_due_at_equal_ratios(race):
     assert 24 <= len(rounds) <= 28
 
 
-def test_searches_are_written_read_and_replaced(race, searches, tmp_path):
+def test_searches_are_written_read_back_and_replaced(race, searches, tmp_path):
     file = tmp_path / "marks.csv"
     assert race.records.read_searches(file) == []
     failed = race.marks.Search("cnn", "distsearch", 2, 0, failure="no layer conv", command="distsearch run")
@@ -152,7 +152,7 @@ def test_searches_are_written_read_and_replaced(race, searches, tmp_path):
     assert race.records.merged([look], [searches[1]]) == [searches[1]]
 
 
-def test_the_picture_is_svg_with_a_panel_for_each_row(race, searches):
+def test_the_picture_is_an_svg_with_a_panel_per_row(race, searches):
     other = [replace(each, row="cnn") for each in searches[1:2]]
     text = race.picture.picture(race.table.lines_of([*searches, *other]))
     root = ElementTree.fromstring(text)  # noqa: S314  (our own)
@@ -172,7 +172,7 @@ def test_the_picture_is_svg_with_a_panel_for_each_row(race, searches):
 
 
 def write_images(folder, labels, shade):
-    """A folder of IDX files whose training images are all of a shade, and whose test images are black."""
+    """A folder of IDX files whose training images are all of one shade and whose test images are black."""
     folder.mkdir()
     for name, classes, value in (("train", labels, shade), ("t10k", labels[:10], 0)):
         images = np.full((len(classes), 28, 28), value, np.uint8)
@@ -182,7 +182,7 @@ def write_images(folder, labels, shade):
     return str(folder)
 
 
-def test_two_data_sets_are_joined_and_the_last_tenth_is_for_validation(race, tmp_path):
+def test_two_data_sets_are_joined_and_the_last_tenth_validates(race, tmp_path):
     labels = [number % 10 for number in range(100)]
     sources = {
         "mnist": write_images(tmp_path / "one", labels, 51),
@@ -202,7 +202,7 @@ def test_two_data_sets_are_joined_and_the_last_tenth_is_for_validation(race, tmp
     assert race.folders.folder_of(race.rows.BOTH, sources, tmp_path, True) == folder
 
 
-def test_our_search_is_the_programs_own(race, tmp_path, monkeypatch):
+def test_our_search_is_the_program_s_own(race, tmp_path, monkeypatch):
     labels = [number % 10 for number in range(40)]
     folder = write_images(tmp_path / "one", labels, 128)
     row = race.rows.ROWS["staircase"]

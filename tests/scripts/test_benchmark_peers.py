@@ -1,4 +1,4 @@
-"""The race against other libraries, as far as it runs without them."""
+"""The comparison with other libraries, as far as it runs without them."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[2] / "scripts" / "benchmark_peers"
 
 @pytest.fixture
 def race(monkeypatch):
-    """The modules of the race, importable while a test runs."""
+    """The modules of the comparison, importable while a test runs."""
     monkeypatch.syspath_prepend(str(FOLDER))
     names = {path.stem for path in FOLDER.glob("*.py")}
     import entries
@@ -34,7 +34,7 @@ def race(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["chapter", "spiral", "digits"])
-def test_the_peers_are_scored_with_our_own_loss_from_our_own_start(race, name):
+def test_peers_are_scored_with_our_loss_from_our_start(race, name):
     task = race["tasks"].TASKS[name]
     problem = race["tasks"].Problem.of(task, "", 3)
     prepared = assemble(task.config("", seed=3))
@@ -50,7 +50,7 @@ def test_the_peers_are_scored_with_our_own_loss_from_our_own_start(race, name):
     assert problem.test_accuracy(weights[0]) == pytest.approx(measured)
 
 
-def test_our_search_gets_to_the_target_and_its_trajectory_is_kept(race):
+def test_our_search_reaches_the_target_and_its_trajectory_is_kept(race):
     tasks = race["tasks"]
     problem = tasks.Problem.of(tasks.TASKS["chapter"], "", 0)
     own = tasks.Race(problem, 20)
@@ -60,7 +60,7 @@ def test_our_search_gets_to_the_target_and_its_trajectory_is_kept(race):
     assert own.points[-1][1] == 32 * len(own.points)
 
 
-def test_the_clock_stands_while_something_is_measured_and_a_false_loss_is_found_out(race):
+def test_the_clock_stops_while_measuring_and_a_false_loss_is_detected(race):
     tasks = race["tasks"]
     problem = tasks.Problem.of(tasks.TASKS["chapter"], "", 0)
     own = tasks.Race(problem, 20)
@@ -83,7 +83,7 @@ def test_every_entry_has_a_task_and_a_file_that_runs_it(race):
 
 @pytest.fixture
 def lines(race):
-    """Lines of two searches of ours, and of two of a peer of which one got to the target in 4 s."""
+    """Lines of two searches of ours and two of a peer, one of which reached the target in 4 s."""
     entries, outcomes, task = race["entries"], race["outcomes"], race["tasks"].TASKS["digits"]
     machine = outcomes.Machine(flops=1e9, exponentials=1e9)
 
@@ -98,7 +98,7 @@ def lines(race):
     return [line("distsearch", 0.5, 0.7, 0.9), line("evosax", 4.0, None, 3.0)]
 
 
-def test_a_line_has_the_median_and_a_target_that_was_missed_has_no_end(lines):
+def test_a_line_has_the_median_and_a_missed_target_has_no_time(lines):
     ours, peer = lines
     assert (ours.seconds, ours.fastest, ours.slowest, ours.reached) == (0.7, 0.5, 0.9, 3)
     assert (peer.seconds, peer.slowest, peer.reached) == (4.0, inf, 2)
@@ -114,7 +114,7 @@ def test_the_verdict_takes_the_best_of_both(race, lines):
     assert race["outcomes"].verdict(lines[0].task, lines[:1]).text == ""
 
 
-def test_tables_and_files(race, lines, tmp_path):
+def test_tables_and_files_are_written(race, lines, tmp_path):
     report = race["report"]
     console = Console(width=180, file=io.StringIO())
     verdicts = [race["outcomes"].verdict(lines[0].task, lines)]
@@ -127,7 +127,7 @@ def test_tables_and_files(race, lines, tmp_path):
     assert [row["slowest"] for row in rows] == ["0.9", ""]
 
 
-def test_a_long_trajectory_is_thinned_to_its_ends_and_equal_ratios(race):
+def test_a_long_trajectory_is_thinned_at_equal_ratios_keeping_its_ends(race):
     points = [[0.001 * number, number, 1.0] for number in range(1, 10_001)]
     kept = race["report"].thinned(points)
     assert kept[0] == points[0]

@@ -1,4 +1,4 @@
-"""The script that kills a search's processes at random: a short one, in which nothing differs in the end."""
+"""The script that kills a search's processes at random, run briefly: nothing differs in the end."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).parents[2] / "scripts" / "chaos.py"
 
 
-def test_a_search_under_random_kills_comes_to_the_bytes_of_an_undisturbed_one():
+def test_a_search_under_random_kills_ends_with_the_bytes_of_an_undisturbed_one():
     done = subprocess.run(
         [sys.executable, SCRIPT, "--seconds", "10"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What the files of the cluster in containers promise, as far as it can be told without containers."""
+"""What the Compose files of the cluster promise, as far as it can be checked without containers."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name):
         assert "cap_add" not in service
 
 
-def test_an_image_is_built_here_or_named_by_its_digest():
+def test_an_image_is_built_here_or_pinned_by_digest():
     built = {each["image"] for each in SERVICES.values() if "build" in each}
     fetched = {each["image"] for each in SERVICES.values()} - built
     assert built == {"distsearch"}
@@ -50,7 +50,7 @@ def test_an_image_is_built_here_or_named_by_its_digest():
     assert all(re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", image) for image in fetched)
 
 
-def test_the_image_gets_its_packages_from_the_locks_alone():
+def test_the_image_installs_packages_from_the_locks_alone():
     lines = (ROOT / "scripts" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "").splitlines()
     installs = [each for line in lines for each in line.split("&&") if " install " in each]
     sources = [re.findall(r"--requirement (\S+)|(--no-index)", each) for each in installs]
@@ -59,7 +59,7 @@ def test_the_image_gets_its_packages_from_the_locks_alone():
     assert any(line.startswith("ENV ") and "PIP_REQUIRE_HASHES=1" in line for line in lines)
 
 
-def test_no_secret_is_in_the_environment_only_where_it_is_kept():
+def test_the_environment_holds_paths_of_secrets_and_no_secrets():
     for name in ("head", "worker"):
         environment = SERVICES[name]["environment"]
         assert environment["RAY_AUTH_MODE"] == "token"
@@ -67,7 +67,7 @@ def test_no_secret_is_in_the_environment_only_where_it_is_kept():
         assert "RAY_AUTH_TOKEN" not in environment
 
 
-def test_monitoring_comes_only_when_it_is_asked_for_and_its_files_are_there():
+def test_monitoring_is_opt_in_and_its_files_exist():
     assert {name for name, each in SERVICES.items() if each.get("profiles") == ["monitoring"]} == {
         "prometheus",
         "grafana",
@@ -78,14 +78,14 @@ def test_monitoring_comes_only_when_it_is_asked_for_and_its_files_are_there():
             assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
 
 
-def test_prometheus_asks_every_node_at_the_port_where_ray_answers():
+def test_prometheus_scrapes_every_node_at_ray_s_port():
     (job,) = yaml.safe_load((MONITORING / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     (discovery,) = job["dns_sd_configs"]
     assert discovery["names"] == [name for name in SERVICES if name in ("head", "worker")]
     assert f"METRICS_PORT = {discovery['port']} " in (ROOT / "scripts/container/node.py").read_text(encoding="utf-8")
 
 
-def test_the_dashboard_shows_every_gauge_of_ours_from_the_source_that_there_is():
+def test_the_dashboard_shows_all_our_gauges_from_an_existing_source():
     provisioning = MONITORING / "grafana" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text(encoding="utf-8"))["datasources"]
     assert source["url"] == "http://prometheus:9090"

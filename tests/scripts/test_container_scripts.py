@@ -1,4 +1,4 @@
-"""The programs inside the containers: what they make, and how they start Ray."""
+"""The programs inside the containers: what they create and how they start Ray."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def runs(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_token_is_made_once_and_only_for_its_owner(runs):
+def test_the_token_is_created_once_and_readable_only_by_its_owner(runs):
     assert prepare.prepare(os.getuid(), os.getgid()) == ""
     token = runs / ".cluster" / "token"
     made = token.read_text()
@@ -37,7 +37,7 @@ def test_the_token_is_made_once_and_only_for_its_owner(runs):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
-def test_a_folder_that_docker_has_made_is_given_away_and_one_of_somebody_else_is_not(runs):
+def test_a_folder_created_by_docker_changes_owner_and_others_do_not(runs):
     assert prepare.prepare(1234, 5678) == ""
     for path in (runs, runs / ".cluster", runs / ".cluster" / "token"):
         assert (path.stat().st_uid, path.stat().st_gid) == (1234, 5678)
@@ -48,7 +48,7 @@ def test_a_folder_that_docker_has_made_is_given_away_and_one_of_somebody_else_is
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="containers run Linux")
-def test_a_head_computes_nothing_and_a_worker_has_its_limit_of_cores(monkeypatch):
+def test_a_head_computes_nothing_and_a_worker_respects_its_core_limit(monkeypatch):
     def option(line: list[str], name: str) -> str:
         return line[line.index(name) + 1]
 
@@ -63,7 +63,7 @@ def test_a_head_computes_nothing_and_a_worker_has_its_limit_of_cores(monkeypatch
     assert 0 < int(option(head, "--object-store-memory")) < shared.f_frsize * shared.f_blocks
 
 
-def test_a_node_is_healthy_if_ray_answers_with_200():
+def test_a_node_is_healthy_when_ray_answers_200():
     with answering((503, b""), {"GET /well": (200, b"")}) as (address, _):
         port = int(address.rpartition(":")[2])
         assert healthy.healthy(port, "/well")

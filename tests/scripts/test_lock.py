@@ -1,4 +1,4 @@
-"""The locks of scripts/locks: they fit pyproject.toml, and a change of them is noticed."""
+"""The locks in scripts/locks: they satisfy pyproject.toml, and a change to them is noticed."""
 
 import os
 import re
@@ -40,7 +40,7 @@ ENVIRONMENTS = [
 
 
 def required(extra: str) -> Iterator[Requirement]:
-    """What an extra needs by name, with what the project needs anyway; our own extras are followed."""
+    """The requirements of an extra by name, with those of the project; extras that name our extras are resolved."""
     for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]:
         requirement = Requirement(text)
         if requirement.name == PROJECT["name"]:
@@ -51,7 +51,7 @@ def required(extra: str) -> Iterator[Requirement]:
 
 
 def unsatisfied(lock: str, requirements: list[Requirement]) -> set[str]:
-    """The requirements that a lock does not fulfil in one of the environments; `./scripts/lock` mends them."""
+    """The requirements that a lock does not satisfy in some environment; `./scripts/lock` fixes them."""
     found = set()
     for environment in ENVIRONMENTS:
         installed = versions(lock, environment)
@@ -64,20 +64,20 @@ def unsatisfied(lock: str, requirements: list[Requirement]) -> set[str]:
 
 
 @pytest.mark.parametrize("extra", ["all", "test"])
-def test_a_lock_fulfils_what_pyproject_asks_for_on_every_python_and_platform(extra):
+def test_a_lock_satisfies_pyproject_on_every_python_and_platform(extra):
     assert unsatisfied(extra, list(required(extra))) == set()
 
 
-def test_the_lock_of_the_build_fulfils_what_pyproject_asks_for():
+def test_the_build_lock_satisfies_pyproject():
     assert unsatisfied("build", [Requirement(text) for text in PYPROJECT["build-system"]["requires"]]) == set()
 
 
-def test_what_a_run_needs_has_the_same_versions_for_the_tests():
+def test_the_tests_use_the_versions_of_a_run():
     for environment in ENVIRONMENTS:
         assert versions("all", environment).items() <= versions("test", environment).items()
 
 
-def test_the_bits_do_not_depend_on_the_python():
+def test_numpy_has_one_version_on_every_python():
     assert len({versions("all", environment)["numpy"] for environment in ENVIRONMENTS}) == 1
 
 
@@ -90,7 +90,7 @@ def test_a_lock_pins_every_package_by_hash_and_names_no_other_source(name):
     assert len(entries) == len(list(pins(name)))
 
 
-def test_a_changed_lock_makes_the_environment_be_installed_again(tmp_path):
+def test_a_changed_lock_reinstalls_the_environment(tmp_path):
     scripts = tmp_path / "scripts"
     shutil.copytree(LOCKS, scripts / "locks")
     shutil.copy(ROOT / "scripts" / "environment.sh", scripts)
@@ -113,6 +113,6 @@ def test_a_changed_lock_makes_the_environment_be_installed_again(tmp_path):
     assert not is_ready()
     assert is_ready("write_stamp test")
     (scripts / "locks" / "all.txt").unlink()
-    assert is_ready()  # the tests' lock is the one that was installed
+    assert is_ready()  # the lock of the tests is the installed one
     (scripts / "locks" / "test.txt").unlink()
     assert not is_ready()

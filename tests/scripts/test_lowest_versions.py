@@ -10,7 +10,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 @pytest.fixture
 def lowest(monkeypatch):
-    """The lowest versions for an extra and a Python, of a project with these requirements and extras."""
+    """The lowest versions for an extra and a Python, in a project with these requirements and extras."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     from lowest_versions import lowest_versions
 
@@ -28,7 +28,7 @@ def test_the_lowest_of_a_range_is_its_first_version(lowest):
     assert lowest(requirements) == {"builder": "7", **expected}
 
 
-def test_extras_that_an_extra_names_count_and_others_do_not(lowest):
+def test_only_extras_that_an_extra_names_are_included(lowest):
     extras = {
         "test": ["own-name[all]", "t>=1"],
         "all": ["own_name[one,two]"],
@@ -39,23 +39,23 @@ def test_extras_that_an_extra_names_count_and_others_do_not(lowest):
     assert lowest(["a>=1"], extras) == {"builder": "7", "a": "1", "t": "1", "x": "1", "y": "2"}
 
 
-def test_where_a_package_is_named_again_the_higher_bound_holds(lowest):
+def test_the_higher_of_two_lower_bounds_applies(lowest):
     assert lowest(["a>=1.9", "b>=3"], {"test": ["a[x]>=1.10", "B>=2"]}) == {"builder": "7", "a": "1.10", "b": "3"}
 
 
 @pytest.mark.parametrize(("python", "version"), [("3.11", "1"), ("3.13", "2")])
-def test_a_requirement_counts_for_the_pythons_that_it_is_for(lowest, python, version):
+def test_a_requirement_applies_only_to_its_pythons(lowest, python, version):
     requirements = ["a>=1", "a>=2; python_version >= '3.12'", "b>=1; python_version < '3.11'"]
     assert lowest(requirements, python=python) == {"builder": "7", "a": version}
 
 
 @pytest.mark.parametrize("requirement", ["a", "a<2", "a>1", "a==2.*", "a>=1,!=1.0", "a>=3,<2"])
-def test_a_range_without_a_first_version_is_named(lowest, requirement):
+def test_a_range_without_a_lower_bound_is_named(lowest, requirement):
     with pytest.raises(ValueError, match=r"expected a lowest version, as in a>=1\.2, got a"):
         lowest([requirement])
 
 
-def test_each_requirement_of_this_project_says_its_lowest_version(monkeypatch):
+def test_every_requirement_of_this_project_has_a_lower_bound(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
     from lowest_versions import PYPROJECT, lowest_versions
 

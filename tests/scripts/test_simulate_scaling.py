@@ -16,10 +16,10 @@ def test_the_table_is_labelled_as_simulated_and_has_a_line_for_each_power_of_two
     speedups = [float(row[2]) for row in cells]
     assert speedups[0] == 1.0
     assert all(0.8 * 2**power < speedup <= 2**power for power, speedup in enumerate(speedups))
-    assert {row[-1] for row in cells} <= {"32.8 kB", "32.9 kB", "33.0 kB"}  # eight bytes a candidate, few sent twice
+    assert {row[-1] for row in cells} <= {"32.8 kB", "32.9 kB", "33.0 kB"}  # eight bytes per candidate, few sent twice
 
 
-def test_each_kind_of_round_has_a_table_of_its_own() -> None:
+def test_each_kind_of_round_has_its_own_table() -> None:
     command = [sys.executable, str(SCRIPT), "function", "nodes-1024", "nodes-128", "--workers", "2", "--markdown"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     titles = [line for line in done.stdout.splitlines() if line.startswith("Simulated, not measured")]

@@ -20,7 +20,7 @@ from distsearch.strategies.hill_climb import HillClimb
 
 
 class Demanding(HillClimb):
-    """A strategy that fits no problem."""
+    """A strategy that suits no problem."""
 
     name = "demanding"
     summary = "refuses everything"
@@ -73,14 +73,14 @@ def test_every_strategy_gets_every_seed_and_the_same_budget(tmp_path):
     assert len({each.result.loss for each in searches}) == 6
 
 
-def test_what_there_is_to_say_of_the_data_is_said_once(tmp_path, said):
+def test_notes_on_the_data_are_given_once(tmp_path, said):
     settings = from_flags({"workers": 0, "rounds": 1, "runs": str(tmp_path), "loss": "classification-error"})
     configs = comparison.planned(settings, ["hill-climb", "random-search"], 2)
     assert len(list(comparison.run(configs, read_data(settings), unwatched, True))) == 4
     assert ["--scale" in sentence for sentence in said].count(True) == 1
 
 
-def test_a_search_is_the_same_as_one_of_its_own(tmp_path):
+def test_a_compared_search_equals_a_separate_run(tmp_path):
     from searches import search
 
     _, alone = search(tmp_path / "alone", rounds=5, seed=3, strategy="hill-climb", ladder=2)
@@ -95,14 +95,14 @@ def test_a_setting_goes_to_the_strategies_that_have_it():
     assert pick.settings == {"population": 8}
 
 
-def test_a_setting_that_none_has_is_named_with_who_has_it():
+def test_a_setting_that_none_has_is_refused_with_the_strategies_that_have_it():
     with pytest.raises(SettingError, match="none of random-search has the setting 'ladder': it belongs to .*hill-cl"):
         comparison.planned(from_flags({"ladder": 2}), ["random-search"], 1)
     with pytest.raises(SettingError, match="'lader': they have sigma, population, adapt, ladder"):
         comparison.planned(from_flags({"lader": 2}), ["hill-climb"], 1)
 
 
-def test_auto_stands_for_the_strategy_that_suits_the_data_which_is_compared_once(said):
+def test_auto_stands_for_the_strategy_it_chooses_which_is_compared_once(said):
     settings = from_flags({"strategy": "random-search"})
     dataset = read_data(settings)
     names = ["auto", "hill-climb", "node-perturbation", "hill-climb"]
@@ -125,13 +125,13 @@ def test_an_unknown_strategy_is_refused_before_anything_is_searched():
         comparison.planned(from_flags({}), [], 1)
 
 
-def test_every_search_comes_to_an_end_although_its_target_is_out_of_reach():
+def test_every_search_ends_even_if_its_target_is_out_of_reach():
     assert comparison.planned(from_flags({"target_loss": 0.0}), ["hill-climb"], 1)[0].stop.seconds == 10
     assert comparison.planned(from_flags({"rounds": 3}), ["hill-climb"], 1)[0].stop.seconds is None
     assert comparison.planned(from_flags({"patience": 3}), ["hill-climb"], 1)[0].stop.seconds is None
 
 
-def test_a_search_that_fails_is_a_line_that_says_why(tmp_path, demanding):
+def test_a_failed_search_is_a_line_that_says_why(tmp_path, demanding):
     searches = compared(tmp_path, ["demanding", "hill-climb"], seeds=2)
     bad, good = comparison.summary(searches, from_flags({}))
     assert bad.failure == "demanding: expected at most 5 weights, got 21"
@@ -140,13 +140,13 @@ def test_a_search_that_fails_is_a_line_that_says_why(tmp_path, demanding):
     assert good.loss.highest < 1.1
 
 
-def test_what_fails_for_all_alike_is_an_error(tmp_path):
+def test_a_failure_common_to_all_is_an_error(tmp_path):
     with pytest.raises(SettingError, match="unknown activation 'rleu'"):
         compared(tmp_path, ["hill-climb", "random-search"], seeds=3, activation="rleu")
     assert run_paths(tmp_path) == []
 
 
-def test_runs_are_kept_only_where_they_are_asked_for(tmp_path, monkeypatch):
+def test_runs_are_kept_only_on_request(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for keep in (False, True):
         settings = from_flags({"workers": 0, "rounds": 2, "name": "mine"})
@@ -157,13 +157,13 @@ def test_runs_are_kept_only_where_they_are_asked_for(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_one_ray_serves_all_searches_and_the_losses_are_those_of_this_process(tmp_path, ray_with_three_cpus):
+def test_one_ray_serves_all_searches_with_the_losses_of_this_process(tmp_path, ray_with_three_cpus):
     names = ["hill-climb", "random-search"]
     alone, pool = (compared(tmp_path, names, seeds=2, workers=workers) for workers in (0, 2))
     assert [each.result.loss for each in pool] == [each.result.loss for each in alone]
 
 
-def test_a_seed_that_misses_the_target_counts_as_endless():
+def test_a_seed_that_misses_the_target_counts_as_infinite_time():
     searches = [ended("a", 0, TARGET_LOSS, 1.0), ended("a", 1, "seconds", 9.0), ended("a", 2, TARGET_LOSS, 3.0)]
     (line,) = comparison.summary(searches, from_flags({"target_loss": 0.5}))
     assert line.reached == 2
@@ -175,7 +175,7 @@ def test_a_seed_that_misses_the_target_counts_as_endless():
 
 
 def test_all_strategies_are_counted_in_the_same_unit(tmp_path):
-    """Slices of a minibatch are no candidates on all examples."""
+    """Slices of a minibatch do not count as candidates on all examples."""
     names = ["hill-climb", "node-perturbation"]
     searches = compared(tmp_path, names, data="digits", layers=[4])
     climb, nodes = comparison.summary(searches, from_flags({}))
@@ -186,7 +186,7 @@ def test_all_strategies_are_counted_in_the_same_unit(tmp_path):
     assert nodes.passes.median == pytest.approx(5 * of_a_round * 256 / 1797)
 
 
-def test_an_interrupted_search_does_not_count_and_a_loss_that_is_not_finite_does():
+def test_an_interrupted_search_is_not_counted_but_a_non_finite_loss_is():
     searches = [ended("a", 0, "rounds", 1.0), ended("a", 1, "rounds", 1.0, inf), ended("a", 2, INTERRUPTED, 1.0, 0.1)]
     (line,) = comparison.summary(searches, from_flags({}))
     assert line.searches == 2
@@ -194,13 +194,13 @@ def test_an_interrupted_search_does_not_count_and_a_loss_that_is_not_finite_does
     assert line.test_accuracy is None
 
 
-def test_a_failure_of_some_seeds_says_how_many():
+def test_failures_of_some_seeds_are_counted():
     searches = [ended("a", 0, "rounds", 1.0), Contestant("a", 1, failure="all workers are lost")]
     (line,) = comparison.summary(searches, from_flags({}))
     assert line.failure == "1 of 2 failed: all workers are lost"
 
 
-def test_the_csv_has_a_line_a_strategy_and_nothing_where_there_is_no_end():
+def test_the_csv_has_a_line_per_strategy_with_missing_times_empty():
     searches = [ended("a", 0, TARGET_LOSS, 1.0), ended("b", 0, "seconds", 9.0)]
     text = comparison.as_csv(comparison.summary(searches, from_flags({"target_loss": 0.5})))
     first, second = csv.DictReader(io.StringIO(text))

@@ -16,7 +16,7 @@ def signalled(number: int) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_action_in_hand_and_all_later_ones(number):
+def test_a_signal_ends_the_current_action_and_all_later_ones(number):
     before = signal.getsignal(number)
     with Interrupts() as interrupts:
         assert interrupts.during(lambda: "done") == "done"
@@ -28,7 +28,7 @@ def test_a_signal_ends_the_action_in_hand_and_all_later_ones(number):
     assert signal.getsignal(number) is before
 
 
-def test_between_actions_a_signal_breaks_nothing_off():
+def test_a_signal_between_actions_interrupts_nothing():
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGINT)
         awaited("the signal", lambda: interrupts.came)
@@ -49,7 +49,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_what_has_to_begin_is_broken_off_by_a_signal():
+def test_a_signal_interrupts_preparations():
     with Interrupts() as interrupts:
         assert interrupts.begin(lambda: "done") == "done"
         with pytest.raises(KeyboardInterrupt):
@@ -57,8 +57,8 @@ def test_what_has_to_begin_is_broken_off_by_a_signal():
 
 
 @pytest.fixture
-def heard() -> Iterator[list[int]]:
-    """The signals that a handler of the program's own has been given."""
+def received() -> Iterator[list[int]]:
+    """The signals that the program's own handler has received."""
     numbers: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
@@ -68,27 +68,27 @@ def heard() -> Iterator[list[int]]:
         signal.signal(number, handler)
 
 
-def test_from_the_second_on_signals_go_where_they_went_before(heard):
+def test_from_the_second_on_signals_go_to_the_previous_handler(received):
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGTERM)
         awaited("the first signal", lambda: interrupts.came)
         for count, number in enumerate((signal.SIGINT, signal.SIGTERM), 1):
             os.kill(os.getpid(), number)
-            awaited("a later signal", lambda count=count: len(heard) == count)
-    assert heard == [signal.SIGINT, signal.SIGTERM]
+            awaited("a later signal", lambda count=count: len(received) == count)
+    assert received == [signal.SIGINT, signal.SIGTERM]
 
 
-def test_code_that_is_called_passes_a_signal_on_at_its_end(heard):
+def test_a_library_call_passes_the_signal_on_when_it_ends(received):
     with passed_on() as interrupts:
         assert interrupts.during(signalled, signal.SIGTERM) is None
-        assert heard == []
-    assert heard == [signal.SIGTERM]
+        assert received == []
+    assert received == [signal.SIGTERM]
     with passed_on():
         pass
-    assert heard == [signal.SIGTERM]
+    assert received == [signal.SIGTERM]
 
 
-def test_a_handler_that_was_not_set_from_python_is_left_alone(monkeypatch):
+def test_a_handler_not_set_from_python_is_left_alone(monkeypatch):
     monkeypatch.setattr(signal, "getsignal", {signal.SIGINT: signal.SIG_DFL}.get)
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -100,13 +100,13 @@ def test_a_handler_that_was_not_set_from_python_is_left_alone(monkeypatch):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_errors_of_the_action_pass_through():
+def test_exceptions_of_the_action_pass_through():
     with Interrupts() as interrupts, pytest.raises(ZeroDivisionError):
         interrupts.during(lambda: 1 / 0)
 
 
 def as_c_code_does() -> None:
-    """Signalled when it has just done its work: the exception is there, and so is a result."""
+    """Signalled just after its work is done: both the exception and a result exist."""
     try:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(PATIENCE)
@@ -114,13 +114,13 @@ def as_c_code_does() -> None:
         raise SystemError("returned a result with an exception set") from error
 
 
-def test_a_signal_at_the_end_of_a_call_into_c_is_one_all_the_same():
+def test_a_signal_at_the_end_of_a_c_call_counts():
     with Interrupts() as interrupts:
         assert interrupts.during(as_c_code_does) is None
         assert interrupts.came
 
 
-def test_a_second_signal_at_the_end_of_a_call_into_c_ends_the_program():
+def test_a_second_signal_at_the_end_of_a_c_call_ends_the_program():
     def twice() -> None:
         interrupts.came = signal.SIGINT
         as_c_code_does()
@@ -129,7 +129,7 @@ def test_a_second_signal_at_the_end_of_a_call_into_c_ends_the_program():
         interrupts.during(twice)
 
 
-def test_other_errors_of_the_system_pass_through():
+def test_other_system_errors_pass_through():
     def broken():
         raise SystemError
 

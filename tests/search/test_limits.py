@@ -35,20 +35,20 @@ def row(
         (StopConfig(target_accuracy=0.9), row(0), row(1, accuracy=1.0), "target accuracy"),
     ],
 )
-def test_a_limit_is_reached_exactly_there(stop, before, at, reason):
+def test_a_limit_is_reached_exactly(stop, before, at, reason):
     limits = Limits(stop)
     assert limits.reached(before) == ""
     assert limits.reached(at) == reason
 
 
-def test_patience_ends_when_the_loss_has_not_fallen_by_a_thousandth():
+def test_patience_runs_out_when_the_loss_has_not_fallen_by_a_thousandth():
     limits = Limits(StopConfig(patience=3))
     losses = [1.0, 0.9, 0.8999, 0.8998, 0.8, 0.7999, 0.7998, 0.7997]
     reasons = [limits.reached(row(number, loss)) for number, loss in enumerate(losses)]
     assert reasons == [""] * 7 + ["patience"]
 
 
-def test_where_the_best_is_chosen_by_measuring_patience_counts_measurements():
+def test_patience_counts_measurements_where_they_choose_the_best():
     limits = Limits(StopConfig(patience=2), by_measuring=True)
     measured = {0: 1.0, 10: 0.5, 20: 0.6, 30: 0.4, 50: 0.4, 70: 0.45}
     lowest, reasons = 1.0, []
@@ -59,6 +59,6 @@ def test_where_the_best_is_chosen_by_measuring_patience_counts_measurements():
     assert reasons == [""] * 70 + ["patience"]
 
 
-def test_slow_but_steady_progress_is_not_out_of_patience():
+def test_slow_but_steady_progress_does_not_exhaust_patience():
     limits = Limits(StopConfig(patience=3))
     assert not any(limits.reached(row(number, 1 - 0.0004 * number)) for number in range(100))

@@ -1,4 +1,4 @@
-"""Metrics beside the loss: measured by any workers, recorded, verified, resumed, shown."""
+"""Metrics measured beside the loss: by any workers, recorded, verified, resumed and shown."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ FLAGS = {"data": "vertical", "points": 30, "rounds": 12, "measure_every": 4, "st
 
 
 @pytest.mark.parametrize("loss", ["f1", "auc", "average-precision", "balanced-error", "expected-cost"])
-def test_a_whole_loss_and_metrics_resume_to_the_same_bytes_and_verify(tmp_path, loss):
+def test_a_loss_of_the_whole_batch_and_metrics_resume_to_the_same_bytes_and_verify(tmp_path, loss):
     flags = {**FLAGS, "classes": 2, "loss": loss, "batch": 20, "metrics": ["f1", "auc"], "test_share": 0.2}
     whole, result = search(tmp_path, name="whole", **flags)
     part, _ = search(tmp_path, name="part", **{**flags, "rounds": 5})
@@ -30,7 +30,7 @@ def test_a_whole_loss_and_metrics_resume_to_the_same_bytes_and_verify(tmp_path, 
 
 @pytest.mark.parametrize("strategy", ["hill-climb", "cma-es", "evolution-strategy"])
 @pytest.mark.parametrize("loss", ["f1", "auc"])
-def test_strategies_of_weights_lower_losses_that_are_no_means(tmp_path, strategy, loss):
+def test_weight_strategies_lower_losses_that_are_not_means(tmp_path, strategy, loss):
     _, first = search(tmp_path, loss=loss, rounds=1, points=30, strategy=strategy, name="first")
     _, last = search(tmp_path, loss=loss, rounds=60, points=30, strategy=strategy, name="last")
     assert last.loss < 0.8 * first.loss

@@ -1,4 +1,4 @@
-"""Whole searches for the weights of networks of every kind: by any workers, stopped and resumed, to the same bits."""
+"""Whole searches for networks of every kind: with any workers, stopped and resumed, to the same bits."""
 
 import pytest
 from searches import contents, resume, search

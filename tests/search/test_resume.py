@@ -1,4 +1,4 @@
-"""A run that is stopped, killed or damaged and goes on comes to the bytes of the run that never was."""
+"""A run that is stopped, killed or damaged, and resumed, ends with the bytes of an undisturbed run."""
 
 import os
 import shutil
@@ -29,12 +29,12 @@ def run(folder: Path, name: str, watch=unwatched, **flags) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> dict[str, object]:
-    """The contents of a run of 200 rounds that was never stopped."""
+    """The contents of a run of 200 rounds that was never interrupted."""
     return contents(run(tmp_path_factory.mktemp("whole"), "whole", rounds=200))
 
 
 @pytest.mark.parametrize("after", [1, 9, 10, 137, 199])
-def test_a_finished_run_goes_on(tmp_path, whole, after):
+def test_a_finished_run_can_be_resumed(tmp_path, whole, after):
     path = run(tmp_path, "part", rounds=after)
     resume(path, rounds=200 - after)
     assert contents(path) == whole
@@ -43,7 +43,7 @@ def test_a_finished_run_goes_on(tmp_path, whole, after):
 
 
 @pytest.mark.parametrize("limit", [{"rounds": 30}, {"target_loss": 0.9}])
-def test_a_run_that_was_killed_before_its_result_was_written_is_given_it(tmp_path, limit):
+def test_a_run_killed_before_its_result_was_written_gets_it(tmp_path, limit):
     path = run(tmp_path, "killed", **limit)
     expected, result = contents(path), StoredRun(path).result
     (path / "result.json").unlink()
@@ -63,7 +63,7 @@ SCHEDULES = {
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("batch", [150, 40])
 @pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
-def test_a_run_goes_on_in_the_middle_of_its_schedule(tmp_path, strategy, batch, schedule):
+def test_a_run_resumes_in_the_middle_of_its_schedule(tmp_path, strategy, batch, schedule):
     flags = {"data": "iris", "layers": [4], "start": "he", "strategy": strategy, "batch": batch, "measure_every": 3}
     flags |= {"scale": "no", **SCHEDULES[schedule]}
     expected = run(tmp_path, "whole", rounds=100, **flags)
@@ -75,7 +75,7 @@ def test_a_run_goes_on_in_the_middle_of_its_schedule(tmp_path, strategy, batch, 
     assert (scalars["plateau.count"] > 2) == (schedule == "plateaus")
 
 
-def test_an_interrupted_run_goes_on_to_its_own_limit(tmp_path, whole):
+def test_an_interrupted_run_resumes_to_its_own_limit(tmp_path, whole):
     def watch(row, state, workers):
         if row.round == 50:
             os.kill(os.getpid(), signal.SIGINT)
@@ -87,7 +87,7 @@ def test_an_interrupted_run_goes_on_to_its_own_limit(tmp_path, whole):
 
 
 @pytest.mark.slow
-def test_other_workers_go_on_to_the_same_bytes(tmp_path, whole, ray_with_three_cpus):
+def test_another_number_of_workers_resumes_to_the_same_bytes(tmp_path, whole, ray_with_three_cpus):
     path = run(tmp_path, "part", rounds=80)
     resume(path, rounds=60, workers=3)
     resume(path, rounds=60, workers=0)
@@ -95,8 +95,8 @@ def test_other_workers_go_on_to_the_same_bytes(tmp_path, whole, ray_with_three_c
 
 
 @pytest.mark.slow
-def test_a_driver_killed_at_many_points_comes_to_the_same_bytes(tmp_path, whole):
-    """Each kill -9 comes somewhere else: while it searches, writes history, or writes a checkpoint."""
+def test_a_driver_killed_at_many_points_ends_with_the_same_bytes(tmp_path, whole):
+    """Each kill -9 comes at another point: while searching, writing history or writing a checkpoint."""
     path = tmp_path / "runs" / "a"
     command = ["run", "--workers", "0", "--rounds", "200", "--name", "a"]
 
@@ -144,7 +144,7 @@ def checkpoint_time(path: Path) -> int:
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, whole, monkeypatch, said, damage):
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one_and_says_so(tmp_path, whole, monkeypatch, said, damage):
     monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
     path = run(tmp_path, "part", rounds=100)
@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
     assert contents(path)["history"][:200] == whole["history"]
 
 
-def test_a_full_disk_ends_the_search_and_what_was_kept_goes_on(tmp_path, whole, monkeypatch):
+def test_a_full_disk_ends_the_search_and_the_saved_part_can_be_resumed(tmp_path, whole, monkeypatch):
     monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
     written = files.write_whole
@@ -181,7 +181,7 @@ def test_a_full_disk_ends_the_search_and_what_was_kept_goes_on(tmp_path, whole, 
     assert contents(path) == whole
 
 
-def test_two_drivers_on_one_run_are_refused_and_a_dead_one_is_no_obstacle(tmp_path):
+def test_a_second_driver_on_a_run_is_refused_unless_the_first_is_dead(tmp_path):
     held: list[str] = []
 
     def watch(row, state, workers):
@@ -198,7 +198,7 @@ def test_two_drivers_on_one_run_are_refused_and_a_dead_one_is_no_obstacle(tmp_pa
     assert StoredRun(path).result.rounds == 25
 
 
-def test_a_run_that_has_reached_its_limit_is_told_what_to_type(tmp_path):
+def test_resuming_a_run_at_its_limit_says_what_to_type(tmp_path):
     path = run(tmp_path, "a", rounds=5)
     before = {file: file.read_bytes() for file in path.iterdir()}
     with pytest.raises(RunError, match="has reached its limit .rounds.: give it more --rounds or --seconds"):
@@ -217,14 +217,14 @@ def test_other_data_and_other_versions_are_refused(tmp_path):
     manifest = StoredRun(path).manifest
     older = msgspec.structs.replace(manifest, machine={**manifest.machine, "numpy": "1.0"})
     (path / "manifest.json").write_bytes(sealed_json(older))
-    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force continues all the same"):
+    with pytest.raises(RunError, match="was made with numpy 1.0, .* --force continues anyway"):
         resume(path, rounds=5)
     resume(path, rounds=5, force=True)
     assert StoredRun(path).result.rounds == 10
 
 
 @pytest.mark.parametrize("file", ["checkpoint.safetensors", "history.jsonl", "config.toml", "manifest.json"])
-def test_a_run_with_a_missing_file_is_refused_and_left_alone(tmp_path, file):
+def test_a_run_with_a_missing_file_is_refused_and_left_unchanged(tmp_path, file):
     path = run(tmp_path, "a", rounds=5)
     (path / file).unlink()
     (path / "previous.safetensors").unlink(missing_ok=True)
@@ -235,7 +235,7 @@ def test_a_run_with_a_missing_file_is_refused_and_left_alone(tmp_path, file):
 
 
 class Clock:
-    """A second passes after each round, and none otherwise."""
+    """A second passes after each round, and no time otherwise."""
 
     now = 100.0
 
@@ -254,7 +254,7 @@ def seconds_of(path: Path) -> list[float]:
     return [row.seconds for row in StoredRun(path).history()]
 
 
-def test_seconds_go_on_where_they_stopped_and_the_time_between_does_not_count(tmp_path, clock):
+def test_seconds_continue_where_they_stopped_without_the_time_in_between(tmp_path, clock):
     path = run(tmp_path, "a", clock, rounds=4)
     assert seconds_of(path) == [0, 1, 2, 3]
     clock.now += 1000
@@ -263,14 +263,14 @@ def test_seconds_go_on_where_they_stopped_and_the_time_between_does_not_count(tm
     assert StoredRun(path).result.seconds == 5
 
 
-def test_a_limit_of_seconds_counts_those_before_the_stop(tmp_path, clock):
+def test_a_time_limit_counts_the_seconds_before_the_stop(tmp_path, clock):
     path = run(tmp_path, "a", clock, rounds=4, seconds=6)
     resume(path, rounds=100, watch=clock)
-    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5]  # the time is over before the next round
+    assert seconds_of(path) == [0, 1, 2, 3, 3, 4, 5]  # the time is up before the next round
     assert StoredRun(path).result.reason == "seconds"
 
 
-def test_more_seconds_are_as_many_more(tmp_path, clock):
+def test_seconds_on_resume_are_additional(tmp_path, clock):
     path = run(tmp_path, "a", clock, seconds=3)
     assert seconds_of(path) == [0, 1, 2]
     resume(path, seconds=2, watch=clock)
@@ -283,7 +283,7 @@ def test_more_seconds_are_as_many_more(tmp_path, clock):
     [{"patience": 40}, {"patience": 4, "strategy": "node-perturbation", "rate": 0.5, "batch": 64, "measure_every": 6}],
     ids=["rounds", "measurements"],
 )
-def test_patience_counts_what_came_before_the_stop(tmp_path, flags):
+def test_patience_counts_the_rounds_before_the_stop(tmp_path, flags):
     whole = run(tmp_path, "whole", **flags)
     part = run(tmp_path, "part", **flags, rounds=StoredRun(whole).result.rounds - 15)
     resume(part, rounds=10_000)
@@ -299,7 +299,7 @@ def test_patience_counts_what_came_before_the_stop(tmp_path, flags):
         ({"rounds": 1, "workers": 2**64}, "workers.count: expected a whole number below 2"),
     ],
 )
-def test_a_run_is_not_told_to_go_on_by_what_its_configuration_could_not_hold(tmp_path, more, sentence):
+def test_options_that_the_configuration_could_not_hold_are_refused_on_resume(tmp_path, more, sentence):
     path = run(tmp_path, "part", rounds=5)
     before = (path / "config.toml").read_bytes()
     with pytest.raises(SettingError, match=sentence):
@@ -307,7 +307,7 @@ def test_a_run_is_not_told_to_go_on_by_what_its_configuration_could_not_hold(tmp
     assert (path / "config.toml").read_bytes() == before
 
 
-def test_too_many_workers_are_refused_before_the_run_remembers_them(tmp_path, monkeypatch):
+def test_too_many_workers_are_refused_before_the_run_records_them(tmp_path, monkeypatch):
     monkeypatch.setattr(place, "ray_is_foreign", lambda: False)
     path = run(tmp_path, "part", rounds=5)
     before = (path / "config.toml").read_bytes()

@@ -1,4 +1,4 @@
-"""Whole searches through session and search, without and with Ray."""
+"""Whole searches through the session, without and with Ray."""
 
 import logging
 import math
@@ -67,7 +67,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpu
     ],
     ids=["vertical", "digits", "wine", "snes", "dense pairs", "low-rank pairs"],
 )
-def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flags):
+def test_the_saved_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flags):
     stored, result = search(tmp_path, **flags)
     history = list(stored.history())
     scores = stored_model(stored).scores(read_data(stored.config).train)
@@ -86,7 +86,7 @@ def test_the_stored_weights_have_exactly_the_recorded_lowest_loss(tmp_path, flag
         ({"measure_every": 3}, 3),
     ],
 )
-def test_measuring_costs_little_beside_the_rounds(flags, every):
+def test_measuring_costs_little_compared_with_the_rounds(flags, every):
     assert assemble(from_flags(flags)).config.output.measure_every == every
 
 
@@ -100,14 +100,14 @@ def test_measuring_costs_little_beside_the_rounds(flags, every):
         ({"strategy": "node-perturbation", "batch": 30}, (4 + (5 + 3) * 60 * 3 / 43) * 30 / 150),
     ],
 )
-def test_what_a_search_has_cost_is_counted_in_passes_over_all_training_examples(tmp_path, flags, per_round):
+def test_the_cost_of_a_search_is_counted_in_passes_over_the_training_examples(tmp_path, flags, per_round):
     stored, result = search(tmp_path, data="iris", layers=[5], rounds=4, **flags)
     history = list(stored.history())
     assert [row.passes for row in history] == pytest.approx([per_round * count for count in (1, 2, 3, 4)])
     assert result.passes == history[-1].passes
 
 
-def test_a_run_keeps_what_observers_were_told(tmp_path):
+def test_a_run_records_what_observers_received(tmp_path):
     seen = []
     stored, _ = search(tmp_path, lambda row, state, workers: seen.append((row, workers)), rounds=30, measure_every=7)
     assert [row for row, _ in seen] == list(stored.history())
@@ -116,7 +116,7 @@ def test_a_run_keeps_what_observers_were_told(tmp_path):
     assert measured == [6, 13, 20, 27]
 
 
-def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_often(tmp_path):
+def test_measurements_become_rarer_until_they_are_evenly_spaced(tmp_path):
     flags = {"data": "digits", "layers": [4], "strategy": "evolution-strategy", "population": 8, "batch": 32}
     stored, _ = search(tmp_path, rounds=270, measure_every=130, measure_first=15, **flags)
     measured = [row.round + 1 for row in stored.history() if row.train_loss is not None]
@@ -127,7 +127,7 @@ def test_what_the_best_is_chosen_by_is_measured_ever_later_until_it_is_every_so_
     assert (chosen.measure_every, chosen.measure_first) == (125, 13)
 
 
-def test_patience_waits_for_measurements_where_only_they_tell(tmp_path):
+def test_patience_waits_for_measurements_where_only_they_count(tmp_path):
     flags = {"data": "digits", "layers": [16], "scale": True, "strategy": "node-perturbation", "batch": 64}
     stored, result = search(tmp_path, patience=3, rounds=400, measure_every=20, measure_first=20, **flags)
     measured = [row.best_loss for row in stored.history() if row.train_loss is not None]
@@ -146,7 +146,7 @@ def test_the_checkpoint_is_the_state_after_the_last_round(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
+def test_a_signal_stops_the_search_and_keeps_everything(tmp_path, number):
     def watch(row, state, workers):
         if row.round == 20:
             os.kill(os.getpid(), number)
@@ -158,7 +158,7 @@ def test_a_signal_stops_the_search_and_keeps_all(tmp_path, number):
     assert stored_model(stored).scores(read_data(stored.config).train).loss == result.loss
 
 
-def test_a_search_whose_first_round_takes_longer_than_its_time_says_so_and_can_be_resumed(tmp_path, said, monkeypatch):
+def test_a_first_round_longer_than_the_time_limit_is_reported_and_the_run_can_be_resumed(tmp_path, said, monkeypatch):
     clock = iter(range(0, 10**6, 10))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     stored, result = search(tmp_path, data="digits", layers=[64], population=1000, seconds=30)
@@ -178,7 +178,7 @@ def test_a_search_whose_first_round_takes_longer_than_its_time_says_so_and_can_b
 
 
 @pytest.mark.slow
-def test_a_signal_in_mid_round_gives_up_the_round(tmp_path, ray_with_three_cpus):
+def test_a_signal_during_a_round_abandons_the_round(tmp_path, ray_with_three_cpus):
     def watch(row, state, workers):
         if row.round == 3:
             threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -208,7 +208,7 @@ def test_a_run_whose_workers_cannot_start_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_signal_while_a_search_is_made_leaves_nothing_as_soon_as_its_workers_are_to_start(tmp_path, monkeypatch):
+def test_a_signal_while_a_search_is_prepared_leaves_nothing(tmp_path, monkeypatch):
     came: list[str] = []
 
     class Killing(logging.Handler):
@@ -249,7 +249,7 @@ def test_a_signal_while_workers_start_leaves_nothing(tmp_path, monkeypatch):
     st.sampled_from(["course", "he", "glorot"]),
     st.booleans(),
 )
-def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, layers, loss, start, scale):
+def test_any_network_and_loss_can_be_trained(tmp_path_factory, activation, layers, loss, start, scale):
     folder = tmp_path_factory.mktemp("runs")
     flags = {"activation": activation, "layers": layers, "loss": loss, "start": start, "scale": scale}
     stored, result = search(folder, data="iris", rounds=15, test_share=0.2, **flags)
@@ -260,12 +260,12 @@ def test_any_network_and_loss_can_be_searched(tmp_path_factory, activation, laye
 
 
 @pytest.mark.parametrize(("limit", "horizon"), [({"rounds": 70}, 70), ({}, 1000)])
-def test_a_cosine_spans_the_rounds_that_there_are_to_be(limit, horizon):
+def test_a_cosine_schedule_spans_the_planned_rounds(limit, horizon):
     flags = {"data": "iris", "strategy": "evolution-strategy", "schedule": "cosine", **limit}
     assert assemble(from_flags(flags)).strategy.settings.horizon == horizon
 
 
-def test_a_cosine_cannot_span_seconds():
+def test_a_cosine_schedule_cannot_span_seconds():
     flags = {"data": "iris", "strategy": "evolution-strategy", "sigma_schedule": "cosine", "seconds": 1.0}
     with pytest.raises(SettingError, match="give --rounds or --horizon, or use the schedule plateau"):
         assemble(from_flags(flags))

@@ -1,4 +1,4 @@
-"""The validation share: measured like the other parts, it chooses the best weights where measuring does."""
+"""The validation share is measured like the other parts, and chooses the best weights wherever measurements do."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ROUNDS = 60
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> str:
-    """A table whose labels are half luck, so that training goes on where validation does not."""
+    """A table whose labels are half random, so that training keeps improving where validation does not."""
     path = tmp_path_factory.mktemp("tables") / "data.csv"
     rows = noise(1, Stream.DATA, 0, 0, 120, 5)
     labels = np.where(rows[:, 0] + 1.5 * rows[:, 4] > 0, "yes", "no")
@@ -54,21 +54,21 @@ def test_patience_counts_measurements_in_which_the_validation_loss_did_not_fall(
     assert result.rounds < 1000
 
 
-def test_it_is_the_same_after_a_stop_and_when_decided_again(tmp_path, table):
+def test_it_is_the_same_after_a_stop_and_in_verification(tmp_path, table):
     whole, _ = search(tmp_path / "whole", **flags(table))
     stopped, _ = search(tmp_path / "stopped", **flags(table, rounds=ROUNDS // 2))
     resume(stopped.path, rounds=ROUNDS - ROUNDS // 2)
     assert contents(stopped.path) == contents(whole.path)
 
 
-def test_without_choosing_by_measuring_it_is_measured_all_the_same(tmp_path, table):
+def test_it_is_measured_even_where_it_does_not_choose_the_best(tmp_path, table):
     stored, result = search(tmp_path, **flags(table, strategy="hill-climb"))
     assert result.validation_loss is not None
     assert 0 < result.validation_accuracy < 1
     assert any(row.validation_accuracy is not None for row in stored.history())
 
 
-def test_numbers_are_validated_in_their_own_unit(tmp_path):
+def test_a_regression_is_validated_in_the_unit_of_its_targets(tmp_path):
     path = tmp_path / "prices.csv"
     x = np.arange(80) / 80
     path.write_text("x,y\n" + "".join(f"{each},{1e5 * (each - 0.2) ** 2 + 3e5}\n" for each in x))

@@ -1,4 +1,4 @@
-"""A run comes out again from its records, bit for bit; whatever is changed in it is found and named."""
+"""A run is reproduced from its records bit for bit; whatever was changed in it is detected and named."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def verdict(path: Path, workers: int = 0, chosen=range(1000)) -> Verdict:
 
 
 def rewrite_history(path: Path, change) -> None:
-    """As one would who also knows how to make the checksums fit."""
+    """As would someone who also knows how to fix the checksums."""
     entries = [change(entry.record, entry.losses.copy()) for entry in StoredRun(path).entries()]
     writer = HistoryWriter(path, BEGINNING)
     for record, losses in entries:
@@ -43,13 +43,13 @@ def rewrite_history(path: Path, change) -> None:
 
 
 @pytest.mark.parametrize("strategy", strategies.STRATEGIES.own)
-def test_a_run_comes_out_again(tmp_path, strategy):
+def test_a_run_is_verified(tmp_path, strategy):
     path = made(tmp_path, strategy=strategy, data="iris", test_share=0.2, layers=[4])
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
 
 
 @pytest.mark.parametrize("batch", [150, 40])
-def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
+def test_a_run_with_plateaus_is_verified(tmp_path, batch):
     flags = {"schedule": "plateau", "sigma_schedule": "plateau", "plateau_rounds": 5, "rate": 0.5, "batch": batch}
     path = made(tmp_path, strategy="evolution-strategy", data="iris", scale="no", layers=[4], **flags)
     assert StoredRun(path).state(DescentState).plateau.count > 0
@@ -57,19 +57,19 @@ def test_a_run_with_plateaus_comes_out_again(tmp_path, batch):
 
 
 @pytest.mark.slow
-def test_a_run_comes_out_again_on_ray(tmp_path, ray_with_three_cpus):
+def test_a_run_is_verified_on_ray(tmp_path, ray_with_three_cpus):
     path = made(tmp_path, data="digits", layers=[64, 32], population=64, rounds=3)
     assert verdict(path, workers=2) == Verdict(path.name, 3, [0, 1, 2], [])
 
 
-def test_a_run_that_went_on_comes_out_again(tmp_path):
+def test_a_resumed_run_is_verified(tmp_path):
     path = made(tmp_path)
     resume(path, rounds=10, workers=0)
     assert verdict(path, chosen={3, 35}) == Verdict(path.name, 40, [3, 35], [])
 
 
 @pytest.mark.parametrize("strategy", [name for name, each in strategies.STRATEGIES.own.items() if not each.sums])
-def test_the_best_weights_come_out_of_the_seed_and_the_history_alone(tmp_path, strategy):
+def test_the_best_weights_are_recomputed_from_the_seed_and_the_history_alone(tmp_path, strategy):
     table = tmp_path / "a.csv"
     table.write_text("x,y\n" + "".join(f"{number},{number // 10}\n" for number in range(20)))
     path = made(tmp_path, strategy=strategy, data=str(table), scale=True)
@@ -79,12 +79,12 @@ def test_the_best_weights_come_out_of_the_seed_and_the_history_alone(tmp_path, s
     assert Replay(StoredRun(path)).best_file() == stored
 
 
-def test_where_sums_are_not_recorded_the_best_weights_come_out_of_the_data_as_well(tmp_path):
+def test_without_recorded_sums_the_best_weights_are_recomputed_from_the_data_too(tmp_path):
     path = made(tmp_path, strategy="node-perturbation", data="digits", batch=64)
     assert replay(StoredRun(path)) == (path / "best.safetensors").read_bytes()
 
 
-def test_a_changed_loss_is_found_in_the_rounds_that_are_evaluated_again(tmp_path):
+def test_a_changed_loss_is_detected_in_the_rounds_evaluated_again(tmp_path):
     path = made(tmp_path)
 
     def change(record, losses):
@@ -109,7 +109,7 @@ def test_a_changed_loss_is_found_in_the_rounds_that_are_evaluated_again(tmp_path
         ("round", 9, "round 7: round is recorded as 9, but comes out as 7"),
     ],
 )
-def test_a_changed_decision_is_found_without_evaluating_a_candidate(tmp_path, field, value, sentence):
+def test_a_changed_decision_is_detected_without_evaluating_a_candidate(tmp_path, field, value, sentence):
     path = made(tmp_path)
 
     def change(record, losses):
@@ -125,7 +125,7 @@ def test_a_changed_decision_is_found_without_evaluating_a_candidate(tmp_path, fi
             Replay(StoredRun(path)).best_file()
 
 
-def test_a_changed_accuracy_is_found(tmp_path):
+def test_a_changed_accuracy_is_detected(tmp_path):
     path = made(tmp_path)
 
     def change(record, losses):
@@ -144,7 +144,7 @@ def test_a_changed_accuracy_is_found(tmp_path):
         ("checkpoint.safetensors", "best.weights", "checkpoint.safetensors: best.weights is not that of round 30"),
     ],
 )
-def test_changed_weights_are_found(tmp_path, file, tensor, sentence):
+def test_changed_weights_are_detected(tmp_path, file, tensor, sentence):
     path = made(tmp_path)
     tensors, scalars = checkpoints.read(path / file)
     tensors[tensor] = np.nextafter(tensors[tensor], np.float32(9))
@@ -153,14 +153,14 @@ def test_changed_weights_are_found(tmp_path, file, tensor, sentence):
     assert difference.startswith(sentence)
 
 
-def test_weights_of_a_state_that_never_was_are_found(tmp_path):
+def test_weights_of_a_state_that_never_existed_are_detected(tmp_path):
     path = made(tmp_path)
     tensors, scalars = checkpoints.read(path / "best.safetensors")
     (path / "best.safetensors").write_bytes(checkpoints.encode(tensors, {**scalars, "index": 1000}))
     assert verdict(path, chosen=()).differences == ["best.safetensors is of a state that the history does not reach"]
 
 
-def test_a_changed_result_is_found(tmp_path):
+def test_a_changed_result_is_detected(tmp_path):
     path = made(tmp_path)
     result = msgspec.structs.replace(StoredRun(path).result, loss=0.0)
     (path / "result.json").write_bytes(documents.sealed_json(result))
@@ -168,8 +168,8 @@ def test_a_changed_result_is_found(tmp_path):
     assert difference.startswith("result.json: loss is recorded as 0.0, but comes out as ")
 
 
-def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
-    """OpenBLAS is told to use the kernels of an older processor, which round otherwise."""
+def test_rounds_that_another_processor_computed_differently_are_named(tmp_path):
+    """OpenBLAS is told to use the kernels of an older processor, which round differently."""
     program = (
         "from searches import search; from pathlib import Path;"
         "search(Path('.'), name='a', data='digits', layers=[64, 32], rounds=4)"
@@ -186,7 +186,7 @@ def test_the_rounds_that_another_processor_made_otherwise_are_named(tmp_path):
     assert all(re.match(r"round \d: \d+ of 32 losses come out differently, the first ", each) for each in differences)
 
 
-def test_a_run_from_python_of_an_older_version_cannot_be_made_again(tmp_path):
+def test_a_python_run_of_an_older_version_cannot_be_verified(tmp_path):
     import distsearch
 
     settings = {"name": "a", "runs": str(tmp_path), "rounds": 3, "workers": 0}
@@ -197,7 +197,7 @@ def test_a_run_from_python_of_an_older_version_cannot_be_made_again(tmp_path):
 
 
 @pytest.mark.parametrize(("rounds", "count", "size"), [(0, 5, 0), (1, 5, 1), (2, 0, 2), (100, 16, 16), (10, 16, 10)])
-def test_a_sample_has_both_ends(rounds, count, size):
+def test_a_sample_of_rounds_includes_both_ends(rounds, count, size):
     drawn = sample(rounds, count)
     assert len(drawn) == size
     assert drawn <= set(range(rounds))

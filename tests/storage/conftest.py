@@ -17,7 +17,7 @@ NUMBERS = count()
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """Host and port of an S3 server that has the bucket `bucket`; the credentials are in the environment."""
+    """Host and port of an S3 server with the bucket `bucket`; the credentials are in the environment."""
     with pytest.MonkeyPatch.context() as patch, served() as server:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
@@ -31,13 +31,13 @@ def s3_storage(s3_server) -> str:
 
 @pytest.fixture(params=["folder", "s3"])
 def storage(request, tmp_path) -> str:
-    """An empty storage, as a user names it."""
+    """An empty storage, as a user writes its address."""
     return str(tmp_path / "shared") if request.param == "folder" else request.getfixturevalue("s3_storage")
 
 
 @pytest.fixture
 def often(monkeypatch) -> None:
-    """A checkpoint after every round; the disk is not waited for."""
+    """A checkpoint after every round, without waiting for the disk."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.setattr(directory, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(directory, "SAVE_SHARE", float("inf"))
@@ -45,7 +45,7 @@ def often(monkeypatch) -> None:
 
 @pytest.fixture
 def in_step(monkeypatch) -> None:
-    """A checkpoint every five rounds, which the search waits to be published; the disk is not waited for."""
+    """A checkpoint every five rounds, until whose publication the search waits; without waiting for the disk."""
     rounds = count(1)
     offer = Publisher.offer
 

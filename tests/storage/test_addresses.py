@@ -21,7 +21,7 @@ def test_folders_and_uris_are_read(text, scheme, path, query):
     assert Address.parse(str(Address.parse(text))) == Address(scheme, path, query)
 
 
-def test_a_folder_is_the_same_from_everywhere(tmp_path, monkeypatch):
+def test_a_folder_becomes_an_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert str(Address.parse("shared")) == str(tmp_path / "shared")
 
@@ -49,7 +49,7 @@ def test_a_run_is_a_child_of_its_storage(text):
         ("file://host/path", "expected file:///PATH"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_a_sentence(text, sentence):
+def test_an_unusable_address_is_refused_in_a_sentence(text, sentence):
     with pytest.raises(SettingError) as refused:
         Address.parse(text)
     assert sentence in str(refused.value)
@@ -62,13 +62,13 @@ def test_a_password_is_refused_and_not_repeated():
     assert "secret@" not in str(refused.value)
 
 
-def test_secrets_are_no_option_of_a_uri():
+def test_secrets_are_not_allowed_as_options_of_a_uri():
     with pytest.raises(SettingError, match="unknown option") as refused:
         Address.parse("s3://bucket?secret_key=hunter2")
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_run_in_storage_is_told_from_a_name_and_a_directory(tmp_path):
+def test_a_run_in_storage_is_distinguished_from_a_name_and_a_directory(tmp_path):
     (tmp_path / "shared").mkdir()
     assert is_stored("s3://bucket/a")
     assert not is_stored("a")
@@ -77,6 +77,6 @@ def test_a_run_in_storage_is_told_from_a_name_and_a_directory(tmp_path):
     assert is_stored(str(tmp_path / "shared"))
 
 
-def test_a_bucket_alone_is_no_run():
+def test_a_bucket_alone_is_not_a_run():
     with pytest.raises(StorageError, match="expected s3://bucket/NAME"):
         stored_run("s3://bucket")

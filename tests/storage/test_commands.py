@@ -1,4 +1,4 @@
-"""Shared storage as a user meets it: real processes, killed ones among them, and a real S3 server."""
+"""Shared storage as a user meets it: real processes, some of them killed, and a real S3 server."""
 
 import builtins
 import re
@@ -80,7 +80,7 @@ main()
 def start(
     *arguments: str, cwd: Path, server: str, gate: int, waits: bool = False
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """A program that saves after each round, and does not come past the round `gate` until there is a file `open`.
+    """A program that saves after each round and does not pass round `gate` until a file `open` exists.
 
     If it waits, then for each upload.
     """
@@ -100,7 +100,7 @@ def published_rounds(there) -> int:
 
 @pytest.mark.slow
 def test_a_driver_killed_while_it_publishes_is_resumed_from_storage_to_the_same_bytes(tmp_path, storage, s3_server):
-    """Each kill -9 comes somewhere else, and each time all that the driver had on its disk goes with it."""
+    """Each kill -9 comes at another point, and each time the driver's disk is lost with it."""
     whole = contents(search(tmp_path / "whole", rounds=ROUNDS)[0].path)
     there = place(storage)
     command = ["run", "--workers", "0", "--rounds", f"{ROUNDS}", "--name", "a", "--storage", storage]
@@ -140,7 +140,7 @@ def test_commands_take_runs_in_storage(tmp_path, s3_storage, s3_server):
 
 
 @pytest.mark.slow
-def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_whole(tmp_path):
+def test_storage_lost_during_a_run_is_reported_and_the_run_is_complete(tmp_path):
     command = ["run", "--workers", "0", "--rounds", "7", "--name", "a", "--storage", f"s3://{BUCKET}"]
     with ExitStack() as stack:
         with served() as server:
@@ -167,7 +167,7 @@ def test_storage_that_goes_away_in_mid_run_ends_in_a_sentence_and_the_run_is_who
         ("file", "cannot read .*/file/index.json in storage: Not a directory"),
     ],
 )
-def test_storage_that_cannot_be_used_is_refused_at_the_start(tmp_path, s3_server, storage, sentence):
+def test_unusable_storage_is_refused_at_the_start(tmp_path, s3_server, storage, sentence):
     (tmp_path / "file").touch()
     arguments = ["run", "--workers", "0", "--rounds", "5", "--name", "a", "--storage", storage]
     assert re.search(sentence, refused(*arguments, cwd=tmp_path, server=s3_server))
@@ -187,7 +187,7 @@ def test_missing_permission_is_refused_at_the_start(tmp_path, s3_server):
     assert "s3://bucket/index.json: permission denied: check the credentials" in sentence
 
 
-def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
+def test_a_folder_without_write_permission_is_refused(tmp_path):
     (tmp_path / "shared").mkdir(mode=0o500)
     arguments = ["run", "--workers", "0", "--runs", f"{tmp_path}/runs", "--storage", f"{tmp_path}/shared"]
     done = bound_by_permissions(*arguments)
@@ -197,14 +197,14 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_a_run_is_no_storage(tmp_path, storage):
+def test_a_run_is_refused_as_storage(tmp_path, storage):
     search(tmp_path / "runs", name="a", rounds=5, storage=storage)
     with pytest.raises(StorageError, match="expected storage, but .* is a run in it: give"):
         search(tmp_path / "runs", name="b", rounds=5, storage=stored(storage))
 
 
 @pytest.mark.parametrize("run", ["s3://bucket/none/a", "s3://bucket", "s4://bucket/a"])
-def test_a_run_that_is_not_there_is_refused(tmp_path, s3_server, run):
+def test_a_missing_run_is_refused(tmp_path, s3_server, run):
     sentence = refused("resume", run, cwd=tmp_path, server=s3_server)
     assert "expected" in sentence
 
@@ -217,14 +217,14 @@ def test_a_local_run_without_storage_says_how_to_publish_it(tmp_path, storage):
     assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == contents(run.path)
 
 
-def test_google_s_storage_that_cannot_be_reached_is_refused(monkeypatch):
+def test_unreachable_google_storage_is_refused(monkeypatch):
     monkeypatch.setattr(object_stores, "RETRY_SECONDS", 1)
     address = f"gs://bucket/x?anonymous=true&scheme=http&endpoint_override=127.0.0.1:{free_port()}"
     with pytest.raises(StorageError, match="cannot read gs://bucket/x/a/index.json.*: it cannot be reached"):
         Storage(Address.parse(address)).has("a")
 
 
-def test_a_missing_pyarrow_is_named_with_the_remedy(monkeypatch):
+def test_a_missing_pyarrow_is_reported_with_the_remedy(monkeypatch):
     original = builtins.__import__
 
     def without(name, *rest):
@@ -237,7 +237,7 @@ def test_a_missing_pyarrow_is_named_with_the_remedy(monkeypatch):
         Storage(Address.parse("s3://bucket")).has("a")
 
 
-def test_a_pyarrow_without_the_driver_is_named(monkeypatch):
+def test_a_pyarrow_without_the_filesystem_is_reported(monkeypatch):
     from pyarrow import fs
 
     monkeypatch.delattr(fs, "GcsFileSystem")

@@ -36,12 +36,12 @@ def sizes(parts) -> list[int]:
         ([1000, 50], 1080, [1000]),
     ],
 )
-def test_a_part_is_kept_that_is_twice_as_long_as_what_comes_behind_it(before, size, kept):
+def test_a_part_twice_as_long_as_what_follows_is_kept(before, size, kept):
     assert sizes(kept_parts([part(each) for each in before], size)) == kept
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=200))
-def test_parts_stay_few_and_no_byte_is_sent_often(added):
+def test_parts_stay_few_and_no_byte_is_sent_many_times(added):
     parts: tuple[Part, ...] = ()
     sent = 0
     for size in accumulate(added):
@@ -54,7 +54,7 @@ def test_parts_stay_few_and_no_byte_is_sent_often(added):
     assert sent <= sum(added) * (log(sum(added), 1.5) + 1)
 
 
-def test_an_index_is_read_back_and_a_changed_one_refused(tmp_path):
+def test_an_index_is_read_back_and_a_changed_one_is_refused(tmp_path):
     place = Folder(tmp_path)
     assert read_index(place) is None
     content = sealed_json(EMPTY)
@@ -76,13 +76,13 @@ def test_a_newer_format_is_refused(tmp_path):
         read_index(Folder(tmp_path))
 
 
-def test_the_index_of_another_program_is_named_as_such(tmp_path):
+def test_the_index_of_another_program_is_recognised(tmp_path):
     Folder(tmp_path).write(INDEX, [sealed_json(msgspec.structs.replace(EMPTY, program="other"))])
     with pytest.raises(StorageError, match="is not a run of distsearch but of other"):
         read_index(Folder(tmp_path))
 
 
-def test_identity_is_of_what_made_the_run_and_not_of_who_helped():
+def test_identity_depends_on_what_made_the_run_and_not_on_its_workers():
     made = identity(MANIFEST, 0)
     assert identity(msgspec.structs.replace(MANIFEST, workers=({"host": "x"},)), 0) == made
     assert identity(msgspec.json.decode(msgspec.json.encode(MANIFEST), type=Manifest), 0) == made
@@ -91,7 +91,7 @@ def test_identity_is_of_what_made_the_run_and_not_of_who_helped():
     assert identity(msgspec.structs.replace(MANIFEST, fingerprint="5"), 0) != made
 
 
-def test_what_passes_by_is_counted_and_summed():
+def test_bytes_passing_through_are_counted_and_hashed():
     stream = HashingStream([b"ab", b"", b"c"])
     assert b"".join(stream) == b"abc"
     assert stream.part("objects/a") == Part("objects/a", 3, checksum([b"abc"]))

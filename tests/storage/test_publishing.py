@@ -1,4 +1,4 @@
-"""A run that is published goes on from storage to the bytes of the run that never was stopped, wherever it is cut."""
+"""A published run resumes from storage to the bytes of an uninterrupted run, wherever it is cut off."""
 
 import shutil
 from collections.abc import Iterator
@@ -29,19 +29,19 @@ BEGUN = 7  # accesses to storage before the search begins
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> dict[str, object]:
-    """The contents of a run that was never stopped."""
+    """The contents of a run that was never interrupted."""
     return contents(search(tmp_path_factory.mktemp("whole"), rounds=ROUNDS)[0].path)
 
 
 def resume(run: str, folder: Path, rounds: int | None = None) -> Path:
-    """Continue a run in storage, as the command does, in a folder of runs."""
+    """Resume a run in storage, as the command does, in a folder of runs."""
     path = fetch(run, folder)
     searches.resume(path, rounds, workers=0, storage=str(Address.parse(run).parent))
     return path
 
 
 class Cut(Place):
-    """A place whose accesses fail from one on, until another: `deaf`, it does what it is told all the same."""
+    """A place whose accesses fail from one number to another; if `deaf`, they take effect all the same."""
 
     def __init__(self, inner: Place, accesses: Iterator[int], begin: float, end: float, deaf: bool) -> None:
         self._inner, self._accesses, self._begin, self._end, self._deaf = inner, accesses, begin, end, deaf
@@ -71,7 +71,7 @@ class Cut(Place):
 
 @pytest.fixture
 def cut(monkeypatch):
-    """Lets storage answer nothing from its `begin`-th access on, until its `end`-th."""
+    """Makes storage fail from its `begin`-th access until its `end`-th."""
     original = publishing.Storage.run_at
 
     def between(begin: float, end: float = float("inf"), deaf: bool = False) -> None:
@@ -95,7 +95,7 @@ def test_a_run_comes_back_byte_for_byte(tmp_path, storage, whole):
     assert StoredRun(there).result == run.result
 
 
-def test_it_goes_on_elsewhere_and_is_published_again(tmp_path, storage, whole):
+def test_it_is_resumed_elsewhere_and_published_again(tmp_path, storage, whole):
     for number, rounds in enumerate((20, 25, 15)):
         folder = tmp_path / f"cluster-{number}"
         if number == 0:
@@ -107,8 +107,8 @@ def test_it_goes_on_elsewhere_and_is_published_again(tmp_path, storage, whole):
 
 
 @pytest.mark.parametrize("begin", [*range(BEGUN, 32), 60, 90])
-def test_storage_that_is_cut_off_anywhere_holds_a_whole_publication(tmp_path, whole, in_step, cut, begin):
-    """As when the driver dies there: nothing more comes to the storage."""
+def test_storage_cut_off_anywhere_holds_a_whole_publication(tmp_path, whole, in_step, cut, begin):
+    """As when the driver dies: nothing more reaches the storage."""
     storage = str(tmp_path / "shared")
     cut(begin)
     with pytest.raises(StorageError, match="the run is complete in .*a, and `distsearch publish .*a` publishes it"):
@@ -128,7 +128,7 @@ def test_storage_that_is_cut_off_anywhere_holds_a_whole_publication(tmp_path, wh
 
 
 @pytest.mark.parametrize("begin", range(BEGUN))
-def test_storage_that_fails_at_the_start_is_refused_before_anything_runs(tmp_path, cut, begin):
+def test_storage_failing_at_the_start_is_refused_before_anything_runs(tmp_path, cut, begin):
     storage = str(tmp_path / "shared")
     cut(begin)
     with pytest.raises(StorageError, match="^the storage has gone$"):
@@ -145,10 +145,10 @@ def never(row, state, workers) -> None:
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_storage_that_fails_for_a_while_is_told_of_once_and_made_good(
+def test_temporary_failure_of_storage_is_reported_once_and_made_up_for(
     tmp_path, storage, whole, in_step, cut, deaf, said
 ):
-    """Also where all is done that it says has failed: what it holds then is this driver's own."""
+    """Even if what it reports as failed was done: then storage holds this driver's own files."""
     cut(20, 24, deaf)
     search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
     assert [sentence for sentence in said if "gone" in sentence] == [
@@ -157,7 +157,7 @@ def test_storage_that_fails_for_a_while_is_told_of_once_and_made_good(
     assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
-def test_storage_that_is_emptied_in_mid_run_is_filled_again(tmp_path, storage, whole, in_step):
+def test_storage_emptied_during_a_run_is_filled_again(tmp_path, storage, whole, in_step):
     def watch(row, state, workers):
         if row.round == 30:
             there = place(storage)
@@ -169,7 +169,7 @@ def test_storage_that_is_emptied_in_mid_run_is_filled_again(tmp_path, storage, w
     assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
-def test_what_could_not_be_published_is_published_later(tmp_path, storage, whole, in_step, cut):
+def test_failed_publications_are_published_later(tmp_path, storage, whole, in_step, cut):
     cut(12)
     with pytest.raises(StorageError):
         search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
@@ -180,8 +180,8 @@ def test_what_could_not_be_published_is_published_later(tmp_path, storage, whole
     assert StoredRun(there).result.rounds == ROUNDS
 
 
-def test_what_the_last_two_publications_name_is_there_and_nothing_else(tmp_path, storage, in_step):
-    """So that neither a slow reader nor a driver that has been overtaken finds anything gone."""
+def test_storage_holds_the_files_of_the_last_two_publications_only(tmp_path, storage, in_step):
+    """So that neither a slow reader nor an overtaken driver finds anything missing."""
 
     def watch(row, state, workers):
         if row.round % 5 == 0:
@@ -210,7 +210,7 @@ def uploads(monkeypatch) -> list[Future[None]]:
     return seen
 
 
-def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, storage, whole, often, uploads):
+def test_a_run_in_progress_can_be_fetched_at_any_time(tmp_path, storage, whole, often, uploads):
     rounds = []
 
     def watch(row, state, workers):
@@ -229,7 +229,7 @@ def test_a_run_that_is_being_searched_can_be_fetched_at_any_time(tmp_path, stora
 
 
 def test_the_search_never_waits_for_an_upload(tmp_path, often, monkeypatch, whole):
-    """One that takes for ever is the only one until it is through; what there is at the end comes after it."""
+    """An upload that takes for ever is the only one until it is done; the final state follows it."""
     through, begun = Event(), []
 
     def publish(self, snapshot):
@@ -250,7 +250,7 @@ def test_the_search_never_waits_for_an_upload(tmp_path, often, monkeypatch, whol
     assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
-def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_step):
+def test_an_overtaken_driver_stops(tmp_path, storage, whole, in_step):
     def watch(row, state, workers):
         if row.round == 20:
             resume(stored(storage), tmp_path / "second")
@@ -266,14 +266,14 @@ def test_a_driver_that_another_has_overtaken_stops(tmp_path, storage, whole, in_
     assert contents(fetch(stored(storage), tmp_path / "first")) == whole
 
 
-def test_a_copy_that_is_not_behind_is_used_as_it_is(tmp_path, storage):
+def test_a_local_copy_that_is_up_to_date_is_used(tmp_path, storage):
     path = search(tmp_path, name="a", rounds=20, storage=storage)[0].path
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()}
     assert fetch(stored(storage), tmp_path) == path
     assert {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()} == before
 
 
-def test_another_run_of_the_same_name_is_left_alone(tmp_path, storage):
+def test_another_run_of_the_same_name_is_left_unchanged(tmp_path, storage):
     search(tmp_path / "first", name="a", rounds=20, storage=storage)
     search(tmp_path / "second", name="a", rounds=5, seed=1)
     before = tree(tmp_path)
@@ -294,7 +294,7 @@ def test_a_copy_that_is_being_written_is_not_replaced(tmp_path, storage):
     assert [path.name for path in (tmp_path / "second").iterdir()] == ["a"]
 
 
-def test_a_name_that_is_used_in_storage_is_refused_and_one_made_up_is_another(tmp_path, storage):
+def test_a_name_used_in_storage_is_refused_and_a_generated_one_avoids_it(tmp_path, storage):
     search(tmp_path / "first", name="a", rounds=5, storage=storage)
     index = place(storage).read(INDEX)
     with pytest.raises(StorageError, match="a.* already exists: choose another --name or --storage"):
@@ -317,7 +317,7 @@ def test_a_search_that_never_began_leaves_nothing_in_storage(tmp_path, storage, 
     assert not (tmp_path / "runs" / "a").exists()
 
 
-def test_a_search_that_fails_publishes_what_was_done(tmp_path, storage, whole):
+def test_a_failed_search_publishes_what_was_done(tmp_path, storage, whole):
     def fail(row, state, workers):
         if row.round == 30:
             raise RuntimeError("broken")
@@ -329,8 +329,8 @@ def test_a_search_that_fails_publishes_what_was_done(tmp_path, storage, whole):
     assert contents(resume(stored(storage), tmp_path / "runs")) == whole
 
 
-def test_a_history_that_differs_here_is_sent_again(tmp_path, storage, whole):
-    """A copy that fell back to the checkpoint before searches rounds again that are published: with other times."""
+def test_a_differing_local_history_is_sent_again(tmp_path, storage, whole):
+    """A copy that fell back to the previous checkpoint repeats published rounds, with other times."""
     path = search(tmp_path, name="a", rounds=30, storage=storage)[0].path
     history = path / "history.jsonl"
     sent = {part.object for part in read_index(place(storage)).files["history.jsonl"]}
@@ -351,7 +351,7 @@ def flipped(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:-3], None], ids=["flipped", "cut", "gone"])
-def test_each_damaged_object_is_named_and_refused_and_nothing_here_is_changed(tmp_path, storage, damage):
+def test_every_damaged_object_is_named_and_nothing_local_is_changed(tmp_path, storage, damage):
     search(tmp_path / "runs", name="a", rounds=20, storage=storage)
     there = place(storage)
     names = [*sorted(read_index(there).objects), INDEX]
@@ -372,13 +372,13 @@ def test_each_damaged_object_is_named_and_refused_and_nothing_here_is_changed(tm
 
 
 @pytest.mark.parametrize("name", ["what?", "a#b"])
-def test_a_name_that_no_uri_can_have_is_refused(tmp_path, s3_storage, name):
+def test_a_name_that_is_impossible_in_a_uri_is_refused(tmp_path, s3_storage, name):
     with pytest.raises(SettingError, match="expected a name without"):
         search(tmp_path / "runs", name=name, rounds=5, storage=s3_storage)
     assert not (tmp_path / "runs").exists()
 
 
-def test_only_files_of_a_run_are_written(tmp_path, storage):
+def test_only_files_of_a_run_are_fetched(tmp_path, storage):
     search(tmp_path / "runs", name="a", rounds=5, storage=storage)
     there = place(storage)
     index = read_index(there)

@@ -34,7 +34,7 @@ def test_auto_chooses_by_the_task_and_says_why(task, name):
     assert why
 
 
-def test_a_run_keeps_what_auto_has_chosen(tmp_path):
+def test_a_run_records_what_auto_chose(tmp_path):
     stored, _ = search(tmp_path, strategy="auto", data="iris", rounds=12)
     assert stored.config.strategy.name == "node-perturbation"
     assert stored.config.settings["rate"] == pytest.approx(min(0.1, 1 / np.sqrt(stored.manifest.weights)))
@@ -42,14 +42,14 @@ def test_a_run_keeps_what_auto_has_chosen(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_function_is_minimised_by_what_auto_chooses():
+def test_auto_chooses_for_functions_too():
     result = distsearch.minimize(
         lambda weights: float(((weights - 3) ** 2).sum()), np.zeros(4), strategy="auto", rounds=80
     )
     assert result.loss < 1e-3
 
 
-def test_settings_that_were_not_taken_as_given_are_told():
+def test_adjusted_settings_are_reported():
     told = create("evolution-strategy", {"population": 6}, network_objective("iris", (8,))).chosen
     assert told.startswith("evolution-strategy chose ")
     assert "population 7 instead of 6" in told
@@ -58,12 +58,12 @@ def test_settings_that_were_not_taken_as_given_are_told():
 
 
 @pytest.mark.parametrize(("name", "even", "whole"), [("evolution-strategy", 10002, 10003), ("snes", 10002, 10003)])
-def test_a_population_that_is_not_of_whole_pairs_is_rounded_up_and_that_is_said(name, even, whole):
+def test_a_population_is_rounded_up_to_whole_pairs_and_a_note_says_so(name, even, whole):
     assert f"population {whole} instead of {even}" in create(name, {"population": even}).chosen
     assert "population" not in create(name, {"population": whole}).chosen
 
 
 @pytest.mark.parametrize(("rarest", "name"), [(0.01, "hill-climb"), (0.3, "node-perturbation")])
-def test_a_flat_loss_is_not_left_to_moved_nodes_where_a_class_is_rare(rarest, name):
+def test_auto_avoids_node_perturbation_on_flat_losses_with_a_rare_class(rarest, name):
     task = Task(1000, traits=FLAT, rarest=rarest, **NETWORK)
     assert strategies.choose(task)[0] == name

@@ -37,10 +37,10 @@ def rotated_ellipsoid(weights_count: int, condition: float) -> FunctionObjective
 
 
 @pytest.mark.parametrize(("n", "population"), [(6, 12), (10, None), (30, 41)])
-def test_it_goes_the_way_of_the_reference(n, population):
-    """The same steps and losses, told to the `cma` package: mean, sigma, paths and covariance are the same."""
+def test_it_agrees_with_the_reference_implementation(n, population):
+    """Given the same steps and losses, the `cma` package has the same mean, sigma, paths and covariance."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there is no matplotlib
+        warnings.simplefilter("ignore")  # about matplotlib being absent
         import cma
     objective = rotated_ellipsoid(n, 1e4)
     strategy = create("cma-es", {"population": population, "sigma": 0.5}, objective)
@@ -48,28 +48,28 @@ def test_it_goes_the_way_of_the_reference(n, population):
     count = strategy.units(state) - 1
     options = {"popsize": count, "verbose": -9, "CMA_diagonal_decoding": 0, "CMA_mirrors": 0}
     reference = cma.CMAEvolutionStrategy(state.mean, 0.5, options)
-    reference.sm.C, reference.sm.B, reference.sm.D = np.eye(n), np.eye(n), np.ones(n)  # its own are not quite equal
+    reference.sm.C, reference.sm.B, reference.sm.D = np.eye(n), np.eye(n), np.ones(n)  # its own differ slightly
     reference.adapt_sigma.initialize(reference)
-    reference.adapt_sigma.cs = constants(n, count).c_sigma  # by the tutorial; its own has 3 in place of 5
+    reference.adapt_sigma.cs = constants(n, count).c_sigma  # as in the tutorial; its own has 3 instead of 5
     reference.adapt_sigma.damps = constants(n, count).d_sigma
     for _ in range(60):
-        reference.ask(count)  # it does not take solutions before it was asked for some
+        reference.ask(count)  # it accepts solutions only after it was asked for some
         solutions = strategy.ask(state, 1, count + 1).dense().astype(np.float64)
         losses = np.array([objective.function(each) for each in solutions])
         reference.tell(list(solutions), list(losses), check_points=False)
         state = told(strategy, state, [Answer(np.concatenate([[0.0], losses]))])
         if state.decomposed == state.round:
             reference.sm.B, reference.sm.D = state.basis.astype(np.float64), state.scales.astype(np.float64)
-        reference.sm.last_update = reference.sm.count_tell  # it decomposes when we do, of what we have
+        reference.sm.last_update = reference.sm.count_tell  # it decomposes when we do, from the same matrix
         np.testing.assert_allclose(state.mean, reference.mean, rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(state.sigma, reference.sigma, rtol=1e-6)
         np.testing.assert_allclose(state.path, reference.pc, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(state.path_sigma, reference.adapt_sigma.ps, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(state.covariance, reference.sm.C, rtol=1e-5, atol=1e-5 * reference.sm.C.max())
-    assert state.scales.max() / state.scales.min() > 2  # it has learnt something to compare
+    assert state.scales.max() / state.scales.min() > 2  # there is something learnt to compare
 
 
-def test_the_constants_are_those_of_the_tutorial():
+def test_the_constants_match_the_tutorial():
     """By hand for n = 10 and λ = 10."""
     c = constants(10, 10)
     assert c.weights[:5] == pytest.approx([0.45627, 0.27075, 0.16223, 0.08523, 0.02551], abs=1e-5)
@@ -80,12 +80,12 @@ def test_the_constants_are_those_of_the_tutorial():
     assert c.c_1 == pytest.approx(2 / (11.3**2 + 3.1673), abs=1e-6)
     assert c.chi == pytest.approx(np.sqrt(10) * (1 - 1 / 40 + 1 / 2100), abs=1e-3)
     assert constants(1000, 24).gap == 7  # 1 / (10 n (c_1 + c_μ)) = 1 / (10⁴ · (1.995e-6 + 1.0794e-5)) = 7.8
-    # Negative weights make the decay of C zero where they may: eq. 50.
+    # Where they may, negative weights make the decay of C zero: eq. 50.
     assert c.c_1 + c.c_mu * c.weights.sum() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("n", "population"), [(1, 5), (21, 14), (387, 22), (2410, 28)])
-def test_the_population_follows_the_number_of_weights(n, population):
+def test_the_default_population_depends_on_the_number_of_weights(n, population):
     assert created("cma-es", {}, Task(n)).settings.population == population
 
 
@@ -97,7 +97,7 @@ def test_the_population_follows_the_number_of_weights(n, population):
         (Task(10, **TIES), 22, "expected 5 to 21 for 10 weights .where losses tie.*, got 22"),
     ],
 )
-def test_a_population_that_would_not_work_is_refused(task, population, sentence):
+def test_an_unusable_population_is_refused(task, population, sentence):
     with pytest.raises(SettingError, match=sentence):
         created("cma-es", {"population": population}, task)
 
@@ -114,14 +114,14 @@ def test_too_many_weights_are_refused_before_memory_is_taken():
 
 
 def mean_curvature(strategy, objective, rounds: int) -> float:
-    """The curvature along the steps that are tried at the end: low, if they follow the valley."""
+    """The curvature along the last steps: low if they follow the valley."""
     state = search(strategy, objective, rounds)
     steps = strategy.ask(state, 1, strategy.units(state)).dense() - state.center
     losses = [objective.function(1 + step) for step in steps / np.linalg.norm(steps, axis=1, keepdims=True)]
     return float(np.mean(losses))
 
 
-def test_it_learns_a_rotated_ellipsoid_and_snes_does_not():
+def test_it_adapts_to_a_rotated_ellipsoid_and_snes_does_not():
     objective = rotated_ellipsoid(8, 1e4)
     learnt, separable = (create(name, {"population": 13}, objective) for name in ("cma-es", "snes"))
     assert mean_curvature(learnt, objective, 150) < 0.1 * mean_curvature(separable, objective, 150)
@@ -129,7 +129,7 @@ def test_it_learns_a_rotated_ellipsoid_and_snes_does_not():
     assert search(separable, objective, 150).best.loss > 1e-2
 
 
-def test_workers_get_what_they_need_and_no_more():
+def test_workers_receive_what_they_need_and_no_more():
     strategy, objective = create("cma-es", {}), rotated_ellipsoid(10, 100)
     state = search(strategy, objective, 20)
     sent = strategy.outgoing(state)
@@ -140,7 +140,7 @@ def test_workers_get_what_they_need_and_no_more():
 
 
 def populations(strategy, state, rounds: int) -> list[int]:
-    """Those of the attempts that are made while no loss ever falls; each begins as the first did."""
+    """The populations of the attempts made while no loss ever falls; each begins as the first did."""
     first, found, losses = state, [state.attempt.population], np.random.default_rng(0)
     for _ in range(rounds):
         state = told(strategy, state, [Answer(losses.uniform(1, 2, strategy.units(state)))])
@@ -153,7 +153,7 @@ def populations(strategy, state, rounds: int) -> list[int]:
     return found
 
 
-def test_a_search_that_stagnates_restarts_with_twice_the_population_and_with_at_most_2n_where_losses_tie():
+def test_a_stagnating_search_restarts_with_twice_the_population_up_to_2n_where_losses_tie():
     start = np.arange(10, dtype=np.float32)
     jumps = NETWORK | {"traits": Traits(jumps=True)}
     doubling, capped = [7, 13, 25, 49], [7, 13, 21, 21]
@@ -163,7 +163,7 @@ def test_a_search_that_stagnates_restarts_with_twice_the_population_and_with_at_
         assert populations(strategy, strategy.init(start, 0), 1200)[:4] == expected
 
 
-def test_small_attempts_begin_with_small_steps():
+def test_small_attempts_start_with_small_steps():
     strategy = create("cma-es", {"population": 7, "restarts": "bipop"})
     state = strategy.init(np.zeros(10, np.float32), 0)
     small = replace(state.attempt, large=101, spent_large=10_000, began=1)
@@ -180,7 +180,7 @@ def test_the_population_never_becomes_larger_than_memory_allows():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_restarts_find_the_lowest_of_many_minima(seed):
-    """Rastrigin's function; with a population that stays small the second and third are not there in time."""
+    """Rastrigin's function; with a population that stays small, the second and third fail in this budget."""
 
     def rastrigin(weights: np.ndarray) -> float:
         wide = weights.astype(np.float64)
@@ -195,8 +195,8 @@ def test_restarts_find_the_lowest_of_many_minima(seed):
     assert state.best.loss <= 1e-8
 
 
-def test_a_constant_that_is_added_to_a_loss_changes_nothing():
-    """The loss falls from 500 and a little to 500: by far less than a thousandth at the end."""
+def test_a_constant_added_to_a_loss_changes_nothing():
+    """The loss falls from just above 500 to 500: in the end by far less than a thousandth."""
     bare = rotated_ellipsoid(5, 1e6)
     raised = FunctionObjective(lambda weights: bare.function(weights) + 500, 5)
     strategy = create("cma-es", {"sigma": 2.0}, bare)
@@ -205,8 +205,8 @@ def test_a_constant_that_is_added_to_a_loss_changes_nothing():
     assert state.best.loss - 500 < 1e-8
 
 
-def test_what_is_learnt_from_is_what_was_tried():
-    """Around 1000 float32 has steps of 6e-5: what is drawn and what is tried are not the same."""
+def test_it_learns_from_the_rounded_steps_that_were_evaluated():
+    """Around 1000 float32 has steps of 6e-5: the steps drawn and the steps evaluated differ."""
     strategy = create("cma-es", {"sigma": 1e-4})
     state = strategy.init(np.full(10, 1000, np.float32), 0)
     losses = np.arange(11.0)
@@ -215,7 +215,7 @@ def test_what_is_learnt_from_is_what_was_tried():
     assert after.mean == pytest.approx(weights @ strategy.ask(state, 1, 11).dense().astype(np.float64), abs=1e-9)
 
 
-def test_candidates_that_rounding_makes_the_center_do_no_harm():
+def test_candidates_rounded_onto_the_center_do_no_harm():
     strategy = created("cma-es", {"sigma": 2e-5}, Task(1))
     state = strategy.init(np.full(1, 1000, np.float32), 0)
     assert not (strategy.ask(state, 0, 5).dense() - 1000).any()
@@ -224,7 +224,7 @@ def test_candidates_that_rounding_makes_the_center_do_no_harm():
     assert np.isfinite(after.covariance).all()
 
 
-def test_a_loss_that_falls_is_no_stagnation_nor_is_any_on_a_minibatch_or_where_that_is_not_wanted():
+def test_falling_losses_minibatches_and_disabled_restarts_never_count_as_stagnation():
     for strategy, fall in (
         (create("cma-es", {}), 0.99),
         (create("cma-es", {"restarts": "none"}), 1.0),
@@ -249,7 +249,7 @@ def test_a_loss_that_falls_is_no_stagnation_nor_is_any_on_a_minibatch_or_where_t
     ],
     ids=["too wide", "mean", "covariance", "not positive", "ill-conditioned", "too narrow"],
 )
-def test_a_distribution_of_no_use_is_started_again(broken):
+def test_a_degenerate_distribution_is_restarted(broken):
     strategy = create("cma-es", {})
     state = replace(strategy.init(np.ones(10, np.float32), 0), **{"decomposed": -100, **broken})
     after = told(strategy, state, [Answer(np.arange(11.0))])
@@ -259,7 +259,7 @@ def test_a_distribution_of_no_use_is_started_again(broken):
 
 
 @pytest.mark.parametrize(("sigma", "population"), [(1e-14, 21), (10 * LARGEST_SIGMA, 11)])
-def test_a_distribution_that_has_become_too_wide_does_not_get_a_larger_population(sigma, population):
+def test_a_distribution_grown_too_wide_does_not_enlarge_the_population(sigma, population):
     strategy = create("cma-es", {})
     state = replace(strategy.init(np.ones(10, np.float32), 0), sigma=sigma)
     assert strategy.units(told(strategy, state, [Answer(np.arange(11.0))])) == population
@@ -275,7 +275,7 @@ def test_flat_directions_of_a_large_population_stay_finite():
     assert state.best.loss < 0.12
 
 
-def test_losses_that_are_all_equal_do_not_move_the_mean_in_favour_of_the_first():
+def test_equal_losses_do_not_move_the_mean_towards_the_first():
     strategy = create("cma-es", {})
     state = strategy.init(np.zeros(10, np.float32), 0)
     after = told(strategy, state, [Answer(np.ones(11))])

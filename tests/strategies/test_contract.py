@@ -1,4 +1,4 @@
-"""What every strategy of ours must reach and refuse; what any strategy must do is in `distsearch.testing`."""
+"""What each built-in strategy must reach and refuse; what any strategy must do is in `distsearch.testing`."""
 
 import pickle
 
@@ -14,7 +14,7 @@ from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import Answer, State, Strategy
 from distsearch.strategies.population import PopulationStrategy
 
-# What is to be reached, and in how many rounds: on a sphere of 10 weights (10 at the start), on an ellipsoid of as many
+# The loss to reach, and in how many rounds: on a sphere of 10 weights (10 at the start), on an ellipsoid of as many
 # (condition 1000; 1865 at the start), on the course's network, and on the spiral with 16 hidden neurons (ln 3 = 1.0986
 # at the start, where random search stays).
 TARGETS = {
@@ -50,7 +50,7 @@ def name(request) -> str:
 
 @pytest.fixture
 def objective(name):
-    """What the strategy is tried on: a function of ten weights, or a network for those that need one."""
+    """What the strategy is tested on: a function of ten weights, or a network for those that need one."""
     return sphere_objective() if name in OF_CANDIDATES else network_objective("digits", (5,), batch=300)
 
 
@@ -60,7 +60,7 @@ def strategy(name, objective) -> Strategy:
 
 
 def first(strategy: Strategy, objective, seed: int = 0) -> State:
-    """At zero, or, for those that move nodes, where these differ."""
+    """A first state: at zero or, for strategies that move nodes, at weights where the nodes differ."""
     zeros = np.zeros(strategy.task.weights_count, np.float32)
     return strategy.init(objective.network.start("he", seed) if strategy.sums else zeros, seed)
 
@@ -74,7 +74,7 @@ def search(strategy: Strategy, objective, rounds: int, state: State | None = Non
     return state
 
 
-def test_every_strategy_is_judged():
+def test_every_strategy_has_a_threshold():
     assert set(TARGETS) == set(STRATEGIES.own)
 
 
@@ -144,8 +144,8 @@ def test_on_a_minibatch_the_best_is_what_was_measured(name):
 
 
 @pytest.mark.parametrize("batch", [None, 60])
-def test_losses_that_only_count_are_searched_too_on_all_examples_and_on_few(name, batch):
-    """The share of errors with step neurons has no gradient anywhere; of three classes two thirds are wrong by luck."""
+def test_losses_that_count_errors_are_lowered_with_and_without_minibatches(name, batch):
+    """The error of step neurons has no gradient anywhere; with three classes, guessing is wrong two times in three."""
     if name == "random-search" and batch:
         pytest.skip("the lowest of a round on few examples is luck, and nothing keeps it")
     objective = network_objective(activation="step", loss="classification-error", batch=batch)
@@ -155,7 +155,7 @@ def test_losses_that_only_count_are_searched_too_on_all_examples_and_on_few(name
     assert objective.measure(weights).loss < 0.45
 
 
-def test_a_strategy_is_sent_without_what_it_keeps_of_its_latest_round(name):
+def test_a_strategy_is_pickled_without_the_cache_of_its_latest_round(name):
     objective = network_objective("digits", (16,))
     strategy = create(name, {}, objective)
     state = first(strategy, objective)
@@ -177,15 +177,15 @@ def test_a_round_without_a_finite_loss_ends_the_search(strategy, objective):
         ({"sgima": 1.0}, "unknown setting 'sgima': did you mean 'sigma'"),
     ],
 )
-def test_settings_that_do_not_fit_are_named(name, objective, settings, sentence):
+def test_invalid_settings_are_named(name, objective, settings, sentence):
     with pytest.raises(SettingError, match=sentence):
         create(name, settings, objective)
 
 
 @pytest.mark.parametrize("name", OF_CANDIDATES)
 @pytest.mark.parametrize("population", [None, 20, 21])
-def test_the_population_is_the_number_of_candidates_that_are_evaluated_and_a_pass_each(name, objective, population):
-    """One of them is the center; those that come in pairs are rounded up to whole ones."""
+def test_the_population_is_the_number_of_candidates_each_costing_one_pass(name, objective, population):
+    """One of them is the center; populations of pairs are rounded up to whole pairs."""
     strategy = create(name, {} if population is None else {"population": population}, objective)
     state, evaluated, losses = first(strategy, objective), 0, objective.losses
 

@@ -22,7 +22,7 @@ def step(following: Descent, state: DescentState, *gradient: float) -> DescentSt
     return following.step(state, np.array(gradient, np.float32).__getitem__, state.best)
 
 
-def test_momentum_remembers_and_decay_shrinks():
+def test_momentum_accumulates_and_decay_shrinks():
     following = descent(optimizer="momentum", decay=0.5)
     after = step(following, state_of(1.0), 2.0)
     assert after.center == pytest.approx([1 - 0.1 * 0.2 - 0.1 * 0.5 * 1])
@@ -30,8 +30,8 @@ def test_momentum_remembers_and_decay_shrinks():
     assert again.center == pytest.approx(after.center - 0.1 * 0.18 - 0.05 * after.center)
 
 
-def test_a_step_is_the_change_of_the_optimizer_by_the_number_of_its_round():
-    """Adam corrects its moments by how many gradients there were, the first being that of round 0."""
+def test_a_step_is_the_optimizer_s_change_for_its_round():
+    """Adam corrects its moments by the number of gradients so far, the first being that of round 0."""
     following, state, moments = descent(), state_of(1.0, -2.0), Moments.zero(2)
     expected = state.center
     for number in range(3):
@@ -45,7 +45,7 @@ def test_a_step_is_the_change_of_the_optimizer_by_the_number_of_its_round():
         assert state.round == number + 1
 
 
-def test_a_step_leaves_the_state_before_it_alone_and_gives_weights_that_cannot_be_written_to():
+def test_a_step_leaves_the_previous_state_unchanged_and_returns_read_only_weights():
     before = state_of(1.0, -2.0)
     best = Best(before.center, 0.5, 0, 0)
     after = descent(decay=0.5).step(before, np.array([1.0, 1.0], np.float32).__getitem__, best)
@@ -56,14 +56,14 @@ def test_a_step_leaves_the_state_before_it_alone_and_gives_weights_that_cannot_b
     assert after.best is best
 
 
-def test_a_cosine_falls_from_the_rate_to_nothing_and_stays_there():
+def test_a_cosine_schedule_falls_from_the_rate_to_zero_and_stays_there():
     falling = descent(schedule="cosine", horizon=100)
     assert [falling.rate(number) for number in (0, 50, 100, 150)] == pytest.approx([0.1, 0.05, 0, 0])
     assert descent().rate(1000) == 0.1
     assert descent().sigma(1000) == falling.sigma(50) == 0.2
 
 
-def test_what_is_left_open_is_chosen_and_what_is_given_kept():
+def test_settings_left_out_are_chosen_and_those_given_are_kept():
     chosen = resolve(DescentSettings(), 0.02, 30, 0.1)
     assert (chosen.rate, chosen.decay) == (0.02, 0.1)
     given = DescentSettings(rate=0.5, horizon=7, decay=0.0)
@@ -80,11 +80,11 @@ def test_what_is_left_open_is_chosen_and_what_is_given_kept():
         ({"sigma_schedule": "cosine"}, "or use the schedule plateau .with --seconds alone"),
     ],
 )
-def test_what_does_not_fit_is_named(values, sentence):
+def test_invalid_settings_are_named(values, sentence):
     with pytest.raises(SettingError, match=sentence):
         resolve(DescentSettings(**values), 0.1, None)
 
 
-def test_no_step_is_taken_where_there_is_no_gradient():
+def test_no_step_is_taken_without_a_gradient():
     before = state_of(1.0, 2.0)
     assert step(descent(), before, 0.0, 0.0).center.tolist() == before.center.tolist()

@@ -50,12 +50,12 @@ def test_noise_is_of_low_rank_from_a_thousand_weights_on(inputs, rank):
 
 
 @pytest.mark.parametrize(("weights", "rate"), [(10, 0.05), (2500, 0.03), (10**6, 0.005)])
-def test_the_learning_rate_falls_with_the_number_of_weights_within_bounds(weights, rate):
+def test_the_learning_rate_falls_within_bounds_with_the_number_of_weights(weights, rate):
     assert created("evolution-strategy", {}, Task(weights)).settings.rate == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_low_rank_pairs_leave_the_center_to_itself(rank):
+def test_low_rank_pairs_do_not_include_the_center(rank):
     objective = network_objective("digits", (32,))
     strategy = create("evolution-strategy", {"population": 201, "rank": rank}, objective)
     boundaries = strategy.boundaries(strategy.init(objective.network.start("he", 0), 0), objective)
@@ -75,7 +75,7 @@ def test_low_rank_pairs_leave_the_center_to_itself(rank):
         ),
     ],
 )
-def test_a_rank_that_does_not_fit_is_refused(settings, objective, sentence):
+def test_an_impossible_rank_is_refused(settings, objective, sentence):
     with pytest.raises(SettingError, match=sentence):
         create("evolution-strategy", settings, objective)
 

@@ -24,7 +24,7 @@ def test_candidates_are_the_center_plus_steps_of_a_ladder():
     )
 
 
-def test_one_rung_and_no_adaptation_is_the_chapter_s_search():
+def test_one_rung_without_adaptation_is_the_chapter_s_search():
     strategy = create("hill-climb", {"population": 4, "sigma": 0.05, "ladder": 1, "adapt": False})
     state = state_of(strategy)
     steps = strategy.ask(state, 0, 4).dense() - state.center
@@ -32,7 +32,7 @@ def test_one_rung_and_no_adaptation_is_the_chapter_s_search():
     assert told(strategy, state, [Answer(np.array([1.0, 2, 2, 2]))]).sigma == 0.05
 
 
-def test_the_lowest_loss_is_accepted_if_it_beats_the_best_and_else_the_center_stays():
+def test_the_lowest_loss_is_accepted_if_it_beats_the_best_or_else_reverted():
     strategy = create("hill-climb", {"population": 4})
     first = state_of(strategy)
     accepted = told(strategy, first, [Answer(np.array([5.0, 4.0, 3.0, 4.5]))])
@@ -44,7 +44,7 @@ def test_the_lowest_loss_is_accepted_if_it_beats_the_best_and_else_the_center_st
     assert reverted.round == 2
 
 
-def test_an_equal_of_the_center_becomes_the_center_and_leaves_the_best_alone():
+def test_a_candidate_equal_to_the_center_replaces_it_and_leaves_the_best_unchanged():
     strategy = create("hill-climb", {"population": 4})
     first = told(strategy, state_of(strategy), [Answer(np.array([3.0, 4.0, 5.0, 4.5]))])
     second = told(strategy, first, [Answer(np.array([3.0, 4.0, 3.0, 3.0]))])
@@ -52,7 +52,7 @@ def test_an_equal_of_the_center_becomes_the_center_and_leaves_the_best_alone():
     assert second.center.tobytes() == strategy.ask(first, 2, 3).dense()[0].tobytes()
 
 
-def test_a_candidate_that_is_not_finite_is_no_equal():
+def test_a_non_finite_candidate_is_never_equal_to_the_center():
     strategy = create("hill-climb", {"population": 4})
     first = told(strategy, state_of(strategy), [Answer(np.array([3.0, 4.0, 5.0, 4.5]))])
     second = told(strategy, first, [Answer(np.array([3.0, np.nan, np.inf, 4.0]))])
@@ -60,7 +60,7 @@ def test_a_candidate_that_is_not_finite_is_no_equal():
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
-def test_where_only_the_center_has_a_finite_loss_it_stays(loss):
+def test_a_center_with_the_only_finite_loss_stays(loss):
     strategy = create("hill-climb", {"population": 4})
     state = state_of(strategy)
     assert told(strategy, state, [Answer(np.array([3.0, loss, loss, loss]))]).center is state.center
@@ -68,8 +68,8 @@ def test_where_only_the_center_has_a_finite_loss_it_stays(loss):
 
 @pytest.mark.parametrize("better", [0, 1, 2, 10])
 @pytest.mark.parametrize("loss", [1.0, 1.5])
-def test_the_step_follows_the_share_of_losses_that_are_no_higher_than_the_center_s(better, loss):
-    """It grows where more than a tenth of the others are."""
+def test_the_step_follows_the_share_of_losses_not_above_the_center_s(better, loss):
+    """It grows when more than a tenth of the others are not above it."""
     strategy = create("hill-climb", {"population": 16, "sigma": 0.2})
     losses = np.full(16, 2.0)
     losses[0], losses[1 : 1 + better] = 1.5, loss

@@ -34,21 +34,21 @@ def searched(objective, rounds: int, seed: int = 0, **settings):
     ("activation", "loss", "accuracy"),
     [("relu", "cross-entropy", 0.99), ("step", "cross-entropy", 0.97), ("relu", "classification-error", 0.7)],
 )
-def test_it_trains_what_has_no_gradient(activation, loss, accuracy):
+def test_it_trains_networks_without_gradients(activation, loss, accuracy):
     objective = network_objective("digits", (32,), activation, loss, batch=256)
     strategy, state = searched(objective, 250)
     assert objective.measure(strategy.proposed(state)).accuracy > accuracy
 
 
 @pytest.mark.parametrize(("activation", "blurred"), [("tanh", 0.3), ("relu", 0.3), ("step", 0.03)])
-def test_numbers_are_fitted_with_the_blur_that_fits_the_activation(activation, blurred):
+def test_a_regression_uses_the_blur_that_suits_the_activation(activation, blurred):
     features = noise(0, Stream.DATA, 0, 0, 256, 2)
     waves = datasets.from_arrays(features, np.sin(2 * features[:, 0]) * features[:, 1], numbers=True)
     network = dense_network(2, (16,), 1, activation)
     objective = NetworkObjective.of(waves, network, losses.create("mean-squared-error"))
 
     def left(**settings: float) -> float:
-        """The loss after 400 rounds, from three starts together."""
+        """The loss after 400 rounds, summed over three starts."""
         ends = [searched(objective, 400, seed, rate=0.1, **settings) for seed in range(3)]
         return sum(objective.measure(strategy.proposed(state)).loss for strategy, state in ends)
 
@@ -68,7 +68,7 @@ def passes_of_a_round(objective, **settings) -> float:
         ((5, 6), 4.0 + (5 * (3 * 7 + 60 * (6 + 3)) + (6 + 3) * 60 * 3) / (5 * 5 + 6 * 6 + 3 * 7)),
     ],
 )
-def test_a_round_costs_more_the_more_there_is_above_a_node(hidden, passes):
+def test_a_round_costs_more_the_more_layers_are_above_a_node(hidden, passes):
     objective = network_objective("iris", hidden)
     assert passes_of_a_round(objective) == pytest.approx(passes)
 
@@ -80,7 +80,7 @@ def test_a_round_costs_less_in_groups():
         assert passes_of_a_round(objective, groups=groups) == pytest.approx(4.0 + moved * cost)
 
 
-def test_a_small_network_s_unit_is_a_slice_of_the_batch_and_answers_its_mean_loss_and_one_sum():
+def test_a_small_network_s_unit_is_a_slice_of_the_batch_answering_a_mean_loss_and_one_sum():
     objective = network_objective("digits", (8,), batch=300)
     strategy = create("node-perturbation", {}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -95,16 +95,16 @@ SHARED = [((1024,), 64), ((128,), 16), ((256, 256), 64), ((), 2)]
 
 
 @pytest.mark.parametrize(("hidden", "units"), SHARED)
-def test_a_round_has_units_for_as_many_workers_as_it_is_worth(hidden, units):
+def test_a_round_has_units_for_as_many_workers_as_pay(hidden, units):
     network = dense_network(784, hidden, 10, "relu")
     task = task_of(network, losses.create("cross-entropy"), 60_000, 256)
     strategy = strategies.create("node-perturbation", {}, task)
     assert strategy.units(strategy.init(network.start("he", 0), 0)) == units
 
 
-def test_parts_of_the_nodes_cost_about_the_same_end_at_whole_groups_and_cover_all_weights():
+def test_parts_of_the_nodes_cost_about_the_same_and_cover_all_weights_in_whole_groups():
     layers = NodeLayer(1000, 5_000.0, 785), NodeLayer(10, 600.0, 1001)
-    parts = Parts.of(layers, groups=128)  # of 8 nodes each, and single outputs
+    parts = Parts.of(layers, groups=128)  # groups of 8 nodes, and single outputs
     assert len(parts) == 32
     assert (parts.moves[0], parts.moves[-1], parts.weights[0], parts.weights[-1]) == (0, 1010, 0, 785_000 + 10_010)
     assert all(end % 8 == 0 for end in parts.moves if end <= 1000)
@@ -115,8 +115,8 @@ def test_parts_of_the_nodes_cost_about_the_same_end_at_whole_groups_and_cover_al
 
 @given(cuts=st.sets(st.integers(1, 47)))
 @settings(deadline=None, max_examples=20)
-def test_any_division_of_the_units_leads_to_the_same_bits(cuts):
-    """Two slices and a part of one, sixteen parts: some answers begin or end within a slice."""
+def test_any_division_of_the_units_gives_the_same_bits(cuts):
+    """Two slices and part of a third, each in sixteen parts: some answers begin or end within a slice."""
     objective = network_objective("digits", (64, 64), batch=300)
     strategy = create("node-perturbation", {}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -148,7 +148,7 @@ def test_a_step_goes_against_the_mean_gradient_of_the_examples_of_the_round():
     ],
 )
 def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidden, settings, rate):
-    """32 neurons and their bias are the most inputs that a node has; of the data there are four."""
+    """32 neurons and a bias are the most inputs of any node; the data has four."""
     objective = network_objective("iris", hidden, **settings)
     assert create("node-perturbation", {}, objective).settings.rate == pytest.approx(rate)
 
@@ -183,7 +183,7 @@ def test_nodes_are_moved_further_where_losses_jump(activation, loss, sigma):
     assert create("node-perturbation", {}, objective).settings.sigma == sigma
 
 
-def test_what_is_measured_and_kept_is_the_mean_of_the_centers():
+def test_the_mean_of_the_centers_is_measured_and_kept():
     objective = network_objective("iris", (4,))
     strategy = create("node-perturbation", {"average": 0.5}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -199,7 +199,7 @@ def test_what_is_measured_and_kept_is_the_mean_of_the_centers():
     assert strategy.measured(measured, 0.3) is strategy.measured(measured, 0.25) is measured
 
 
-def test_what_goes_to_the_workers_is_the_center_alone():
+def test_only_the_center_is_sent_to_the_workers():
     objective = network_objective("digits", (8,), batch=300)
     strategy, state = searched(objective, 2)
     sent = strategy.outgoing(state)
@@ -219,7 +219,7 @@ def apart(objective, rounds: int, **settings):
     return searched(objective, rounds, **settings)[1]
 
 
-def test_one_replica_goes_the_way_of_as_many_plain_rounds():
+def test_one_replica_equals_as_many_plain_rounds():
     objective = network_objective("digits", (8,), batch=100)
     alone, plain = apart(objective, 3, local_rounds=4), apart(objective, 12)
     assert alone.round == 3
@@ -227,7 +227,7 @@ def test_one_replica_goes_the_way_of_as_many_plain_rounds():
     assert alone.moments.second.tobytes() == plain.moments.second.tobytes()
 
 
-def test_replicas_are_averaged_in_their_order_and_see_batches_of_their_own():
+def test_replicas_see_their_own_batches_and_are_averaged_in_order():
     objective = network_objective("digits", (8,), batch=100)
     strategy, state = searched(objective, 2, replicas=3, local_rounds=2)
     assert strategy.units(state) == 3
@@ -244,7 +244,7 @@ def test_replicas_are_averaged_in_their_order_and_see_batches_of_their_own():
     assert total(strategy.work(sent, objective, 0, 1).sums).tobytes() == rows[0].tobytes()
 
 
-def test_replicas_learn_and_cost_what_their_rounds_cost():
+def test_replicas_learn_and_cost_as_much_as_their_rounds():
     objective = network_objective("digits", (32,), batch=256)
     strategy, state = searched(objective, 20, replicas=3, local_rounds=8)
     assert objective.measure(strategy.proposed(state)).accuracy > 0.97
@@ -252,5 +252,5 @@ def test_replicas_learn_and_cost_what_their_rounds_cost():
 
 
 @pytest.mark.parametrize("check", STRATEGY_CHECKS)
-def test_replicas_keep_the_contract(check):
+def test_replicas_pass_the_contract_checks(check):
     check(NodePerturbation, {"replicas": 3, "local_rounds": 2})

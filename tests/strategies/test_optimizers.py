@@ -10,7 +10,7 @@ def changed(name: str, moments: Moments, gradient, rate: float, count: int) -> t
     return OPTIMIZERS[name].change(moments, np.array(gradient, np.float32), rate, count, after), after
 
 
-def test_adam_goes_its_published_way():
+def test_adam_matches_the_paper():
     weights, moments = np.array([1.0, -2.0], np.float32), Moments.zero(2)
     first = second = np.zeros(2)
     expected = weights.astype(np.float64)
@@ -24,14 +24,14 @@ def test_adam_goes_its_published_way():
         assert weights == pytest.approx(expected, rel=1e-4)
 
 
-def test_momentum_remembers():
+def test_momentum_accumulates():
     change, moments = changed("momentum", Moments.zero(1), [2.0], 0.1, 1)
     assert change == pytest.approx([0.1 * 0.2])
     assert changed("momentum", moments, [0.0], 0.1, 2)[0] == pytest.approx([0.1 * 0.18])
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_change_is_an_array_of_its_own_and_what_it_is_made_from_is_left_alone(name):
+def test_the_change_is_a_new_array_and_the_inputs_stay_unchanged(name):
     gradient = np.array([2.0, -1.0], np.float32)
     before, moments = Moments.zero(2), Moments.empty(2)
     change = OPTIMIZERS[name].change(before, gradient, 0.1, 1, moments)
@@ -44,12 +44,12 @@ def test_the_change_is_an_array_of_its_own_and_what_it_is_made_from_is_left_alon
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_nothing_changes_where_there_is_no_gradient(name):
+def test_nothing_changes_without_a_gradient(name):
     assert changed(name, Moments.zero(2), [0.0, 0.0], 0.1, 1)[0].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_nothing_changes_at_the_end_of_a_schedule_when_the_rate_is_zero(name):
+def test_nothing_changes_once_a_schedule_has_brought_the_rate_to_zero(name):
     change, moments = changed(name, Moments.zero(2), [0.0, 3.0], 0.0, 1)
     assert change.tolist() == [0, 0]
     assert moments.first[1] == pytest.approx(0.3)

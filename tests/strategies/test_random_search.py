@@ -17,7 +17,7 @@ def test_candidates_are_random_weights_wherever_the_center_is():
 
 
 @pytest.mark.parametrize(("batch", "kept"), [(100, 0), (10, 1)])
-def test_the_lowest_loss_of_all_is_kept_and_on_minibatches_that_of_the_round(batch, kept):
+def test_the_lowest_loss_ever_is_kept_or_on_minibatches_that_of_the_round(batch, kept):
     strategy = created("random-search", {"population": 4}, Task(10, examples=100, batch=batch))
     first = strategy.init(np.zeros(10, np.float32), 3)
     second = told(strategy, first, [Answer(np.array([3.0, 2.0, 1.0, 4.0]))])

@@ -1,4 +1,4 @@
-"""Long vectors are worked on in ranges, by several threads: every number once, and errors reach the caller."""
+"""Long vectors are processed in ranges by several threads: every number once, and errors reach the caller."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from distsearch.strategies.ranges import RANGE, SHARED, in_ranges
 
 
 @pytest.mark.parametrize("count", [0, 1, RANGE, RANGE + 1, SHARED - 1, SHARED, SHARED + 12345])
-def test_every_number_is_worked_on_once(count):
+def test_every_number_is_processed_once(count):
     times = np.zeros(count, np.int8)
 
     def work(some: slice) -> None:
@@ -19,7 +19,7 @@ def test_every_number_is_worked_on_once(count):
 
 
 @pytest.mark.parametrize("cores", [1, 3])
-def test_an_error_of_any_range_reaches_the_caller(monkeypatch, cores):
+def test_an_error_in_any_range_reaches_the_caller(monkeypatch, cores):
     def work(some: slice) -> None:
         if some.start:
             raise ZeroDivisionError

@@ -11,7 +11,7 @@ WINDOW = 120 + 30 * N // (POPULATION - 1)
 
 
 def after_rounds(losses: list[tuple[float, float]], attempt: Attempt | None = None) -> tuple[Attempt, list[int]]:
-    """The attempt after rounds whose losses go from the first to the second number, and the rounds it is over in."""
+    """The attempt after rounds whose losses span each pair of numbers, and the rounds in which it is over."""
     attempt, over = attempt or Attempt.first(POPULATION, 10_000), []
     for number, (lowest, highest) in enumerate(losses):
         each = np.linspace(lowest, highest, attempt.population)
@@ -21,26 +21,26 @@ def after_rounds(losses: list[tuple[float, float]], attempt: Attempt | None = No
     return attempt, over
 
 
-def test_losses_that_have_not_fallen_over_the_window_are_a_stagnation():
+def test_losses_that_have_not_fallen_over_the_window_are_stagnation():
     assert after_rounds([(1.0, 2.0)] * (WINDOW - 1))[1] == []
     assert after_rounds([(1.0, 2.0)] * (WINDOW + 10))[1] == [WINDOW]  # 150: it is looked at in every tenth round
 
 
-def test_it_goes_on_while_the_lowest_or_the_median_loss_falls_however_little():
+def test_it_continues_while_the_lowest_or_the_median_loss_falls_however_little():
     rounds = np.arange(300)
     assert after_rounds([(500 - 1e-9 * number, 600) for number in rounds])[1] == []
     assert after_rounds([(500, 600 - 1e-9 * number) for number in rounds])[1] == []
     assert after_rounds([(500 + 1e-9 * number, 600) for number in rounds])[1] != []
 
 
-def test_medians_are_compared_so_that_one_lucky_round_is_none():
+def test_medians_are_compared_so_that_one_lucky_round_does_not_count():
     losses = [(1.0, 2.0)] * (WINDOW + 1)
     losses[-3] = (0.1, 2.0)
     assert after_rounds(losses)[1] == [WINDOW]
 
 
 def test_the_first_and_the_last_three_tenths_of_the_window_are_compared():
-    """By halves the first 75 rounds, of which 52 are low, would be better than the last."""
+    """With halves, the first 75 rounds, 52 of which are low, would be better than the last."""
     lowest = [1.0] * 23 + [0.1] * 52 + [2.0] * 30 + [0.9] * 46
     assert len(lowest) == WINDOW + 1
     assert after_rounds([(each, 3.0 - number / 100) for number, each in enumerate(lowest)])[1] == []
@@ -57,7 +57,7 @@ def test_a_long_attempt_is_judged_by_its_latest_fifth():
     assert len(full.record) == LONGEST_WINDOW
 
 
-def test_losses_that_are_not_finite_come_last():
+def test_non_finite_losses_come_last():
     losses = np.array([np.nan, 3.0, np.inf, 2.0, -np.inf])
     assert Attempt.first(5, 10).after(losses, 0, N).record.tolist() == [[2.0, np.inf]]
     losses = np.array([np.nan, 3.0, 1.0, 2.0, -np.inf])
@@ -65,7 +65,7 @@ def test_losses_that_are_not_finite_come_last():
 
 
 @pytest.mark.parametrize(("apart", "ends"), [(1e-12, True), (1e-9, False)])
-def test_losses_that_are_equal_but_for_rounding_end_it_soon(apart, ends):
+def test_losses_equal_up_to_rounding_end_it_soon(apart, ends):
     rounds = 10 + 30 * N // (POPULATION - 1)
     assert after_rounds([(100.0, 100.0 + apart)] * (rounds - 1))[1] == []
     assert (after_rounds([(100.0, 100.0 + apart)] * rounds)[1] == [rounds - 1]) == ends
@@ -73,7 +73,7 @@ def test_losses_that_are_equal_but_for_rounding_end_it_soon(apart, ends):
     assert after_rounds(falling)[1] == []
 
 
-def test_ipop_doubles_the_population_up_to_the_largest():
+def test_ipop_doubles_the_population_up_to_the_maximum():
     attempt = Attempt.first(POPULATION, 70)
     found = []
     for number in range(5):
@@ -83,7 +83,7 @@ def test_ipop_doubles_the_population_up_to_the_largest():
     assert found == [21, 41, 70, 70, 70]
 
 
-def test_without_restarts_the_population_stays():
+def test_without_restarts_the_population_stays_the_same():
     attempt = following(Attempt.first(POPULATION, 1000), "none", POPULATION, 0, 7, diverged=True)
     assert (attempt.population, attempt.began, attempt.largest) == (POPULATION, 7, 1000)
 
@@ -97,7 +97,7 @@ def test_a_population_that_has_diverged_is_halved_for_good():
         assert attempt.population == expected
 
 
-def test_bipop_makes_small_attempts_as_long_as_they_have_cost_less_than_the_large():
+def test_bipop_makes_small_attempts_while_they_have_cost_less_than_the_large_ones():
     attempt, number, seen = Attempt.first(POPULATION, 10**6), 0, []
     cost = {True: 0, False: 0}
     for _ in range(40):
@@ -119,7 +119,7 @@ def test_bipop_makes_small_attempts_as_long_as_they_have_cost_less_than_the_larg
     assert 5 < sum(seen) < 35
 
 
-def test_a_small_attempt_ends_with_its_rounds_even_where_no_losses_are_recorded():
+def test_a_small_attempt_ends_after_its_rounds_even_without_recorded_losses():
     attempt = replace(Attempt.first(POPULATION, 100), began=10, small=True, end=15)
     losses = np.ones(POPULATION)
     assert [attempt.is_over(losses, number, N) for number in (10, 13, 14)] == [False, False, True]

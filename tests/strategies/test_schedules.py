@@ -11,7 +11,7 @@ from distsearch.strategies.schedules import AtPlateaus, Constant, Cosine, Platea
 BOTH = {"schedule": "plateau", "sigma_schedule": "plateau"}
 
 
-def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandth():
+def test_a_plateau_is_a_number_of_rounds_without_a_loss_lower_by_a_thousandth():
     plateau, counts = Plateau(), []
     for number, loss in enumerate([5.0, 4.0, 4.5, 3.999, 4.1, 3.9, math.nan, 3.9, 3.9, 3.9, 3.9, 1.0]):
         plateau = plateau.after(loss, number, 3)
@@ -20,7 +20,7 @@ def test_a_plateau_is_so_many_rounds_without_a_loss_that_is_lower_by_a_thousandt
     assert plateau == Plateau(1.0, 11, 2)
 
 
-def test_where_losses_are_seldom_measured_a_plateau_takes_three_of_them():
+def test_with_rare_measurements_a_plateau_takes_three_of_them():
     plateau, counts = Plateau(), []
     for number, loss in enumerate([5.0, 5.0, 5.0, 5.0, 4.0, 4.0, 4.0, 4.0]):
         plateau = plateau.after(loss, 50 * number, 20)
@@ -28,7 +28,7 @@ def test_where_losses_are_seldom_measured_a_plateau_takes_three_of_them():
     assert counts == [0, 0, 0, 1, 1, 1, 1, 2]
 
 
-def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too():
+def test_negative_and_non_finite_losses_reach_plateaus_too():
     assert Plateau(-5.0, 0).after(-5.1, 9, 3) == Plateau(-5.1, 9)
     assert Plateau(-5.0, 0, in_vain=2).after(-5.004, 9, 3) == Plateau(-5.0, 9, 1)
     assert Plateau(-5.0, 0, in_vain=2).after(-4.9, 9, 3) == Plateau(-5.0, 9, 1)
@@ -36,26 +36,26 @@ def test_losses_below_zero_and_losses_that_are_not_finite_come_to_plateaus_too()
     assert Plateau(in_vain=2).after(math.nan, 3, 3) == Plateau(math.inf, 3, 1)
 
 
-def test_a_cosine_is_half_a_wave():
+def test_a_cosine_schedule_is_half_a_wave():
     cosine = Cosine(8)
     assert [cosine.share(number, 0) for number in (0, 4, 8, 9)] == pytest.approx([1, 0.5, 0, 0])
     assert cosine.share(2, 0) == cosine.share(2, 5) == pytest.approx((1 + math.sqrt(0.5)) / 2)
 
 
-def test_plateaus_multiply_and_a_constant_stays():
+def test_plateaus_multiply_and_a_constant_schedule_stays():
     assert [AtPlateaus(0.25).share(9, count) for count in range(3)] == [1, 0.25, 0.0625]
     assert Constant().share(9, 2) == 1
 
 
 def after(strategy, state, losses: list[float]):
-    """The state after rounds whose centers had these losses."""
+    """The state after rounds whose centers have these losses."""
     units = strategy.units(state)
     for loss in losses:
         state = told(strategy, state, [Answer(np.linspace(loss, loss + 1, units))])
     return state
 
 
-def test_on_a_plateau_the_next_step_is_the_shorter_and_the_noise_the_smaller():
+def test_a_plateau_shortens_the_next_step_and_reduces_the_noise():
     chosen = {"optimizer": "momentum", "rate": 100.0, "sigma": 0.2, "plateau_rounds": 2, "plateau_factor": 0.25}
     constant, plateau = (create("evolution-strategy", {**chosen, **settings}) for settings in ({}, BOTH))
     start = np.zeros(10, np.float32)
@@ -71,7 +71,7 @@ def test_on_a_plateau_the_next_step_is_the_shorter_and_the_noise_the_smaller():
     assert noise[1][0] - noise[1][1] == pytest.approx(0.25 * (noise[0][0] - noise[0][1]), abs=1e-6)
 
 
-def test_a_cosine_is_that_of_the_round_whose_step_is_taken_and_whose_noise_is_drawn():
+def test_a_cosine_schedule_is_evaluated_at_the_round_of_the_step_and_of_the_noise():
     chosen = {"optimizer": "momentum", "rate": 100.0, "sigma": 0.2, "horizon": 4}
     constant, steps, noise = (
         create("evolution-strategy", {**chosen, **settings})
@@ -79,7 +79,7 @@ def test_a_cosine_is_that_of_the_round_whose_step_is_taken_and_whose_noise_is_dr
     )
     start = np.zeros(10, np.float32)
     usual, shorter = (after(each, each.init(start, 0), [3.0]) for each in (constant, steps))
-    assert shorter.center.tobytes() == usual.center.tobytes()  # in round 0 it is 1
+    assert shorter.center.tobytes() == usual.center.tobytes()  # it is 1 in round 0
     change = after(steps, shorter, [3.0]).center - shorter.center
     assert change == pytest.approx(
         Cosine(4).share(1, 0) * (after(constant, usual, [3.0]).center - usual.center), abs=1e-5
@@ -112,7 +112,7 @@ def test_the_step_size_falls_to_a_tenth_and_no_further(schedule):
 
 
 @pytest.mark.parametrize("name", ["evolution-strategy", "node-perturbation"])
-def test_on_minibatches_the_measured_loss_alone_makes_plateaus(name):
+def test_on_minibatches_only_the_measured_loss_makes_plateaus(name):
     objective = network_objective("iris", (4,), batch=32)
     strategy = create(name, {**BOTH, "plateau_rounds": 2, "sigma": 0.2}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -128,7 +128,7 @@ def test_on_minibatches_the_measured_loss_alone_makes_plateaus(name):
     assert twice.best is first.best
 
 
-def test_a_learning_rate_that_is_too_high_comes_further_with_plateaus():
+def test_plateaus_rescue_a_learning_rate_that_is_too_high():
     objective = sphere_objective()
     lowest = {}
     for schedule in ("constant", "plateau"):

@@ -14,14 +14,14 @@ from distsearch.strategies.snes import SMALLEST_SIGMA, utilities
 from distsearch.strategies.sums import merge, total
 
 
-def test_the_utilities_are_those_of_the_paper():
+def test_the_utilities_match_the_paper():
     """By hand for λ = 4: ln 3 − ln i is 1.0986, 0.4055, 0, −0.2877; the negative one counts nothing."""
     assert utilities(4) == pytest.approx([1.0986 / 1.5041 - 0.25, 0.4055 / 1.5041 - 0.25, -0.25, -0.25], abs=1e-4)
     assert utilities(16).sum() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("population", "tried"), [(2, 3), (3, 3), (32, 33), (33, 33)])
-def test_the_population_is_the_center_and_whole_pairs(population, tried):
+def test_the_population_is_the_center_plus_whole_pairs(population, tried):
     strategy = create("snes", {"population": population})
     assert strategy.units(strategy.init(np.zeros(10, np.float32), 0)) == strategy.settings.population == tried
 
@@ -43,7 +43,7 @@ def stretched(population: int = 9):
 
 
 @pytest.mark.parametrize("population", [9, 101])
-def test_a_round_is_the_paper_s_update(population):
+def test_a_round_is_the_update_of_the_paper(population):
     """Algorithm 6 of Wierstra et al. 2014, written down with every candidate's own noise."""
     strategy, state = stretched(population)
     losses = np.random.default_rng(0).normal(size=population)
@@ -60,7 +60,7 @@ def test_a_round_is_the_paper_s_update(population):
     assert after.sigma == pytest.approx(np.exp(np.log(after.sigmas).mean()))
 
 
-def test_sums_over_noise_do_not_depend_on_who_makes_which_range():
+def test_sums_over_noise_do_not_depend_on_how_the_range_is_split():
     strategy, state = stretched(2 * 5 * NOISE_RANGE + 1)
     coefficients = np.random.default_rng(0).normal(size=(5 * NOISE_RANGE, 2)).astype(np.float32)
     whole = strategy.weighted_noise(state, coefficients)
@@ -79,7 +79,7 @@ def test_the_step_size_shrinks_where_the_curvature_is_high():
     assert state.sigmas[0] / state.sigmas[1] == pytest.approx(100, rel=0.9)  # √10⁴
 
 
-def test_losses_that_are_all_equal_move_nothing():
+def test_equal_losses_move_nothing():
     strategy, state = stretched()
     after = told(strategy, state, [Answer(np.full(9, 2.0))])
     assert after.center == pytest.approx(state.center, abs=1e-6)
@@ -100,6 +100,6 @@ def test_step_sizes_stay_within_bounds(bound, best):
     assert (after.sigmas == np.float32(bound)).any()
 
 
-def test_the_first_step_is_of_one_length_in_any_network():
+def test_the_first_step_has_the_same_length_in_any_network():
     assert created("snes", {}, Task(100)).settings.sigma == pytest.approx(0.3)
     assert created("snes", {"sigma": 0.7}, Task(100)).settings.sigma == 0.7

@@ -14,7 +14,7 @@ def leaves(count: int) -> list[Subtree]:
 
 
 @given(count=st.integers(1, 60), cuts=st.sets(st.integers(1, 59)))
-def test_the_bits_of_a_sum_do_not_depend_on_who_adds_up_what(count, cuts):
+def test_the_bits_of_a_sum_do_not_depend_on_how_it_is_divided(count, cuts):
     whole = leaves(count)
     edges = [0, *sorted(cut for cut in cuts if cut < count), count]
     parts = [part for lo, hi in pairwise(edges) for part in merge(whole[lo:hi])]
@@ -23,8 +23,8 @@ def test_the_bits_of_a_sum_do_not_depend_on_who_adds_up_what(count, cuts):
 
 
 @given(cuts=st.sets(st.integers(1, 27)))
-def test_ranges_of_the_numbers_may_be_added_up_apart(cuts):
-    """Seven vectors of four numbers each; a run of numbers may begin and end within a vector."""
+def test_ranges_of_the_numbers_may_be_summed_separately(cuts):
+    """Seven vectors of four numbers each; a range of numbers may begin and end within a vector."""
     vectors = np.random.default_rng(7).normal(size=(7, 4)).astype(np.float32) * 1e3
     whole = total(Subtree(0, position, vector) for position, vector in enumerate(vectors))
     parts = []
@@ -37,12 +37,12 @@ def test_ranges_of_the_numbers_may_be_added_up_apart(cuts):
     )
 
 
-def test_a_run_of_vectors_is_passed_on_as_few_sums():
+def test_a_range_of_vectors_is_passed_on_as_few_sums():
     assert [part[:2] for part in merge(leaves(64))] == [(6, 0)]
     assert [part[:2] for part in merge(leaves(13))] == [(3, 0), (2, 2), (0, 12)]
     assert [part[:2] for part in merge(leaves(13)[3:])] == [(0, 3), (2, 1), (2, 2), (0, 12)]
 
 
-def test_neighbours_that_belong_to_different_trees_are_kept_apart():
+def test_neighbours_in_different_trees_are_kept_apart():
     one, two = leaves(3)[1:]
     assert merge([one, two]) == (one, two)

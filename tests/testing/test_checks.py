@@ -1,4 +1,4 @@
-"""The checks for plug-in authors: ours pass them, and each finds what it is there for."""
+"""The checks for plug-in authors: built-in parts pass them, and each check finds the fault it is meant to find."""
 
 from dataclasses import replace
 
@@ -19,18 +19,18 @@ from distsearch.workers.local import LocalPool
 
 @pytest.mark.parametrize("name", STRATEGIES.own)
 @pytest.mark.parametrize("check", testing.STRATEGY_CHECKS)
-def test_our_strategies_pass(name, check):
+def test_built_in_strategies_pass(name, check):
     check(STRATEGIES.own[name])
 
 
 @pytest.mark.parametrize("name", LOSSES.own)
 @pytest.mark.parametrize("check", testing.LOSS_CHECKS)
-def test_our_losses_pass(name, check):
+def test_built_in_losses_pass(name, check):
     check(LOSSES.own[name])
 
 
 @pytest.mark.parametrize("check", testing.POOL_CHECKS)
-def test_a_pool_passes(check):
+def test_a_built_in_pool_passes(check):
     check(LocalPool)
 
 
@@ -150,7 +150,7 @@ def test_a_pool_with_other_bits_is_found():
         testing.POOL_CHECKS[0](Hasty)
 
 
-def test_our_readers_pass_and_one_that_ignores_what_is_wanted_is_found(tmp_path):
+def test_built_in_readers_pass_and_one_that_ignores_the_selection_is_found(tmp_path):
     from distsearch.data.readers import csv_tables
 
     table = tmp_path / "a.csv"

@@ -1,4 +1,4 @@
-"""Trackers: what MLflow, TensorBoard and W&B have of a run, read back from their own files."""
+"""Trackers: what MLflow, TensorBoard and W&B record of a run, read back from their own files."""
 
 import sys
 from functools import partial
@@ -45,7 +45,7 @@ def resumed(tmp_path: Path, **changes) -> list[RoundRecord]:
 
 
 def ran(tmp_path: Path, track: str) -> None:
-    """A run that can be resumed: its data are a file's."""
+    """A run that can be resumed, since its data is a file."""
     search(tmp_path / "runs", name="a", data="vertical", layers=[3], rounds=ROUNDS, measure_every=4, track=[track])
 
 
@@ -60,7 +60,7 @@ class TestMLflow:
         experiment = client.get_experiment_by_name("distsearch")
         return client, client.search_runs([experiment.experiment_id])
 
-    def test_a_run_has_parameters_rounds_facts_and_the_model(self, tmp_path):
+    def test_a_run_has_parameters_rounds_tags_and_the_model(self, tmp_path):
         result = searched(tmp_path, f"mlflow:{tmp_path / 'mlruns'}")
         client, [run] = self.runs(tmp_path)
         assert (run.info.run_name, run.info.status) == ("a", "FINISHED")
@@ -82,7 +82,7 @@ class TestMLflow:
         model = client.download_artifacts(run.info.run_id, "model.safetensors", str(tmp_path))
         assert distsearch.load(model).predict(FEATURES).tolist() == result.predict(FEATURES).tolist()
 
-    def test_a_resumed_run_is_the_same_run_there(self, tmp_path):
+    def test_a_resumed_run_continues_the_tracked_run(self, tmp_path):
         ran(tmp_path, f"mlflow:{tmp_path / 'mlruns'}")
         history = resumed(tmp_path)
         client, [run] = self.runs(tmp_path)
@@ -91,7 +91,7 @@ class TestMLflow:
         assert len(history) == ROUNDS + MORE
         assert run.info.status == "FINISHED"
 
-    def test_a_run_that_is_deleted_there_is_begun_anew_with_all_its_rounds(self, tmp_path):
+    def test_a_run_deleted_on_the_server_is_created_again_with_all_its_rounds(self, tmp_path):
         ran(tmp_path, f"mlflow:{tmp_path / 'mlruns'}")
         client, [run] = self.runs(tmp_path)
         client.delete_run(run.info.run_id)
@@ -100,7 +100,7 @@ class TestMLflow:
         assert other.info.run_id != run.info.run_id
         assert len(client.get_metric_history(other.info.run_id, "best_loss")) == ROUNDS + MORE
 
-    def test_a_search_that_a_callback_breaks_off_has_failed_there_too(self, tmp_path):
+    def test_a_search_ended_by_an_exception_is_marked_as_failed(self, tmp_path):
         def fails(record):
             if record.round == 3:
                 raise ZeroDivisionError("mine")
@@ -112,11 +112,11 @@ class TestMLflow:
         assert run.info.status == "FAILED"
         assert run.data.metrics["passes"] == StoredRun(tmp_path / "runs" / "a").rounds * 32
 
-    def test_a_server_that_does_not_answer_is_an_error_before_anything_is_made(self, tmp_path):
+    def test_an_unreachable_server_is_an_error_before_anything_is_created(self, tmp_path):
         sentence = refused("run", *SHORT, "--track", "mlflow:http://u:secret@127.0.0.1:9", cwd=tmp_path)
         assert "mlflow cannot reach http://…@127.0.0.1:9 (Connection refused)" in sentence
 
-    def test_a_resumed_run_may_do_without_it(self, tmp_path):
+    def test_a_run_may_be_resumed_without_its_tracker(self, tmp_path):
         ran(tmp_path, f"mlflow:{tmp_path / 'mlruns'}")
         with pytest.raises(SettingError, match='or continue without it by --track ""'):
             resumed(tmp_path, track="mlflow:http://127.0.0.1:9")
@@ -124,7 +124,7 @@ class TestMLflow:
         assert len(resumed(tmp_path, track="")) == ROUNDS + MORE
 
 
-def test_tensorboard_has_every_round_and_those_of_a_resumed_run(tmp_path):
+def test_tensorboard_has_every_round_including_resumed_ones(tmp_path):
     ran(tmp_path, f"tensorboard:{tmp_path / 'tb'}")
     assert distsearch.load(tmp_path / "tb" / "a" / "model.safetensors").loss < 1.1
     history = resumed(tmp_path)
@@ -145,7 +145,7 @@ def test_two_searches_of_one_name_get_a_folder_each(tmp_path):
     assert [len(tensorboard_scalars(folder)["best_loss"]) for folder in folders] == [ROUNDS, ROUNDS]
 
 
-def test_wandb_has_every_round_offline_and_those_of_a_resumed_run(tmp_path, monkeypatch):
+def test_wandb_has_every_round_offline_including_resumed_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_X_DISABLE_STATS", "true")
     ran(tmp_path, "wandb:team/trial")
@@ -157,7 +157,7 @@ def test_wandb_has_every_round_offline_and_those_of_a_resumed_run(tmp_path, monk
         (each.round, each.best_loss) for each in history
     ]
     kinds = [kind for kind, _ in records()]
-    assert kinds.count("artifact") == 3  # what the run was made from, and the model of each end
+    assert kinds.count("artifact") == 3  # the settings, and a model for each end of the run
     assert len({path.stem for path in (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")}) == 1
 
 
@@ -192,7 +192,7 @@ class Fragile(Tracker):
         self.how = how
 
 
-def test_what_could_not_be_sent_is_sent_later(said):
+def test_rounds_that_could_not_be_sent_are_sent_later(said):
     tracker = Fragile(["begin"])
     of_function(callbacks=[tracker])
     assert (tracker.rounds, tracker.how) == (list(range(ROUNDS)), "finished")
@@ -200,7 +200,7 @@ def test_what_could_not_be_sent_is_sent_later(said):
 
 
 @pytest.mark.parametrize("failing", ["log", "finish"])
-def test_a_service_that_fails_to_the_end_costs_a_warning(tmp_path, said, failing):
+def test_a_service_that_never_recovers_causes_a_warning(tmp_path, said, failing):
     tracker = Fragile([failing])
     result = of_function(callbacks=[tracker], runs=tmp_path, name="a")
     assert result.summary.reason == "rounds"
@@ -210,7 +210,7 @@ def test_a_service_that_fails_to_the_end_costs_a_warning(tmp_path, said, failing
     assert said[-1] == f"fragile: {reason}: {lacking}; the run in {tmp_path / 'a'} has them"
 
 
-def test_the_same_tracker_object_tracks_one_search_after_the_other():
+def test_a_tracker_object_can_be_reused_for_several_searches():
     tracker = Fragile()
     for _ in range(2):
         of_function(callbacks=[tracker])
@@ -221,7 +221,7 @@ def test_tracking_changes_no_bit(tmp_path):
     assert of_function(callbacks=[Fragile()]).weights.tobytes() == of_function().weights.tobytes()
 
 
-def test_many_rounds_are_thinned_evenly_and_the_last_one_is_kept():
+def test_many_rounds_are_thinned_evenly_keeping_the_last():
     assert thinned(list(range(10)), 4) == [0, 3, 6, 9]
     assert thinned(list(range(9)), 4) == [2, 5, 8]
     assert thinned(list(range(4)), 4) == [0, 1, 2, 3]
@@ -235,13 +235,13 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, ma
         of_function(callbacks=[made()])
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path):
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match="track: tensorboard cannot write to the folder .*file"):
         of_function(track=f"tensorboard:{tmp_path / 'file'}")
 
 
-def test_nobody_is_asked_for_a_password(monkeypatch, tmp_path):
+def test_no_tracker_prompts_for_a_password(monkeypatch, tmp_path):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
@@ -256,7 +256,7 @@ def test_nobody_is_asked_for_a_password(monkeypatch, tmp_path):
         wandb.teardown()
 
 
-def test_the_guide_s_tracker_tracks(tmp_path, monkeypatch):
+def test_the_guide_s_tracker_works(tmp_path, monkeypatch):
     guide = (Path(distsearch.__file__).parent / "guide" / "plugins.md").read_text(encoding="utf-8")
     program = guide.partition("## A tracker")[2].partition("```python\n")[2].partition("```")[0]
     (tmp_path / "guided_tracker.py").write_text(program)
@@ -266,7 +266,7 @@ def test_the_guide_s_tracker_tracks(tmp_path, monkeypatch):
     assert lines == [*(f"{row.round} {row.best_loss}" for row in found.history), "finished"]
 
 
-def test_trackers_of_one_s_own_are_named_by_their_module():
+def test_custom_trackers_are_named_by_their_module():
     [made] = trackers(["own_tracker:Own:some:place"])
     assert made.place == "some:place"
     with pytest.raises(SettingError, match="unknown tracker 'mlfow': did you mean 'mlflow'?"):

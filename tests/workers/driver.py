@@ -1,4 +1,4 @@
-"""A search to be disturbed by tests, as a program of its own: `driver.py FOLDER WORKERS ROUNDS`.
+"""A search for tests to disturb, as a separate program: `driver.py FOLDER WORKERS ROUNDS`.
 
 WORKERS is a number, `all`, or 0 for the undisturbed twin. Prints a line at the start of each round, with the number of
 workers, one for each sentence to the user and each look at the cluster's CPUs, and at the end the machines and a digest
@@ -26,11 +26,11 @@ from distsearch.workers.base import Pool
 from distsearch.workers.local import LocalPool
 
 POPULATION = 1024
-TILE_SECONDS = 0.001  # so that what comes at any time comes in mid-round, without keeping the machine busy
+TILE_SECONDS = 0.001  # so that a disturbance at any time hits a round, without keeping the machine busy
 
 
 class Signed(Objective):
-    """An objective that takes its time; each process that evaluates candidates leaves its id in a folder."""
+    """A slow objective; each process that evaluates candidates leaves its id in a folder."""
 
     foreign = True
 

@@ -1,4 +1,4 @@
-"""Searches in processes of their own (driver.py), told of by their output, so that Ray and the driver can be killed."""
+"""Searches in separate processes (driver.py), followed by their output, so that Ray and the driver can be killed."""
 
 import os
 import re
@@ -19,14 +19,14 @@ NODE = {"num_cpus": 1, "object_store_memory": 100 * 1024 * 1024, "include_dashbo
 
 
 class Driver:
-    """A search in a process of its own."""
+    """A search in a separate process."""
 
     def __init__(self, folder: Path, workers: str, rounds: int = ENDLESS, address: str = "") -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.said: list[str] = []
         self.machines: list[str] = []
-        self.looks: list[int] = []  # the CPUs that it has seen the cluster to have, each time
+        self.looks: list[int] = []  # the CPUs it saw in the cluster, each time it looked
         self._process = subprocess.Popen(
             [sys.executable, DRIVER, folder, workers, str(rounds)],
             env={**os.environ, **({"RAY_ADDRESS": address} if address else {})},
@@ -38,15 +38,15 @@ class Driver:
         self._watchdog.start()
 
     def workers(self) -> list[Process]:
-        """The worker processes of its own Ray that have tried candidates."""
+        """The worker processes of its own Ray that have evaluated candidates."""
         return [each for each in ray_workers(self.pid) if self.has_heard_of(each)]
 
     def has_heard_of(self, worker: Process) -> bool:
-        """Whether this process has tried candidates."""
+        """Whether this process has evaluated candidates."""
         return (self.folder / str(worker.pid)).exists()
 
     def next_round(self, awaited: str = "its next round") -> tuple[int, int]:
-        """The number of the round that begins next, and of the workers that there are."""
+        """The number of the next round to begin, and the number of workers."""
         for line in self._process.stdout:
             if round_line := re.fullmatch(r"round (\d+) (\d+)\n", line):
                 return int(round_line[1]), int(round_line[2])
@@ -54,7 +54,7 @@ class Driver:
         raise AssertionError(f"the search ended, or was ended, before {awaited}")
 
     def next_said(self) -> str:
-        """The sentence that it says next to its user, before its next round."""
+        """The next message to its user before its next round."""
         for line in self._process.stdout:
             self._note(line)
             if line.startswith("said "):
@@ -63,17 +63,17 @@ class Driver:
         raise AssertionError("the search ended, or was ended, before it said anything")
 
     def rounds_until(self, what: str, condition: Callable[[int], object]) -> None:
-        """Follow the search until the condition, of this name, holds for the number of workers in a round."""
+        """Follow the search until the named condition holds for the number of workers in a round."""
         while not condition(self.next_round(what)[1]):
             pass
 
     def finish(self) -> tuple[int, str]:
-        """End the search after its round: how many there were, and their digest."""
+        """End the search after the current round: the number of rounds and their digest."""
         (self.folder / "stop").touch()
         return self.ended()
 
     def ended(self) -> tuple[int, str]:
-        """The number of rounds and their digest, at the end."""
+        """The number of rounds and their digest once the search has ended."""
         for line in self._process.stdout:
             self._note(line)
         assert self._process.wait(PATIENCE) == 0
@@ -112,14 +112,14 @@ def driver(*arguments, **options) -> Iterator[Driver]:
 
 
 def undisturbed(tmp_path: Path, rounds: int) -> tuple[int, str]:
-    """The outcome of so many rounds in one process."""
+    """The outcome of this many rounds in one process."""
     with driver(tmp_path / "twin", "0", rounds) as twin:
         return twin.ended()
 
 
 @contextmanager
 def cluster(**options) -> Iterator:
-    """A Ray cluster of one node, with one core unless the options say otherwise; more can be added, all here."""
+    """A Ray cluster of one node on this machine, with one core unless the options say otherwise; more can be added."""
     from ray._common.utils import reset_ray_address
     from ray.cluster_utils import Cluster
 
@@ -129,7 +129,7 @@ def cluster(**options) -> Iterator:
     finally:
         for node in [*started.worker_nodes, started.head_node]:
             node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-        reset_ray_address()  # or a plain ray.init() on this machine would look for it
+        reset_ray_address()  # otherwise a plain ray.init() on this machine would find it
 
 
 def raylet(node) -> int:

@@ -1,4 +1,4 @@
-"""Real faults against a real Ray: the search goes on, and its bytes are those of the undisturbed twin."""
+"""Real faults in a real Ray: the search continues, and its bytes are those of an undisturbed twin."""
 
 import os
 import re
@@ -14,12 +14,12 @@ from .searching import NODE, cluster, driver, raylet, undisturbed
 pytestmark = pytest.mark.slow
 
 
-def test_workers_killed_in_mid_round_many_times(tmp_path):
+def test_a_search_survives_many_workers_killed_during_rounds(tmp_path):
     killed = 0
     with driver(tmp_path / "run", "2") as search:
         while killed < 10:
             search.next_round()
-            for worker in search.workers()[: 1 + killed % 2]:  # now one, now both
+            for worker in search.workers()[: 1 + killed % 2]:  # sometimes one, sometimes both
                 os.kill(worker.pid, signal.SIGKILL)
                 killed += 1
         before = set(os.listdir(search.folder))
@@ -47,11 +47,11 @@ def test_a_hung_worker_is_overtaken_and_replaced(tmp_path):
 
 
 BLIND = {"health_check_failure_threshold": 1_000}
-"""Ray's setting, with which it takes a node for lost only after so many checks in a row, seconds apart."""
+"""Ray's setting that a node is lost only after this many failed checks in a row, seconds apart."""
 
 
 @pytest.mark.parametrize("fault", ["its raylet is killed", "all of it is killed", "all of it hangs"])
-def test_a_lost_node_does_not_stop_the_search_before_ray_knows_of_it(tmp_path, fault):
+def test_a_lost_node_does_not_stall_the_search_before_ray_notices(tmp_path, fault):
     with cluster(_system_config=BLIND) as nodes:
         doomed = nodes.add_node(**NODE)
         with driver(tmp_path / "run", "all", address=nodes.address) as search:
@@ -70,7 +70,7 @@ def test_a_lost_node_does_not_stop_the_search_before_ray_knows_of_it(tmp_path, f
     assert (rounds, digest) == undisturbed(tmp_path, rounds)
 
 
-def test_a_node_that_joins_in_mid_run_is_used(tmp_path):
+def test_a_node_that_joins_during_a_run_is_used(tmp_path):
     with cluster() as nodes, driver(tmp_path / "run", "all", address=nodes.address) as search:
         assert [search.next_round()[1] for _ in range(3)] == [1, 1, 1]
         joined = nodes.add_node(**NODE)
@@ -80,7 +80,7 @@ def test_a_node_that_joins_in_mid_run_is_used(tmp_path):
     assert (rounds, digest) == undisturbed(tmp_path, rounds)
 
 
-def test_no_more_workers_are_started_than_were_asked_for_and_those_that_find_no_room_wait_for_it(tmp_path):
+def test_only_the_requested_workers_start_and_those_without_room_wait(tmp_path):
     with cluster() as nodes, driver(tmp_path / "run", "2", address=nodes.address) as search:
         assert [search.next_round()[1] for _ in range(3)] == [1, 1, 1]
         nodes.add_node(**NODE)
@@ -101,13 +101,13 @@ def test_a_node_with_another_blas_kernel_is_named_once(tmp_path):
             search.rounds_until("three workers", lambda workers: workers == 3)
             search.finish()
     (said,) = search.said
-    assert re.search(r"not alike.*a worker on .* Nehalem .*the driver on ", said)
+    assert re.search(r"machines differ.*a worker on .* Nehalem .*the driver on ", said)
     assert len(search.machines) == 2
     assert sum("Nehalem" in machine for machine in search.machines) == 1
 
 
 @pytest.mark.parametrize("state", ["well", "hung"])
-def test_of_a_killed_driver_nothing_is_left(tmp_path, state):
+def test_a_killed_driver_leaves_nothing_behind(tmp_path, state):
     with driver(tmp_path / "run", "2") as search:
         search.rounds_until("both workers have worked", lambda _: len(search.workers()) == 2)
         if state == "hung":
@@ -122,7 +122,7 @@ def test_of_a_killed_driver_nothing_is_left(tmp_path, state):
                 os.kill(each.pid, signal.SIGKILL)
 
 
-def test_of_a_driver_killed_on_a_cluster_no_worker_is_left(tmp_path):
+def test_a_driver_killed_on_a_cluster_leaves_no_worker_behind(tmp_path):
     with cluster() as nodes, driver(tmp_path / "run", "all", address=nodes.address) as search:
         workers = awaited("a worker", lambda: ray_workers(raylet(nodes.head_node)))
         search.rounds_until("it has worked", lambda _: search.has_heard_of(workers[0]))

@@ -1,4 +1,4 @@
-"""The lane between the driver and a worker of its node: what goes in comes out, whoever dies, hangs or is late."""
+"""The lane between the driver and a worker on its node: messages arrive unchanged, whoever dies, hangs or is late."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def connected():
             each.close()
 
 
-def test_a_request_goes_down_and_its_answer_comes_up_as_they_were():
+def test_a_request_and_its_answer_arrive_unchanged():
     with connected() as (board, end, worker):
         weights = weights_of(LARGE, 3.5)
         end.send(board.post(1, *packed(MeasureWeights(weights))), board, 10, 20)
@@ -74,7 +74,7 @@ def test_messages_may_grow():
             assert end.receive()[1].tolist() == [-number] * size
 
 
-def test_an_array_that_requests_have_in_common_is_written_once():
+def test_an_array_shared_by_requests_is_written_once():
     with connected() as (board, end, worker):
         weights = weights_of(LARGE)
         first, second = (board.post(number, *packed(MeasureWeights(weights))) for number in (1, 2))
@@ -84,7 +84,7 @@ def test_an_array_that_requests_have_in_common_is_written_once():
         assert worker.request_of(next(worker.notes())).weights.tobytes() == weights.tobytes()
 
 
-def test_an_array_that_may_have_been_written_to_is_written_again():
+def test_an_array_that_may_have_changed_is_written_again():
     with connected() as (board, end, worker):
         weights = np.ones(LARGE, np.float32)
         board.post(1, *packed(MeasureWeights(weights)))
@@ -93,7 +93,7 @@ def test_an_array_that_may_have_been_written_to_is_written_again():
         assert worker.request_of(next(worker.notes())).weights.max() == 2
 
 
-def test_a_worker_that_is_late_by_a_request_can_read_it_and_one_that_is_later_learns_that_it_is_gone():
+def test_a_worker_one_request_late_can_still_read_and_a_later_one_learns_it_is_gone():
     with connected() as (board, end, worker):
         for number in (1, 2, 3, 4):
             end.send(board.post(number, *packed(MeasureWeights(weights_of(LARGE, number)))), board, 0, 1)
@@ -103,7 +103,7 @@ def test_a_worker_that_is_late_by_a_request_can_read_it_and_one_that_is_later_le
         assert [request.weights[0] for request in requests[2:]] == [3, 4]
 
 
-def test_an_answer_stays_as_long_as_it_is_used():
+def test_an_answer_stays_as_long_as_it_is_in_use():
     with connected() as (board, end, worker):
         posted = board.post(1, *packed(MeasureWeights(weights_of(3))))
         notes, kept = worker.notes(), []
@@ -115,10 +115,10 @@ def test_an_answer_stays_as_long_as_it_is_used():
                 kept.append(answer)
             del answer
         assert [set(answer) for answer in kept] == [{1}, {3}, {5}]
-        assert note.place.area == 2  # of six answers, only those that are kept have a place of their own
+        assert note.place.area == 2  # of six answers, only those kept take up space
 
 
-def test_two_shards_may_be_on_their_way():
+def test_two_shards_may_be_in_flight():
     with connected() as (board, end, worker):
         posted = board.post(1, *packed(MeasureWeights(weights_of(3))))
         for lo in (0, 1):
@@ -129,7 +129,7 @@ def test_two_shards_may_be_on_their_way():
         assert [(note.lo, set(answer)) for note, answer in answers] == [(0, {0}), (1, {1})]
 
 
-def test_who_does_not_know_the_secret_is_not_let_in():
+def test_connections_without_the_secret_are_refused():
     listener = Listener()
     address, secret, _ = listener.invitation(1)
     stranger = WorkerEnd.of(Invitation(address, bytes(len(secret)), 1))
@@ -146,7 +146,7 @@ def test_who_does_not_know_the_secret_is_not_let_in():
         each.close()
 
 
-def test_another_user_is_not_let_in(monkeypatch):
+def test_connections_of_another_user_are_refused(monkeypatch):
     with connected():
         listener = Listener()
         worker = WorkerEnd.of(listener.invitation(1))
@@ -158,11 +158,11 @@ def test_another_user_is_not_let_in(monkeypatch):
         listener.close()
 
 
-def test_a_worker_on_another_node_finds_nobody():
+def test_a_worker_on_another_node_cannot_connect():
     assert WorkerEnd.of(Invitation("\0distsearch-nobody", bytes(16), 1)) is None
 
 
-def test_memory_that_cannot_be_had_is_an_error_and_no_signal(monkeypatch):
+def test_unavailable_memory_is_an_error_and_not_a_signal(monkeypatch):
     def full(file, start, size):
         raise OSError(28, "No space left on device")
 
@@ -186,7 +186,7 @@ for note in end.notes():
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_end_of_a_worker_is_the_end_of_the_lane(how):
+def test_a_lane_ends_with_its_worker(how):
     listener, board = Listener(), Board()
     address, secret, _ = listener.invitation(1)
     process = subprocess.Popen([sys.executable, "-c", WORKER, address[1:], secret.hex()])
@@ -197,7 +197,7 @@ def test_the_end_of_a_worker_is_the_end_of_the_lane(how):
     process.send_signal(how)
     process.wait(60)
     assert end.receive() is None
-    assert set(answer) == {1.0}  # what came is still there
+    assert set(answer) == {1.0}  # what arrived is still there
     with pytest.raises(OSError, match="Broken pipe"):
         end.send(posted, board, 0, 1)
     for each in (board, end, listener):
@@ -222,8 +222,8 @@ sys.stdin.readline()
 """
 
 
-def test_a_driver_that_is_killed_leaves_nothing_and_its_worker_learns_of_it():
-    """There is no name that could be left: the memory is this process's alone, until it lets go of it."""
+def test_a_killed_driver_leaves_nothing_and_its_worker_notices():
+    """There is no name to leave behind: the memory belongs to this process until it releases it."""
     driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     address, secret = driver.stdout.readline().split()
     worker = WorkerEnd.of(Invitation(f"\0{address}", bytes.fromhex(secret), 1))
@@ -240,15 +240,15 @@ def test_a_driver_that_is_killed_leaves_nothing_and_its_worker_learns_of_it():
     worker.close()
 
 
-def test_a_stopped_worker_does_not_stop_the_driver():
-    """As many shards as a worker may have fit the socket, whether it reads them or not."""
+def test_a_suspended_worker_does_not_block_the_driver():
+    """The socket holds as many shards as a worker may have, whether it reads them or not."""
     with connected() as (board, end, _):
         posted = board.post(1, *packed(MeasureWeights(weights_of(LARGE))))
         for lo in range(8):
             end.send(posted, board, lo, lo + 1)
 
 
-def test_files_are_not_inherited_by_programs_that_a_worker_starts():
+def test_file_descriptors_are_not_inherited_by_programs_a_worker_starts():
     with connected() as (board, end, worker):
         end.send(board.post(1, *packed(MeasureWeights(weights_of(LARGE)))), board, 0, 1)
         next(worker.notes())

@@ -1,4 +1,4 @@
-"""A search begins in its own process; workers join it in mid-run, if they will pay, to the same bits."""
+"""A search begins in its own process; workers join it later if they pay, with the same bits."""
 
 import logging
 import os
@@ -28,11 +28,11 @@ from distsearch.workers.place import OPENING
 
 
 class Clock:
-    """Stands in for `time` in the late pool: only the work of a test moves it."""
+    """Stands in for `time` in the late pool: only a test's work advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.looks = 0  # of the thread that asks whether workers would pay
+        self.looks = 0  # for the thread that asks whether workers would pay
 
     def monotonic(self) -> float:
         self.looks += threading.current_thread().name == OPENING
@@ -52,7 +52,7 @@ NEVER = Horizon()
 
 
 class Joining(LocalPool):
-    """A pool that says how often it was asked, and for what."""
+    """A pool that records how often it was asked, and for what."""
 
     count = 2
 
@@ -70,12 +70,12 @@ class Joining(LocalPool):
 
 
 class Case:
-    """A late pool over a function of 200 calls a round that take so many seconds each, and what comes to join it."""
+    """A late pool over a function called 200 times per round, each taking this many seconds; and what joins it."""
 
     def __init__(self, clock: Clock, seconds: float, horizon: Horizon = NEVER) -> None:
         self.clock, self.seconds = clock, seconds
         self.calls = 0
-        self.waits_at = inf  # the call that waits until the workers have come
+        self.waits_at = inf  # the call that waits until the workers have joined
         objective = FunctionObjective(self.loss, 3)
         objective.tiling = objective.tiling._replace(candidates=10)
         self.strategy = create("hill-climb", {"population": 200}, objective)
@@ -116,7 +116,7 @@ class Case:
         awaited(what, met)
 
     def rounds_for_many_looks(self) -> None:
-        """Rounds while it is often asked whether workers would pay, or until they are asked for."""
+        """Rounds while it often checks whether workers would pay, or until they are requested."""
         self.round()
         looks = self.clock.looks
         self.rounds_until("many looks", lambda: self.clock.looks > looks + 10 or self.asked.is_set())
@@ -133,7 +133,7 @@ def started(clock) -> Iterator[Callable[..., Case]]:
         yield lambda *settings: stack.enter_context(Case(clock, *settings))
 
 
-def test_rounds_are_here_until_workers_have_come_and_there_afterwards(started):
+def test_rounds_run_locally_until_workers_have_joined_and_then_on_them(started):
     case = started(0.0001)
     case.rounds_until("workers are asked for", case.asked.is_set)
     case.round()
@@ -146,12 +146,12 @@ def test_rounds_are_here_until_workers_have_come_and_there_afterwards(started):
     assert case.joining.closed
 
 
-def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(started):
+def test_workers_that_join_during_a_round_take_over_the_rest_of_it(started):
     case = started(0.01)
     case.may_open.set()
     case.waits_at = 95
     case.round()
-    assert case.joining.ranges == [(110, 200)]  # after the piece in which they came
+    assert case.joining.ranges == [(110, 200)]  # after the piece in which they joined
 
 
 @pytest.mark.parametrize(
@@ -159,20 +159,20 @@ def test_workers_that_come_in_mid_round_take_over_the_rest_of_it(started):
     [(0.000005, NEVER), (0.0001, Horizon(rounds=3)), (0.01, Horizon(seconds=START_SECONDS))],
     ids=["short rounds", "few rounds", "few seconds"],
 )
-def test_nobody_is_asked_where_it_would_not_pay(started, seconds, horizon):
+def test_workers_are_not_requested_where_they_would_not_pay(started, seconds, horizon):
     case = started(seconds, horizon)
     case.rounds_for_many_looks()
     assert not case.asked.is_set()
 
 
-def test_nobody_is_asked_to_share_what_cannot_be_divided(started):
+def test_workers_are_not_requested_for_indivisible_work(started):
     case = started(0.001)
     case.pool.objective.tiling = case.pool.objective.tiling._replace(candidates=200)
     case.rounds_for_many_looks()
     assert not case.asked.is_set()
 
 
-def test_workers_that_cannot_start_are_no_reason_to_stop(started, said):
+def test_a_search_continues_if_workers_cannot_start(started, said):
     case = started(0.0001)
 
     def fail():
@@ -185,7 +185,7 @@ def test_workers_that_cannot_start_are_no_reason_to_stop(started, said):
     assert logging.getLogger("distsearch.workers.late").level == logging.NOTSET
 
 
-def test_workers_that_come_too_late_are_sent_away(started):
+def test_workers_that_come_too_late_are_released(started):
     case = started(0.0001)
     case.rounds_until("workers are asked for", case.asked.is_set)
     case.pool.close()
@@ -194,7 +194,7 @@ def test_workers_that_come_too_late_are_sent_away(started):
     assert case.pool.count == 0
 
 
-def test_measuring_and_noise_are_here_until_then():
+def test_measuring_and_noise_stay_local_until_workers_join():
     objective = network_objective("digits", (8,))
     strategy = create("evolution-strategy", {"rank": 0, "population": 33}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -206,8 +206,8 @@ def test_measuring_and_noise_are_here_until_then():
 
 
 @pytest.mark.slow
-def test_ray_s_workers_join_a_search_to_the_same_bytes(tmp_path, ray_with_three_cpus, monkeypatch):
-    monkeypatch.setattr(late, "SHORTEST_ROUND", 0.0)  # the clock stands: they always pay
+def test_ray_workers_join_a_search_with_the_same_bytes(tmp_path, ray_with_three_cpus, monkeypatch):
+    monkeypatch.setattr(late, "SHORTEST_ROUND", 0.0)  # the clock stands still: workers always pay
     monkeypatch.setattr(late, "START_SECONDS", 0.0)
     flags = {"data": "digits", "layers": [64, 32], "population": 400, "rounds": 20}
     workers = []
@@ -224,7 +224,7 @@ def test_ray_s_workers_join_a_search_to_the_same_bytes(tmp_path, ray_with_three_
 
 
 @pytest.mark.slow
-def test_a_session_of_many_searches_starts_ray_at_most_once_and_ends_it_with_itself(tmp_path):
+def test_a_session_of_many_searches_starts_ray_at_most_once_and_ends_it(tmp_path):
     program = (
         "import numpy as np, distsearch; from distsearch.workers import late\n"
         "from distsearch.workers.ray import cluster\n"

@@ -1,4 +1,4 @@
-"""A job comes out of its parcel as it went in, its large arrays being those that came with it."""
+"""A task comes out of its parcel as it went in; its large arrays are those sent beside it."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def state_of(count: int):
     return create("hill-climb", {}).init(np.arange(count, dtype=np.float32), 7)
 
 
-def test_a_small_job_is_all_content():
+def test_a_small_task_is_sent_as_content_alone():
     parcel = packed(EvaluateRound(state_of(10)))
     assert parcel.arrays == []
     job = unpacked(*parcel)
@@ -28,7 +28,7 @@ def test_a_small_job_is_all_content():
     assert job.state.center.tolist() == list(range(10))
 
 
-def test_a_large_array_travels_once_by_itself_however_often_the_job_names_it():
+def test_a_large_array_travels_once_however_often_it_is_referenced():
     state = state_of(LARGE)
     assert state.best.weights is state.center
     content, arrays = packed(EvaluateRound(state))
@@ -40,14 +40,14 @@ def test_a_large_array_travels_once_by_itself_however_often_the_job_names_it():
     assert job.state.best.weights is job.state.center
 
 
-def test_large_arrays_keep_their_places():
+def test_large_arrays_return_to_their_places():
     state, coefficients = state_of(LARGE), np.ones(LARGE, np.float32)
     job = unpacked(*packed(SumNoise(state, coefficients)))
     assert np.shares_memory(job.coefficients, coefficients)
     assert np.shares_memory(job.state.center, state.center)
 
 
-def test_a_matrix_stored_by_columns_comes_out_as_it_went_in_and_is_known_again():
+def test_a_column_major_matrix_is_unchanged_and_recognised_again():
     state = state_of(LARGE)
     turned = np.asfortranarray(np.arange(LARGE * 2, dtype=np.float32).reshape(LARGE, 2))
     first, second = (packed(SumNoise(state, turned)) for _ in range(2))
@@ -60,8 +60,8 @@ def test_a_matrix_stored_by_columns_comes_out_as_it_went_in_and_is_known_again()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lanes", [True, False])
-def test_arrays_that_stay_are_shared_once(ray_with_three_cpus, monkeypatch, lanes):
-    """In memory that the node's workers can read, or in Ray's object store."""
+def test_unchanged_arrays_are_shared_once(ray_with_three_cpus, monkeypatch, lanes):
+    """In memory that workers on the node can read, or in Ray's object store."""
     import ray
 
     from distsearch.workers.ray import crew

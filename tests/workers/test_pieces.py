@@ -1,4 +1,4 @@
-"""A round is answered here in pieces, so that time can be looked at, and is given up when that is over."""
+"""A local round is computed in pieces, so that the time limit can be checked and the round abandoned."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from distsearch.workers.requests import EvaluateRound
 
 
 class Clock:
-    """Goes on when the function is called, by so many seconds."""
+    """Advances by this many seconds when the function is called."""
 
     def __init__(self, monkeypatch, seconds: float) -> None:
         self.now, self.seconds, self.calls = 100.0, seconds, 0
@@ -31,8 +31,8 @@ def started(population: int):
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(0.25, 12), (1e-3, 3072)])
-def test_a_round_is_given_up_when_the_time_is_over(monkeypatch, seconds, calls):
-    """Three seconds: twelve calls of a quarter, one by one; of short ones as many as a piece may have more."""
+def test_a_round_is_abandoned_when_the_time_is_up(monkeypatch, seconds, calls):
+    """Three seconds: twelve calls of a quarter each; of short calls, up to a piece more."""
     clock = Clock(monkeypatch, seconds)
     strategy, state = started(100_000)
     pool = LocalPool(strategy, FunctionObjective(clock.function, 10))
@@ -42,7 +42,7 @@ def test_a_round_is_given_up_when_the_time_is_over(monkeypatch, seconds, calls):
     assert calls * (1 - 0.05) <= clock.calls <= calls + 2 * PIECE_SECONDS / seconds
 
 
-def test_a_round_that_is_done_in_time_is_the_one_without_a_limit(monkeypatch):
+def test_a_round_done_in_time_is_the_same_as_without_a_limit(monkeypatch):
     clock = Clock(monkeypatch, 1e-3)
     strategy, state = started(300)
     pool = LocalPool(strategy, FunctionObjective(clock.function, 10))
@@ -52,7 +52,7 @@ def test_a_round_that_is_done_in_time_is_the_one_without_a_limit(monkeypatch):
 
 
 @pytest.mark.parametrize(("seconds", "tiles"), [(1e-5, 2000), (0.02, 8), (1.0, 1)])
-def test_pieces_are_as_long_as_may_pass_between_two_looks(monkeypatch, seconds, tiles):
+def test_pieces_are_as_long_as_the_time_between_two_checks(monkeypatch, seconds, tiles):
     clock = Clock(monkeypatch, seconds)
     strategy, state = started(2000)
     cut = Pieces(strategy, FunctionObjective(clock.function, 10))
@@ -63,6 +63,6 @@ def test_pieces_are_as_long_as_may_pass_between_two_looks(monkeypatch, seconds, 
     assert max(sizes[:-1], default=sizes[-1]) == tiles
 
 
-def test_a_round_without_a_limit_is_one_range():
+def test_a_round_without_a_limit_is_one_piece():
     strategy, state = started(500)
     assert len(LocalPool(strategy, sphere_objective()).evaluate(state)) == 1

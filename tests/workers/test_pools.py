@@ -1,4 +1,4 @@
-"""What every pool of workers must do: the same bits, whoever computes them."""
+"""What every pool of workers must provide: the same bits, whoever computes them."""
 
 import os
 import platform
@@ -45,7 +45,7 @@ def opened(pool: str, strategy, objective):
 
 
 def joined(workers, count: int, state) -> None:
-    """Search until so many workers have come: it begins with the first that is ready."""
+    """Search until this many workers have joined: it begins with the first that is ready."""
     awaited(f"{count} workers", lambda: workers.count == count or not workers.evaluate(state))
 
 
@@ -57,7 +57,7 @@ def pool(request) -> str:
 
 
 @pytest.mark.parametrize("name", STRATEGIES.own)
-def test_what_comes_of_a_round_is_that_of_one_process_to_the_bit(pool, name):
+def test_a_round_gives_the_bits_of_a_single_process(pool, name):
     objective = network_objective("digits", (16,), batch=700)
     strategy = create(name, {}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -79,7 +79,7 @@ def flat(state) -> dict[str, object]:
     return {name: tensor.tobytes() for name, tensor in tensors.items()} | scalars
 
 
-def test_noise_is_added_up_to_the_same_bits_by_whoever_does_it(pool):
+def test_noise_sums_have_the_same_bits_whoever_computes_them(pool):
     objective = network_objective("digits", (16,))
     strategy = create("evolution-strategy", {"population": 200, "rank": 0}, objective)
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -95,7 +95,7 @@ def test_noise_is_added_up_to_the_same_bits_by_whoever_does_it(pool):
     assert set(sums) == {expected.tobytes()}
 
 
-def test_the_work_is_shared_and_the_count_is_told(pool):
+def test_the_work_is_shared_and_the_number_of_workers_reported(pool):
     strategy = create("hill-climb", {"population": 64})
     objective = network_objective("digits", (16,))
     with opened(pool, strategy, objective) as workers:
@@ -107,7 +107,7 @@ def test_the_work_is_shared_and_the_count_is_told(pool):
     assert len(answers) >= max(1, wanted)
 
 
-def test_what_the_objective_raises_is_told_and_not_tried_again(pool, tmp_path):
+def test_an_exception_in_the_objective_is_reported_and_not_retried(pool, tmp_path):
     calls = tmp_path / "calls"
 
     def broken(weights):
@@ -126,7 +126,7 @@ def test_what_the_objective_raises_is_told_and_not_tried_again(pool, tmp_path):
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_an_error_that_cannot_travel_is_told_all_the_same(pool):
+def test_an_exception_that_cannot_be_pickled_is_reported_too(pool):
     class UnpicklableError(Exception):
         def __init__(self, first, second):
             super().__init__(f"{first} and {second}")
@@ -140,7 +140,7 @@ def test_an_error_that_cannot_travel_is_told_all_the_same(pool):
         workers.evaluate(strategy.init(np.zeros(4, np.float32), 0))
 
 
-def test_a_fault_of_our_own_is_not_taken_for_the_user_s(pool):
+def test_an_internal_error_is_not_blamed_on_the_user(pool):
     class Faulty(NetworkObjective):
         def losses(self, candidates, round_number):
             raise ZeroDivisionError("ours")
@@ -150,10 +150,10 @@ def test_a_fault_of_our_own_is_not_taken_for_the_user_s(pool):
     strategy = create("hill-climb", {"population": 2})
     with opened(pool, strategy, objective) as workers, pytest.raises(ZeroDivisionError, match="^ours$") as caught:
         workers.evaluate(strategy.init(objective.network.start("he", 0), 0))
-    assert pool == "local" or "in losses" in str(caught.value.__cause__)  # with the traceback of the worker
+    assert pool == "local" or "in losses" in str(caught.value.__cause__)  # including the worker's traceback
 
 
-def test_a_function_that_cannot_be_sent_is_refused_with_the_variable_s_name(ray_with_three_cpus):
+def test_a_function_that_cannot_be_pickled_is_refused_with_the_variable_s_name(ray_with_three_cpus):
     lock = Lock()
 
     def locking(weights):
@@ -172,7 +172,7 @@ def test_a_function_that_cannot_be_sent_is_refused_with_the_variable_s_name(ray_
 
 
 class Short(Shortcut):
-    """A shortcut on a clock of its own: a sweep takes 1 ms here, and 3 ms until the workers have answered."""
+    """A shortcut on a virtual clock: a sweep takes 1 ms here, and 3 ms until the workers have answered."""
 
     __slots__ = ()
 
@@ -186,7 +186,7 @@ class Short(Shortcut):
         super().answered(0.003, 0.001)
 
 
-def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_while_workers_join(
+def test_the_driver_does_very_short_rounds_itself_with_the_same_bits_while_workers_join(
     ray_with_three_cpus, said, monkeypatch
 ):
     from distsearch.workers.ray import pool as ray_pool
@@ -209,14 +209,14 @@ def test_rounds_shorter_than_a_call_are_done_by_the_driver_to_the_same_bits_whil
             shares.append(workers.worked > before)
         before = workers.worked
         workers.measure(state.center)
-        assert workers.worked > before  # work of another kind is new to them as well
+        assert workers.worked > before  # work of another kind is new to them too
         assert workers.count == 3
-    assert shares == [True] * LATEST + [False] * (40 - LATEST)  # by so many workers it was new
+    assert shares == [True] * LATEST + [False] * (40 - LATEST)  # for this many workers it was new
     assert said.count("rounds are short: searching in this process (same result)") == 1
 
 
 @pytest.mark.parametrize("why", ["a function of the user's own", "a worker that is not like the driver"])
-def test_a_round_however_short_goes_to_the_workers_where_the_driver_must_not_do_it(ray_with_three_cpus, why):
+def test_even_short_rounds_go_to_the_workers_where_the_driver_must_not_compute(ray_with_three_cpus, why):
     foreign = why.startswith("a function")
     strategy = create("hill-climb", {"population": 4})
     objective = FunctionObjective(lambda weights: float((weights**2).sum()), 21) if foreign else network_objective()
@@ -230,7 +230,7 @@ def test_a_round_however_short_goes_to_the_workers_where_the_driver_must_not_do_
             assert workers.worked > before
 
 
-def test_a_large_state_goes_down_as_well_as_a_small_one(pool):
+def test_large_and_small_states_reach_the_workers(pool):
     strategy = create("hill-climb", {"population": 5})
     objective = FunctionObjective(lambda weights: float(((weights - 1) ** 2).sum()), 200_000)
     with opened(pool, strategy, objective) as workers:
@@ -264,12 +264,12 @@ def test_without_memory_in_the_driver_workers_are_reached_through_ray(ray_with_t
     assert said.count(NO_MEMORY) == 1
 
 
-def test_without_memory_in_a_worker_all_are_reached_through_ray(ray_with_three_cpus, said):
+def test_without_memory_in_a_worker_all_workers_are_reached_through_ray(ray_with_three_cpus, said):
     def greedy(weights):
         def full(*_):
             raise OSError("No space left on device")
 
-        os.posix_fallocate = full  # in the worker, which has no memory for its first answer then
+        os.posix_fallocate = full  # in the worker, which then has no memory for its first answer
         return float((weights**2).sum())
 
     strategy = create("hill-climb", {"population": 64})
@@ -282,7 +282,7 @@ def test_without_memory_in_a_worker_all_are_reached_through_ray(ray_with_three_c
     assert said.count(NO_MEMORY) == 1
 
 
-def test_a_function_that_workers_cannot_load_ends_the_search_at_once(ray_with_three_cpus):
+def test_a_function_that_workers_cannot_unpickle_ends_the_search_at_once(ray_with_three_cpus):
     from distsearch.workers.ray.pool import RayPool
 
     strategy = create("hill-climb", {})
@@ -290,7 +290,7 @@ def test_a_function_that_workers_cannot_load_ends_the_search_at_once(ray_with_th
         RayPool(strategy, FunctionObjective(sphere, 3), 1)
 
 
-def test_more_workers_than_a_running_ray_has_cores_for_wait_for_room(ray_with_three_cpus, said):
+def test_workers_beyond_the_free_cores_of_a_running_ray_wait(ray_with_three_cpus, said):
     strategy = create("hill-climb", {"population": 50})
     objective = network_objective()
     state = strategy.init(objective.network.start("he", 0), 0)
@@ -336,7 +336,7 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
         joined(others, 3, state)
         monkeypatch.setattr(ray_pool, "free_cpus", noted)
         line.start()
-        # Each look but the first comes later than a search waits that is alone.
+        # Each look but the first comes later than a search would wait on its own.
         awaited("five looks for a free core", lambda: len(looks) >= 5 or counts)
         assert (counts, set(looks)) == ([], {0.0})
     line.join(PATIENCE)
@@ -345,8 +345,8 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
     assert said.count("the Ray cluster's CPUs (3) are all taken: the search begins when one is free") == 1
 
 
-def test_a_ray_that_does_not_start_in_time_is_said_in_a_sentence():
-    """As on a machine that is too busy: Ray raises no more than an Exception."""
+def test_a_ray_that_does_not_start_in_time_is_reported_in_a_sentence():
+    """As on a machine that is too busy: Ray raises a bare Exception."""
     program = (
         "from distsearch.workers.ray import cluster\n"
         "def late(**options): raise Exception('The current node timed out during startup')\n"
@@ -359,7 +359,7 @@ def test_a_ray_that_does_not_start_in_time_is_said_in_a_sentence():
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])
-def test_a_cluster_that_cannot_be_joined_is_named_at_once(monkeypatch, address):
+def test_a_cluster_that_cannot_be_joined_is_reported_at_once(monkeypatch, address):
     from distsearch.workers.ray.cluster import connect
 
     monkeypatch.setenv("RAY_ADDRESS", address)
@@ -370,7 +370,7 @@ def test_a_cluster_that_cannot_be_joined_is_named_at_once(monkeypatch, address):
     assert "unset RAY_ADDRESS to search on this machine alone" in str(caught.value)
 
 
-def test_the_machines_of_the_workers_are_told_once_for_each_kind(pool):
+def test_the_workers_machines_are_reported_once_per_kind(pool):
     strategy = create("hill-climb", {})
     with opened(pool, strategy, network_objective()) as workers:
         machines = workers.machines
@@ -383,7 +383,7 @@ def test_the_machines_of_the_workers_are_told_once_for_each_kind(pool):
     assert machine["host"] == platform.node()
 
 
-def test_a_worker_that_is_not_like_the_driver_is_told_of_once():
+def test_a_worker_that_differs_from_the_driver_is_reported_once():
     driver = {"processor": "A", "blas": "openblas 1 X", "numpy": "2.4", "host": "here", "node": "0"}
     kinds = MachineKinds(driver)
     assert kinds.add({**driver, "host": "there"}) == ""

@@ -1,4 +1,4 @@
-"""Several searches on one cluster: each takes what is free, and more as it comes free."""
+"""Several searches on one cluster: each takes the free cores, and more as they become free."""
 
 import pytest
 from processes import ray_workers
@@ -8,7 +8,7 @@ from .searching import NODE, cluster, driver, raylet, undisturbed
 pytestmark = pytest.mark.slow
 
 
-def test_searches_share_a_cluster_and_take_over_what_others_let_go_of(tmp_path):
+def test_searches_share_a_cluster_and_take_over_cores_that_others_release(tmp_path):
     with cluster() as nodes, driver(tmp_path / "capped", "1", address=nodes.address) as capped:
         nodes.add_node(**NODE)
         capped.rounds_until("its worker", lambda workers: workers == 1)
@@ -20,7 +20,7 @@ def test_searches_share_a_cluster_and_take_over_what_others_let_go_of(tmp_path):
                 assert [search.next_round()[1] for search in (capped, greedy)] == [1, 1]
                 assert not any(queued.folder.iterdir())
                 outcomes = [capped.finish()]
-                # Either of the others may have the core that is free now; both cores are the last one's in the end.
+                # Either of the others may get the core freed now; in the end the last one has both.
                 outcomes.append(greedy.finish())
                 queued.rounds_until("both workers", lambda workers: workers == 2)
                 outcomes.append(queued.finish())
@@ -29,7 +29,7 @@ def test_searches_share_a_cluster_and_take_over_what_others_let_go_of(tmp_path):
         assert outcome == undisturbed(tmp_path / str(number), outcome[0])
 
 
-def test_a_search_on_a_cluster_without_cores_begins_when_a_node_with_some_joins(tmp_path):
+def test_a_search_on_a_cluster_without_cores_starts_when_a_node_with_cores_joins(tmp_path):
     with cluster(num_cpus=0) as nodes, driver(tmp_path / "run", "all", address=nodes.address) as search:
         assert search.next_said() == "the Ray cluster has no CPUs: the search begins when a node with some joins"
         joined = nodes.add_node(**NODE | {"num_cpus": 2})

@@ -154,5 +154,5 @@ def _settings(estimator: Any) -> dict[str, Any]:
         if name in PARAMETERS | OWN | {"model"}:
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
         if name in idle | {"seed"}:
-            raise SettingError(f"settings: {name} would do nothing here: leave it out")
+            raise SettingError(f"settings: {name} has no effect here: leave it out")
     return dict(given)

@@ -45,14 +45,14 @@ class Dialect:
         if self.separator != usual:
             said.append(f"columns are separated by {_SEPARATORS.get(self.separator, repr(self.separator))}")
         if self.spelling.decimal == ",":
-            said.append("a comma comes before decimals")
+            said.append("the decimal mark is a comma")
         if self.encoding in _ENCODINGS:
             said.append(f"the text is {_ENCODINGS[self.encoding]}")
         if self.header:
-            said.append("its last comment holds the names of the columns")
+            said.append("its last comment holds the column names")
         elif self.commented:
             said.append("lines that begin with # are comments")
-        return f"{path} is read so: {', '.join(said)}" if said else ""
+        return f"{path} was read as follows: {', '.join(said)}" if said else ""
 
 
 def dialect_of(path: str, usual: str, decimal: str = ".", *, whole: bool = True) -> Dialect:

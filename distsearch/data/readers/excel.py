@@ -31,7 +31,7 @@ def read(path: str, selection: Selection) -> Raw:
             height, width = sheet.total_height, sheet.total_width
             memory.require(f"{path} of {height:,} rows", height * width * CELL_BYTES, "save the table as CSV")
             rows = sheet.to_python(skip_empty_area=False)
-    note = f"{path} has {len(sheets)} sheets, of which the first, {quoted(sheets[0])}, is read"
+    note = f"{path} has {len(sheets)} sheets, of which only the first, {quoted(sheets[0])}, is read"
     return _raw(path, rows, selection, (note,) if len(sheets) > 1 and selection.features is None else ())
 
 

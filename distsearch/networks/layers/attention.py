@@ -29,7 +29,7 @@ from distsearch.networks.precision import FLOAT32
 
 Array = NDArray[np.float32]
 
-EXPECTED = "attention such as attention8 or attention8x128, of 2 keys or more"
+EXPECTED = "attention such as attention8 or attention8x128, with at least 2 keys"
 
 
 class Trace(NamedTuple):
@@ -235,7 +235,7 @@ def from_word(arguments: str, builder: Builder) -> Attention:
         raise SettingError(f"network.layers: expected {EXPECTED}, got {brief('attention' + arguments)}")
     size = math.prod(builder.shape)
     if found[2] and whole(found[2], EXPECTED) != size:
-        why = f"has keys of another length than what is below them: expected attention{found[1]}x{size}"
+        why = f"has keys of another length than its inputs: expected attention{found[1]}x{size}"
         raise builder.misfit(f"attention{arguments}", why)
     keys = builder.matrix(int(found[1]), size, FLOAT32).block
     values = Dense(builder.matrix(size, size + 1, builder.precision()), Linear(builder.times), builder.times)

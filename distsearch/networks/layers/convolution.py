@@ -335,7 +335,7 @@ def from_word(arguments: str, builder: Builder) -> Convolution:
     if sliding.rows < 1 or sliding.columns < 1:
         raise builder.misfit(f"conv{arguments}", f"sees {size} × {size}, which must not be more than its image has")
     if channels % groups or below.channels % groups:
-        raise builder.misfit(f"conv{arguments}", f"has {groups} groups, by which channels must be divisible")
+        raise builder.misfit(f"conv{arguments}", f"has {groups} groups, which must divide the channels")
     precision = builder.precision()
     columns = below.channels // groups * size**2 + 1
     matrices = [builder.matrix(channels // groups, columns, precision) for _ in range(groups)]

@@ -28,7 +28,7 @@ from distsearch.networks.neurons import Elementwise, Linear, Neurons
 
 Array = NDArray[np.float32]
 
-EXPECTED = "a mixture such as moe4(128) or moe4(128,128), of 2 experts or more"
+EXPECTED = "a mixture such as moe4(128) or moe4(128,128), with at least 2 experts"
 
 
 class Buffers(NamedTuple):
@@ -209,6 +209,6 @@ def _neurons(builder: Builder, ends: bool) -> Neurons:
     neurons = builder.neurons("linear" if ends else None)
     if not isinstance(neurons, Elementwise | Linear):
         raise SettingError(
-            "network.activation: experts cannot spike, as each example may have another one at each time"
+            "network.activation: experts cannot spike, as each example may choose another one at each time step"
         )
     return neurons

@@ -118,5 +118,5 @@ def group_from_word(arguments: str, builder: Builder) -> Normalisation:
     groups = whole(arguments, "a number of groups such as groupnorm4")
     builder.require_channels_first(word)
     if builder.shape[0] % groups:
-        raise builder.misfit(word, f"has {groups} groups, by which channels must be divisible")
+        raise builder.misfit(word, f"has {groups} groups, which must divide the channels")
     return Normalisation(builder.shape, builder.times, groups)

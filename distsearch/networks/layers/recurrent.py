@@ -142,5 +142,5 @@ def from_word(arguments: str, builder: Builder) -> Recurrent:
     count = whole(arguments, "a number of neurons such as r64")
     neurons, times = builder.neurons(), builder.times
     if not isinstance(neurons, Spiking):
-        raise SettingError(f"network.layers: r{count} is recurrent, and takes the activation lif alone")
+        raise SettingError(f"network.layers: r{count} is recurrent, and takes only the activation lif")
     return Recurrent(builder.matrix(count, count + math.prod(builder.shape) + 1, builder.precision()), neurons, times)

@@ -29,7 +29,7 @@ def check(settings: NetworkConfig, kind: type[Loss], takers: Mapping[str, type[L
         if getattr(settings, name) is not None and name not in kind.takes:
             fitting = [each for each, other in takers.items() if name in other.takes]
             raise SettingError(
-                f"--{name}: would do nothing with the loss {settings.loss}: leave it out, or choose the loss "
+                f"--{name}: has no effect with the loss {settings.loss}: leave it out, or choose the loss "
                 f"{' or '.join(fitting)}"
             )
     if not issubclass(kind, OwnLoss):

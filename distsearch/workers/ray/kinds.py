@@ -28,7 +28,7 @@ class MachineKinds:
             return ""
         self.alike = False
         return (
-            "the machines are not alike, and the last bits may depend on which of them computes: a worker on "
+            "the machines differ, and the last bits may depend on which of them computes: a worker on "
             f"{worker['host']} has {_text(worker)}, the driver on {self._driver['host']} {_text(self._driver)}"
         )
 

@@ -190,7 +190,7 @@ class RayPool(Pool):
         """Report lost workers once, together if a whole node is lost; if none is left, the dispatcher says why."""
         if self._gone and self.count:
             who = "a worker is" if len(self._gone) == 1 else f"{len(self._gone)} workers are"
-            LOG.warning(f"{who} lost ({self._gone[-1]}); others do what was left undone")
+            LOG.warning(f"{who} lost ({self._gone[-1]}); others take over the work")
         self._gone.clear()
 
     def _follow_the_cluster(self) -> None:

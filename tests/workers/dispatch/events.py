@@ -1,11 +1,11 @@
-"""Events for a dispatcher by hand: what several of its tests begin with."""
+"""Events for a dispatcher, made by hand: the common start of several tests."""
 
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import Instruction, Policy, Send, Shard, StartWorker
 
 
 def loss(sweep: int, unit: int) -> float:
-    """Different for each sweep and unit, so that an answer that goes astray is seen."""
+    """Different for each sweep and unit, so that a misplaced answer is noticed."""
     return sweep + unit / 1_000_003
 
 
@@ -22,7 +22,7 @@ def sent(instructions: list[Instruction]) -> list[Send]:
 
 
 def measured(workers: int, policy: Policy | None = None) -> Dispatcher:
-    """One that knows that a tile takes a second. It is at 1 s, and all workers are idle."""
+    """A dispatcher that knows that a tile takes a second. The time is 1 s, and all workers are idle."""
     dispatcher = opened(workers, policy)
     for send in dispatcher.start(range(workers + 1), 0.0):
         dispatcher.answered(send.worker, send.shard, 1.0)
@@ -31,7 +31,7 @@ def measured(workers: int, policy: Policy | None = None) -> Dispatcher:
 
 
 def finish(dispatcher: Dispatcher, queue: list[Send], now: float) -> list[Shard]:
-    """Answer these, and all that is sent because of that. The shards that were sent."""
+    """Answer these shards and all that are sent in response; returns the shards sent."""
     queue, shards = list(queue), []
     while queue:
         send = queue.pop(0)

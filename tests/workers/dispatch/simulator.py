@@ -1,7 +1,7 @@
-"""A virtual cluster with a virtual clock: all that machines and the network do to the dispatcher.
+"""A virtual cluster with a virtual clock: everything that machines and the network do to the dispatcher.
 
 Workers run what they are sent in order, each shard for a random time; they are killed, stopped and cut off,
-and their answers come late, twice, or after they were given up. The driver is one process that handles one
+and their answers come late, twice, or after the worker was dropped. The driver is one process that handles one
 event after the other. Whatever the dispatcher must never do raises Violation, so that every test that runs a
 simulation tests all of it. Seconds are virtual, except those of `dispatcher_seconds`.
 """
@@ -31,34 +31,34 @@ from distsearch.workers.dispatch.instructions import (
 
 
 class Violation(AssertionError):  # noqa: N818 - as in hypothesis: it is the finding, not an error
-    """The dispatcher did what it must never do."""
+    """The dispatcher did something it must never do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
     """What things take; seconds."""
 
-    units: int = 1  # in a tile, the last one apart
-    tile: float = 0.01  # to compute one
-    shard: float = 0.0  # of a shard besides its tiles
-    worker_spread: float = 0.0  # log-normal sigma of how fast workers are
-    shard_spread: float = 0.0  # log-normal sigma of how long a shard takes at one worker
-    tail_chance: float = 0.0  # that a shard takes longer by a factor ~ Pareto(tail_shape)
+    units: int = 1  # per tile, except the last
+    tile: float = 0.01  # to compute one unit
+    shard: float = 0.0  # per shard, besides its tiles
+    worker_spread: float = 0.0  # log-normal sigma of the workers' speeds
+    shard_spread: float = 0.0  # log-normal sigma of the time a shard takes on one worker
+    tail_chance: float = 0.0  # probability that a shard takes longer by a factor ~ Pareto(tail_shape)
     stall_every: float = inf  # of work: then the worker stands still for `stall` times ~ Pareto(tail_shape)
     stall: float = 0.1
     tail_shape: float = 1.5
     latency: float = 0.0003  # of a message, one way
     start: float = 1.0  # of a worker
     notice: float = 0.01  # from a worker's death until the driver hears of it
-    kill: float = 0.05  # from giving a worker up until it is dead
+    kill: float = 0.05  # from dropping a worker until it is dead
     driver: float = 0.0  # the driver's own time for a call: half to send it, half to take its answer
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong, or right, at a time in seconds.
+    """Something that goes wrong, or right again, at a time in seconds.
 
-    kill     a worker dies                        hang    it stops and never goes on
+    kill     a worker dies                        hang    it stops and never continues
     pause    it stops for `seconds`               cut     nothing reaches it or leaves it for `seconds`
     repeat   its next answer comes twice          refuse  workers started within `seconds` fail to start
     want     the cluster has room for `which`
@@ -66,20 +66,20 @@ class Fault:
 
     at: float
     kind: str
-    which: int = 0  # among the workers alive
+    which: int = 0  # index among the workers alive
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep came to."""
+    """The outcome of one sweep."""
 
     losses: list[float]
     seconds: float
     sends: int
     answers: int  # handled by the driver, accepted or not
-    busy: float  # share of the workers' time that they ran something
-    useful: float  # share of it that went into accepted answers
+    busy: float  # share of the workers' time spent running something
+    useful: float  # share of their time spent on accepted answers
 
 
 class Machine:
@@ -88,9 +88,9 @@ class Machine:
     def __init__(self, number: int, slowness: float) -> None:
         self.number = number
         self.slowness = slowness
-        self.queue: list[Shard] = []  # the first one runs
+        self.queue: list[Shard] = []  # the first one is running
         self.began_at = 0.0
-        self.life = 0  # goes up whenever something begins to run or is interrupted
+        self.life = 0  # incremented whenever something starts running or is interrupted
         self.dead = False
         self.repeats = False
         self.stopped_until = self.cut_until = 0.0
@@ -100,7 +100,7 @@ class Machine:
 
 
 class Simulation:
-    """A dispatcher and its virtual cluster. `spare` protects the last worker that is well from all faults."""
+    """A dispatcher and its virtual cluster. `spare` protects the last healthy worker from all faults."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Simulation:
         self.error: DistsearchError | None = None
         self.sent: list[tuple[float, Send]] = []  # in this sweep
         self.deadly: set[int] = set()  # units that kill whoever runs them
-        self.raising: set[int] = set()  # units at which the user's code raises
+        self.raising: set[int] = set()  # units for which the user's code raises
         self._policy, self._costs, self._loss, self._spare = policy, costs, loss, spare
         self._random = Random(seed)  # noqa: S311 - nothing secret here
         self._order = count()
@@ -134,7 +134,7 @@ class Simulation:
         self._answers = 0
         self._useful = 0.0  # seconds
 
-    # what a test calls
+    # called by tests
 
     def open(self, workers: int) -> None:
         """Ask for workers and let them join."""
@@ -143,12 +143,12 @@ class Simulation:
             self._step()
 
     def disturb(self, faults: Iterable[Fault]) -> None:
-        """Let these happen, at times counted from now."""
+        """Schedule these faults, at times counted from now."""
         for fault in faults:
             self._at(self.now + fault.at, self._strike, fault)
 
     def sweep(self, boundaries: Sequence[int], kind: str = "losses", limit: float = 1e6) -> Swept | None:
-        """One sweep, of at most `limit` seconds. None if it was stopped: then `error` says why."""
+        """Run one sweep of at most `limit` seconds. None if it was stopped: then `error` says why."""
         self._began, self.error, self._answers, self._useful = self.now, None, 0, 0.0
         self._sweep += 1
         self._edges = set(boundaries)
@@ -190,7 +190,7 @@ class Simulation:
         heappush(self._events, (at, next(self._order), event, details))
 
     def _step(self) -> None:
-        """The next event; or a tick, if its time has come and nothing is ready."""
+        """The next event, or a tick if it is due and nothing is ready."""
         deadline = self.dispatcher.next_deadline()
         horizon = inf if deadline is None else max(self.now, deadline)
         if self._events and self._events[0][0] <= horizon:

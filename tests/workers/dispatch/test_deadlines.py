@@ -1,4 +1,4 @@
-"""When a shard is slow or late, who does it instead, and when the worker is given up."""
+"""When a shard is slow or late, who takes it over, and when a worker is dropped."""
 
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import Accept, GiveUp, Instruction, Policy, Send, StartWorker, Stop
@@ -6,7 +6,7 @@ from distsearch.workers.dispatch.instructions import Accept, GiveUp, Instruction
 from .events import finish, measured, opened, sent
 
 
-def test_a_deadline_counts_from_when_the_shard_comes_to_the_head_of_the_line() -> None:
+def test_a_deadline_starts_when_the_shard_reaches_the_head_of_the_queue() -> None:
     dispatcher = measured(2, Policy(backup_factor=9.0, deadline_factor=4.0))
     sends = sent(dispatcher.start(range(33), 1.0))  # two shards of two tiles each
     first, second = [send.shard for send in sends if send.worker == 0]
@@ -17,7 +17,7 @@ def test_a_deadline_counts_from_when_the_shard_comes_to_the_head_of_the_line() -
     assert dispatcher.next_deadline() == 12.0
 
 
-def test_nothing_short_is_late_because_of_a_stall() -> None:
+def test_a_stall_does_not_make_short_work_late() -> None:
     policy = Policy(backup_floor=0.25, deadline_floor=2.0)
     dispatcher = opened(1, policy)
     (send,) = sent(dispatcher.start(range(2), 0.0))
@@ -31,21 +31,21 @@ def test_nothing_short_is_late_because_of_a_stall() -> None:
 def test_a_busy_driver_does_not_blame_the_workers() -> None:
     dispatcher = measured(3)
     sends = sent(dispatcher.start(range(4), 1.0))
-    for send in sends:  # all were ready long ago
+    for send in sends:  # all had been ready long before
         assert dispatcher.answered(send.worker, send.shard, 500.0) == [Accept(send.shard)]
     assert dispatcher.tick(500.0) == []
 
 
-def test_answers_out_of_order_do_not_spoil_the_pace() -> None:
+def test_answers_out_of_order_do_not_distort_the_pace() -> None:
     dispatcher = measured(1)
     first, second = sent(dispatcher.start(range(10), 1.0))
     assert (first.shard.hi, second.shard.hi) == (1, 2)
-    dispatcher.answered(0, second.shard, 5.0)  # nobody knows when it began
+    dispatcher.answered(0, second.shard, 5.0)  # its start is unknown
     dispatcher.answered(0, first.shard, 6.0)  # after 5 s, and the one before took 1 s
     assert dispatcher.next_deadline() == 6.0 + 2 * 5.0
 
 
-def test_the_pace_goes_by_the_clock_of_the_worker_if_it_tells() -> None:
+def test_the_pace_uses_the_worker_s_clock_if_it_is_reported() -> None:
     dispatcher = measured(1)
     first, second = sent(dispatcher.start(range(10), 1.0))
     dispatcher.answered(0, first.shard, 100.0, seconds=3.0)  # the driver was busy
@@ -53,7 +53,7 @@ def test_the_pace_goes_by_the_clock_of_the_worker_if_it_tells() -> None:
     assert dispatcher.next_deadline() == 100.0 + 2 * 3.0
 
 
-def test_a_late_shard_takes_what_waits_behind_it_along_each_time() -> None:
+def test_a_late_shard_takes_the_queue_behind_it_along_each_time() -> None:
     dispatcher = measured(2, Policy(restarts=0))
     for begin in (100.0, 200.0):
         sends = sent(dispatcher.start(range(33), begin))
@@ -67,7 +67,7 @@ def test_a_late_shard_takes_what_waits_behind_it_along_each_time() -> None:
         finish(dispatcher, stuck, begin + 71.0)
 
 
-def test_what_was_late_and_is_then_lost_goes_out_once() -> None:
+def test_a_late_shard_that_is_then_lost_is_sent_once() -> None:
     dispatcher = measured(3, Policy(in_flight=1, restarts=0))
     stuck, *others = sent(dispatcher.start(range(49), 1.0))
     running = [sent(dispatcher.answered(send.worker, send.shard, 8.0))[0] for send in others]
@@ -78,7 +78,7 @@ def test_what_was_late_and_is_then_lost_goes_out_once() -> None:
     assert shards[1] != stuck.shard
 
 
-def test_what_was_slow_at_a_worker_that_is_lost_begins_anew() -> None:
+def test_a_slow_shard_of_a_lost_worker_starts_afresh() -> None:
     dispatcher = measured(3, Policy(restarts=0))
     first, second, third = sent(dispatcher.start(range(4), 1.0))
     dispatcher.tick(3.0)
@@ -89,10 +89,10 @@ def test_what_was_slow_at_a_worker_that_is_lost_begins_anew() -> None:
     assert sent(dispatcher.tick(5.2)) == [Send(third.worker, first.shard)]
 
 
-def test_nothing_is_put_behind_what_is_slow() -> None:
+def test_nothing_is_queued_behind_a_slow_shard() -> None:
     dispatcher = measured(3, Policy(restarts=0))
     first, second, third = sent(dispatcher.start(range(4), 1.0))
-    assert dispatcher.tick(3.0) == []  # all are slow, and nobody is idle
+    assert dispatcher.tick(3.0) == []  # all are slow and none is idle
     assert sent(dispatcher.lost(third.worker, "its process died", 3.0)) == []
     freed = dispatcher.answered(first.worker, first.shard, 3.1)
     assert freed == [
@@ -102,7 +102,7 @@ def test_nothing_is_put_behind_what_is_slow() -> None:
     assert second.worker != first.worker
 
 
-def test_a_slow_worker_gets_nothing_more_before_it_has_answered_what_it_runs() -> None:
+def test_a_slow_worker_gets_nothing_more_until_it_answers() -> None:
     dispatcher = measured(2)
     sends = sent(dispatcher.start(range(33), 1.0))
     runs, behind = [send.shard for send in sends if send.worker == 0]
@@ -111,7 +111,7 @@ def test_a_slow_worker_gets_nothing_more_before_it_has_answered_what_it_runs() -
     assert len(sent(dispatcher.answered(0, runs, 5.1))) == 2
 
 
-def test_a_slow_shard_is_run_once_more_for_each_worker_that_is_slow_with_it() -> None:
+def test_a_slow_shard_is_repeated_once_for_each_worker_slow_on_it() -> None:
     dispatcher = measured(4)
     sends = sent(dispatcher.start(range(5), 1.0))
     slow, *others = sends
@@ -120,14 +120,14 @@ def test_a_slow_shard_is_run_once_more_for_each_worker_that_is_slow_with_it() ->
     (second,) = sent(dispatcher.tick(3.0))
     assert second.shard == slow.shard
     assert sent(dispatcher.tick(4.9)) == []
-    (third,) = sent(dispatcher.tick(5.0))  # the first is late: no reason for more, though the second is slow
-    assert sent(dispatcher.tick(8.9)) == []  # it may be the shard that is slow, so wait longer now
+    (third,) = sent(dispatcher.tick(5.0))  # the first is late, which is no reason for more, though the second is slow
+    assert sent(dispatcher.tick(8.9)) == []  # the shard itself may be slow, so now wait longer
     (fourth,) = sent(dispatcher.tick(9.0))
     assert third.shard == fourth.shard == slow.shard
     assert len({slow.worker, second.worker, third.worker, fourth.worker}) == 4
 
 
-def test_what_was_taken_over_on_time_is_not_taken_over_again() -> None:
+def test_a_shard_taken_over_in_time_is_not_taken_over_again() -> None:
     dispatcher = measured(3, Policy(in_flight=1))
     first, second, third = sent(dispatcher.start(range(4), 1.0))
     dispatcher.tick(3.0)
@@ -135,13 +135,13 @@ def test_what_was_taken_over_on_time_is_not_taken_over_again() -> None:
     (again,) = sent(dispatcher.answered(second.worker, second.shard, 5.1))
     rest = {first.worker: first, third.worker: third}
     (other,) = [send for send in rest.values() if send.shard != again.shard]
-    # The one that answers now is idle; what is left is late at one worker, but another has just begun with it.
+    # The worker that answers now is idle; the rest is late at one worker, but another has just started on it.
     assert dispatcher.answered(other.worker, other.shard, 5.2) == [Accept(other.shard)]
     assert dispatcher.tick(5.2) == []
 
 
 def overtaken(dispatcher: Dispatcher, begin: float, answer_after: float) -> list[Instruction]:
-    """Two workers and two tiles of a second; 0 is slow, so 1 does the work of both."""
+    """Two workers and two tiles of one second; 0 is slow, so 1 does the work of both."""
     sends = {send.worker: send.shard for send in sent(dispatcher.start(range(3), begin))}
     dispatcher.answered(1, sends[1], begin + 1.0)
     dispatcher.tick(begin + 2.0)
@@ -152,7 +152,7 @@ def overtaken(dispatcher: Dispatcher, begin: float, answer_after: float) -> list
     return dispatcher.answered(0, sends[0], begin + answer_after)
 
 
-def test_a_worker_is_late_once_for_each_time_that_others_met_its_deadline() -> None:
+def test_a_worker_is_late_once_for_each_deadline_that_others_met() -> None:
     dispatcher = measured(2)
     assert overtaken(dispatcher, 100.0, 5.0) == []
     assert overtaken(dispatcher, 200.0, 5.0) == []
@@ -167,7 +167,7 @@ def test_a_worker_is_late_once_for_each_time_that_others_met_its_deadline() -> N
     assert overtaken(dispatcher, 100.0, 99.0) == [GiveUp(0, "it was late 3 times in a row")]
 
 
-def test_the_last_worker_is_kept_however_late() -> None:
+def test_the_last_worker_is_kept_however_late_it_is() -> None:
     dispatcher = measured(2, Policy(restarts=0))
     overtaken(dispatcher, 100.0, 5.0)
     overtaken(dispatcher, 200.0, 5.0)
@@ -181,7 +181,7 @@ def test_the_last_worker_is_kept_however_late() -> None:
     assert dispatcher.alive == 1
 
 
-def test_the_late_are_forgiven_when_nobody_was_faster() -> None:
+def test_lateness_is_forgiven_when_no_worker_was_faster() -> None:
     dispatcher = measured(2)
     for begin in (100.0, 200.0, 300.0, 400.0, 500.0):
         sends = sent(dispatcher.start(range(3), begin))
@@ -191,7 +191,7 @@ def test_the_late_are_forgiven_when_nobody_was_faster() -> None:
     assert dispatcher.alive == 2
 
 
-def test_who_is_silent_is_exchanged_but_not_for_nobody_and_each_time_later() -> None:
+def test_a_silent_worker_is_replaced_if_another_can_start_and_later_each_time() -> None:
     dispatcher = measured(1, Policy(restarts=1, first_deadline=60.0))
     dispatcher.start(range(2), 100.0)
     now = 100.0
@@ -209,17 +209,17 @@ def test_who_is_silent_is_exchanged_but_not_for_nobody_and_each_time_later() -> 
     assert now >= 320.0  # twice as long
     dispatcher.joined(2, 340.0)
     dispatcher.want(0, 340.0)
-    assert dispatcher.tick(9999.0) == []  # nobody would come in its place
+    assert dispatcher.tick(9999.0) == []  # no worker could take its place
 
 
-def test_without_restarts_the_silent_are_waited_for() -> None:
+def test_without_restarts_silent_workers_are_waited_for() -> None:
     dispatcher = measured(1, Policy(restarts=0))
     (send,) = sent(dispatcher.start(range(2), 100.0))
     assert dispatcher.tick(5000.0) == []
     assert dispatcher.answered(0, send.shard, 6000.0) == [Accept(send.shard)]
 
 
-def test_stop_comes_last_whatever_else_is_due() -> None:
+def test_stop_is_the_last_instruction_whatever_else_is_due() -> None:
     dispatcher = measured(2, Policy(deaths_before_stop=1, first_deadline=15.0))
     sends = {send.worker: send.shard for send in sent(dispatcher.start(range(3), 100.0))}
     dispatcher.answered(1, sends[1], 101.0)

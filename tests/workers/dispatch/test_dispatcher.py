@@ -39,7 +39,7 @@ def faults(kinds: tuple[str, ...]) -> st.SearchStrategy[list[Fault]]:
     in_flight=st.integers(1, 3),
     seed=st.integers(0, 999),
 )
-def test_every_sweep_is_finished_while_one_worker_is_well(
+def test_every_sweep_finishes_while_one_worker_is_healthy(
     workers: int, sweeps: list[list[int]], faults: list[Fault], in_flight: int, seed: int
 ) -> None:
     policy = Policy(in_flight=in_flight, first_deadline=5.0, restart_seconds=1.0, deaths_before_stop=99)
@@ -48,7 +48,7 @@ def test_every_sweep_is_finished_while_one_worker_is_well(
     cluster.open(workers)
     cluster.disturb(faults)
     for boundaries in sweeps:
-        # The simulation sees to it that each loss is accepted once, and is that of this sweep and unit.
+        # The simulation checks that each loss is accepted once, and belongs to this sweep and unit.
         swept = cluster.sweep(boundaries, limit=3000.0)
         assert swept is not None, cluster.error
 
@@ -62,7 +62,7 @@ def test_every_sweep_is_finished_while_one_worker_is_well(
     deaths=st.integers(1, 4),
     seed=st.integers(0, 999),
 )
-def test_without_protection_a_sweep_is_finished_or_stopped_for_want_of_workers(
+def test_without_protection_a_sweep_finishes_or_stops_for_lack_of_workers(
     workers: int, boundaries: list[int], faults: list[Fault], restarts: int, deaths: int, seed: int
 ) -> None:
     policy = Policy(
@@ -74,7 +74,7 @@ def test_without_protection_a_sweep_is_finished_or_stopped_for_want_of_workers(
     )
     cluster = Simulation(policy, Costs(tile=0.1), seed, loss)
     cluster.open(workers)
-    # Not those that hang: without restarts they are waited for, as nobody knows that they will never answer.
+    # Except hung ones: without restarts they are waited for, since they might still answer.
     cluster.disturb([fault for fault in faults if fault.kind != "hang"])
     for _ in range(3):
         if cluster.sweep(boundaries, limit=3000.0) is None:
@@ -99,7 +99,7 @@ def test_the_same_events_make_the_same_decisions() -> None:
     assert run() == run()
 
 
-def test_a_thousand_workers_with_heavy_tails_are_idle_for_less_than_a_twentieth_of_the_time() -> None:
+def test_a_thousand_workers_with_heavy_tails_are_idle_less_than_a_twentieth_of_the_time() -> None:
     costs = Costs(tile=0.5, worker_spread=0.1, shard_spread=0.3, tail_chance=0.02, tail_shape=1.5)
     cluster = Simulation(Policy(), costs, 1, loss)
     cluster.open(1000)
@@ -107,7 +107,7 @@ def test_a_thousand_workers_with_heavy_tails_are_idle_for_less_than_a_twentieth_
     swept = cluster.sweep(range(100_001))
     assert swept is not None
     assert swept.busy > 0.95
-    assert swept.useful > 0.92  # the rest is work done twice
+    assert swept.useful > 0.92  # the rest is duplicated work
 
 
 def test_workers_of_unequal_speed_finish_together() -> None:
@@ -130,7 +130,7 @@ def test_a_hung_worker_is_overtaken_and_finally_replaced() -> None:
     assert swept.seconds < calm.seconds * 4 / 3 + 1.5
     cluster.wait(10.0)
     assert cluster.given_up == [2]
-    assert cluster.dispatcher.alive == 4  # with the new one
+    assert cluster.dispatcher.alive == 4  # including the new one
     assert len(cluster.started_at) == 5
 
 
@@ -141,11 +141,11 @@ def test_a_lone_hung_worker_is_replaced() -> None:
     cluster.disturb([Fault(0.01, "hang")])
     swept = cluster.sweep(range(5))
     assert swept is not None
-    assert 60.0 <= swept.seconds < 70.0  # the first deadline: nobody else can show that it was not the work
+    assert 60.0 <= swept.seconds < 70.0  # the first deadline: no other worker can show that the work is not to blame
     assert cluster.given_up == [0]
 
 
-def test_a_worker_that_is_always_late_is_dropped_and_one_that_was_late_once_is_not() -> None:
+def test_a_worker_that_is_always_late_is_dropped_but_not_one_late_once() -> None:
     cluster = Simulation(Policy(), Costs(tile=0.5), loss=loss)
     cluster.open(5)
     cluster.machines[3].slowness = 20.0
@@ -155,7 +155,7 @@ def test_a_worker_that_is_always_late_is_dropped_and_one_that_was_late_once_is_n
     assert cluster.given_up == [3]
 
 
-def test_tiny_rounds_go_on_while_a_worker_hangs() -> None:
+def test_tiny_rounds_continue_while_a_worker_hangs() -> None:
     cluster = Simulation(Policy(), Costs(tile=0.0005), loss=loss)
     cluster.open(2)
     cluster.sweep(range(3))
@@ -166,7 +166,7 @@ def test_tiny_rounds_go_on_while_a_worker_hangs() -> None:
     assert cluster.now - begin < 0.5
 
 
-def test_new_capacity_is_used_at_once_and_is_no_restart() -> None:
+def test_new_capacity_is_used_at_once_and_does_not_count_as_a_restart() -> None:
     cluster = Simulation(Policy(restarts=0), Costs(tile=0.1, start=2.0), loss=loss)
     cluster.open(2)
     cluster.disturb([Fault(5.0, "want", 6)])
@@ -189,14 +189,14 @@ def test_a_shard_that_kills_workers_stops_the_run_and_is_named() -> None:
     assert len(cluster.started_at) == 28
 
 
-def test_a_node_that_dies_with_all_its_workers_is_no_reason_to_stop() -> None:
+def test_a_node_that_dies_with_all_its_workers_does_not_stop_the_search() -> None:
     cluster = Simulation(Policy(restarts=64), Costs(tile=0.05, notice=0.0), loss=loss)
     cluster.open(64)
     cluster.disturb([Fault(0.1 + 0.001 * worker, "kill", 0) for worker in range(63)])
     assert cluster.sweep(range(401)) is not None
 
 
-def test_an_error_of_the_users_code_stops_at_once_and_is_never_tried_again() -> None:
+def test_an_error_in_the_user_s_code_stops_at_once_and_is_never_retried() -> None:
     cluster = Simulation(Policy(), Costs(tile=0.05), loss=loss)
     cluster.open(8)
     cluster.raising = {77}
@@ -205,10 +205,10 @@ def test_an_error_of_the_users_code_stops_at_once_and_is_never_tried_again() -> 
     assert str(cluster.error) == "the loss raised"
     assert [send.shard.lo <= 77 < send.shard.hi for _, send in cluster.sent].count(True) == 1
     cluster.raising = set()
-    assert cluster.sweep(range(401)) is not None  # and what is left at the workers is not mixed up with it
+    assert cluster.sweep(range(401)) is not None  # and the work left at the workers is not mixed up with it
 
 
-def test_an_error_in_a_repeat_whose_answer_is_there_already_is_not_minded() -> None:
+def test_an_error_in_a_repeat_is_ignored_if_the_answer_is_known() -> None:
     dispatcher = measured(2)
     slow, fast = sent(dispatcher.start(range(3), 1.0))
     dispatcher.answered(fast.worker, fast.shard, 2.0)
@@ -223,13 +223,13 @@ def test_only_the_first_answer_is_accepted() -> None:
     slow, fast = sent(dispatcher.start(range(3), 1.0))
     assert dispatcher.answered(fast.worker, fast.shard, 2.0) == [Accept(fast.shard)]
     assert dispatcher.answered(fast.worker, fast.shard, 2.0) == []  # twice
-    assert sent(dispatcher.tick(3.0)) == [Send(fast.worker, slow.shard)]  # idle, and the other is slow
+    assert sent(dispatcher.tick(3.0)) == [Send(fast.worker, slow.shard)]  # idle, while the other is slow
     assert dispatcher.answered(fast.worker, slow.shard, 4.0) == [Accept(slow.shard)]
     assert dispatcher.answered(slow.worker, slow.shard, 4.1) == []  # late
     assert dispatcher.done
 
 
-def test_answers_of_workers_that_were_lost_and_of_abandoned_sweeps_are_dropped() -> None:
+def test_answers_from_lost_workers_and_abandoned_sweeps_are_dropped() -> None:
     dispatcher = opened(2)
     old = sent(dispatcher.start(range(3), 0.0))
     new = sent(dispatcher.start(range(3), 1.0))

@@ -1,4 +1,4 @@
-"""How rounds of a user's own function are divided: by a virtual clock, with the boundaries of the real strategies."""
+"""How rounds of a user's function are divided: on a virtual clock, with the tiles of the real strategies."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ OF_CANDIDATES = [name for name, strategy in STRATEGIES.own.items() if issubclass
 
 
 def seconds_of_rounds(workers: int, boundaries, candidate: float, rounds: int = 5) -> tuple[float, float]:
-    """The seconds of the first round, before which nothing is known, and of the mean of the later ones."""
+    """The seconds of the first round, when nothing is known yet, and the mean of the later ones."""
     costs = Costs(tile=candidate, shard_spread=0.02, latency=0.0005, driver=Policy().call_seconds)
     cluster = Simulation(Policy(), costs)
     cluster.open(workers)
@@ -31,7 +31,7 @@ def round_of(name: str, population: int):
 
 
 @pytest.mark.parametrize("name", OF_CANDIDATES)
-def test_two_workers_halve_the_rounds_of_a_slow_function_from_the_first_on(name):
+def test_two_workers_halve_the_rounds_of_a_slow_function_from_the_start(name):
     _, boundaries = round_of(name, 64)
     alone, together = (seconds_of_rounds(workers, boundaries, 0.1) for workers in (1, 2))
     assert alone[0] > 1.9 * together[0]

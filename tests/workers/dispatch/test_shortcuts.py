@@ -1,14 +1,14 @@
-"""When the driver does a sweep by itself."""
+"""When the driver does a sweep itself."""
 
 import pytest
 
 from distsearch.workers.dispatch.shortcuts import HOPELESS, LATEST, LONGEST, RECHECK, Shortcut
 
-MOST = LATEST // 2 + 1  # of the latest: their median
+MOST = LATEST // 2 + 1  # of the latest sweeps: their median
 
 
 def asked(there: float, worked: float, sweeps: int = LATEST) -> Shortcut:
-    """After so many sweeps by the workers."""
+    """The shortcut after this many sweeps by the workers."""
     shortcut = Shortcut()
     for _ in range(sweeps):
         assert not shortcut.taken()
@@ -17,7 +17,7 @@ def asked(there: float, worked: float, sweeps: int = LATEST) -> Shortcut:
 
 
 def tried(there: float, worked: float, here: float) -> Shortcut:
-    """After as many sweeps here as well."""
+    """The shortcut after as many local sweeps as well."""
     shortcut = asked(there, worked)
     for _ in range(LATEST):
         assert shortcut.taken()
@@ -25,13 +25,13 @@ def tried(there: float, worked: float, here: float) -> Shortcut:
     return shortcut
 
 
-def test_it_is_taken_where_the_work_is_done_before_the_workers_have_answered():
+def test_it_is_taken_where_the_driver_finishes_before_the_workers_answer():
     assert tried(there=0.003, worked=0.001, here=0.0012).taken()
     assert not tried(there=0.003, worked=0.004, here=0.0035).taken()
 
 
-def test_work_that_is_faster_here_than_on_the_workers_is_found_out():
-    """Two workers that share memory and caches take longer for it, together, than the driver by itself."""
+def test_it_finds_work_that_is_faster_in_the_driver_than_on_workers():
+    """Two workers that share memory and caches take longer together than the driver alone."""
     assert tried(there=0.004, worked=0.0045, here=0.0034).taken()
 
 
@@ -44,11 +44,11 @@ def test_the_workers_are_asked_first_and_a_single_late_answer_decides_nothing():
 
 
 @pytest.mark.parametrize(("there", "worked"), [(10.0, 1.1 * LONGEST), (0.001, 1.1 * HOPELESS * 0.001)])
-def test_work_that_would_keep_the_driver_busy_for_long_is_not_tried_here(there, worked):
+def test_work_that_would_occupy_the_driver_for_long_is_not_tried_locally(there, worked):
     assert not asked(there, worked).taken()
 
 
-def test_work_that_has_come_to_keep_the_driver_busy_for_long_goes_back_to_the_workers():
+def test_work_that_comes_to_occupy_the_driver_for_long_goes_back_to_the_workers():
     shortcut = tried(there=10.0, worked=0.9 * LONGEST, here=0.9 * LONGEST)
     for _ in range(MOST):
         assert shortcut.taken()
@@ -56,7 +56,7 @@ def test_work_that_has_come_to_keep_the_driver_busy_for_long_goes_back_to_the_wo
     assert not shortcut.taken()
 
 
-def test_now_and_then_the_workers_are_asked_again_and_taken_back_when_they_are_faster():
+def test_now_and_then_the_workers_are_tried_again_and_used_if_faster():
     shortcut = tried(there=0.003, worked=0.001, here=0.001)
     for _ in range(MOST):
         sweeps = [shortcut.taken() for _ in range(RECHECK)]
@@ -65,7 +65,7 @@ def test_now_and_then_the_workers_are_asked_again_and_taken_back_when_they_are_f
     assert not shortcut.taken()
 
 
-def test_now_and_then_it_is_tried_here_again_and_stays_here_when_that_has_become_faster():
+def test_now_and_then_the_driver_is_tried_again_and_used_if_faster():
     shortcut = tried(there=0.003, worked=0.004, here=0.004)
     for _ in range(MOST):
         sweeps = [shortcut.taken() for _ in range(RECHECK)]

@@ -1,4 +1,4 @@
-"""How many workers are started and replaced, and what happens when none is left."""
+"""How many workers are started and replaced, and what happens when none are left."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_the_restart_budget_refills_one_by_one() -> None:
     assert [budget.take(1000.0) for _ in range(3)] == [True, True, False]
 
 
-def test_workers_that_cannot_start_are_tried_again_within_the_budget() -> None:
+def test_workers_that_cannot_start_are_retried_within_the_budget() -> None:
     cluster = Simulation(Policy(restarts=3, restart_seconds=100.0, wait_for_worker=999.0), Costs(start=1.0), loss=loss)
     cluster.open(1)
     cluster.disturb([Fault(0.0, "refuse", seconds=250.0), Fault(0.001, "kill")])
@@ -34,19 +34,19 @@ def test_workers_that_cannot_start_are_tried_again_within_the_budget() -> None:
     ]
 
 
-def test_capacity_that_went_and_came_back_is_no_restart() -> None:
+def test_capacity_that_returns_does_not_count_as_a_restart() -> None:
     dispatcher = opened(3, Policy(restarts=0))
     dispatcher.want(2, 1.0)
     assert dispatcher.lost(2, "its node is gone", 2.0) == []
     assert dispatcher.want(3, 3.0) == [StartWorker(3)]
-    # but a count that only flickers earns nothing
+    # but a count that merely flickers earns nothing
     dispatcher.joined(3, 4.0)
     dispatcher.want(2, 5.0)
     dispatcher.want(3, 6.0)
     assert StartWorker(4) not in dispatcher.lost(0, "its process died", 7.0)
 
 
-def test_a_loss_that_is_told_twice_or_after_giving_up_counts_once() -> None:
+def test_a_loss_reported_twice_or_after_dropping_the_worker_counts_once() -> None:
     dispatcher = opened(2, Policy(restarts=5))
     assert dispatcher.lost(1, "its process died", 0.0) == [StartWorker(2)]
     assert dispatcher.lost(1, "its process died", 0.0) == []
@@ -64,7 +64,7 @@ def test_a_policy_that_would_wait_for_ever_is_refused() -> None:
         Policy(restarts=-1)
 
 
-def test_without_any_worker_it_says_so_once_and_stops_after_the_settable_time() -> None:
+def test_without_workers_it_says_so_once_and_stops_after_the_configured_time() -> None:
     dispatcher = opened(1, Policy(restarts=0, wait_for_worker=30.0))
     dispatcher.start(range(11), 10.0)
     (said, _) = dispatcher.lost(0, "its node is gone", 20.0)[::-1]
@@ -79,7 +79,7 @@ def test_without_any_worker_it_says_so_once_and_stops_after_the_settable_time() 
     assert dispatcher.done
 
 
-def test_each_wait_is_counted_on_its_own() -> None:
+def test_each_wait_is_timed_separately() -> None:
     dispatcher = opened(1, Policy(wait_for_worker=30.0))
     dispatcher.start(range(11), 0.0)
     dispatcher.lost(0, "its process died", 20.0)
@@ -99,9 +99,9 @@ def test_a_worker_that_comes_in_time_ends_the_wait() -> None:
     assert dispatcher.tick(51.0) == []
 
 
-def test_while_others_have_all_the_cores_it_waits_without_end_and_says_so_once_it_is_no_slow_start() -> None:
+def test_while_others_hold_all_cores_it_waits_indefinitely_and_says_so_after_a_slow_start() -> None:
     dispatcher = opened(1, Policy(wait_for_worker=30.0))
-    assert dispatcher.queued(0.0) == []  # nothing is to be done
+    assert dispatcher.queued(0.0) == []  # there is nothing to do
     dispatcher.start(range(11), 0.0)
     dispatcher.lost(0, "its node is gone", 20.0)
     assert dispatcher.queued(21.0) == []
@@ -111,6 +111,6 @@ def test_while_others_have_all_the_cores_it_waits_without_end_and_says_so_once_i
     assert dispatcher.tick(118.9) == []
     assert dispatcher.next_deadline() == 119.0
     assert sent(dispatcher.joined(1, 118.95))
-    dispatcher.lost(1, "its node is gone", 200.0)  # another wait, which nobody prolongs
+    dispatcher.lost(1, "its node is gone", 200.0)  # another wait, which nothing prolongs
     (stop,) = dispatcher.tick(230.0)
     assert isinstance(stop, Stop)

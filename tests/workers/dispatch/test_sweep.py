@@ -1,4 +1,4 @@
-"""How work is cut, in which order it goes out, and who takes over what."""
+"""How work is divided, in which order it is sent, and who takes over what."""
 
 from itertools import accumulate, pairwise
 
@@ -35,7 +35,7 @@ def test_work_is_spread_evenly_before_it_is_queued() -> None:
     assert len(workers) == 5
 
 
-def test_the_first_to_join_of_many_is_not_given_everything() -> None:
+def test_the_first_of_many_workers_to_join_is_not_given_everything() -> None:
     dispatcher = Dispatcher(Policy())
     dispatcher.want(100, 0.0)
     dispatcher.start(range(8001), 0.0)
@@ -43,7 +43,7 @@ def test_the_first_to_join_of_many_is_not_given_everything() -> None:
     assert [send.shard.hi - send.shard.lo for send in given] == [10, 9]
 
 
-def test_a_short_round_is_one_shard_a_worker() -> None:
+def test_a_short_round_is_one_shard_per_worker() -> None:
     cluster = Simulation(Policy(), Costs(tile=0.0001), loss=loss)
     cluster.open(4)
     for _ in range(3):
@@ -53,7 +53,7 @@ def test_a_short_round_is_one_shard_a_worker() -> None:
 
 
 @pytest.mark.parametrize(("tiles", "tile"), [(8, 0.02), (32, 0.005), (32, 0.02), (33, 0.01), (65, 0.005)])
-def test_two_workers_get_equally_much_of_a_short_round(tiles: int, tile: float) -> None:
+def test_two_workers_get_equal_shares_of_a_short_round(tiles: int, tile: float) -> None:
     cluster = Simulation(Policy(), Costs(tile=tile, latency=0.0), loss=loss)
     cluster.open(2)
     for _ in range(3):
@@ -110,9 +110,9 @@ def test_a_sweep_without_tiles_is_done() -> None:
 def test_each_kind_of_work_has_its_own_pace() -> None:
     dispatcher = measured(1)
     dispatcher.start(range(2), 10.0, kind="noise")
-    assert dispatcher.next_deadline() == 70.0  # nothing is known of it
+    assert dispatcher.next_deadline() == 70.0  # nothing is known about it yet
     dispatcher.start(range(2), 10.0)
-    assert dispatcher.next_deadline() == 70.0  # the worker has the other one first
+    assert dispatcher.next_deadline() == 70.0  # the worker has the other shard first
 
 
 def test_the_pace_is_the_median_of_the_latest_answers() -> None:
@@ -131,7 +131,7 @@ def test_the_pace_is_the_median_of_the_latest_answers() -> None:
     assert pace.median == 1.0
 
 
-def test_what_a_lost_worker_had_goes_out_first_and_what_it_ran_before_the_rest() -> None:
+def test_shards_of_a_lost_worker_are_sent_first_starting_with_the_one_it_ran() -> None:
     dispatcher = opened(2, Policy(restarts=0))
     sends = sent(dispatcher.start(range(101), 0.0))
     had = [send.shard for send in sends if send.worker == 1]
@@ -142,7 +142,7 @@ def test_what_a_lost_worker_had_goes_out_first_and_what_it_ran_before_the_rest()
     assert sent(dispatcher.answered(0, others[1], 0.3)) == [Send(0, had[1])]
 
 
-def test_a_shard_that_has_cost_two_workers_waits_before_it_is_tried_again() -> None:
+def test_a_shard_that_has_cost_two_workers_waits_before_it_is_retried() -> None:
     dispatcher = measured(5, Policy(restarts=0, retry_delay=0.1))
     (send,) = sent(dispatcher.start(range(2), 10.0))
     (again,) = sent(dispatcher.lost(send.worker, "its process died", 11.0))
@@ -152,7 +152,7 @@ def test_a_shard_that_has_cost_two_workers_waits_before_it_is_tried_again() -> N
     assert [order.shard for order in sent(dispatcher.tick(12.5))] == [send.shard]
 
 
-def test_a_worker_passed_over_for_a_shard_that_it_has_still_has_room() -> None:
+def test_a_worker_passed_over_for_a_shard_it_already_has_keeps_its_capacity() -> None:
     dispatcher = measured(2, Policy(restarts=0))
     slow, fast = sent(dispatcher.start(range(3), 1.0))
     dispatcher.answered(fast.worker, fast.shard, 2.0)
@@ -163,17 +163,17 @@ def test_a_worker_passed_over_for_a_shard_that_it_has_still_has_room() -> None:
     assert len(sent(dispatcher.start(range(3), 3.2))) == 1
 
 
-def test_an_idle_worker_takes_over_what_has_not_begun() -> None:
+def test_an_idle_worker_takes_over_shards_that_have_not_begun() -> None:
     dispatcher = measured(2, Policy(shards_per_worker=1))
     one, *two = sent(dispatcher.start(range(5), 1.0))
     assert [send.shard.hi - send.shard.lo for send in (one, *two)] == [2, 1, 1]
     assert two[0].worker == two[1].worker != one.worker
-    assert sent(dispatcher.answered(one.worker, one.shard, 1.5)) == []  # two[0] may be ready, too
+    assert sent(dispatcher.answered(one.worker, one.shard, 1.5)) == []  # two[0] may be ready too
     assert dispatcher.next_deadline() == 1.5
     assert sent(dispatcher.tick(1.5)) == [Send(one.worker, two[1].shard)]
 
 
-def test_an_idle_worker_leaves_alone_what_has_begun() -> None:
+def test_an_idle_worker_leaves_shards_that_have_begun() -> None:
     dispatcher = measured(2, Policy(shards_per_worker=1))
     one, *two = sent(dispatcher.start(range(5), 1.0))
     dispatcher.answered(two[0].worker, two[0].shard, 1.4)
@@ -181,22 +181,22 @@ def test_an_idle_worker_leaves_alone_what_has_begun() -> None:
     assert dispatcher.tick(1.5) == []
 
 
-def test_an_idle_worker_waits_until_all_that_is_ready_is_known() -> None:
+def test_an_idle_worker_waits_until_all_ready_answers_are_known() -> None:
     dispatcher = measured(2, Policy(shards_per_worker=1))
     one, *two = sent(dispatcher.start(range(5), 1.0))
     assert dispatcher.answered(one.worker, one.shard, 1.5) == [Accept(one.shard)]
     dispatcher.answered(two[0].worker, two[0].shard, 1.5)
-    assert dispatcher.tick(1.5) == []  # the other shard has begun meanwhile
+    assert dispatcher.tick(1.5) == []  # meanwhile the other shard has begun
 
 
-def test_with_nothing_to_take_over_there_is_nothing_to_wake_up_for() -> None:
+def test_with_nothing_to_take_over_there_is_no_wake_up() -> None:
     dispatcher = measured(2)
     one, _ = sent(dispatcher.start(range(3), 1.0))
     dispatcher.answered(one.worker, one.shard, 1.5)
     assert dispatcher.next_deadline() == 1.0 + 2 * 1.0
 
 
-def test_an_idle_worker_leaves_alone_what_has_begun_elsewhere_after_a_loss() -> None:
+def test_an_idle_worker_leaves_shards_begun_elsewhere_after_a_loss() -> None:
     dispatcher = measured(3, Policy(restarts=0))
     *single, first, behind = sent(dispatcher.start(range(5), 1.0))
     assert behind.worker in {first.worker, *(send.worker for send in single)}
@@ -207,13 +207,13 @@ def test_an_idle_worker_leaves_alone_what_has_begun_elsewhere_after_a_loss() -> 
     assert set(moved) == {ran, behind.shard}
     (free,) = [send for send in alive if send.worker == moved[ran]]
     (busy,) = [send for send in alive if send.worker == moved[behind.shard]]
-    dispatcher.answered(busy.worker, busy.shard, 1.2)  # so that it begins with what was behind
+    dispatcher.answered(busy.worker, busy.shard, 1.2)  # so that it begins with the one queued behind
     dispatcher.answered(free.worker, free.shard, 1.3)
     assert dispatcher.answered(free.worker, ran, 1.4) == [Accept(ran)]
     assert dispatcher.tick(1.4) == []
 
 
-def test_an_idle_worker_leaves_alone_what_is_too_short_until_it_is_slow() -> None:
+def test_an_idle_worker_leaves_very_short_shards_until_they_are_slow() -> None:
     dispatcher = measured(2, Policy(shards_per_worker=1, shortest_shard=1.0))
     one, *two = sent(dispatcher.start(range(5), 1.0))
     idle = one.worker
@@ -224,10 +224,10 @@ def test_an_idle_worker_leaves_alone_what_is_too_short_until_it_is_slow() -> Non
     assert sent(dispatcher.tick(3.5)) == [Send(idle, two[1].shard)]
 
 
-def test_an_idle_worker_leaves_alone_what_is_answered_though_it_waits_elsewhere() -> None:
+def test_an_idle_worker_leaves_answered_shards_that_wait_elsewhere() -> None:
     dispatcher = measured(2, Policy(shards_per_worker=1))
     one, *two = sent(dispatcher.start(range(5), 1.0))
-    dispatcher.tick(5.0)  # the one that has two shards is late, with both
+    dispatcher.tick(5.0)  # the worker with two shards is late with both
     taken = sent(dispatcher.answered(one.worker, one.shard, 5.5))
     assert [send.shard for send in taken] == [send.shard for send in two]
     for now, send in ((6.5, taken[0]), (7.5, taken[1])):

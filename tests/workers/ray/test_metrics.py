@@ -1,4 +1,4 @@
-"""How a search goes, in the metrics of its cluster."""
+"""The progress of a search in the metrics of its cluster."""
 
 import os
 import re
@@ -20,7 +20,7 @@ OFTEN = {"metrics_report_interval_ms": 500}
 
 
 class NotedGauge:
-    """Notes what it is set to."""
+    """Records what it is set to."""
 
     noted: list[tuple[str, float]]
 
@@ -54,7 +54,7 @@ def test_the_gauges_are_set_at_most_once_a_second(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_gauges_of_a_run_are_where_prometheus_reads_them(tmp_path):
+def test_prometheus_can_read_the_gauges_of_a_run(tmp_path):
     with cluster(_system_config=OFTEN) as nodes:
         url = f"http://127.0.0.1:{nodes.head_node.metrics_export_port}/metrics"
 

@@ -1,4 +1,4 @@
-"""While a search runs, nobody but its own processes can reach it."""
+"""While a search runs, only its own processes can reach its Ray."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ print("ran", ray.get(ray.remote(lambda: 7).options(num_cpus=0).remote()))
 
 
 class Running(NamedTuple):
-    """A search that is on, and what it has started."""
+    """A running search and what it has started."""
 
     driver: int
     home: Path
@@ -35,14 +35,14 @@ class Running(NamedTuple):
         return descendants(self.driver)
 
     def gcs(self) -> tuple[str, int]:
-        """Where the cluster's head listens, as its processes are told."""
+        """The address of the cluster's head, as its processes know it."""
         commands = (each.command.split() for each in self.family())
         told = next(word for command in commands for word in command if word.startswith("--gcs-address="))
         host, _, port = told.partition("=")[2].rpartition(":")
         return host, int(port)
 
     def token(self) -> Path:
-        """The file of the token, as the workers are told."""
+        """The path of the token file, as the workers know it."""
         variables = Path(f"/proc/{ray_workers(self.driver)[0].pid}/environ").read_text().split("\0")
         return Path(dict(each.partition("=")[::2] for each in variables)["RAY_AUTH_TOKEN_PATH"])
 
@@ -79,7 +79,7 @@ def running(tmp_path_factory) -> Iterator[Running]:
 
 
 def listening(pids: list[int]) -> dict[tuple[IPv4Address | IPv6Address, int], int]:
-    """The address and port of each TCP socket on which these processes listen, and whose it is."""
+    """The address, port and owner of each TCP socket on which these processes listen."""
     owners = {}
     for pid in pids:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -93,7 +93,7 @@ def listening(pids: list[int]) -> dict[tuple[IPv4Address | IPv6Address, int], in
             fields = line.split()
             if fields[3] == "0A" and (owner := owners.get(f"socket:[{fields[9]}]")):
                 host, port = fields[1].split(":")
-                words = bytes.fromhex(host)  # four bytes at a time, in the machine's order
+                words = bytes.fromhex(host)  # groups of four bytes, in the machine's byte order
                 address = b"".join(
                     int.from_bytes(words[at : at + 4], sys.byteorder).to_bytes(4) for at in range(0, size, 4)
                 )
@@ -102,12 +102,12 @@ def listening(pids: list[int]) -> dict[tuple[IPv4Address | IPv6Address, int], in
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """An IPv4 address that a socket for both kinds shows as IPv6, as IPv4."""
+    """The IPv4 address that a dual-stack socket shows as IPv6."""
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def stranger(address: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Another program that tries to run something on the cluster at this address, which may be loopback's."""
+    """Another program that tries to run something on the cluster at this address, which may be a loopback one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | LOOPBACK_ONLY
     return subprocess.run(
         [sys.executable, "-c", STRANGER, address],
@@ -118,7 +118,7 @@ def stranger(address: str, **variables: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_every_process_listens_on_loopback_alone(running):
+def test_every_process_listens_only_on_loopback(running):
     family = running.family()
     sockets = listening([running.driver, *(each.pid for each in family)])
     commands = {each.pid: each.command for each in family}
@@ -133,11 +133,11 @@ def test_a_wildcard_socket_would_be_noticed():
         assert [address.is_loopback for address, at in listening([os.getpid()]) if at == port] == [False]
 
 
-def test_nobody_answers_at_the_external_address(running):
+def test_nothing_answers_at_the_external_address(running):
     external = socket.gethostbyname(socket.gethostname())
     if ip_address(external).is_loopback:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only chooses an address to send from
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only chooses a source address
             external = probe.getsockname()[0]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((external, running.gcs()[1]), timeout=10)
@@ -148,14 +148,14 @@ def test_nobody_answers_at_the_external_address(running):
     [{"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "ab" * 32}],
     ids=["no-token", "another-token"],
 )
-def test_a_stranger_on_this_machine_gets_nowhere(running, variables, tmp_path):
+def test_another_program_on_this_machine_is_refused(running, variables, tmp_path):
     host, port = running.gcs()
     done = stranger(f"{host}:{port}", HOME=str(tmp_path), **variables)
     assert done.returncode != 0
     assert "ran" not in done.stdout
 
 
-def test_who_has_the_token_is_let_in(running):
+def test_a_program_with_the_token_is_let_in(running):
     host, port = running.gcs()
     done = stranger(f"{host}:{port}", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(running.token()))
     assert done.stdout == "ran 7\n", done.stderr
@@ -169,7 +169,7 @@ def environment(process: Process) -> bytes:
         return b""
 
 
-def test_the_token_is_the_users_alone_and_stands_nowhere_else(running):
+def test_the_token_is_readable_only_by_the_user_and_appears_nowhere_else(running):
     token = running.token()
     secret = token.read_text()
     assert len(bytes.fromhex(secret)) == 32
@@ -188,7 +188,7 @@ def test_the_token_is_the_users_alone_and_stands_nowhere_else(running):
 
 
 def run(script: str, **variables: str) -> None:
-    """Run a script in a process of its own, for what it does to Ray would be felt by the tests after it."""
+    """Run a script in a separate process, since what it does to Ray would affect later tests."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | variables
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=PATIENCE
@@ -196,7 +196,7 @@ def run(script: str, **variables: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_afterwards_everything_is_as_before_and_the_token_gone():
+def test_afterwards_everything_is_as_before_and_the_token_is_gone():
     run(
         """
 import os, pathlib, ray
@@ -217,13 +217,13 @@ assert token.exists()
 cluster.disconnect()
 assert not token.parent.exists()
 assert ray._private.worker.print_to_stdstream is prints
-assert AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)  # that of the environment
+assert AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)  # the one from the environment
 """,
         RAY_AUTH_TOKEN="cd" * 32,
     )
 
 
-def test_a_ray_beyond_loopback_is_ended_and_refused():
+def test_a_ray_that_listens_beyond_loopback_is_stopped_and_refused():
     run(
         """
 import ray
