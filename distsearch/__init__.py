@@ -55,7 +55,14 @@ def _estimator(name: str) -> Any:
 
 
 def search(
-    X: Any, y: Any, *, sample_weight: Any = None, class_weight: Any = None, callbacks: Any = (), **settings: Any
+    X: Any,
+    y: Any,
+    *,
+    model: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    callbacks: Any = (),
+    **settings: Any,
 ) -> "SearchResult":
     """Look for the weights of a network that maps X to y.
 
@@ -64,6 +71,10 @@ def search(
     `settings` are those of `distsearch run`, by the same names with underscores: layers, activation, loss, strategy,
     population, sigma, rounds, seconds, target_loss, workers, seed, test_share, scale and so on; `distsearch config`
     prints all of them. Nothing is kept on disk unless `name` or `runs` is given.
+
+    `model` is a torch module in the place of layers: a class or a function that returns one, called without arguments;
+    its name as "package.module:name"; or a module itself, which is copied. It maps (examples, features), or for images
+    (examples, channels, height, width), to (examples, outputs). The `module` of the result is it with what was found.
 
     `sample_weight`, (examples,), says how much each example counts in the loss: 2 as if it were there twice, 0 not at
     all; only ratios matter. `class_weight` is a dictionary {label: weight}, with 1 for labels not in it, or "balanced":
@@ -84,7 +95,7 @@ def search(
     """
     from distsearch.api import functions
 
-    return functions.search(X, y, settings, callbacks, sample_weight, class_weight)
+    return functions.search(X, y, settings, callbacks, sample_weight, class_weight, model)
 
 
 def minimize(

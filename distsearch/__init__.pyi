@@ -77,6 +77,7 @@ def search(
     X: ArrayLike,
     y: ArrayLike,
     *,
+    model: Any = ...,
     sample_weight: ArrayLike | None = ...,
     class_weight: Mapping[Any, float] | str | None = ...,
     callbacks: Callback | Iterable[Callback] = ...,

@@ -111,6 +111,10 @@ class DataConfig(Settings, frozen=True):
 class NetworkConfig(Settings, frozen=True):
     """The network to train."""
 
+    model: Annotated[
+        str,
+        about("torch module in the place of layers: package.module:name of a class, or of a function that returns one"),
+    ] = ""
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=1)] | str, ...],
         about(
@@ -137,7 +141,7 @@ class NetworkConfig(Settings, frozen=True):
         Annotated[
             str,
             about(
-                "initial weights: course (0.01 × normal), he, glorot, or a run to take them from; if not set, course; "
+                "initial weights: course (0.01 × normal), he, glorot, a run or .safetensors file; if not set, course; "
                 "with several hidden layers, few bits or lif, he (glorot for tanh and sigmoid)"
             ),
         ]

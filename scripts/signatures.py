@@ -72,6 +72,7 @@ RESUMED = {
 
 
 WEIGHTS = [
+    "model: Any = ...",
     "sample_weight: ArrayLike | None = ...",
     "class_weight: Mapping[Any, float] | str | None = ...",
 ]
@@ -81,8 +82,10 @@ OTHERS = "**settings: Any"  # of strategies of other packages
 
 def stub() -> str:
     """The stub's text."""
-    apart = {*GIVEN_AS_ARRAYS, "class_weight"}
-    of_search = [setting for section, setting in options() if section != "data" or setting.name not in apart]
+    apart = {*GIVEN_AS_ARRAYS, "class_weight", "model"}
+    of_search = [
+        setting for section, setting in options() if section not in ("data", "network") or setting.name not in apart
+    ]
     of_functions = [setting for section, setting in options() if section not in ("data", "network")]
     strategies = list(_of_strategies())
     return "".join(

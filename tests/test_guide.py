@@ -34,6 +34,7 @@ BELOW = {
     "see",
     "library",
     "metrics",
+    "modules",
 }  # pages with tests of their own
 
 

@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "config": (SETTINGS, {"msgspec"}),
     "toml": (SETTINGS | {"config"}, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
-    "networks": (EVALUATED | {"text"}, {"numpy"}),
+    "networks": (EVALUATED | {"text"}, {"numpy", "torch"}),
     "data": (
         {"errors", "memory", "randomness", "registry"},
         {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
@@ -52,7 +52,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (
-        KEPT | {"data", "export", "machine", "objectives", "reports", "search", "strategies", "workers"},
+        KEPT
+        | {"data", "export", "machine", "networks.modules.sources", "objectives", "reports", "search"}
+        | {"strategies", "workers"},
         {"IPython", "msgspec", "numpy", "pandas", "sklearn"},
     ),
     "callbacks": ({"api", "search", "trackers"}, set()),
@@ -161,14 +163,15 @@ def test_strategies_know_nothing_of_each_other(module):
     assert module == "strategies.__init__" or own <= SHARED_BY_STRATEGIES
 
 
-def test_numpy_s_random_numbers_ray_and_its_job_client_are_each_used_in_one_place():
-    naming = {"numpy.random": set(), "import ray": set(), "ray.job_submission": set()}
+def test_numpy_s_random_numbers_ray_its_job_client_and_torch_are_each_used_in_one_place():
+    naming = {"numpy.random": set(), "import ray": set(), "ray.job_submission": set(), "import torch": set()}
     for module, path in modules().items():
         text = path.read_text(encoding="utf-8")
         for words, users in naming.items():
             code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", '"')))
             if words in code or (words == "numpy.random" and "np.random" in code):
                 users.add(module)
+    assert {module.rpartition(".")[0] for module in naming.pop("import torch")} == {"networks.modules"}
     assert naming == {
         "numpy.random": {"randomness"},
         "import ray": {f"workers.ray.{each}" for each in ("cluster", "crew", "mail", "private", "sending", "worker")},

@@ -13,10 +13,10 @@ from distsearch.api.functions import first_weights
 from distsearch.api.wording import speaking_python
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.errors import DataError, RunError, SettingError, brief
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.runs import checkpoints
 from distsearch.runs.files import write_output
 from distsearch.search.assembly import assemble_function
-from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.strategies.base import Answer, State
 from distsearch.strategies.population import PopulationStrategy
 

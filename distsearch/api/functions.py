@@ -20,13 +20,14 @@ from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
+from distsearch.networks.modules import sources
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import losses
 from distsearch.objectives.metrics import METRICS
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
 from distsearch.search.first_weights import GIVEN, Given, flat, run_at
-from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
@@ -48,6 +49,7 @@ def search(
     callbacks: Any = (),
     sample_weight: ArrayLike | None = None,
     class_weight: Any = None,
+    model: Any = None,
 ) -> SearchResult:
     """See `distsearch.search`."""
     observers = with_progress(observers_of(callbacks))
@@ -56,9 +58,10 @@ def search(
     keep_ray()
     settings, start = _with_start(_with_names(settings, y))
     with passed_on() as interrupts, speaking_python():
-        config = _config({**settings, "class_weight": class_weight_words(class_weight)})
+        named = {} if model is None else {"model": sources.name_of(model)}
+        config = _config({**settings, **named, "class_weight": class_weight_words(class_weight)})
         dataset = interrupts.begin(data_of, config, X, y, sample_weight)
-        assembly = assemble(config, dataset, start)
+        assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         result = searched(assembly, _begun(assembly, settings), interrupts, observers)
     return of_network(result)
@@ -117,6 +120,8 @@ def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given |
         start = start.model.tensors
     elif isinstance(start, FunctionResult):
         start = start.weights
+    if hasattr(start, "state_dict"):  # a torch module
+        start = start.state_dict()
     given = start if isinstance(start, Mapping) else flat(start)
     return {**settings, "start": GIVEN}, given
 

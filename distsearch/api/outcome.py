@@ -51,6 +51,6 @@ def _result(assembly: Assembly, state: State, summary: Result, history: list[Rou
     weights = state.best.weights
     if assembly.plan.network is None:
         return FunctionResult(weights, history, summary, center=state.center)
-    model = Model(assembly.config.network, Schema.from_json(assembly.schema), weights)
+    model = Model(assembly.config.network, Schema.from_json(assembly.schema), weights, assembly.plan.network)
     origin = provenance(assembly.config, assembly.fingerprint, summary)
     return SearchResult(weights, history, summary, model, origin)

@@ -16,6 +16,7 @@ from distsearch.config import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
@@ -119,6 +120,14 @@ class SearchResult(FunctionResult):
         return probabilities
 
     @property
+    def module(self) -> Any:
+        """A copy of the torch module with the weights found. SettingError if the network was given as layers."""
+        with_weights = getattr(self.model.network, "with_weights", None)
+        if with_weights is None:
+            raise SettingError("module: expected the result of a search with model=, as layers are no torch module")
+        return with_weights(self.weights)
+
+    @property
     def classes(self) -> NDArray[Any] | None:
         """The labels in the order of the outputs, with the type of y; None in regression."""
         return self.model.labels
@@ -142,8 +151,16 @@ class SearchResult(FunctionResult):
             return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), metrics)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, whole or not at all, for `distsearch.load`."""
+        """Write it to a file, whole or not at all, for `distsearch.load`.
+
+        Raises SettingError if its model is a torch module whose class or function cannot be imported.
+        """
         model = self.model
+        if model.config.model == IN_MEMORY:
+            raise SettingError(
+                "save: the model was given as an object that no module holds: save the weights alone with "
+                "torch.save(result.module.state_dict(), path), or give model= a class or function of a file"
+            )
         content = model_file(
             model.config, model.schema.to_json(), self.weights, self.summary, self.history, self.provenance
         )

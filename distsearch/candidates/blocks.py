@@ -49,6 +49,7 @@ class NodeLayer(NamedTuple):
     places: int = 1  # at which each node is moved by itself: the positions of a convolution's channel
     products: int = 0  # multiplications per example of the layer's own forward pass
     groups: int = 128  # groups that its price affords
+    worth: float = 0.0  # multiplications per example below which a unit is not worth its calls
 
     def group_size(self, groups: int | None) -> int:
         """The number of nodes that are moved together, in so many groups or fewer; if not given, as can be afforded."""

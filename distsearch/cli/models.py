@@ -178,7 +178,7 @@ def export(
 def _labelled(stored: "StoredRun", model: "Model", data: str, target: str, reader: str) -> "dict[str, Examples]":
     """The examples of a file; where training had arrays without names, and the file has the same data, those."""
     from distsearch.data.datasets import read_examples
-    from distsearch.search.foreign_code import IN_MEMORY
+    from distsearch.networks.modules.sources import IN_MEMORY
     from distsearch.search.retrieval import Handed
 
     try:

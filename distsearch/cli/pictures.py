@@ -118,11 +118,11 @@ def live(assembly: "Assembly", dataset: "Dataset") -> "Picture":
     if len(schema.inputs) != 2:
         imported("plotext")
         return _live_loss(terminal)
-    model = Model(config.network, schema, assembly.plan.first.center)
+    model = Model(config.network, schema, assembly.plan.first.center, assembly.plan.network)
     plane = Plane(model, dataset.train, (0, 1))
 
     def boundary(done: "Round") -> "RenderableType":
-        return terminal.boundary(plane.seen(Model(config.network, schema, done.after.best.weights), ""))
+        return terminal.boundary(plane.seen(Model(config.network, schema, done.after.best.weights, model.network), ""))
 
     return boundary
 

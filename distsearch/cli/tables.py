@@ -19,7 +19,7 @@ from distsearch.strategies.base import AnyStrategy
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
     from distsearch.jobs.cluster import Job
-    from distsearch.networks.network import Described
+    from distsearch.networks.trainable import Described
     from distsearch.reports.judgement import Report
     from distsearch.search.comparison import Contestant, Line, Spread
     from distsearch.search.differences import Pairs
@@ -106,11 +106,12 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
 
 def settings_line(config: RunConfig) -> str:
     """A run's main settings, in one line."""
-    network = "-".join(map(str, config.network.layers)) or "no hidden layer"
-    activations = ", ".join(config.network.activation)
+    layers = "-".join(map(str, config.network.layers)) or "no hidden layer"
+    network = f"hidden layers {layers} ({', '.join(config.network.activation)})"
+    if config.network.model:
+        network = f"model {config.network.model}"
     return (
-        f"{config.data.source}, hidden layers {network} ({activations}), {config.network.loss}, "
-        f"{config.strategy.name}, seed {config.strategy.seed}"
+        f"{config.data.source}, {network}, {config.network.loss}, {config.strategy.name}, seed {config.strategy.seed}"
     )
 
 

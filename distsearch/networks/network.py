@@ -6,7 +6,7 @@ Activations are (candidates, rows, columns): the examples are last, and contiguo
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from distsearch.networks.graph import Graph, Value
 from distsearch.networks.initial import STARTS
 from distsearch.networks.layers.base import Above, Layer, Movable, take_all, tensors_of
 from distsearch.networks.matrices import Matrix
+from distsearch.networks.nodes import NodeExperiments
 from distsearch.networks.spikes import RateCode
+from distsearch.networks.trainable import ONE, Described, LossesOf, Trainable
 from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
@@ -36,16 +38,7 @@ class _ThreadBuffers(threading.local):
         return _ThreadBuffers, ()
 
 
-class Described(NamedTuple):
-    """A layer, for people."""
-
-    kind: str
-    shape: tuple[int, ...]  # of its activations
-    weights: int
-    bits: tuple[int, ...]  # of its weights, where they differ of some
-
-
-class Network:
+class Network(Trainable):
     """Layers, each fed by the one before; the last is the output layer. The first may see its inputs as spikes."""
 
     def __init__(self, layers: Sequence[Layer], matrices: Sequence[Matrix] = (), code: RateCode | None = None) -> None:
@@ -54,7 +47,6 @@ class Network:
         """Those of the weights that may be rounded."""
         self.code = code
         self.blocks: tuple[Block, ...] = tuple(block for layer in layers for block in layer.blocks)
-        """The matrices into which the weights are divided, in order."""
         self.weights_count = self.blocks[-1].stop
         self._buffers = _ThreadBuffers()
 
@@ -91,8 +83,10 @@ class Network:
             for layer in self.layers
         ]
 
-    def start(self, kind: str, seed: int) -> Array:
+    def start(self, kind: str | None, seed: int) -> Array:
         """The initial weights, (n,): normal by `kind`, with zero biases. Raises SettingError if it is unknown."""
+        if kind is None:
+            raise AssertionError("the kind of the initial weights has not been chosen")
         deviation = STARTS.find(kind)
         weights = noise(seed, Stream.START, 0, 0, 1, self.weights_count)[0]
         for layer in self.layers:
@@ -119,6 +113,12 @@ class Network:
         for layer in self.layers:
             values = layer.express(graph, weights, values)
         return values[0]
+
+    def experiments(
+        self, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE
+    ) -> NodeExperiments:
+        """The forward pass of the weights, (n,), and what moving nodes changes in it."""
+        return NodeExperiments(self, weights, inputs, losses_of, unit)
 
     def traces(self, weights: Array, inputs: Array) -> list[Any]:
         """The forward pass of some weights, (n,), through each layer, kept to see what moving nodes changes."""

@@ -8,23 +8,37 @@ networks"); all nodes at once, node perturbation (Fiete and Seung 2006, doi 10.1
 in between. Layers below the perturbed one are not recomputed, and those above only where the group reaches.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.candidates.blocks import NodeLayer
 from distsearch.networks.changes import Change
 from distsearch.networks.layers.base import CACHE_BYTES, Movable
-from distsearch.networks.network import Network
 from distsearch.networks.quiet import quietly
+from distsearch.networks.trainable import ONE, LossesOf
 
 Array = NDArray[np.float32]
 
-ONE = np.float64(1)
 
-LossesOf = Callable[[Array], Array]
-"""Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
+class Layered(Protocol):
+    """A stack of layers, as `networks.network.Network` is."""
+
+    @property
+    def node_layers(self) -> tuple[NodeLayer, ...]:
+        """The nodes of each layer, and what an experiment with some of them costs."""
+        ...
+
+    def traces(self, weights: Array, inputs: Array) -> list[Any]:
+        """The forward pass of some weights, (n,), through each layer."""
+        ...
+
+    def movable(self, traces: Sequence[Any] | None = None) -> Iterator[Movable]:
+        """The nodes that can be moved, from the first layer on, and all stages above them."""
+        ...
 
 
 class NodeExperiments:
@@ -34,7 +48,7 @@ class NodeExperiments:
     """
 
     def __init__(
-        self, network: Network, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE
+        self, network: Layered, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE
     ) -> None:
         self._losses_of = losses_of
         traces = network.traces(weights, inputs)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.networks.matrices import Matrix
-from distsearch.networks.network import Network
 from distsearch.networks.precision import FLOAT32, WholeSteps
+from distsearch.networks.trainable import Trainable
 
 Array = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
@@ -29,7 +29,7 @@ class Layout(NamedTuple):
     shape: tuple[int, ...]
 
 
-def packed(network: Network, weights: Array) -> tuple[Tensors, dict[str, Layout]]:
+def packed(network: Trainable, weights: Array) -> tuple[Tensors, dict[str, Layout]]:
     """The network's tensors, rounded as its forward pass sees them, and how those of few bits are packed.
 
     Every tensor of few bits comes with another that holds its step, of shape (1,).
@@ -53,7 +53,7 @@ def packed(network: Network, weights: Array) -> tuple[Tensors, dict[str, Layout]
 
 
 def unpacked(tensors: Mapping[str, NDArray[Any]], layouts: Mapping[str, Layout]) -> dict[str, Array]:
-    """The network's float32 tensors by their names, as `Network.flat` takes them: the opposite of `packed`.
+    """The network's float32 tensors by their names, as `Trainable.flat` takes them: the opposite of `packed`.
 
     Raises KeyError or ValueError if they do not fit each other.
     """

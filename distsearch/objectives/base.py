@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Tiling
 from distsearch.candidates.blocks import Block, NodeLayer
+from distsearch.networks.trainable import Experiments
 
 Array = NDArray[np.float32]
 
@@ -110,21 +111,6 @@ class Sums(NamedTuple):
     """What the loss needs of the part, (1,) or (1, numbers)."""
     outputs: Array | None = None
     """(outputs, examples), if there are metrics that need them."""
-
-
-class Experiments(Protocol):
-    """What moving nodes changes in the forward pass of some weights on some examples."""
-
-    loss: np.float64
-    """The mean over the examples of their losses without any move, as it is reported."""
-
-    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
-        """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
-
-        They are estimated by moving the nodes from ends[0] to ends[-1] by ±σ, in `groups` groups per layer; signs are
-        (nodes, examples). The bits of each part between two ends do not depend on what else is computed.
-        """
-        ...
 
 
 class Nodes(Protocol):

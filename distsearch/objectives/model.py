@@ -17,9 +17,10 @@ from distsearch.errors import SettingError
 from distsearch.machine import one_thread
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
-from distsearch.networks.network import Network
+from distsearch.networks.modules import sources
 from distsearch.networks.packing import Layout, Tensors, packed
 from distsearch.networks.spikes import Spikes
+from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.constraints import Checked, Constraints
@@ -28,6 +29,12 @@ from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
+
+OF_LAYERS = (
+    *("layers", "activation", "levels", "precision"),
+    *("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout"),
+)
+"""The settings that concern networks of layers alone, not modules."""
 
 CHUNK = 4096  # examples
 CHUNK_BYTES = 128 * 1024 * 1024  # of a chunk's activations: fewer examples of images
@@ -50,9 +57,26 @@ class Scores(NamedTuple):
         return {**figures, **metrics, **checked}
 
 
-def network_for(config: NetworkConfig, schema: Schema) -> Network:
-    """The network that the configuration and the data call for."""
+def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Trainable:
+    """The network that the configuration and the data call for.
+
+    Or a module around `given`, which is a torch module or makes one. SettingError if a module cannot be searched.
+    """
+    if config.model:
+        return _module_for(config, schema, given)
     return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
+
+
+def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
+    for name in OF_LAYERS:
+        if getattr(config, name) != getattr(NetworkConfig(), name):
+            raise SettingError(f"network.{name}: would do nothing, for the model brings its own layers: leave it out")
+    source = sources.find(config.model) if given is None else given
+    from distsearch.networks.modules.network import ModuleNetwork  # imports torch
+
+    count = schema.outputs
+    expected = "one for each of the classes" if schema.classes is not None else "one for each number to be predicted"
+    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected)
 
 
 def design_of(config: NetworkConfig) -> Design:
@@ -63,11 +87,14 @@ def design_of(config: NetworkConfig) -> Design:
     return Design(config.layers, config.activation, config.precision, config.levels, spikes)
 
 
-def start_for(config: NetworkConfig, schema: Schema | None = None) -> str:
+def start_for(config: NetworkConfig, schema: Schema | None = None) -> str | None:
     """The name of the initial weights that the configuration calls for, or that suit its network if it says none.
 
     The course's own are too small for standardised targets: a few steps of the output's bias, and all units are dead.
+    None for a module, which brings its own.
     """
+    if config.model:
+        return config.start
     design = design_of(config)
     standardised = schema is not None and schema.target_mean is not None
     return config.start or design.suited_start(small=not standardised)
@@ -76,20 +103,21 @@ def start_for(config: NetworkConfig, schema: Schema | None = None) -> str:
 class Model:
     """A network, its weights (n,), and the schema of its data."""
 
-    def __init__(self, config: NetworkConfig, schema: Schema, weights: Array) -> None:
+    def __init__(self, config: NetworkConfig, schema: Schema, weights: Array, network: Trainable | None = None) -> None:
         self.config = config
         self.schema = schema
         self.weights = weights
-        self._network = network_for(config, schema)
+        self._network = network or network_for(config, schema)
         self._loss = losses.recalled(config, schema.classes, schema.outputs)
 
     @classmethod
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
         """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
-        return cls(config, schema, network_for(config, schema).flat(tensors))
+        network = network_for(config, schema)
+        return cls(config, schema, network.flat(tensors), network)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Trainable:
         """The network itself."""
         return self._network
 

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Dense, Tiling
 from distsearch.data.datasets import Dataset
 from distsearch.networks.layers.base import CACHE_BYTES
-from distsearch.networks.network import Network
-from distsearch.networks.nodes import NodeExperiments
 from distsearch.networks.quiet import quietly
+from distsearch.networks.trainable import Experiments, Trainable
 from distsearch.objectives import losses
-from distsearch.objectives.base import FLOAT_BITS, Array, Experiments, Measurement, Objective, Sums, Task, Traits
+from distsearch.objectives.base import FLOAT_BITS, Array, Measurement, Objective, Sums, Task, Traits
 from distsearch.objectives.baseline import baseline
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.constraints import penalty
@@ -35,7 +34,7 @@ OfEach = Callable[[Array, Columns], Array]
 
 
 def task_of(
-    network: Network,
+    network: Trainable,
     loss: Loss,
     examples: int,
     batch: int,
@@ -69,7 +68,7 @@ class NetworkObjective(Objective):
 
     def __init__(
         self,
-        network: Network,
+        network: Trainable,
         loss: Loss,
         batches: Batches,
         test: Columns | None = None,
@@ -88,7 +87,10 @@ class NetworkObjective(Objective):
         sets = {"train": batches.train, "test": test, "validation": validation}
         self._sets = {name: columns for name, columns in sets.items() if columns is not None}
         self.nbytes = sum(columns.nbytes for columns in self._sets.values())
+        self.one_by_one = network.one_by_one
         self.tiling = _tiling(network.neurons, batches.size, network.windows)
+        if network.one_by_one:
+            self.tiling = self.tiling._replace(candidates=1)
         size = _tiling(network.neurons, len(batches.train), network.windows).examples
         everything = self._sets.values()
         self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
@@ -114,7 +116,7 @@ class NetworkObjective(Objective):
     def of(
         cls,
         dataset: Dataset,
-        network: Network,
+        network: Trainable,
         loss: Loss,
         batch: int | None = None,
         seed: int = 0,
@@ -132,7 +134,7 @@ class NetworkObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
-        size = candidates.tiling(self.tiling).examples
+        size = (self.tiling if self.one_by_one else candidates.tiling(self.tiling)).examples
         parts, kept = [], []
         for inputs, targets, weights in (examples.chunk(start, size) for start in range(0, len(examples), size)):
             outputs = self.network.forward(candidates, inputs)
@@ -162,7 +164,7 @@ class NetworkObjective(Objective):
         def losses_of(outputs: Array) -> Array:
             return each(outputs, some)
 
-        return NodeExperiments(self.network, weights, some.inputs, losses_of, self.unit)
+        return self.network.experiments(weights, some.inputs, losses_of, self.unit)
 
     def _plain(self, outputs: Array, some: Columns) -> Array:
         return self.loss.weighted(outputs, some.targets, some.weights)

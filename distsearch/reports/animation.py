@@ -69,7 +69,7 @@ def animated(subject: Subject, features: tuple[str, ...] = ()) -> bytes:
     film = _Film(curves.losses([subject], curves.ROUNDS))
     model = subject.model
     for moment in moments(subject, FRAMES):
-        seen = plane.seen(Model(model.config, model.schema, moment.weights), "")
+        seen = plane.seen(Model(model.config, model.schema, moment.weights, model.network), "")
         film.add(seen, moment.record)
     return _gif(film.pictures)
 

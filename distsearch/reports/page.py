@@ -67,9 +67,12 @@ def _introduction(subjects: Sequence[Subject]) -> str:
     if len(subjects) > 1:
         return f'<p class="soft">{len(subjects)} runs of distsearch.</p>'
     layers = ", ".join(map(str, config.network.layers)) or "none"
+    network = f"hidden layers {layers} ({', '.join(config.network.activation)})"
+    if config.network.model:
+        network = f"model {config.network.model}"
     what = (
-        f"{config.strategy.name}, seed {config.strategy.seed}, on {config.data.source}; hidden layers {layers} "
-        f"({', '.join(config.network.activation)}), {config.network.loss}."
+        f"{config.strategy.name}, seed {config.strategy.seed}, on {config.data.source}; {network}, "
+        f"{config.network.loss}."
         if subjects[0].stored.manifest.data
         else f"{config.strategy.name}, seed {config.strategy.seed}, on a function."
     )

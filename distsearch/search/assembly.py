@@ -19,7 +19,7 @@ from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
 from distsearch.machine import one_thread
-from distsearch.networks.network import Network
+from distsearch.networks.trainable import Trainable
 from distsearch.objectives import influence, losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.constraints import NONE, Constraints
@@ -61,7 +61,7 @@ class Plan:
     task: Task
     strategy: AnyStrategy
     first: State  # before the first round
-    network: Network | None  # None where a function is searched
+    network: Trainable | None  # None where a function is searched
     why: str = ""  # the strategy was chosen, if it was
     given: bool = False  # whether the first weights were given, and do not follow from the seed
     constraints: Constraints = NONE  # that the weights are subject to
@@ -145,9 +145,12 @@ class Assembly:
         return Horizon(inf if rounds is None else rounds - len(done), inf if seconds is None else seconds - spent)
 
 
-def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | None = None) -> Assembly:
+def assemble(
+    config: RunConfig, dataset: Dataset | None = None, start: Given | None = None, model: Any = None
+) -> Assembly:
     """The assembly of a configuration, on its own data and from its own first weights if none are given.
 
+    `model` is the torch module, or what makes it, that the configuration calls for, where it came from Python.
     Raises a UserError for what is wrong.
     """
     config = in_our_words(config)
@@ -169,7 +172,7 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     if dataset.train.weights is not None and not scored.weighs:
         raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
-    network = network_for(config.network, schema)
+    network = network_for(config.network, schema, model)
     rarest = rarest_share(dataset)
     plan = plan_network(config, network, len(dataset.train.features), start, scored=scored, rarest=rarest)
     config = plan.config
@@ -178,7 +181,8 @@ def assemble(config: RunConfig, dataset: Dataset | None = None, start: Given | N
     if plan.given and plan.strategy.chosen_by_measuring and not plan.constraints:
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).choosing)
-    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes_on(config, dataset))
+    notes = *notes_on(config, dataset), *network.notes
+    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes)
 
 
 def assemble_function(
@@ -206,7 +210,7 @@ def plan_function(config: RunConfig, start: Array) -> Plan:
 
 def plan_network(
     config: RunConfig,
-    network: Network,
+    network: Trainable,
     examples: int,
     given: Given | None = None,
     loss: float | None = None,
@@ -228,7 +232,8 @@ def plan_network(
     if constraints:
         influence.check(constraints, 0 if task.traits.numbers else network.outputs, strategy.sums)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
-    memory.require(f"a network of {network.weights_count:,} weights", size, "give it fewer or narrower --layers")
+    smaller = "choose a smaller --model" if config.network.model else "give it fewer or narrower --layers"
+    memory.require(f"a network of {network.weights_count:,} weights", size, smaller)
     seed = config.strategy.seed
     if given is None:
         start = network.start(start_for(config.network), seed)
@@ -245,7 +250,7 @@ def _with_measured_start(plan: Plan, loss: float | None) -> Plan:
     return plan if loss is None else replace(plan, first=plan.strategy.measured(plan.first, loss))
 
 
-def network_task(config: RunConfig, network: Network, examples: int, scored: Loss | None = None) -> Task:
+def network_task(config: RunConfig, network: Trainable, examples: int, scored: Loss | None = None) -> Task:
     """What a configuration searches with such a network on that many examples."""
     loss = losses.create(config.network.loss) if scored is None else scored
     rounds, validated = Limits(config.stop).rounds, bool(config.data.validation_share)

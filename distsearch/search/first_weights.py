@@ -1,6 +1,7 @@
 """First weights that do not follow from the seed: given in Python, or the best ones of another run."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from distsearch.config import RunConfig
 from distsearch.errors import DataError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
-from distsearch.networks.network import Network
+from distsearch.networks.trainable import Trainable
+from distsearch.runs import tensors
 from distsearch.runs.directory import StoredRun
 from distsearch.storage import fetch, is_stored
 from distsearch.text import as_path
@@ -23,20 +25,22 @@ Given = Array | Mapping[str, Array]
 
 
 def of_config(config: RunConfig) -> Given | None:
-    """The best weights of the run that a configuration names as its start; None if it names a way to draw them.
+    """The weights that a configuration names as its start: a file of tensors, or a run's best ones.
 
-    Raises SettingError if there is no such run.
+    None if it names a way to draw them. Raises SettingError if there is no such file or run.
     """
     start = config.network.start
     if start is None or is_start(start):
         return None
+    if as_path(start).is_file():
+        return tensors.read(as_path(start))
     if start == GIVEN:
         raise SettingError("start: these first weights came from Python: give them there again, or name a run")
     stored = run_at(start, config.output.directory) if start else None
     if stored is None:
         raise SettingError(
-            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run to take weights "
-            f"from, but there is none at {start}"
+            f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run or .safetensors "
+            f"file to take weights from, but there is none at {start}"
         )
     return stored.best()
 
@@ -48,13 +52,13 @@ def run_at(place: str, runs: str) -> StoredRun | None:
     return next((StoredRun(path) for path in places if path.is_dir()), None)
 
 
-def of_network(network: Network, given: Given) -> Array:
+def of_network(network: Trainable, given: Given) -> Array:
     """The given first weights as a network's, (n,). Raises DataError if they are those of another network."""
     if not isinstance(given, Mapping):
         return flat(given, network.weights_count)
     try:
-        tensors = {str(name): np.asarray(tensor, np.float32) for name, tensor in given.items()}
-        return flat(network.flat(tensors), network.weights_count)
+        arrays = {str(name): _array(tensor) for name, tensor in given.items()}
+        return flat(network.flat(arrays), network.weights_count)
     except (KeyError, TypeError, ValueError) as error:
         shapes = ", ".join(
             f"{name} {'×'.join(map(str, tensor.shape))}"
@@ -63,8 +67,13 @@ def of_network(network: Network, given: Given) -> Array:
         missing = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"start: expected the weights of a network like this one ({shapes}), but {missing}; give it the same "
-            "--layers as the network that they come from, and data with as many features and classes"
+            f"{network.named_by} as the network that they come from, and data with as many features and classes"
         ) from None
+
+
+def _array(tensor: Any) -> Array:
+    """A tensor of NumPy or torch, of any precision and on any device, as float32."""
+    return np.asarray(tensor.detach().float().cpu() if hasattr(tensor, "detach") else tensor, np.float32)
 
 
 def flat(given: object, count: int | None = None) -> Array:

@@ -1,6 +1,7 @@
 """Code of other packages and of the user's own that a run depends on: recorded with it, and compared on its return."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 from distsearch.config import RunConfig
@@ -9,6 +10,7 @@ from distsearch.data.readers import READERS, name_for
 from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.kinds import KINDS, kinds_in
+from distsearch.networks.modules.sources import IN_MEMORY, MODELS
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives import constraints
 from distsearch.objectives.losses import AUTO, LOSSES
@@ -17,13 +19,14 @@ from distsearch.registry import Registry
 from distsearch.search.tracking import names_of
 from distsearch.strategies import STRATEGIES
 
-IN_MEMORY = "memory"  # stands in a run's configuration for data that came from Python
+ENGINE = "engine"  # what computes a module
 
 
 def origins(config: RunConfig) -> tuple[dict[str, str], ...]:
     """Where each piece of code that is not ours comes from: kind, name, path, hash, package and version."""
     found = (registry.origin(name) for registry, name in _named(config))
-    return tuple(origin for origin in found if origin is not None)
+    known = tuple(origin for origin in found if origin is not None)
+    return (*known, {"kind": ENGINE, "name": "torch", "version": version("torch")}) if config.network.model else known
 
 
 def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> str:
@@ -33,6 +36,8 @@ def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> st
     here = {(each["kind"], each["name"]): each for each in origins(config)}
     for before in recorded:
         now = here.get((before["kind"], before["name"]), {})
+        if before["kind"] == ENGINE and now.get("version") != before["version"]:
+            return f"it was made with torch {before['version']}, and this is {now.get('version')}"
         if now.get("sha256") != before.get("sha256"):
             package = f" (it was that of {before['package']} {before['version']})" if "package" in before else ""
             return f"the code of the {before['kind']} {before['name']} has changed since{package}"
@@ -50,6 +55,8 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     yield STRATEGIES, config.strategy.name
     if config.network.loss != AUTO:  # as it stays where a function is searched
         yield LOSSES, config.network.loss
+    if config.network.model not in ("", IN_MEMORY):
+        yield MODELS, config.network.model
     for metric in dict.fromkeys((*config.output.metrics, *constraints.names_in(config.network.subject_to))):
         if column_in(metric) is None:
             yield METRICS, metric

@@ -17,15 +17,16 @@ def provenance_of(stored: StoredRun) -> dict[str, str]:
 
 def provenance(config: RunConfig, fingerprint: str, result: Result | None) -> dict[str, str]:
     """That of the model of a search with this configuration on data of this fingerprint: names and texts."""
+    network = config.network
+    built = {"layers": ",".join(map(str, network.layers)), "activation": ",".join(network.activation)}
     found = {
         "program": "distsearch",
         "version": __version__,
         "fingerprint": fingerprint,
         "strategy": config.strategy.name,
         "seed": str(config.strategy.seed),
-        "layers": ",".join(map(str, config.network.layers)),
-        "activation": ",".join(config.network.activation),
-        "loss_function": config.network.loss,
+        **({"model": network.model} if network.model else built),
+        "loss_function": network.loss,
     }
     if result is not None:
         found |= {"run": result.run, "rounds": str(result.rounds), "loss": repr(result.loss)}

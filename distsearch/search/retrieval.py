@@ -13,11 +13,11 @@ from distsearch.data.datasets import Dataset
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.schema import FIRST_IN_FORMAT_3, Schema
 from distsearch.errors import RunError
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.runs.directory import StoredRun
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of, read_data
 from distsearch.search.first_weights import flat
-from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.settings import with_changes
 
 

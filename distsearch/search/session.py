@@ -12,12 +12,13 @@ from distsearch.config import RunConfig
 from distsearch.data.datasets import is_built_in
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.machine import description, one_thread
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.function import VectorizedObjective
 from distsearch.runs.directory import Manifest, Run, removed_unless_begun
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CHECKPOINT
 from distsearch.search.assembly import Assembly
-from distsearch.search.foreign_code import IN_MEMORY, origins
+from distsearch.search.foreign_code import origins
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found, search
 from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening

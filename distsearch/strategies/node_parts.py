@@ -33,7 +33,8 @@ class Parts(NamedTuple):
                 weights.append(weights[-1] + some * layer.width)
                 costs.append(costs[-1] + layer.price + some * layer.width)
                 left -= some
-        worth = max(UNIT_COST, UNIT_PASSES * sum(layer.products for layer in layers if layer.places > 1))
+        passes = UNIT_PASSES * sum(layer.products for layer in layers if layer.places > 1)
+        worth = max(UNIT_COST, passes, *(layer.worth for layer in layers))
         count = max(1, min(MOST_PARTS, int(costs[-1] / worth)))
         chosen = {bisect_left(costs, costs[-1] * part / count) for part in range(count)} | {len(moves) - 1}
         at = sorted(chosen)

@@ -16,7 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from distsearch.api.callbacks import observers_of
 from distsearch.api.estimators.distinct import distinct
-from distsearch.api.estimators.parameters import Suited, check_stopping, configured, rounds_per_pass, with_rate
+from distsearch.api.estimators.parameters import (
+    Suited,
+    check_stopping,
+    configured,
+    module_of,
+    rounds_per_pass,
+    with_rate,
+)
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
@@ -79,6 +86,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     best_validation_score_: float | None
 
     layers: Any
+    model: Any
     activation: Any
     loss: Any
     metrics: Any
@@ -175,7 +183,8 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             self._search(assembly, dataset.schema, None, before is not None, partial=True)
 
     def _assembly(self, config: RunConfig, dataset: Dataset) -> Assembly:
-        return assemble(with_rate(self, config, dataset.schema, len(dataset.train.features)), dataset)
+        config = with_rate(self, config, dataset.schema, len(dataset.train.features))
+        return assemble(config, dataset, model=module_of(self))
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))
@@ -194,8 +203,9 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _first(self, assembly: Assembly, weights: Array) -> Array:
         """The weights to continue from, (n,). Raises SettingError if the network is another now."""
         if assembly.task.weights_count != len(weights):
+            name = "layers" if self.model is None else "model"
             raise SettingError(
-                f"layers: expected the network of the last fit, which has {len(weights):,} weights, to continue from "
+                f"{name}: expected the network of the last fit, which has {len(weights):,} weights, to continue from "
                 f"it, got one of {assembly.task.weights_count:,}; fit with warm_start=False to begin anew"
             )
         return weights
@@ -225,7 +235,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
                 violation = constraints.violation(measured.metrics or {}) if constraints else None
                 if partial or state.best.is_beaten_by(last, violation):
                     loss, weights = last, strategy.proposed(state)
-        model = Model(self._shown_network(config.network), self._shown(schema), weights)
+        model = Model(self._shown_network(config.network), self._shown(schema), weights, assembly.plan.network)
         summary = structs.replace(found.result, loss=loss, rounds=len(history.records))
         self.result_ = SearchResult(weights, history.records, summary, model)
         self._fitted: tuple[Schema, Array, State | None] = schema, weights, state if partial else None
@@ -241,7 +251,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         one_pass = max(1, round(1 / assembly.task.share))
 
         def score(weights: NDArray[np.float32]) -> float:
-            outputs = _outputs(Model(config.network, schema, weights), features)
+            outputs = _outputs(Model(config.network, schema, weights, assembly.plan.network), features)
             return self._score(held_out.targets, self._decoded(outputs), held_out.weights)
 
         def proposed(state: State) -> NDArray[np.float32]:

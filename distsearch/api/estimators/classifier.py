@@ -45,6 +45,8 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
 
     Args:
         layers: hidden layers: numbers of neurons, or words such as conv16x5.
+        model: a torch module in the place of layers: a class, a function that returns one, either by name as
+            package.module:name, or a module, which is copied.
         activation: of the hidden layers: relu, tanh, step, sign, …; nothing needs a gradient.
         loss: what is minimised: cross-entropy, or any other loss of classes, such as f1, or a function of outputs,
             (examples, classes), and class numbers, (examples,).
@@ -89,6 +91,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         self,
         layers: Sequence[int | str] | int | str = (100,),
         *,
+        model: Any = None,
         activation: Sequence[str] | str = "relu",
         loss: Any = CROSS_ENTROPY,
         costs: Any = None,
@@ -114,6 +117,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.layers = layers
+        self.model = model
         self.activation = activation
         self.loss = loss
         self.costs = costs

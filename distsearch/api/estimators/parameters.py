@@ -11,10 +11,11 @@ from distsearch.api.functions import GIVEN_AS_ARRAYS, in_words
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
+from distsearch.networks.modules import sources
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import constraints, losses, metrics
 from distsearch.objectives.model import network_for
 from distsearch.search.assembly import network_task
-from distsearch.search.foreign_code import IN_MEMORY
 from distsearch.settings import declarations
 
 NODE_PERTURBATION = "node-perturbation"
@@ -46,6 +47,7 @@ PARAMETERS = {
 }
 OF_LOSSES = {"costs", "quantile"}
 """Parameters that one of the estimators has, for some of its losses."""
+OF_LAYERS = ("layers", "activation", "start")  # would do nothing for a torch module
 OWN = {"rate", "decay"}  # settings of some strategies
 
 
@@ -57,6 +59,8 @@ def configured(
     flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
     flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
     flags |= {name: getattr(estimator, name) for name in OF_LOSSES if hasattr(estimator, name)}
+    if estimator.model is not None:
+        flags |= _of_model(estimator)
     flags = in_words(flags)
     flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
     flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
@@ -84,10 +88,15 @@ def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) 
     """The configuration with a learning rate for node-perturbation, if it has none: less for wide and deep networks."""
     if estimator.strategy != NODE_PERTURBATION or "rate" in config.settings:
         return config
-    task = network_task(config, network_for(config.network, schema), examples)
+    task = network_task(config, network_for(config.network, schema, module_of(estimator)), examples)
     own = strategies.create(NODE_PERTURBATION, config.settings, task).settings.rate
     rate = min(_suited(estimator, examples).rate, own)
     return structs.replace(config, settings={**config.settings, "rate": rate})
+
+
+def module_of(estimator: Any) -> Any:
+    """The torch module, or what makes it, that an estimator was given; None if it is to be found by its name."""
+    return None if isinstance(estimator.model, str) else estimator.model
 
 
 def check_stopping(estimator: Any) -> None:
@@ -129,6 +138,15 @@ def _rounds(estimator: Any, examples: int) -> int | None:
     return min(MOST_ROUNDS, max(suited.rounds, suited.passes * rounds_per_pass(estimator, examples)))
 
 
+def _of_model(estimator: Any) -> dict[str, Any]:
+    """The settings of an estimator of a torch module. SettingError if it has others of layers than by default."""
+    default = type(estimator)()
+    for name in OF_LAYERS:
+        if getattr(estimator, name) != getattr(default, name):
+            raise SettingError(f"{name}: would do nothing, for the model brings its own: leave it out")
+    return {**dict.fromkeys(OF_LAYERS), "model": sources.name_of(estimator.model)}
+
+
 def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: str) -> dict[str, Any]:
     """The strategy's own settings: those given, and those that suit it."""
     chosen = {name: getattr(estimator, name) for name in OWN}
@@ -162,7 +180,7 @@ def _settings(estimator: Any) -> dict[str, Any]:
         return {}
     idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
     for name in given:
-        if name in PARAMETERS | OWN | OF_LOSSES and hasattr(estimator, name):
+        if name in PARAMETERS | OWN | OF_LOSSES | {"model"} and hasattr(estimator, name):
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
         if name in idle | {"seed"}:
             raise SettingError(f"settings: {name} has no effect here: leave it out")

@@ -27,6 +27,8 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     Args:
         layers: hidden layers: numbers of neurons, or words such as conv16x5.
+        model: a torch module in the place of layers: a class, a function that returns one, either by name as
+            package.module:name, or a module, which is copied.
         activation: of the hidden layers: relu, tanh, step, sign, …; nothing needs a gradient.
         loss: what is minimised: mean-squared-error, or any other loss of numbers, such as pinball, or a function of
             outputs and targets with `numbers = True`.
@@ -70,6 +72,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         self,
         layers: Sequence[int | str] | int | str = (100,),
         *,
+        model: Any = None,
         activation: Sequence[str] | str = "relu",
         loss: Any = "mean-squared-error",
         quantile: float | None = None,
@@ -94,6 +97,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.layers = layers
+        self.model = model
         self.activation = activation
         self.loss = loss
         self.quantile = quantile

@@ -1,0 +1,104 @@
+"""Moves of a layer's nodes: which are moved together, in which shape they are added, and what their slopes tell."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+
+from distsearch.networks.modules.passes import Call
+from distsearch.networks.modules.trial import Found
+
+TOGETHER_BYTES = 8 * 1024 * 1024  # of what the experiments that are computed together make
+
+T = TypeVar("T")
+
+Moved = tuple[slice, slice]
+"""The nodes and the places that an experiment moves, among those that are looked at."""
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Moves of the nodes `at` of a layer, at all places, for a number of examples."""
+
+    found: Found
+    calls: Sequence[Call]  # of the layer
+    at: slice
+    count: int
+
+    def size(self) -> float:
+        """The size of a step."""
+        return max(call.kind.size() for call in self.calls)
+
+    def experiments(self, group: int, parts: int) -> list[Moved]:
+        """Groups of nodes, each at a part of the places: every `parts`-th of them."""
+        nodes = self.at.stop - self.at.start
+        return [
+            (slice(start, min(start + group, nodes)), slice(part, None, parts))
+            for start in range(0, nodes, group)
+            for part in range(parts)
+        ]
+
+    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Any]:
+        """What experiments add to the layer's outputs, for each of its different inputs: (experiments, …).
+
+        Steps are (nodes, places, examples).
+        """
+        everything = torch.zeros(len(experiments), self.count, self.found.places, self.found.nodes)
+        inside = everything[..., self.at]
+        if one_each(experiments):  # at once, as there are many of them
+            first, last = experiments[0][0].start, experiments[-1][0].stop
+            inside.diagonal(first, 0, 3)[:] = steps[first:last].permute(2, 1, 0)
+        else:
+            for one, (nodes, places) in zip(inside, experiments, strict=True):
+                one[:, places, nodes] = steps[nodes, places].permute(2, 1, 0)
+        return [self._as_outputs(some, call) for some, call in self._by_input(everything, 2)]
+
+    def write_slopes(self, experiments: Sequence[Moved], changes: Any, steps: Any, slopes: Any) -> None:
+        """Write what changes of the losses, (experiments, examples), say to slopes, (nodes, places, examples)."""
+        if one_each(experiments):
+            some = slice(experiments[0][0].start, experiments[-1][0].stop)
+            torch.div(changes[:, None], steps[some], out=slopes[some])
+            return
+        for change, moved in zip(changes, experiments, strict=True):
+            slopes[moved] = change / steps[moved]
+
+    def gradient(self, slopes: Any) -> Any:
+        """The gradient of the nodes' weights, (nodes, weights of each), from slopes, (nodes, places, examples)."""
+        biases = slopes.sum((1, 2))[:, None]
+        found: Any = 0
+        for some, call in self._by_input(slopes.permute(2, 1, 0), 1):
+            found = found + call.kind.gradient(self._as_outputs(some[None], call)[0], self.at.start, self.at.stop)
+        return found if self.found.layer.bias is None else torch.cat([found, biases], 1)
+
+    def _by_input(self, tensor: Any, axis: int) -> Iterator[tuple[Any, Call]]:
+        """The parts of a tensor, along its axis of places, that are of the layer's different inputs."""
+        start = 0
+        seen: dict[int, Call] = {}
+        for number, call in zip(self.found.calls, self.calls, strict=True):
+            seen.setdefault(number, call)
+        for call in seen.values():
+            places = call.outputs.numel() // (self.count * self.found.nodes)
+            yield tensor.narrow(axis, start, places), call
+            start += places
+
+    def _as_outputs(self, tensor: Any, call: Call) -> Any:
+        """What is (experiments, examples, places, nodes), in the shape of a call's outputs with so many nodes."""
+        axis = self.found.layer.axis
+        lead = call.outputs.movedim(axis, -1).shape[:-1]
+        if self.found.axes.second:
+            tensor = tensor.transpose(1, 2)
+        last = tensor.reshape(len(tensor), *lead, tensor.shape[-1])
+        return last.movedim(-1, axis if axis < 0 else axis + 1)
+
+
+def one_each(experiments: Sequence[Moved]) -> bool:
+    """Whether each of these experiments moves one node, at all places, and they follow each other."""
+    return all(nodes.stop - nodes.start == 1 and places.step == 1 for nodes, places in experiments)
+
+
+def together(experiments: Sequence[T], numbers: int) -> Iterator[Sequence[T]]:
+    """Runs of experiments that are computed together, if each makes so many numbers."""
+    size = max(1, TOGETHER_BYTES // (4 * numbers))
+    for start in range(0, len(experiments), size):
+        yield experiments[start : start + size]

@@ -1,0 +1,248 @@
+"""A torch module as a network whose flat weights are searched."""
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from distsearch.candidates.base import Candidates, Shared
+from distsearch.candidates.blocks import NodeLayer
+from distsearch.errors import SettingError
+from distsearch.networks.modules import making
+from distsearch.networks.modules.engine import exactly
+from distsearch.networks.modules.experiments import ModuleExperiments, Subject
+from distsearch.networks.modules.folders import Folders
+from distsearch.networks.modules.parameters import Parameters, Use
+from distsearch.networks.modules.trial import EXAMPLES, Anatomy, Found, examined
+from distsearch.networks.trainable import ONE, Described, LossesOf, Trainable
+from distsearch.randomness import Stream, noise
+
+Array = NDArray[np.float32]
+
+MOST_GROUPS = 128  # of a layer's nodes
+MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
+UNIT_WORTH = 500_000.0  # multiplications per example that take as long as torch's calls of a unit
+MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
+
+
+class ModuleNetwork(Trainable):
+    """A module, from a factory, a class or a module itself, for examples of a shape; its weights are its parameters.
+
+    The shape is (features,), or (height, width, channels) of images, which the module sees with their channels first.
+    """
+
+    named_by = "--model"
+    one_by_one = True
+
+    def __init__(self, source: Any, shape: tuple[int, ...], outputs: int, expected: str) -> None:
+        """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for."""
+        self._source = source
+        self._shape = shape
+        self._outputs = outputs
+        self.module = making.made(source, 0)
+        shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
+        self.anatomy: Anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
+        self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
+        self.blocks = self.parameters.blocks
+        self.weights_count = self.parameters.count
+        self._latest: tuple[Shared, Any] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {**self.__dict__, "_latest": None}
+        state.pop("_subject", None)
+        return _restored, (Folders.of([self._source, *self.module.modules()]), state)
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The module's parameters that are searched, by their names: those that require gradients."""
+        return {name: each for name, each in self.module.named_parameters() if each.requires_grad and each.numel()}
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what of the module behaves otherwise than in training with gradients."""
+        return making.notes_on(self.module)
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs for an example."""
+        return self._outputs
+
+    @property
+    def jumps(self) -> bool:
+        """Whether any operation in it jumps."""
+        return self.anatomy.jumps
+
+    @property
+    def neurons(self) -> int:
+        """The numbers that a forward pass makes of an example."""
+        return max(1, self.anatomy.elements)
+
+    @property
+    def windows(self) -> int:
+        """Chunks are of examples alone."""
+        return 1
+
+    @cached_property
+    def node_layers(self) -> tuple[NodeLayer, ...]:
+        """The nodes of its layers, and after them the weights outside of layers, one sign each.
+
+        Empty if it has no layers, or too many weights outside of them.
+        """
+        loose = self.weights_count - self.parameters.loose
+        if not self.anatomy.layers or loose > MOST_LOOSE:
+            return ()
+        found = [self._node_layer(each) for each in self.anatomy.layers]
+        if loose:
+            price = max(1.0, self.anatomy.products)
+            groups = min(loose, int(MOST_PASSES))
+            found.append(NodeLayer(loose, price, 1, 1, loose, groups, UNIT_WORTH))
+        return tuple(found)
+
+    def _node_layer(self, found: Found) -> NodeLayer:
+        price = max(1.0, found.price)
+        affordable = max(1, int(MOST_PASSES * self.anatomy.products / price))
+        groups = min(found.nodes, MOST_GROUPS, affordable) if found.places > 1 else min(found.nodes, MOST_GROUPS)
+        parts = _parts_of(found, groups, self.anatomy)
+        return NodeLayer(found.nodes, price * parts, found.width, found.places, int(found.products), groups, UNIT_WORTH)
+
+    def described(self) -> list[Described]:
+        """The layers whose nodes can be moved, and all other weights."""
+        layers = [
+            Described(
+                each.layer.kind,
+                (each.places, each.nodes) if each.places > 1 else (each.nodes,),
+                each.nodes * each.width,
+                (32,),
+            )
+            for each in self.anatomy.layers
+        ]
+        if loose := self.weights_count - self.parameters.loose:
+            layers.append(Described("other weights", (), loose, (32,)))
+        return layers
+
+    def start(self, kind: str | None, seed: int) -> Array:
+        """The module's own initial weights, (n,), drawn from the seed. SettingError if another kind is wanted."""
+        if kind is not None:
+            raise SettingError(f"network.start: a model brings its own initial weights, got {kind}: leave it out")
+        module = making.made(self._source, seed)
+        return self.parameters.flat({name: each.detach().numpy() for name, each in module.named_parameters()})
+
+    def with_weights(self, weights: Array) -> Any:
+        """A copy of the module with these weights, (n,)."""
+        self.load(weights)
+        return copy.deepcopy(self.module)
+
+    def load(self, weights: Array) -> None:
+        """Put weights, (n,), into the module."""
+        flat, trained = torch.from_numpy(np.array(weights, np.float32)), self.trained
+        for name, place in self.parameters.placed.items():
+            trained[name].detach().copy_(place.read(flat))
+
+    def examples(self, inputs: Array) -> Any:
+        """Inputs, (features + 1, examples), as the module takes them: (examples, features), or images."""
+        features = torch.from_numpy(np.ascontiguousarray(inputs[:-1].T))
+        if len(self._shape) == 3:
+            return features.reshape(-1, *self._shape).permute(0, 3, 1, 2).contiguous()
+        return features.reshape(-1, *self._shape).clone()  # in torch's own memory, which is aligned everywhere alike
+
+    def of_outputs(self, outputs: Any) -> Any:
+        """The module's outputs as (…, examples, outputs), also where it returns one number for each example."""
+        return outputs if self.outputs > 1 or outputs.shape[-1:] == (1,) else outputs.unsqueeze(-1)
+
+    @exactly
+    def forward(self, candidates: Candidates, inputs: Shared) -> Array:
+        """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other."""
+        if self._latest is None or self._latest[0] is not inputs:
+            self._latest = inputs, self.examples(inputs.array)
+        examples = self._latest[1]
+        outputs = np.empty((len(candidates), self.outputs, inputs.array.shape[1]), np.float32)
+        for number, weights in enumerate(candidates.dense()):
+            self.load(weights)
+            outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
+        return outputs
+
+    @exactly
+    def experiments(
+        self, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE
+    ) -> ModuleExperiments:
+        """The forward pass of the weights, (n,), on inputs, and what moving nodes changes in it."""
+        self.load(weights)
+        return ModuleExperiments(self._subject, self.examples(inputs), losses_of, unit)
+
+    @cached_property
+    def _subject(self) -> Subject:
+        layers = self.anatomy.layers
+        return Subject(
+            self.module,
+            self.trained,
+            self.parameters,
+            layers,
+            self.node_layers,
+            tuple(
+                _parts_of(each, priced.groups, self.anatomy)
+                for each, priced in zip(layers, self.node_layers, strict=False)
+            ),
+            self.of_outputs,
+            self.neurons,
+        )
+
+    def rounded(self, weights: Array) -> Array:
+        """The flat weights, (n,): whatever rounds them is inside the module."""
+        return weights
+
+    def named(self, weights: Array) -> dict[str, Array]:
+        """The module's state as `load_state_dict` takes it, with these weights, (n,)."""
+        state = {name: each.detach().numpy().copy() for name, each in self.module.state_dict().items()}
+        values = {name: place.read(weights) for name, place in self.parameters.placed.items()}
+        alike = {id(each): name for name, each in self.trained.items()}
+        for name, each in self.module.state_dict(keep_vars=True).items():
+            if id(each) in alike:
+                state[name] = np.array(values[alike[id(each)]], np.float32, order="C")
+        return state
+
+    def flat(self, arrays: Mapping[str, Array]) -> Array:
+        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module.
+
+        What of the module is not searched has to have the same values as here.
+        """
+        state = self.module.state_dict()
+        if missing := state.keys() ^ arrays.keys():
+            raise ValueError(
+                f"expected the tensors of {type(self.module).__name__}, not so: {', '.join(sorted(missing))}"
+            )
+        alike = {id(each) for each in self.trained.values()}
+        for name, each in self.module.state_dict(keep_vars=True).items():
+            if id(each) not in alike and not np.array_equal(state[name].numpy(), arrays[name]):
+                raise ValueError(
+                    f"{name}, which is not searched, has other values there: let the function that makes the module "
+                    "load them"
+                )
+        return self.parameters.flat(arrays)
+
+    def _made_up(self) -> Any:
+        """Inputs of EXAMPLES made-up examples, none below zero."""
+        width = int(np.prod(self._shape))
+        inputs = np.ones((width + 1, EXAMPLES), np.float32)
+        inputs[:-1] = np.abs(noise(0, Stream.START, 0, 0, EXAMPLES, width)).T
+        return self.examples(inputs)
+
+
+def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:
+    """What was pickled, on a worker whose Python has found the module's code in its folders by now."""
+    network = ModuleNetwork.__new__(ModuleNetwork)
+    network.__dict__.update(state)
+    return network
+
+
+def _parts_of(found: Found, groups: int, anatomy: Anatomy) -> int:
+    """In how many parts a layer's places are moved apart from each other, as far as that can be afforded."""
+    affordable = MOST_PASSES * anatomy.products / max(1.0, found.price)
+    return max(1, min(found.places, int(affordable / groups)))
+
+
+def _use(found: Found) -> Use:
+    return Use(found.layer.weight, found.layer.bias, found.layer.across)

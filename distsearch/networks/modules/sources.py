@@ -1,0 +1,58 @@
+"""Where modules come from: a factory, a class or a module by name, or what a Python user hands in.
+
+Without torch, so that a configuration's names can be checked and recorded without it.
+"""
+
+import sys
+from typing import Any
+
+from distsearch.errors import SettingError, brief
+from distsearch.registry import Registry
+
+IN_MEMORY = "memory"  # stands in a run's configuration for what came from Python: data, or a module
+
+MODELS: Registry[Any] = Registry(
+    "model", "models", {}, callable, "a torch module, a class of them, or a function that returns one"
+)
+
+
+def need_torch() -> None:
+    """SettingError if torch is not installed."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise SettingError(
+            'network.model: needs torch, which is not installed; type pip install "distsearch[torch]"'
+        ) from None
+
+
+def name_of(given: Any) -> str:
+    """The name under which a configuration finds what a Python user gave: package.module:name.
+
+    IN_MEMORY if it cannot be imported from anywhere. SettingError if it is no module and makes none.
+    """
+    if isinstance(given, str):
+        return given
+    if not callable(given):
+        raise SettingError(
+            f"model: expected a torch module, a class of them, a function that returns one or its name as "
+            f"package.module:name, got {brief(given)}"
+        )
+    module, name = getattr(given, "__module__", None), getattr(given, "__qualname__", "")
+    found: Any = sys.modules.get(module) if module not in (None, "__main__") else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}:{name}" if name and found is given else IN_MEMORY
+
+
+def find(name: str) -> Any:
+    """What a name such as package.module:factory stands for. SettingError if there is no such thing."""
+    need_torch()
+    if name == IN_MEMORY:
+        raise SettingError(
+            "network.model: the module was given from Python and is not in the run: put its class or a function that "
+            "returns it into a file, and name it as file:name"
+        )
+    if ":" not in name and name not in MODELS:
+        raise SettingError(f"network.model: expected package.module:name, such as mine:Net, got {brief(name)}")
+    return MODELS.find(name)

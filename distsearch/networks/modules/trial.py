@@ -1,0 +1,228 @@
+"""A first look at a module: its layers, what they cost, and whether it can be searched at all.
+
+It is given a few made-up examples, so that what is found follows from the module and the shape of the data alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+
+from distsearch.errors import SettingError
+from distsearch.networks.modules.engine import exact, failure
+from distsearch.networks.modules.kinds import Kind
+from distsearch.networks.modules.watching import Layer, Source, Watching, tensors_in
+
+EXAMPLES = 13  # a number that no axis of a module is likely to have
+OTHER_COST = 8.0  # multiplications that an element of another operation's result costs as much as
+_PRODUCTS = {"bmm", "baddbmm", "einsum", "lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention"}
+_JUMPING = {
+    *("argmax", "argmin", "sign", "sgn", "floor", "ceil", "round", "trunc", "heaviside", "bucketize", "one_hot"),
+    *("gt", "lt", "ge", "le", "eq", "ne", "topk", "sort", "argsort", "hardshrink", "threshold", "searchsorted"),
+}
+
+
+class Axes(NamedTuple):
+    """Where the examples are in a layer's outputs: with the nodes' axis last, first or second."""
+
+    second: bool
+
+    def spread(self, outputs: Any, axis: int, examples: int) -> Any:
+        """Outputs as (examples, places, nodes)."""
+        last = outputs.movedim(axis, -1)
+        if self.second:
+            last = last.transpose(0, 1)
+        return last.reshape(examples, -1, last.shape[-1])
+
+
+@dataclass
+class Found:
+    """What is known of a layer."""
+
+    layer: Layer
+    axes: Axes
+    nodes: int
+    width: int  # weights of each node, with its bias
+    calls: list[int] = field(default_factory=list)  # which inputs each of its calls has: the same number, the same ones
+    places: int = 0  # of each node, over all different inputs
+    products: float = 0.0  # per example
+    price: float = 0.0  # of what is above it, per example
+
+
+class Trial(Watching):
+    """A forward pass in which everything is followed: what depends on the data, and on which layers."""
+
+    def __init__(self, parameters: Mapping[str, Any], inputs: Any) -> None:
+        super().__init__(parameters)
+        self.calls: list[tuple[Layer, Kind, Any]] = []
+        self.versions: list[int] = []
+        """How often the inputs of each call had been changed in place when it was made."""
+        self.spoilt: set[str] = set()
+        """Parameters that are used otherwise than in a layer."""
+        self.cost = 0.0
+        self.elements = 0
+        self.jumps = False
+        self.above: dict[Layer, float] = {}
+        self._numbers: dict[Layer, int] = {}
+        self._data: dict[int, tuple[Any, int]] = {id(inputs): (inputs, 0)}  # what depends on it, and on which layers
+
+    def called(
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        layer: tuple[Layer, Kind] | None,
+        used: set[Source],
+    ) -> Any:
+        """Call the function, and note what it does."""
+        given = [self._data[id(each)][1] for each in tensors_in((args, kwargs)) if id(each) in self._data]
+        returned = func(*args, **kwargs)
+        if not given:
+            if layer is not None:  # a table of positions, say, which no example has to itself
+                self.spoilt |= {name for name in (layer[0].weight, layer[0].bias) if name}
+            return returned
+        below = 0
+        for each in given:
+            below |= each
+        self._pay(func, layer, returned, below)
+        if layer is None:
+            self.spoilt |= {source.name for source in used}
+        else:
+            self.calls.append((*layer, returned.detach().clone()))
+            self.versions.append(layer[1].inputs._version)
+            below |= 1 << self._numbers.setdefault(layer[0], len(self._numbers))
+        for each in tensors_in(returned):
+            self._data[id(each)] = each, below
+        self.jumps = self.jumps or getattr(func, "__name__", "") in _JUMPING
+        return returned
+
+    def is_constant(self, tensor: Any) -> bool:
+        """Whether it does not depend on the data."""
+        return id(tensor) not in self._data
+
+    def _pay(self, func: Any, layer: tuple[Layer, Kind] | None, returned: Any, below: int) -> None:
+        """Count the multiplications of an operation for everything that it depends on."""
+        elements = sum(each.numel() for each in tensors_in(returned))
+        if layer is not None:
+            cost = layer[1].products(returned)
+        else:
+            cost = elements * OTHER_COST * (8 if getattr(func, "__name__", "") in _PRODUCTS else 1)
+        self.cost += cost
+        self.elements += elements
+        for known, number in self._numbers.items():
+            if below >> number & 1:
+                self.above[known] = self.above.get(known, 0.0) + cost
+
+
+class Anatomy(NamedTuple):
+    """A module as it was found."""
+
+    layers: tuple[Found, ...]
+    products: float  # multiplications of a forward pass, per example
+    elements: int  # of all results in between, per example
+    jumps: bool
+
+
+def examined(module: Any, parameters: Mapping[str, Any], made_up: Any, outputs: int, expected: str) -> Anatomy:
+    """What a module consists of, from a look at (EXAMPLES, …) made-up inputs. SettingError if it cannot be searched.
+
+    `expected` says what its outputs are for.
+    """
+    other = made_up.clone()
+    other[0] = made_up[1]
+    with exact():
+        before = {name: each.clone() for name, each in module.named_buffers()}
+        first, outputs_of = _tried(module, parameters, made_up)
+        _check_outputs(outputs_of, outputs, expected, type(module).__name__)
+        again = _tried(module, parameters, made_up)[1]
+        second, others_of = _tried(module, parameters, other)
+    for name, each in module.named_buffers():
+        if not torch.equal(each, before[name]):
+            raise SettingError(f"network.model: its forward changes its buffer {name}: expected none that stay changed")
+    if not torch.equal(outputs_of, again):
+        raise SettingError(
+            "network.model: its outputs for the same inputs differ from call to call: expected a forward without "
+            "random numbers of its own and without a state that is kept between calls"
+        )
+    if not torch.equal(outputs_of[1:], others_of[1:]):
+        raise SettingError(
+            "network.model: its outputs for one example depend on the others beside it: expected a forward without "
+            "statistics over the batch"
+        )
+    return Anatomy(tuple(_layers(first, second)), first.cost / EXAMPLES, first.elements // EXAMPLES, first.jumps)
+
+
+def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Trial, Any]:
+    trial = Trial(parameters, inputs)
+    try:
+        with trial:
+            outputs = module(inputs)
+    except Exception as error:
+        shape = ", ".join(map(str, ("examples", *inputs.shape[1:])))
+        raise SettingError(f"network.model: on inputs of shape ({shape}), {failure(error)}") from error
+    return trial, outputs
+
+
+def _check_outputs(found: Any, outputs: int, expected: str, name: str) -> None:
+    if not isinstance(found, torch.Tensor):
+        raise SettingError(f"network.model: expected a tensor from {name}, got {type(found).__name__}")
+    shape = tuple(found.shape)
+    if shape != (EXAMPLES, outputs) and not (outputs == 1 and shape == (EXAMPLES,)):
+        came = ", ".join(map(str, ("examples" if size == EXAMPLES else size for size in shape)))
+        raise SettingError(f"network.model: expected outputs of shape (examples, {outputs}), {expected}, got ({came})")
+
+
+def _layers(first: Trial, second: Trial) -> list[Found]:
+    """The layers whose nodes can be moved, in the order in which they are first called."""
+    found: dict[Layer, Found] = {}
+    seen: dict[Layer, list[Any]] = {}
+    refused: set[Layer] = set()
+    if [(layer, outputs.shape) for layer, _, outputs in first.calls] != [
+        (layer, outputs.shape) for layer, _, outputs in second.calls
+    ]:
+        return []  # which layers are called depends on the data
+    for (layer, kind, outputs), (_, _, others), version in zip(first.calls, second.calls, first.versions, strict=True):
+        axes, changed = _axes(outputs, others, layer.axis), kind.inputs._version != version  # after the call
+        if axes is None or changed or (layer in found and found[layer].axes != axes):
+            refused.add(layer)
+            continue
+        nodes = outputs.shape[layer.axis]
+        width = kind.weight.numel() // nodes + (layer.bias is not None)
+        each = found.setdefault(layer, Found(layer, axes, nodes, width))
+        inputs = seen.setdefault(layer, [])
+        number = next((at for at, known in enumerate(inputs) if known is kind.inputs), len(inputs))
+        if number == len(inputs):
+            inputs.append(kind.inputs)
+            each.places += outputs.numel() // (EXAMPLES * nodes)
+        each.calls.append(number)
+        each.products += kind.products(outputs) / EXAMPLES
+        each.price = first.above.get(layer, 0.0) / EXAMPLES
+    return [each for each in found.values() if each.layer not in refused | _clashing(first)]
+
+
+def _axes(outputs: Any, others: Any, axis: int) -> Axes | None:
+    """Where a layer's outputs have the examples, of which only the first is another; None if that is unclear."""
+    last, changed = outputs.movedim(axis, -1), (outputs != others).movedim(axis, -1)
+    if not last.numel() or prod(last.shape[:-1]) % EXAMPLES:
+        return None
+    if last.shape[0] % EXAMPLES == 0 and not changed.reshape(EXAMPLES, -1)[1:].any():
+        return Axes(second=False)
+    if last.dim() == 3 and last.shape[1] == EXAMPLES and not changed[:, 1:].any():
+        return Axes(second=True)
+    return None
+
+
+def _clashing(trial: Trial) -> set[Layer]:
+    """The layers that share parameters with others, or with operations that are no layers."""
+    users: dict[str, set[Layer]] = {}
+    layers = {layer for layer, _, _ in trial.calls}
+    for layer in layers:
+        for name in filter(None, (layer.weight, layer.bias)):
+            users.setdefault(name, set()).add(layer)
+    return {
+        layer
+        for layer in layers
+        if any(name in trial.spoilt or len(users[name]) > 1 for name in filter(None, (layer.weight, layer.bias)))
+    }

@@ -1,0 +1,110 @@
+"""Sees every call of torch in a module's forward pass, and knows which of them are layers of its parameters.
+
+A layer's weights may be a parameter or what elementwise operations have made of one (rounded or signed weights).
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from distsearch.networks.modules.kinds import Kind, kind_of
+
+_TRANSPOSING = {torch.Tensor.t, torch.t, torch.transpose, torch.Tensor.transpose} | {
+    getattr(torch.Tensor, name).__get__ for name in ("T", "mT", "H", "mH")
+}
+
+
+class Source(NamedTuple):
+    """The parameter that a tensor is, or is made of; perhaps transposed."""
+
+    name: str
+    transposed: bool = False
+
+
+class Layer(NamedTuple):
+    """A layer of some parameters, in the user's code."""
+
+    kind: str
+    weight: str
+    bias: str | None
+    across: bool
+    axis: int  # of the nodes in its outputs
+
+
+class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are skipped
+    """A forward pass that is looked at; one for each."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._sources: dict[int, tuple[Any, Source]] = {
+            id(tensor): (tensor, Source(name)) for name, tensor in parameters.items()
+        }
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """What the function returns, or what `called` makes of it."""
+        kwargs = kwargs or {}
+        used = {source for each in tensors_in((args, kwargs)) if (source := self._source(each))}
+        if not used:
+            return self.called(func, args, kwargs, None, used)
+        kind = kind_of(func, args, kwargs)
+        layer = self._layer(kind) if kind else None
+        returned = self.called(func, args, kwargs, (layer, kind) if layer and kind else None, used)
+        if layer is None and len(used) == 1:
+            self._derive(func, used.pop(), returned)
+        return returned
+
+    @abstractmethod
+    def called(
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        layer: tuple[Layer, Kind] | None,
+        used: set[Source],
+    ) -> Any:
+        """Call the function, whose arguments include `used` parameters; it may be a layer of them."""
+
+    def _source(self, tensor: Any) -> Source | None:
+        found = self._sources.get(id(tensor))
+        return found[1] if found else None
+
+    def _layer(self, kind: Kind) -> Layer | None:
+        weight, bias = self._source(kind.weight), self._source(kind.bias)
+        if weight is None or self._source(kind.inputs) is not None or (kind.bias is not None and bias is None):
+            return None
+        axis = kind.node_axis
+        return Layer(kind.name, weight.name, bias.name if bias else None, kind.across != weight.transposed, axis)
+
+    def _derive(self, func: Any, source: Source, returned: Any) -> None:
+        """Note that what is returned is the parameter, changed element by element or transposed, if it is."""
+        if not isinstance(returned, torch.Tensor) or not self.is_constant(returned):
+            return
+        first = self._first_shape(source)
+        transposed = source.transposed
+        if func in _TRANSPOSING and len(first) == 2:
+            transposed = not transposed
+        if tuple(returned.shape) == (first[::-1] if transposed else first):
+            self._sources[id(returned)] = returned, Source(source.name, transposed)
+
+    def is_constant(self, tensor: Any) -> bool:
+        """Whether a tensor does not depend on the data, as far as is known."""
+        return True
+
+    def _first_shape(self, source: Source) -> tuple[int, ...]:
+        return next(tuple(tensor.shape) for tensor, other in self._sources.values() if other == Source(source.name))
+
+
+def tensors_in(values: Any) -> Iterator[Any]:
+    """All tensors in nested tuples, lists and dictionaries."""
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, Mapping):
+        yield from tensors_in(tuple(values.values()))
+    elif isinstance(values, tuple | list):
+        for each in values:
+            yield from tensors_in(each)

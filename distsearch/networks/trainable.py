@@ -1,0 +1,136 @@
+"""The contract of networks: whatever has flat weights, (n,), and maps inputs to outputs.
+
+`networks.network.Network`, a stack of layers computed with NumPy, is one; a torch module is another.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distsearch.candidates.base import Candidates, Shared
+from distsearch.candidates.blocks import Block, NodeLayer
+from distsearch.errors import SettingError
+from distsearch.networks.graph import Graph, Value
+from distsearch.networks.matrices import Matrix
+
+Array = NDArray[np.float32]
+
+ONE = np.float64(1)
+
+LossesOf = Callable[[Array], Array]
+"""Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
+
+
+class Experiments(Protocol):
+    """What moving nodes changes in the forward pass of some weights on some examples."""
+
+    loss: np.float64
+    """The mean over the examples of their losses without any move, as it is reported."""
+
+    def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
+        """Write the sum over examples of the gradients of some nodes' weights to `out`, (their weights,).
+
+        They are estimated by moving the nodes from ends[0] to ends[-1] by ±σ, in `groups` groups per layer; signs are
+        (nodes, examples). The bits of each part between two ends do not depend on what else is computed.
+        """
+        ...
+
+
+class Described(NamedTuple):
+    """A layer, for people."""
+
+    kind: str
+    shape: tuple[int, ...]  # of its activations
+    weights: int
+    bits: tuple[int, ...]  # of its weights, where they differ of some
+
+
+class Trainable(ABC):
+    """A network whose weights can be searched."""
+
+    blocks: tuple[Block, ...]
+    """The matrices into which the weights are divided, in order."""
+    weights_count: int
+    matrices: tuple[Matrix, ...] = ()
+    """Those of the weights that may be rounded."""
+    named_by: str = "--layers"
+    """The setting that says which network it is."""
+    one_by_one: bool = False
+    """Whether each candidate is evaluated by itself, so that no output depends on which others are made with it."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what may surprise those who bring it."""
+        return []
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """The number of outputs for an example."""
+
+    @property
+    @abstractmethod
+    def jumps(self) -> bool:
+        """Whether any activation jumps."""
+
+    @property
+    @abstractmethod
+    def neurons(self) -> int:
+        """The number of activations kept per candidate and example."""
+
+    @property
+    @abstractmethod
+    def windows(self) -> int:
+        """The most columns that any of its products has for an example: more than 1 for convolutions."""
+
+    @property
+    @abstractmethod
+    def node_layers(self) -> tuple[NodeLayer, ...]:
+        """The nodes of each layer, and the cost of an experiment with some of them; empty if none can be moved."""
+
+    @abstractmethod
+    def described(self) -> list[Described]:
+        """Its layers, for people."""
+
+    @abstractmethod
+    def start(self, kind: str | None, seed: int) -> Array:
+        """The initial weights, (n,), of a kind by name; its own if None. Raises SettingError if it is unknown."""
+
+    @abstractmethod
+    def forward(self, candidates: Candidates, inputs: Shared) -> Array:
+        """The outputs of every candidate, (candidates, outputs, examples), which may be overwritten soon.
+
+        inputs are (features + 1, examples), their last row ones.
+        """
+
+    def express(self, graph: Graph, weights: Array, features: Value) -> Value:
+        """Add the forward pass of some weights, (n,), to a graph: (examples, outputs) from (examples, features).
+
+        SettingError if it has no such form.
+        """
+        raise SettingError(
+            "a torch module cannot be written in this form yet: export to .safetensors, or use torch.onnx.export on "
+            "distsearch.load(run).module"
+        )
+
+    @abstractmethod
+    def experiments(self, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE) -> Experiments:
+        """The forward pass of the weights, (n,), on inputs, and what moving nodes changes in it.
+
+        Its loss is reported in units of `unit`.
+        """
+
+    @abstractmethod
+    def rounded(self, weights: Array) -> Array:
+        """The flat weights, (n,), as the forward pass sees them."""
+
+    @abstractmethod
+    def named(self, weights: Array) -> dict[str, Array]:
+        """The flat weights as the tensors that are stored."""
+
+    @abstractmethod
+    def flat(self, arrays: dict[str, Array]) -> Array:
+        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another network."""

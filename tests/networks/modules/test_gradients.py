@@ -1,0 +1,203 @@
+"""Node perturbation of torch modules: what experiments say of the weights, beside what gradients say."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch_modules import Choosing, Pictures, Rounded, Stack, Words
+
+from distsearch.networks.modules.network import ModuleNetwork
+from distsearch.objectives import losses
+from distsearch.randomness import Stream, noise, signs
+
+EXAMPLES = 24
+SIGMA = 0.01
+
+
+def made(factory, shape: tuple[int, ...], outputs: int = 3) -> ModuleNetwork:
+    return ModuleNetwork(factory, shape, outputs, "one for each class")
+
+
+def inputs_of(width: int) -> np.ndarray:
+    inputs = np.ones((width + 1, EXAMPLES), np.float32)
+    inputs[:-1] = np.abs(2 * noise(1, Stream.DATA, 0, 0, EXAMPLES, width)).T
+    return inputs
+
+
+def estimated(network: ModuleNetwork, weights, inputs, labels, repeats: int = 1, groups=None, ends=None) -> np.ndarray:
+    """The mean estimate of the sum of all examples' gradients, (n,)."""
+    targets = np.zeros((network.outputs, EXAMPLES), np.float32)
+    targets[labels, np.arange(EXAMPLES)] = 1
+    loss = losses.create("cross-entropy")
+    moves = sum(layer.nodes * layer.places for layer in network.node_layers)
+    ends = ends or [0, moves]
+    total = np.zeros(network.weights_count)
+    for number in range(repeats):
+        experiments = network.experiments(weights, inputs, lambda outputs: loss.each(outputs, targets))
+        drawn = signs(1, Stream.SIGNS, number, 0, 0, moves, 64)[:, :EXAMPLES]
+        found = np.empty(network.weights_count, np.float32)
+        experiments.gradient(ends, drawn, SIGMA, groups, found)
+        total += found
+    return total / repeats
+
+
+def exact(network: ModuleNetwork, weights, inputs, labels) -> np.ndarray:
+    """The same by backpropagation."""
+    network.load(weights)
+    network.module.zero_grad()
+    outputs = network.module(network.examples(inputs))
+    F.cross_entropy(outputs, torch.from_numpy(labels), reduction="sum").backward()
+    slopes = {
+        name: torch.zeros_like(each) if each.grad is None else each.grad for name, each in network.trained.items()
+    }
+    return network.parameters.flat({name: each.numpy() for name, each in slopes.items()})
+
+
+def cosines(network: ModuleNetwork, first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+    found = {}
+    for name, place in network.parameters.placed.items():
+        one, other = (np.ravel(place.read(each)) for each in (first, second))
+        if other.any():  # what is rounded or decides has none
+            found[name] = float(one @ other / np.sqrt((one @ one) * (other @ other)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("factory", "shape", "repeats", "least"),
+    [(Pictures, (6, 6, 2), 60, 0.85), (Words, (4,), 20, 0.8), (Rounded, (6,), 1, 0.98)],
+)
+def test_slopes_times_inputs_are_the_gradients(factory, shape, repeats, least):
+    network = made(factory, shape)
+    weights, inputs = network.start(None, 1), inputs_of(int(np.prod(shape)))
+    labels = np.arange(EXAMPLES) % 3
+    truth = exact(network, weights, inputs, labels)
+    found = estimated(network, weights, inputs, labels, repeats)
+    for name, cosine in cosines(network, found, truth).items():
+        assert cosine > least, (name, cosine)
+    place = network.parameters.placed[next(iter(network.parameters.placed))]
+    sizes = [np.linalg.norm(place.read(each)) for each in (found, truth)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.3)
+
+
+def test_rounded_weights_have_the_gradient_of_what_they_are_rounded_to():
+    network = made(Rounded, (6,))
+    weights, inputs = network.start(None, 1), inputs_of(6)
+    labels = np.arange(EXAMPLES) % 3
+    found = network.parameters.placed["second.weight"].read(estimated(network, weights, inputs, labels))
+    network.load(weights)
+    x = network.examples(inputs)
+    with torch.no_grad():
+        current = sum(torch.tanh(network.module.first(x) * share) for share in (0.5, 1.0, 1.5))
+        outputs = network.module(x)
+        right = torch.softmax(outputs, 1) - F.one_hot(torch.from_numpy(labels), 3)
+    np.testing.assert_allclose(found, (right.T @ current).numpy(), rtol=0.1, atol=0.05)
+
+
+def test_layers_are_found_by_what_they_compute():
+    kinds = [
+        (each.layer.kind, each.layer.weight, each.nodes, each.places)
+        for each in made(Pictures, (6, 6, 2)).anatomy.layers
+    ]
+    assert kinds == [
+        ("convolution", "convolution.weight", 4, 9),
+        ("normalisation", "group.weight", 4, 9),
+        ("normalisation", "layer.weight", 36, 1),
+        ("product", "matrix", 5, 1),
+        ("linear", "outputs.weight", 3, 1),
+    ]
+    words = {each.layer.weight: each for each in made(Words, (4,)).anatomy.layers}
+    assert (words["words.weight"].nodes, words["words.weight"].width, words["words.weight"].places) == (6, 9, 4)
+    assert words["cell.weight"].calls == [0, 1, 2, 3]
+    rounded = {each.layer.weight: each for each in made(Rounded, (6,)).anatomy.layers}
+    assert (rounded["first.weight"].calls, rounded["first.weight"].places) == ([0, 0, 0], 1)  # they share their noise
+    assert "second.weight" in rounded
+
+
+def test_weights_outside_of_layers_come_last_and_are_moved_too():
+    network = made(Pictures, (6, 6, 2))
+    assert network.parameters.loose == network.weights_count - 4
+    assert network.node_layers[-1].nodes == 4
+    assert sum(layer.nodes * layer.width for layer in network.node_layers) == network.weights_count
+
+
+def test_a_part_has_the_same_bits_whatever_else_is_computed():
+    network = made(Pictures, (6, 6, 2))
+    weights, inputs, labels = network.start(None, 1), inputs_of(72), np.arange(EXAMPLES) % 3
+    moves = sum(layer.nodes * layer.places for layer in network.node_layers)
+    ends = [0, 18, 36, 45, 72 + 7, moves]
+    whole = estimated(network, weights, inputs, labels, ends=ends)
+    again = estimated(made(Pictures, (6, 6, 2)), weights, inputs, labels, ends=ends)
+    assert np.array_equal(whole, again)
+    part = np.empty(network.weights_count, np.float32)
+    targets = np.eye(3, dtype=np.float32)[labels].T
+    experiments = network.experiments(
+        weights, inputs, lambda outputs: losses.create("cross-entropy").each(outputs, targets)
+    )
+    drawn = signs(1, Stream.SIGNS, 0, 0, 0, moves, 64)[:, :EXAMPLES]
+    rows = part[: 2 * network.node_layers[0].width]
+    experiments.gradient(ends[1:3], drawn[18:36], SIGMA, None, rows)
+    assert np.array_equal(rows, whole[len(rows) : 2 * len(rows)].astype(np.float32))
+
+
+def test_a_stack_of_layers_has_the_gradients_that_numpy_finds():
+    """The same weights in both engines, moved node by node by the same signs."""
+    from distsearch.networks.kinds import dense_network
+
+    network, dense = made(Stack, (64,), 10), dense_network(64, (16,), 10, "relu")
+    weights, inputs = network.start(None, 1), inputs_of(64)
+    assert dense.weights_count == network.weights_count
+    labels = np.arange(EXAMPLES) % 10
+    targets = np.eye(10, dtype=np.float32)[labels].T
+    drawn = signs(1, Stream.SIGNS, 0, 0, 0, 26, 64)[:, :EXAMPLES]
+    found = []
+    for engine in (network, dense):
+        experiments = engine.experiments(
+            weights, inputs, lambda outputs: losses.create("cross-entropy").each(outputs, targets)
+        )
+        out = np.empty(weights.size, np.float32)
+        experiments.gradient([0, 26], drawn, 0.3, None, out)
+        found.append((experiments.losses, out))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-4)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-2, atol=2e-3)
+
+
+def test_layers_that_see_only_some_of_the_examples_are_moved_as_weights():
+    network = made(Choosing, (6,))
+    assert [each.layer.weight for each in network.anatomy.layers] == ["gate.weight"]
+    assert network.jumps
+    weights, inputs, labels = network.start(None, 1), inputs_of(6), np.arange(EXAMPLES) % 3
+    found = cosines(
+        network,
+        estimated(network, weights, inputs, labels, 12),
+        exact(network, weights, inputs, labels),
+    )
+    assert min(found[name] for name in found if name.startswith("ways")) > 0.8
+
+
+def test_frozen_parameters_are_not_searched():
+    module = Stack()
+    module[0].requires_grad_(False)
+    network = made(module, (64,), 10)
+    assert network.weights_count == 170
+    assert set(network.named(network.start(None, 0))) == set(module.state_dict())
+    assert np.array_equal(network.named(network.start(None, 0))["0.weight"], module[0].weight.numpy())
+
+
+def test_the_first_weights_are_drawn_from_the_seed_and_the_user_s_generator_is_left_alone():
+    network = made(Stack, (64,), 10)
+    before = torch.get_rng_state()
+    assert np.array_equal(network.start(None, 3), network.start(None, 3))
+    assert not np.array_equal(network.start(None, 3), network.start(None, 4))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_tensors_are_the_module_s_state():
+    network = made(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), (4,))
+    weights = noise(1, Stream.START, 0, 0, 1, network.weights_count)[0]
+    named = network.named(weights)
+    module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    module.load_state_dict({name: torch.from_numpy(each) for name, each in named.items()})
+    assert np.array_equal(network.flat(named), weights)
+    with pytest.raises(ValueError, match=r"1\.bias"):
+        network.flat({name: each for name, each in named.items() if name != "1.bias"})

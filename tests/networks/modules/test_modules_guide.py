@@ -1,0 +1,31 @@
+"""What the guide says of modules, run as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import succeeded
+from safetensors.numpy import load_file
+
+import distsearch
+
+QUICK = ("--workers", "0", "--rounds", "12")  # what a module learns is tested elsewhere
+PAGE = (Path(distsearch.__file__).parent / "guide" / "modules.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
+    made, _, loaded = blocks("python")
+    (tmp_path / "mine.py").write_text(made + loaded)
+    for line in "".join(blocks("sh")).splitlines():
+        words = shlex.split(line)[1:]
+        succeeded(*words, *(QUICK if words[0] == "run" else ()), cwd=tmp_path)
+    base, tuned = (load_file(tmp_path / "runs" / run / "best.safetensors") for run in ("choice", "tuned"))
+    changed = {name for name, tensor in base.items() if not np.array_equal(tensor, tuned[name])}
+    assert changed == {"outputs.weight", "outputs.bias"}
