@@ -76,7 +76,7 @@ class DataConfig(Settings, frozen=True):
             float,
             about(
                 "share set aside for validation: it chooses the best weights, and patience counts it; if not set, .1 "
-                "of a table of your own with 1,000 rows or more",
+                "of data of your own with 1,000 examples or more",
                 at_least=0,
                 below=1,
             ),

@@ -38,6 +38,8 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
     reading = Reading(**asked)
     if is_built_in(source):
         raw = _selected(generators.generate(source, points, classes, reading.seed), reading.selection())
+        if reading.validation_share is None:
+            reading = replace(reading, validation_share=0.0)  # lessons speak of all of their examples
     else:
         raw = read(source, reading.selection(), reader)
     if reading.target and not raw.target:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.beside import column_named, group_numbers
-from distsearch.data.raw import Raw, Table
+from distsearch.data.raw import Raw
 from distsearch.data.readers.values import column_of
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, permutation
@@ -74,8 +74,8 @@ def split(raw: Raw, wishes: Splitting, classes: NDArray[np.int64] | None) -> Par
 
 
 def validation_share(raw: Raw) -> float:
-    """The share that is set aside for validation where the user says nothing: of tables alone, not of images."""
-    return VALIDATION_SHARE if isinstance(raw.features, Table) and len(raw.features) >= FEWEST_TO_VALIDATE else 0.0
+    """The share that is set aside for validation where the user says nothing."""
+    return VALIDATION_SHARE if len(raw.features) >= FEWEST_TO_VALIDATE else 0.0
 
 
 def folds(raw: Raw, wishes: Splitting, number: int, count: int, classes: NDArray[np.int64] | None = None) -> Parts:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from distsearch.data.datasets import from_arrays
+from distsearch.data.datasets import from_arrays, load
 from distsearch.errors import DataError
 
 ROWS = np.arange(60)
@@ -53,14 +53,18 @@ def test_where_there_are_more_classes_than_are_set_aside_it_has_no_more_than_its
         from_arrays(ROWS[:2, np.newaxis], ["a", "b"], numbers=False, test_share=0.5)
 
 
-def test_a_table_of_a_thousand_rows_sets_a_tenth_aside_and_says_so():
+def test_of_a_thousand_examples_a_tenth_is_set_aside_and_it_is_said():
     rows = np.arange(1000)
     frame, labels = pd.DataFrame({"x": rows % 7}), np.where(rows < 30, "rare", "often")
-    data = from_arrays(frame, labels, numbers=False, validation_share=None)
-    assert np.bincount(data.validation.targets).tolist() == [97, 3]
-    assert any("100 of 1,000 examples are set aside" in note for note in data.notes)
-    for other in (frame[1:], frame.to_numpy()):
-        assert from_arrays(other, labels[-len(other) :], numbers=False, validation_share=None).validation is None
+    for features in (frame, frame.to_numpy()):
+        data = from_arrays(features, labels, numbers=False, validation_share=None)
+        assert np.bincount(data.validation.targets).tolist() == [97, 3]
+        assert any("100 of 1,000 examples are set aside" in note for note in data.notes)
+    assert from_arrays(frame[1:], labels[1:], numbers=False, validation_share=None).validation is None
+
+
+def test_of_built_in_data_none_are_set_aside():
+    assert load("spiral", points=400, numbers=False, validation_share=None).validation is None
 
 
 def test_folds_have_their_share_of_every_class():

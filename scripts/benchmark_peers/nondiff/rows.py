@@ -76,7 +76,7 @@ class Row:
         return shlex.join(["scripts/distsearch", "run", *typed, "--seconds", f"{seconds:g}"])
 
     def _all(self, folder: str, seed: int, workers: int) -> dict[str, Any]:
-        given = {"data": folder, "strategy": "node-perturbation", **self.flags}
+        given = {"data": folder, "validation_share": 0, "strategy": "node-perturbation", **self.flags}
         return {**given, "seed": seed, "workers": workers}
 
 
