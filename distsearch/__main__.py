@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 import typer
 
-from distsearch.attribution import owner
 from distsearch.cli import aliases, logs, streams
 from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.errors import DistsearchError, UserError
+from distsearch.errors.attribution import owner
 from distsearch.workers.place import OPENING, remove_private_folders
 
 # The base class of Typer's own errors, which has no public name in any version.

@@ -16,8 +16,8 @@ from importlib.metadata import EntryPoint, entry_points, packages_distributions,
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from distsearch.attribution import called, owns
 from distsearch.errors import SettingError, brief, unknown
+from distsearch.errors.attribution import called, owns
 
 LOG = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from distsearch import config, strategies
 from distsearch.config import RunConfig, from_flags, from_sections
+from distsearch.config.toml import read_toml, to_toml
 from distsearch.errors import SettingError
-from distsearch.toml import read_toml, to_toml
 
 
 def own_settings(settings: RunConfig):

@@ -17,24 +17,21 @@ PACKAGE = Path(distsearch.__file__).parent
 
 SETTINGS = {"errors", "settings"}
 EVALUATED = {"candidates", "errors", "randomness", "registry"}
-SCORED = EVALUATED | {"attribution", "data", "networks", "objectives"}
-KEPT = {"config", "errors", "memory", "runs", "settings", "text", "toml"}
+SCORED = EVALUATED | {"data", "networks", "objectives"}
+KEPT = {"config", "errors", "machine", "runs", "settings", "text"}
 
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "attribution": (set(), set()),
     "errors": (set(), set()),
     "randomness": (set(), {"numpy"}),
-    "machine": (set(), {"numpy", "threadpoolctl"}),
-    "memory": ({"errors"}, set()),
-    "registry": ({"attribution", "errors"}, set()),
+    "machine": ({"errors"}, {"numpy", "threadpoolctl"}),
+    "registry": ({"errors"}, set()),
     "text": ({"errors"}, set()),
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
-    "toml": (SETTINGS | {"config"}, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy", "torch"}),
     "data": (
-        {"errors", "memory", "randomness", "registry"},
+        {"errors", "machine", "randomness", "registry"},
         {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
     ),
     "objectives": (SCORED | {"config", "machine"}, {"msgspec", "numpy"}),
@@ -42,18 +39,18 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),
     "workers": ({"candidates", "errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
-    "search": (SCORED | KEPT | {"machine", "storage", "strategies", "workers"}, {"msgspec", "numpy"}),
+    "search": (SCORED | KEPT | {"storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
     "trackers": (KEPT | {"search", "strategies"}, {"mlflow", "msgspec", "tensorboardX", "wandb"}),
     "reports": (
-        SCORED | KEPT | {"machine", "randomness", "search", "strategies"},
+        SCORED | KEPT | {"randomness", "search", "strategies"},
         {"PIL", "matplotlib", "msgspec", "numpy", "plotext", "pyarrow", "rich"},
     ),
     "jobs": (KEPT | {"data"}, {"ray"}),
     "api": (
         KEPT
-        | {"data", "export", "machine", "networks.modules.sources", "objectives", "reports", "search"}
+        | {"data", "export", "networks.modules.sources", "objectives", "reports", "search"}
         | {"strategies", "workers"},
         {"IPython", "msgspec", "numpy", "pandas", "sklearn"},
     ),
@@ -65,7 +62,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
 }
 DOORS = {
     "__init__": ({"api", "callbacks", "errors", "search"}, set()),
-    "__main__": ({"attribution", "cli", "errors", "workers"}, {"typer"}),
+    "__main__": ({"cli", "errors", "workers"}, {"typer"}),
 }
 
 # The dispatcher decides, and imports nothing that acts.

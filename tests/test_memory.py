@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from waiting import PATIENCE
 
-from distsearch import memory
 from distsearch.config import from_flags
 from distsearch.errors import DataError, SettingError, TooLargeError, UserError
+from distsearch.machine import memory
 from distsearch.search import comparison
 from distsearch.search.assembly import assemble
 from distsearch.search.data import read_data
@@ -47,8 +47,8 @@ def test_available_memory_respects_the_machine_the_container_and_the_process(tmp
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available() > 123456789
     program = (
-        "import resource; from distsearch import memory; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9));"
-        "print(memory.available())"
+        "import resource; from distsearch.machine import memory;"
+        "resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)); print(memory.available())"
     )
     limited = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert 0 < int(limited.stdout) < 10**9
@@ -179,9 +179,7 @@ def test_running_out_of_memory_is_still_one_sentence(tmp_path):
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (3 * 10**9, 3 * 10**9))
 
-    program = (
-        "from distsearch import memory; memory.available = lambda: 10**15;from distsearch.__main__ import main; main()"
-    )
+    program = "from distsearch.machine import memory; memory.available = lambda: 10**15;from distsearch.__main__ import main; main()"
     flags = ["run", "--workers", "0", "--points", "10000000000", "--runs", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-c", program, *flags], capture_output=True, text=True, timeout=PATIENCE, preexec_fn=bounded

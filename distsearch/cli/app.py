@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distsearch import __version__, config, toml
+from distsearch import __version__, config
 from distsearch.cli import cluster, pictures, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.completion import RUNS_VARIABLE
@@ -34,6 +34,7 @@ from distsearch.cli.output import (
     say,
 )
 from distsearch.cli.records import replay, show, verify
+from distsearch.config import toml
 from distsearch.text import expanded
 
 if TYPE_CHECKING:

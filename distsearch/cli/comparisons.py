@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distsearch import config, toml
+from distsearch import config
 from distsearch.cli.options import FILE, ConfigOption, JsonOption
 from distsearch.cli.output import (
     INTERRUPTED_EXIT_CODE,
@@ -21,6 +21,7 @@ from distsearch.cli.output import (
     say,
     write,
 )
+from distsearch.config import toml
 
 if TYPE_CHECKING:
     from distsearch.search.assembly import Assembly

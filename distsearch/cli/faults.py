@@ -10,9 +10,9 @@ import tempfile
 import traceback
 
 from distsearch import __version__
-from distsearch.attribution import owned, owner
 from distsearch.cli.output import say
 from distsearch.errors import UserError, brief
+from distsearch.errors.attribution import owned, owner
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 MOST_SHOWN = 300  # characters of what the user's own code says

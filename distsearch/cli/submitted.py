@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distsearch import config, strategies, toml
+from distsearch import config, strategies
 from distsearch.cli.options import given_settings
+from distsearch.config import toml
 from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Submission

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch import memory
 from distsearch.data.raw import quoted
 from distsearch.errors import DataError
+from distsearch.machine import memory
 
 
 def as_array(what: str, values: ArrayLike) -> NDArray[Any]:

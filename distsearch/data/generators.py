@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distsearch import memory
 from distsearch.data.raw import Raw
 from distsearch.errors import DataError
+from distsearch.machine import memory
 from distsearch.randomness import Stream, noise
 
 DRAWN_BYTES = 100  # per example, while drawing

@@ -11,10 +11,10 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import memory
 from distsearch.data.spelling import PLAIN, Spelling
 from distsearch.data.unpacking import Unpacked
 from distsearch.errors import DataError, TooLargeError, brief
+from distsearch.machine import memory
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_SHOWN = 20  # items of a list shown in messages

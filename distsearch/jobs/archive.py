@@ -12,7 +12,7 @@ from typing import IO
 
 from distsearch.data.unpacking import Unpacked
 from distsearch.errors import ClusterError, RunError, brief
-from distsearch.memory import in_words
+from distsearch.machine.memory import in_words
 from distsearch.runs.documents import checksum
 from distsearch.runs.files import TEMPORARY, write_chunks
 from distsearch.runs.layout import APPENDED

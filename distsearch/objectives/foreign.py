@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from distsearch.attribution import called
 from distsearch.errors import ObjectiveError
+from distsearch.errors.attribution import called
 
 P = ParamSpec("P")
 T = TypeVar("T")

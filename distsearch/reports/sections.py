@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from distsearch import config as configs
-from distsearch import strategies, toml
-from distsearch.config import RunConfig
+from distsearch import strategies
+from distsearch.config import RunConfig, toml
 from distsearch.data.schema import Schema
 from distsearch.errors import DistsearchError, UserError
 from distsearch.objectives.model import network_for

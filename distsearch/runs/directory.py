@@ -28,8 +28,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import config, toml
-from distsearch.config import RunConfig
+from distsearch import config
+from distsearch.config import RunConfig, toml
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
 from distsearch.runs.claims import claim, lock, writing

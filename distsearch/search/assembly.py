@@ -14,11 +14,11 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch import memory, strategies
+from distsearch import strategies
 from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
-from distsearch.machine import one_thread
+from distsearch.machine import memory, one_thread
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import influence, losses
 from distsearch.objectives.base import Objective, Task

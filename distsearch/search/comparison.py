@@ -12,10 +12,11 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from distsearch import memory, strategies
+from distsearch import strategies
 from distsearch.config import RunConfig, StrategyConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
+from distsearch.machine import memory
 from distsearch.objectives import losses
 from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result

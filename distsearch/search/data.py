@@ -4,7 +4,6 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike
 
-from distsearch import memory
 from distsearch.config import RunConfig
 from distsearch.data import datasets
 from distsearch.data.advice import on_features
@@ -12,6 +11,7 @@ from distsearch.data.datasets import Dataset
 from distsearch.data.frames import is_frame
 from distsearch.data.schema import Schema
 from distsearch.data.splits import VALIDATION_SHARE
+from distsearch.machine import memory
 from distsearch.objectives import constraints, losses, metrics
 
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from distsearch import __version__, config, toml
-from distsearch.config import RunConfig
+from distsearch import __version__, config
+from distsearch.config import RunConfig, toml
 from distsearch.errors import SettingError
 from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import Manifest, Result, best_content

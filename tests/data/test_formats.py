@@ -155,7 +155,7 @@ def test_a_file_that_would_unpack_to_more_than_memory_is_refused_first(tmp_path,
     path = tmp_path / "bomb.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b" " * 30_000_000)
-    monkeypatch.setattr("distsearch.memory.available", lambda: 100_000_000)
+    monkeypatch.setattr("distsearch.machine.memory.available", lambda: 100_000_000)
     with pytest.raises((DataError, TooLargeError), match="would take 120 MB of memory, but only 100 MB is available"):
         load(str(path), numbers=None)
 

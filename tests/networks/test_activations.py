@@ -5,6 +5,7 @@ import pytest
 
 from distsearch.candidates.base import Dense, Shared
 from distsearch.config import NetworkConfig, from_flags, from_sections
+from distsearch.config.toml import read_toml, to_toml
 from distsearch.errors import SettingError
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
@@ -14,7 +15,6 @@ from distsearch.objectives import losses
 from distsearch.objectives.batches import with_ones
 from distsearch.objectives.model import design_of
 from distsearch.randomness import Stream, noise
-from distsearch.toml import read_toml, to_toml
 
 Array = np.ndarray
 

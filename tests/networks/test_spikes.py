@@ -12,6 +12,7 @@ from searches import contents, resume, search
 from distsearch.candidates.base import Dense, Shared
 from distsearch.candidates.pairs import LowRank, Pairs, Products, factors_width
 from distsearch.config import from_flags, from_sections
+from distsearch.config.toml import to_toml
 from distsearch.errors import SettingError
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
@@ -23,7 +24,6 @@ from distsearch.objectives.batches import with_ones
 from distsearch.objectives.model import design_of
 from distsearch.randomness import Stream, noise
 from distsearch.search.assembly import assemble
-from distsearch.toml import to_toml
 
 FEATURES, OUTPUTS, EXAMPLES = 4, 3, 23
 CASES: dict[str, tuple[Design, str]] = {}

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import memory
 from distsearch.data.raw import Raw, Selection, Table, quoted, reading
 from distsearch.data.readers.columns import Choice, choose, join_names
 from distsearch.data.readers.values import cells_of, column_of, objects, side_by_side
 from distsearch.errors import DataError
+from distsearch.machine import memory
 
 FEATURE_BYTES = 16  # per number, in Arrow and as a float
 TEXT_BYTES = 100  # per label, in Arrow and as a Python object

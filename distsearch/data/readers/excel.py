@@ -4,11 +4,11 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from distsearch import memory
 from distsearch.data.raw import Raw, Selection, Table, quoted, reading
 from distsearch.data.readers.columns import choose, join_names
 from distsearch.data.readers.values import cells_of, objects, side_by_side
 from distsearch.errors import DataError
+from distsearch.machine import memory
 
 CELL_COPIES = 4  # of what the archive unpacks to, as Python's values
 BLOCK = 1 << 20  # bytes

@@ -13,9 +13,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import memory
 from distsearch.data.raw import Raw, Selection, decompressed, reading
 from distsearch.errors import DataError
+from distsearch.machine import memory
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PARTS = ("train", "t10k")  # prefixes of the file names in a folder

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from distsearch import memory
 from distsearch.data.raw import Raw, Selection, listed, reading
 from distsearch.errors import DataError
+from distsearch.machine import memory
 
 ARRAY_COPIES = 2  # the original, and its float32 copy
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch import memory
 from distsearch.data.raw import Raw, Selection, listed, reading
 from distsearch.errors import DataError
+from distsearch.machine import memory
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 GREY = ("1", "L", "I", "I;16", "F")  # Pillow's modes of one channel

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_OURS = f"{Path(__file__).parent}/"
+_OURS = f"{Path(__file__).parents[1]}/"
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 _owners: dict[str, list[str]] = {}
