@@ -179,7 +179,10 @@ def test_running_out_of_memory_is_still_one_sentence(tmp_path):
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (3 * 10**9, 3 * 10**9))
 
-    program = "from distsearch.machine import memory; memory.available = lambda: 10**15;from distsearch.__main__ import main; main()"
+    program = (
+        "from distsearch.machine import memory; memory.available = lambda: 10**15;"
+        "from distsearch.__main__ import main; main()"
+    )
     flags = ["run", "--workers", "0", "--points", "10000000000", "--runs", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-c", program, *flags], capture_output=True, text=True, timeout=PATIENCE, preexec_fn=bounded
