@@ -96,7 +96,7 @@ def test_the_error_of_a_user_s_function_is_shown_as_text(tmp_path):
         "import distsearch.objectives.network as o\n"
         "from distsearch.objectives import foreign\n"
         "def broken(): raise ValueError('[/red] \\x1b[31m')\n"
-        "o.NetworkObjective.losses = lambda *arguments: foreign.call(broken)\n"
+        "o.NetworkObjective.losses = lambda *arguments: foreign.call('the objective', broken)\n"
         "from distsearch.__main__ import main; main()"
     )
     done = ran("run", *SHORT, cwd=tmp_path, program=program)
