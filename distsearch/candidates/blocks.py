@@ -34,7 +34,8 @@ class Block:
 
     def matrices(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same for several sets of weights, (sets, n): (sets, rows, columns)."""
-        return weights[:, self.start : self.stop].reshape(len(weights), self.rows, self.columns)
+        rows, columns, start = self.rows, self.columns, self.start
+        return weights[:, start : start + rows * columns].reshape(len(weights), rows, columns)
 
 
 class NodeLayer(NamedTuple):

@@ -82,6 +82,7 @@ class NetworkObjective(Objective):
         self.batches = batches
         self.classes = classes
         self.unit = np.float64(unit)  # of the loss, where targets are standardised
+        self._standardised = unit != 1
         self.nodes = self
         self._judge = judge
         sets = {"train": batches.train, "test": test, "validation": validation}
@@ -135,13 +136,16 @@ class NetworkObjective(Objective):
         """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
         size = (self.tiling if self.one_by_one else candidates.tiling(self.tiling)).examples
-        parts, kept = [], []
-        for inputs, targets, weights in (examples.chunk(start, size) for start in range(0, len(examples), size)):
-            outputs = self.network.forward(candidates, inputs)
+        forward, part, parts, kept = self.network.forward, self.loss.part, [], []
+        for start in range(0, len(examples), size):
+            inputs, targets, weights = examples.chunk(start, size)
+            outputs = forward(candidates, inputs)
             if self._multipliers is not None:
                 kept.append(outputs.copy())
-            parts.append(self.loss.part(outputs, targets, weights))
-        found = self.loss.joined(parts, examples.targets) * self.unit
+            parts.append(part(outputs, targets, weights))
+        found = self.loss.joined(parts, examples.targets)
+        if self._standardised:
+            found = found * self.unit
         return found + self._penalties(np.concatenate(kept, axis=2), examples) if kept else found
 
     def _penalties(self, outputs: Array, examples: Columns) -> NDArray[np.float64]:
