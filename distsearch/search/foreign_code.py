@@ -1,7 +1,6 @@
 """Code of other packages and of the user's own that a run depends on: recorded with it, and compared on its return."""
 
 from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Any
 
 from distsearch.config import RunConfig
@@ -10,6 +9,7 @@ from distsearch.data.readers import READERS, name_for
 from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.kinds import KINDS, kinds_in
+from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY, MODELS
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives import constraints
@@ -26,7 +26,11 @@ def origins(config: RunConfig) -> tuple[dict[str, str], ...]:
     """Where each piece of code that is not ours comes from: kind, name, path, hash, package and version."""
     found = (registry.origin(name) for registry, name in _named(config))
     known = tuple(origin for origin in found if origin is not None)
-    return (*known, {"kind": ENGINE, "name": "torch", "version": version("torch")}) if config.network.model else known
+    return (
+        (*known, {"kind": ENGINE, "name": "torch", "version": sources.torch_version()})
+        if config.network.model
+        else known
+    )
 
 
 def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> str:

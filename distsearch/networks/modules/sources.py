@@ -26,6 +26,14 @@ def need_torch() -> None:
         ) from None
 
 
+def torch_version() -> str:
+    """The version of torch and of what it was built for, such as 2.13.0+cpu. SettingError if it is not installed."""
+    need_torch()
+    import torch
+
+    return str(torch.__version__)
+
+
 def name_of(given: Any) -> str:
     """The name under which a configuration finds what a Python user gave: package.module:name.
 

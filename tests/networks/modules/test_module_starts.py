@@ -30,7 +30,8 @@ def trained() -> nn.Module:
 
 def test_a_state_dict_is_where_a_search_begins(digits, trained):
     X, y = digits
-    found = distsearch.search(X, y, model=Stack, start=trained.state_dict(), strategy="hill-climb", rounds=1, workers=0)
+    flags = {"strategy": "hill-climb", "rounds": 1, "workers": 0, "validation_share": 0}
+    found = distsearch.search(X, y, model=Stack, start=trained.state_dict(), **flags)
     with torch.no_grad():
         outputs = trained(torch.from_numpy(X.copy()))
         loss = nn.functional.cross_entropy(outputs, torch.from_numpy(np.array(y))).item()
