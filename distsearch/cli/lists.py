@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from rich.cells import cell_len
 
 from distsearch import config
+from distsearch.cli.columns import Cells, lines
 from distsearch.errors import SettingError, brief, unknown
 from distsearch.runs.summaries import DAMAGED, Summary
 from distsearch.settings import shown
 from distsearch.text import escaped
 
-GAP = 2  # characters between columns
 LONGEST_DATA = 24  # characters
 
 
@@ -83,24 +82,9 @@ LEAVING = ("date", "step", "time", "rounds", "seed", "data", "accuracy", "strate
 
 
 def runs_lines(runs: Sequence[Summary], width: int) -> list[str]:
-    """A heading, and a line for each run: those columns that fit into so many characters; nothing is ever cut.
-
-    A table of Rich's takes a second for a thousand runs.
-    """
-    cells = {each.name: [each.name, *(escaped(each.text(run)) for run in runs)] for each in COLUMNS}
-    widths = {name: max(map(cell_len, texts)) for name, texts in cells.items()}
-    kept = [each for each in COLUMNS if any(cells[each.name][1:])]
-    for name in LEAVING:
-        if sum(widths[each.name] + GAP for each in kept) - GAP <= width:
-            break
-        kept = [each for each in kept if each.name != name]
-    padded = [_padded(cells[each.name], widths[each.name], each.number) for each in kept]
-    return [(" " * GAP).join(row).rstrip() for row in zip(*padded, strict=True)]
-
-
-def _padded(texts: Sequence[str], width: int, right: bool) -> list[str]:
-    room = [" " * (width - cell_len(text)) for text in texts]
-    return [space + text if right else text + space for text, space in zip(texts, room, strict=True)]
+    """A heading, and a line for each run: those columns that fit into so many characters."""
+    cells = (Cells(each.name, [escaped(each.text(run)) for run in runs], each.number) for each in COLUMNS)
+    return lines(cells, LEAVING, width)
 
 
 def errors(runs: Sequence[Summary]) -> list[str]:

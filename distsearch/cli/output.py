@@ -13,7 +13,7 @@ from distsearch.runs import files
 from distsearch.text import escaped, escaped_in_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.console import RenderableType
 
@@ -72,6 +72,14 @@ def print_parts(*parts: "RenderableType") -> None:
     console = new_console()
     for part in parts:
         console.print(part)
+
+
+def print_columns(lines_of: "Callable[[int], list[str]]") -> None:
+    """Print a heading and lines on stdout, made for so many characters: as many as they like outside of a terminal."""
+    console = new_console()
+    heading, *lines = lines_of(console.width if console.is_terminal else sys.maxsize)
+    console.print(heading, style="bold", soft_wrap=True)
+    print_text("".join(f"{line}\n" for line in lines))
 
 
 def print_text(text: str) -> None:

@@ -1,5 +1,6 @@
 """The commands that read a run's records: show, verify and replay."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, OwnDataOption, RunArgument, RunsOption
-from distsearch.cli.output import check_output, new_console, print_json, print_parts, say, write
+from distsearch.cli.output import check_output, new_console, print_columns, print_json, print_parts, say, write
 from distsearch.errors import UserError, brief
 from distsearch.text import expanded
 
@@ -64,7 +65,7 @@ def replay(
 
 def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
     """Show what happened in a run."""
-    from distsearch.cli.tables import history_table, network_table, result_table, settings_line
+    from distsearch.cli.tables import history_lines, network_table, result_table, settings_line
     from distsearch.data.schema import Schema
     from distsearch.objectives.model import network_for
 
@@ -88,5 +89,6 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     print_parts(settings_line(stored.config), "")
     if schema:
         print_parts(network_table(schema.shape or (len(schema.inputs),), layers), "")
-    print_parts(history_table(history), "")
+    print_columns(partial(history_lines, history))
+    print_parts("")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from distsearch.cli import columns
 from distsearch.cli.lists import duration
 from distsearch.config import RunConfig
 from distsearch.objectives.model import Scores
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from distsearch.search.verification import Verdict
 
 ROWS = 16
+HISTORY = ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test")
+"""What the history shows of a round besides metrics."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -76,12 +79,10 @@ def folds_table(results: Sequence[Result]) -> Table:
     return table
 
 
-def history_table(rows: Sequence[RoundRecord]) -> Table:
+def history_lines(rows: Sequence[RoundRecord], width: int) -> list[str]:
     """The history: at most ROWS of its rounds, denser at the beginning, where most happens."""
-    table = Table(box=None, pad_edge=False)
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics or ()))
-    for name in ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test", *metrics):
-        table.add_column(name, justify="right")
+    cells: dict[str, list[str]] = {name: [] for name in (*HISTORY, *metrics)}
     accuracy = test = None
     latest: dict[str, float] = {}
     picked = _picked(len(rows))
@@ -90,7 +91,7 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
         test = row.test_accuracy if row.test_accuracy is not None else test
         latest = row.metrics or latest
         if number in picked:
-            table.add_row(
+            texts = (
                 f"{row.round:,}",
                 _passes(row.passes),
                 f"{row.seconds:.2f}",
@@ -101,7 +102,11 @@ def history_table(rows: Sequence[RoundRecord]) -> Table:
                 _percent(test),
                 *(f"{latest[name]:.4g}" if name in latest else "" for name in metrics),
             )
-    return table
+            for name, text in zip(cells, texts, strict=True):
+                cells[name].append(text)
+    on_others = sorted((name for name in metrics if name.startswith(("test-", "validation-"))), reverse=True)
+    leaving = (*on_others, "step", "passes", *reversed(metrics), "seconds", "test", "accuracy")
+    return columns.lines((columns.Cells(name, texts) for name, texts in cells.items()), leaving, width)
 
 
 def settings_line(config: RunConfig) -> str:

@@ -1,6 +1,7 @@
 """The commands for many runs: list, diff, remove and rename."""
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from distsearch.cli.completion import run_names
 from distsearch.cli.lookup import path_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import JsonOption, RunArgument, RunsOption
-from distsearch.cli.output import new_console, print_json, print_parts, print_text, say
+from distsearch.cli.output import print_columns, print_json, print_parts, say
 from distsearch.errors import UserError
 from distsearch.text import as_path
 
@@ -44,10 +45,7 @@ def list_runs(
     if json:
         print_json([lists.document(run) for run in found])
     elif found:
-        console = new_console()
-        heading, *lines = lists.runs_lines(found, console.width if console.is_terminal else sys.maxsize)
-        console.print(heading, style="bold", soft_wrap=True)
-        print_text("".join(f"{line}\n" for line in lines))
+        print_columns(partial(lists.runs_lines, found))
         for error in lists.errors(found):
             say(error)
     elif paths:

@@ -23,7 +23,18 @@ EXPRESSED = {
     *("columns", "target_mean", "target_deviation"),
 }
 """What a schema says that a graph does, here or in `pipeline`."""
-WITHOUT_EFFECT = {"features", "target", "targets", "ignored", "outputs", "steps", "weight", "class_weights"}
+WITHOUT_EFFECT = {
+    "costs",
+    "features",
+    "groups",
+    "ignored",
+    "outputs",
+    "steps",
+    "target",
+    "targets",
+    "weight",
+    "class_weights",
+}
 """What it says that changes no prediction."""
 
 

@@ -4,7 +4,7 @@ import json
 import runpy
 import subprocess
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import onnx
@@ -282,6 +282,13 @@ class Wider(Schema):
     """A schema with more fields than exports know."""
 
     hashed: tuple[str, ...] | None = None
+
+
+def test_columns_that_examples_are_only_judged_by_do_not_hinder():
+    model, raw = made(layers=[4], loss="mean-squared-error")
+    judged = Model(model.config, replace(model.schema, groups=("region",)), model.weights)
+    [found] = in_json(FORMATS[".json"](judged, {}), raw).values()
+    np.testing.assert_allclose(found, expected(model, raw)[0], **CLOSE)
 
 
 def test_unknown_fields_are_refused_not_ignored():
