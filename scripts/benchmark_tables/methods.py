@@ -18,15 +18,13 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import distsearch
 from benchmark_tables.tables import COSTS, METRICS, PINBALL, QUANTILE, Array
+from distsearch import SearchClassifier, SearchRegressor
 
 INNER = 0.25  # of the training rows
-BATCH = 256  # from twice as many rows on
 LOSSES: dict[str, dict[str, Any]] = {
-    "F1": {"loss": "f1", "positive": "1"},
+    "F1": {"loss": "f1"},
     "expected cost": {"loss": "expected-cost", "costs": COSTS},
-    PINBALL: {"loss": "pinball", "quantile": QUANTILE},
 }
 
 Method = Callable[[str, Array, Array, Array], Array]
@@ -34,27 +32,10 @@ Method = Callable[[str, Array, Array, Array], Array]
 
 
 def ours(metric: str, X: Array, y: Array, others: Array) -> Array:
-    """A network trained on the metric, with the settings that SearchClassifier and SearchRegressor would choose."""
-    numbers = metric == PINBALL
-    batch = BATCH if len(X) >= 2 * BATCH else len(X)
-    least, passes = (400, 75) if numbers and batch < len(X) else (150, 50 if batch < len(X) else 0)
-    rounds = max(least, passes * -(-len(X) // batch))
-    result = distsearch.search(
-        X,
-        y if numbers else y.astype(str),
-        layers=[100],
-        strategy="node-perturbation",
-        rounds=rounds,
-        batch=batch,
-        rate=0.01 if batch == len(X) else 0.03 if numbers else 0.02,
-        schedule="cosine",
-        decay=min(0.5, 400 / len(X)),
-        measure_every=rounds,
-        workers=0,
-        seed=0,
-        **LOSSES[metric],
-    )
-    return np.asarray(result.predict(others)).astype(y.dtype)
+    """A network trained on the metric."""
+    if metric == PINBALL:
+        return SearchRegressor(loss="pinball", quantile=QUANTILE, random_state=0).fit(X, y).predict(others)
+    return SearchClassifier(**LOSSES[metric], random_state=0).fit(X, y).predict(others)
 
 
 def network(metric: str, X: Array, y: Array, others: Array) -> Array:
