@@ -33,7 +33,7 @@ SMALL: list[Task] = [
 
 def large(folder: str) -> list[Task]:
     """Tasks on a folder of IDX files such as MNIST's."""
-    data = {"data": folder}
+    data = {"data": folder, "validation_share": 0}
     return [
         ("784-128-10", data | {"layers": [128]}, 320),
         ("784-1024-10", data | {"layers": [1024]}, 320),

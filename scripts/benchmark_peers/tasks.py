@@ -47,7 +47,7 @@ class Task:
 
     def config(self, folder: str, **flags: Any) -> RunConfig:
         """distsearch's configuration; the data of MNIST is in a folder."""
-        given = {"data": folder, "layers": [128], "start": "he"} if self.mnist else {}
+        given = {"data": folder, "validation_share": 0, "layers": [128], "start": "he"} if self.mnist else {}
         return from_flags({**given, **self.flags, **flags})
 
 
