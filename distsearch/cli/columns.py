@@ -23,9 +23,8 @@ class Cells(NamedTuple):
         """Of the widest cell, in characters of the terminal."""
         return max(cell_len(text) for text in (self.name, *self.texts))
 
-    def padded(self) -> list[str]:
-        """The heading and the cells, all of the same width."""
-        width = self.width
+    def padded(self, width: int) -> list[str]:
+        """The heading and the cells, all of this width."""
         room = [(text, " " * (width - cell_len(text))) for text in (self.name, *self.texts)]
         return [space + text if self.number else text + space for text, space in room]
 
@@ -40,4 +39,4 @@ def lines(columns: Iterable[Cells], leaving: Iterable[str], width: int) -> list[
         if sum(size + GAP for _, size in kept) - GAP <= width:
             break
         kept = [(each, size) for each, size in kept if each.name != name]
-    return [(" " * GAP).join(row).rstrip() for row in zip(*(each.padded() for each, _ in kept), strict=True)]
+    return [(" " * GAP).join(row).rstrip() for row in zip(*(each.padded(size) for each, size in kept), strict=True)]

@@ -5,7 +5,7 @@ It is the change of the metric, times the examples, if one more such example wer
 groups, for the decisions drawn with the softmax's probabilities; of metrics of order what their losses use.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from distsearch.errors import SettingError
 from distsearch.objectives import metrics
 from distsearch.objectives.batches import Columns
 from distsearch.objectives.constraints import Constraints, penalty, pressures
-from distsearch.objectives.judging import Judgement
+from distsearch.objectives.judging import Groups, Judgement
 from distsearch.objectives.losses.base import Array, softmax
 from distsearch.objectives.losses.ranks import Auc, AveragePrecision, RankLoss
 from distsearch.objectives.metrics import Outcome
@@ -22,7 +22,6 @@ from distsearch.objectives.metrics import Outcome
 MOST_CLASSES = 32  # of whose pairs an influence is worked out every round
 SMOOTHED = 0.5  # of the errors' deviation, by which the step of share-below is smoothed
 
-Groups = Mapping[str, NDArray[np.int64]]
 Influence = Callable[[Array, Array, Groups], Array]
 """Of each of some examples, (candidates, examples), from outputs, one-hot targets or numbers, and groups."""
 

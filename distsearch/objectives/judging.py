@@ -56,7 +56,7 @@ class Judgement:
 
     def named(self, groups: NDArray[np.int64] | None) -> Groups:
         """Groups, (columns, examples), by the names of their columns."""
-        return {} if groups is None else dict(zip(self.schema.groups or (), groups, strict=True))
+        return named_groups(groups, self.schema)
 
 
 def judgement(names: Sequence[str], settings: NetworkConfig, schema: Schema, loss: Loss) -> Judgement | None:
@@ -65,6 +65,11 @@ def judgement(names: Sequence[str], settings: NetworkConfig, schema: Schema, los
     constraints = Constraints(settings.subject_to)
     everything = tuple(dict.fromkeys((*names, *constraints.names)))
     return Judgement(everything, loss, schema, positive_number(settings, schema), constraints) if everything else None
+
+
+def named_groups(groups: NDArray[np.int64] | None, schema: Schema) -> Groups:
+    """Groups, (columns, examples), by the names of the schema's columns; none if there are none."""
+    return {} if groups is None else dict(zip(schema.groups or (), groups, strict=True))
 
 
 def positive_number(settings: NetworkConfig, schema: Schema) -> int:

@@ -24,7 +24,7 @@ from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.constraints import Checked, Constraints
-from distsearch.objectives.judging import positive_number
+from distsearch.objectives.judging import named_groups, positive_number
 from distsearch.objectives.metrics import Outcome
 from distsearch.objectives.network import NetworkObjective
 
@@ -181,8 +181,7 @@ class Model:
     def outcome(self, examples: Examples) -> Outcome:
         """What it makes of labelled examples, for metrics."""
         outputs, positive = self.outputs(examples.features), positive_number(self.config, self.schema)
-        labels, numbers = self.labels, examples.beside.groups
-        groups = {} if numbers is None else dict(zip(self.schema.groups or (), numbers, strict=True))
+        labels, groups = self.labels, named_groups(examples.beside.groups, self.schema)
         if labels is not None:
             return Outcome.of_classes(examples.targets, outputs, labels, positive, self.gives_probabilities, groups)
         return Outcome(self.targets(examples), outputs, self.numbers(outputs))
