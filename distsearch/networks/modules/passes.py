@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import torch.nn.functional as F
 
 from distsearch.networks.modules.kinds import Kind
-from distsearch.networks.modules.watching import Layer, Source, Watching
+from distsearch.networks.modules.watching import Layer, Operation, Watching
 
 
-def computed(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """What the function returns; in another way where vmap does not know it."""
-    return _group_norm(*args, **kwargs) if func is F.group_norm else func(*args, **kwargs)
+def computed(operation: Operation) -> Any:
+    """What the operation returns; in another way where vmap does not know it."""
+    if operation.func is F.group_norm:
+        return _group_norm(*operation.args, **operation.kwargs)
+    return operation.done()
 
 
 def _group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:  # noqa: A002
@@ -39,16 +41,9 @@ class Recording(Watching):
         self.calls: list[Call] = []
         self._layers = layers
 
-    def called(
-        self,
-        func: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        layer: tuple[Layer, Kind] | None,
-        used: set[Source],
-    ) -> Any:
+    def called(self, operation: Operation) -> Any:
         """Call the function; if it is a layer, keep what it was given and what it returned."""
-        returned = computed(func, args, kwargs)
+        returned, layer = computed(operation), operation.layer
         if layer is not None and layer[0] in self._layers:
             self.calls.append(Call(*layer, returned.clone()))  # a clone, as others may change it in place
         return returned
@@ -66,19 +61,13 @@ class Moving(Watching):
         self._layers = {call.layer for call in kept}
         self._number = -1
 
-    def called(
-        self,
-        func: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        layer: tuple[Layer, Kind] | None,
-        used: set[Source],
-    ) -> Any:
+    def called(self, operation: Operation) -> Any:
         """Call the function; if it is a layer, and not above the moved one, return what is known."""
+        layer = operation.layer
         if layer is None or layer[0] not in self._layers:
-            return computed(func, args, kwargs)
+            return computed(operation)
         self._number += 1
         if self._number < self._first:
             return self._kept[self._number].outputs.clone()
-        returned = self._kept[self._number].outputs if self._number == self._first else computed(func, args, kwargs)
+        returned = self._kept[self._number].outputs if self._number == self._first else computed(operation)
         return returned + self._added[self._number] if self._number in self._added else returned

@@ -13,7 +13,7 @@ import torch
 from distsearch.errors import SettingError
 from distsearch.networks.modules.engine import exact, failure
 from distsearch.networks.modules.kinds import Kind
-from distsearch.networks.modules.watching import Layer, Source, Watching, tensors_in
+from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
 
 EXAMPLES = 13  # a number that no axis of a module is likely to have
 OTHER_COST = 8.0  # multiplications that an element of another operation's result costs as much as
@@ -68,17 +68,11 @@ class Trial(Watching):
         self._numbers: dict[Layer, int] = {}
         self._data: dict[int, tuple[Any, int]] = {id(inputs): (inputs, 0)}  # what depends on it, and on which layers
 
-    def called(
-        self,
-        func: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        layer: tuple[Layer, Kind] | None,
-        used: set[Source],
-    ) -> Any:
+    def called(self, operation: Operation) -> Any:
         """Call the function, and note what it does."""
+        func, args, kwargs, layer, used = operation
         given = [self._data[id(each)][1] for each in tensors_in((args, kwargs)) if id(each) in self._data]
-        returned = func(*args, **kwargs)
+        returned = operation.done()
         if not given:
             if layer is not None:  # a table of positions, say, which no example has to itself
                 self.spoilt |= {name for name in (layer[0].weight, layer[0].bias) if name}

@@ -34,6 +34,20 @@ class Layer(NamedTuple):
     axis: int  # of the nodes in its outputs
 
 
+class Operation(NamedTuple):
+    """A call of torch, whose arguments include `used` parameters; it may be a layer of them."""
+
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    layer: tuple[Layer, Kind] | None
+    used: set[Source]
+
+    def done(self) -> Any:
+        """What it returns."""
+        return self.func(*self.args, **self.kwargs)
+
+
 class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are skipped
     """A forward pass that is looked at; one for each."""
 
@@ -50,24 +64,17 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
         kwargs = kwargs or {}
         used = {source for each in tensors_in((args, kwargs)) if (source := self._source(each))}
         if not used:
-            return self.called(func, args, kwargs, None, used)
+            return self.called(Operation(func, args, kwargs, None, used))
         kind = kind_of(func, args, kwargs)
         layer = self._layer(kind) if kind else None
-        returned = self.called(func, args, kwargs, (layer, kind) if layer and kind else None, used)
+        returned = self.called(Operation(func, args, kwargs, (layer, kind) if layer and kind else None, used))
         if layer is None and len(used) == 1:
             self._derive(func, used.pop(), returned)
         return returned
 
     @abstractmethod
-    def called(
-        self,
-        func: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        layer: tuple[Layer, Kind] | None,
-        used: set[Source],
-    ) -> Any:
-        """Call the function, whose arguments include `used` parameters; it may be a layer of them."""
+    def called(self, operation: Operation) -> Any:
+        """Do the operation, or whatever takes its place, and return what comes of it."""
 
     def _source(self, tensor: Any) -> Source | None:
         found = self._sources.get(id(tensor))
