@@ -40,7 +40,7 @@ class Columns:
         self.targets = targets
         self.weights = weights
         self.groups = groups
-        self._chunks: dict[tuple[int, int], Chunk] = {}
+        self._chunks: dict[int, list[Chunk]] = {}  # by their size
 
     def __reduce__(self) -> tuple[type["Columns"], tuple[Array, Array, Array | None, NDArray[np.int64] | None]]:
         return Columns, (self.inputs, self.targets, self.weights, self.groups)
@@ -65,15 +65,17 @@ class Columns:
     def __len__(self) -> int:
         return self.inputs.shape[1]
 
-    def chunk(self, start: int, size: int) -> Chunk:
-        """So many of the examples from `start` on, or fewer at the end; the same object each time."""
-        chunk = self._chunks.get((start, size))
-        if chunk is None:
-            some = slice(start, start + size)
-            weights = None if self.weights is None else self.weights[some]
-            chunk = Chunk(Shared(self.inputs[:, some]), self.targets[:, some], weights)
-            chunk = self._chunks.setdefault((start, size), chunk)
-        return chunk
+    def chunks(self, size: int) -> list[Chunk]:
+        """All examples, so many at a time, or fewer at the end; the same objects each time."""
+        chunks = self._chunks.get(size)
+        if chunks is None:
+            chunks = [self._chunk(slice(start, start + size)) for start in range(0, len(self), size)]
+            chunks = self._chunks.setdefault(size, chunks)
+        return chunks
+
+    def _chunk(self, some: slice) -> Chunk:
+        weights = None if self.weights is None else self.weights[some]
+        return Chunk(Shared(self.inputs[:, some]), self.targets[:, some], weights)
 
     def by_examples(self) -> "Columns":
         """The same, but each example's inputs side by side in memory: picking some out is then 14 times as fast."""

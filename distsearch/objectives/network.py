@@ -92,9 +92,9 @@ class NetworkObjective(Objective):
         self.tiling = _tiling(network.neurons, batches.size, network.windows)
         if network.one_by_one:
             self.tiling = self.tiling._replace(candidates=1)
-        size = _tiling(network.neurons, len(batches.train), network.windows).examples
+        self._size = size = _tiling(network.neurons, len(batches.train), network.windows).examples  # of measured parts
         everything = self._sets.values()
-        self._pieces = [(columns, start, size) for columns in everything for start in range(0, len(columns), size)]
+        self._pieces = [(columns, part) for columns in everything for part in range(len(columns.chunks(size)))]
         self.parts = len(self._pieces)
         self._multipliers: NDArray[np.float64] | None = None  # if constraints are paid for
         self._derived: tuple[Array, int, OfEach] | None = None
@@ -137,8 +137,7 @@ class NetworkObjective(Objective):
         examples = self.batches.of(round_number)
         size = (self.tiling if self.one_by_one else candidates.tiling(self.tiling)).examples
         forward, part, parts, kept = self.network.forward, self.loss.part, [], []
-        for start in range(0, len(examples), size):
-            inputs, targets, weights = examples.chunk(start, size)
+        for inputs, targets, weights in examples.chunks(size):
             outputs = forward(candidates, inputs)
             if self._multipliers is not None:
                 kept.append(outputs.copy())
@@ -182,8 +181,7 @@ class NetworkObjective(Objective):
         if latest is None or latest[0] is not weights or latest[1] != round_number:
             examples, candidate = self.batches.of(round_number), Dense(weights[np.newaxis])
             outputs = [
-                self.network.forward(candidate, examples.chunk(start, self.tiling.examples).inputs).copy()
-                for start in range(0, len(examples), self.tiling.examples)
+                self.network.forward(candidate, chunk.inputs).copy() for chunk in examples.chunks(self.tiling.examples)
             ]
             latest = self._derived = weights, round_number, self._of_each(np.concatenate(outputs, axis=2), examples)
         return latest[2]
@@ -208,8 +206,8 @@ class NetworkObjective(Objective):
     def sums(self, weights: Array, lo: int, hi: int) -> list[Sums]:
         """What the weights, (n,), come to on the parts lo to hi of the examples, for `measurement`, part by part."""
         candidate, sums = Dense(weights[np.newaxis]), []
-        for columns, start, size in self._pieces[lo:hi]:
-            inputs, targets, counts = columns.chunk(start, size)
+        for columns, number in self._pieces[lo:hi]:
+            inputs, targets, counts = columns.chunks(self._size)[number]
             outputs = self.network.forward(candidate, inputs)
             correct = float(losses.correct(outputs, targets)[0]) if self.classes else 0.0
             kept = outputs[0].copy() if self._judge else None
@@ -221,7 +219,7 @@ class NetworkObjective(Objective):
         found: dict[str, tuple[float | None, float | None]] = {}
         judged: dict[str, float] = {}
         for name, columns in self._sets.items():
-            rows = [row for row, (piece, _, _) in zip(sums, self._pieces, strict=True) if piece is columns]
+            rows = [row for row, (piece, _) in zip(sums, self._pieces, strict=True) if piece is columns]
             correct = sum(row.correct for row in rows) / len(columns)
             loss = self.loss.joined([row.loss for row in rows], columns.targets)[0] * self.unit
             found[name] = float(loss), correct if self.classes else None

@@ -38,6 +38,7 @@ class Limits:
         )
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self.seconds = inf if stop.seconds is None else stop.seconds
+        self._targets = stop.target_loss is not None or stop.target_accuracy is not None
         self._lowest = inf
         self._violation = inf  # of the constraints, by the best
         self._centers: deque[float] = deque(maxlen=CENTERS)  # losses of the latest
@@ -55,12 +56,8 @@ class Limits:
             self._lowest, self._violation, self._in_vain = row.best_loss, row.best_violation, 0
         elif row.train_loss is not None or not self._by_measuring:
             self._in_vain += 1
-        accuracy = row.accuracy if row.test_accuracy is None else row.test_accuracy
-        holds = row.best_violation == 0
-        if stop.target_loss is not None and holds and self._loss(row) <= stop.target_loss:
-            return TARGET_LOSS
-        if stop.target_accuracy is not None and holds and accuracy is not None and accuracy >= stop.target_accuracy:
-            return TARGET_ACCURACY
+        if self._targets and row.best_violation == 0 and (target := self._target_reached(row)):
+            return target
         if self.rounds is not None and row.round + 1 >= self.rounds:
             return ROUNDS
         if stop.evaluations is not None and row.passes >= stop.evaluations:
@@ -70,6 +67,14 @@ class Limits:
         if stop.patience is not None and self._in_vain >= stop.patience:
             return PATIENCE
         return ""
+
+    def _target_reached(self, row: RoundRecord) -> str:
+        """The target that this round has reached, or nothing."""
+        loss, accuracy = self._stop.target_loss, self._stop.target_accuracy
+        found = row.accuracy if row.test_accuracy is None else row.test_accuracy
+        if loss is not None and self._loss(row) <= loss:
+            return TARGET_LOSS
+        return TARGET_ACCURACY if accuracy is not None and found is not None and found >= accuracy else ""
 
     def _loss(self, row: RoundRecord) -> float:
         """The loss that the search has come to after a round."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ class Opened:
     path: Path | None  # the run's directory, if it is kept
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """A round that is done."""
 
     record: RoundRecord
@@ -70,6 +69,9 @@ class Observers(Observer):
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = list(observers)
 
+    def __iter__(self) -> Iterator[Observer]:
+        return iter(self._observers)
+
     def add(self, observer: Observer) -> None:
         """Tell another one too, after the others."""
         self._observers.append(observer)
@@ -86,8 +88,11 @@ class Observers(Observer):
 
     def round(self, done: Round) -> bool:
         """Tell all; True if any of them wants the search to end."""
-        wishes = [observer.round(done) for observer in self._observers]
-        return any(wishes)
+        ends = False
+        for observer in self._observers:
+            if observer.round(done):
+                ends = True
+        return ends
 
     def saved(self, rounds: int) -> None:
         """Tell all."""

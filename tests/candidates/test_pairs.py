@@ -113,7 +113,7 @@ def test_a_block_s_product_is_computed_once_per_center_and_inputs():
     objective = network_objective("digits", (8,))
     center, other_center = objective.network.start("he", 0), objective.network.start("he", 1)
     products, block = Products(), objective.network.blocks[0]
-    some, others = (objective.batches.train.chunk(start, 100).inputs for start in (0, 100))
+    some, others = (chunk.inputs for chunk in objective.batches.train.chunks(100)[:2])
     first = products.of(center, block, some)
     assert first == pytest.approx(block.matrix(center) @ some.array, rel=1e-5, abs=1e-6)
     assert products.of(center, block, some) is first
@@ -131,7 +131,7 @@ def test_threads_do_not_mix_up_the_products_of_their_centers():
     objective = network_objective("digits", (8,))
     center, other = objective.network.start("he", 0), objective.network.start("he", 1)
     products, block = Products(), objective.network.blocks[0]
-    inputs = objective.batches.train.chunk(0, 100).inputs
+    inputs = objective.batches.train.chunks(100)[0].inputs
 
     class Overtaken:
         """A block whose product another thread requests while this one is about to compute its own."""

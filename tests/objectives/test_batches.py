@@ -62,9 +62,9 @@ def test_a_batch_larger_than_the_data_is_refused():
 
 def test_a_chunk_is_the_same_object_each_time_so_that_cached_products_are_found():
     ten = columns(10)
-    first, last = ten.chunk(0, 4), ten.chunk(8, 4)
-    assert ten.chunk(0, 4) is first
-    assert first.inputs is not ten.chunk(0, 5).inputs
+    first, _, last = ten.chunks(4)
+    assert ten.chunks(4)[0] is first
+    assert first.inputs is not ten.chunks(5)[0].inputs
     assert first.inputs.array[0].tolist() == [0, 1, 2, 3]
     assert first.targets.tolist() == [[0, -1, -2, -3]]
     assert last.inputs.array[0].tolist() == [8, 9]
@@ -74,5 +74,5 @@ def test_a_chunk_is_the_same_object_each_time_so_that_cached_products_are_found(
 def test_chunks_are_not_pickled():
     ten = columns(10)
     before = len(pickle.dumps(ten))
-    ten.chunk(0, 4)
+    ten.chunks(4)
     assert len(pickle.dumps(ten)) == before

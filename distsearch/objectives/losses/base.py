@@ -77,15 +77,14 @@ class Loss(ABC):
         losses = self.each(outputs, targets)
         return losses if weights is None else np.multiply(losses, weights, order="C")
 
-    def sums(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
-        """The sum of weight × loss over the examples for each candidate, (candidates,); weights are (examples,)."""
+    def part(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
+        """What it needs of a chunk of the examples, (candidates,) or (candidates, numbers).
+
+        Of a mean, the sum of weight × loss over the examples; weights are (examples,).
+        """
         if weights is None:
             return self.total(outputs, targets)
         return np.add.reduce(self.weighted(outputs, targets, weights), axis=1)
-
-    def part(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
-        """What it needs of a chunk of the examples, (candidates,) or (candidates, numbers)."""
-        return self.sums(outputs, targets, weights)
 
     def joined(self, parts: Sequence[NDArray[Any]], targets: Array) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,), from the parts of all chunks in order, and all targets."""

@@ -60,7 +60,7 @@ class OwnLoss(Loss):
     def part(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
         """The outputs themselves, (candidates, outputs × examples), for a function of all examples together."""
         if not self.whole:
-            return self.sums(outputs, targets, weights)
+            return super().part(outputs, targets, weights)
         return np.array(outputs, order="C").reshape(len(outputs), -1)
 
     def joined(self, parts: Sequence[NDArray[Any]], targets: Array) -> NDArray[np.float64]:
