@@ -13,6 +13,7 @@ from distsearch.api.functions import first_weights
 from distsearch.api.wording import check_names, speaking_python
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, brief
+from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.function import number_of
 from distsearch.runs import checkpoints
@@ -60,8 +61,9 @@ class Optimizer:
     def ask(self) -> Array:
         """The candidates of the round, (population, n) float32, a copy; the same ones until their losses are told."""
         if self._asked is None:
-            candidates = self._strategy.ask(self._state, 0, self._strategy.units(self._state))
-            self._asked = candidates.dense()
+            with one_thread():
+                candidates = self._strategy.ask(self._state, 0, self._strategy.units(self._state))
+                self._asked = candidates.dense()
         return self._asked.copy()
 
     def tell(self, losses: Sequence[float] | NDArray[Any]) -> None:
@@ -74,7 +76,7 @@ class Optimizer:
             raise DataError("expected ask() before tell(): the losses belong to the candidates that it returns")
         told = _numbers(losses, len(self._asked))
         state, strategy = self._state, self._strategy
-        with speaking_python():
+        with speaking_python(), one_thread():
             self._state = strategy.tell(state, [Answer(told)], partial(strategy.weighted_noise, state))
         self._evaluations += len(told)
         self._asked = None
@@ -118,7 +120,7 @@ class Optimizer:
         """How far it is, in a line."""
         name, weights = self._given["strategy"], self._state.center.size
         found = f"best loss {self.best_loss:.6g}" if self.rounds else "nothing told yet"
-        return f"<distsearch.Optimizer {name}, {weights:,} weights, {self.rounds:,} rounds, {found}>"
+        return f"<distsearch.Optimizer {name}, {weights:,} weights, round {self.rounds:,}, {found}>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights."""
