@@ -164,8 +164,10 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     def _words(self, targets: Array) -> Array:
         if targets.shape[1:] != self._outputs:
-            expected = (len(targets), *self._outputs)
-            raise InvalidValueError(f"y: expected the shape {expected}, as in the last fit, got {targets.shape}")
+            kept = f"a row of {self._outputs[0]}" if self._outputs else "one number"
+            raise InvalidValueError(
+                f"y: expected {kept} for each example, as in the last fit, got the shape {targets.shape}"
+            )
         return (targets - self._mean) / self._deviation
 
     def _decoded(self, outputs: Array) -> Array:
