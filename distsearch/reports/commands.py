@@ -8,7 +8,7 @@ from msgspec import structs
 from distsearch import config as configs
 from distsearch import strategies
 from distsearch.config import RunConfig
-from distsearch.errors import UserError
+from distsearch.errors import DistsearchError
 from distsearch.search.assembly import Assembly, assemble
 from distsearch.settings import Settings, declarations, shown
 
@@ -40,7 +40,7 @@ def shortest(config: RunConfig, fingerprint: str) -> RunConfig:
         opened = _opened(config, kept)
         try:
             again = assemble(opened)
-        except UserError:
+        except DistsearchError:
             return config
         differing = _differing(again, config)
         if again.fingerprint != fingerprint:
