@@ -5,7 +5,6 @@ so; a linear layer above needs only the weights of these columns. That makes an 
 the network of layers (networks/changes.py). All other operations see tensors in full.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -70,10 +69,11 @@ LINEAR |= {getattr(torch.Tensor, name): False for name in ("matmul", "__matmul__
 """Functions that multiply by a matrix, and whether by its transpose."""
 
 
-def side_by_side(tensors: Sequence[Any]) -> list[Any]:
-    """Tensors (experiments or 1, …) with as many axes each, so that they broadcast as those of one experiment do."""
-    most = max(each.dim() for each in tensors)
-    return [each.reshape(len(each), *[1] * (most - each.dim()), *each.shape[1:]) for each in tensors]
+def with_axes(tensor: Any, most: int) -> Any:
+    """A tensor, (experiments or 1, …), with so many axes, so that it broadcasts as that of one experiment does."""
+    if tensor.dim() == most:
+        return tensor
+    return tensor.reshape(len(tensor), *[1] * (most - tensor.dim()), *tensor.shape[1:])
 
 
 def linear_after(columns: Columns, base: Any, outputs: Any, weight: Any) -> Any:

@@ -27,6 +27,7 @@ from distsearch.networks.modules.passes import Moving
 from distsearch.networks.modules.replay import Replay
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.trial import Found
+from distsearch.networks.modules.watching import Layer
 from distsearch.networks.trainable import LossesOf
 
 Array = NDArray[np.float32]
@@ -63,6 +64,7 @@ class ModuleExperiments:
         with recording:
             outputs = subject.module(examples)
         self._calls = recording.calls
+        self._sizes: dict[Layer, float] = {}
         self._replay = Replay(recording, outputs) if recording.holds else None
         self._check_calls()
         self._firsts = [0]  # each layer's first move, and one past the last
@@ -100,7 +102,7 @@ class ModuleExperiments:
         found = self._subject.layers[number]
         numbers = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
         moves = Moves(found, [self._calls[place] for place in numbers], at, len(self._examples))
-        steps = torch.from_numpy(signs) * (sigma * moves.size())
+        steps = torch.from_numpy(signs) * (sigma * self._size(moves))
         slopes = torch.empty_like(steps)
         for alike in moves.experiments(group, self._subject.parts[number]):
             for some in together(alike, self._numbers()):
@@ -108,6 +110,12 @@ class ModuleExperiments:
                 by_call = {place: added[which] for place, which in zip(numbers, found.calls, strict=True)}
                 moves.write_slopes(some, self._changes(self._with_nodes_moved(by_call)), steps, slopes)
         out[:] = moves.gradient(slopes).numpy()
+
+    def _size(self, moves: Moves) -> float:
+        """The size of a layer's steps."""
+        if moves.found.layer not in self._sizes:
+            self._sizes[moves.found.layer] = max(call.kind.size() for call in moves.calls)
+        return self._sizes[moves.found.layer]
 
     def _of_loose(self, at: slice, signs: Array, sigma: float, group: int) -> Array:
         """The gradient of the weights `at`, among those outside of layers, from a sign of each."""
@@ -169,8 +177,8 @@ class ModuleExperiments:
     def _losses(self, outputs: Any) -> Array:
         """Every example's loss, (experiments, examples), from the module's outputs."""
         found = self._subject.of_outputs(outputs)
-        found = found.reshape(-1, *found.shape[-2:]).transpose(1, 2).contiguous()
-        return self._losses_of(found.clone().numpy())
+        found = found.reshape(-1, *found.shape[-2:]).transpose(1, 2)
+        return self._losses_of(found.clone(memory_format=torch.contiguous_format).numpy())
 
     def _numbers(self) -> int:
         """About how many numbers an experiment makes."""

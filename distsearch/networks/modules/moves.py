@@ -10,7 +10,7 @@ from distsearch.networks.modules.columns import Columns
 from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
 
-TOGETHER_BYTES = 8 * 1024 * 1024  # of what the experiments that are computed together make
+TOGETHER_BYTES = 8 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -26,10 +26,6 @@ class Moves:
     calls: Sequence[Call]  # of the layer
     at: slice
     count: int
-
-    def size(self) -> float:
-        """The size of a step."""
-        return max(call.kind.size() for call in self.calls)
 
     def experiments(self, group: int, parts: int) -> list[list[Moved]]:
         """Groups of nodes, each at a part of the places: every `parts`-th of them. Those of the same size are a list."""

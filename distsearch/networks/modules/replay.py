@@ -1,15 +1,27 @@
 """Does the part of a forward pass again that depends on moved nodes or weights, for many experiments at once."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, side_by_side, whole
+from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, with_axes, whole
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
 from distsearch.networks.modules.watching import tensors_in
+
+
+@contextmanager
+def _without_filling() -> Iterator[None]:
+    """Leave out the filling of new tensors, which deterministic algorithms have for those who read what none wrote."""
+    filling = torch.utils.deterministic.fill_uninitialized_memory
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.utils.deterministic.fill_uninitialized_memory = filling
 
 
 class Replay:
@@ -35,6 +47,10 @@ class Replay:
         return self._run(0, moved, {})
 
     def _run(self, first: int, moved: dict[int, Any], added: Mapping[int, Columns]) -> Any:
+        with _without_filling():
+            return self._steps_from(first, moved, added)
+
+    def _steps_from(self, first: int, moved: dict[int, Any], added: Mapping[int, Columns]) -> Any:
         count = len(next(iter((*moved.values(), *(each.values for each in added.values())))))
         for step, done in zip(self._steps[first:], self._last_uses[first:], strict=True):
             adding = None if step.call is None else added.get(step.call)
@@ -56,9 +72,9 @@ class Replay:
     def _after(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
         """What a step gives, from what it takes; some of that is moved."""
         known = {number: moved[number] for number in step.takes if number in moved}
-        if step.func in ELEMENTWISE and (found := self._elementwise(step, known)) is not None:
+        if step.flat and step.func in ELEMENTWISE and (found := self._elementwise(step, known)) is not None:
             return [found]
-        if step.func in LINEAR and (found := self._linear(step, known)) is not None:
+        if step.flat and step.func in LINEAR and (found := self._linear(step, known)) is not None:
             return [found]
         return self._mapped(step, self._in_full(known))
 
@@ -70,35 +86,29 @@ class Replay:
         columns = self._common(step, moved)
         if columns is None:
             moved = self._in_full(moved)
-        given: list[Any] = []
-
-        def numbered(tensor: Any) -> Value:
-            """Its place among what is given."""
-            given.append(tensor)
-            return Value(len(given) - 1)
-
-        def one(each: Any) -> Any:
-            number = each.number if isinstance(each, Value) else None
-            if number in moved:
-                found = moved[number]
-                return numbered(found if columns is None else found.values)
-            tensor = each if number is None else self._values[number]
-            if not tensor.dim():
-                return tensor  # as it is: a number's type counts for less than a tensor's
-            if columns is not None and tensor.dim() >= -columns.axis and tensor.shape[columns.axis] > 1:
-                return numbered(columns.of(tensor))
-            return numbered(tensor.unsqueeze(0))
-
-        args, kwargs = filled(step, one, constants=True)
-        beside = side_by_side(given)
-        args, kwargs = filled(step._replace(args=args, kwargs=kwargs), lambda each: beside[each.number])
-        found = step.func(*args, **kwargs)
+        given = [self._beside(each, moved, columns) for each in step.args]
+        tensors = [each for each in given if isinstance(each, torch.Tensor) and each.dim()]
+        most = max(each.dim() for each in tensors)
+        args = [with_axes(each, most) if isinstance(each, torch.Tensor) and each.dim() else each for each in given]
+        found = step.func(*args, **step.kwargs)
         shape = list(self._values[step.gives[0]].shape)
         if columns is not None:
             shape[columns.axis] = columns.index.shape[1]
         if not isinstance(found, torch.Tensor) or list(found.shape[1:]) != shape:
             return None
         return found if columns is None else columns._replace(values=found)
+
+    def _beside(self, given: Any, moved: Mapping[int, Any], columns: Columns | None) -> Any:
+        """An argument of an elementwise operation as it is in all experiments, (experiments or 1, …)."""
+        if isinstance(given, Value):
+            if given.number in moved:
+                return moved[given.number] if columns is None else moved[given.number].values
+            given = self._values[given.number]
+        if not isinstance(given, torch.Tensor) or not given.dim():  # a number's type counts for less than a tensor's
+            return given
+        if columns is not None and given.dim() >= -columns.axis and given.shape[columns.axis] > 1:
+            return columns.of(given)
+        return given.unsqueeze(0)
 
     def _common(self, step: Step, moved: Mapping[int, Any]) -> Columns | None:
         """The columns that all moved values have, if they have the same ones, and so has what the step gives."""
@@ -118,10 +128,10 @@ class Replay:
 
     def _linear(self, step: Step, moved: Mapping[int, Any]) -> Any:
         """What a product of moved values and a matrix gives, (experiments, …); None if it is another product."""
-        if step.kwargs or not isinstance(step.args[0], Value) or set(moved) != {step.args[0].number}:
+        if not isinstance(step.args[0], Value) or set(moved) != {step.args[0].number}:
             return None
         number = step.args[0].number
-        args, _ = filled(step, lambda each: self._values[each.number])
+        args = [self._values[each.number] if isinstance(each, Value) else each for each in step.args]
         base, weight, inputs = args[0], args[1], moved[number]
         if base.dim() < 2 or weight.dim() != 2:
             return None

@@ -5,7 +5,7 @@ what comes out: where the module's Python asks for a value, as in `if (x > 0).an
 written into that others see.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -36,6 +36,8 @@ class Step(NamedTuple):
     takes: frozenset[int]
     gives: tuple[int, ...]
     call: int | None  # which of the pass's calls of layers it is
+    flat: bool
+    """Whether all tensors are arguments themselves, without names, and so is what it gives."""
 
 
 class Call(NamedTuple):
@@ -101,7 +103,8 @@ class Recording(Watching):
             self._complete = False
         found = list(tensors_in(returned))
         if found:
-            self.steps.append(Step(plain or func, args, named, takes, tuple(map(self._add, found)), call))
+            gives, flat = tuple(map(self._add, found)), found[0] is returned and _is_flat(args, named)
+            self.steps.append(Step(plain or func, args, named, takes, gives, call, flat))
         elif _name(func) not in _HARMLESS:
             self._complete = False
         return returned
@@ -151,25 +154,36 @@ def _group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = Non
     return normal if bias is None else normal + bias.reshape(ones)
 
 
-def filled(
-    step: Step, fill: Callable[[Any], Any], *, constants: bool = False
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A step's arguments, with what `fill` returns in the place of each value, and of each other tensor if wanted."""
-    kinds = (Value, torch.Tensor) if constants else (Value,)
-    return _mapped(step.args, fill, kinds), {name: _mapped(each, fill, kinds) for name, each in step.kwargs.items()}
+def filled(step: Step, fill: Callable[[Value], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A step's arguments, with what `fill` returns in the place of each value."""
+    return _mapped(step.args, fill, Value), {name: _mapped(each, fill, Value) for name, each in step.kwargs.items()}
 
 
-def _mapped(given: Any, change: Callable[[Any], Any], kinds: tuple[type, ...] = (torch.Tensor,)) -> Any:
-    """Nested tuples, lists and dictionaries with everything of these kinds changed."""
-    if isinstance(given, kinds):
+def _mapped(given: Any, change: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
+    """Nested tuples, lists and dictionaries with everything of a kind changed."""
+    if isinstance(given, kind):
         return change(given)
     if isinstance(given, Mapping):
-        return {name: _mapped(each, change, kinds) for name, each in given.items()}
+        return {name: _mapped(each, change, kind) for name, each in given.items()}
     if isinstance(given, list):
-        return [_mapped(each, change, kinds) for each in given]
+        return [_mapped(each, change, kind) for each in given]
     if type(given) is tuple:
-        return tuple(_mapped(each, change, kinds) for each in given)
+        return tuple(_mapped(each, change, kind) for each in given)
     return given
+
+
+def _is_flat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether all tensors, and values that stand for them, are arguments themselves, without names."""
+    nested = [each for each in args if not isinstance(each, Value | torch.Tensor)]
+    return not any(_leaves((nested, kwargs)))
+
+
+def _leaves(given: Any) -> Iterator[bool]:
+    if isinstance(given, Value | torch.Tensor):
+        yield True
+    elif isinstance(given, Mapping | tuple | list):
+        for each in given.values() if isinstance(given, Mapping) else given:
+            yield from _leaves(each)
 
 
 def _name(func: Any) -> str:
