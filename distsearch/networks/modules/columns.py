@@ -48,14 +48,18 @@ def whole(moved: Any, base: Any) -> Any:
 
 
 _ELEMENTWISE_NAMES = (
-    "relu relu6 sigmoid tanh floor ceil round trunc frac sign sgn exp exp2 expm1 log log1p log2 abs absolute neg "
-    "negative sqrt rsqrt square reciprocal erf sin cos tan atan sinh cosh gelu silu mish leaky_relu hardtanh softplus "
-    "elu selu celu logsigmoid softsign tanhshrink hardsigmoid hardswish hardshrink softshrink threshold clamp clip "
-    "clamp_min clamp_max add sub subtract rsub mul multiply div divide true_divide floor_divide remainder fmod pow "
-    "maximum minimum gt ge lt le eq ne greater less where heaviside logical_and logical_or logical_not logical_xor "
-    "bitwise_and bitwise_or bitwise_not lerp float double half to bool int long isfinite isnan isinf masked_fill "
-    "__radd__ __rsub__ __rmul__ __rdiv__ __rtruediv__ __rpow__ __invert__ __and__ __or__ __xor__ __pow__ detach clone dropout"
-).split()
+    *("relu", "relu6", "sigmoid", "tanh", "floor", "ceil", "round", "trunc", "frac", "sign", "sgn", "exp", "exp2"),
+    *("expm1", "log", "log1p", "log2", "abs", "absolute", "neg", "negative", "sqrt", "rsqrt", "square"),
+    *("reciprocal", "erf", "sin", "cos", "tan", "atan", "sinh", "cosh", "gelu", "silu", "mish", "leaky_relu"),
+    *("hardtanh", "softplus", "elu", "selu", "celu", "logsigmoid", "softsign", "tanhshrink", "hardsigmoid"),
+    *("hardswish", "hardshrink", "softshrink", "threshold", "clamp", "clip", "clamp_min", "clamp_max", "add"),
+    *("sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "floor_divide", "remainder"),
+    *("fmod", "pow", "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "where"),
+    *("heaviside", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and", "bitwise_or"),
+    *("bitwise_not", "lerp", "float", "double", "half", "to", "bool", "int", "long", "isfinite", "isnan", "isinf"),
+    *("masked_fill", "__radd__", "__rsub__", "__rmul__", "__rdiv__", "__rtruediv__", "__rpow__", "__invert__"),
+    *("__and__", "__or__", "__xor__", "__pow__", "detach", "clone", "dropout"),
+)
 ELEMENTWISE = {
     found
     for name in _ELEMENTWISE_NAMES
@@ -90,4 +94,3 @@ def linear_after(columns: Columns, base: Any, outputs: Any, weight: Any) -> Any:
     else:
         found = torch.baddbmm(flat.expand(experiments, *flat.shape), change, rows)
     return found.reshape(experiments, *outputs.shape)
-

@@ -2,9 +2,10 @@
 
 As for the stack of layers (networks/nodes.py): a group of nodes is moved by ±σ, with separate signs for every example,
 and the change in each example's loss, times the layer's inputs, says which way its weights should go. Many experiments
-are computed at once, from a record of the pass: only what depends on the moved layer, and of that only the columns that
-change (replay.py); or one by one by the module's own Python where a record does not hold. Weights that belong to no layer are moved themselves, by the same signs for all examples (Spall 1992,
-"Multivariate stochastic approximation using a simultaneous perturbation gradient approximation").
+are computed at once from a record of the pass (replay.py): only what depends on the moved layer, and of that only the
+columns that change. Where a record does not hold, the module's own Python is called for one experiment after the other.
+Weights that belong to no layer are moved themselves, by the same signs for all examples (Spall 1992, "Multivariate
+stochastic approximation using a simultaneous perturbation gradient approximation").
 """
 
 from collections.abc import Callable, Mapping, Sequence

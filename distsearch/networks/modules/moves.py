@@ -28,7 +28,7 @@ class Moves:
     count: int
 
     def experiments(self, group: int, parts: int) -> list[list[Moved]]:
-        """Groups of nodes, each at a part of the places: every `parts`-th of them. Those of the same size are a list."""
+        """Groups of nodes, each at a part of the places: every `parts`-th of them. One list for each size of group."""
         nodes = self.at.stop - self.at.start
         whole = nodes - nodes % group
         return [

@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
-UNIT_WORTH = 500_000.0  # multiplications per example that take as long as torch's calls of a unit
+UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
 MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, with_axes, whole
+from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, whole, with_axes
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
 from distsearch.networks.modules.watching import tensors_in
 
@@ -150,4 +150,4 @@ class Replay:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of operations that it does one by one
-            return torch.func.vmap(once)(dict(moved))  # type: ignore[no-any-return]
+            return torch.func.vmap(once)(dict(moved))
