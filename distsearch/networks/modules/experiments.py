@@ -33,8 +33,11 @@ from distsearch.networks.trainable import LossesOf
 
 Array = NDArray[np.float32]
 
-NOT_TOGETHER = (RuntimeError, ValueError, NotImplementedError)
+NOT_TOGETHER = (RuntimeError, ValueError, NotImplementedError, TypeError, IndexError)
 """What torch raises for operations that it cannot do for many experiments at once."""
+
+AGREEING = 0.75
+"""The share of examples for which a record has to give what the module gives."""
 
 SMALLEST_LOOSE = 0.05  # a weight that belongs to no layer is moved by σ times this, or times those of its tensor
 
@@ -51,6 +54,7 @@ class Subject:
     parts: tuple[int, ...]  # that each layer's places are moved in
     of_outputs: Callable[[Any], Any]
     numbers: int  # that a forward pass makes of an example
+    recorded: bool = True  # whether a record of a pass may be used
 
 
 class ModuleExperiments:
@@ -66,7 +70,7 @@ class ModuleExperiments:
             outputs = subject.module(examples)
         self._calls = recording.calls
         self._sizes: dict[Layer, float] = {}
-        self._replay = Replay(recording, outputs) if recording.holds else None
+        self._replay = Replay(recording, outputs) if subject.recorded and recording.holds else None
         self._check_calls()
         self._firsts = [0]  # each layer's first move, and one past the last
         for layer in subject.priced:
@@ -143,11 +147,36 @@ class ModuleExperiments:
                 slopes[group_at.start - at.start : group_at.stop - at.start] = change / steps[group_at]
         return slopes.numpy()
 
+    def record_agrees(self) -> bool:
+        """Whether a record gives what the module's own Python gives when all nodes of a layer are moved.
+
+        It does not where parts of the module are hidden from a record, such as compiled ones. Where an operation
+        jumps, the last bits may decide about a few examples.
+        """
+        for found in self._subject.layers:
+            numbers = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
+            moves = Moves(found, [self._calls[place] for place in numbers], slice(0, found.nodes), len(self._examples))
+            steps = torch.full((found.nodes, found.places, len(self._examples)), self._size(moves))
+            steps[::2] *= -1
+            added = moves.added([(slice(0, found.nodes), slice(None))], steps)
+            by_call = {place: added[which] for place, which in zip(numbers, found.calls, strict=True)}
+            outputs, others = (
+                self._subject.of_outputs(each) for each in (self._with_nodes_moved(by_call), self._one_by_one(by_call))
+            )
+            close = torch.isclose(outputs, others, rtol=1e-3, atol=1e-3, equal_nan=True).all(-1)
+            if close.float().mean() < AGREEING:
+                return False
+        return True
+
     def _with_nodes_moved(self, added: Mapping[int, Columns]) -> Any:
         """The outputs, (experiments, …), with something added to what calls of layers return."""
         if self._replay is not None:
             with suppress(*NOT_TOGETHER):
                 return self._replay.with_nodes_moved(added)
+        return self._one_by_one(added)
+
+    def _one_by_one(self, added: Mapping[int, Columns]) -> Any:
+        """The same by the module's own Python."""
         found = []
         for number in range(len(next(iter(added.values())).values)):
             one = {

@@ -50,6 +50,7 @@ class ModuleNetwork(Trainable):
         self.blocks = self.parameters.blocks
         self.weights_count = self.parameters.count
         self._latest: tuple[Shared, Any] | None = None
+        self._recorded = self._record_agrees()
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_latest": None}
@@ -173,8 +174,19 @@ class ModuleNetwork(Trainable):
         self.load(weights)
         return ModuleExperiments(self._subject, self.examples(inputs), losses_of, unit)
 
+    @exactly
+    def _record_agrees(self) -> bool:
+        """Whether a record of a pass is what the module does; found with its first weights, so the same everywhere."""
+        if not self.node_layers:
+            return False
+        subject = self._subject_of(recorded=True)
+        return ModuleExperiments(subject, self._made_up(), lambda outputs: outputs[:, 0], ONE).record_agrees()
+
     @cached_property
     def _subject(self) -> Subject:
+        return self._subject_of(recorded=self._recorded)
+
+    def _subject_of(self, *, recorded: bool) -> Subject:
         layers = self.anatomy.layers
         return Subject(
             self.module,
@@ -188,6 +200,7 @@ class ModuleNetwork(Trainable):
             ),
             self.of_outputs,
             self.neurons,
+            recorded,
         )
 
     def rounded(self, weights: Array) -> Array:

@@ -128,7 +128,9 @@ class Replay:
 
     def _linear(self, step: Step, moved: Mapping[int, Any]) -> Any:
         """What a product of moved values and a matrix gives, (experiments, …); None if it is another product."""
-        if not isinstance(step.args[0], Value) or set(moved) != {step.args[0].number}:
+        if not isinstance(step.args[0], Value) or any(
+            isinstance(each, Value) and each.number in moved for each in step.args[1:]
+        ):
             return None
         number = step.args[0].number
         args = [self._values[each.number] if isinstance(each, Value) else each for each in step.args]

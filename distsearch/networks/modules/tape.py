@@ -167,7 +167,7 @@ def _mapped(given: Any, change: Callable[[Any], Any], kind: type = torch.Tensor)
         return {name: _mapped(each, change, kind) for name, each in given.items()}
     if isinstance(given, list):
         return [_mapped(each, change, kind) for each in given]
-    if type(given) is tuple:
+    if isinstance(given, tuple) and not isinstance(given, torch.Size):
         return tuple(_mapped(each, change, kind) for each in given)
     return given
 

@@ -60,6 +60,24 @@ class Viewing(Asking):
         return self.second(hidden)
 
 
+class Hiding(Asking):
+    """A part of it is computed where nobody sees it, as compiled code is."""
+
+    def forward(self, x):
+        hidden = self.first(x)
+        with torch._C.DisableTorchFunction():
+            hidden = torch.tanh(2 * hidden)
+        return self.second(hidden)
+
+
+class Squared(Asking):
+    """Both factors of a product are moved."""
+
+    def forward(self, x):
+        each = self.first(x)[:, :, None]
+        return self.second(torch.tanh((each @ each.transpose(1, 2)).sum(2)))
+
+
 def experiments_of(factory, shape: tuple[int, ...], outputs: int) -> ModuleExperiments:
     network = made(factory, shape, outputs)
     targets = np.zeros((outputs, EXAMPLES), np.float32)
@@ -81,7 +99,14 @@ def gradient(experiments: ModuleExperiments, groups: int | None, sigma: float) -
 @pytest.mark.parametrize("groups", [None, 2])
 @pytest.mark.parametrize(
     ("factory", "shape", "outputs"),
-    [(Stack, (64,), 10), (Pictures, (6, 6, 2), 3), (Words, (4,), 3), (Rounded, (6,), 3), (Passing, (6,), 3)],
+    [
+        (Stack, (64,), 10),
+        (Pictures, (6, 6, 2), 3),
+        (Words, (4,), 3),
+        (Rounded, (6,), 3),
+        (Passing, (6,), 3),
+        (Squared, (6,), 3),
+    ],
 )
 def test_a_record_gives_what_the_module_s_python_gives(factory, shape, outputs, groups):
     experiments = experiments_of(factory, shape, outputs)
@@ -93,7 +118,7 @@ def test_a_record_gives_what_the_module_s_python_gives(factory, shape, outputs, 
     np.testing.assert_allclose(together, one_by_one, rtol=1e-3, atol=2e-4 * np.abs(one_by_one).max())
 
 
-@pytest.mark.parametrize("factory", [Asking, Writing, Viewing, Choosing])
+@pytest.mark.parametrize("factory", [Asking, Writing, Viewing, Hiding, Choosing])
 def test_where_other_things_decide_a_record_does_not_hold(factory):
     experiments = experiments_of(factory, (6,), 3)
     assert experiments._replay is None
