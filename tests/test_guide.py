@@ -105,15 +105,18 @@ def test_runs_are_tracked_as_the_guide_says(tmp_path):
     assert len(list((tmp_path / "mlruns").glob("*/*/metrics/best_loss"))) == 1
 
 
-def test_models_are_exported_as_the_guide_says(tmp_path):
+@pytest.mark.slow
+def test_models_are_exported_and_served_as_the_guide_says(tmp_path):
     [commands] = blocks("export.md")
     for words in commands:
         succeeded(*words, *(["--workers", "0"] if words[0] == "run" else []), cwd=tmp_path)
-    [program] = texts(GUIDE / "export.md", "python")
-    done = ran(program=program, cwd=tmp_path)
+    in_onnxruntime, in_serve = texts(GUIDE / "export.md", "python")
+    done = ran(program=in_onnxruntime, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.split("\n")[0].startswith("['setosa' 'virginica'] [[")
     assert done.stdout.splitlines()[-1] == "0"
+    served = ran(program=in_serve, cwd=tmp_path, variables={"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"})
+    assert "['setosa', 'virginica']" in served.stdout.splitlines()
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ def search(
     kept.
     """
     strategy, limits, spent = assembly.strategy, assembly.limits(done), Spent.of(done)
+    share = assembly.task.share
     observer.started(state)
     output = assembly.config.output
     target = assembly.config.stop.target_loss
@@ -98,7 +99,7 @@ def search(
             outcome.losses,
             outcome.measured,
             candidates=spent.candidates + len(outcome.losses),
-            passes=spent.passes + strategy.passes(before) * assembly.task.share,
+            passes=spent.passes + strategy.passes(before) * share,
             seconds=time.monotonic() - began,
             noisy=noise.found,
         )
@@ -116,7 +117,7 @@ def _cut_short(
     assembly: Assembly, state: State, error: TimeIsUpError, observer: Observer, run: str, seconds: float
 ) -> Found:
     """The end of a search whose first round was not finished in time: the best of what was evaluated in it."""
-    losses = losses_of(answer for _, answer in error.answers) if error.answers else np.empty(0)
+    losses = losses_of([answer for _, answer in error.answers]) if error.answers else np.empty(0)
     state = replace(state, best=best_of_some(assembly.strategy, state, error.answers, assembly.objective.measure))
     units = assembly.strategy.units(state)
     LOG.warning(

@@ -7,7 +7,7 @@ from `PopulationStrategy`.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -249,10 +249,11 @@ class Strategy(ABC, Generic[S, T]):
 AnyStrategy = Strategy[Any, Any]
 
 
-def losses_of(answers: Iterable[Answer]) -> Losses:
+def losses_of(answers: Sequence[Answer]) -> Losses:
     """All losses of a round, (units,), from its answers in index order."""
-    parts = [answer.losses for answer in answers]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if len(answers) == 1:
+        return answers[0].losses
+    return np.concatenate([answer.losses for answer in answers])
 
 
 def _taken(name: str, value: object, given: object) -> str:
