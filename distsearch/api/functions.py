@@ -83,7 +83,7 @@ def minimize(
     _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
     keep_ray()
     with passed_on() as interrupts, speaking_python():
-        config = _config(settings)
+        config = _config({"strategy": "hill-climb", **settings})
         weights = first_weights(start, config.output.directory)
         assembly = assemble_function(config, function, weights, vectorized)
         return searched(assembly, _begun(assembly, settings), interrupts, observers)

@@ -10,6 +10,7 @@ import typer
 
 from distsearch import config
 from distsearch.cli.completion import RUNS_VARIABLE, names_for, run_names
+from distsearch.config.usual import COURSE, USUAL
 from distsearch.settings import Declared, declarations, shown
 from distsearch.text import as_path, words
 
@@ -19,10 +20,10 @@ ESSENTIAL = {
     "scale": "standardise the features",
     "test-share": "share set aside for testing",
     "batch": "examples per round",
-    "layers": "hidden layers, such as 64,32 [3]",
+    "layers": "hidden layers, such as 64,32 [100]",
     "activation": "relu, tanh, step, lif, … [relu]",
     "loss": "cross-entropy, mean-squared-error, …",
-    "strategy": "hill-climb, node-perturbation, auto, …",
+    "strategy": "hill-climb, node-perturbation, … [auto]",
     "sigma": "step size",
     "population": "candidates per round",
     "seed": "seed of all random numbers [0]",
@@ -197,7 +198,12 @@ def _help_all(count: int) -> inspect.Parameter:
 def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
     notes = [setting.unit] if setting.unit else []
     if setting.default not in (None, "", ()):
-        notes.append(f"default: {shown(setting.default)}")
+        others = (
+            f", for data other than {' and '.join(COURSE)} {shown(USUAL[setting.flag])}"
+            if setting.flag in USUAL
+            else ""
+        )
+        notes.append(f"default: {shown(setting.default)}{others}")
     flags = f"--{setting.flag}/--no-{setting.flag}" if setting.type is bool else f"--{setting.flag}"
     brief = ESSENTIAL.get(setting.flag, "")
     option = typer.Option(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from distsearch.config.usual import with_usual
 from distsearch.errors import SettingError, brief, unknown
 from distsearch.settings import Declared, Settings, about, declarations, validate
 
@@ -336,11 +337,12 @@ def from_sections(sections: Mapping[str, Any]) -> RunConfig:
 def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> RunConfig:
     """Make a configuration from flags, by name (`data_seed` or `data-seed`), over the sections of `base`.
 
-    A flag that no section declares is taken for a setting of the strategy.
+    A flag that no section declares is taken for a setting of the strategy. What is given neither way is as in the
+    course on the course's data, and on others what suits most of them: see `usual`.
     """
     sections = {name: dict(values) if isinstance(values, Mapping) else values for name, values in (base or {}).items()}
     places = {setting.flag: (section, setting.name) for section, setting in options()}
     for flag, value in flags.items():
         section, name = places.get(flag.replace("_", "-"), ("settings", flag.replace("-", "_")))
         sections.setdefault(section, {})[name] = value
-    return from_sections(sections)
+    return from_sections(with_usual(sections))
