@@ -195,15 +195,16 @@ def _help_all(count: int) -> inspect.Parameter:
     return inspect.Parameter("help_all", kind, default=False, annotation=Annotated[bool, option])
 
 
+def _default(setting: Declared) -> str:
+    if setting.flag not in USUAL:
+        return shown(setting.default)
+    return f"{shown(setting.default)} for {' and '.join(COURSE)}, {shown(USUAL[setting.flag])} for other data"
+
+
 def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
     notes = [setting.unit] if setting.unit else []
     if setting.default not in (None, "", ()):
-        others = (
-            f", for data other than {' and '.join(COURSE)} {shown(USUAL[setting.flag])}"
-            if setting.flag in USUAL
-            else ""
-        )
-        notes.append(f"default: {shown(setting.default)}{others}")
+        notes.append(f"default: {_default(setting)}")
     flags = f"--{setting.flag}/--no-{setting.flag}" if setting.type is bool else f"--{setting.flag}"
     brief = ESSENTIAL.get(setting.flag, "")
     option = typer.Option(

@@ -15,7 +15,7 @@ from distsearch.strategies import STRATEGIES
 
 FEATURES = noise(5, Stream.DATA, 0, 0, 120, 3)
 LABELS = np.digitize(FEATURES[:, 0], [-0.5, 0.5])
-SETTINGS = {"layers": [4], "workers": 0}
+SETTINGS = {"layers": [4], "strategy": "hill-climb", "workers": 0}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("batch", [None, 40])
 @pytest.mark.parametrize("strategy", STRATEGIES.own)
 def test_the_result_is_never_worse_than_the_start(trained, strategy, batch):
-    settings = {"strategy": strategy, "batch": batch, "rounds": 1, **SETTINGS}
+    settings = {**SETTINGS, "strategy": strategy, "batch": batch, "rounds": 1}
     if strategy in ("evolution-strategy", "node-perturbation"):
         settings["rate"] = 10.0  # far away from where it is good
     found = distsearch.search(FEATURES, LABELS, start=trained[0].weights, **settings)
@@ -60,7 +60,7 @@ def test_other_data_of_the_same_shape_can_be_learnt_from_there(trained):
 def test_the_run_keeps_its_start_and_no_longer_needs_the_original(trained, tmp_path, strategy):
     original = tmp_path / "original"
     shutil.copytree(trained[1], original)
-    settings = {"strategy": strategy, "runs": tmp_path, "seed": 4, **SETTINGS}
+    settings = {**SETTINGS, "strategy": strategy, "runs": tmp_path, "seed": 4}
     whole = distsearch.search(FEATURES, LABELS, start=original, name="whole", rounds=12, **settings)
     distsearch.search(FEATURES, LABELS, start=original, name="part", rounds=7, **settings)
     shutil.rmtree(original)

@@ -84,7 +84,7 @@ def test_a_run_that_cannot_start_leaves_nothing_and_does_not_block_its_name(fold
     columns = [f"column-{number}" for number in range(500)]
     rows = [",".join([*columns, "y"]), *("1," * 500 + y for y in "abab")]
     (tmp_path / "wide.csv").write_text("\n".join(rows))
-    arguments = ("run", *SHORT, "--data", "wide.csv", "--name", "a", "--runs", "kept")
+    arguments = ("run", *SHORT, "--data", "wide.csv", "--strategy", "hill-climb", "--name", "a", "--runs", "kept")
     done = ran(*arguments, cwd=tmp_path, preexec_fn=room_for(size))
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[1:] == [

@@ -41,7 +41,7 @@ def hostile(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stderr
     assert r"hostile\x1b[31m.csv, hidden layers" in done.stderr
-    assert [each.name for each in (path / "runs").iterdir()] == ["hostile-31m-hill-climb-1"]
+    assert [each.name for each in (path / "runs").iterdir()] == ["hostile-31m-node-perturbation-1"]
     return path
 
 
@@ -49,11 +49,11 @@ def hostile(tmp_path_factory) -> Path:
     "arguments",
     [
         ("list",),
-        ("show", "hostile-31m-hill-climb-1"),
-        ("show", "hostile-31m-hill-climb-1", "--json"),
-        ("evaluate", "hostile-31m-hill-climb-1", "--data", "other.csv"),
-        ("evaluate", "hostile-31m-hill-climb-1", "--data", "text.csv"),
-        ("predict", "hostile-31m-hill-climb-1", "text.csv"),
+        ("show", "hostile-31m-node-perturbation-1"),
+        ("show", "hostile-31m-node-perturbation-1", "--json"),
+        ("evaluate", "hostile-31m-node-perturbation-1", "--data", "other.csv"),
+        ("evaluate", "hostile-31m-node-perturbation-1", "--data", "text.csv"),
+        ("predict", "hostile-31m-node-perturbation-1", "text.csv"),
         ("run", "extra\x1b[31m"),
         ("run", "--strategy", "x\x1b[31m"),
         ("\x1b[31m",),
@@ -83,7 +83,7 @@ def on_a_terminal(*arguments: str, cwd: Path) -> str:
 
 
 def test_predictions_are_exact_in_a_file_and_harmless_on_a_terminal(hostile):
-    arguments = ("predict", "hostile-31m-hill-climb-1", "hostile\x1b[31m.csv")
+    arguments = ("predict", "hostile-31m-node-perturbation-1", "hostile\x1b[31m.csv")
     labels = {"y\x9bz", f"{ESCAPE}x"}
     assert {line.rpartition(",")[0] for line in ran(*arguments, cwd=hostile).stdout.splitlines()[1:]} <= labels
     shown = on_a_terminal(*arguments, cwd=hostile)

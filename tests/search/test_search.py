@@ -93,8 +93,8 @@ def test_measuring_costs_little_compared_with_the_rounds(flags, every):
 @pytest.mark.parametrize(
     ("flags", "per_round"),
     [
-        ({}, 32),
-        ({"batch": 30}, 32 * 30 / 150),
+        ({"strategy": "hill-climb"}, 32),
+        ({"strategy": "hill-climb", "batch": 30}, 32 * 30 / 150),
         ({"strategy": "evolution-strategy", "batch": 30}, 65 * 30 / 150),
         ({"strategy": "node-perturbation"}, 4 + (5 + 3) * 60 * 3 / 43),
         ({"strategy": "node-perturbation", "batch": 30}, (4 + (5 + 3) * 60 * 3 / 43) * 30 / 150),
@@ -252,7 +252,7 @@ def test_a_signal_while_workers_start_leaves_nothing(tmp_path, monkeypatch):
 def test_any_network_and_loss_can_be_trained(tmp_path_factory, activation, layers, loss, start, scale):
     folder = tmp_path_factory.mktemp("runs")
     flags = {"activation": activation, "layers": layers, "loss": loss, "start": start, "scale": scale}
-    stored, result = search(folder, data="iris", rounds=15, test_share=0.2, **flags)
+    stored, result = search(folder, data="iris", strategy="hill-climb", rounds=15, test_share=0.2, **flags)
     history = list(stored.history())
     assert result.loss <= history[0].center_loss
     assert result.test_loss >= 0
