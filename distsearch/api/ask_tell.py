@@ -13,6 +13,7 @@ from distsearch.api.functions import first_weights
 from distsearch.api.wording import speaking_python
 from distsearch.config import RunConfig, Value, from_flags
 from distsearch.errors import DataError, RunError, SettingError, brief
+from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.runs import checkpoints
 from distsearch.runs.files import write_output
@@ -58,8 +59,9 @@ class Optimizer:
     def ask(self) -> Array:
         """The candidates of the round, (population, n) float32, a copy; the same ones until their losses are told."""
         if self._asked is None:
-            candidates = self._strategy.ask(self._state, 0, self._strategy.units(self._state))
-            self._asked = candidates.dense()
+            with one_thread():
+                candidates = self._strategy.ask(self._state, 0, self._strategy.units(self._state))
+                self._asked = candidates.dense()
         return self._asked.copy()
 
     def tell(self, losses: Sequence[float] | NDArray[Any]) -> None:
@@ -77,7 +79,7 @@ class Optimizer:
         if told.shape != (len(self._asked),):
             raise DataError(f"expected losses of shape ({len(self._asked)},), one per candidate, got {told.shape}")
         state, strategy = self._state, self._strategy
-        with speaking_python():
+        with speaking_python(), one_thread():
             self._state = strategy.tell(state, [Answer(told)], partial(strategy.weighted_noise, state))
         self._evaluations += len(told)
         self._asked = None

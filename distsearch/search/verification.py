@@ -103,10 +103,11 @@ class Replay:
     def best_file(self, pool: Pool | None = None) -> bytes:
         """The file of the best weights. RunError if a recorded decision comes out differently."""
         state = self.plan.first
-        for step in self.steps(pool):
-            for difference in decided_differently(step):
-                raise RunError(f"{self.stored.path}, {difference}")
-            state = step.outcome.after
+        with one_thread():
+            for step in self.steps(pool):
+                for difference in decided_differently(step):
+                    raise RunError(f"{self.stored.path}, {difference}")
+                state = step.outcome.after
         if state is self.plan.first:
             raise RunError(f"{self.stored.path} has not finished one round: nothing is recorded of its best weights")
         return checkpoints.encode(*best_content(state.best, self.plan.named(state.best.weights)))
@@ -131,7 +132,7 @@ def replay(stored: StoredRun) -> bytes:
     again = Replay(stored)
     if not again.plan.strategy.sums:
         return again.best_file()
-    with own_assembly(stored, 0).pool() as pool, one_thread():
+    with own_assembly(stored, 0).pool() as pool:
         return again.best_file(pool)
 
 

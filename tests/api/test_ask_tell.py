@@ -20,9 +20,10 @@ def run(optimizer, rounds: int, function=ellipsoid):
     return optimizer
 
 
-@pytest.mark.parametrize("strategy", ASKED)
-def test_it_finds_the_same_weights_as_minimize(strategy):
-    start = np.full(8, 0.5)
+@pytest.mark.parametrize(("strategy", "size"), [*((name, 8) for name in ASKED), ("cma-es", 300)])
+def test_it_finds_the_same_weights_as_minimize(strategy, size):
+    """Of a covariance of 300 weights, BLAS would compute parts on several threads."""
+    start = np.full(size, 0.5)
     optimizer = run(distsearch.Optimizer(strategy, start, seed=3, rounds=30), 30)
     found = distsearch.minimize(ellipsoid, start, strategy=strategy, seed=3, rounds=30, workers=0)
     assert optimizer.best.tobytes() == found.weights.tobytes()
