@@ -49,8 +49,11 @@ class Registry(Generic[T]):
         self._also_called = dict(also_called or {})
 
     def names(self) -> list[str]:
-        """All names, built-in ones first."""
-        return [*self.own, *(name for name in _offered(self.plural) if name not in self.own)]
+        """All names, built-in ones first; a plug-in that has the name of one of those is hidden, with a warning."""
+        offered = _offered(self.plural)
+        for name in self.own.keys() & offered.keys():
+            _warn_hidden(self.what, name, offered[name].value)
+        return [*self.own, *(name for name in offered if name not in self.own)]
 
     def named(self, name: str) -> str:
         """Our own name for what a user calls something: relu for ReLU, mean-squared-error for mse; else unchanged."""
@@ -133,6 +136,12 @@ def _package(module: str) -> str:
 def _offered(plural: str) -> dict[str, EntryPoint]:
     """The entry points of other installed packages, by name."""
     return {point.name: point for point in entry_points(group=f"distsearch.{plural}")}
+
+
+@cache
+def _warn_hidden(what: str, name: str, path: str) -> None:
+    """Say once that a plug-in cannot be chosen by its name."""
+    LOG.warning(f"{what} {name}: the built-in one is used, not the plug-in of that name; that one is {path}")
 
 
 def _import(what: str, path: str) -> Any:

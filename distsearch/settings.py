@@ -102,7 +102,9 @@ def shown(value: Any) -> str:
     """A setting's value as the user would type it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return ",".join(map(shown, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _taken(field: FieldInfo, value: object) -> object:

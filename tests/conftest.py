@@ -23,7 +23,12 @@ SLOW_SECONDS = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start Ray get more time than others before they are considered hung."""
+    """Tests that start Ray get more time than others before they are considered hung; their files come first.
+
+    Of two processes none is then left with a long file while the other has nothing more to do.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))

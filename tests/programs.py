@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import forked
 from waiting import PATIENCE, running
 
 ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
@@ -15,12 +17,20 @@ SHORT = ("--workers", "0", "--rounds", "3")
 
 def ran(*arguments: str | Path, cwd: Path, program: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
     """The completed program; `program` is Python source to run instead, `variables` are added to its environment."""
+    variables = options.pop("variables", {})
+    environment = {**ENVIRONMENT, **variables}
+    if forked.AVAILABLE and not program and not options and _read_late(variables):
+        return forked.run(list(map(str, arguments)), cwd, environment)
     command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
-    environment = {**ENVIRONMENT, **options.pop("variables", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(
         command, cwd=cwd, env=environment, text=True, encoding="utf-8", timeout=PATIENCE, **{**streams, **options}
     )
+
+
+def _read_late(variables: Iterable[str]) -> bool:
+    """Whether no variable of the environment is one that Python, or an imported library, reads as it starts."""
+    return all(name in ("HOME", "TMPDIR") or name.startswith("DISTSEARCH_") for name in variables)
 
 
 def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -95,6 +95,19 @@ def test_an_entry_point_that_fails_to_load_is_skipped_with_a_warning(monkeypatch
     assert said == ["loss broken: cannot load 'nowhere:Loss' (ModuleNotFoundError: No module named 'nowhere'): skipped"]
 
 
+def test_a_plug_in_with_the_name_of_a_built_in_thing_is_hidden_with_a_warning(monkeypatch, said):
+    from importlib.metadata import EntryPoint
+
+    from distsearch import registry
+
+    hidden = {"mean-squared-error": EntryPoint("mean-squared-error", "elsewhere:Loss", "distsearch.losses")}
+    monkeypatch.setattr(registry, "_offered", lambda plural: hidden)
+    assert LOSSES.names().count("mean-squared-error") == LOSSES.names().count("cross-entropy") == 1
+    assert said == [
+        "loss mean-squared-error: the built-in one is used, not the plug-in of that name; that one is elsewhere:Loss"
+    ]
+
+
 def test_the_settings_of_a_custom_strategy_become_options(tmp_path):
     outside = Path(__file__).parent / "plugins" / "outside"
     name = "distsearch_outside.coordinate_search:CoordinateSearch"

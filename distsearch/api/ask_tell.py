@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.api.functions import first_weights
-from distsearch.api.wording import speaking_python
+from distsearch.api.wording import check_names, speaking_python
 from distsearch.config import RunConfig, Value, from_flags
-from distsearch.errors import DataError, RunError, SettingError, brief
+from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, brief
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
+from distsearch.objectives.function import number_of
 from distsearch.runs import checkpoints
 from distsearch.runs.files import write_output
 from distsearch.search.assembly import assemble_function
@@ -47,6 +48,7 @@ class Optimizer:
         self._given = {"strategy": strategy, **settings}
         self._asked: Array | None = None
         with speaking_python():
+            check_names(settings, strategy)
             assembly = assemble_function(_config(self._given), _nobody_s, weights)
         if not isinstance(assembly.strategy, PopulationStrategy):
             raise SettingError(f"{strategy}: expected a strategy that evaluates candidates, such as cma-es or snes")
@@ -72,12 +74,7 @@ class Optimizer:
         """
         if self._asked is None:
             raise DataError("expected ask() before tell(): the losses belong to the candidates that it returns")
-        try:
-            told = np.array(losses, np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"expected a number for each candidate, got {brief(losses)}") from None
-        if told.shape != (len(self._asked),):
-            raise DataError(f"expected losses of shape ({len(self._asked)},), one per candidate, got {told.shape}")
+        told = _numbers(losses, len(self._asked))
         state, strategy = self._state, self._strategy
         with speaking_python(), one_thread():
             self._state = strategy.tell(state, [Answer(told)], partial(strategy.weighted_noise, state))
@@ -119,6 +116,12 @@ class Optimizer:
             return True
         return self._rounds is not None and self.rounds >= self._rounds
 
+    def __repr__(self) -> str:
+        """How far it is, in a line."""
+        name, weights = self._given["strategy"], self._state.center.size
+        found = f"best loss {self.best_loss:.6g}" if self.rounds else "nothing told yet"
+        return f"<distsearch.Optimizer {name}, {weights:,} weights, round {self.rounds:,}, {found}>"
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights."""
         tensors, scalars = checkpoints.flatten(self._state)
@@ -155,6 +158,19 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
                 f"Optimizer: expected the strategy's own settings, {taken}; got one of {section} as well"
             )
     return config
+
+
+def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
+    """The losses of so many candidates, (candidates,), copied. DataError if they are something else."""
+    try:
+        told: NDArray[Any] = np.asarray(losses)
+        if told.ndim == 0 and losses is not None:
+            raise TypeError("no sequence")
+        if told.shape == (count,):
+            return np.array([number_of(loss) for loss in told.tolist()], np.float64)
+    except (TypeError, ValueError, ObjectiveError):
+        raise DataError(f"expected a number for each candidate, got {brief(losses)}") from None
+    raise DataError(f"expected losses of shape ({count},), one per candidate, got {told.shape}")
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from distsearch.api.progress import Progress, is_interactive
 from distsearch.errors import SettingError, brief
 from distsearch.runs.directory import Result
@@ -14,8 +16,13 @@ HEARD = ("opened", "started", "round", "saved", "ended", "closed")
 
 
 def observers_of(callbacks: Any) -> list[Observer]:
-    """The observers that callbacks stand for. Raises SettingError if one is neither callable nor an observer."""
-    given = callbacks if isinstance(callbacks, Iterable) else [callbacks]
+    """The observers that callbacks stand for: several, one, or None.
+
+    Raises SettingError if one is neither callable nor an observer.
+    """
+    if callbacks is None:
+        return []
+    given = callbacks if isinstance(callbacks, Iterable) and not isinstance(callbacks, str) else [callbacks]
     return [_observer(callback) for callback in given]
 
 
@@ -30,6 +37,9 @@ def _observer(callback: Any) -> Observer:
     if isinstance(callback, Observer):
         return callback
     if any(callable(getattr(callback, name, None)) for name in HEARD):
+        if isinstance(callback, type):
+            name = callback.__name__
+            raise SettingError(f"callbacks: expected an object, got the class {name}: make one with {name}(…)")
         return _OfObject(callback)
     if callable(callback):
         return _OfFunction(callback)
@@ -47,7 +57,7 @@ class _OfFunction(Observer):
 
     def round(self, done: Round) -> bool:
         """Call it."""
-        return self._function(done.record) is True
+        return _ends(self._function(done.record))
 
 
 class _OfObject(Observer):
@@ -66,7 +76,7 @@ class _OfObject(Observer):
 
     def round(self, done: Round) -> bool:
         """Pass it on."""
-        return self._tell("round", done) is True
+        return _ends(self._tell("round", done))
 
     def saved(self, rounds: int) -> None:
         """Pass it on."""
@@ -83,3 +93,8 @@ class _OfObject(Observer):
     def _tell(self, name: str, *arguments: Any) -> Any:
         method = getattr(self._heard_by, name, None)
         return method(*arguments) if callable(method) else None
+
+
+def _ends(answer: Any) -> bool:
+    """Whether a callback wants the search to end: it answers True, or NumPy's, which its comparisons give."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)

@@ -15,7 +15,7 @@ from distsearch.api.wording import speaking_python
 from distsearch.config import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
-from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError
+from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError, brief
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
@@ -26,6 +26,7 @@ from distsearch.search.provenance import provenance_of
 from distsearch.search.resumption import stored_model
 from distsearch.search.saving import model_file
 from distsearch.settings import validate
+from distsearch.text import as_path
 
 SAVED = {"network", "schema", "summary", "history", "provenance"}
 
@@ -200,7 +201,11 @@ def _write(path: Path, content: bytes) -> None:
 
 def load(path: str | os.PathLike[str]) -> SearchResult:
     """See `distsearch.load`."""
-    place = Path(path)
+    if not isinstance(path, str | os.PathLike):
+        raise SettingError(f"path: expected the path of a file or of a run's folder, got {brief(path)}")
+    place = as_path(path)
+    if not place.exists():
+        raise RunError(f"expected a file that save wrote, or a run's folder, but there is nothing at {place}")
     return _of_run(StoredRun(place)) if place.is_dir() else _of_file(place)
 
 

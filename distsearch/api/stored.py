@@ -6,7 +6,7 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
-from distsearch.api.callbacks import observers_of
+from distsearch.api.callbacks import observers_of, with_progress
 from distsearch.api.functions import check_function
 from distsearch.api.outcome import searched
 from distsearch.api.results import FunctionResult
@@ -39,7 +39,7 @@ def resume(
     callbacks: Any,
 ) -> FunctionResult:
     """See `distsearch.resume`."""
-    observers = observers_of(callbacks)
+    observers = with_progress(observers_of(callbacks))
     keep_ray()
     with passed_on() as interrupts, speaking_python():
         stored = _stored(path)

@@ -11,6 +11,24 @@ from distsearch.settings import declarations
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
+ELSEWHERE = {
+    **dict.fromkeys(("max_evaluations", "max_evals", "maxfun", "budget"), "evaluations"),
+    **dict.fromkeys(("epochs", "iterations", "max_iter", "maxiter", "generations"), "rounds"),
+    **dict.fromkeys(("lr", "learning_rate", "learning_rate_init", "step_size"), "rate"),
+    **dict.fromkeys(("timeout", "max_time"), "seconds"),
+    **dict.fromkeys(("hidden_layer_sizes", "hidden_layers"), "layers"),
+    **dict.fromkeys(("popsize", "population_size"), "population"),
+    **dict.fromkeys(("random_state", "random_seed"), "seed"),
+    **dict.fromkeys(("n_jobs", "num_workers"), "workers"),
+    "batch_size": "batch",
+    "weight_decay": "decay",
+    "algorithm": "strategy",
+    "method": "strategy",
+    "ftarget": "target_loss",
+    "sigma0": "sigma",
+}
+"""What other libraries call settings, and what they are called here."""
+
 _QUALIFIED = re.compile(rf"\b(?P<section>{'|'.join(SECTIONS)})\.(?P<name>[a-z_]+)(?=: )")
 
 
@@ -45,6 +63,8 @@ def check_names(names: Iterable[str], strategy: object) -> None:
         return
     for name in (name.replace("-", "_") for name in names):
         if name not in everywhere and name not in owners:
+            if name in ELSEWHERE:
+                raise SettingError(f"unknown setting {name!r}: here it is called {ELSEWHERE[name]!r}")
             raise SettingError(unknown("setting", name, everywhere | set(owners)))
         if name not in everywhere and chosen != AUTO and chosen not in owners[name]:
             raise SettingError(

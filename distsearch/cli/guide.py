@@ -12,7 +12,11 @@ from distsearch.cli.output import new_console, print_text
 from distsearch.errors import UserError, unknown
 
 PAGE = ".md"
-FIRST = ("tutorial", "chapter", "strategies", "tables", "see", "networks", "library")  # then the others, by name
+FIRST = (
+    *("tutorial", "chapter", "strategies", "tables", "metrics", "see", "networks", "modules"),
+    *("library", "estimators", "tracking", "export", "commands", "runs", "same-bits"),
+    *("cluster", "storage", "plugins", "troubleshooting", "figures", "inside", "changelog"),
+)  # as a learner reads them; then others, by name
 COMMENTS = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # for the tests of the guide
 WIDEST = 100  # characters; longer lines are hard to read
 

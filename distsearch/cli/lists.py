@@ -161,7 +161,7 @@ def those_that_fit(runs: Sequence[Summary], conditions: str) -> list[Summary]:
             raise SettingError(f"--filter: {unknown('column', name, known)}{SHOWN}")
         if sign in ORDER and not _can_be_ordered(runs, name, wanted):
             raise SettingError(
-                f"--filter: expected what to compare with after {name}{sign}, as in loss<0.1, got {brief(wanted)}"
+                f"--filter: expected a value to compare with after {name}{sign}, as in loss<0.1, got {brief(wanted)}"
             )
         runs = [run for run in runs if _meets(fields(run).get(name), sign, wanted)]
     return list(runs)

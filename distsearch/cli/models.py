@@ -9,7 +9,7 @@ import typer
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
-from distsearch.errors import DataError, RunError, SettingError, unknown
+from distsearch.errors import DataError, RunError, SettingError, brief, unknown
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -138,8 +138,13 @@ def predict(
 
 def _format(form: str, output: Path | None) -> str:
     """The format of predictions. SettingError if there is no such format, or if it cannot be printed."""
-    from distsearch.reports.formats import FORMATS, SUFFIXES
+    from distsearch.reports.formats import FORMATS, NEVER_CSV, SUFFIXES
 
+    if not form and output and output.suffix.lower() in NEVER_CSV:
+        raise SettingError(
+            f"--output: expected a .csv, .jsonl or .parquet file, got {brief(output.name)}; "
+            "name it so, or say what to write in it with --format"
+        )
     form = form or (SUFFIXES.get(output.suffix.lower(), "") if output else "") or "csv"
     if form not in FORMATS:
         raise SettingError(f"--format: {unknown('format', form, FORMATS)}")

@@ -82,7 +82,8 @@ def plot(
         say(f"the boundary of {names[0]}, round by round, is in {animate}")
         if to is None:
             return
-    figure = catalogue.figure(what, subjects, by, pair)
+    unused = animate is not None and what != catalogue.BOUNDARY  # the film has taken the columns
+    figure = catalogue.figure(what, subjects, by, () if unused else pair)
     if to is None:
         new_console().print(_terminal(stderr=False).drawn(figure))
         return

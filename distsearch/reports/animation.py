@@ -63,7 +63,7 @@ def picked_rounds(rounds: int, most: int) -> set[int]:
 def animated(subject: Subject, features: tuple[str, ...] = ()) -> bytes:
     """The film as a GIF. RunError if the run has fewer than two features."""
     if len(subject.model.schema.inputs) < 2:
-        raise RunError(f"{subject.name} has one feature, which has no boundary to animate: take --what boundary")
+        raise RunError(f"{subject.name} has one feature, which has no boundary to animate: use --what boundary")
     pair = chosen(subject, features)
     plane = Plane(subject.model, subject.dataset.train, pair, GRID)
     film = _Film(curves.losses([subject], curves.ROUNDS))

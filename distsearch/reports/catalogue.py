@@ -24,6 +24,10 @@ def figure(what: str, subjects: Sequence[Subject], by: str = "", features: Seque
         raise SettingError(f"--what: {unknown('figure', what, NAMES)}")
     if by and by not in AXES:
         raise SettingError(f"--by: {unknown('axis', by, AXES)}")
+    if by and what not in curves.BUILDERS:
+        raise SettingError(f"--by: a {what} has no such axis; leave it out")
+    if features and what != BOUNDARY:
+        raise SettingError(f"--features: they are of a boundary; add --what {BOUNDARY}, got --what {what}")
     if what == BOUNDARY:
         return boundary.boundary(subjects, features)
     if what in OF_MODELS:

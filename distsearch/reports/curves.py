@@ -49,9 +49,9 @@ def accuracies(subjects: Sequence[Subject], by: str = "") -> Curves:
     by = by or axis_for(grouped)
     for subject in subjects:
         if not subject.stored.manifest.data.get("classes"):
-            raise RunError(f"{subject.name} has no accuracy, as it learns no classes: take --what loss")
+            raise RunError(f"{subject.name} has no accuracy, as it learns no classes: use --what loss")
         if not np.isfinite(_track(subject, by, "accuracy")[1]).any():
-            raise RunError(f"{subject.name} has not measured its accuracy yet: take --what loss")
+            raise RunError(f"{subject.name} has not measured its accuracy yet: use --what loss")
     lines: list[Line] = []
     for number, group in enumerate(grouped):
         training = _of_group(group, number, by, "accuracy")
@@ -74,8 +74,8 @@ def steps(subjects: Sequence[Subject], by: str = "") -> Curves:
     lines = [_of_group(group, number, by, "sigma") for number, group in enumerate(grouped)]
     if len(lines) == 1:
         lines = [replace(lines[0], name="")]
-    title = "Step size: standard deviation of the noise"
-    return _curves(title, "step size σ", lines, by, grouped)
+    title = "Step size"
+    return _curves(title, "standard deviation of the noise, σ", lines, by, grouped)
 
 
 def decisions(subjects: Sequence[Subject], by: str = "") -> Curves:
@@ -93,7 +93,7 @@ def decisions(subjects: Sequence[Subject], by: str = "") -> Curves:
         kept = kept[thinned(len(kept), MOST_DOTS)]
         if len(kept):
             lines.append(Line(name, x[kept], losses[kept], colour, "dots"))
-    title = f"Accepted {accepted.sum():,} of {len(rounds):,} rounds"
+    title = f"{subject.name}: accepted {accepted.sum():,} of {len(rounds):,} rounds"
     return Curves(title, AXES[by], "loss", *scaled(lines), note=told)
 
 
@@ -107,9 +107,8 @@ def timeline(subjects: Sequence[Subject], by: str = "") -> Curves:
             lines.append(line(name, *_speeds(subject.rounds), colour=number, style="steps"))
     marks = _marks(subjects[0]) if len(subjects) == 1 else ()
     note = _who_computed(subjects[0]) if len(subjects) == 1 else ""
-    return Curves(
-        "Speed", AXES[SECONDS], "forward passes per second", tuple(lines), from_zero=True, marks=marks, note=note
-    )
+    title, y_label = of_one("Speed", grouped), "forward passes per second"
+    return Curves(title, AXES[SECONDS], y_label, tuple(lines), from_zero=True, marks=marks, note=note)
 
 
 def own_units(subject: Subject) -> int:
@@ -139,6 +138,11 @@ def column_by(rounds: Sequence[RoundRecord], by: str) -> Array:
     return column(rounds, "round") + 1 if by == ROUNDS else column(rounds, by)
 
 
+def of_one(title: str, grouped: Sequence[Group]) -> str:
+    """The title with the name of the run, if it is of one."""
+    return f"{title} of {grouped[0].name}" if len(grouped) == 1 else title
+
+
 def _curves(
     title: str,
     y_label: str,
@@ -152,6 +156,7 @@ def _curves(
     seeds = "the seeds" if len(sizes) > 1 else f"{max(sizes)} seeds"
     note = f"Lines are medians over {seeds}, bands their lowest and highest." if sizes != {1} else ""
     shown, logarithmic = (tuple(lines), False) if percent else scaled(lines)
+    title = of_one(title, grouped)
     return Curves(title, AXES[by], y_label, shown, logarithmic, percent, note=note)
 
 
@@ -198,9 +203,9 @@ def _center(subject: Subject, by: str) -> Line | None:
 def _tried(subject: Subject) -> tuple[str, Array]:
     """The loss by which each round may be judged, (rounds,), and what it is."""
     if _is_measured(subject):
-        told = "A dot is the loss of a round's center; it is accepted where, measured on all examples, it is the best."
+        told = "Each dot is a round's center; a round is accepted if what was measured after it is the best so far."
         return told, column(subject.rounds, "center_loss")
-    told = "A dot is the lowest loss among a round's candidates, without its center."
+    told = "Each dot is the lowest loss among a round's candidates, its center aside."
     return told, subject.lowest
 
 
@@ -217,7 +222,7 @@ def _shares_accepted(subjects: Sequence[Subject], by: str) -> Curves:
             share = (sums[1:] - sums[begin]) / (np.arange(1, len(sums)) - begin)
             name = group.name if position == 0 else ""
             lines.append(line(name, column_by(each.rounds, by), share, colour=number))
-    note = "Of the rounds in the last twentieth of each run before it."
+    note = "At each place: of the rounds in the twentieth of the run that ends there."
     return Curves("Accepted rounds", AXES[by], "share of rounds accepted", tuple(lines), percent=True, note=note)
 
 

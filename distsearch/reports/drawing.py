@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from distsearch.reports.figures import (
     mixed,
     ramp,
     rgb,
-    tick_text,
+    tick_texts,
 )
 from distsearch.reports.packages import imported
 
@@ -114,9 +114,8 @@ def _draw_curves(figure: Curves, axes: Any) -> None:
             axes.fill_between(each.x, each.low, each.high, color=colour(each.colour), alpha=0.15, linewidth=0)
     if figure.from_zero:
         axes.set_ylim(bottom=0)
-    formatter = imported("matplotlib.ticker").FuncFormatter
-    axes.yaxis.set_major_formatter(formatter(lambda value, _: tick_text(value, figure.percent)))
-    axes.xaxis.set_major_formatter(formatter(lambda value, _: tick_text(value, False)))
+    axes.yaxis.set_major_formatter(_formatter(figure.percent))
+    axes.xaxis.set_major_formatter(_formatter(False))
     if figure.logarithmic:
         axes.minorticks_off()
         low, high = axes.get_ylim()
@@ -127,6 +126,19 @@ def _draw_curves(figure: Curves, axes: Any) -> None:
             _literal(what), (x, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, va="top", ha="right"
         )
     _label(figure, axes)
+
+
+def _formatter(percent: bool) -> Any:
+    """What writes the numbers at an axis, with the digits that tell them apart."""
+
+    class Apart(imported("matplotlib.ticker").Formatter):  # type: ignore[misc]  # its base is imported when needed
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            return tick_texts([value], percent)[0]
+
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            return tick_texts(values, percent)
+
+    return Apart()
 
 
 def _label(figure: Curves, axes: Any) -> None:

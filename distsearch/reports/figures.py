@@ -15,6 +15,7 @@ COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#b
 GREY = "#8b93a1"
 NEUTRAL = -1  # the number of the colour grey
 MOST_POINTS = 600  # of a line
+MOST_DIGITS = 8  # of a number at an axis
 LOGARITHMIC_FROM = 20  # the ratio of the largest to the smallest value
 FEW = 0.3  # the share of values above zero that is too small for a logarithmic axis
 
@@ -170,16 +171,21 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return [10.0**power for power in range(first, last + 1, every) if low * 0.999 <= 10.0**power <= high * 1.001]
 
 
-def number_text(value: float) -> str:
+def number_text(value: float, digits: int = 3) -> str:
     """A number at an axis: 950, 12k, 3.5M, 0.02."""
     if value == 0:
         return "0"
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
-            return f"{value / (1e3 if suffix == 'k' else size):.4g}{suffix}"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+            return f"{value / (1e3 if suffix == 'k' else size):.{max(4, digits)}g}{suffix}"
+    return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.{digits - 3}f}"
 
 
-def tick_text(value: float, percent: bool) -> str:
-    """A number at an axis, which may be one of percentages."""
-    return f"{100 * value:.4g}%" if percent else number_text(value)
+def tick_texts(values: Sequence[float], percent: bool) -> list[str]:
+    """The numbers at an axis, which may be one of percentages, with the digits that tell them apart."""
+    texts: list[str] = []
+    for digits in range(3, MOST_DIGITS + 1):
+        texts = [f"{100 * each:.{digits + 1}g}%" if percent else number_text(each, digits) for each in values]
+        if len(set(texts)) == len(values):
+            break
+    return texts

@@ -102,4 +102,6 @@ FORMATS: dict[str, Callable[[Tables], Iterator[bytes]]] = {
     "jsonl": as_json_lines,
     "parquet": as_parquet,
 }
-SUFFIXES = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+SUFFIXES = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+NEVER_CSV = {".arrow", ".feather", ".npz", ".tab", ".tsv", ".xls", ".xlsx", ".bz2", ".gz", ".xz", ".zip", ".zst"}
+"""Suffixes of other formats: a program that goes by the name would not read CSV in such a file."""

@@ -66,9 +66,10 @@ def calibration(subjects: Sequence[Subject]) -> Curves:
     x = np.array([confidence[numbers == each].mean() for each in filled])
     y = np.array([right[numbers == each].mean() for each in filled])
     error = float((sizes * np.abs(x - y)).sum() / sizes.sum())
-    diagonal = Line("perfect", np.array([x.min(), 1.0]), np.array([x.min(), 1.0]), NEUTRAL, "dashed")
+    ends = np.array([1 / probabilities.shape[1], 1.0])  # no confidence is below chance
+    diagonal = Line("perfect", ends, ends, NEUTRAL, "dashed")
     lines = (diagonal, Line("", x, y, 0), Line("", x, y, 0, "dots"))
-    note = f"On the {what}; on average, confidence is {error:.1%} away from the share that is right."
+    note = f"On the {what}; on average, confidence is {100 * error:.1f} percentage points from the share that is right."
     title = f"Calibration of {subject.name}"
     return Curves(title, "confidence of the prediction", "share that is right", lines, percent=True, note=note)
 
@@ -77,7 +78,7 @@ def residuals(subjects: Sequence[Subject]) -> Curves:
     """What was predicted against what is true."""
     subject = single(subjects, "residuals")
     if subject.model.labels is not None:
-        raise RunError(f"{subject.name} learns classes, which have no residuals: take --what confusion")
+        raise RunError(f"{subject.name} learns classes, which have no residuals: use --what confusion")
     what, examples = subject.judged
     model = subject.model
     found = model.targets(examples), model.numbers(model.outputs(examples.features))
@@ -112,7 +113,7 @@ def weights(subjects: Sequence[Subject]) -> Curves:
         share = np.histogram(array, edges)[0] / array.size
         lines.append(Line(f"{name} ({array.size:,})", middles, share, number, "steps"))
     count = sum(array.size for array in tensors.values())
-    title = f"The {count:,} best weights of {subject.name}"
+    title = f"The {count:,} weights of {subject.name}"
     return Curves(title, "weight", "share of the layer's weights", tuple(lines), percent=True, from_zero=True)
 
 
@@ -175,7 +176,7 @@ def classes_of(subject: Subject) -> tuple[str, ...]:
     """The labels of its classes. RunError if it learns numbers."""
     classes = subject.model.schema.classes
     if classes is None:
-        raise RunError(f"{subject.name} learns numbers, not classes: take --what residuals")
+        raise RunError(f"{subject.name} learns numbers, not classes: use --what residuals")
     return classes
 
 

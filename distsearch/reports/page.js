@@ -13,14 +13,26 @@ function element(name, attributes, parent) {
 
 const colour = (number) => (number < 0 ? "var(--grey)" : `var(--c${number % 8})`);
 
-function shown(value, percent) {
-  if (percent) return `${+(100 * value).toPrecision(4)}%`;
+function shown(value, percent, digits = 3) {
+  if (percent) return `${+(100 * value).toPrecision(digits + 1)}%`;
   const size = Math.abs(value);
   if (size === 0) return "0";
-  if (size >= 1e9) return `${+(value / 1e9).toPrecision(4)}G`;
-  if (size >= 1e6) return `${+(value / 1e6).toPrecision(4)}M`;
-  if (size >= 1e4) return `${+(value / 1e3).toPrecision(4)}k`;
-  return `${+value.toPrecision(size >= 1000 ? 4 : 3)}`;
+  if (size >= 1e9) return `${+(value / 1e9).toPrecision(digits + 1)}G`;
+  if (size >= 1e6) return `${+(value / 1e6).toPrecision(digits + 1)}M`;
+  if (size >= 1e4) return `${+(value / 1e3).toPrecision(digits + 1)}k`;
+  if (size >= 1e3) return (+value.toPrecision(digits + 1)).toLocaleString("en");
+  const short = +value.toPrecision(digits);
+  return size < 1e-3 ? short.toExponential() : `${short}`;
+}
+
+// The numbers at an axis, with the digits that tell them apart.
+function allShown(values, percent) {
+  let texts = [];
+  for (let digits = 3; digits <= 8; digits++) {
+    texts = values.map((each) => shown(each, percent, digits));
+    if (new Set(texts).size === values.length) break;
+  }
+  return texts;
 }
 
 function ticks(low, high, most) {
@@ -152,15 +164,18 @@ class Chart {
     const { left, right, top, bottom } = this.box;
     const { logarithmic, percent, x_label: label } = this.data;
     const found = logarithmic ? logTicks(10 ** this.y0, 10 ** this.y1, 8) : ticks(this.y0, this.y1, 6);
-    for (const value of found) {
+    const texts = allShown(found, percent);
+    for (const [at, value] of found.entries()) {
       const y = this.toY(value);
       element("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--grid)" }, this.svg);
-      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = shown(value, percent);
+      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = texts[at];
     }
-    for (const value of ticks(this.x0, this.x1, Math.max(3, Math.floor((right - left) / 70)))) {
+    const places = ticks(this.x0, this.x1, Math.max(3, Math.floor((right - left) / 70)));
+    const below = allShown(places);
+    for (const [at, value] of places.entries()) {
       const x = this.toX(value);
       element("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4, stroke: "var(--grey)" }, this.svg);
-      element("text", { x, y: bottom + 17, "text-anchor": "middle" }, this.svg).textContent = shown(value);
+      element("text", { x, y: bottom + 17, "text-anchor": "middle" }, this.svg).textContent = below[at];
     }
     element("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: "var(--grey)" }, this.svg);
     element("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, this.svg).textContent = label;

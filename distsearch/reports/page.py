@@ -40,8 +40,8 @@ def comparison(lines: Sequence[Line], subjects: Sequence[Subject]) -> str:
         ),
     ]
     if subjects:
-        parts += ["<h2>How it went</h2>", sections.history(subjects), "<h2>Every search</h2>", _overview(subjects)]
-        parts += ["<h2>What it was made of</h2>", sections.data(subjects[0])]
+        parts += ["<h2>Progress</h2>", sections.history(subjects), "<h2>Every search</h2>", _overview(subjects)]
+        parts += ["<h2>Data</h2>", sections.data(subjects[0])]
     return html.page("Strategies compared", [*parts, _made()])
 
 
@@ -76,22 +76,23 @@ def _introduction(subjects: Sequence[Subject]) -> str:
         if subjects[0].stored.manifest.data
         else f"{config.strategy.name}, seed {config.strategy.seed}, on a function."
     )
-    return f'<p class="soft">{escape(what)} {escape(subjects[0].stored.manifest.created)}</p>'
+    started = _moment(datetime.fromisoformat(subjects[0].stored.manifest.created))
+    return f'<p class="soft">{escape(what)} Started {started}.</p>'
 
 
 def _of_one(subject: Subject) -> list[str]:
     return [
         sections.key_figures(subject),
-        '<h2>How it went</h2><p class="soft">Drag over a chart to zoom in; double-click to see all of it again.</p>',
+        '<h2>Progress</h2><p class="soft">Drag over a chart to zoom in; double-click to zoom out.</p>',
         sections.history([subject]),
-        "<h2>What it has learnt</h2>",
+        "<h2>Evaluation</h2>",
         sections.judgement(subject),
-        '<h2>What it was made of</h2><div class="two">',
+        '<h2>Data, network, settings</h2><div class="two">',
         f"<div><h3>Data</h3>{sections.data(subject)}</div><div>{sections.network(subject)}</div></div>",
         sections.settings(subject),
-        "<h2>Who computed it</h2>",
+        "<h2>Computation</h2>",
         sections.computed(subject),
-        "<h2>How to make it again</h2>",
+        "<h2>How to reproduce it</h2>",
         sections.repeat(subject),
     ]
 
@@ -129,5 +130,9 @@ def _overview(subjects: Sequence[Subject]) -> str:
 
 
 def _made() -> str:
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f'<p class="soft">Made by distsearch {__version__}, {made}.</p>'
+    made = _moment(datetime.now(UTC))
+    return f'<p class="soft">Report written by distsearch {__version__}, {made}.</p>'
+
+
+def _moment(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

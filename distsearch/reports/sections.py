@@ -1,4 +1,4 @@
-"""The sections of a report on one run: what it is, how it came out, how it was computed, how to do it again."""
+"""The sections of a report on one run: what it is, its results, who computed it, how to reproduce it."""
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,25 +6,26 @@ from html import escape
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from distsearch import config as configs
 from distsearch import strategies
 from distsearch.config import RunConfig, toml
 from distsearch.data.schema import Schema
 from distsearch.errors import DistsearchError, UserError
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import network_for
-from distsearch.reports import boundary, curves, html, judgements
+from distsearch.reports import boundary, commands, curves, html, judgements
 from distsearch.reports.figures import Confusion, Curves, Figure
 from distsearch.reports.subjects import Subject
-from distsearch.settings import Settings, declarations, shown
+from distsearch.settings import shown
 
-NOT_TO_REPEAT = {"name", "runs", "storage", "workers"}  # settings that change no bit
 MOST_EVENTS = 60
 MOST_WORKERS = 64  # that have a row
 
 
 def key_figures(subject: Subject) -> str:
-    """What came of the run, in a few numbers."""
+    """The run's results, in a few numbers."""
     result, rounds = subject.stored.result, subject.rounds
     last = rounds[-1]
     found = [("best loss", f"{last.best_loss if result is None else result.loss:.4g}")]
@@ -50,13 +51,16 @@ def history(subjects: Sequence[Subject]) -> str:
     builders: list[Callable[[Sequence[Subject]], Figure]] = [curves.losses, curves.accuracies, curves.steps]
     if len(subjects) == 1:
         builders += [curves.decisions, curves.timeline]
-    shown = (each for each in _those_that_fit(builders, subjects) if not _is_constant(each))
+    shown = (each for each in _those_that_fit(builders, subjects) if not _is_plain(each))
     return html.figures(map(html.figure, shown))
 
 
-def _is_constant(figure: Figure) -> bool:
-    """Whether a figure has a single line that never rises or falls: a step size that nobody changes."""
-    return isinstance(figure, Curves) and len(figure.lines) == 1 and len(set(figure.lines[0].y.tolist())) == 1
+def _is_plain(figure: Figure) -> bool:
+    """Whether a figure shows no course: a single line that never rises or falls, or a single point of each."""
+    if not isinstance(figure, Curves):
+        return False
+    constant = len(figure.lines) == 1 and len(set(figure.lines[0].y.tolist())) == 1
+    return constant or all(len(np.unique(each.x)) < 2 for each in figure.lines)
 
 
 def judgement(subject: Subject) -> str:
@@ -133,13 +137,13 @@ def computed(subject: Subject) -> str:
     """Who computed it, and when workers came, went or were slow."""
     manifest, rounds = subject.stored.manifest, subject.rounds
     parts = [f"<h3>The search's own process</h3>{html.definitions(manifest.machine.items())}"]
-    parts += [f"<h3>Workers of this kind</h3>{html.definitions(each.items())}" for each in manifest.workers]
+    parts += [f"<h3>A machine of workers</h3>{html.definitions(each.items())}" for each in manifest.workers]
     if manifest.events:
         told = [
             (f"{each.seconds:.2f} s", f"{each.round + 1:,}", _workers(each.workers), f"{each.retried:,}")
             for each in manifest.events[-MOST_EVENTS:]
         ]
-        heads = ("time", "round", "workers from then on", "shards sent twice so far")
+        heads = ("time", "round", "workers from then on", "shards repeated so far")
         parts.append(f"<h3>Workers</h3>{html.table(told, heads, (0, 1, 3))}")
     else:
         parts.append('<p class="soft">All rounds were computed in the search\'s own process.</p>')
@@ -182,34 +186,12 @@ def repeat(subject: Subject) -> str:
     """The commands that make the run again, and that check that it comes out the same."""
     if not subject.stored.manifest.data:
         return '<p class="soft">It was started from Python, with a function that is not recorded.</p>'
+    if subject.config.data.source == IN_MEMORY:
+        return '<p class="soft">It was started from Python, with arrays that are not recorded.</p>'
     name = shlex.quote(subject.name)
-    text = f"{command(subject.config)}\ndistsearch verify {name} --rounds all\n"
-    machine = subject.stored.manifest.machine
-    made = ", ".join(f"{what} {machine[what]}" for what in ("distsearch", "numpy", "blas") if what in machine)
-    return f'<pre>{escape(text)}</pre><p class="soft">{escape(f"Made with {made}.")}</p>'
-
-
-def command(config: RunConfig) -> str:
-    """The command line that makes a run with this configuration: the settings that are not the defaults."""
-    words = ["distsearch", "run"]
-    for section in configs.SECTIONS:
-        given = getattr(config, section)
-        words += _flags(given, type(given)())
-        if section == "strategy":
-            own = strategies.settings_of(config.strategy.name, config.settings)
-            words += _flags(own, type(own)())
-    return shlex.join(words)
-
-
-def _flags(given: Settings, default: Settings) -> Iterator[str]:
-    for setting in declarations(type(given)):
-        value = getattr(given, setting.name)
-        if setting.flag in NOT_TO_REPEAT or value == getattr(default, setting.name) or value is None:
-            continue
-        if isinstance(value, bool):
-            yield f"--{'' if value else 'no-'}{setting.flag}"
-        else:
-            yield from (f"--{setting.flag}", shown(value))
+    config = commands.shortest(subject.config, subject.stored.manifest.fingerprint)
+    text = f"{commands.command(config)}\ndistsearch verify {name} --rounds all\n"
+    return f"<pre>{escape(text)}</pre>"
 
 
 def typed(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from rich.text import Text
 
-from distsearch.reports.figures import Curves, Line, colour, log_ticks, mixed, rgb, tick_text, ticks
+from distsearch.reports.figures import Curves, Line, colour, log_ticks, mixed, number_text, rgb, tick_texts, ticks
 from distsearch.reports.packages import imported
 
 SYMBOLS = "*o+x#@%&"  # of lines, without UTF-8
@@ -42,7 +42,7 @@ class CurvePlot:
         self._low, self._high = self._range()
         self._left = min(float(each.x.min()) for each in self._lines)
         self._right = max(float(each.x.max()) for each in self._lines)
-        self._names = [_shortened(surface.plain(each.name), surface.width // 3) for each in self._lines]
+        self._names = [self._name(each, number) for number, each in enumerate(self._lines)]
         self._plotext = imported("plotext")
 
     def drawn(self) -> Text:
@@ -59,7 +59,7 @@ class CurvePlot:
         body = text if surface.utf8 else Text(text.plain.translate(PLAIN_FRAME))
         told = figure.y_label in figure.title.lower()
         heading = Text("" if told else f"{surface.plain(figure.y_label)}\n", style="dim")
-        marks = (f"\n{tick_text(x, False)} s: {surface.plain(what)}" for x, what in figure.marks[:MOST_MARKS])
+        marks = (f"\n{number_text(x)} s: {surface.plain(what)}" for x, what in figure.marks[:MOST_MARKS])
         return Text.assemble(heading, body, *marks)
 
     def _draw_lines(self, draft: Any) -> None:
@@ -88,7 +88,7 @@ class CurvePlot:
         draft.ruler("x").lim(self._left, self._left + column * (columns + margin))
         draft.ruler("y").ticks([place for place, _ in found], [text for _, text in found])
         places = ticks(self._left, self._right, max(3, columns // 9))
-        draft.ruler("x").ticks(places, [tick_text(place, False) for place in places])
+        draft.ruler("x").ticks(places, tick_texts(places, False))
         for axis, side in (("x", "upper"), ("y", "right")):
             draft.axes(False, axis=axis, side=side)
         draft.label(self._surface.plain(self._figure.x_label), "x")
@@ -106,11 +106,23 @@ class CurvePlot:
                 text = self._plotext.colorize(text, self._plotext.pixel(rgb(colour(line.colour))))
             draft.draw(draft.text(float(line.x.max()) + NAME_GAP * column, self._low + span * row / (rows - 1), text))
 
+    def _name(self, line: Line, number: int) -> str:
+        """A line's name, with its symbol where only that tells it from others."""
+        symbol = self._symbol(line, number)
+        marked = symbol in SYMBOLS and sum(bool(each.name) for each in self._lines) > 1
+        name = f"{symbol} {line.name}" if line.name and marked else line.name
+        return _shortened(self._surface.plain(name), self._surface.width // 3)
+
+    def _symbol(self, line: Line, number: int) -> str:
+        """What a line is drawn with. Without colours, symbols tell dots apart, and without UTF-8 all lines."""
+        if self._surface.utf8 and line.style != "dots":
+            return "braille"
+        if self._surface.utf8 and self._surface.coloured:
+            return "•"
+        return SYMBOLS[number % len(SYMBOLS)]
+
     def _marker(self, line: Line, number: int) -> Any:
-        symbol = "•" if line.style == "dots" else "braille"
-        return self._painted_marker(
-            symbol if self._surface.utf8 else SYMBOLS[number % len(SYMBOLS)], colour(line.colour)
-        )
+        return self._painted_marker(self._symbol(line, number), colour(line.colour))
 
     def _painted_marker(self, symbol: str, code: str) -> Any:
         if not self._surface.coloured:
@@ -131,8 +143,10 @@ class CurvePlot:
     def _y_ticks(self) -> list[tuple[float, str]]:
         low, high, percent = self._low, self._high, self._figure.percent
         if self._figure.logarithmic:
-            return [(log10(each), tick_text(each, percent)) for each in log_ticks(10**low, 10**high, 8)]
-        return [(each, tick_text(each, percent)) for each in ticks(low, high, 6)]
+            found = log_ticks(10**low, 10**high, 8)
+            return list(zip(map(log10, found), tick_texts(found, percent), strict=True))
+        found = ticks(low, high, 6)
+        return list(zip(found, tick_texts(found, percent), strict=True))
 
 
 def _shortened(name: str, most: int) -> str:

@@ -237,7 +237,7 @@ def _scored_differently(number: int, recorded: Losses, losses: Losses) -> list[s
     first = int(others[0])
     return [
         f"round {number}: {len(others)} of {len(losses)} losses come out differently, the first that of candidate "
-        f"{first}: recorded as {recorded[first]!r}, now {losses[first]!r}"
+        f"{first}: recorded as {float(recorded[first])!r}, now {float(losses[first])!r}"
     ]
 
 

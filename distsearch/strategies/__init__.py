@@ -78,7 +78,15 @@ def find(name: str) -> type[AnyStrategy]:
 
 def settings_of(name: str, values: Mapping[str, Any]) -> Settings:
     """The checked settings of the strategy with this name; those to be chosen for the task are still open."""
-    return validate(find(name).Settings, values, name)
+    own = find(name).Settings
+    for setting in values.keys() - set(own.__struct_fields__):
+        having = sorted(other for other, kind in STRATEGIES.own.items() if setting in kind.Settings.__struct_fields__)
+        if having:
+            known = ", ".join(sorted(own.__struct_fields__))
+            raise SettingError(
+                f"{name}: unknown setting {setting!r}: expected one of {known}; it is a setting of {', '.join(having)}"
+            )
+    return validate(own, values, name)
 
 
 def create(name: str, settings: Mapping[str, Any], task: Task) -> AnyStrategy:

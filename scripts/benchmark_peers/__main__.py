@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from bars import bars_of, picture
+from courses import courses_of
 from entries import Entry, entries
 from outcomes import Line, Machine, Outcome, line, searched, verdict
-from plot import draw
 from report import tables, verdicts_table, write_lines, write_points
 from rich.console import Console
 from tasks import CORES, TASKS, Problem
@@ -140,9 +140,9 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     write_lines(given.output / "peers.csv", lines)
     write_points(given.output / "trajectories.csv", outcomes)
-    (given.output / "peers.svg").write_text(picture(bars_of(given.output / "peers.csv")), encoding="utf-8")
-    draw(given.output / "trajectories.svg", outcomes)
-    console.print(f"table, trajectories and pictures are in {given.output}", highlight=False)
+    drawn = picture(bars_of(given.output / "peers.csv"), courses_of(given.output / "trajectories.csv"))
+    (given.output / "peers.svg").write_text(drawn, encoding="utf-8")
+    console.print(f"table, trajectories and picture are in {given.output}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from outcomes import Line, Outcome, Verdict
 from rich.console import RenderableType
 from rich.table import Table
 
+MOST_POINTS = 80  # of a search, in the table of trajectories
 COLUMNS = ("reached", "seconds", "range", "candidates", "at the end", "µs each", "of sgemm + exp")
 
 
@@ -126,7 +127,7 @@ def write_points(file: Path, outcomes: Iterable[Outcome]) -> None:
             "value": f"{value:.6g}",
         }
         for each in outcomes
-        for seconds, candidates, value in thinned(each.points)
+        for seconds, candidates, value in thinned(each.points, MOST_POINTS)
     ]
     _write(file, rows)
 

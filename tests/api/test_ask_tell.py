@@ -76,6 +76,12 @@ def test_changing_its_arrays_has_no_effect():
     assert optimizer.best_loss == math.inf
 
 
+def test_its_repr_says_how_far_it_is():
+    optimizer = distsearch.Optimizer("hill-climb", np.full(4, 0.5), population=5)
+    assert repr(optimizer) == "<distsearch.Optimizer hill-climb, 4 weights, round 0, nothing told yet>"
+    assert repr(run(optimizer, 1, lambda weights: 0.25)).endswith("round 1, best loss 0.25>")
+
+
 def test_failed_candidates_lose():
     optimizer = distsearch.Optimizer("hill-climb", np.zeros(4), population=5)
     optimizer.ask()
@@ -90,6 +96,10 @@ def test_failed_candidates_lose():
         ([[1.0] * 5], DataError, r"got \(1, 5\)"),
         (["low"] * 5, DataError, "expected a number for each candidate"),
         (None, DataError, r"got \(\)"),
+        (["1"] * 5, DataError, "expected a number for each candidate"),
+        ([1j] * 5, DataError, "expected a number for each candidate"),
+        ([1.0, None, 1.0, 1.0, 1.0], DataError, "expected a number for each candidate"),
+        ((1.0 for _ in range(5)), DataError, "expected a number for each candidate, got <generator"),
         ([math.nan] * 5, ObjectiveError, "none of the 5 candidates has a finite loss; try a smaller sigma"),
     ],
 )
@@ -115,7 +125,9 @@ def test_losses_without_an_ask_are_refused():
         ("cma-es", [[0.0]], {}, DataError, "finite weights of shape"),
         ("cma-es", [0.0, math.nan], {}, DataError, "finite weights of shape"),
         ("cma-es", [0.0], {"sigma": -1.0}, SettingError, "sigma: expected a number > 0"),
-        ("cma-es", [0.0], {"sigmma": 1.0}, SettingError, "unknown setting 'sigmma'"),
+        ("cma-es", [0.0], {"sigmma": 1.0}, SettingError, "unknown setting 'sigmma': did you mean 'sigma'"),
+        ("cma-es", [0.0], {"rate": 1.0}, SettingError, "rate: a setting of evolution-strategy"),
+        ("cma-es", [0.0], {"max_evaluations": 9}, SettingError, "here it is called 'evaluations'"),
         ("cma-es", [0.0], {"layers": [3, 4]}, SettingError, "got one of network as well"),
         ("cma-es", [0.0], {"seconds": 1.0}, SettingError, "got one of stop as well"),
     ],

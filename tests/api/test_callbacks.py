@@ -5,6 +5,7 @@ import pytest
 from problems import sphere
 
 import distsearch
+from distsearch.callbacks import EarlyStopping
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.runs.directory import StoredRun
@@ -28,7 +29,9 @@ def test_a_function_is_called_after_every_round_and_changes_nothing():
 def test_returning_true_ends_the_search_after_that_round():
     found = minimize(callbacks=lambda record: record.round == 6)
     assert (len(found.history), found.summary.reason) == (7, "callback")
+    assert len(minimize(callbacks=lambda record: np.float64(record.round) == 2).history) == 3  # NumPy's True
     assert minimize(callbacks=[lambda record: 1]).summary.reason == "rounds"
+    assert minimize(callbacks=None).summary.reason == "rounds"
 
 
 def test_an_object_is_called_for_the_methods_it_has(tmp_path):
@@ -68,7 +71,12 @@ def test_a_run_records_that_a_callback_ended_it(tmp_path):
     assert (stored.result.reason, stored.result.rounds) == ("callback", 4)
 
 
-@pytest.mark.parametrize("callbacks", [3, [None], ["print"]])
+@pytest.mark.parametrize("callbacks", [3, [None], ["print"], "print"])
 def test_a_callback_that_is_not_callable_is_refused(callbacks):
     with pytest.raises(SettingError, match="callbacks: expected functions of a round's record"):
         minimize(callbacks=callbacks)
+
+
+def test_a_class_in_the_place_of_its_object_is_refused():
+    with pytest.raises(SettingError, match=r"got the class EarlyStopping: make one with EarlyStopping\(…\)$"):
+        minimize(callbacks=[EarlyStopping])

@@ -66,6 +66,15 @@ def test_labels_come_back_unchanged(wine, labels):
     assert fitted.result_.predict(X).tolist() == predicted.tolist()
 
 
+@pytest.mark.parametrize(("kind", "plain"), [("Int64", np.int64), ("UInt8", np.uint8), ("boolean", np.bool_)])
+def test_labels_of_pandas_own_types_stay_integers_and_booleans(wine, kind, plain):
+    X, y = wine
+    fitted = SearchClassifier(rounds=2, random_state=0).fit(X, pd.Series((y > 0).astype(int), dtype=kind))
+    assert fitted.classes_.dtype == fitted.predict(X).dtype == plain
+    with pytest.raises(ValueError, match="NaN"):
+        SearchClassifier().fit(X, pd.Series([None, *(y[1:] > 0)], dtype="boolean"))
+
+
 def test_probabilities_follow_the_order_of_the_classes(wine):
     X, y = wine
     fitted = SearchClassifier(**SHORT).fit(X, 2 - y)
@@ -195,6 +204,10 @@ def test_partial_fits_of_a_regression(diabetes):
         fitted.partial_fit(X, y)
     assert fitted.n_iter_ == 20
     assert fitted.score(X, y) > 0.4
+    with pytest.raises(
+        ValueError, match=r"^y: expected one number for each example, as in the last fit, got the shape \(\d+, 2\)$"
+    ):
+        fitted.partial_fit(X, np.stack([y, y], axis=1))
 
 
 def test_a_warm_start_begins_where_the_last_fit_ended(wine):
@@ -269,6 +282,13 @@ def test_a_fitted_estimator_is_pickled_and_cloned(wine):
         (SearchClassifier, {"rounds": -1}, "rounds: "),
         (SearchClassifier, {"settings": {"layers": 3}}, r"layers is a parameter of its own: give SearchClassifier\("),
         (SearchClassifier, {"settings": {"test_share": 0.1}}, "settings: test_share has no effect here"),
+        (SearchClassifier, {"settings": {"validation_share": 0.1}}, "settings: validation_share has no effect here"),
+        (SearchClassifier, {"settings": {"missing": "drop"}}, "settings: missing has no effect here"),
+        (
+            SearchClassifier,
+            {"early_stopping": True, "validation_fraction": 0.001},
+            "validation_fraction: expected a share of the 178 examples that leaves some on either side, with every",
+        ),
         (SearchClassifier, {"settings": [1]}, "settings: expected a dictionary"),
         (SearchClassifier, {"settings": {"precison": "int8"}}, "unknown setting 'precison'"),
         (SearchClassifier, {"class_weight": {9: 1}}, r"class_weight: expected labels of y, \[0, 1, 2\], got 9"),

@@ -3,13 +3,13 @@
 import io
 import os
 import pty
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 from problems import sphere
 from programs import ran
+from waiting import PATIENCE, running
 
 import distsearch
 from distsearch.api import progress
@@ -137,9 +137,8 @@ def typed(lines, cwd) -> str:
     """What an interactive Python prints on a terminal (without echo) into which these lines are typed."""
     outside, inside = pty.openpty()
     environment = {**os.environ, "PYTHON_BASIC_REPL": "1", "TERM": "dumb"}
-    with subprocess.Popen(
-        [sys.executable, "-q", "-i"], stdin=inside, stdout=inside, stderr=inside, cwd=cwd, env=environment
-    ) as process:
+    command = [sys.executable, "-q", "-i"]
+    with running(command, stdin=inside, stdout=inside, stderr=inside, cwd=cwd, env=environment) as process:
         os.close(inside)
         os.write(outside, "".join(f"{line}\n" for line in lines).encode())
         said = b""
@@ -148,7 +147,7 @@ def typed(lines, cwd) -> str:
                 said += os.read(outside, 65536)
             except OSError:  # the terminal is closed
                 break
-        process.wait()
+        process.wait(PATIENCE)
     os.close(outside)
     return said.decode()
 

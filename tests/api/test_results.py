@@ -91,6 +91,10 @@ def test_a_file_that_is_not_a_result_is_refused(result, tmp_path):
     distsearch.minimize(sphere, [0.0, 0.0], rounds=3, workers=0, runs=str(tmp_path), name="of-a-function")
     with pytest.raises(RunError, match="the run of a function"):
         distsearch.load(tmp_path / "of-a-function")
+    with pytest.raises(RunError, match="but there is nothing at .*none$"):
+        distsearch.load(tmp_path / "none")
+    with pytest.raises(SettingError, match="^path: expected the path of a file or of a run's folder, got 3$"):
+        distsearch.load(3)
 
 
 def test_labels_that_were_not_trained_on_cannot_be_scored(result):

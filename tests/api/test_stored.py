@@ -11,6 +11,7 @@ from programs import refused, succeeded
 from searches import contents
 
 import distsearch
+from distsearch.api import callbacks
 from distsearch.errors import DataError, ObjectiveError, RunError, SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.runs.directory import StoredRun
@@ -62,6 +63,14 @@ def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorize
     assert distsearch.verify(tmp_path / "a", function=function).identical
     other = distsearch.verify(tmp_path / "a", function=lambda weights: function(weights) + 1, rounds="all")
     assert "losses come out differently" in other.differences[0]
+
+
+def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(callbacks, "is_interactive", lambda: True)
+    searched(FEATURES, LABELS, tmp_path)
+    assert "round 6" in capsys.readouterr().err
+    distsearch.resume(tmp_path / "a", FEATURES, LABELS, rounds=3)
+    assert "round 9" in capsys.readouterr().err
 
 
 def test_evaluations_on_resume_are_additional(tmp_path):

@@ -88,8 +88,8 @@ def test_runs_are_filtered_by_conditions(conditions):
     [
         ("loss < 0.1", "without spaces around the sign, got 'loss'"),
         ("lss<0.1", "unknown column 'lss': did you mean 'loss'"),
-        ("loss<", "expected what to compare with after loss<, as in loss<0.1, got ''"),
-        ("rounds>=many", "expected what to compare with after rounds>=, as in loss<0.1, got 'many'"),
+        ("loss<", "expected a value to compare with after loss<, as in loss<0.1, got ''"),
+        ("rounds>=many", "expected a value to compare with after rounds>=, as in loss<0.1, got 'many'"),
         ("strategy='snes", "expected conditions such as strategy=snes"),
     ],
 )

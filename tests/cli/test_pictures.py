@@ -9,6 +9,7 @@ import sys
 import pytest
 from programs import ENVIRONMENT, SHORT, ran, refused, succeeded
 from pyarrow import parquet
+from waiting import PATIENCE, running
 
 from distsearch.cli.pictures import WHAT
 from distsearch.reports.catalogue import NAMES
@@ -112,19 +113,16 @@ def on_terminal(*arguments: str, cwd, typed: bytes = b"") -> str:
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in ENVIRONMENT.items() if name != "NO_COLOR"}
     environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "distsearch", *arguments],
-        cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
-    )  # fmt: skip
-    os.close(theirs)
-    os.write(ours, typed)
-    shown = b""
-    try:
-        while part := os.read(ours, 65536):
-            shown += part
-    except OSError:  # the program has ended
-        pass
-    process.wait()
+    command = [sys.executable, "-m", "distsearch", *arguments]
+    with running(command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(ours, typed)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # the program has ended
+            process.wait(PATIENCE)
     os.close(ours)
     return shown.decode()
 

@@ -236,9 +236,13 @@ def test_standard_input_is_predicted(trained):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--keep", "why"), "expected columns to keep, but there is no column 'why'"),
+        (("--keep", "why"), "expected names of columns, but there is no column 'why'"),
         (("--format", "xlsx"), "--format: unknown format 'xlsx': expected one of csv, jsonl, parquet"),
         (("--format", "parquet"), "--format parquet: expected a file to write it to: add --output"),
+        (
+            ("--output", "p.xlsx"),
+            "--output: expected a .csv, .jsonl or .parquet file, got 'p.xlsx'; name it so, or say",
+        ),
     ],
 )
 def test_impossible_options_of_predict_are_refused(trained, flags, sentence):

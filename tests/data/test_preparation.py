@@ -129,8 +129,10 @@ def test_indicator_inputs_are_not_standardised(write):
         (
             MIXED,
             {"target": "age", "drop": ("age",)},
-            "expected a target column, got 'age', which is a feature or left out",
+            "expected a target column, got 'age', which is dropped too; choose one use of it",
         ),
+        (MIXED, {"target": "age", "features": ("age", "seen")}, "got 'age', which is a feature too; choose"),
+        (MIXED, {"target": "age", "id": ("age",)}, "got 'age', which is a column that is not learnt from too; choose"),
     ],
 )
 def test_unusable_columns_are_refused_in_one_sentence(write, content, asked, sentence):

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
+from waiting import PATIENCE, running
 
 from distsearch.data.schema import Schema
 from distsearch.networks.building import Design
@@ -105,21 +108,25 @@ def by_kernel(tmp_path_factory) -> dict[str, dict[str, str]]:
     """A hash of the weights, states and losses of some short searches, for each kernel OpenBLAS supports here."""
     if "openblas" not in {each["internal_api"] for each in threadpool_info() if each["user_api"] == "blas"}:
         pytest.skip("NumPy's BLAS here is not OpenBLAS")
+    with ExitStack() as stack:
+        programs = [stack.enter_context(program) for program in _of_each_kernel(tmp_path_factory)]
+        said = [program.communicate(timeout=PATIENCE)[0] for program in programs]
+    assert [program.returncode for program in programs] == [0] * len(KERNELS)
+    found = dict(json.loads(text.splitlines()[-1]) for text in said)
+    if len(found) == 1:
+        pytest.skip("NumPy's BLAS here has one kernel only")
+    return found
+
+
+def _of_each_kernel(tmp_path_factory) -> Iterator[AbstractContextManager[subprocess.Popen[str]]]:
     places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    running = []
     for kernel in KERNELS:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
         if kernel:
             environment["OPENBLAS_CORETYPE"] = kernel
         folder = tmp_path_factory.mktemp(kernel or "own")
         command = [sys.executable, "-c", PROGRAM]
-        running.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True))
-    said = [process.communicate()[0] for process in running]
-    assert [process.returncode for process in running] == [0] * len(KERNELS)
-    found = dict(json.loads(text.splitlines()[-1]) for text in said)
-    if len(found) == 1:
-        pytest.skip("NumPy's BLAS here has one kernel only")
-    return found
+        yield running(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCHES if name != "plain"])

@@ -47,6 +47,21 @@ def test_counts_of_a_confident_network_match_scikit_learn(name, classes):
     assert value(loss, outputs, targets) == pytest.approx(1 - theirs[name](), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_rare_example_that_is_far_off_still_costs_more_the_farther_it_is(name):
+    outputs, targets, _ = data()
+    each = losses.LOSSES.find(name).of(Terms(2)).surrogate(outputs.copy(), targets)
+    rare = int(targets[1].argmax())
+    costs = []
+    for gap in (0, 10, 20):
+        moved = outputs.copy()
+        moved[0, :, rare] = [gap, 0]
+        costs.append(float(each(moved, targets, None)[0, rare]))
+    right = outputs.copy()
+    right[0, :, rare] = [0, 20]
+    assert float(each(right, targets, None)[0, rare]) < costs[0] < costs[1] < costs[2] - 1
+
+
 def test_soft_counts_match_a_calculation_by_hand():
     """Two examples of the positive class with probabilities 0.8 and 0.4, one of the other class with 0.5."""
     chances = np.array([0.8, 0.4, 0.5])

@@ -57,7 +57,7 @@ def test_accepted_steps_are_green_and_reverted_ones_grey(subjects):
     reverted = [row.round + 1 for row in rounds if not row.accepted]
     assert reverted == [x for each in shown.lines if each.name == "reverted" for x in each.x]
     assert all(each.colour == NEUTRAL for each in shown.lines if each.name == "reverted")
-    assert f"Accepted {len(accepted.x)} of 30" in shown.title
+    assert f"accepted {len(accepted.x)} of 30" in shown.title
 
 
 def test_accuracy_curves_end_at_the_result(subjects):
@@ -146,10 +146,10 @@ def test_the_boundary_of_a_regression_shows_predicted_values(subjects):
 
 
 REFUSED = {
-    "confusion": ("price", "price learns numbers, not classes: take --what residuals"),
-    "accuracy": ("price", "price has no accuracy, as it learns no classes: take --what loss"),
+    "confusion": ("price", "price learns numbers, not classes: use --what residuals"),
+    "accuracy": ("price", "price has no accuracy, as it learns no classes: use --what loss"),
     "calibration": ("price", "price learns numbers"),
-    "residuals": ("nodes", "nodes learns classes, which have no residuals: take --what confusion"),
+    "residuals": ("nodes", "nodes learns classes, which have no residuals: use --what confusion"),
 }
 
 

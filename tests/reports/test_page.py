@@ -14,7 +14,7 @@ from distsearch.cli.app import application
 from distsearch.cli.options import given_settings
 from distsearch.config import from_flags
 from distsearch.errors import RunError
-from distsearch.reports import html, page, sections
+from distsearch.reports import commands, html, page, sections
 from distsearch.reports.curves import timeline
 from distsearch.reports.figures import Bars, Confusion, Curves, Line
 from distsearch.reports.subjects import Subject
@@ -97,13 +97,23 @@ def test_it_contains_what_an_engineer_looks_for(subjects):
 
 def test_its_command_reproduces_the_run_to_the_bit(subjects, tmp_path):
     for name in ("nodes", "price"):
-        words = shlex.split(sections.command(subjects[name].config))
+        words = shlex.split(
+            commands.command(commands.shortest(subjects[name].config, subjects[name].stored.manifest.fingerprint))
+        )
         command = get_command(application(words[1:])).commands["run"]
         with command.make_context("run", words[2:]) as context:
             flags = given_settings(context.params)
         again = from_flags({**flags, "runs": str(tmp_path), "name": name, "workers": 0})
         found = session.run(assemble(again))
         assert found.state.best.weights.tobytes() == subjects[name].model.weights.tobytes()
+
+
+def test_its_command_leaves_out_what_the_search_chooses_by_itself(subjects):
+    stored = subjects["nodes"].stored
+    words = shlex.split(commands.command(commands.shortest(stored.config, stored.manifest.fingerprint)))
+    assert {"--loss", "--start", "--rate", "--decay", "--measure-every", "--validation-share"} & set(words) == set()
+    assert set(words) < set(shlex.split(commands.command(stored.config)))
+    assert commands.shortest(stored.config, "of other data") == stored.config
 
 
 def test_text_from_files_is_escaped():

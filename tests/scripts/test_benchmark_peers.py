@@ -137,6 +137,7 @@ def test_a_long_trajectory_is_thinned_at_equal_ratios_keeping_its_ends(race):
 
 def test_the_picture_has_a_bar_for_each_race_to_a_target_and_a_colour_for_each_library(race):
     import bars
+    import libraries
 
     table = FOLDER.parent / "peers.csv"
     found = bars.bars_of(table)
@@ -146,4 +147,28 @@ def test_the_picture_has_a_bar_for_each_race_to_a_target_and_a_colour_for_each_l
     drawn = bars.picture(found)
     assert drawn == (FOLDER.parent / "peers.svg").read_text("utf-8")
     assert drawn.count("stroke-dasharray") == sum(not row["seconds"] for row in rows)
-    assert {bars.library_colour(row["who"]) for row in rows} == set(bars.COLOURS.values())
+    assert {libraries.library_of(row["who"]) for row in rows} == set(libraries.COLOURS)
+
+
+def test_the_picture_shows_the_course_of_the_median_search_of_each_entry(race, tmp_path):
+    import bars
+    import courses
+
+    outcomes, entry = race["outcomes"], race["entries"].Entry("digits", "evosax SNES", "evosax", {})
+    failed = race["entries"].Entry("digits", "pygad GA", "pygad", {})
+    times = (1.0, 9.0, 4.0)
+    searches = [
+        outcomes.Outcome(entry, seed, end, 0.04, [[0.1, 10, 2.0], [0.5, 20, 2.5], [end, 30, 0.04]])
+        for seed, end in enumerate(times)
+    ]
+    searches.append(outcomes.Outcome(failed, 0, failure="No module named 'pygad'"))
+    machine, task = outcomes.Machine(flops=1e9, exponentials=1e9), race["tasks"].TASKS["digits"]
+    lines = [outcomes.line(task, searches[:3], machine), outcomes.line(task, searches[3:], machine)]
+    race["report"].write_lines(tmp_path / "peers.csv", lines)
+    race["report"].write_points(tmp_path / "trajectories.csv", searches)
+    (shown,) = courses.courses_of(tmp_path / "trajectories.csv")
+    assert (shown.seconds, shown.values) == ((0.1, 0.5, 4.0), (2.0, 2.0, 0.04))
+    drawn = bars.picture(bars.bars_of(tmp_path / "peers.csv"), [shown])
+    assert drawn.count("<polyline") == 1
+    assert "GA" not in drawn
+    assert drawn.count(bars.COLOURS["evosax"]) >= 4  # key, bar, line and name

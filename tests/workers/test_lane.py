@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from waiting import awaited
+from waiting import PATIENCE, awaited, running
 
 from distsearch.workers import lane
 from distsearch.workers.areas import NoMemoryError
@@ -189,13 +189,13 @@ for note in end.notes():
 def test_a_lane_ends_with_its_worker(how):
     listener, board = Listener(), Board()
     address, secret, _ = listener.invitation(1)
-    process = subprocess.Popen([sys.executable, "-c", WORKER, address[1:], secret.hex()])
-    end = awaited("the worker", lambda: listener.end_to(1))
-    posted = board.post(1, *packed(MeasureWeights(weights_of(LARGE))))
-    end.send(posted, board, 0, 1)
-    answer = end.receive()[1]
-    process.send_signal(how)
-    process.wait(60)
+    with running([sys.executable, "-c", WORKER, address[1:], secret.hex()]) as process:
+        end = awaited("the worker", lambda: listener.end_to(1))
+        posted = board.post(1, *packed(MeasureWeights(weights_of(LARGE))))
+        end.send(posted, board, 0, 1)
+        answer = end.receive()[1]
+        process.send_signal(how)
+        process.wait(PATIENCE)
     assert end.receive() is None
     assert set(answer) == {1.0}  # what arrived is still there
     with pytest.raises(OSError, match="Broken pipe"):
@@ -224,20 +224,21 @@ sys.stdin.readline()
 
 def test_a_killed_driver_leaves_nothing_and_its_worker_notices():
     """There is no name to leave behind: the memory belongs to this process until it releases it."""
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    address, secret = driver.stdout.readline().split()
-    worker = WorkerEnd.of(Invitation(f"\0{address}", bytes.fromhex(secret), 1))
-    driver.stdin.write("\n")
-    driver.stdin.flush()
-    assert driver.stdout.readline() == "sent\n"
-    notes = worker.notes()
-    request = worker.request_of(next(notes))
-    driver.kill()
-    driver.communicate()
-    assert next(notes, None) is None
-    assert request.weights.sum() == 1_000_000
-    assert not [name for name in os.listdir(SHARED_MEMORY) if "distsearch" in name]
-    worker.close()
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with running([sys.executable, "-c", DRIVER], **streams) as driver:
+        address, secret = driver.stdout.readline().split()
+        worker = WorkerEnd.of(Invitation(f"\0{address}", bytes.fromhex(secret), 1))
+        driver.stdin.write("\n")
+        driver.stdin.flush()
+        assert driver.stdout.readline() == "sent\n"
+        notes = worker.notes()
+        request = worker.request_of(next(notes))
+        driver.kill()
+        driver.wait(PATIENCE)
+        assert next(notes, None) is None
+        assert request.weights.sum() == 1_000_000
+        assert not [name for name in os.listdir(SHARED_MEMORY) if "distsearch" in name]
+        worker.close()
 
 
 def test_a_suspended_worker_does_not_block_the_driver():

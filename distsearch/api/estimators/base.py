@@ -192,7 +192,15 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _split(self, training: Training, strata: Array | None, seed: int) -> tuple[Training, Training]:
         """The examples to fit, and those set aside."""
         places = np.arange(len(training.features))
-        kept, aside = train_test_split(places, test_size=self.validation_fraction, stratify=strata, random_state=seed)
+        share = self.validation_fraction
+        try:
+            kept, aside = train_test_split(places, test_size=share, stratify=strata, random_state=seed)
+        except ValueError:  # in the words of another function's parameters
+            least = "" if strata is None else ", with every class in both parts"
+            raise InvalidValueError(
+                f"validation_fraction: expected a share of the {len(places):,} examples that leaves some on either side"
+                f"{least}, got {share}; give more examples, or early_stopping=False"
+            ) from None
         return training.at(np.sort(kept)), training.at(np.sort(aside))
 
     def _further(self, training: Training, schema: Schema) -> Dataset:

@@ -206,6 +206,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
     def _checked(self, X: ArrayLike, y: ArrayLike, reset: bool) -> tuple[Array, Array]:
+        y = _of_numpy(y)
         features, labels = validate_data(self, X, y, reset=reset, dtype=np.float64, ensure_min_samples=1 + reset)
         check_classification_targets(labels)
         return features, column_or_1d(labels, warn=True)
@@ -294,3 +295,11 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
 def _names(count: int) -> tuple[str, ...]:
     """Names of classes, whatever their labels are: no numbers, as these could be taken for what they are not."""
     return tuple(f"class {number}" for number in range(count))
+
+
+def _of_numpy(labels: Any) -> Any:
+    """Labels of pandas' own integers or booleans as NumPy's; scikit-learn would make floats of them."""
+    kind = getattr(getattr(labels, "dtype", None), "numpy_dtype", None)
+    if isinstance(kind, np.dtype) and kind.kind in "biu" and not labels.isna().any():
+        return labels.to_numpy(kind)
+    return labels

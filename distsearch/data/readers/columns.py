@@ -36,10 +36,10 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
         raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
     _check_once(path, selection.features or (), "to learn from")
     place = {name: index for index, name in enumerate(names)}
-    for what, wanted in (("drop", selection.drop), ("keep", selection.beside)):
+    for what, wanted in (("columns to drop", selection.drop), ("names of columns", selection.beside)):
         for name in wanted:
             if name not in place:
-                raise DataError(f"{path}: expected columns to {what}, but {lacks(name, names)}")
+                raise DataError(f"{path}: expected {what}, but {lacks(name, names)}")
     if both := [name for name in selection.features or () if name in selection.drop]:
         raise DataError(f"{path}: expected columns to learn from or to drop, got {listed(both)} as both")
     there = [name for name in selection.besides if name in place]
@@ -76,15 +76,21 @@ def _targets(path: str, names: Sequence[str], selection: Selection) -> list[int]
             if name not in names:
                 raise DataError(f"{path}: expected a target column, but {lacks(name, names)}")
             if name in taken:
+                use = _other_use(name, selection)
                 raise DataError(
-                    f"{path}: expected a target column, got {quoted(name)}, which is a feature or left out; "
-                    "choose the column that was the target in training"
+                    f"{path}: expected a target column, got {quoted(name)}, which is {use} too; choose one use of it"
                 )
         return [names.index(name) for name in wanted]
     free = [index for index, name in enumerate(names) if name not in taken]
     if not free:
         raise DataError(f"{path}: expected a target column besides the features, but there is none; add it")
     return free[-1:]
+
+
+def _other_use(name: str, selection: Selection) -> str:
+    if name in (selection.features or ()):
+        return "a feature"
+    return "dropped" if name in selection.drop else "a column that is not learnt from"
 
 
 def target_names(target: str, names: Sequence[str] = ()) -> list[str]:

@@ -61,5 +61,5 @@ def failure(error: Exception) -> str:
     if "indices" in text and "Long" in text:
         return f"{sentence}; its inputs come as float32: call .long() on them in its forward"
     if "does not require grad" in text:
-        return f"{sentence}; its forward needs gradients, and none are computed here: take torch.autograd out of it"
+        return f"{sentence}; its forward needs gradients, and none are computed here: remove torch.autograd from it"
     return sentence

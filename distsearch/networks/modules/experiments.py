@@ -2,14 +2,15 @@
 
 As for the stack of layers (networks/nodes.py): a group of nodes is moved by ±σ, with separate signs for every example,
 and the change in each example's loss, times the layer's inputs, says which way its weights should go. Many experiments
-are one call: `torch.func.vmap` computes only what depends on the moved layer, and what layers before it return is
-kept. Weights that belong to no layer are moved themselves, by the same signs for all examples (Spall 1992,
-"Multivariate stochastic approximation using a simultaneous perturbation gradient approximation").
+are computed at once from a record of the pass (replay.py): only what depends on the moved layer, and of that only the
+columns that change. Where a record does not hold, the module's own Python is called for one experiment after the other.
+Weights that belong to no layer are moved themselves, by the same signs for all examples (Spall 1992, "Multivariate
+stochastic approximation using a simultaneous perturbation gradient approximation").
 """
 
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,14 +20,24 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import ObjectiveError
+from distsearch.networks.modules.columns import Columns
 from distsearch.networks.modules.engine import exactly
 from distsearch.networks.modules.moves import Moves, together
 from distsearch.networks.modules.parameters import Parameters
-from distsearch.networks.modules.passes import Moving, Recording
+from distsearch.networks.modules.passes import Moving
+from distsearch.networks.modules.replay import Replay
+from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.trial import Found
+from distsearch.networks.modules.watching import Layer
 from distsearch.networks.trainable import LossesOf
 
 Array = NDArray[np.float32]
+
+NOT_TOGETHER = (RuntimeError, ValueError, NotImplementedError, TypeError, IndexError)
+"""What torch raises for operations that it cannot do for many experiments at once."""
+
+AGREEING = 0.75
+"""The share of examples for which a record has to give what the module gives."""
 
 SMALLEST_LOOSE = 0.05  # a weight that belongs to no layer is moved by σ times this, or times those of its tensor
 
@@ -43,7 +54,7 @@ class Subject:
     parts: tuple[int, ...]  # that each layer's places are moved in
     of_outputs: Callable[[Any], Any]
     numbers: int  # that a forward pass makes of an example
-    singly: set[str] = field(default_factory=set)  # layers for which vmap does not work, by their weights
+    recorded: bool = True  # whether a record of a pass may be used
 
 
 class ModuleExperiments:
@@ -53,10 +64,13 @@ class ModuleExperiments:
         self._subject = subject
         self._examples = examples
         self._losses_of = losses_of
-        recording = Recording(subject.trained, {found.layer for found in subject.layers})
+        loose = [subject.trained[place.name] for place in subject.parameters.loose_in()]
+        recording = Recording(subject.trained, {found.layer for found in subject.layers}, [examples, *loose])
         with recording:
             outputs = subject.module(examples)
         self._calls = recording.calls
+        self._sizes: dict[Layer, float] = {}
+        self._replay = Replay(recording, outputs) if subject.recorded and recording.holds else None
         self._check_calls()
         self._firsts = [0]  # each layer's first move, and one past the last
         for layer in subject.priced:
@@ -93,19 +107,20 @@ class ModuleExperiments:
         found = self._subject.layers[number]
         numbers = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
         moves = Moves(found, [self._calls[place] for place in numbers], at, len(self._examples))
-        steps = torch.from_numpy(signs) * (sigma * moves.size())
+        steps = torch.from_numpy(signs) * (sigma * self._size(moves))
         slopes = torch.empty_like(steps)
-        experiments = moves.experiments(group, self._subject.parts[number])
-        for some in together(experiments, self._numbers()):
-
-            def outputs_of(added: list[Any]) -> Any:
+        for alike in moves.experiments(group, self._subject.parts[number]):
+            for some in together(alike, self._numbers()):
+                added = moves.added(some, steps)
                 by_call = {place: added[which] for place, which in zip(numbers, found.calls, strict=True)}
-                with Moving(self._subject.trained, self._calls, by_call):
-                    return self._subject.module(self._examples)
-
-            changes = self._changes(found.layer.weight, outputs_of, moves.added(some, steps))
-            moves.write_slopes(some, changes, steps, slopes)
+                moves.write_slopes(some, self._changes(self._with_nodes_moved(by_call)), steps, slopes)
         out[:] = moves.gradient(slopes).numpy()
+
+    def _size(self, moves: Moves) -> float:
+        """The size of a layer's steps."""
+        if moves.found.layer not in self._sizes:
+            self._sizes[moves.found.layer] = max(call.kind.size() for call in moves.calls)
+        return self._sizes[moves.found.layer]
 
     def _of_loose(self, at: slice, signs: Array, sigma: float, group: int) -> Array:
         """The gradient of the weights `at`, among those outside of layers, from a sign of each."""
@@ -124,41 +139,76 @@ class ModuleExperiments:
             moved = torch.zeros(len(some), parameters.count)
             for row, group_at in zip(moved, some, strict=True):
                 row[parameters.loose + group_at.start : parameters.loose + group_at.stop] = steps[group_at]
-
-            def outputs_of(added: list[Any]) -> Any:
-                values = {
-                    place.name: self._subject.trained[place.name] + each
-                    for place, each in zip(places, added, strict=True)
-                }
-                return torch.func.functional_call(self._subject.module, values, (self._examples,))
-
-            added = [torch.stack([place.read(row) for row in moved]) for place in places]
-            changes = self._changes("", outputs_of, added).sum(1)
+            values = {place.name: torch.stack([place.read(row) for row in moved]) for place in places}
+            for name, each in values.items():
+                each += self._subject.trained[name]
+            changes = self._changes(self._with_values_moved(values)).sum(1)
             for change, group_at in zip(changes, some, strict=True):
                 slopes[group_at.start - at.start : group_at.stop - at.start] = change / steps[group_at]
         return slopes.numpy()
 
-    def _changes(self, name: str, outputs_of: Callable[[list[Any]], Any], added: list[Any]) -> Any:
-        """How much each example's loss changes, (experiments, examples), in experiments that are computed together.
+    def record_agrees(self) -> bool:
+        """Whether a record gives what the module's own Python gives when all nodes of a layer are moved.
 
-        Or one by one, if torch cannot for this layer: whether it can is the same everywhere.
+        It does not where parts of the module are hidden from a record, such as compiled ones. Where an operation
+        jumps, the last bits may decide about a few examples.
         """
-        if name not in self._subject.singly:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of operations that it computes one by one
-                    outputs = torch.func.vmap(outputs_of)(added)
-            except (RuntimeError, ValueError, NotImplementedError):
-                self._subject.singly.add(name)
-        if name in self._subject.singly:
-            outputs = torch.stack([outputs_of([each[number] for each in added]) for number in range(len(added[0]))])
+        for found in self._subject.layers:
+            numbers = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
+            moves = Moves(found, [self._calls[place] for place in numbers], slice(0, found.nodes), len(self._examples))
+            steps = torch.full((found.nodes, found.places, len(self._examples)), self._size(moves))
+            steps[::2] *= -1
+            added = moves.added([(slice(0, found.nodes), slice(None))], steps)
+            by_call = {place: added[which] for place, which in zip(numbers, found.calls, strict=True)}
+            outputs, others = (
+                self._subject.of_outputs(each) for each in (self._with_nodes_moved(by_call), self._one_by_one(by_call))
+            )
+            close = torch.isclose(outputs, others, rtol=1e-3, atol=1e-3, equal_nan=True).all(-1)
+            if close.float().mean() < AGREEING:
+                return False
+        return True
+
+    def _with_nodes_moved(self, added: Mapping[int, Columns]) -> Any:
+        """The outputs, (experiments, …), with something added to what calls of layers return."""
+        if self._replay is not None:
+            with suppress(*NOT_TOGETHER):
+                return self._replay.with_nodes_moved(added)
+        return self._one_by_one(added)
+
+    def _one_by_one(self, added: Mapping[int, Columns]) -> Any:
+        """The same by the module's own Python."""
+        found = []
+        for number in range(len(next(iter(added.values())).values)):
+            one = {
+                call: each.only(number).added_to(torch.zeros(1, *self._calls[call].outputs.shape))[0]
+                for call, each in added.items()
+            }
+            with Moving(self._subject.trained, self._calls, one):
+                found.append(self._subject.module(self._examples))
+        return torch.stack(found)
+
+    def _with_values_moved(self, values: Mapping[str, Any]) -> Any:
+        """The outputs, (experiments, …), with other values of parameters, (experiments, …)."""
+        if self._replay is not None:
+            with suppress(*NOT_TOGETHER):
+                return self._replay.with_values_moved(
+                    [(self._subject.trained[name], each) for name, each in values.items()]
+                )
+        found = []
+        for number in range(len(next(iter(values.values())))):
+            one = {name: each[number] for name, each in values.items()}
+            found.append(torch.func.functional_call(self._subject.module, one, (self._examples,)))
+        return torch.stack(found)
+
+    def _changes(self, outputs: Any) -> Any:
+        """How much each example's loss changes, (experiments, examples)."""
         return torch.from_numpy(self._losses(outputs) - self.losses)
 
     def _losses(self, outputs: Any) -> Array:
         """Every example's loss, (experiments, examples), from the module's outputs."""
         found = self._subject.of_outputs(outputs)
-        found = found.reshape(-1, *found.shape[-2:]).transpose(1, 2).contiguous()
-        return self._losses_of(found.clone().numpy())
+        found = found.reshape(-1, *found.shape[-2:]).transpose(1, 2)
+        return self._losses_of(found.clone(memory_format=torch.contiguous_format).numpy())
 
     def _numbers(self) -> int:
         """About how many numbers an experiment makes."""

@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from distsearch.networks.modules.passes import Call
+from distsearch.networks.modules.columns import Columns
+from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
 
-TOGETHER_BYTES = 8 * 1024 * 1024  # of what the experiments that are computed together make
+TOGETHER_BYTES = 8 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -26,33 +27,37 @@ class Moves:
     at: slice
     count: int
 
-    def size(self) -> float:
-        """The size of a step."""
-        return max(call.kind.size() for call in self.calls)
-
-    def experiments(self, group: int, parts: int) -> list[Moved]:
-        """Groups of nodes, each at a part of the places: every `parts`-th of them."""
+    def experiments(self, group: int, parts: int) -> list[list[Moved]]:
+        """Groups of nodes, each at a part of the places: every `parts`-th of them. One list for each size of group."""
         nodes = self.at.stop - self.at.start
+        whole = nodes - nodes % group
         return [
-            (slice(start, min(start + group, nodes)), slice(part, None, parts))
-            for start in range(0, nodes, group)
-            for part in range(parts)
+            [
+                (slice(start, min(start + group, nodes)), slice(part, None, parts))
+                for start in starts
+                for part in range(parts)
+            ]
+            for starts in (range(0, whole, group), range(whole, nodes, group))
         ]
 
-    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Any]:
-        """What experiments add to the layer's outputs, for each of its different inputs: (experiments, …).
+    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Columns]:
+        """What experiments of the same size add to the layer's outputs, for each of its different inputs.
 
         Steps are (nodes, places, examples).
         """
-        everything = torch.zeros(len(experiments), self.count, self.found.places, self.found.nodes)
-        inside = everything[..., self.at]
+        nodes = torch.tensor([range(at.start, at.stop) for at, _ in experiments])
+        values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
         if one_each(experiments):  # at once, as there are many of them
-            first, last = experiments[0][0].start, experiments[-1][0].stop
-            inside.diagonal(first, 0, 3)[:] = steps[first:last].permute(2, 1, 0)
+            values[..., 0] = steps[nodes[:, 0]].transpose(1, 2)
         else:
-            for one, (nodes, places) in zip(inside, experiments, strict=True):
-                one[:, places, nodes] = steps[nodes, places].permute(2, 1, 0)
-        return [self._as_outputs(some, call) for some, call in self._by_input(everything, 2)]
+            for one, (at, places) in zip(values, experiments, strict=True):
+                one[:, places] = steps[at, places].permute(2, 1, 0)
+        index = nodes + self.at.start
+        return [
+            Columns(self._as_outputs(some, call), index, axis if axis < 0 else axis - call.outputs.dim())
+            for some, call in self._by_input(values, 2)
+            for axis in [self.found.layer.axis]
+        ]
 
     def write_slopes(self, experiments: Sequence[Moved], changes: Any, steps: Any, slopes: Any) -> None:
         """Write what changes of the losses, (experiments, examples), say to slopes, (nodes, places, examples)."""

@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
-UNIT_WORTH = 500_000.0  # multiplications per example that take as long as torch's calls of a unit
+UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
 MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
 
 
@@ -50,6 +50,7 @@ class ModuleNetwork(Trainable):
         self.blocks = self.parameters.blocks
         self.weights_count = self.parameters.count
         self._latest: tuple[Shared, Any] | None = None
+        self._recorded = self._record_agrees()
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_latest": None}
@@ -173,8 +174,19 @@ class ModuleNetwork(Trainable):
         self.load(weights)
         return ModuleExperiments(self._subject, self.examples(inputs), losses_of, unit)
 
+    @exactly
+    def _record_agrees(self) -> bool:
+        """Whether a record of a pass is what the module does; found with its first weights, so the same everywhere."""
+        if not self.node_layers:
+            return False
+        subject = self._subject_of(recorded=True)
+        return ModuleExperiments(subject, self._made_up(), lambda outputs: outputs[:, 0], ONE).record_agrees()
+
     @cached_property
     def _subject(self) -> Subject:
+        return self._subject_of(recorded=self._recorded)
+
+    def _subject_of(self, *, recorded: bool) -> Subject:
         layers = self.anatomy.layers
         return Subject(
             self.module,
@@ -188,6 +200,7 @@ class ModuleNetwork(Trainable):
             ),
             self.of_outputs,
             self.neurons,
+            recorded,
         )
 
     def rounded(self, weights: Array) -> Array:

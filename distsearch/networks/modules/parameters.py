@@ -67,8 +67,9 @@ class Parameters:
         self.count = self._at
         self.blocks = tuple(dict.fromkeys(place.block for place in self.placed.values()))
 
-    def loose_in(self, lo: int, hi: int) -> Iterator[Placed]:
-        """The parameters of no layer's nodes that have some of the weights from lo to hi."""
+    def loose_in(self, lo: int = 0, hi: int | None = None) -> Iterator[Placed]:
+        """The parameters of no layer's nodes; those that have some of the weights from lo to hi."""
+        hi = self.count if hi is None else hi
         for place in self.placed.values():
             block = place.block
             if block.start >= self.loose and block.start < hi and lo < block.stop:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import torch
 
 from distsearch.errors import SettingError
+from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.engine import exact, failure
 from distsearch.networks.modules.kinds import Kind
+from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
 
 EXAMPLES = 13  # a number that no axis of a module is likely to have
@@ -51,11 +53,21 @@ class Found:
     price: float = 0.0  # of what is above it, per example
 
 
+class Dependent(NamedTuple):
+    """A tensor that depends on the data."""
+
+    tensor: Any
+    below: int  # the layers that it depends on, a bit each
+    columns: int  # those of which a node changes only a column of it
+
+
 class Trial(Watching):
     """A forward pass in which everything is followed: what depends on the data, and on which layers."""
 
-    def __init__(self, parameters: Mapping[str, Any], inputs: Any) -> None:
+    def __init__(self, parameters: Mapping[str, Any], inputs: Any, *, recorded: bool = False) -> None:
+        """`recorded` says whether moves are computed from a record of the pass, which is cheaper."""
         super().__init__(parameters)
+        self._recorded = recorded
         self.calls: list[tuple[Layer, Kind, Any]] = []
         self.versions: list[int] = []
         """How often the inputs of each call had been changed in place when it was made."""
@@ -66,29 +78,37 @@ class Trial(Watching):
         self.jumps = False
         self.above: dict[Layer, float] = {}
         self._numbers: dict[Layer, int] = {}
-        self._data: dict[int, tuple[Any, int]] = {id(inputs): (inputs, 0)}  # what depends on it, and on which layers
+        self._nodes: dict[Layer, int] = {}
+        self._data: dict[int, Dependent] = {id(inputs): Dependent(inputs, 0, 0)}
 
     def called(self, operation: Operation) -> Any:
         """Call the function, and note what it does."""
         func, args, kwargs, layer, used = operation
-        given = [self._data[id(each)][1] for each in tensors_in((args, kwargs)) if id(each) in self._data]
+        given = [self._data[id(each)] for each in tensors_in((args, kwargs)) if id(each) in self._data]
         returned = operation.done()
         if not given:
             if layer is not None:  # a table of positions, say, which no example has to itself
                 self.spoilt |= {name for name in (layer[0].weight, layer[0].bias) if name}
             return returned
-        below = 0
+        below, everything = 0, 0
         for each in given:
-            below |= each
-        self._pay(func, layer, returned, below)
+            below |= each.below
+            everything |= each.below & ~each.columns
+        columns = below & ~everything if self._recorded and (func in ELEMENTWISE or func in LINEAR) else 0
+        self._pay(operation, returned, below, columns)
+        if func in LINEAR:
+            columns = 0
         if layer is None:
             self.spoilt |= {source.name for source in used}
         else:
             self.calls.append((*layer, returned.detach().clone()))
             self.versions.append(layer[1].inputs._version)
-            below |= 1 << self._numbers.setdefault(layer[0], len(self._numbers))
+            self._nodes[layer[0]] = returned.shape[layer[0].axis]
+            number = 1 << self._numbers.setdefault(layer[0], len(self._numbers))
+            columns = (columns | number) & ~(below & number)
+            below |= number
         for each in tensors_in(returned):
-            self._data[id(each)] = each, below
+            self._data[id(each)] = Dependent(each, below, columns)
         self.jumps = self.jumps or getattr(func, "__name__", "") in _JUMPING
         return returned
 
@@ -96,8 +116,12 @@ class Trial(Watching):
         """Whether it does not depend on the data."""
         return id(tensor) not in self._data
 
-    def _pay(self, func: Any, layer: tuple[Layer, Kind] | None, returned: Any, below: int) -> None:
-        """Count the multiplications of an operation for everything that it depends on."""
+    def _pay(self, operation: Operation, returned: Any, below: int, columns: int) -> None:
+        """Count the multiplications of an operation for everything that it depends on.
+
+        They are fewer for layers of which it only sees a column change.
+        """
+        func, layer = operation.func, operation.layer
         elements = sum(each.numel() for each in tensors_in(returned))
         if layer is not None:
             cost = layer[1].products(returned)
@@ -107,7 +131,10 @@ class Trial(Watching):
         self.elements += elements
         for known, number in self._numbers.items():
             if below >> number & 1:
-                self.above[known] = self.above.get(known, 0.0) + cost
+                less = cost
+                if columns >> number & 1:
+                    less = elements if func in LINEAR else cost / self._nodes[known]
+                self.above[known] = self.above.get(known, 0.0) + less
 
 
 class Anatomy(NamedTuple):
@@ -128,7 +155,9 @@ def examined(module: Any, parameters: Mapping[str, Any], made_up: Any, outputs: 
     other[0] = made_up[1]
     with exact():
         before = {name: each.clone() for name, each in module.named_buffers()}
-        first, outputs_of = _tried(module, parameters, made_up)
+        recording = Recording(parameters, set(), [made_up])
+        _passed(recording, module, made_up)
+        first, outputs_of = _tried(module, parameters, made_up, recording.holds)
         _check_outputs(outputs_of, outputs, expected, type(module).__name__)
         again = _tried(module, parameters, made_up)[1]
         second, others_of = _tried(module, parameters, other)
@@ -148,15 +177,19 @@ def examined(module: Any, parameters: Mapping[str, Any], made_up: Any, outputs: 
     return Anatomy(tuple(_layers(first, second)), first.cost / EXAMPLES, first.elements // EXAMPLES, first.jumps)
 
 
-def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Trial, Any]:
-    trial = Trial(parameters, inputs)
+def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any, recorded: bool = False) -> tuple[Trial, Any]:
+    trial = Trial(parameters, inputs, recorded=recorded)
+    return trial, _passed(trial, module, inputs)
+
+
+def _passed(watching: Watching, module: Any, inputs: Any) -> Any:
+    """The module's outputs. SettingError if it fails."""
     try:
-        with trial:
-            outputs = module(inputs)
+        with watching:
+            return module(inputs)
     except Exception as error:
         shape = ", ".join(map(str, ("examples", *inputs.shape[1:])))
         raise SettingError(f"network.model: on inputs of shape ({shape}), {failure(error)}") from error
-    return trial, outputs
 
 
 def _check_outputs(found: Any, outputs: int, expected: str, name: str) -> None:

@@ -122,14 +122,15 @@ def softmax(outputs: Array) -> Array:
     return np.divide(outputs, np.add.reduce(outputs, axis=1, keepdims=True), out=outputs)
 
 
-def paid(outputs: Array, costs: Array) -> Array:
+def paid(shares: Array, costs: Array) -> Array:
     """Σ over the classes of cost · (1 − (1 − pₖ)^POWER) / POWER, (candidates, examples).
 
-    Costs, (classes, examples), are 0 or more. Between a power of 0, the logarithm, which follows every outlier, and 1,
-    the expected cost, which has no slope where all examples are given to one class: the search would stay there. Zhang
-    and Sabuncu 2018, "Generalized cross entropy loss", arXiv 1805.07836, equation 6.
+    shares are the probabilities, (candidates, classes, examples); costs, (classes, examples), are 0 or more. Between a
+    power of 0, the logarithm, which follows every outlier, and 1, the expected cost, which has no slope where all
+    examples are given to one class: the search would stay there. Zhang and Sabuncu 2018, "Generalized cross entropy
+    loss", arXiv 1805.07836, equation 6.
     """
-    others = np.maximum(np.float32(1) - softmax(outputs), np.float32(0))
+    others = np.maximum(np.float32(1) - shares, np.float32(0))
     return np.add.reduce(costs * ((np.float32(1) - others**POWER) / POWER), axis=1)
 
 

@@ -109,7 +109,7 @@ class ExpectedCost(Loss):
         def each(outputs: Array, targets: Array, weights: Array | None) -> Array:
             costs = self._of_examples(targets, outputs.shape[1])
             regrets = costs - np.minimum.reduce(costs, axis=0)
-            return paid(outputs, regrets if weights is None else regrets * weights)
+            return paid(softmax(outputs), regrets if weights is None else regrets * weights)
 
         loss = float(self.joined([self.part(outputs.copy(), targets, weights)], targets)[0])
         return with_mean(each, loss, outputs, targets, weights)

@@ -19,6 +19,8 @@ from distsearch.objectives.losses.base import Array, Each, Loss, Terms, paid, so
 Exact = NDArray[np.float64]
 
 STEP = 1e-3  # of an example: finite differences of float64 counts
+LOGARITHM = np.float32(0.3)  # the share of cross-entropy in what is paid for each example, see `surrogate`
+TINY = np.finfo(np.float32).tiny
 
 
 class Counts(NamedTuple):
@@ -70,14 +72,18 @@ class CountLoss(Loss):
     def surrogate(self, outputs: Array, targets: Array, weights: Array | None = None) -> Each:
         """Each example's cost, by the slopes of the loss along the counts of all examples; the mean is the loss.
 
-        Slopes along the probability of class k are the loss's own times (1 − pₖ)^(POWER − 1), see `paid`.
+        Slopes along the probability of class k are the loss's own times (1 − pₖ)^(POWER − 1), see `paid`; and a share
+        is the cross-entropy of the best prediction, weighted by what the others cost on average, which goes on
+        telling an example that is almost right from one that is right.
         """
         sums = self.part(outputs.copy(), targets, weights)[0].astype(np.float64)
         regrets = self._regrets(sums, targets.shape[1])
 
         def each(outputs: Array, targets: Array, weights: Array | None) -> Array:
             costs = regrets.T @ targets  # (predicted classes, examples)
-            return paid(outputs, costs if weights is None else costs * weights)
+            costs = costs if weights is None else costs * weights
+            shares = softmax(outputs)
+            return (1 - LOGARITHM) * paid(shares, costs) + LOGARITHM * _cross_entropy(shares, costs)
 
         return with_mean(each, float(self.of_counts(_counts(sums))), outputs, targets, weights)
 
@@ -154,6 +160,17 @@ class BalancedError(CountLoss):
         there = counts.actual > 0.5
         found = np.divide(counts.right, counts.actual, out=np.zeros_like(counts.right), where=there)
         return np.asarray(1 - found.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1))
+
+
+def _cross_entropy(shares: Array, costs: Array) -> Array:
+    """−log of the share of the predictions that cost nothing × the mean cost of the others, (candidates, examples).
+
+    shares are the probabilities, (candidates, classes, examples), costs (classes, examples).
+    """
+    free = costs == 0
+    mean = np.add.reduce(costs, axis=0) / np.maximum(np.add.reduce(~free, axis=0), 1).astype(np.float32)
+    right = np.add.reduce(shares * free, axis=1)
+    return np.log(np.maximum(right, TINY)) * -mean
 
 
 def _counts(sums: Exact) -> Counts:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree
 
+from vectors import GRID, INK, add, drawing, text, written
+
 from nondiff.marks import OURS, Search, median_search
 from nondiff.rows import Published, Row
 from nondiff.table import Line
@@ -20,9 +22,8 @@ LEFT, TOP, RIGHT, PLOT = 48, 30, 14, 180  # the plot's margins and height
 EARLIEST, LATEST = 0.5, 20_000.0  # seconds
 TICKS = (1, 10, 100, 1_000, 10_000)
 COLOURS = {OURS: "#c1121f", "polystep": "#1d3557", "adam": "#7a7a7a"}
-PUBLISHED, PUBLISHED_ADAM, INK, GRID = "#457b9d", "#9a9a9a", "#222222", "#e4e4e4"
+PUBLISHED, PUBLISHED_ADAM = "#457b9d", "#9a9a9a"
 STEPS = (0.005, 0.01, 0.02, 0.05, 0.1)  # between two lines of the grid
-FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,7 @@ def picture(lines: Sequence[Line]) -> str:
     groups = [(own[0].row, own) for _, group in groupby(lines, lambda line: line.row.name) if (own := list(group))]
     columns = min(COLUMNS, max(1, len(groups)))
     width, height = columns * WIDTH, math.ceil(len(groups) / COLUMNS) * HEIGHT + 26
-    root = ElementTree.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {width} {height}",
-            "width": str(width),
-            "height": str(height),
-            "font-family": FONT,
-            "font-size": "11",
-        },
-    )
-    ElementTree.SubElement(root, "title").text = "Test accuracy against seconds of training without gradients"
-    _add(root, "rect", x=0, y=0, width=width, height=height, fill="white")
+    root = drawing(width, height, "Test accuracy against seconds of training without gradients", "11")
     for number, (row, own) in enumerate(groups):
         at = f"translate({number % COLUMNS * WIDTH} {number // COLUMNS * HEIGHT})"
         _panel(ElementTree.SubElement(root, "g", {"transform": at}), row, own)
@@ -82,43 +71,42 @@ def picture(lines: Sequence[Line]) -> str:
         f"Test accuracy against seconds of search. Lines: {' or '.join(machines)}. Points: published, on the hardware "
         "named. Dotted: what we aimed at."
     )
-    _text(root, LEFT, height - 10, note, fill=INK)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
+    text(root, LEFT, height - 10, note, fill=INK)
+    return written(root)
 
 
 def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[Line]) -> None:
     done = [line for line in lines if line.done]
     ends = [line.accuracy for line in done if line.who == OURS]
     scale = Scale.of([*ends, *(aim.accuracy for aim in row.aims), *(each.accuracy for each in row.published)])
-    _text(panel, LEFT, 18, row.title, font_weight="bold", font_size="12.5")
+    text(panel, LEFT, 18, row.title, font_weight="bold", font_size="12.5")
     _axes(panel, scale)
     for aim in row.aims:
-        _add(panel, "path", d=_aim(scale, aim.seconds, aim.accuracy), stroke=INK, fill="none", stroke_dasharray="2 3")
+        add(panel, "path", d=_aim(scale, aim.seconds, aim.accuracy), stroke=INK, fill="none", stroke_dasharray="2 3")
     for line in reversed(done):  # ours last, above the others
         _curves(panel, scale, line)
     for each in row.published:
         _point(panel, scale, each)
     legend = [(COLOURS[line.who], _said(line)) for line in done]
     legend += [(_colour(each), _published(each)) for each in row.published]
-    for number, (colour, text) in enumerate(legend):
+    for number, (colour, words) in enumerate(legend):
         y = TOP + PLOT + 36 + 15 * number
-        _add(panel, "circle", cx=LEFT + 4, cy=y - 4, r=4, fill=colour)
-        _text(panel, LEFT + 13, y, text)
+        add(panel, "circle", cx=LEFT + 4, cy=y - 4, r=4, fill=colour)
+        text(panel, LEFT + 13, y, words)
 
 
 def _axes(panel: ElementTree.Element, scale: Scale) -> None:
     bottom, right = TOP + PLOT, WIDTH - RIGHT
     for accuracy in scale.ticks():
         y = scale.y(accuracy)
-        _add(panel, "line", x1=LEFT, x2=right, y1=y, y2=y, stroke=GRID)
-        _text(panel, LEFT - 6, y + 4, f"{100 * accuracy:.4g}%", text_anchor="end", fill=INK)
+        add(panel, "line", x1=LEFT, x2=right, y1=y, y2=y, stroke=GRID)
+        text(panel, LEFT - 6, y + 4, f"{100 * accuracy:.4g}%", text_anchor="end", fill=INK)
     for seconds in TICKS:
         x = scale.x(seconds)
-        _add(panel, "line", x1=x, x2=x, y1=TOP, y2=bottom, stroke=GRID)
+        add(panel, "line", x1=x, x2=x, y1=TOP, y2=bottom, stroke=GRID)
         unit = " s" if seconds == TICKS[0] else ""
-        _text(panel, x, bottom + 15, f"{seconds:,}{unit}", text_anchor="middle", fill=INK)
-    _add(panel, "line", x1=LEFT, x2=right, y1=bottom, y2=bottom, stroke=INK)
+        text(panel, x, bottom + 15, f"{seconds:,}{unit}", text_anchor="middle", fill=INK)
+    add(panel, "line", x1=LEFT, x2=right, y1=bottom, y2=bottom, stroke=INK)
 
 
 def _aim(scale: Scale, seconds: float, accuracy: float) -> str:
@@ -133,13 +121,13 @@ def _curves(panel: ElementTree.Element, scale: Scale, line: Line) -> None:
         bold = search is middle
         style = {"stroke": colour, "fill": "none", "stroke_width": 2.4 if bold else 0.8}
         if points := _points(scale, search):
-            _add(panel, "polyline", points=points, stroke_opacity=1 if bold else 0.35, **style)
+            add(panel, "polyline", points=points, stroke_opacity=1 if bold else 0.35, **style)
     if middle.end is not None:
         x, y = scale.x(middle.end.seconds), scale.y(middle.end.accuracy)
         if middle.end.accuracy >= scale.lowest:
-            _add(panel, "circle", cx=x, cy=y, r=4, fill=colour)
+            add(panel, "circle", cx=x, cy=y, r=4, fill=colour)
         else:  # an arrow: it is below the panel
-            _add(panel, "path", d=f"M{x - 5:.1f} {y - 10:.1f}h10l-5 9z", fill=colour)
+            add(panel, "path", d=f"M{x - 5:.1f} {y - 10:.1f}h10l-5 9z", fill=colour)
 
 
 def _points(scale: Scale, search: Search) -> str:
@@ -155,12 +143,12 @@ def _points(scale: Scale, search: Search) -> str:
 def _point(panel: ElementTree.Element, scale: Scale, published: Published) -> None:
     colour, y = _colour(published), scale.y(published.accuracy)
     if published.seconds is None:  # an accuracy alone: a tick at the right
-        _add(panel, "line", x1=WIDTH - RIGHT - 22, x2=WIDTH - RIGHT, y1=y, y2=y, stroke=colour, stroke_width=2)
+        add(panel, "line", x1=WIDTH - RIGHT - 22, x2=WIDTH - RIGHT, y1=y, y2=y, stroke=colour, stroke_width=2)
         return
     if published.fastest is not None and published.slowest is not None:
         ends = {"x1": scale.x(published.fastest), "x2": scale.x(published.slowest)}
-        _add(panel, "line", **ends, y1=y, y2=y, stroke=colour, stroke_width=2)
-    _add(panel, "circle", cx=scale.x(published.seconds), cy=y, r=5, fill=colour, stroke="white")
+        add(panel, "line", **ends, y1=y, y2=y, stroke=colour, stroke_width=2)
+    add(panel, "circle", cx=scale.x(published.seconds), cy=y, r=5, fill=colour, stroke="white")
 
 
 def _colour(published: Published) -> str:
@@ -179,15 +167,3 @@ def _cores(workers: int) -> str:
 def _published(published: Published) -> str:
     time = "" if published.seconds is None else f" in {published.seconds:,.0f} s"
     return f"{published.text}: {100 * published.accuracy:.1f}%{time}"
-
-
-def _text(parent: ElementTree.Element, x: float, y: float, text: str, **style: str) -> None:
-    _add(parent, "text", x=x, y=y, **style).text = text
-
-
-def _add(parent: ElementTree.Element, tag: str, **attributes: float | str) -> ElementTree.Element:
-    texts = {
-        name.replace("_", "-"): f"{value:.4g}" if isinstance(value, float) else str(value)
-        for name, value in attributes.items()
-    }
-    return ElementTree.SubElement(parent, tag, texts)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from module_networks import EXAMPLES, inputs_of, made
 from torch import nn
 from torch_modules import Choosing, Pictures, Rounded, Stack, Words
 
@@ -11,18 +12,7 @@ from distsearch.networks.modules.network import ModuleNetwork
 from distsearch.objectives import losses
 from distsearch.randomness import Stream, noise, signs
 
-EXAMPLES = 24
 SIGMA = 0.01
-
-
-def made(factory, shape: tuple[int, ...], outputs: int = 3) -> ModuleNetwork:
-    return ModuleNetwork(factory, shape, outputs, "one for each class")
-
-
-def inputs_of(width: int) -> np.ndarray:
-    inputs = np.ones((width + 1, EXAMPLES), np.float32)
-    inputs[:-1] = np.abs(2 * noise(1, Stream.DATA, 0, 0, EXAMPLES, width)).T
-    return inputs
 
 
 def estimated(network: ModuleNetwork, weights, inputs, labels, repeats: int = 1, groups=None, ends=None) -> np.ndarray:

@@ -1,0 +1,96 @@
+"""Tensors of many experiments at once, (experiments, …), beside the tensor that is the same for all without any move.
+
+Where an experiment moves a few nodes, only some columns of a layer's outputs change, and elementwise operations keep it
+so; a linear layer above needs only the weights of these columns. That makes an experiment with a node as cheap as in
+the network of layers (networks/changes.py). All other operations see tensors in full.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+
+class Columns(NamedTuple):
+    """What experiments change of a tensor along an axis of nodes: all else is as without any move."""
+
+    values: Any  # (experiments, …), of the tensor's shape with only the changed nodes
+    index: Any  # (experiments, changed nodes), integers
+    axis: int  # counted from the last one on, below 0
+
+    def only(self, number: int) -> "Columns":
+        """One of the experiments."""
+        return self._replace(values=self.values[number : number + 1], index=self.index[number : number + 1])
+
+    def filled(self, base: Any) -> Any:
+        """The whole tensors, (experiments, …), from what is the same in all."""
+        whole = base.expand(len(self.values), *base.shape).clone(memory_format=torch.contiguous_format)
+        return whole.scatter_(self.axis, self._where(), self.values)
+
+    def added_to(self, whole: Any) -> Any:
+        """Whole tensors, (experiments, …), with the values added to these columns."""
+        return whole.scatter_add(self.axis, self._where(), self.values)
+
+    def of(self, base: Any) -> Any:
+        """The same columns of a tensor that is the same in all experiments: (experiments, …)."""
+        found = base.index_select(self.axis, self.index.reshape(-1))
+        return found.unflatten(self.axis, self.index.shape).movedim(self.axis - 1, 0)
+
+    def _where(self) -> Any:
+        shape = [1] * self.values.dim()
+        shape[0], shape[self.axis] = self.index.shape
+        return self.index.reshape(shape).expand_as(self.values)
+
+
+def whole(moved: Any, base: Any) -> Any:
+    """A moved value in full, (experiments, …)."""
+    return moved.filled(base) if isinstance(moved, Columns) else moved
+
+
+_ELEMENTWISE_NAMES = (
+    *("relu", "relu6", "sigmoid", "tanh", "floor", "ceil", "round", "trunc", "frac", "sign", "sgn", "exp", "exp2"),
+    *("expm1", "log", "log1p", "log2", "abs", "absolute", "neg", "negative", "sqrt", "rsqrt", "square"),
+    *("reciprocal", "erf", "sin", "cos", "tan", "atan", "sinh", "cosh", "gelu", "silu", "mish", "leaky_relu"),
+    *("hardtanh", "softplus", "elu", "selu", "celu", "logsigmoid", "softsign", "tanhshrink", "hardsigmoid"),
+    *("hardswish", "hardshrink", "softshrink", "threshold", "clamp", "clip", "clamp_min", "clamp_max", "add"),
+    *("sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "floor_divide", "remainder"),
+    *("fmod", "pow", "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "where"),
+    *("heaviside", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and", "bitwise_or"),
+    *("bitwise_not", "lerp", "float", "double", "half", "to", "bool", "int", "long", "isfinite", "isnan", "isinf"),
+    *("masked_fill", "__radd__", "__rsub__", "__rmul__", "__rdiv__", "__rtruediv__", "__rpow__", "__invert__"),
+    *("__and__", "__or__", "__xor__", "__pow__", "detach", "clone", "dropout"),
+)
+ELEMENTWISE = {
+    found
+    for name in _ELEMENTWISE_NAMES
+    for room in (torch, torch.Tensor, F)
+    if callable(found := getattr(room, name, None)) and not isinstance(found, type)
+}
+"""Functions each element of whose result depends on the elements in the same place of the tensors given."""
+
+LINEAR = {F.linear: True, torch.matmul: False, torch.mm: False}
+LINEAR |= {getattr(torch.Tensor, name): False for name in ("matmul", "__matmul__", "mm")}
+"""Functions that multiply by a matrix, and whether by its transpose."""
+
+
+def with_axes(tensor: Any, most: int) -> Any:
+    """A tensor, (experiments or 1, …), with so many axes, so that it broadcasts as that of one experiment does."""
+    if tensor.dim() == most:
+        return tensor
+    return tensor.reshape(len(tensor), *[1] * (most - tensor.dim()), *tensor.shape[1:])
+
+
+def linear_after(columns: Columns, base: Any, outputs: Any, weight: Any) -> Any:
+    """What a linear layer returns, (experiments, …, outputs), when columns of its inputs change.
+
+    base and outputs are its inputs and outputs without a move; weight is (inputs, outputs).
+    """
+    change = columns.values - columns.of(base)  # (experiments, …, changed)
+    rows = weight[columns.index]  # (experiments, changed, outputs)
+    experiments, changed = columns.index.shape
+    flat, change = outputs.reshape(-1, outputs.shape[-1]), change.reshape(experiments, -1, changed)
+    if changed == 1:
+        found = torch.addcmul(flat, change, rows)
+    else:
+        found = torch.baddbmm(flat.expand(experiments, *flat.shape), change, rows)
+    return found.reshape(experiments, *outputs.shape)

@@ -1,0 +1,143 @@
+"""Passes that are done again from a record, beside the module's own Python with the same moves."""
+
+import numpy as np
+import pytest
+import torch
+from module_networks import EXAMPLES, inputs_of, made
+from torch import nn
+from torch_modules import Choosing, Pictures, Rounded, Stack, Words
+
+from distsearch.networks.modules.experiments import ModuleExperiments
+from distsearch.networks.modules.tape import Recording
+from distsearch.objectives import losses
+from distsearch.randomness import Stream, signs
+
+
+class Passing(nn.Module):
+    """Changed columns meet whole tensors, other columns, numbers of no axis, and shapes that broadcast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = nn.Linear(6, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+        self.scale = nn.Parameter(torch.tensor(1.5))
+        self.register_buffer("heights", torch.linspace(-1, 1, 5))
+
+    def forward(self, x):
+        hidden = torch.floor(4 * torch.sigmoid(self.first(x))) / 4
+        hidden += self.heights
+        share = hidden * torch.tanh(hidden) + 1 / (2 + hidden**2)
+        kept = share + self.scale * self.second(share) * (share > 0.2)
+        return self.third(kept - kept.mean(1, keepdim=True)) @ torch.eye(3)
+
+
+class Asking(nn.Module):
+    """Python decides, by a value, what is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        hidden = self.first(x)
+        return self.second(torch.tanh(hidden) if hidden.max() > 0 else hidden)
+
+
+class Writing(Asking):
+    """Writes into a part of a tensor that is used afterwards."""
+
+    def forward(self, x):
+        hidden = self.first(x)
+        hidden[:, 0] = 0
+        return self.second(hidden)
+
+
+class Viewing(Asking):
+    """Changes a tensor through another view of it."""
+
+    def forward(self, x):
+        hidden = self.first(x)
+        hidden.view(-1).relu_()
+        return self.second(hidden)
+
+
+class Hiding(Asking):
+    """A part of it is computed where nobody sees it, as compiled code is."""
+
+    def forward(self, x):
+        hidden = self.first(x)
+        with torch._C.DisableTorchFunction():
+            hidden = torch.tanh(2 * hidden)
+        return self.second(hidden)
+
+
+class Squared(Asking):
+    """Both factors of a product are moved."""
+
+    def forward(self, x):
+        each = self.first(x)[:, :, None]
+        return self.second(torch.tanh((each @ each.transpose(1, 2)).sum(2)))
+
+
+def experiments_of(factory, shape: tuple[int, ...], outputs: int) -> ModuleExperiments:
+    network = made(factory, shape, outputs)
+    targets = np.zeros((outputs, EXAMPLES), np.float32)
+    targets[np.arange(EXAMPLES) % outputs, np.arange(EXAMPLES)] = 1
+    loss = losses.create("cross-entropy")
+    inputs = inputs_of(int(np.prod(shape)))
+    return network.experiments(network.start(None, 1), inputs, lambda found: loss.each(found, targets))
+
+
+def gradient(experiments: ModuleExperiments, groups: int | None, sigma: float) -> np.ndarray:
+    subject = experiments._subject
+    moves = sum(layer.nodes * layer.places for layer in subject.priced)
+    drawn = signs(1, Stream.SIGNS, 0, 0, 0, moves, 64)[:, :EXAMPLES]
+    found = np.empty(subject.parameters.count, np.float32)
+    experiments.gradient([0, moves], drawn, sigma, groups, found)
+    return found
+
+
+@pytest.mark.parametrize("groups", [None, 2])
+@pytest.mark.parametrize(
+    ("factory", "shape", "outputs"),
+    [
+        (Stack, (64,), 10),
+        (Pictures, (6, 6, 2), 3),
+        (Words, (4,), 3),
+        (Rounded, (6,), 3),
+        (Passing, (6,), 3),
+        (Squared, (6,), 3),
+    ],
+)
+def test_a_record_gives_what_the_module_s_python_gives(factory, shape, outputs, groups):
+    experiments = experiments_of(factory, shape, outputs)
+    assert experiments._replay is not None
+    together = gradient(experiments, groups, 0.3)
+    experiments._replay = None
+    one_by_one = gradient(experiments, groups, 0.3)
+    assert np.any(one_by_one)
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-3, atol=2e-4 * np.abs(one_by_one).max())
+
+
+@pytest.mark.parametrize("factory", [Asking, Writing, Viewing, Hiding, Choosing])
+def test_where_other_things_decide_a_record_does_not_hold(factory):
+    experiments = experiments_of(factory, (6,), 3)
+    assert experiments._replay is None
+    assert np.any(gradient(experiments, None, 0.01))
+
+
+def test_what_is_changed_in_place_is_kept_as_it_was():
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True))
+    recording, inputs = Recording({}, set(), [x := torch.randn(5, 4)]), x
+    with torch.no_grad(), recording:
+        outputs = module(inputs)
+    assert recording.holds
+    before = recording.values[1]
+    assert (before < 0).any()
+    assert torch.equal(torch.relu(before), outputs)
+
+
+def test_a_node_is_paid_for_as_the_column_that_it_changes():
+    """What is above the first layer: a column of tanh, and a row of the second layer's weights."""
+    network = made(lambda: nn.Sequential(nn.Linear(6, 50), nn.Tanh(), nn.Linear(50, 3)), (6,))
+    first, last = network.anatomy.layers
+    assert (first.price, last.price) == (8 + 3, 0)
