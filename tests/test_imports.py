@@ -38,7 +38,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),
-    "workers": ({"candidates", "errors", "machine", "objectives", "runs", "strategies"}, {"numpy", "ray"}),
+    "workers": ({"candidates", "errors", "machine", "objectives", "runs", "strategies"}, {"grpc", "numpy", "ray"}),
     "search": (SCORED | KEPT | {"storage", "strategies", "workers"}, {"msgspec", "numpy"}),
     "testing": (SCORED | {"machine", "runs", "settings", "strategies", "workers"}, {"numpy"}),
     "export": ({"data", "errors", "networks", "objectives", "runs"}, {"msgspec", "numpy", "onnx"}),
@@ -55,6 +55,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"IPython", "msgspec", "numpy", "pandas", "sklearn"},
     ),
     "callbacks": ({"api", "search", "trackers"}, set()),
+    "serving": ({"workers"}, set()),
     "cli": (
         SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
@@ -171,7 +172,9 @@ def test_numpy_s_random_numbers_ray_its_job_client_and_torch_are_each_used_in_on
     assert {module.rpartition(".")[0] for module in naming.pop("import torch")} == {"networks.modules"}
     assert naming == {
         "numpy.random": {"randomness"},
-        "import ray": {f"workers.ray.{each}" for each in ("cluster", "crew", "mail", "private", "sending", "worker")},
+        "import ray": {
+            f"workers.ray.{each}" for each in ("cluster", "crew", "mail", "private", "sending", "serving", "worker")
+        },
         "ray.job_submission": {"jobs.cluster"},
     }
 

@@ -81,20 +81,27 @@ def validation_share(raw: Raw) -> float:
 def folds(raw: Raw, wishes: Splitting, number: int, count: int, classes: NDArray[np.int64] | None = None) -> Parts:
     """The parts of a fold of a cross-validation: every example is tested on in one of `count` folds.
 
-    classes, (examples,), are divided evenly among the folds.
+    classes, (examples,), are divided evenly among the folds. Raises DataError if some fold would have no example.
     """
     rows = len(raw.features)
     order = permutation(wishes.seed, Stream.SPLIT, TEST, rows)
     which = np.empty(rows, np.intp)
     if wishes.group:
         groups = group_numbers(raw, wishes.group)
+        _check_folds(raw, count, int(groups.max()) + 1, f"groups in column {wishes.group!r}")
         which = permutation(wishes.seed, Stream.SPLIT, TEST, int(groups.max()) + 1)[groups] % count
     else:
+        _check_folds(raw, count, rows, "examples")
         if classes is not None:
             order = order[np.argsort(classes[order], kind="stable")]
         which[order] = np.arange(rows) % count
     train, test = np.flatnonzero(which != number), np.flatnonzero(which == number)
     return Parts(train, train[:0], test)
+
+
+def _check_folds(raw: Raw, count: int, most: int, what: str) -> None:
+    if count > most:
+        raise DataError(f"{raw.source}: expected at most {most:,} folds, as there are {most:,} {what}, got {count:,}")
 
 
 def _checked(raw: Raw, part: str, share: float, count: int) -> int:

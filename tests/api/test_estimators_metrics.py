@@ -40,6 +40,20 @@ def test_costs_are_of_the_labels_and_given_by_names_or_in_their_order():
     assert in_rows.result_.weights.tobytes() == careful.result_.weights.tobytes()
 
 
+def test_costs_are_less_memorised_than_labels_would_be():
+    """150 rows with 20 features, one of which tells something: what predictions for others cost."""
+    drawn = noise(1, Stream.DATA, 0, 0, 1100, 21).astype(np.float64)
+    features, ill = drawn[:, :20], (drawn[:, 0] + 2 * drawn[:, 20] > 0.8).astype(int)
+    matrix = np.array([[0, 1], [5, 0]])
+
+    def cost(**settings):
+        search = SearchClassifier((32,), loss="expected-cost", costs=matrix.tolist(), random_state=0, **settings)
+        return matrix[ill[150:], search.fit(features[:150], ill[:150]).predict(features[150:])].mean()
+
+    as_costs, as_labels = cost(), cost(rate=0.01, decay=0.5)
+    assert as_costs < 0.85 * as_labels
+
+
 def test_functions_are_losses_and_metrics():
     def missed(outputs, targets):
         return np.maximum(0, 1 + outputs[:, 1] - outputs[:, 0]) * np.where(targets == 0, 1, -1) + 2 * (targets == 1)

@@ -100,12 +100,23 @@ def test_a_first_line_of_numbers_is_an_example_and_a_note_says_so(write):
         ("0,1,2,3\n5,6,7,8\n9,10,11,12\n", {}, 2),  # what pandas calls columns without names
         ("0,1,2,label\n5,6,7,a\n9,10,11,b\n", {}, 2),
         ("2019,2020,grown\n5,6,yes\n9,10,no\n", {}, 2),  # no label is called grown
+        ("x,o,x,won\no,x,x,lost\nx,o,o,won\no,o,x,lost\n", {}, 4),
+        ("red,big,1\nblue,small,0\nred,small,1\nblue,big,1\n", {}, 4),
     ],
 )
 def test_a_first_line_is_recognised_as_header_or_example(write, content, settings, examples):
     data = load(write(content), **{"numbers": False, **settings})
     assert len(data.train.features) == examples
     assert bool(data.notes) == (examples == len(content.strip().splitlines()))
+
+
+def test_a_first_line_of_text_is_an_example_if_all_of_it_comes_again(write):
+    path = write("red,big,yes\nblue,small,no\nred,small,yes\nblue,big,yes\n")
+    data = load(path, numbers=False)
+    assert data.notes[0].startswith(f"{path} begins with text that comes again, not with column names: its first line ")
+    assert load(write("red,big,won\nred,small,lost\nred,big,drawn\n"), numbers=False).schema.features == ("red", "big")
+    late = "red,big,yes\n" + "blue,small,no\nblue,small,yes\n" * 600 + "red,big,no\n"
+    assert len(load(write(late), numbers=False).train.features) == 1201  # the whole table is not read for it
 
 
 def test_new_examples_may_lack_a_header_as_the_training_data_did(write):
@@ -117,6 +128,18 @@ def test_new_examples_may_lack_a_header_as_the_training_data_did(write):
     assert read_features(write("x1,x0\n3.2,5.0\n"), schema).tolist() == np.float32([[5, 3.2]]).tolist()
     with pytest.raises(DataError, match="there is no column 'x0'.*; the columns are 'a', 'b'"):
         read_features(write("a,b\n5.0,3.2\n"), schema)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"target": "t,t"}, "expected every column as a target once, got 't' twice"),
+        ({"features": ("x", "y", "x")}, "expected every column to learn from once, got 'x' twice"),
+    ],
+)
+def test_a_column_named_twice_is_refused(write, settings, sentence):
+    with pytest.raises(DataError, match=sentence):
+        load(write("x,y,t\n1,2,3\n4,5,6\n"), numbers=None, **settings)
 
 
 def test_line_numbers_are_right_without_a_header(write):

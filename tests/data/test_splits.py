@@ -93,6 +93,11 @@ def test_every_example_is_in_the_test_part_of_one_fold():
             "expected groups in column 'who' for every",
         ),
         ({"test_share": 0.6, "validation_share": 0.6}, "expected shares that leave examples for training, got 0.6 for"),
+        ({"fold": (0, 61)}, "expected at most 60 folds, as there are 60 examples, got 61"),
+        (
+            {"fold": (0, 11), "group": "who"},
+            "expected at most 10 folds, as there are 10 groups in column 'who', got 11",
+        ),
         ({"validation_share": 0.001}, "expected a validation share that leaves examples for both training and valid"),
     ],
 )

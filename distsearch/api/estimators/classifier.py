@@ -57,8 +57,10 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
-        rate: the strategy's learning rate; None: for node-perturbation at most 0.02, or 0.01 without batches.
-        decay: weight decay, as a share of the rate; None: for node-perturbation 400 / examples, 0.5 at most.
+        rate: the strategy's learning rate; None: for node-perturbation at most 0.02, or 0.01 without batches; 0.005
+            for expected-cost.
+        decay: weight decay, as a share of the rate; None: for node-perturbation 400 / examples, 0.5 at most; five
+            times that for expected-cost.
         start: initial weights: he, glorot or course; None: what suits the activation.
         scale: standardise the features by the mean and deviation of those that are fitted.
         class_weight: {label: weight}, "balanced", or None for weights of 1.

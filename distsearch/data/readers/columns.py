@@ -34,6 +34,7 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
     if len(set(names)) < len(names):
         twice = next(name for index, name in enumerate(names) if name in names[:index])
         raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
+    _check_once(path, selection.features or (), "to learn from")
     place = {name: index for index, name in enumerate(names)}
     for what, wanted in (("columns to drop", selection.drop), ("names of columns", selection.beside)):
         for name in wanted:
@@ -60,10 +61,17 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
     return Choice([place[name] for name in selection.features], targets, beside)
 
 
+def _check_once(path: str, names: Sequence[str], role: str) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise DataError(f"{path}: expected every column {role} once, got {quoted(twice)} twice")
+
+
 def _targets(path: str, names: Sequence[str], selection: Selection) -> list[int]:
     taken = {*(selection.features or ()), *selection.drop, *selection.beside}
     if selection.target:
         wanted = target_names(selection.target, names)
+        _check_once(path, wanted, "as a target")
         for name in wanted:
             if name not in names:
                 raise DataError(f"{path}: expected a target column, but {lacks(name, names)}")

@@ -26,6 +26,7 @@ from distsearch.errors import DataError
 
 LEAST_COUNTED = 4  # a first line 0, 1, 2, … with this many cells holds column names, not an example
 ROWS = 8192  # of a block
+ROWS_THAT_TELL = 1000  # in which the cells of a first line of text occur again if it is an example
 
 Cells = NDArray[Any]  # (examples,) text
 
@@ -37,6 +38,7 @@ class _Layout:
     names: Sequence[str]
     headed: bool  # whether a line holds the names
     choice: Choice
+    begins: str = "numbers"  # what the first line has, where it is an example
 
     @property
     def skipped(self) -> int:
@@ -93,8 +95,8 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
 def _notes(file: "_File", layout: _Layout, usual: str) -> tuple[str, ...]:
     said = file.dialect.sentence(file.path, usual)
     headless = (
-        f"{file.path} begins with numbers, not with column names: its first line is read as an example, and its "
-        f"columns are called {layout.names[0]} to {layout.names[-1]}"
+        f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
+        f"its columns are called {layout.names[0]} to {layout.names[-1]}"
     )
     return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless)))
 
@@ -133,11 +135,11 @@ class _File:
             raise DataError(f"expected {self.path} to be a text table, but it contains zero bytes")
         return cells
 
-    def recur(self, cells: dict[int, str]) -> bool:
-        """Whether cells of the first row, by column, all occur in their columns again."""
+    def recur(self, cells: dict[int, str], rows: int | None = None) -> bool:
+        """Whether cells of the first row, by column, all occur in their columns again, in the next rows or in all."""
         left = dict(cells)
         with self.text() as text:
-            for row in islice(filter(None, self.rows(text)), 1, None):
+            for row in islice(filter(None, self.rows(text)), 1, None if rows is None else rows + 1):
                 found = [column for column, cell in left.items() if column < len(row) and row[column].strip() == cell]
                 for column in found:
                     del left[column]
@@ -162,11 +164,17 @@ def _layout(file: _File, selection: Selection) -> _Layout:
     numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, selection)
     names = first if headed else list(numbered)
-    return _Layout(names, headed, choose(file.path, names, selection))
+    begins = (
+        "numbers" if any(_are_numbers([cell], file.dialect.spelling) for cell in first) else "text that comes again"
+    )
+    return _Layout(names, headed, choose(file.path, names, selection), begins)
 
 
 def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], selection: Selection) -> bool:
-    """Whether the first line is an example: each of its cells is a number or occurs again, and some are numbers."""
+    """Whether the first line is an example: each of its cells is a number or occurs again.
+
+    Without numbers among them, the cells have to occur soon: most tables have names there, and are not read for this.
+    """
     spelling = file.dialect.spelling
     if selection.features is not None:
         wanted = set(selection.features)
@@ -177,10 +185,12 @@ def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], sele
     if named and not set(",".join(named).split(",")) <= set(numbered):
         return False
     target = len(first) - 1
-    if _are_counted(first, target) or not any(_are_numbers([cell], spelling) for cell in first[:target]):
+    if _are_counted(first, target):
         return False
     texts = {column: cell for column, cell in enumerate(first) if not _are_numbers([cell], spelling)}
-    return file.recur(texts)
+    if any(column not in texts for column in range(target)):
+        return file.recur(texts)
+    return target > 0 and file.recur(texts, ROWS_THAT_TELL)
 
 
 def _are_numbers(cells: Iterable[str], spelling: Spelling) -> bool:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -76,9 +76,9 @@ def connect(workers: int | None, data_bytes: int) -> None:
     kept_ray_runs(ray_is_kept())
 
 
-def start(cpus: int, store_bytes: int) -> None:
+def start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None = None) -> None:
     """Start a Ray of our own, which only this process and its workers can use."""
-    started = _home().do(lambda: _start(cpus, store_bytes))
+    started = _home().do(lambda: _start(cpus, store_bytes, runtime_env))
     atexit.unregister(_leave)
     atexit.register(_leave, os.getpid())
     try:
@@ -91,7 +91,7 @@ def start(cpus: int, store_bytes: int) -> None:
         raise
 
 
-def _start(cpus: int, store_bytes: int) -> None:
+def _start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None) -> None:
     global _private, _store_bytes
     _private, _store_bytes = PrivateRay(), store_bytes
     with _private.starting():
@@ -101,6 +101,7 @@ def _start(cpus: int, store_bytes: int) -> None:
                 num_cpus=cpus,
                 include_dashboard=False,
                 object_store_memory=store_bytes,
+                runtime_env=runtime_env,
                 _node_ip_address="127.0.0.1",
             )
         except Exception as error:
