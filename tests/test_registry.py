@@ -74,7 +74,7 @@ def test_built_in_names_are_found_without_loading_other_packages(monkeypatch):
 
 
 def test_the_origin_of_code_is_recorded_and_a_change_is_noticed(module, tmp_path):
-    config = from_flags({"loss": f"{module}:Tripled", "data": "iris"})
+    config = from_flags({"loss": f"{module}:Tripled", "data": "iris", "strategy": "hill-climb"})
     (origin,) = foreign_code.origins(config)
     assert (origin["kind"], origin["name"]) == ("loss", f"{module}:Tripled")
     assert foreign_code.changed_since((origin,), config) == ""

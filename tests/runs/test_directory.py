@@ -73,7 +73,7 @@ def test_a_result_is_read_back_as_written(new_run):
 
 
 def test_generated_names_are_never_reused(new_run):
-    names = [new_run(data="data/my.table.csv").path.name for _ in range(3)]
+    names = [new_run(data="data/my.table.csv", strategy="hill-climb").path.name for _ in range(3)]
     assert names == ["my-hill-climb-1", "my-hill-climb-2", "my-hill-climb-3"]
 
 

@@ -78,6 +78,7 @@ def huge(tmp_path_factory) -> Path:
     rows[149] = "1,3e38\n"
     (folder / "huge.csv").write_text("x,y\n" + "".join(rows))
     flags = {"data": str(folder / "huge.csv"), "loss": "mean-squared-error", "batch": 16, "rounds": 3, "scale": "no"}
+    flags |= {"strategy": "hill-climb", "layers": [3]}
     search(folder / "runs", name="huge", **flags)
     return folder
 

@@ -37,7 +37,7 @@ def race(monkeypatch):
 def test_peers_are_scored_with_our_loss_from_our_start(race, name):
     task = race["tasks"].TASKS[name]
     problem = race["tasks"].Problem.of(task, "", 3)
-    prepared = assemble(task.config("", seed=3))
+    prepared = assemble(task.config("", seed=3, strategy="hill-climb"))
     assert problem.start.tobytes() == prepared.plan.first.center.tobytes()
     assert problem.x.tobytes() == read_data(prepared.config).train.features.tobytes()
     start = prepared.plan.first.center

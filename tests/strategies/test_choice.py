@@ -35,7 +35,7 @@ def test_auto_chooses_by_the_task_and_says_why(task, name):
 
 
 def test_a_run_records_what_auto_chose(tmp_path):
-    stored, _ = search(tmp_path, strategy="auto", data="iris", rounds=12)
+    stored, _ = search(tmp_path, strategy="auto", data="iris", layers=[3], rounds=12)
     assert stored.config.strategy.name == "node-perturbation"
     assert stored.config.settings["rate"] == pytest.approx(min(0.1, 1 / np.sqrt(stored.manifest.weights)))
     assert stored.path.name == "iris-node-perturbation-1"

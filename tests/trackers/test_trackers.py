@@ -66,7 +66,7 @@ class TestMLflow:
         assert (run.info.run_name, run.info.status) == ("a", "FINISHED")
         assert run.data.params["layers"] == "3"
         assert run.data.params["seed"] == "7"
-        assert run.data.params["strategy"] == "hill-climb"
+        assert run.data.params["strategy"] == "node-perturbation"
         stored = StoredRun(tmp_path / "runs" / "a")
         assert run.data.tags["distsearch.fingerprint"] == stored.manifest.fingerprint
         for name in ("best_loss", "sigma", "accuracy"):
