@@ -101,7 +101,9 @@ def test_a_loss_of_the_user_s_own_trains_a_module(iris):
     def cost(outputs, targets):
         return costs[targets, outputs.argmax(1)]
 
-    found = distsearch.search(X, y, model=Steps, loss=cost, scale="yes", rounds=80, seed=1, workers=0)
+    found = distsearch.search(
+        X, y, model=Steps, loss=cost, strategy="hill-climb", scale="yes", rounds=80, seed=1, workers=0
+    )
     predicted = found.predict(X)
     assert found.loss < 0.3
     assert (predicted[y == "virginica"] == "virginica").mean() >= (predicted[y != "virginica"] != "virginica").mean()
