@@ -20,13 +20,19 @@ MOST_TRIES = 4
 def command(config: RunConfig) -> str:
     """The command line that makes a run with this configuration: the settings that are not the defaults."""
     words = ["distsearch", "run"]
+    default = _default(config)
     for section in configs.SECTIONS:
-        given = getattr(config, section)
-        words += _flags(given, type(given)())
+        words += _flags(getattr(config, section), getattr(default, section))
         if section == "strategy" and config.settings:
             own = strategies.settings_of(config.strategy.name, config.settings)
             words += _flags(own, type(own)())
     return shlex.join(words)
+
+
+def _default(config: RunConfig) -> RunConfig:
+    """What a run on the data of a configuration has where nothing else is said: strategy and layers go by the data."""
+    usual = configs.from_flags({"data": config.data.source, "model": config.network.model})
+    return structs.replace(usual, data=configs.DataConfig(), network=structs.replace(usual.network, model=""))
 
 
 def shortest(config: RunConfig, fingerprint: str) -> RunConfig:

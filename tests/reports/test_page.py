@@ -95,15 +95,24 @@ def test_it_contains_what_an_engineer_looks_for(subjects):
     assert "Predictions of price" in page.report([subjects["price"]])
 
 
+def typed(command: str) -> dict[str, object]:
+    """The flags of a command line of `distsearch run`."""
+    words = shlex.split(command)
+    with get_command(application(words[1:])).commands["run"].make_context("run", words[2:]) as context:
+        return given_settings(context.params)
+
+
+@pytest.mark.parametrize("data", ["vertical", "iris", "my.csv"])
+@pytest.mark.parametrize("chosen", [{}, {"strategy": "hill-climb", "layers": [3]}, {"layers": [100]}])
+def test_its_command_says_what_is_not_usual_on_its_data(data, chosen):
+    config = from_flags({"data": data, **chosen})
+    assert from_flags(typed(commands.command(config))) == config
+
+
 def test_its_command_reproduces_the_run_to_the_bit(subjects, tmp_path):
     for name in ("nodes", "price"):
-        words = shlex.split(
-            commands.command(commands.shortest(subjects[name].config, subjects[name].stored.manifest.fingerprint))
-        )
-        command = get_command(application(words[1:])).commands["run"]
-        with command.make_context("run", words[2:]) as context:
-            flags = given_settings(context.params)
-        again = from_flags({**flags, "runs": str(tmp_path), "name": name, "workers": 0})
+        config = commands.shortest(subjects[name].config, subjects[name].stored.manifest.fingerprint)
+        again = from_flags({**typed(commands.command(config)), "runs": str(tmp_path), "name": name, "workers": 0})
         found = session.run(assemble(again))
         assert found.state.best.weights.tobytes() == subjects[name].model.weights.tobytes()
 
