@@ -74,7 +74,7 @@ def checkpoint_seconds() -> tuple[float, float]:
 
     Run.save = timed  # type: ignore[method-assign,assignment]
     try:
-        total = run_seconds(data="digits", layers=[512, 512], seconds=12.0)
+        total = run_seconds(data="digits", strategy="hill-climb", layers=[512, 512], seconds=12.0)
     finally:
         Run.save = save  # type: ignore[method-assign]
     return total, spent
