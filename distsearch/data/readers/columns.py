@@ -31,9 +31,7 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
                 f"{path}: expected a name for every column, but column {index + 1} has none; "
                 "name it, or write the table without its index"
             )
-    if len(set(names)) < len(names):
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise DataError(f"{path}: expected every column name once, got {quoted(twice)} twice; rename one of them")
+    _check_once(path, names, "name", "; rename one of them")
     _check_once(path, selection.features or (), "to learn from")
     place = {name: index for index, name in enumerate(names)}
     for what, wanted in (("columns to drop", selection.drop), ("names of columns", selection.beside)):
@@ -61,10 +59,10 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
     return Choice([place[name] for name in selection.features], targets, beside)
 
 
-def _check_once(path: str, names: Sequence[str], role: str) -> None:
+def _check_once(path: str, names: Sequence[str], role: str, advice: str = "") -> None:
     if len(set(names)) < len(names):
         twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise DataError(f"{path}: expected every column {role} once, got {quoted(twice)} twice")
+        raise DataError(f"{path}: expected every column {role} once, got {quoted(twice)} twice{advice}")
 
 
 def _targets(path: str, names: Sequence[str], selection: Selection) -> list[int]:
