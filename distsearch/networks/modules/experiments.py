@@ -105,16 +105,19 @@ class ModuleExperiments:
     def _of_layer(self, number: int, at: slice, signs: Array, sigma: float, group: int, out: Array) -> None:
         """Write the gradient of the weights of a layer's nodes `at`; signs are (nodes, places, examples)."""
         found = self._subject.layers[number]
-        numbers = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
-        moves = Moves(found, [self._calls[place] for place in numbers], at, len(self._examples))
+        moves, places = self._moves(found, at)
         steps = torch.from_numpy(signs) * (sigma * self._size(moves))
         slopes = torch.empty_like(steps)
         for alike in moves.experiments(group, self._subject.parts[number]):
             for some in together(alike, self._numbers()):
-                added = moves.added(some, steps)
-                by_call = {place: added[which] for place, which in zip(numbers, found.calls, strict=True)}
+                by_call = _by_call(moves.added(some, steps), found, places)
                 moves.write_slopes(some, self._changes(self._with_nodes_moved(by_call)), steps, slopes)
         out[:] = moves.gradient(slopes).numpy()
+
+    def _moves(self, found: Found, at: slice) -> tuple[Moves, list[int]]:
+        """Moves of a layer's nodes `at`, and the places of its calls among all."""
+        places = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
+        return Moves(found, [self._calls[place] for place in places], at, len(self._examples)), places
 
     def _size(self, moves: Moves) -> float:
         """The size of a layer's steps."""
@@ -154,12 +157,10 @@ class ModuleExperiments:
         jumps, the last bits may decide about a few examples.
         """
         for found in self._subject.layers:
-            numbers = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
-            moves = Moves(found, [self._calls[place] for place in numbers], slice(0, found.nodes), len(self._examples))
+            moves, places = self._moves(found, slice(0, found.nodes))
             steps = torch.full((found.nodes, found.places, len(self._examples)), self._size(moves))
             steps[::2] *= -1
-            added = moves.added([(slice(0, found.nodes), slice(None))], steps)
-            by_call = {place: added[which] for place, which in zip(numbers, found.calls, strict=True)}
+            by_call = _by_call(moves.added([(slice(0, found.nodes), slice(None))], steps), found, places)
             outputs, others = (
                 self._subject.of_outputs(each) for each in (self._with_nodes_moved(by_call), self._one_by_one(by_call))
             )
@@ -226,3 +227,8 @@ class ModuleExperiments:
                     f"example, and {len(found.calls)} times for {found.places} at first: a layer whose calls depend "
                     "on the data cannot have its nodes moved; choose another strategy, such as evolution-strategy"
                 )
+
+
+def _by_call(added: Sequence[Columns], found: Found, places: Sequence[int]) -> dict[int, Columns]:
+    """What is added to each call of a layer, by its place among all calls."""
+    return {place: added[which] for place, which in zip(places, found.calls, strict=True)}
