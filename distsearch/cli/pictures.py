@@ -50,12 +50,18 @@ def plot(
     names: RunsArgument,
     what: Annotated[
         str,
-        typer.Option(help=f"What to show: {', '.join(WHAT[:-1])} or {WHAT[-1]}.", autocompletion=lambda: list(WHAT)),
+        typer.Option(
+            help=f"What to show: {', '.join(WHAT[:-1])} or {WHAT[-1]}.",
+            metavar="FIGURE",
+            autocompletion=lambda: list(WHAT),
+        ),
     ] = "loss",
     to: Annotated[
         Path | None, typer.Option("--to", help="PNG, SVG or PDF file to write; the terminal if not given.", **FILE)
     ] = None,
-    by: Annotated[str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.")] = "",
+    by: Annotated[
+        str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.", metavar="AXIS")
+    ] = "",
     features: Annotated[
         str, typer.Option(help="The two columns of a boundary; those that matter most if not given.", metavar="A,B")
     ] = "",
@@ -65,7 +71,7 @@ def plot(
     data: OwnDataOption = "",
     runs: RunsOption = "runs",
 ) -> None:
-    """Draw curves of runs, or what a run has learnt, in the terminal or into a file."""
+    """Draw curves of runs, or what a run has learnt: in the terminal, or into a file."""
     from distsearch.reports import catalogue
 
     if animate is not None:

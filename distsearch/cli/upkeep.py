@@ -23,7 +23,8 @@ def list_runs(
     sort: Annotated[
         str,
         typer.Option(
-            help="Column or setting to sort by, such as loss, or -loss for descending order; by age if not given."
+            help="Column or setting to sort by, such as loss, or -loss for descending order; by age if not given.",
+            metavar="COLUMN",
         ),
     ] = "",
     filter: Annotated[  # noqa: A002  (the option's name)
