@@ -14,12 +14,15 @@ from distsearch.reports.judgements import per_class
 
 LEVELS = 99  # that numbers on a plane are rounded to
 MOST_CLASSES = 40  # in a table of confusion
+BROWSER = files("distsearch.reports").joinpath("browser")
+SCRIPTS = ("elements.js", "axes.js", "chart.js", "plane.js", "page.js")  # in this order
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 def page(title: str, body: Iterable[str]) -> str:
     """A whole page that needs nothing beside itself."""
-    style, script = (files("distsearch.reports").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    style = BROWSER.joinpath("page.css").read_text("utf-8")
+    script = "\n".join(BROWSER.joinpath(name).read_text("utf-8") for name in SCRIPTS)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
