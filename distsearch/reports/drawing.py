@@ -1,6 +1,7 @@
 """Draws figures with matplotlib, into files."""
 
 import io
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from distsearch.reports.packages import imported
 FORMATS = ("png", "svg", "pdf")
 SIZE = 7.2, 4.4  # inches
 DPI = 160
+NOTE_WIDTH = 105  # characters that fit below a figure
 INK, PALE = "#1f2530", "#d9dde3"
 STYLE = {
     "font.size": 10.5,
@@ -81,7 +83,8 @@ def drawn(figure: Figure, form: str) -> bytes:
         canvas = imported("matplotlib.figure").Figure(figsize=SIZE, layout="constrained")
         draw(figure, canvas.add_subplot())
         if figure.note:
-            canvas.supxlabel(figure.note, fontsize=8.5, color="#5a6372", x=0.01, ha="left")
+            note = textwrap.fill(figure.note, NOTE_WIDTH)
+            canvas.supxlabel(note, fontsize=8.5, color="#5a6372", x=0.01, ha="left")
         file = io.BytesIO()
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
         canvas.savefig(file, format=form, dpi=DPI, metadata=undated)
@@ -168,6 +171,7 @@ def _label(figure: Curves, axes: Any) -> None:
             fontsize=9.5,
             va="center",
             annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
         )
 
 
@@ -239,7 +243,7 @@ def _draw_numbers(figure: Boundary, axes: Any, extent: tuple[float, ...], key: b
         *figure.points.T, c=figure.targets, cmap=steps, vmin=low, vmax=high, s=14, edgecolors="white", linewidths=0.5
     )
     if key:
-        axes.figure.colorbar(image, ax=axes, label="predicted")
+        axes.figure.colorbar(image, ax=axes, label="predicted", format=_formatter(False))
 
 
 def _channels(code: str) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.reports.figures import Bars, Boundary, Confusion, Curves, Figure, Line
+from distsearch.reports.figures import COLOURS, Bars, Boundary, Confusion, Curves, Figure, Line
 from distsearch.reports.judgements import per_class
 
 LEVELS = 99  # that numbers on a plane are rounded to
@@ -155,7 +155,10 @@ def _key(shown: Boundary) -> str:
         names = [(0, f"{low:.4g}"), (1, f"{high:.4g}")]
     else:
         names = list(enumerate(shown.classes))
-    keys = (f'<span class="key" style="background:var(--c{each % 8})"></span>{escape(name)}' for each, name in names)
+    keys = (
+        f'<span class="key" style="background:var(--c{each % len(COLOURS)})"></span>{escape(name)}'
+        for each, name in names
+    )
     return f'<p class="soft">{"".join(keys)}</p>'
 
 

@@ -114,7 +114,8 @@ def weights(subjects: Sequence[Subject]) -> Curves:
         lines.append(Line(f"{name} ({array.size:,})", middles, share, number, "steps"))
     count = sum(array.size for array in tensors.values())
     title = f"The {count:,} weights of {subject.name}"
-    return Curves(title, "weight", "share of the layer's weights", tuple(lines), percent=True, from_zero=True)
+    share_of = "share of the weights" if len(layers) == 1 else "share of the layer's weights"
+    return Curves(title, "weight", share_of, tuple(lines), percent=True, from_zero=True)
 
 
 def importance(subject: Subject) -> Bars:

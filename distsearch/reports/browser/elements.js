@@ -11,7 +11,8 @@ function element(name, attributes, parent) {
   return made;
 }
 
-const colour = (number) => (number < 0 ? "var(--grey)" : `var(--c${number % 8})`);
+const COLOURS = 10; // --c0 to --c9 of the style
+const colour = (number) => (number < 0 ? "var(--grey)" : `var(--c${number % COLOURS})`);
 
 // Draw again whenever the place has another width.
 function redrawn(place, draw) {

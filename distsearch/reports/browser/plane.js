@@ -13,7 +13,7 @@ class Plane {
       const code = style.getPropertyValue(name).trim();
       return [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16));
     };
-    return { all: Array.from({ length: 8 }, (_, at) => parsed(`--c${at}`)), ground: parsed("--panel"), grey: parsed("--grey") };
+    return { all: Array.from({ length: COLOURS }, (_, at) => parsed(`--c${at}`)), ground: parsed("--panel"), grey: parsed("--grey") };
   }
 
   draw() {
@@ -38,7 +38,7 @@ class Plane {
     const image = small.getContext("2d").createImageData(columns, rows);
     values.forEach((value, at) => {
       const row = rows - 1 - Math.floor(at / columns);
-      const shade = classes ? mix(all[value % 8], 0.14 + 0.4 * (certainty[at] / 9), ground) : mix(ramp(value / 99), 0.85, ground);
+      const shade = classes ? mix(all[value % COLOURS], 0.14 + 0.4 * (certainty[at] / 9), ground) : mix(ramp(value / 99), 0.85, ground);
       image.data.set([...shade, 255], 4 * (row * columns + (at % columns)));
     });
     small.getContext("2d").putImageData(image, 0, 0);
@@ -47,7 +47,7 @@ class Plane {
     const toX = (value) => box.left + ((value - x[0]) / (x[1] - x[0])) * (box.right - box.left);
     const toY = (value) => box.bottom - ((value - y[0]) / (y[1] - y[0])) * (box.bottom - box.top);
     points.forEach(([across, up], at) => {
-      const dot = classes ? all[targets[at] % 8] : ramp(targets[at] / 99);
+      const dot = classes ? all[targets[at] % COLOURS] : ramp(targets[at] / 99);
       pen.beginPath();
       pen.arc(toX(across), toY(up), 3, 0, 7);
       pen.fillStyle = `rgb(${dot})`;
