@@ -263,17 +263,31 @@ def _speeds(rounds: Sequence[RoundRecord]) -> tuple[Array, Array]:
 
 
 def _marks(subject: Subject) -> tuple[tuple[float, str], ...]:
-    """When workers came and went."""
+    """When workers came and went, and when work was done again; what is done again within a moment is one mark."""
     marks: list[tuple[float, str]] = []
-    before, again = 0, 0
+    moment = subject.rounds[-1].seconds / SPEED_PIECES
+    before, again, since = 0, 0, -np.inf
+    counted = 0  # what was done again since then
     for event in subject.stored.manifest.events:
         if event.workers != before:
-            what = "in this process" if event.workers == 0 else f"{event.workers} worker{'s' * (event.workers > 1)}"
-            marks.append((event.seconds, what if event.workers > before else f"{what} left"))
+            marks.append((event.seconds, _workers(event.workers, remain=event.workers < before)))
+            since = -np.inf
         elif event.retried > again:
-            marks.append((event.seconds, f"{number_text(event.retried - again)} done again"))
+            if event.seconds - since > moment:
+                since, counted = event.seconds, 0
+            else:
+                marks.pop()
+            counted += event.retried - again
+            marks.append((since, f"{number_text(counted)} done again"))
         before, again = event.workers, event.retried
     return tuple(marks)
+
+
+def _workers(count: int, remain: bool) -> str:
+    if not count:
+        return "no workers"
+    some = f"{count} worker{'s' * (count > 1)}"
+    return f"only {some}" if remain else some
 
 
 BUILDERS: dict[str, Callable[[Sequence[Subject], str], Curves]] = {

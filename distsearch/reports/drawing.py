@@ -58,6 +58,7 @@ LINES: dict[str, dict[str, Any]] = {
     "dots": {"linestyle": "none", "marker": "o", "markersize": 3, "alpha": 0.75, "markeredgewidth": 0},
 }
 FEW_DOTS = 50
+MARK = 0.025  # the width of the text at a mark, as a share of the axes
 ROW = 0.058  # the height of a name at a line, as a share of the axes
 
 
@@ -123,8 +124,15 @@ def _draw_curves(figure: Curves, axes: Any) -> None:
         axes.minorticks_off()
         low, high = axes.get_ylim()
         axes.set_yticks(log_ticks(low, high, 9))
+    if all((each.x == np.round(each.x)).all() for each in figure.lines):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    low, high = axes.get_xlim()
+    free = low
     for x, what in figure.marks:
         axes.axvline(x, color="#9aa2ae", linewidth=0.8, linestyle=":")
+        if x < free:  # its text would be over that of the one before
+            continue
+        free = x + MARK * (high - low)
         axes.annotate(
             _literal(what), (x, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, va="top", ha="right"
         )

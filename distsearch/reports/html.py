@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.reports.figures import COLOURS, Bars, Boundary, Confusion, Curves, Figure, Line
+from distsearch.reports.figures import COLOURS, Bars, Boundary, Confusion, Curves, Figure, Line, number_text
 from distsearch.reports.judgements import per_class
 
 LEVELS = 99  # that numbers on a plane are rounded to
@@ -166,7 +166,7 @@ def _bars(shown: Bars) -> str:
     most = max(*shown.values, 1e-12)
     rows = (
         f'<span title="{escape(name)}">{escape(name)}</span><i style="width:{max(0.0, value) / most:.1%}"></i>'
-        f"<span>{value:.3g}</span>"
+        f"<span>{number_text(value)}</span>"
         for name, value in zip(shown.names, shown.values, strict=True)
     )
     return f'<p class="soft">{escape(shown.x_label)}</p><div class="bars">{"".join(rows)}</div>'

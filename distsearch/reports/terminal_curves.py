@@ -88,6 +88,8 @@ class CurvePlot:
         draft.ruler("x").lim(self._left, self._left + column * (columns + margin))
         draft.ruler("y").ticks([place for place, _ in found], [text for _, text in found])
         places = ticks(self._left, self._right, max(3, columns // 9))
+        if all((each.x == np.round(each.x)).all() for each in self._lines):
+            places = [place for place in places if place == round(place)]
         draft.ruler("x").ticks(places, tick_texts(places, False))
         for axis, side in (("x", "upper"), ("y", "right")):
             draft.axes(False, axis=axis, side=side)

@@ -57,11 +57,15 @@ def test_the_speed_of_seeds_is_shown_as_long_as_all_run(subjects):
 
 
 def test_a_function_is_called_and_has_no_forward_passes(tmp_path):
-    distsearch.minimize(lambda weights: float(np.sum(weights**2)), np.ones(3), rounds=5, runs=tmp_path, name="bowl")
+    found = distsearch.minimize(
+        lambda weights: float(np.sum(weights**2)), np.ones(3), rounds=5, runs=tmp_path, name="bowl"
+    )
     subject = Subject(StoredRun(tmp_path / "bowl"))
     assert curves.losses([subject], curves.PASSES).x_label == "calls of the function"
     assert curves.timeline([subject]).y_label == "calls of the function per second"
-    assert judgements.weights([subject]).y_label == "share of the weights"
+    (dots,) = judgements.weights([subject]).lines
+    assert dots.y.tolist() == found.weights.tolist()
+    assert dots.x.tolist() == [1, 2, 3]
 
 
 def test_each_digit_has_a_colour_of_its_own():
@@ -140,7 +144,9 @@ def test_perfect_predictions_lie_on_the_diagonal(subjects):
 
 
 def test_weights_add_up_to_one_in_each_layer(subjects):
-    for each in judgements.weights([subjects["nodes"]]).lines:
+    shown = judgements.weights([subjects["nodes"]])
+    assert f"The {subjects['nodes'].stored.manifest.weights:,} weights" in shown.title
+    for each in shown.lines:
         assert each.y.sum() == pytest.approx(1)
 
 

@@ -1,5 +1,8 @@
 // Curves, with zoom and hover.
 
+const LETTER = 7; // the width of one, about
+const MARK_ROWS = 5; // of texts at marks, below each other
+
 class Chart {
   constructor(place, data) {
     this.place = place;
@@ -32,12 +35,15 @@ class Chart {
     this.svg = element("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": data.title });
     this.place.prepend(this.svg);
     this.range();
-    this.box = { left: 52, right: 52 + this.room(width - 52 - 14), top: 10, bottom: height - 40 };
+    this.numbers();
+    const start = Math.max(52, 12 + LETTER * Math.max(...this.texts.map((each) => each.length)));
+    this.box = { left: start, right: start + this.room(width - start - 14), top: 10, bottom: height - 40 };
     this.axes(width, height);
     const area = element("clipPath", { id: this.clip }, this.svg);
     const { left, right: end, top, bottom } = this.box;
     element("rect", { x: left - 4, y: top - 4, width: end - left + 8, height: bottom - top + 8 }, area);
     const inside = element("g", { "clip-path": `url(#${this.clip})` }, this.svg);
+    this.taken = []; // the right ends of the texts at marks, by row
     for (const [x, what] of data.marks) this.mark(inside, x, what);
     for (const each of data.lines) this.line(inside, each);
     this.labels();
@@ -77,7 +83,7 @@ class Chart {
     for (const each of this.data.lines) {
       if (!each.name || !each.x.length) continue;
       const share = this.zoom ? 1 : Math.max(0.05, (Math.max(...each.x) - this.x0) / (this.x1 - this.x0));
-      room = Math.min(room, (width - 7 * each.name.length) / share);
+      room = Math.min(room, (width - LETTER * each.name.length) / share);
     }
     return Math.max(width * 0.5, room);
   }
@@ -86,17 +92,22 @@ class Chart {
   toY(y) { return this.box.bottom - ((this.scale(y) - this.y0) / (this.y1 - this.y0)) * (this.box.bottom - this.box.top); }
   fromX(place) { return this.x0 + ((place - this.box.left) / (this.box.right - this.box.left)) * (this.x1 - this.x0); }
 
+  // The numbers at the axis of y, and how they are written.
+  numbers() {
+    const { logarithmic, percent } = this.data;
+    this.values = logarithmic ? logTicks(10 ** this.y0, 10 ** this.y1, 8) : ticks(this.y0, this.y1, 6);
+    this.texts = allShown(this.values, percent);
+  }
+
   axes(width, height) {
     const { left, right, top, bottom } = this.box;
-    const { logarithmic, percent, x_label: label } = this.data;
-    const found = logarithmic ? logTicks(10 ** this.y0, 10 ** this.y1, 8) : ticks(this.y0, this.y1, 6);
-    const texts = allShown(found, percent);
-    for (const [at, value] of found.entries()) {
+    for (const [at, value] of this.values.entries()) {
       const y = this.toY(value);
       element("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--grid)" }, this.svg);
-      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = texts[at];
+      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = this.texts[at];
     }
-    const places = ticks(this.x0, this.x1, Math.max(3, Math.floor((right - left) / 70)));
+    let places = ticks(this.x0, this.x1, Math.max(4, Math.floor((right - left) / 70)));
+    if (this.data.lines.every((each) => each.x.every(Number.isInteger))) places = places.filter(Number.isInteger);
     const below = allShown(places);
     for (const [at, value] of places.entries()) {
       const x = this.toX(value);
@@ -104,7 +115,7 @@ class Chart {
       element("text", { x, y: bottom + 17, "text-anchor": "middle" }, this.svg).textContent = below[at];
     }
     element("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: "var(--grey)" }, this.svg);
-    element("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, this.svg).textContent = label;
+    element("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, this.svg).textContent = this.data.x_label;
   }
 
   line(parent, each) {
@@ -133,8 +144,12 @@ class Chart {
   mark(parent, x, what) {
     const place = this.toX(x);
     element("line", { x1: place, x2: place, y1: this.box.top, y2: this.box.bottom, stroke: "var(--grey)", "stroke-dasharray": "2 3" }, parent);
-    const text = element("text", { x: place + 4, y: this.box.top + 9, "font-size": 11 }, parent);
+    let row = this.taken.findIndex((end) => end < place);
+    if (row < 0) row = this.taken.length;
+    if (row >= MARK_ROWS) return; // its text would hide others
+    const text = element("text", { x: place + 4, y: this.box.top + 9 + 14 * row }, parent);
     text.textContent = what;
+    this.taken[row] = place + 4 + LETTER * what.length;
   }
 
   labels() {
