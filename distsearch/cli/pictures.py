@@ -8,6 +8,7 @@ import typer
 
 from distsearch.cli import streams
 from distsearch.cli.completion import run_names
+from distsearch.cli.lookup import matching
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, OwnDataOption, RunsOption
 from distsearch.cli.output import check_output, check_suffix, new_console, say, write
@@ -39,7 +40,7 @@ WHAT = (
 RunsArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Runs: names, or paths of their directories. Those that differ only in the seed are drawn as one band.",
+        help="Names of runs, patterns such as climb-*, or paths. Those that differ only in the seed are one band.",
         metavar="RUN…",
         autocompletion=run_names,
     ),
@@ -74,6 +75,7 @@ def plot(
     """Draw curves of runs, or what a run has learnt: in the terminal, or into a file."""
     from distsearch.reports import catalogue
 
+    names = matching(names, runs)
     if animate is not None:
         check_suffix("--animate", animate, ".gif")
     if to is not None:
@@ -109,7 +111,7 @@ def report(
     from distsearch.reports import page
 
     check_suffix("--to", to, ".html", ".htm")
-    write(to, page.report(_subjects(names, runs, data)).encode())
+    write(to, page.report(_subjects(matching(names, runs), runs, data)).encode())
     say(f"the report is in {to}")
 
 
@@ -152,12 +154,12 @@ def _live_loss(terminal: "Terminal") -> "Picture":
 
 
 def _subjects(names: list[str], runs: str, data: str) -> "list[Subject]":
-    """The runs of these names, each once, on data that is elsewhere now or that came from Python, if given."""
+    """The runs of these names, on data that is elsewhere now or that came from Python, if given."""
     from distsearch.reports.subjects import Subject
     from distsearch.search.retrieval import Handed
 
     handed = Handed(expanded(data))
-    return [Subject(stored_run(name, runs), handed) for name in dict.fromkeys(names)]
+    return [Subject(stored_run(name, runs), handed) for name in names]
 
 
 def _terminal(stderr: bool) -> "Terminal":

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from distsearch.cli.completion import run_names
-from distsearch.cli.lookup import path_of
+from distsearch.cli.lookup import matching, path_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import print_columns, print_json, print_parts, say
@@ -15,7 +15,8 @@ from distsearch.errors import UserError
 from distsearch.text import as_path
 
 RunsArgument = Annotated[
-    list[str], typer.Argument(help="Names of runs, or paths.", metavar="RUN…", autocompletion=run_names)
+    list[str],
+    typer.Argument(help="Names of runs, patterns such as climb-*, or paths.", metavar="RUN…", autocompletion=run_names),
 ]
 
 
@@ -77,7 +78,7 @@ def remove(
     """Remove runs and all their files."""
     from distsearch.runs import upkeep
 
-    chosen = list({path.resolve(): path for path in (path_of(name, runs) for name in names)}.values())
+    chosen = list({path.resolve(): path for path in (path_of(name, runs) for name in matching(names, runs))}.values())
     for path in chosen:
         upkeep.check_removable(path)
     what = f"the run {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} runs"

@@ -23,6 +23,7 @@ from distsearch.reports.figures import (
     mixed,
     ramp,
     rgb,
+    shortened,
     tick_texts,
 )
 from distsearch.reports.packages import imported
@@ -30,7 +31,7 @@ from distsearch.reports.packages import imported
 FORMATS = ("png", "svg", "pdf")
 SIZE = 7.2, 4.4  # inches
 DPI = 160
-NOTE_WIDTH = 105  # characters that fit below a figure
+NOTE_WIDTH, TITLE_WIDTH, NAME_WIDTH = 105, 66, 28  # characters that fit below a figure, above it and beside a line
 INK, PALE = "#1f2530", "#d9dde3"
 STYLE = {
     "font.size": 10.5,
@@ -94,7 +95,7 @@ def drawn(figure: Figure, form: str) -> bytes:
 
 def draw(figure: Figure, axes: Any) -> None:
     """Draw a figure on matplotlib's axes."""
-    axes.set_title(_literal(figure.title), pad=10)
+    axes.set_title(_literal(shortened(figure.title, TITLE_WIDTH)), pad=10)
     match figure:
         case Curves():
             _draw_curves(figure, axes)
@@ -170,7 +171,7 @@ def _label(figure: Curves, axes: Any) -> None:
         room = ROW * (len(wanted) - position - 1)
         taken = max(taken + ROW, min(height(each), 1 - room))
         axes.annotate(
-            _literal(each.name),
+            _literal(shortened(each.name, NAME_WIDTH)),
             (float(each.x.max()), taken),
             (6, 0),
             xycoords=("data", "axes fraction"),

@@ -192,3 +192,10 @@ def tick_texts(values: Sequence[float], percent: bool) -> list[str]:
         if len(set(texts)) == len(values):
             break
     return texts
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters, its middle left out if it is longer."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most // 2 - 1]}..{name[len(name) - (most - most // 2 - 1) :]}"

@@ -10,7 +10,8 @@ from distsearch import config
 from distsearch.cli import aliases, lists
 from distsearch.cli.app import application
 from distsearch.cli.lists import in_order, runs_lines, those_that_fit
-from distsearch.errors import SettingError, UserError, unknown
+from distsearch.cli.lookup import matching, path_of
+from distsearch.errors import RunError, SettingError, UserError, unknown
 from distsearch.runs.summaries import Summary
 from distsearch.settings import declarations
 from distsearch.strategies import STRATEGIES
@@ -106,6 +107,18 @@ def test_an_unknown_name_among_many_is_answered_with_the_three_nearest():
         "there are 201"
     )
     assert unknown("run", "qqq", names) == "unknown run 'qqq': there are 201"
+
+
+def test_patterns_name_all_runs_that_fit_and_names_are_taken_as_they_are(tmp_path):
+    for name in ("climb-1", "climb-2", "snes-1", "odd[1]"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").touch()
+    assert matching(["climb-*", "snes-?", "climb-2"], str(tmp_path)) == ["climb-1", "climb-2", "snes-1"]
+    assert matching(["odd[1]", "other"], str(tmp_path)) == ["odd[1]", "other"]
+    with pytest.raises(RunError, match=r"no run in .* fits 'x\*'; `distsearch list` shows them"):
+        matching(["x*"], str(tmp_path))
+    with pytest.raises(RunError, match="unknown run 'q': expected one of climb-1, climb-2, odd"):
+        path_of("q", str(tmp_path))
 
 
 def options_of(command: str) -> set[str]:

@@ -3,6 +3,9 @@
 const LETTER = 7; // the width of one, about
 const MARK_ROWS = 5; // of texts at marks, below each other
 
+// The name of a line, without its middle if there is no room for it beside the end.
+const named = (each) => (each.name.length > 28 ? `${each.name.slice(0, 13)}..${each.name.slice(-13)}` : each.name);
+
 class Chart {
   constructor(place, data) {
     this.place = place;
@@ -83,7 +86,7 @@ class Chart {
     for (const each of this.data.lines) {
       if (!each.name || !each.x.length) continue;
       const share = this.zoom ? 1 : Math.max(0.05, (Math.max(...each.x) - this.x0) / (this.x1 - this.x0));
-      room = Math.min(room, (width - LETTER * each.name.length) / share);
+      room = Math.min(room, (width - LETTER * named(each).length) / share);
     }
     return Math.max(width * 0.5, room);
   }
@@ -168,7 +171,7 @@ class Chart {
       end.y = Math.max(least, Math.min(end.y, most));
       const text = element("text", { x: end.x + 7, y: end.y + 4 }, this.svg);
       text.style.fill = colour(end.each.colour);
-      text.textContent = end.each.name;
+      text.textContent = named(end.each);
     });
   }
 
