@@ -109,7 +109,9 @@ def rename(
 def _agreed(what: str, paths: list[str]) -> bool:
     """Whether the user confirms. UserError without a terminal to ask on."""
     if not sys.stdin.isatty():
-        raise UserError(f"remove: expected --yes, as there is no terminal on which to confirm that {what} may go")
+        raise UserError(
+            f"remove: expected --yes, as there is no terminal on which to confirm that {what} may be removed"
+        )
     if len(paths) > 1:
         say("\n".join(paths))
     sys.stderr.write(f"remove {what}? [y/N] ")

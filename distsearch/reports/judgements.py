@@ -185,7 +185,7 @@ def _figure(model: Model, examples: Examples) -> float:
 def single(subjects: Sequence[Subject], what: str) -> Subject:
     """The only subject. RunError if there are several."""
     if len(subjects) != 1:
-        raise RunError(f"{what} is of one run: expected one, got {len(subjects)}")
+        raise RunError(f"{what} shows a single run: expected one, got {len(subjects)}")
     return subjects[0]
 
 

@@ -210,7 +210,7 @@ def test_unknown_figure_names_are_refused(subjects):
         figure("loss", [subjects["nodes"]], by="round")
     with pytest.raises(RunError, match="--features: expected two columns"):
         figure("boundary", [subjects["nodes"]], features=("a",))
-    with pytest.raises(RunError, match="confusion is of one run: expected one, got 2"):
+    with pytest.raises(RunError, match="confusion shows a single run: expected one, got 2"):
         figure("confusion", [subjects["nodes"], subjects["climb0"]])
     assert len(NAMES) == 10
 
