@@ -1,5 +1,6 @@
 """The list of runs: the columns that fit, their order, filters; and options as other programs name them."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -29,6 +30,18 @@ RUNS = [
     run("漢字-snes-1", strategy="snes", loss=1.5e-7, test_accuracy=0.9125, seed=18446744073709551615),
     run("a-very-long-name-of-a-run-on-some-data", status="running", loss=None, accuracy=None, data="x" * 60),
 ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("letter", ["x", "漢"])
+def test_a_name_of_any_length_leaves_room_for_the_figures(width, letter):
+    long = run(f"first-{letter * 60}-last")
+    lines = runs_lines([*RUNS[:2], long], width)
+    assert max(map(cell_len, lines)) <= width
+    assert lines[3].startswith("first-")
+    assert "-last  done" in lines[3]
+    assert "0.1235" in lines[3]
+    assert long.run in runs_lines([long], sys.maxsize)[1]
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
