@@ -160,7 +160,8 @@ def _flags(option: Any) -> list[str]:
 def _text(parameter: Any) -> str:
     """What an argument or option is for, with its default, if that says something, and its environment variable."""
     notes = []
-    if getattr(parameter, "show_default", False) and parameter.default not in (None, "", False, True):
+    shown = getattr(parameter, "show_default", False) and not isinstance(parameter.default, bool)
+    if shown and parameter.default not in (None, ""):
         notes.append(f"default: {parameter.default}")
     if parameter.envvar:
         notes.append(f"or the variable {parameter.envvar}")

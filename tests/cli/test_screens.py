@@ -48,9 +48,12 @@ def test_the_help_of_a_search_has_the_twenty_settings_that_matter_and_says_where
     assert "--plateau-factor" not in text
 
 
+SOME = ("plot", "export", "guide", "compare", "verify")
+
+
 def test_the_help_names_values_defaults_and_what_is_required(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    texts = {command: " ".join(" ".join(helped(command)).split()) for command in ("plot", "export", "guide", "compare")}
+    texts = {command: " ".join(" ".join(helped(command)).split()) for command in SOME}
     assert "--what FIGURE What to show: loss, accuracy, " in texts["plot"]
     assert "or residuals. [default: loss]" in texts["plot"]
     assert "[default: runs; or the variable DISTSEARCH_RUNS]" in texts["plot"]
@@ -58,4 +61,6 @@ def test_the_help_names_values_defaults_and_what_is_required(monkeypatch):
     assert ".json or .safetensors. [required]" in texts["export"]
     assert "Usage: distsearch guide [OPTIONS] [TOPIC]" in texts["guide"]
     assert "--help, -h Show" in texts["guide"]
+    assert "--workers N Ray workers; 0: in this process. [default: 0]" in texts["verify"]
+    assert "--json Print JSON on stdout. --runs" in texts["verify"]
     assert "Usage: distsearch compare --strategies A,B,C [OPTIONS]" in texts["compare"]
