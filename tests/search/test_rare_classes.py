@@ -13,7 +13,9 @@ def clouds(count, share, seed, shift=2.5):
     """A cloud beside another one; the best division of it has a balanced accuracy of about .84."""
     drawn = np.random.default_rng(seed)
     rare = np.arange(count) < count * share
-    return drawn.normal(size=(count, 5)) + rare[:, np.newaxis] * [shift, shift, 0, 0, 0], np.where(rare, "rare", "often")
+    return drawn.normal(size=(count, 5)) + rare[:, np.newaxis] * [shift, shift, 0, 0, 0], np.where(
+        rare, "rare", "often"
+    )
 
 
 def ring(count, share, seed):
