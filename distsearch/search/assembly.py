@@ -126,7 +126,7 @@ class Assembly:
         if self.config.stop.target_accuracy is not None and not self.objective.classes:
             raise SettingError(
                 "stop.target_accuracy: expected a classification, as regressions and functions have no accuracy; "
-                "give a target loss instead"
+                "give --target-loss instead"
             )
 
     def pool(self, done: Sequence[RoundRecord] = ()) -> Pool:
