@@ -24,7 +24,6 @@ _SPACED = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{_SPACES}\d{{3}})+(?:[.,]\d+)?", r
 _DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?", re.ASCII)  # 1.234.567,8
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)  # 1234567,8
 _POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)  # 1234567.8
-_BRACKETED = re.compile(r"\([^()+-]*\d[^()+-]*\)", re.ASCII)  # (1,234.5), as accounts write what is below zero
 _MINUS = "\u2212"
 _POSSIBLE_MARK = re.compile(rf"[%(,]|{_SPACES}|\.\d{{3}}", re.ASCII)
 _CURRENCY = "(?:[A-Z]{0,3}[$€£¥₹₺₽₩]|CHF|EUR|USD|GBP|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|BRL)"
@@ -72,7 +71,7 @@ class Spelling:
         if text.endswith("%"):
             share = self.number(text[:-1])
             return None if share is None or math.isnan(share) else share / 100
-        if _BRACKETED.fullmatch(text):
+        if _is_bracketed(text):
             size = self.number(text[1:-1])
             return None if size is None or math.isnan(size) else -size
         text = text.replace(_MINUS, "-")
@@ -100,7 +99,7 @@ class Spelling:
         text = text.strip()
         if text.endswith("%"):
             return "%"
-        if _BRACKETED.fullmatch(text):
+        if _is_bracketed(text):
             return "()"
         grouped = _DOTTED if self.decimal == "," else _GROUPED
         return "thousands" if _SPACED.fullmatch(text) or grouped.fullmatch(text) else ""
@@ -108,7 +107,7 @@ class Spelling:
     def with_unit(self, text: str) -> tuple[float, str] | None:
         """The number that a cell spells beside a sign of currency or a unit, and that: `$5`, `1.234,5 €`, `12 kg`."""
         text = text.strip().replace(_MINUS, "-")
-        negative = _BRACKETED.fullmatch(text) is not None
+        negative = _is_bracketed(text)
         found = _WITH_UNIT.fullmatch(text[1:-1] if negative else text[:_LONGEST_UNIT_NUMBER])
         if found is None or len(text) > _LONGEST_UNIT_NUMBER:
             return None
@@ -157,6 +156,11 @@ def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> st
     if any(not _GROUPED.fullmatch(cell) for cell in decimals):
         return ","
     return "," if decimals and separator == ";" else otherwise
+
+
+def _is_bracketed(text: str) -> bool:
+    """Whether a text is as accounts write a number below zero: (1,234.5)."""
+    return text[:1] == "(" and text[-1:] == ")" and not set(f"()+-{_MINUS}").intersection(text[1:-1])
 
 
 def _bare(cell: str) -> str:
