@@ -44,7 +44,7 @@ def table(cells, separator=","):
         ("1.234,5 €", ".", None),  # with a decimal point elsewhere, this is no number
         *(
             (text, ".", None)
-            for text in ("5", "$", "A1", "4x4", "0x1F", "1e5", "12:30", "5-", "<5", "01.02.2024", "5%")
+            for text in ("5", "$", "A1", "4x4", "0x1F", "1e5", "12:30", "5-", "<5", "01.02.2024", "5%", "(\u22125)")
         ),
     ],
 )
