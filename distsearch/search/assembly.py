@@ -170,7 +170,7 @@ def assemble(
         config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
     scored = losses.create_for(config.network, schema.classes, schema.outputs)
     if dataset.train.weights is not None and not scored.weighs:
-        raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
+        raise SettingError(f"--loss: {config.network.loss} weighs all examples alike: leave out the example weights")
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema, model)
     rarest = rarest_share(dataset)

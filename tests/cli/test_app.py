@@ -21,7 +21,6 @@ from waiting import PATIENCE, awaited, lines_until
 
 import distsearch
 from distsearch import config, strategies
-from distsearch.cli.options import ESSENTIAL
 
 ENDLESS = ("--rounds", "1000000000")
 
@@ -100,16 +99,6 @@ def test_help_names_every_option_with_its_default_and_unit(tmp_path):
         "default: auto",
     ):
         assert words in text
-
-
-def test_help_fits_one_screen_and_says_where_the_rest_is(tmp_path):
-    text = succeeded("run", "--help", cwd=tmp_path).stdout
-    shown = [flag for flag in ESSENTIAL if f"--{flag} " in text]
-    assert shown == list(ESSENTIAL)
-    assert len(shown) == 20
-    assert "--help-all" in text
-    assert "--plateau-factor" not in text
-    assert len(text.splitlines()) <= 55  # the oldest Rich wraps a few more lines
 
 
 def test_the_environment_sets_the_runs_folder_unless_an_option_does(tmp_path):
