@@ -138,6 +138,7 @@ def resume(
     data: Any = None,
     rounds: int | None = None,
     seconds: float | None = None,
+    max_evaluations: int | None = None,
     evaluations: int | None = None,
     workers: int | None = None,
     storage: str | None = None,
@@ -149,8 +150,9 @@ def resume(
     What is not kept in it is given again: `X` and `y` (and `sample_weight`, if there was one) if it came from arrays,
     its `function` if it minimises one.
     `data` is where its file is now, if that has moved, or a file that holds the arrays of a run from Python. `rounds`,
-    `seconds` and `evaluations` are additional ones; without any, it continues to its own limits. `workers`, `storage`
-    and `callbacks` are as in `search`; `force` continues on another version of distsearch, NumPy or BLAS.
+    `seconds` and `max_evaluations` (or `evaluations`, as on the command line) are additional ones; without any, it
+    continues to its own limits. `workers`, `storage` and `callbacks` are as in `search`; `force` continues on another
+    version of distsearch, NumPy or BLAS.
 
     Returns what `search` or `minimize` would have returned, with the history of all rounds. Raises a
     `distsearch.errors.DistsearchError` that says what to change: if the data is not what the run was trained on, if its
@@ -163,7 +165,7 @@ def resume(
         stored.handed_over(X, y, sample_weight, data, function),
         rounds=rounds,
         seconds=seconds,
-        evaluations=evaluations,
+        max_evaluations=evaluations if max_evaluations is None else max_evaluations,
         workers=workers,
         storage=storage,
         force=force,

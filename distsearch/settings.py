@@ -7,7 +7,8 @@ The command line, the commented TOML and the README's table are all derived from
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
@@ -18,6 +19,25 @@ from distsearch.errors import SettingError, brief, unknown
 from distsearch.text import expanded, not_encodable, words
 
 S = TypeVar("S", bound="Settings")
+
+ELSEWHERE = {
+    **dict.fromkeys(("max_evals", "maxfun", "budget"), "evaluations"),
+    **dict.fromkeys(("epochs", "iterations", "max_iter", "maxiter", "generations"), "rounds"),
+    **dict.fromkeys(("lr", "learning_rate", "learning_rate_init", "step_size"), "rate"),
+    **dict.fromkeys(("timeout", "max_time"), "seconds"),
+    **dict.fromkeys(("hidden_layer_sizes", "hidden_layers"), "layers"),
+    **dict.fromkeys(("popsize", "population_size"), "population"),
+    **dict.fromkeys(("random_state", "random_seed"), "seed"),
+    **dict.fromkeys(("n_jobs", "num_workers"), "workers"),
+    "batch_size": "batch",
+    "weight_decay": "decay",
+    "algorithm": "strategy",
+    "method": "strategy",
+    "ftarget": "target-loss",
+    "sigma0": "sigma",
+}
+"""What other libraries call settings, and our flags."""
+NO_OWNERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 LARGEST_WHOLE = 2**64  # JSON's and TOML's readers accept integers below this
 
@@ -31,6 +51,7 @@ def about(
     *,
     unit: str = "",
     flag: str = "",
+    keyword: str = "",
     path: bool = False,
     many: bool = False,
     choices: tuple[str, ...] = (),
@@ -39,12 +60,14 @@ def about(
     below: float | None = None,
     at_most: float | None = None,
 ) -> Meta:
-    """Declare a setting's help text, unit and bounds; `flag` is its command-line name if that differs from its own.
+    """Declare a setting's help text, unit and bounds.
+
+    `flag` is its command-line name if that differs from its own, and `keyword` that of Python if it differs from both.
 
     A `path` may begin with `~`. The option of `many` values may be given several times. Of `choices` the value is one;
     where yes and no are among them, so are true and false.
     """
-    extra = {"unit": unit, "flag": flag, "path": path, "many": many, "choices": choices}
+    extra = {"unit": unit, "flag": flag, "keyword": keyword, "path": path, "many": many, "choices": choices}
     bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
     return Meta(description=text, extra=extra, **bounds)
 
@@ -59,6 +82,7 @@ class Declared(Struct, frozen=True):
     unit: str
     flag: str
     many: bool = False
+    keyword: str = ""
 
 
 def declarations(settings: type[Settings]) -> Iterator[Declared]:
@@ -74,6 +98,7 @@ def declarations(settings: type[Settings]) -> Iterator[Declared]:
             unit=extra["unit"],
             flag=extra["flag"] or field.name.replace("_", "-"),
             many=extra["many"],
+            keyword=extra["keyword"] or (extra["flag"] or field.name).replace("-", "_"),
         )
 
 
@@ -83,7 +108,7 @@ def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
     taken: dict[str, object] = {}
     for name, value in values.items():
         if name not in known:
-            raise SettingError(f"{where}: {unknown('setting', name, known)}")
+            raise unknown_setting(name, known, where)
         taken[name] = _taken(known[name], value)
         _check(f"{where}.{name}", taken[name])
         _check_choice(f"{where}.{name}", taken[name], _extra(known[name])["choices"])
@@ -91,6 +116,24 @@ def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
         return msgspec.convert(taken, settings)
     except msgspec.ValidationError as error:
         raise SettingError(_sentence(str(error), taken, known, where)) from None
+
+
+def unknown_setting(
+    name: str, known: Iterable[str], where: str, chosen: str = "", owners: Mapping[str, Sequence[str]] = NO_OWNERS
+) -> SettingError:
+    """The error for a setting that is not among those known at a place.
+
+    `owners` are the strategies that have settings of their own, by the settings' names, and `chosen` is the one that is
+    used: then the sentence says whose the setting is. Else it says what it is called here, or what is spelt alike.
+    """
+    if having := owners.get(name):
+        instead = f"--strategy {having[0]}" if len(having) == 1 else "one of these as --strategy"
+        whose = f"a setting of {', '.join(having)}, not of {chosen}"
+        return SettingError(f"settings.{name}: {whose}; leave it out, or choose {instead}")
+    place = f"{where}: " if where else ""
+    if name in ELSEWHERE:
+        return SettingError(f"{place}unknown setting {name!r}: here it is called '--{ELSEWHERE[name]}'")
+    return SettingError(f"{place}{unknown('setting', name, known)}")
 
 
 def with_changes(group: S, where: str, **changes: Any) -> S:

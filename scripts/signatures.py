@@ -57,7 +57,7 @@ def resume(
     {first}
     rounds: int | None = None,
     seconds: float | None = None,
-    evaluations: int | None = None,
+    max_evaluations: int | None = None,
     workers: int | None = None,
     storage: str | PathLike[str] | None = None,
     force: bool = False,
@@ -126,7 +126,7 @@ def _of_strategies() -> Iterator[Declared]:
 
 
 def _parameter(setting: Declared) -> str:
-    return f"{setting.flag.replace('-', '_')}: {_annotation(setting)}{' | None' * (setting.default is None)} = ..."
+    return f"{setting.keyword}: {_annotation(setting)}{' | None' * (setting.default is None)} = ..."
 
 
 def _annotation(setting: Declared) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.api.functions import first_weights
+from distsearch.api.functions import first_weights, refuse, refuse_of_networks
 from distsearch.api.wording import check_names, speaking_python
-from distsearch.config import RunConfig, Value, from_flags
+from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, brief
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
@@ -24,7 +24,7 @@ from distsearch.strategies.population import PopulationStrategy
 
 Array = NDArray[np.float32]
 
-TAKEN = ("seed", "rounds", "evaluations", "target_loss")
+TAKEN = ("seed", "rounds", "max_evaluations", "target_loss")
 """Settings besides the strategy's own: a search without workers, data or a clock has no others."""
 
 
@@ -38,8 +38,8 @@ class Optimizer:
         optimizer.best, optimizer.best_loss
 
     With the same settings and losses it finds the same weights as `distsearch.minimize`, bit for bit. `settings` are
-    the strategy's own, by the names of `distsearch strategies --settings`; `seed` (0); and `rounds`, `evaluations` and
-    `target_loss`, by which it is `done` (by default, 1000 rounds).
+    the strategy's own, by the names of `distsearch strategies --settings`; `seed` (0); and `rounds`, `max_evaluations`
+    and `target_loss`, by which it is `done` (by default, 1000 rounds).
     """
 
     def __init__(self, strategy: str, start: ArrayLike, **settings: Value) -> None:
@@ -147,17 +147,10 @@ class Optimizer:
 
 
 def _config(settings: Mapping[str, Any]) -> RunConfig:
-    config = from_flags({"data": IN_MEMORY, "workers": 0, **settings})
-    plain = from_flags(
-        {"data": IN_MEMORY, "workers": 0, **{name: settings[name] for name in TAKEN if name in settings}}
-    )
-    for section in ("data", "network", "stop", "workers", "output"):
-        if getattr(config, section) != getattr(plain, section):
-            taken = ", ".join(TAKEN)
-            raise SettingError(
-                f"Optimizer: expected the strategy's own settings, {taken}; got one of {section} as well"
-            )
-    return config
+    refuse_of_networks(settings)
+    idle = {setting.keyword for section, setting in options() if section != "strategy"} - set(TAKEN)
+    refuse(settings, idle, "whoever asks evaluates the candidates, without workers, a clock or a run")
+    return from_flags({"data": IN_MEMORY, "workers": 0, **settings})
 
 
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -53,8 +53,8 @@ def search(
 ) -> SearchResult:
     """See `distsearch.search`."""
     observers = with_progress(observers_of(callbacks))
-    idle = {setting.flag for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
-    _refuse(settings, idle, "distsearch.search learns from X and y")
+    idle = {setting.keyword for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
+    refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
     settings, start = _with_start(_with_names(settings, y))
     with passed_on() as interrupts, speaking_python():
@@ -79,8 +79,7 @@ def minimize(
     check_function(function)
     if not isinstance(vectorized, bool):
         raise SettingError(f"vectorized: expected True or False, got {brief(vectorized)}")
-    idle = {setting.flag for section, setting in options() if section in ("data", "network")}
-    _refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
+    refuse_of_networks(settings)
     keep_ray()
     with passed_on() as interrupts, speaking_python():
         config = _config({"strategy": "hill-climb", **settings})
@@ -181,8 +180,14 @@ def _costs_text(costs: Any) -> str:
     return json.dumps(costs, default=str)
 
 
-def _refuse(settings: Mapping[str, Value], idle: set[str], why: str) -> None:
+def refuse_of_networks(settings: Mapping[str, Value]) -> None:
+    """Raise SettingError for the first of the settings that has no effect on a function."""
+    idle = {setting.keyword for section, setting in options() if section in ("data", "network")}
+    refuse(settings, idle, "a function has neither data nor a network (distsearch.search has)")
+
+
+def refuse(settings: Mapping[str, Value], idle: Collection[str], why: str) -> None:
     """Raise SettingError for the first of the settings that has no effect."""
     for name in settings:
-        if name.replace("_", "-") in idle:
+        if name.replace("-", "_") in idle:
             raise SettingError(f"{name}: has no effect here, because {why}: leave it out")

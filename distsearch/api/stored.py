@@ -32,7 +32,7 @@ def resume(
     *,
     rounds: int | None,
     seconds: float | None,
-    evaluations: int | None,
+    max_evaluations: int | None,
     workers: int | None,
     storage: str | os.PathLike[str] | None,
     force: bool,
@@ -44,7 +44,8 @@ def resume(
     with passed_on() as interrupts, speaking_python():
         stored = _stored(path)
         place = None if storage is None else expanded(storage)
-        ready = interrupts.begin(prepare_to_resume, stored, rounds, seconds, workers, force, place, handed, evaluations)
+        more = rounds, seconds, workers, force, place, handed, max_evaluations
+        ready = interrupts.begin(prepare_to_resume, stored, *more)
         return searched(ready.assembly, ready.run, interrupts, observers, ready.done)
 
 

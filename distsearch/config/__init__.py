@@ -203,6 +203,7 @@ class StopConfig(Settings, frozen=True):
             about(
                 "calls of the function, or forward passes over all training examples; the round that reaches them is "
                 "the last",
+                keyword="max_evaluations",
                 at_least=1,
             ),
         ]
@@ -323,10 +324,9 @@ def options() -> Iterator[tuple[str, Declared]]:
 
 def from_sections(sections: Mapping[str, Any]) -> RunConfig:
     """Make a configuration from nested mappings, such as TOML's. Raises SettingError naming what does not fit."""
-    known = [*SECTIONS, "settings"]
     groups: dict[str, Any] = {}
     for section, values in sections.items():
-        if section not in known:
+        if section not in (known := [*SECTIONS, "settings"]):
             raise SettingError(unknown("section", section, known))
         if not isinstance(values, Mapping):
             raise SettingError(f"{section}: expected a section [{section}], got the value {brief(values)}")
@@ -335,14 +335,16 @@ def from_sections(sections: Mapping[str, Any]) -> RunConfig:
 
 
 def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> RunConfig:
-    """Make a configuration from flags, by name (`data_seed` or `data-seed`), over the sections of `base`.
+    """Make a configuration from flags, by name (`data_seed` or `data-seed`, or keyword), over the sections of `base`.
 
-    A flag that no section declares is taken for a setting of the strategy. What is given neither way is as in the
-    course on the course's data, and on others what suits most of them: see `usual`.
+    A flag that no section declares is taken for the strategy's. What is given neither way is what `usual` chooses.
     """
     sections = {name: dict(values) if isinstance(values, Mapping) else values for name, values in (base or {}).items()}
-    places = {setting.flag: (section, setting.name) for section, setting in options()}
+    places = {name: (section, each.name) for section, each in options() for name in (each.flag, each.keyword)}
+    given: dict[tuple[str, str], str] = {}
     for flag, value in flags.items():
-        section, name = places.get(flag.replace("_", "-"), ("settings", flag.replace("-", "_")))
+        section, name = place = places.get(flag, ("settings", flag.replace("-", "_")))
+        if given.setdefault(place, flag) != flag:
+            raise SettingError(f"{flag}: is the same setting as {given[place]}: leave one of them out")
         sections.setdefault(section, {})[name] = value
     return from_sections(with_usual(sections))

@@ -233,7 +233,8 @@ def plan_network(
     """
     if given is None:
         config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network)))
-    config, why = _with_strategy(config, replace(network_task(config, network, examples, scored), rarest=rarest))
+    open_task = replace(network_task(config, network, examples, scored), rarest=rarest)
+    config, why = _with_strategy(config, open_task, found_flat=scored is not None and scored.found_flat)
     config = with_storage(_with_batch(config, examples))
     task = network_task(config, network, examples, scored)
     strategy = strategies.create(config.strategy.name, config.settings, task)
@@ -275,11 +276,21 @@ def _first_state(strategy: AnyStrategy, start: Array, seed: int) -> State:
     return first
 
 
-def _with_strategy(config: RunConfig, task: Task) -> tuple[RunConfig, str]:
-    """The configuration with a strategy by name, and a sentence on why it was chosen, if it was left open (auto)."""
+def _with_strategy(config: RunConfig, task: Task, found_flat: bool = False) -> tuple[RunConfig, str]:
+    """The configuration with a strategy by name, and a sentence on why it was chosen, if it was left open (auto).
+
+    For a loss of the user's that was found to be flat it is chosen as for our own flat ones, and so is how far nodes
+    are moved, which the configuration then says: a run that continues does not depend on finding it again.
+    """
     if config.strategy.name != strategies.AUTO:
         return config, ""
+    if found_flat:
+        task = replace(task, traits=replace(task.traits, flat=True))
     name, why = strategies.choose(task)
+    if found_flat and strategies.find(name).sums:
+        sigma = strategies.create(name, config.settings, task).settings.sigma
+        config = structs.replace(config, settings={"sigma": sigma, **config.settings})
+        why = f"{why}; the loss is flat between steps: if it does not fall, choose --strategy hill-climb"
     return structs.replace(config, strategy=structs.replace(config.strategy, name=name)), f"strategy {name}: {why}"
 
 

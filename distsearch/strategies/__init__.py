@@ -7,7 +7,7 @@ from typing import Any
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Task
 from distsearch.registry import Registry
-from distsearch.settings import Settings, validate
+from distsearch.settings import Settings, declarations, unknown_setting, validate
 from distsearch.strategies.annealing import Annealing
 from distsearch.strategies.base import AnyStrategy, Strategy
 from distsearch.strategies.cma_es import CmaEs
@@ -47,6 +47,7 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
     },
 )
 
+SETTINGS = "settings"  # the section of a configuration that holds a strategy's own
 AUTO = "auto"
 RARE = 0.05  # share of a class below which moving nodes under a flat loss finds the other classes alone
 FEW, SOME = 300, 5000  # weights up to which a full covariance is affordable, and a step size for each pays off
@@ -79,14 +80,20 @@ def find(name: str) -> type[AnyStrategy]:
 def settings_of(name: str, values: Mapping[str, Any]) -> Settings:
     """The checked settings of the strategy with this name; those to be chosen for the task are still open."""
     own = find(name).Settings
-    for setting in values.keys() - set(own.__struct_fields__):
-        having = sorted(other for other, kind in STRATEGIES.own.items() if setting in kind.Settings.__struct_fields__)
-        if having:
-            known = ", ".join(sorted(own.__struct_fields__))
-            raise SettingError(
-                f"{name}: unknown setting {setting!r}: expected one of {known}; it is a setting of {', '.join(having)}"
-            )
-    return validate(own, values, name)
+    known = own.__struct_fields__
+    for setting in values:
+        if setting not in known:
+            raise unknown_setting(setting, known, name, name, owners())
+    return validate(own, values, SETTINGS)
+
+
+def owners() -> dict[str, list[str]]:
+    """The strategies that have a setting of their own, for each by its name."""
+    having: dict[str, list[str]] = {}
+    for name, kind in STRATEGIES.items():
+        for setting in declarations(kind.Settings):
+            having.setdefault(setting.name, []).append(name)
+    return having
 
 
 def create(name: str, settings: Mapping[str, Any], task: Task) -> AnyStrategy:

@@ -119,7 +119,8 @@ class CmaEs(PopulationStrategy[CmaEsSettings, CmaEsState]):
         if not SMALLEST_POPULATION <= population <= largest:
             why = " (where losses tie, more than 2n only wander)" if task.traits.ties else ""
             raise SettingError(
-                f"cma-es.population: expected {SMALLEST_POPULATION} to {largest} for {n} weights{why}, got {population}"
+                f"settings.population: expected {SMALLEST_POPULATION} to {largest} for {n} weights{why}, "
+                f"got {population}"
             )
         return structs.replace(settings, population=population, sigma=settings.sigma or 3 / math.sqrt(n))
 

@@ -147,13 +147,11 @@ def _rank(given: int | None, task: Task) -> int:
     """The rank of the noise; if not given, by the layers' shapes. Raises SettingError if they do not allow it."""
     if not task.blocks:
         if given:
-            raise SettingError(f"evolution-strategy.rank: expected 0 for a function, which has no layers, got {given}")
+            raise SettingError(f"settings.rank: expected 0 for a function, which has no layers, got {given}")
         return 0
     widest = max(min(block.rows, block.columns) for block in task.blocks)
     if given is None:
         return 1 if task.weights_count >= WIDE else 0
     if given > widest:
-        raise SettingError(
-            f"evolution-strategy.rank: expected at most {widest}, the largest layer's full rank, got {given}"
-        )
+        raise SettingError(f"settings.rank: expected at most {widest}, the largest layer's full rank, got {given}")
     return given

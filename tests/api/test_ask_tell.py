@@ -55,7 +55,7 @@ def test_it_is_done_once_the_target_is_reached():
 
 
 def test_it_is_done_after_the_given_number_of_evaluations(tmp_path):
-    settings = {"population": 6, "evaluations": 20, "seed": 2}
+    settings = {"population": 6, "max_evaluations": 20, "seed": 2}
     optimizer = distsearch.Optimizer("snes", np.zeros(3), **settings)
     while not optimizer.done:
         run(optimizer, 1, sphere)
@@ -127,9 +127,16 @@ def test_losses_without_an_ask_are_refused():
         ("cma-es", [0.0], {"sigma": -1.0}, SettingError, "sigma: expected a number > 0"),
         ("cma-es", [0.0], {"sigmma": 1.0}, SettingError, "unknown setting 'sigmma': did you mean 'sigma'"),
         ("cma-es", [0.0], {"rate": 1.0}, SettingError, "rate: a setting of evolution-strategy"),
-        ("cma-es", [0.0], {"max_evaluations": 9}, SettingError, "here it is called 'evaluations'"),
-        ("cma-es", [0.0], {"layers": [3, 4]}, SettingError, "got one of network as well"),
-        ("cma-es", [0.0], {"seconds": 1.0}, SettingError, "got one of stop as well"),
+        (
+            "cma-es",
+            [0.0],
+            {"max_evaluations": 0},
+            SettingError,
+            "^max_evaluations: expected a whole number >= 1, got 0",
+        ),
+        ("cma-es", [0.0], {"max_evals": 9}, SettingError, "here it is called 'max_evaluations'"),
+        ("cma-es", [0.0], {"layers": [3, 4]}, SettingError, "^layers: has no effect here"),
+        ("cma-es", [0.0], {"seconds": 1.0}, SettingError, "^seconds: has no effect here"),
     ],
 )
 def test_invalid_arguments_are_refused_in_one_sentence(strategy, start, settings, error, sentence):

@@ -19,7 +19,7 @@ from distsearch.errors import DataError, ObjectiveError, SettingError
         ("choose a smaller --test-share or another --data-seed", "choose a smaller test_share or another data_seed"),
         ("stop.rounds: expected a whole number", "rounds: expected a whole number"),
         ("workers.count: expected a whole number", "workers: expected a whole number"),
-        ("hill-climb.sigma: expected 1 -- no more", "hill-climb.sigma: expected 1 -- no more"),
+        ("settings.sigma: expected 1 -- no more", "sigma: expected 1 -- no more"),
     ],
 )
 def test_flags_become_arguments(sentence, words):

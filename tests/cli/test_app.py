@@ -288,7 +288,7 @@ REFUSALS = {
     "workers": (["--workers", "9999"], "--workers: expected at most"),
     "setting of another": (
         ["--strategy", "random-search", "--ladder", "2"],
-        "random-search: unknown setting 'ladder': expected one of population, sigma",
+        "--ladder: a setting of hill-climb, annealing, not of random-search; leave it out, or choose one",
     ),
     "rank": (
         ["--strategy", "evolution-strategy", "--rank", "4"],

@@ -187,7 +187,7 @@ def test_every_refusal_by_the_cluster_is_one_sentence(client, first, tmp_path):
         (["list"], "submit: expected run or resume, got list"),
         (["run", "--rounds", "0"], "--rounds: "),
         (["run", "--strategy", "hill-clmb"], "unknown strategy 'hill-clmb': did you mean 'hill-climb'?"),
-        (["run", "--rank", "3"], "unknown setting"),
+        (["run", "--rank", "3"], "--rank: a setting of evolution-strategy, not of hill-climb"),
         (["run", "--data", "digist"], "unknown data set 'digist': did you mean 'digits'?"),
         (["run", "--config", "gone.toml"], "cannot read the configuration gone.toml"),
         (["run", "--name", "a/b"], "expected a plain name for the run, got 'a/b'"),

@@ -111,4 +111,4 @@ def test_a_target_accuracy_is_refused_in_a_regression(tmp_path):
         "1",
     ]
     for start in (["run"], ["compare", "--strategies", "hill-climb,snes", "--seeds", "1"]):
-        assert "target_accuracy: expected a classification" in refused(*start, *command, cwd=tmp_path)
+        assert "--target-accuracy: expected a classification" in refused(*start, *command, cwd=tmp_path)

@@ -12,7 +12,7 @@ from distsearch.cli.wording import in_flags
         ("stop.target_accuracy: expected", "run --target-accuracy 0.9", "--target-accuracy: expected"),
         ("workers.count: expected", "run --n-jobs=9999", "--workers: expected"),
         ("data.seed: expected", "submit -- run --data-seed=-1", "--data-seed: expected"),
-        ("hill-climb.sigma: expected", "run --sigma -1", "--sigma: expected"),
+        ("settings.sigma: expected", "run --sigma -1", "--sigma: expected"),
         ("stop.rounds: expected", "resume mine --rounds 0", "--rounds: expected"),
         ("data.batch: expected at most 10", "run", "--batch: expected at most 10"),
         ("data.batch: expected at most 10", "resume mine", "data.batch: expected at most 10"),
@@ -20,7 +20,7 @@ from distsearch.cli.wording import in_flags
         ("stop.rounds: expected", "run --config=my.toml --epochs 0", "--rounds: expected"),
         ("iris.data: expected", "run --data iris.data", "iris.data: expected"),
         ("my/data.seed: expected", "run --data my/data.seed", "my/data.seed: expected"),
-        ("snes.unheard: expected", "run", "snes.unheard: expected"),
+        ("stop.unheard: expected", "run", "stop.unheard: expected"),
     ],
 )
 def test_a_setting_is_named_as_it_was_given(sentence, arguments, words):

@@ -5,7 +5,9 @@ import pytest
 
 import distsearch
 from distsearch.errors import ObjectiveError, SettingError
+from distsearch.objectives.losses.own import OwnLoss
 from distsearch.randomness import Stream, noise
+from distsearch.runs.directory import StoredRun
 
 X = noise(1, Stream.DATA, 0, 0, 80, 2)
 Y = np.where(X[:, 0] > 0.3, "hot", "cold")
@@ -111,3 +113,54 @@ def test_costs_are_given_as_a_matrix_or_by_class_names():
         for each in (costs, [[0, 1], [9, 0]], np.array([[0, 1], [9, 0]]))
     ]
     assert found[0] == found[1] == found[2]
+
+
+def error_of_each(outputs, targets):
+    return (outputs.argmax(axis=1) != targets).astype(float)
+
+
+def far_off(outputs, targets):
+    return np.abs(outputs[:, 0] - targets) > 0.5
+
+
+far_off.numbers = True
+
+
+def hinge(outputs, targets):
+    """Many examples have a loss of 0, but not all."""
+    return np.maximum(0.0, 1 - (outputs[:, 1] - outputs[:, 0]) * (2 * targets - 1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "flat"),
+    [
+        (error_of_each, 2, True),
+        (error_of_each, 10, True),
+        (far_off, 1, True),
+        (hinge, 2, False),
+        (logistic, 2, False),
+        (absolute, 1, False),
+        (wrong, 2, False),
+    ],
+)
+def test_a_loss_of_each_example_is_found_to_be_flat_where_it_is(loss, outputs, flat):
+    assert OwnLoss(loss, "mine").tried(outputs).found_flat is flat
+
+
+def test_auto_moves_nodes_as_far_for_a_flat_loss_of_ones_own_as_for_ours_and_resume_keeps_it(tmp_path, caplog):
+    caplog.set_level("INFO", logger="distsearch")
+    settings = {**SETTINGS, "layers": [80], "strategy": "auto", "runs": tmp_path, "name": "a", "seed": 3}
+    distsearch.search(X, Y, loss=error_of_each, **settings)
+    assert "the loss is flat between steps: if it does not fall" in caplog.text
+    stored = StoredRun(tmp_path / "a")
+    assert (stored.config.strategy.name, stored.config.settings["sigma"]) == ("node-perturbation", 1.0)
+    again = distsearch.search(X, Y, loss=error_of_each, **{**settings, "name": "b", "rounds": 50})
+    resumed = distsearch.resume(tmp_path / "a", X, Y, rounds=25)
+    assert resumed.weights.tobytes() == again.weights.tobytes()
+    assert distsearch.verify(tmp_path / "b", X, Y).identical
+
+
+def test_auto_takes_weight_noise_for_a_small_network_under_a_flat_loss_of_ones_own(tmp_path):
+    for loss, chosen in ((error_of_each, "hill-climb"), (logistic, "node-perturbation")):
+        distsearch.search(X, Y, loss=loss, **{**SETTINGS, "rounds": 2}, strategy="auto", runs=tmp_path, name=chosen)
+        assert StoredRun(tmp_path / chosen).config.strategy.name == chosen

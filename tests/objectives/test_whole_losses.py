@@ -130,6 +130,28 @@ def test_the_examples_losses_have_the_loss_as_their_mean_and_fall_where_it_does(
     assert agree >= 40 if classes == 2 else agree >= 34  # of several classes it weighs the unlikely ones less
 
 
+@pytest.mark.parametrize("classes", [2, 4])
+def test_what_is_paid_for_an_example_matches_a_calculation_by_hand(classes):
+    """Of the balanced error an error costs examples / (classes · those of its class), whichever it is."""
+    outputs, targets, labels = data(classes, sharp=3)
+    weights = 1 + np.arange(EXAMPLES, dtype=np.float32) % 3
+    weights[:5] = 0
+    weights *= EXAMPLES / weights.sum()
+    costs = EXAMPLES / (classes * (targets * weights).sum(axis=1))[labels] * weights
+
+    def by_hand(outputs):
+        shares = np.exp(outputs[0].astype(np.float64))
+        shares /= shares.sum(axis=0)
+        powers = ((1 - (1 - shares) ** 0.7) / 0.7 * (1 - targets)).sum(axis=0)
+        return costs * (0.7 * powers - 0.3 * np.log((shares * targets).sum(axis=0)))
+
+    each = losses.create("balanced-error").surrogate(outputs.copy(), targets, weights)
+    moved = outputs.copy()
+    moved[0, 0] += 2
+    found = each(moved.copy(), targets, weights) - each(outputs.copy(), targets, weights)
+    np.testing.assert_allclose(found[0], by_hand(moved) - by_hand(outputs), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["f1", "expected-cost"])
 def test_where_all_examples_are_given_to_one_class_there_is_a_way_out(name):
     """The soft counts themselves have next to no slope there."""

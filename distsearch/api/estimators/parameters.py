@@ -8,6 +8,7 @@ from msgspec import structs
 
 from distsearch import strategies
 from distsearch.api.functions import in_words
+from distsearch.api.wording import check_names
 from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
@@ -190,7 +191,7 @@ def _settings(estimator: Any) -> dict[str, Any]:
     if not given:
         return {}
     idle = {
-        setting.flag.replace("-", "_")
+        setting.keyword
         for section, setting in options()
         if setting.name in NOT_HERE or (section == "data" and setting.name not in OF_ARRAYS)
     }
@@ -199,4 +200,5 @@ def _settings(estimator: Any) -> dict[str, Any]:
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
         if name in idle | {"seed"}:
             raise SettingError(f"settings: {name} has no effect here: leave it out")
+    check_names(given, estimator.strategy)
     return dict(given)

@@ -44,6 +44,8 @@ class Loss(ABC):
     numbers: bool = False
     flat: bool = False
     """Whether it is flat between steps."""
+    found_flat: bool = False
+    """Whether it was found to be, where nothing says so: what is chosen looks at it, what was chosen stays."""
     degree: int | None = None
     """The power of the targets' unit that it is in, as 2 for a squared error: then targets may be standardised, and
     the loss is reported in their unit all the same. None: it depends on the unit, so targets stay as they are."""

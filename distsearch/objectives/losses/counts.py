@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.objectives.losses.base import Array, Each, Loss, Terms, paid, softmax, with_mean
+from distsearch.objectives.losses.base import POWER, Array, Each, Loss, Terms, softmax, with_mean
 
 Exact = NDArray[np.float64]
 
@@ -81,9 +81,7 @@ class CountLoss(Loss):
 
         def each(outputs: Array, targets: Array, weights: Array | None) -> Array:
             costs = regrets.T @ targets  # (predicted classes, examples)
-            costs = costs if weights is None else costs * weights
-            shares = softmax(outputs)
-            return (1 - LOGARITHM) * paid(shares, costs) + LOGARITHM * _cross_entropy(shares, costs)
+            return _paid(outputs, costs if weights is None else costs * weights)
 
         return with_mean(each, float(self.of_counts(_counts(sums))), outputs, targets, weights)
 
@@ -162,15 +160,48 @@ class BalancedError(CountLoss):
         return np.asarray(1 - found.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1))
 
 
-def _cross_entropy(shares: Array, costs: Array) -> Array:
-    """−log of the share of the predictions that cost nothing × the mean cost of the others, (candidates, examples).
+def _paid(outputs: Array, costs: Array) -> Array:
+    """(1 − LOGARITHM) · `paid` + LOGARITHM · cross-entropy, (candidates, examples), see `surrogate`.
 
-    shares are the probabilities, (candidates, classes, examples), costs (classes, examples).
+    costs, (classes, examples), are 0 for the best prediction. With probabilities pₖ = eₖ / S, eₖ = exp(zₖ), the powers
+    are (S − eₖ)^POWER / S^POWER. Outputs, (candidates, classes, examples), are written over.
     """
-    free = costs == 0
-    mean = np.add.reduce(costs, axis=0) / np.maximum(np.add.reduce(~free, axis=0), 1).astype(np.float32)
-    right = np.add.reduce(shares * free, axis=1)
-    return np.log(np.maximum(right, TINY)) * -mean
+    if len(costs) == 2:
+        return _paid_of_two(outputs, costs)
+    free, together = costs == 0, np.add.reduce(costs, axis=0)
+    mean = together / np.maximum(np.add.reduce(~free, axis=0), 1).astype(np.float32)  # of what is not free
+    np.subtract(outputs, np.maximum.reduce(outputs, axis=1, keepdims=True), out=outputs)
+    np.exp(outputs, out=outputs)
+    sums = np.add.reduce(outputs, axis=1)
+    right = np.einsum("coe,oe->ce", outputs, free.astype(np.float32))
+    right /= sums
+    logarithms = np.log(np.maximum(right, TINY, out=right), out=right)
+    np.subtract(sums[:, np.newaxis], outputs, out=outputs)
+    np.multiply(costs, np.power(outputs, POWER, out=outputs), out=outputs)
+    saved = np.add.reduce(outputs, axis=1)
+    saved /= np.power(sums, POWER, out=sums)
+    return _blended(np.subtract(together, saved, out=saved), np.multiply(logarithms, mean, out=logarithms))
+
+
+def _paid_of_two(outputs: Array, costs: Array) -> Array:
+    """`_paid` of two classes. With d the wrong output less the right one, the right one's share is 1 / (1 + eᵈ)."""
+    together = np.add.reduce(costs, axis=0)
+    lead = outputs[:, 1] - outputs[:, 0]
+    lead *= np.where(costs[0] == 0, np.float32(1), np.float32(-1))
+    logarithms = np.exp(-np.abs(lead))
+    logarithms += np.float32(1)
+    np.log(logarithms, out=logarithms)
+    np.negative(np.add(logarithms, np.maximum(lead, np.float32(0), out=lead), out=logarithms), out=logarithms)
+    powers = np.exp(np.multiply(logarithms, POWER, out=lead), out=lead)
+    np.subtract(np.float32(1), powers, out=powers)
+    return _blended(np.multiply(powers, together, out=powers), np.multiply(logarithms, together, out=logarithms))
+
+
+def _blended(powers: Array, logarithms: Array) -> Array:
+    """From Σ cost · (1 − (1 − pₖ)^POWER) and mean cost · log of the right share, which are written over."""
+    powers *= (1 - LOGARITHM) / POWER
+    powers -= np.multiply(logarithms, LOGARITHM, out=logarithms)
+    return powers
 
 
 def _counts(sums: Exact) -> Counts:

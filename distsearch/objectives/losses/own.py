@@ -19,6 +19,7 @@ from distsearch.randomness import Stream, noise
 Function = Callable[[Array, NDArray[Any]], Any]
 
 PROBED = 6  # examples that a function is tried on before a search begins
+STEPPED, STEP = 64, np.float32(1e-4)  # examples whose outputs are moved, to see whether losses follow, and how far
 
 
 class OwnLoss(Loss):
@@ -31,14 +32,11 @@ class OwnLoss(Loss):
         self._vectorized = bool(getattr(function, "vectorized", False))
 
     def tried(self, outputs: int) -> "OwnLoss":
-        """The same once it is known to work, and whether it gives one number or one for each example.
+        """The same once it is known to work, whether it gives one number or one for each example, and if it is flat.
 
         Raises ObjectiveError if it fails, SettingError for anything else that it gives.
         """
-        targets = noise(0, Stream.DATA, 1, 0, outputs, PROBED)
-        if not self.numbers:
-            targets = (np.arange(outputs)[:, np.newaxis] == np.arange(PROBED) % outputs).astype(np.float32)
-        found = self._values(noise(0, Stream.DATA, 0, 0, outputs, PROBED)[np.newaxis], targets)
+        found = self._values(*self._probe(outputs, PROBED))
         if found.shape not in ((1,), (1, PROBED)):
             shape = found.shape[1:] if found.shape[:1] == (1,) else found.shape
             raise SettingError(
@@ -47,7 +45,19 @@ class OwnLoss(Loss):
             )
         self.whole = found.ndim == 1
         self.by_example = self.weighs = not self.whole
+        if self.by_example:
+            some, targets = self._probe(outputs, STEPPED)
+            moved = some + STEP * noise(0, Stream.DATA, 2, 0, outputs, STEPPED)
+            follow = np.count_nonzero(self.each(some, targets) != self.each(moved, targets))
+            self.found_flat = bool(follow <= 1)  # one may be at the edge of a step
         return self
+
+    def _probe(self, outputs: int, examples: int) -> tuple[Array, Array]:
+        """Outputs of one candidate, (1, outputs, examples), drawn at random, and targets, (outputs, examples)."""
+        targets = noise(0, Stream.DATA, 1, 0, outputs, examples)
+        if not self.numbers:
+            targets = (np.arange(outputs)[:, np.newaxis] == np.arange(examples) % outputs).astype(np.float32)
+        return noise(0, Stream.DATA, 0, 0, outputs, examples)[np.newaxis], targets
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """One number for each example."""
