@@ -4,7 +4,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -130,6 +130,14 @@ class Trainable(ABC):
     @abstractmethod
     def named(self, weights: Array) -> dict[str, Array]:
         """The flat weights as the tensors that are stored."""
+
+    @property
+    def frozen(self) -> dict[str, Array]:
+        """What of the tensors that are stored is not searched: it has one value for all weights."""
+        return {}
+
+    def adopt(self, arrays: Mapping[str, Array]) -> None:  # noqa: B027  (most have nothing that is frozen)
+        """Give what is frozen the values that it has among tensors that `flat` takes."""
 
     @abstractmethod
     def flat(self, arrays: dict[str, Array]) -> Array:

@@ -36,6 +36,9 @@ OF_LAYERS = (
 )
 """The settings that concern networks of layers alone, not modules."""
 
+OF_MODULES = ("trainable",)
+"""Those that concern modules alone."""
+
 CHUNK = 4096  # examples
 CHUNK_BYTES = 128 * 1024 * 1024  # of a chunk's activations: fewer examples of images
 
@@ -64,6 +67,9 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
     """
     if config.model:
         return _module_for(config, schema, given)
+    for name in OF_MODULES:
+        if getattr(config, name) != getattr(NetworkConfig(), name):
+            raise SettingError(f"network.{name}: is of a torch module: name one with --model, or leave it out")
     return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 
@@ -76,7 +82,7 @@ def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
 
     count = schema.outputs
     expected = "one for each of the classes" if schema.classes is not None else "one for each number to be predicted"
-    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected)
+    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected, config.trainable)
 
 
 def design_of(config: NetworkConfig) -> Design:
@@ -114,7 +120,9 @@ class Model:
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
         """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
         network = network_for(config, schema)
-        return cls(config, schema, network.flat(tensors), network)
+        weights = network.flat(tensors)
+        network.adopt(tensors)
+        return cls(config, schema, weights, network)
 
     @property
     def network(self) -> Trainable:

@@ -38,12 +38,19 @@ class ModuleNetwork(Trainable):
     named_by = "--model"
     one_by_one = True
 
-    def __init__(self, source: Any, shape: tuple[int, ...], outputs: int, expected: str) -> None:
-        """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for."""
+    def __init__(
+        self, source: Any, shape: tuple[int, ...], outputs: int, expected: str, trainable: tuple[str, ...] = ()
+    ) -> None:
+        """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for.
+
+        `trainable` are patterns of the names of its parameters that are searched; if there are none, it is those that
+        require gradients.
+        """
         self._source = source
+        self._trainable = trainable
         self._shape = shape
         self._outputs = outputs
-        self.module = making.made(source, 0)
+        self.module = making.made(source, 0, trainable)
         shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
         self.anatomy: Anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
         self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
@@ -129,7 +136,7 @@ class ModuleNetwork(Trainable):
         """The module's own initial weights, (n,), drawn from the seed. SettingError if another kind is wanted."""
         if kind is not None:
             raise SettingError(f"network.start: a model brings its own initial weights, got {kind}: leave it out")
-        module = making.made(self._source, seed)
+        module = making.made(self._source, seed, self._trainable)
         return self.parameters.flat({name: each.detach().numpy() for name, each in module.named_parameters()})
 
     def with_weights(self, weights: Array) -> Any:
@@ -218,23 +225,32 @@ class ModuleNetwork(Trainable):
         return state
 
     def flat(self, arrays: Mapping[str, Array]) -> Array:
-        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module.
-
-        What of the module is not searched has to have the same values as here.
-        """
+        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module."""
         state = self.module.state_dict()
         if missing := state.keys() ^ arrays.keys():
             raise ValueError(
                 f"expected the tensors of {type(self.module).__name__}, not so: {', '.join(sorted(missing))}"
             )
-        alike = {id(each) for each in self.trained.values()}
-        for name, each in self.module.state_dict(keep_vars=True).items():
-            if id(each) not in alike and not np.array_equal(state[name].numpy(), arrays[name]):
-                raise ValueError(
-                    f"{name}, which is not searched, has other values there: let the function that makes the module "
-                    "load them"
-                )
+        for name, each in state.items():
+            if tuple(each.shape) != arrays[name].shape:
+                raise ValueError(f"{name}: expected the shape {tuple(each.shape)}, got {arrays[name].shape}")
         return self.parameters.flat(arrays)
+
+    @property
+    def frozen(self) -> dict[str, Array]:
+        """The parameters and buffers of the module's state that are not searched."""
+        return {name: each.detach().numpy() for name, each in self._frozen.items()}
+
+    def adopt(self, arrays: Mapping[str, Array]) -> None:
+        """Give these parameters and buffers the values that they have in `arrays`."""
+        for name, each in self._frozen.items():
+            each.detach().copy_(torch.from_numpy(np.array(arrays[name])))
+
+    @property
+    def _frozen(self) -> dict[str, Any]:
+        searched = {id(each) for each in self.trained.values()}
+        state = self.module.state_dict(keep_vars=True)
+        return {name: each for name, each in state.items() if id(each) not in searched}
 
     def _made_up(self) -> Any:
         """Inputs of EXAMPLES made-up examples, none below zero."""

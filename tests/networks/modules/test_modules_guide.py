@@ -21,9 +21,8 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
-    made, _, loaded = blocks("python")
-    (tmp_path / "mine.py").write_text(made + loaded)
-    for line in "".join(blocks("sh")).splitlines():
+    (tmp_path / "mine.py").write_text(blocks("python")[0])
+    for line in "".join(blocks("sh")).replace("\\\n", "").splitlines():
         words = shlex.split(line)[1:]
         succeeded(*words, *(QUICK if words[0] == "run" else ()), cwd=tmp_path)
     base, tuned = (load_file(tmp_path / "runs" / run / "best.safetensors") for run in ("choice", "tuned"))
