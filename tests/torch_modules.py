@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from distsearch.networks.modules.lora import add_adapters
+
 
 class Stack(nn.Sequential):
     """As the network of layers 16 with relu; it changes its sums in place."""
@@ -175,3 +177,8 @@ class TunedHead(nn.Module):
 
     def forward(self, x):
         return self.head(torch.relu(self.base(x)))
+
+
+def adapted():
+    """Stack with adapters of rank 2 around 8-bit layers."""
+    return add_adapters(Stack(), 2, alpha=4, bits=8)

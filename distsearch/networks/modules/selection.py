@@ -19,21 +19,21 @@ def select(module: Any, patterns: Sequence[str]) -> None:
     names = [name for name, each in named if each.is_floating_point()]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise SettingError(f"network.trainable: {_no_match(pattern, names)}")
+            raise SettingError(
+                f"network.trainable: no parameter of the model matches {brief(pattern)}; expected names or patterns "
+                f"(head.*), nearest: {nearest(pattern, names)}"
+            )
     chosen = {id(each) for name, each in named if any(fnmatchcase(name, pattern) for pattern in patterns)}
     for _, each in named:
         each.requires_grad_(id(each) in chosen and each.is_floating_point())
 
 
-def _no_match(pattern: str, names: Sequence[str]) -> str:
-    """What to type instead of a pattern that nothing matches: names spelt alike, or of the same part of the module."""
+def nearest(pattern: str, names: Sequence[str]) -> str:
+    """Up to three names nearest to a pattern that matches none: spelt alike, or of the same part of the module."""
     stem = pattern.strip("*?.")
     inside = [name for name in names if stem and stem in name]
     alike = inside or near(stem, names, 3) or _by_part(stem, names) or names
-    nearest = ", ".join(alike[:3])
-    return (
-        f"no parameter of the model matches {brief(pattern)}; expected names or patterns (head.*), nearest: {nearest}"
-    )
+    return ", ".join(alike[:3])
 
 
 def _by_part(stem: str, names: Sequence[str]) -> list[str]:
