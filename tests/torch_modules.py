@@ -182,3 +182,25 @@ class TunedHead(nn.Module):
 def adapted():
     """Stack with adapters of rank 2 around 8-bit layers."""
     return add_adapters(Stack(), 2, alpha=4, bits=8)
+
+
+class Walker(nn.Module):
+    """Says which way to go, and is never called on the data itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, position, goal):
+        return self.layer(torch.stack([position, goal], 1))[:, 0]
+
+
+def walked(module, batch):
+    """How far from its goal a walker ends that is pushed about at random: inputs are starts and goals."""
+    position, goal = batch.inputs[:, 0], batch.inputs[:, 1]
+    for _ in range(4):
+        position = position + module(position, goal) + 0.01 * torch.randn(len(position))
+    return (position - goal - batch.targets).abs()
+
+
+walked.takes_module = True

@@ -5,7 +5,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +122,20 @@ class Trainable(ABC):
 
         Its loss is reported in units of `unit`.
         """
+
+    def scored(
+        self,
+        weights: Array,
+        inputs: Array,
+        targets: NDArray[Any],
+        value: Callable[[Any, Any, int], float],
+        draw: float,
+    ) -> float:
+        """What `value` makes of a torch module with the weights, (n,), a batch of it, and the number of its examples.
+
+        inputs are (features + 1, examples). `draw`, in [0, 1), says which random numbers are drawn meanwhile.
+        """
+        raise AssertionError("only a torch module is scored by a loss that takes one")
 
     @abstractmethod
     def rounded(self, weights: Array) -> Array:

@@ -22,10 +22,12 @@ from distsearch.networks.packing import Layout, Tensors, packed
 from distsearch.networks.spikes import Spikes
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses, metrics
+from distsearch.objectives.base import Objective
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.constraints import Checked, Constraints
 from distsearch.objectives.judging import named_groups, positive_number
 from distsearch.objectives.metrics import Outcome
+from distsearch.objectives.modules import ModuleObjective
 from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
@@ -81,7 +83,11 @@ def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
     from distsearch.networks.modules.network import ModuleNetwork  # imports torch
 
     count = schema.outputs
-    expected = "one for each of the classes" if schema.classes is not None else "one for each number to be predicted"
+    if losses.is_of_module(config.loss):
+        expected = None
+    else:
+        each = "of the classes" if schema.classes is not None else "number to be predicted"
+        expected = f"one for each {each}"
     return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected, config.trainable)
 
 
@@ -167,7 +173,11 @@ class Model:
         columns = Columns.of(examples, self.schema)
         unit = self.schema.loss_unit(self._loss.degree)
         classes = self.schema.classes is not None
-        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
+        objective: Objective
+        if isinstance(self._loss, losses.ModuleLoss):
+            objective = ModuleObjective(self._network, self._loss, Batches(columns))
+        else:
+            objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
         with one_thread():
             measured = objective.measure(self.weights)
         names, constraints = tuple(metric_names), Constraints(self.config.subject_to)

@@ -1,9 +1,9 @@
 """A torch module as a network whose flat weights are searched."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,15 @@ Array = NDArray[np.float32]
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
 UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
+DRAWS = 1 << 53  # seeds of torch's generator
 MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
+
+
+class Batch(NamedTuple):
+    """What a loss is given beside the module: examples as the module takes them, and their targets."""
+
+    inputs: Any  # (examples, features), or images (examples, channels, height, width)
+    targets: Any  # (examples,) or (examples, outputs)
 
 
 class ModuleNetwork(Trainable):
@@ -39,10 +47,16 @@ class ModuleNetwork(Trainable):
     one_by_one = True
 
     def __init__(
-        self, source: Any, shape: tuple[int, ...], outputs: int, expected: str, trainable: tuple[str, ...] = ()
+        self,
+        source: Any,
+        shape: tuple[int, ...],
+        outputs: int,
+        expected: str | None,
+        trainable: tuple[str, ...] = (),
     ) -> None:
         """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for.
 
+        That is None where the loss is given the module itself: then nothing is known of what it does with inputs.
         `trainable` are patterns of the names of its parameters that are searched; if there are none, it is those that
         require gradients.
         """
@@ -52,7 +66,11 @@ class ModuleNetwork(Trainable):
         self._outputs = outputs
         self.module = making.made(source, 0, trainable)
         shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
-        self.anatomy: Anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
+        self._has_outputs = expected is not None
+        if expected is None:
+            self.anatomy = Anatomy((), sum(each.numel() for each in self.trained.values()), 1, jumps=False)
+        else:
+            self.anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
         self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
         self.blocks = self.parameters.blocks
         self.weights_count = self.parameters.count
@@ -164,6 +182,11 @@ class ModuleNetwork(Trainable):
     @exactly
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
         """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other."""
+        if not self._has_outputs:
+            raise SettingError(
+                "the loss takes the module itself, so nothing is known of its outputs: expected to use the module with "
+                "best.safetensors, or as result.module, instead"
+            )
         if self._latest is None or self._latest[0] is not inputs:
             self._latest = inputs, self.examples(inputs.array)
         examples = self._latest[1]
@@ -172,6 +195,21 @@ class ModuleNetwork(Trainable):
             self.load(weights)
             outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
         return outputs
+
+    @exactly
+    def scored(
+        self,
+        weights: Array,
+        inputs: Array,
+        targets: NDArray[Any],
+        value: Callable[[Any, Any, int], float],
+        draw: float,
+    ) -> float:
+        """What `value` makes of the module with the weights, (n,), of a batch, and of the number of its examples."""
+        self.load(weights)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(draw * DRAWS))
+            return value(self.module, Batch(self.examples(inputs), torch.from_numpy(targets)), inputs.shape[1])
 
     @exactly
     def experiments(

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from programs import succeeded
 from safetensors.numpy import load_file
+from torch import nn
 
 import distsearch
 
@@ -28,3 +30,11 @@ def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
     base, tuned = (load_file(tmp_path / "runs" / run / "best.safetensors") for run in ("choice", "tuned"))
     changed = {name for name, tensor in base.items() if not np.array_equal(tensor, tuned[name])}
     assert changed == {"outputs.weight", "outputs.bias"}
+
+
+def test_the_guide_s_loss_is_given_the_module():
+    program = next(block for block in blocks("python") if "takes_module" in block)
+    names = {"torch": torch, "nn": nn, "distsearch": distsearch, "starts": np.eye(3), "zeros": np.zeros(3)}
+    exec(program.replace("rounds=100", "rounds=20, workers=0"), names)  # noqa: S102  (our own page)
+    result = names["result"]
+    assert result.loss < 0.8 * result.history[0].center_loss
