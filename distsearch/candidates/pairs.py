@@ -5,7 +5,7 @@ sign. So a block applied to shared inputs, such as the first layer, costs a pair
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -191,6 +191,20 @@ class FullRank(Mirrored):
         np.matmul(self._steps_of(block), inputs, out=out)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is added to the center to make a candidate: the block's σ/√r · A, (rows, r), with its sign, and Bᵀ."""
+
+    _candidates: "LowRank"
+    _pair: int
+    _sign: np.float32
+
+    def factors(self, block: Block) -> tuple[Array, Array]:
+        """Two factors of the block's step, (rows, r) and (r, columns)."""
+        left, right = self._candidates.factors(block)
+        return self._sign * left[self._pair], right[self._pair]
+
+
 class LowRank(Mirrored):
     """Mirrored pairs with steps σ/√r · A Bᵀ in every block.
 
@@ -221,19 +235,30 @@ class LowRank(Mirrored):
         """Many pairs and few examples: the first layer is one product for all pairs."""
         return LOW_RANK_TILING
 
+    @property
+    def center(self) -> Array:
+        """The weights that the candidates are around, (n,)."""
+        return self._center
+
+    def steps(self) -> Iterator[Step | None]:
+        """Every candidate's step from the center; None for the center itself."""
+        for unit in range(self._pairs.lo, self._pairs.hi):
+            pair = (unit - 1) // 2 - self._pairs.first
+            yield Step(self, pair, np.float32(1 if unit % 2 else -1)) if unit else None
+
     def _steps_of(self, block: Block) -> Array:
-        left, right = self._of(block)
+        left, right = self.factors(block)
         return np.matmul(left, right)
 
     def _apply_steps(self, block: Block, inputs: Array, out: Array) -> None:
-        left, right = self._of(block)
+        left, right = self.factors(block)
         projected = np.matmul(right.reshape(-1, right.shape[2]), inputs).reshape(len(right), self._rank, -1)
         if self._rank == 1:
             np.multiply(left, projected, out=out)
         else:
             np.matmul(left, projected, out=out)
 
-    def _of(self, block: Block) -> tuple[Array, Array]:
+    def factors(self, block: Block) -> tuple[Array, Array]:
         """σ/√r · A, (pairs, rows, r), and Bᵀ, (pairs, r, columns)."""
         left, right = factors_of(self._factors, self._blocks, block, self._rank)
         return left * self._scale, right

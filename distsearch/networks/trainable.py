@@ -125,13 +125,13 @@ class Trainable(ABC):
 
     def scored(
         self,
-        weights: Array,
+        candidates: Candidates,
         inputs: Array,
         targets: NDArray[Any],
         value: Callable[[Any, Any, int], float],
         draw: float,
-    ) -> float:
-        """What `value` makes of a torch module with the weights, (n,), a batch of it, and the number of its examples.
+    ) -> list[float]:
+        """What `value` makes of a torch module with each candidate's weights, a batch, and the number of its examples.
 
         inputs are (features + 1, examples). `draw`, in [0, 1), says which random numbers are drawn meanwhile.
         """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.base import Candidates, Tiling
+from distsearch.candidates.base import Candidates, Dense, Tiling
 from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
 from distsearch.networks.trainable import Trainable
@@ -81,8 +81,7 @@ class ModuleObjective(Objective):
         """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
         draw = uniform(self._seed, Stream.LOSSES, round_number) if self.batches.minibatch else uniform(0, *MEASURED)
-        inputs, targets = examples.inputs, examples.targets
-        return np.array([self._loss(weights, inputs, targets, draw) for weights in candidates.dense()])
+        return np.array(self._losses(candidates, examples.inputs, examples.targets, draw))
 
     def sums(self, weights: Array, lo: int, hi: int) -> list[Sums]:
         """The loss of the weights, (n,), on the pieces lo to hi of the examples."""
@@ -111,4 +110,7 @@ class ModuleObjective(Objective):
         return self.network.named(weights)
 
     def _loss(self, weights: Array, inputs: Array, targets: Array, draw: float) -> float:
-        return self.network.scored(weights, inputs, self.loss.targets(targets), self.loss.value, draw)
+        return self._losses(Dense(weights[np.newaxis]), inputs, targets, draw)[0]
+
+    def _losses(self, candidates: Candidates, inputs: Array, targets: Array, draw: float) -> list[float]:
+        return self.network.scored(candidates, inputs, self.loss.targets(targets), self.loss.value, draw)

@@ -13,6 +13,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
 from distsearch.networks.modules import making
+from distsearch.networks.modules.candidates import nudges_agree, with_each
 from distsearch.networks.modules.engine import exactly
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
@@ -76,6 +77,9 @@ class ModuleNetwork(Trainable):
         self.weights_count = self.parameters.count
         self._latest: tuple[Shared, Any] | None = None
         self._recorded = self._record_agrees()
+        self.nudged = True
+        """Whether low-rank candidates are evaluated without making their matrices."""
+        self.nudged = nudges_agree(self, self._made_up_inputs() if self._has_outputs else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_latest": None}
@@ -151,11 +155,16 @@ class ModuleNetwork(Trainable):
         return layers
 
     def start(self, kind: str | None, seed: int) -> Array:
-        """The module's own initial weights, (n,), drawn from the seed. SettingError if another kind is wanted."""
+        """The module's own initial weights, (n,), drawn from the seed; what is frozen is drawn from it as well.
+
+        SettingError if another kind is wanted.
+        """
         if kind is not None:
             raise SettingError(f"network.start: a model brings its own initial weights, got {kind}: leave it out")
-        module = making.made(self._source, seed, self._trainable)
-        return self.parameters.flat({name: each.detach().numpy() for name, each in module.named_parameters()})
+        del self.module  # two at once would take twice the memory
+        self.__dict__.pop("_subject", None)
+        self.module = making.made(self._source, seed, self._trainable)
+        return self.parameters.flat({name: each.detach().numpy() for name, each in self.trained.items()})
 
     def with_weights(self, weights: Array) -> Any:
         """A copy of the module with these weights, (n,)."""
@@ -181,7 +190,10 @@ class ModuleNetwork(Trainable):
 
     @exactly
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
-        """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other."""
+        """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other.
+
+        Of low-rank candidates, no matrix is made for a layer.
+        """
         if not self._has_outputs:
             raise SettingError(
                 "the loss takes the module itself, so nothing is known of its outputs: expected to use the module with "
@@ -191,25 +203,28 @@ class ModuleNetwork(Trainable):
             self._latest = inputs, self.examples(inputs.array)
         examples = self._latest[1]
         outputs = np.empty((len(candidates), self.outputs, inputs.array.shape[1]), np.float32)
-        for number, weights in enumerate(candidates.dense()):
-            self.load(weights)
-            outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
+        for number, given in enumerate(with_each(self, candidates)):
+            with given:
+                outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
         return outputs
 
     @exactly
     def scored(
         self,
-        weights: Array,
+        candidates: Candidates,
         inputs: Array,
         targets: NDArray[Any],
         value: Callable[[Any, Any, int], float],
         draw: float,
-    ) -> float:
-        """What `value` makes of the module with the weights, (n,), of a batch, and of the number of its examples."""
-        self.load(weights)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(draw * DRAWS))
-            return value(self.module, Batch(self.examples(inputs), torch.from_numpy(targets)), inputs.shape[1])
+    ) -> list[float]:
+        """What `value` makes of the module with each candidate's weights, a batch, and the number of its examples."""
+        found = []
+        for given in with_each(self, candidates):
+            with given, torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(draw * DRAWS))
+                batch = Batch(self.examples(inputs), torch.from_numpy(targets.copy()))
+                found.append(value(self.module, batch, inputs.shape[1]))
+        return found
 
     @exactly
     def experiments(
@@ -291,11 +306,15 @@ class ModuleNetwork(Trainable):
         return {name: each for name, each in state.items() if id(each) not in searched}
 
     def _made_up(self) -> Any:
-        """Inputs of EXAMPLES made-up examples, none below zero."""
+        """Made-up examples as the module takes them."""
+        return self.examples(self._made_up_inputs())
+
+    def _made_up_inputs(self) -> Array:
+        """Inputs of EXAMPLES made-up examples, none below zero, (features + 1, EXAMPLES)."""
         width = int(np.prod(self._shape))
         inputs = np.ones((width + 1, EXAMPLES), np.float32)
         inputs[:-1] = np.abs(noise(0, Stream.START, 0, 0, EXAMPLES, width)).T
-        return self.examples(inputs)
+        return inputs
 
 
 def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:
