@@ -192,7 +192,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=60, help="of tuning, without")
     parser.add_argument("--population", type=int, default=32)
     parser.add_argument("--width", type=int, default=WIDTH, help="of the transformer, a multiple of 4")
-    parser.add_argument("--memory-width", type=int, default=1024, help="of another one, whose memory is measured")
+    parser.add_argument(
+        "--memory-width", type=int, default=1024, help="of another one, whose memory is measured; 0: of none"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=None)
     parser.add_argument("--part", choices=("inference", "tuning"), help=argparse.SUPPRESS)
@@ -221,6 +223,8 @@ def main() -> None:
         found = tune(path, as_numbers([lines[at][:PROMPT] for at in learnt], PROMPT), given)
         print(f"tuned: {found.weights.size:,} weights of adapters, {given.rounds} rounds of {given.population}")
         show("after", found.module, prompts)
+        if not given.memory_width:
+            return
         save_file(Writer(given.memory_width).state_dict(), path)
         inference, tuning = (max(1.0, memory_of(part, path, given)) for part in ("inference", "tuning"))
     print(
