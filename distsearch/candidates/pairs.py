@@ -193,16 +193,17 @@ class FullRank(Mirrored):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is added to the center to make a candidate: the block's σ/√r · A, (rows, r), with its sign, and Bᵀ."""
+    """What is added to the center to make a low-rank candidate."""
 
-    _candidates: "LowRank"
-    _pair: int
-    _sign: np.float32
+    _factors: Array  # of its pair alone, (1, Σ r (rows + columns))
+    _blocks: tuple[Block, ...]
+    _rank: int
+    _scale: np.float32  # with the candidate's sign
 
     def factors(self, block: Block) -> tuple[Array, Array]:
-        """Two factors of the block's step, (rows, r) and (r, columns)."""
-        left, right = self._candidates.factors(block)
-        return self._sign * left[self._pair], right[self._pair]
+        """The block's ±σ/√r · A, (rows, r), and Bᵀ, (r, columns)."""
+        left, right = factors_of(self._factors, self._blocks, block, self._rank)
+        return left[0] * self._scale, right[0]
 
 
 class LowRank(Mirrored):
@@ -244,21 +245,22 @@ class LowRank(Mirrored):
         """Every candidate's step from the center; None for the center itself."""
         for unit in range(self._pairs.lo, self._pairs.hi):
             pair = (unit - 1) // 2 - self._pairs.first
-            yield Step(self, pair, np.float32(1 if unit % 2 else -1)) if unit else None
+            scale = self._scale if unit % 2 else -self._scale
+            yield Step(self._factors[pair : pair + 1], self._blocks, self._rank, scale) if unit else None
 
     def _steps_of(self, block: Block) -> Array:
-        left, right = self.factors(block)
+        left, right = self._of(block)
         return np.matmul(left, right)
 
     def _apply_steps(self, block: Block, inputs: Array, out: Array) -> None:
-        left, right = self.factors(block)
+        left, right = self._of(block)
         projected = np.matmul(right.reshape(-1, right.shape[2]), inputs).reshape(len(right), self._rank, -1)
         if self._rank == 1:
             np.multiply(left, projected, out=out)
         else:
             np.matmul(left, projected, out=out)
 
-    def factors(self, block: Block) -> tuple[Array, Array]:
+    def _of(self, block: Block) -> tuple[Array, Array]:
         """σ/√r · A, (pairs, rows, r), and Bᵀ, (pairs, r, columns)."""
         left, right = factors_of(self._factors, self._blocks, block, self._rank)
         return left * self._scale, right

@@ -2,25 +2,49 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Dense, Shared
+from distsearch.candidates.blocks import Block
 from distsearch.candidates.pairs import LowRank, Pairs, Products, factors_width
 from distsearch.networks.modules.experiments import AGREEING
 from distsearch.networks.modules.nudging import Nudging
+from distsearch.networks.modules.parameters import Parameters
 from distsearch.randomness import Stream, noise
 
-if TYPE_CHECKING:
-    from distsearch.networks.modules.network import Array, ModuleNetwork
+Array = NDArray[np.float32]
 
 NUDGE = 0.1  # the size of the steps by which a module is examined
 COMPILED = torch.jit.ScriptModule | torch._dynamo.OptimizedModule
 
 
-def with_each(network: "ModuleNetwork", candidates: Candidates) -> Iterator[AbstractContextManager[Any]]:
+class Weighted(Protocol):
+    """The network of a module, as far as it matters here."""
+
+    module: Any
+    nudged: bool
+    parameters: Parameters
+    blocks: tuple[Block, ...]
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The module's parameters that are searched, by their names."""
+        ...
+
+    def load(self, weights: Array) -> None:
+        """Put weights, (n,), into the module."""
+        ...
+
+    def forward(self, candidates: Candidates, inputs: Shared) -> Array:
+        """The outputs of every candidate, (candidates, outputs, examples)."""
+        ...
+
+
+def with_each(network: Weighted, candidates: Candidates) -> Iterator[AbstractContextManager[Any]]:
     """For every candidate, what has to be entered for the network's module to have its weights."""
     if not (network.nudged and isinstance(candidates, LowRank)):
         for weights in candidates.dense():
@@ -28,11 +52,12 @@ def with_each(network: "ModuleNetwork", candidates: Candidates) -> Iterator[Abst
             yield nullcontext()
         return
     network.load(candidates.center)
+    trained, placed = network.trained, network.parameters.placed
     for step in candidates.steps():
-        yield nullcontext() if step is None else Nudging(network.trained, network.parameters.placed, step)
+        yield nullcontext() if step is None else Nudging(trained, placed, step)
 
 
-def nudges_agree(network: "ModuleNetwork", inputs: "Array | None") -> bool:
+def nudges_agree(network: Weighted, inputs: Array | None) -> bool:
     """Whether a module does with low-rank steps in its layers what it does with them in its weights.
 
     It does not where its code is compiled. It is tried with the module's first weights, so the same comes out
