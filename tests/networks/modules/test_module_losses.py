@@ -118,7 +118,7 @@ def test_what_needs_outputs_is_refused():
         distsearch.search(X, Y, model=Walker, loss=walked, strategy="node-perturbation")
     with pytest.raises(SettingError, match="^metrics: torch_modules:walked takes the module itself, and there are no"):
         distsearch.search(X, Y, rounds=1, metrics="r2", **FLAGS)
-    with pytest.raises(SettingError, match="counts all examples alike"):
+    with pytest.raises(SettingError, match="weighs all examples alike"):
         distsearch.search(X, Y, rounds=1, sample_weight=1 + np.arange(40) % 2, **FLAGS)
 
 
