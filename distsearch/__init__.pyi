@@ -96,6 +96,7 @@ def search(
     shape: Sequence[int | str] | int | str | None = ...,
     input_bits: int | None = ...,
     data_seed: int = ...,
+    trainable: Sequence[int | str] | int | str = ...,
     layers: Sequence[int | str] | int | str = ...,
     activation: Sequence[int | str] | int | str = ...,
     levels: int = ...,

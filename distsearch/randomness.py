@@ -32,6 +32,7 @@ class Stream(IntEnum):
     ACCEPTANCE = 6
     RESTARTS = 7
     PHASES = 8
+    LOSSES = 9
 
 
 @cache

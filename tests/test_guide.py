@@ -28,6 +28,7 @@ QUICK = (
 )  # only the form of a command is tested here, not what it learns
 BELOW = {
     "networks",
+    "fine-tuning",
     "tracking",
     "export",
     "tables",

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from distsearch.networks.modules.lora import add_adapters
+
 
 class Stack(nn.Sequential):
     """As the network of layers 16 with relu; it changes its sums in place."""
@@ -175,3 +177,30 @@ class TunedHead(nn.Module):
 
     def forward(self, x):
         return self.head(torch.relu(self.base(x)))
+
+
+def adapted():
+    """Stack with adapters of rank 2 around 8-bit layers."""
+    return add_adapters(Stack(), 2, alpha=4, bits=8)
+
+
+class Walker(nn.Module):
+    """Says which way to go, and is never called on the data itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, position, goal):
+        return self.layer(torch.stack([position, goal], 1))[:, 0]
+
+
+def walked(module, batch):
+    """How far from its goal a walker ends that is pushed about at random: inputs are starts and goals."""
+    position, goal = batch.inputs[:, 0], batch.inputs[:, 1]
+    for _ in range(4):
+        position = position + module(position, goal) + 0.01 * torch.randn(len(position))
+    return (position - goal - batch.targets).abs()
+
+
+walked.takes_module = True

@@ -152,7 +152,8 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
     loss = settings.get("loss")
     if callable(loss):
         targets = np.asarray(y)
-        if not hasattr(loss, "numbers") and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
+        declared = hasattr(loss, "numbers") or losses.takes_module(loss)
+        if not declared and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
             raise SettingError(
                 "loss: y holds numbers that are not classes: set numbers = True on your function to receive them"
             )

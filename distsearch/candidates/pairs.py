@@ -5,7 +5,7 @@ sign. So a block applied to shared inputs, such as the first layer, costs a pair
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -191,6 +191,21 @@ class FullRank(Mirrored):
         np.matmul(self._steps_of(block), inputs, out=out)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is added to the center to make a low-rank candidate."""
+
+    _factors: Array  # of its pair alone, (1, Σ r (rows + columns))
+    _blocks: tuple[Block, ...]
+    _rank: int
+    _scale: np.float32  # with the candidate's sign
+
+    def factors(self, block: Block) -> tuple[Array, Array]:
+        """The block's ±σ/√r · A, (rows, r), and Bᵀ, (r, columns)."""
+        left, right = factors_of(self._factors, self._blocks, block, self._rank)
+        return left[0] * self._scale, right[0]
+
+
 class LowRank(Mirrored):
     """Mirrored pairs with steps σ/√r · A Bᵀ in every block.
 
@@ -220,6 +235,18 @@ class LowRank(Mirrored):
     def tiling(cls, dense: Tiling) -> Tiling:
         """Many pairs and few examples: the first layer is one product for all pairs."""
         return LOW_RANK_TILING
+
+    @property
+    def center(self) -> Array:
+        """The weights that the candidates are around, (n,)."""
+        return self._center
+
+    def steps(self) -> Iterator[Step | None]:
+        """Every candidate's step from the center; None for the center itself."""
+        for unit in range(self._pairs.lo, self._pairs.hi):
+            pair = (unit - 1) // 2 - self._pairs.first
+            scale = self._scale if unit % 2 else -self._scale
+            yield Step(self._factors[pair : pair + 1], self._blocks, self._rank, scale) if unit else None
 
     def _steps_of(self, block: Block) -> Array:
         left, right = self._of(block)

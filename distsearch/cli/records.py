@@ -67,7 +67,7 @@ def replay(
 
 def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) -> None:
     """Show what happened in a run."""
-    from distsearch.cli.tables import history_lines, network_table, result_table, settings_line
+    from distsearch.cli.tables import frozen_lines, history_lines, network_table, result_table, settings_line
     from distsearch.data.schema import Schema
     from distsearch.objectives.model import network_for
 
@@ -90,7 +90,8 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     result = stored.result
     print_parts(settings_line(stored.config), "")
     if schema:
-        print_parts(network_table(schema.shape or (len(schema.inputs),), layers), "")
+        print_parts(network_table(schema.shape or (len(schema.inputs),), layers))
+        print_parts(*frozen_lines(stored.manifest.frozen), "")
     print_columns(partial(history_lines, history))
     print_parts("")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")

@@ -133,6 +133,13 @@ def network_table(inputs: tuple[int, ...], layers: "Sequence[Described]") -> Tab
     return table
 
 
+def frozen_lines(frozen: Mapping[str, str]) -> list[str]:
+    """A line that names what of a network is not searched; none if all of it is."""
+    names = [*frozen][:ROWS]
+    more = f" and {len(frozen) - ROWS} more" if len(frozen) > ROWS else ""
+    return [f"frozen: {', '.join(names)}{more}"] if names else []
+
+
 def _by(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 

@@ -116,6 +116,7 @@ class NetworkConfig(Settings, frozen=True):
         str,
         about("torch module in the place of layers: package.module:name of a class, or of a function that returns one"),
     ] = ""
+    trainable: Annotated[tuple[str, ...], about("names of the model's parameters to search, such as head.*")] = ()
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=1)] | str, ...],
         about(

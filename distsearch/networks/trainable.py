@@ -4,8 +4,8 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,20 @@ class Trainable(ABC):
         Its loss is reported in units of `unit`.
         """
 
+    def scored(
+        self,
+        candidates: Candidates,
+        inputs: Array,
+        targets: NDArray[Any],
+        value: Callable[[Any, Any, int], float],
+        draw: float,
+    ) -> list[float]:
+        """What `value` makes of a torch module with each candidate's weights, a batch, and the number of its examples.
+
+        inputs are (features + 1, examples). `draw`, in [0, 1), says which random numbers are drawn meanwhile.
+        """
+        raise AssertionError("only a torch module is scored by a loss that takes one")
+
     @abstractmethod
     def rounded(self, weights: Array) -> Array:
         """The flat weights, (n,), as the forward pass sees them."""
@@ -130,6 +144,14 @@ class Trainable(ABC):
     @abstractmethod
     def named(self, weights: Array) -> dict[str, Array]:
         """The flat weights as the tensors that are stored."""
+
+    @property
+    def frozen(self) -> dict[str, Array]:
+        """What of the tensors that are stored is not searched: it has one value for all weights."""
+        return {}
+
+    def adopt(self, arrays: Mapping[str, Array]) -> None:  # noqa: B027  (most have nothing that is frozen)
+        """Give what is frozen the values that it has among tensors that `flat` takes."""
 
     @abstractmethod
     def flat(self, arrays: dict[str, Array]) -> Array:

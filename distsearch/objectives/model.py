@@ -22,10 +22,12 @@ from distsearch.networks.packing import Layout, Tensors, packed
 from distsearch.networks.spikes import Spikes
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses, metrics
+from distsearch.objectives.base import Objective
 from distsearch.objectives.batches import Batches, Columns, with_ones
 from distsearch.objectives.constraints import Checked, Constraints
 from distsearch.objectives.judging import named_groups, positive_number
 from distsearch.objectives.metrics import Outcome
+from distsearch.objectives.modules import ModuleObjective
 from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
@@ -35,6 +37,9 @@ OF_LAYERS = (
     *("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout"),
 )
 """The settings that concern networks of layers alone, not modules."""
+
+OF_MODULES = ("trainable",)
+"""Those that concern modules alone."""
 
 CHUNK = 4096  # examples
 CHUNK_BYTES = 128 * 1024 * 1024  # of a chunk's activations: fewer examples of images
@@ -64,6 +69,9 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
     """
     if config.model:
         return _module_for(config, schema, given)
+    for name in OF_MODULES:
+        if getattr(config, name) != getattr(NetworkConfig(), name):
+            raise SettingError(f"network.{name}: is of a torch module: name one with --model, or leave it out")
     return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 
@@ -75,8 +83,12 @@ def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
     from distsearch.networks.modules.network import ModuleNetwork  # imports torch
 
     count = schema.outputs
-    expected = "one for each of the classes" if schema.classes is not None else "one for each number to be predicted"
-    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected)
+    if losses.is_of_module(config.loss):
+        expected = None
+    else:
+        each = "of the classes" if schema.classes is not None else "number to be predicted"
+        expected = f"one for each {each}"
+    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected, config.trainable)
 
 
 def design_of(config: NetworkConfig) -> Design:
@@ -114,7 +126,9 @@ class Model:
     def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
         """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
         network = network_for(config, schema)
-        return cls(config, schema, network.flat(tensors), network)
+        weights = network.flat(tensors)
+        network.adopt(tensors)
+        return cls(config, schema, weights, network)
 
     @property
     def network(self) -> Trainable:
@@ -159,7 +173,11 @@ class Model:
         columns = Columns.of(examples, self.schema)
         unit = self.schema.loss_unit(self._loss.degree)
         classes = self.schema.classes is not None
-        objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
+        objective: Objective
+        if isinstance(self._loss, losses.ModuleLoss):
+            objective = ModuleObjective(self._network, self._loss, Batches(columns))
+        else:
+            objective = NetworkObjective(self._network, self._loss, Batches(columns), None, classes, unit)
         with one_thread():
             measured = objective.measure(self.weights)
         names, constraints = tuple(metric_names), Constraints(self.config.subject_to)

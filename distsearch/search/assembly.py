@@ -24,9 +24,10 @@ from distsearch.objectives import influence, losses
 from distsearch.objectives.base import Objective, Task
 from distsearch.objectives.constraints import NONE, Constraints
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
-from distsearch.objectives.judging import judgement
+from distsearch.objectives.judging import Judgement, judgement
 from distsearch.objectives.losses import Loss
 from distsearch.objectives.model import network_for, start_for
+from distsearch.objectives.modules import ModuleObjective
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
@@ -186,12 +187,28 @@ def assemble(
     plan = plan_network(config, network, len(dataset.train.features), start, scored=scored, rarest=rarest)
     config = plan.config
     judge = judgement(config.output.metrics, config.network, schema, scored)
-    objective = NetworkObjective.of(dataset, network, scored, config.data.batch, config.strategy.seed, judge)
+    objective = objective_of(dataset, network, scored, config, judge)
+    if isinstance(objective, ModuleObjective):
+        with one_thread():
+            objective.try_out(plan.first.center)
     if plan.given and plan.strategy.chosen_by_measuring and not plan.constraints:
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).choosing)
     notes = *notes_on(config, dataset), *network.notes
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes)
+
+
+def objective_of(
+    dataset: Dataset, network: Trainable, loss: Loss, config: RunConfig, judge: Judgement | None
+) -> Objective:
+    """What maps a network's weights to its losses on a data set. SettingError for metrics that it cannot have."""
+    batch, seed = config.data.batch, config.strategy.seed
+    if not isinstance(loss, losses.ModuleLoss):
+        return NetworkObjective.of(dataset, network, loss, batch, seed, judge)
+    if judge is not None:
+        given = "--subject-to" if config.network.subject_to else "--metrics"
+        raise SettingError(f"{given}: {loss.named} takes the module itself, and there are no outputs to judge")
+    return ModuleObjective.of(dataset, network, loss, batch, seed)
 
 
 def assemble_function(

@@ -72,7 +72,7 @@ def asked_of_data(config: RunConfig) -> datasets.Asked:
         "id": data.id,
         "missing": data.missing,
         "dates": data.dates,
-        "scale": {"auto": None, "yes": True, "no": False}[data.scale],
+        "scale": {"auto": False if loss and loss.of_module else None, "yes": True, "no": False}[data.scale],
         "test_share": data.test_share,
         "validation_share": data.validation_share,
         "counted": loss is not None and loss.flat,
@@ -124,9 +124,10 @@ def rarest_share(dataset: Dataset) -> float:
 
 def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     """Sentences on the data, for whoever is about to search with this configuration."""
-    if config.data.scale != "auto":
+    loss = losses.create(with_loss(config, dataset).network.loss)
+    if config.data.scale != "auto" or loss.of_module:
         return dataset.notes
-    on_scale = on_features(dataset, losses.create(with_loss(config, dataset).network.loss).flat)
+    on_scale = on_features(dataset, loss.flat)
     return (*dataset.notes, on_scale) if on_scale else dataset.notes
 
 

@@ -53,12 +53,16 @@ def run_at(place: str, runs: str) -> StoredRun | None:
 
 
 def of_network(network: Trainable, given: Given) -> Array:
-    """The given first weights as a network's, (n,). Raises DataError if they are those of another network."""
+    """The given first weights as a network's, (n,); what of it is frozen takes the values that are given with them.
+
+    Raises DataError if they are those of another network.
+    """
     if not isinstance(given, Mapping):
         return flat(given, network.weights_count)
     try:
         arrays = {str(name): _array(tensor) for name, tensor in given.items()}
-        return flat(network.flat(arrays), network.weights_count)
+        weights = flat(network.flat(arrays), network.weights_count)
+        network.adopt(arrays)
     except (KeyError, TypeError, ValueError) as error:
         shapes = ", ".join(
             f"{name} {'×'.join(map(str, tensor.shape))}"
@@ -69,11 +73,16 @@ def of_network(network: Trainable, given: Given) -> Array:
             f"start: expected the weights of a network like this one ({shapes}), but {missing}; give it the same "
             f"{network.named_by} as the network that they come from, and data with as many features and classes"
         ) from None
+    return weights
 
 
-def _array(tensor: Any) -> Array:
-    """A tensor of NumPy or torch, of any precision and on any device, as float32."""
-    return np.asarray(tensor.detach().float().cpu() if hasattr(tensor, "detach") else tensor, np.float32)
+def _array(tensor: Any) -> NDArray[Any]:
+    """A tensor of NumPy or torch, of any precision and on any device, as float32; whole numbers stay what they are."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = tensor.float() if tensor.is_floating_point() else tensor
+    array: NDArray[Any] = np.asarray(tensor)
+    return array if array.dtype.kind in "biu" else np.asarray(array, np.float32)
 
 
 def flat(given: object, count: int | None = None) -> Array:

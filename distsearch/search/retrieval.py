@@ -15,6 +15,7 @@ from distsearch.data.schema import FIRST_IN_FORMAT_3, Schema
 from distsearch.errors import RunError
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.runs.directory import StoredRun
+from distsearch.search import frozen
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of, read_data
 from distsearch.search.first_weights import flat
@@ -39,7 +40,9 @@ def own_assembly(stored: StoredRun, workers: int | None, handed: Handed = NOTHIN
     start = stored.start()
     if stored.manifest.data:
         dataset = own_data(stored, handed)
-        return assemble(with_source(config, stored, handed), dataset, start and start[0])
+        assembly = assemble(with_source(config, stored, handed), dataset, start and start[0])
+        frozen.check(assembly.plan.network, stored)
+        return assembly
     if handed.arrays is not None or handed.data:
         raise RunError(f"{stored.path} minimises a function: it has no data, and takes function=… in Python instead")
     if handed.function is None:

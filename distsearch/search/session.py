@@ -17,6 +17,7 @@ from distsearch.objectives.function import VectorizedObjective
 from distsearch.runs.directory import Manifest, Run, removed_unless_begun
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CHECKPOINT
+from distsearch.search import frozen
 from distsearch.search.assembly import Assembly
 from distsearch.search.foreign_code import origins
 from distsearch.search.interrupts import Interrupts
@@ -147,6 +148,7 @@ def _manifest(assembly: Assembly) -> Manifest:
         code=origins(assembly.config),
         source=source_of(assembly.config),
         vectorized=isinstance(assembly.objective, VectorizedObjective),
+        frozen=frozen.hashes(assembly.plan.network),
     )
 
 

@@ -26,6 +26,7 @@ from distsearch.runs.directory import StoredRun, best_content
 from distsearch.runs.documents import named
 from distsearch.runs.history import Entry, Measured, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, PREVIOUS, RESULT, START
+from distsearch.search import frozen
 from distsearch.search.assembly import Assembly, Plan, plan_function, plan_network
 from distsearch.search.first_weights import flat
 from distsearch.search.retrieval import own_assembly
@@ -121,7 +122,9 @@ def _plan(stored: StoredRun) -> Plan:
         scored = losses.create_for(settings, schema.classes, schema.outputs)
         weights, known = start or (None, {})
         network = network_for(settings, schema)
-        return plan_network(stored.config, network, manifest.examples, weights, known.get("loss"), scored)
+        plan = plan_network(stored.config, network, manifest.examples, weights, known.get("loss"), scored)
+        frozen.check(network, stored)
+        return plan
     if start is None:
         raise RunError(
             f"{stored.path} was started from Python by an older distsearch: its initial weights are not kept"

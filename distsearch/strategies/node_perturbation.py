@@ -118,7 +118,10 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
     def resolve(cls, settings: NodePerturbationSettings, task: Task) -> NodePerturbationSettings:
         """The settings with σ, the learning rate and the horizon. Raises SettingError if there are no nodes."""
         if not task.nodes:
-            raise SettingError("node-perturbation moves the nodes of a network: use another strategy for a function")
+            raise SettingError(
+                "node-perturbation moves the nodes of a network: use another strategy for a function, or for a loss "
+                "that takes a torch module itself"
+            )
         if not task.traits.by_example:
             raise SettingError(
                 "node-perturbation needs to know what a change of one example does to the loss, and yours gives one "

@@ -1,6 +1,7 @@
 """Makes a user's module, and refuses what cannot be searched."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,14 +9,16 @@ from torch import nn
 
 from distsearch.errors import SettingError, brief
 from distsearch.networks.modules.engine import exact
+from distsearch.networks.modules.selection import select
 
 LARGEST_SEED = 2**63 - 1
 
 
-def made(source: Any, seed: int) -> Any:
+def made(source: Any, seed: int, trainable: Sequence[str] = ()) -> Any:
     """The module that a factory returns, its own random numbers drawn from the seed; or a copy of a module given.
 
-    It is in evaluation mode, on the CPU and in float32. SettingError if it cannot be searched.
+    It is in evaluation mode, on the CPU and in float32, and requires gradients of what is to be searched: the
+    parameters that match `trainable`, if that says any. SettingError if it cannot be searched.
     """
     module = copy.deepcopy(source) if isinstance(source, nn.Module) else _called(source, seed)
     if not isinstance(module, nn.Module):
@@ -23,10 +26,11 @@ def made(source: Any, seed: int) -> Any:
     tensors = [*module.parameters(), *module.buffers()]
     if any(each.is_meta for each in tensors):
         raise SettingError("network.model: the module's weights are on the meta device: give it some that have values")
+    select(module, trainable)
     if not any(each.requires_grad for each in module.parameters()):
         raise SettingError(
-            f"network.model: {type(module).__name__} has no parameters to search: those that are to change need "
-            "requires_grad=True"
+            f"network.model: {type(module).__name__} has no parameters to search: name those that are to "
+            "change with --trainable, or give them requires_grad=True"
         )
     for name, parameter in module.named_parameters():
         if parameter.is_complex():

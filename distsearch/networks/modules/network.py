@@ -1,9 +1,9 @@
 """A torch module as a network whose flat weights are searched."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
 from distsearch.networks.modules import making
+from distsearch.networks.modules.candidates import nudges_agree, with_each
 from distsearch.networks.modules.engine import exactly
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
@@ -26,7 +27,15 @@ Array = NDArray[np.float32]
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
 UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
+DRAWS = 1 << 53  # seeds of torch's generator
 MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
+
+
+class Batch(NamedTuple):
+    """What a loss is given beside the module: examples as the module takes them, and their targets."""
+
+    inputs: Any  # (examples, features), or images (examples, channels, height, width)
+    targets: Any  # (examples,) or (examples, outputs)
 
 
 class ModuleNetwork(Trainable):
@@ -38,19 +47,39 @@ class ModuleNetwork(Trainable):
     named_by = "--model"
     one_by_one = True
 
-    def __init__(self, source: Any, shape: tuple[int, ...], outputs: int, expected: str) -> None:
-        """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for."""
+    def __init__(
+        self,
+        source: Any,
+        shape: tuple[int, ...],
+        outputs: int,
+        expected: str | None,
+        trainable: tuple[str, ...] = (),
+    ) -> None:
+        """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for.
+
+        That is None where the loss is given the module itself: then nothing is known of what it does with inputs.
+        `trainable` are patterns of the names of its parameters that are searched; if there are none, it is those that
+        require gradients.
+        """
         self._source = source
+        self._trainable = trainable
         self._shape = shape
         self._outputs = outputs
-        self.module = making.made(source, 0)
+        self.module = making.made(source, 0, trainable)
         shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
-        self.anatomy: Anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
+        self._has_outputs = expected is not None
+        if expected is None:
+            self.anatomy = Anatomy((), sum(each.numel() for each in self.trained.values()), 1, jumps=False)
+        else:
+            self.anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
         self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
         self.blocks = self.parameters.blocks
         self.weights_count = self.parameters.count
         self._latest: tuple[Shared, Any] | None = None
         self._recorded = self._record_agrees()
+        self.nudged = True
+        """Whether low-rank candidates are evaluated without making their matrices."""
+        self.nudged = nudges_agree(self, self._made_up_inputs() if self._has_outputs else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_latest": None}
@@ -126,11 +155,16 @@ class ModuleNetwork(Trainable):
         return layers
 
     def start(self, kind: str | None, seed: int) -> Array:
-        """The module's own initial weights, (n,), drawn from the seed. SettingError if another kind is wanted."""
+        """The module's own initial weights, (n,), drawn from the seed; what is frozen is drawn from it as well.
+
+        SettingError if another kind is wanted.
+        """
         if kind is not None:
             raise SettingError(f"network.start: a model brings its own initial weights, got {kind}: leave it out")
-        module = making.made(self._source, seed)
-        return self.parameters.flat({name: each.detach().numpy() for name, each in module.named_parameters()})
+        del self.module  # two at once would take twice the memory
+        self.__dict__.pop("_subject", None)
+        self.module = making.made(self._source, seed, self._trainable)
+        return self.parameters.flat({name: each.detach().numpy() for name, each in self.trained.items()})
 
     def with_weights(self, weights: Array) -> Any:
         """A copy of the module with these weights, (n,)."""
@@ -156,15 +190,41 @@ class ModuleNetwork(Trainable):
 
     @exactly
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
-        """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other."""
+        """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other.
+
+        Of low-rank candidates, no matrix is made for a layer.
+        """
+        if not self._has_outputs:
+            raise SettingError(
+                "the loss takes the module itself, so nothing is known of its outputs: expected to use the module with "
+                "best.safetensors, or as result.module, instead"
+            )
         if self._latest is None or self._latest[0] is not inputs:
             self._latest = inputs, self.examples(inputs.array)
         examples = self._latest[1]
         outputs = np.empty((len(candidates), self.outputs, inputs.array.shape[1]), np.float32)
-        for number, weights in enumerate(candidates.dense()):
-            self.load(weights)
-            outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
+        for number, given in enumerate(with_each(self, candidates)):
+            with given:
+                outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
         return outputs
+
+    @exactly
+    def scored(
+        self,
+        candidates: Candidates,
+        inputs: Array,
+        targets: NDArray[Any],
+        value: Callable[[Any, Any, int], float],
+        draw: float,
+    ) -> list[float]:
+        """What `value` makes of the module with each candidate's weights, a batch, and the number of its examples."""
+        found = []
+        for given in with_each(self, candidates):
+            with given, torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(draw * DRAWS))
+                batch = Batch(self.examples(inputs), torch.from_numpy(targets.copy()))
+                found.append(value(self.module, batch, inputs.shape[1]))
+        return found
 
     @exactly
     def experiments(
@@ -218,30 +278,43 @@ class ModuleNetwork(Trainable):
         return state
 
     def flat(self, arrays: Mapping[str, Array]) -> Array:
-        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module.
-
-        What of the module is not searched has to have the same values as here.
-        """
+        """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module."""
         state = self.module.state_dict()
         if missing := state.keys() ^ arrays.keys():
             raise ValueError(
                 f"expected the tensors of {type(self.module).__name__}, not so: {', '.join(sorted(missing))}"
             )
-        alike = {id(each) for each in self.trained.values()}
-        for name, each in self.module.state_dict(keep_vars=True).items():
-            if id(each) not in alike and not np.array_equal(state[name].numpy(), arrays[name]):
-                raise ValueError(
-                    f"{name}, which is not searched, has other values there: let the function that makes the module "
-                    "load them"
-                )
+        for name, each in state.items():
+            if tuple(each.shape) != arrays[name].shape:
+                raise ValueError(f"{name}: expected the shape {tuple(each.shape)}, got {arrays[name].shape}")
         return self.parameters.flat(arrays)
 
+    @property
+    def frozen(self) -> dict[str, Array]:
+        """The parameters and buffers of the module's state that are not searched."""
+        return {name: each.detach().numpy() for name, each in self._frozen.items()}
+
+    def adopt(self, arrays: Mapping[str, Array]) -> None:
+        """Give these parameters and buffers the values that they have in `arrays`."""
+        for name, each in self._frozen.items():
+            each.detach().copy_(torch.from_numpy(np.array(arrays[name])))
+
+    @property
+    def _frozen(self) -> dict[str, Any]:
+        searched = {id(each) for each in self.trained.values()}
+        state = self.module.state_dict(keep_vars=True)
+        return {name: each for name, each in state.items() if id(each) not in searched}
+
     def _made_up(self) -> Any:
-        """Inputs of EXAMPLES made-up examples, none below zero."""
+        """Made-up examples as the module takes them."""
+        return self.examples(self._made_up_inputs())
+
+    def _made_up_inputs(self) -> Array:
+        """Inputs of EXAMPLES made-up examples, none below zero, (features + 1, EXAMPLES)."""
         width = int(np.prod(self._shape))
         inputs = np.ones((width + 1, EXAMPLES), np.float32)
         inputs[:-1] = np.abs(noise(0, Stream.START, 0, 0, EXAMPLES, width)).T
-        return self.examples(inputs)
+        return inputs
 
 
 def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from distsearch.networks.modules.kinds import Kind
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
 
-_HARMLESS = {  # what returns no tensor, and nothing that moving a node could change
+HARMLESS = {  # what returns no tensor, and nothing that moving a node could change
     *("shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "stride", "__len__", "dtype", "device"),
     *("layout", "is_contiguous", "is_floating_point", "is_complex", "requires_grad", "is_cpu", "is_cuda", "type"),
     *("get_device", "element_size", "is_sparse", "is_nested", "is_quantized", "is_mkldnn", "is_meta", "is_leaf"),
@@ -96,8 +96,8 @@ class Recording(Watching):
         func, kwargs, plain = operation.func, operation.kwargs, _out_of_place(operation.func, operation.kwargs)
         if plain is not None:
             self._save(operation.args[0])
-        args = _mapped(operation.args, self._as_value)
-        named = {name: _mapped(each, self._as_value) for name, each in kwargs.items() if not plain or name != "inplace"}
+        args = mapped(operation.args, self._as_value)
+        named = {name: mapped(each, self._as_value) for name, each in kwargs.items() if not plain or name != "inplace"}
         returned = computed(func, operation.args, kwargs)
         if plain is not None and returned is not operation.args[0]:
             self._complete = False
@@ -105,7 +105,7 @@ class Recording(Watching):
         if found:
             gives, flat = tuple(map(self._add, found)), found[0] is returned and _is_flat(args, named)
             self.steps.append(Step(plain or func, args, named, takes, gives, call, flat))
-        elif _name(func) not in _HARMLESS:
+        elif name_of(func) not in HARMLESS:
             self._complete = False
         return returned
 
@@ -156,19 +156,19 @@ def _group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = Non
 
 def filled(step: Step, fill: Callable[[Value], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """A step's arguments, with what `fill` returns in the place of each value."""
-    return _mapped(step.args, fill, Value), {name: _mapped(each, fill, Value) for name, each in step.kwargs.items()}
+    return mapped(step.args, fill, Value), {name: mapped(each, fill, Value) for name, each in step.kwargs.items()}
 
 
-def _mapped(given: Any, change: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
+def mapped(given: Any, change: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
     """Nested tuples, lists and dictionaries with everything of a kind changed."""
     if isinstance(given, kind):
         return change(given)
     if isinstance(given, Mapping):
-        return {name: _mapped(each, change, kind) for name, each in given.items()}
+        return {name: mapped(each, change, kind) for name, each in given.items()}
     if isinstance(given, list):
-        return [_mapped(each, change, kind) for each in given]
+        return [mapped(each, change, kind) for each in given]
     if isinstance(given, tuple) and not isinstance(given, torch.Size):
-        return tuple(_mapped(each, change, kind) for each in given)
+        return tuple(mapped(each, change, kind) for each in given)
     return given
 
 
@@ -186,7 +186,7 @@ def _leaves(given: Any) -> Iterator[bool]:
             yield from _leaves(each)
 
 
-def _name(func: Any) -> str:
+def name_of(func: Any) -> str:
     """A function's name; for what reads an attribute, the attribute's."""
     name = getattr(func, "__name__", "")
     return getattr(getattr(func, "__self__", None), "__name__", "") if name == "__get__" else name
@@ -194,7 +194,7 @@ def _name(func: Any) -> str:
 
 def _out_of_place(func: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any] | None:
     """The function that returns what another one writes into its first argument; None if it writes into none."""
-    name = _name(func)
+    name = name_of(func)
     if kwargs.get("inplace") is True:
         return func if not name.endswith("_") else getattr(F, name[:-1], None)
     if name.startswith("__i") and name.endswith("__"):

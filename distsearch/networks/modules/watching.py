@@ -82,7 +82,7 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
 
     def _layer(self, kind: Kind) -> Layer | None:
         weight, bias = self._source(kind.weight), self._source(kind.bias)
-        if weight is None or self._source(kind.inputs) is not None or (kind.bias is not None and bias is None):
+        if weight is None or self._source(kind.inputs) is not None or (bias is None and not _stays(kind.bias)):
             return None
         axis = kind.node_axis
         return Layer(kind.name, weight.name, bias.name if bias else None, kind.across != weight.transposed, axis)
@@ -104,6 +104,11 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
 
     def _first_shape(self, source: Source) -> tuple[int, ...]:
         return next(tuple(tensor.shape) for tensor, other in self._sources.values() if other == Source(source.name))
+
+
+def _stays(bias: Any) -> bool:
+    """Whether there are no biases, or frozen ones."""
+    return bias is None or (isinstance(bias, torch.nn.Parameter) and not bias.requires_grad)
 
 
 def tensors_in(values: Any) -> Iterator[Any]:

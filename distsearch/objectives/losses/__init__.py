@@ -20,6 +20,7 @@ from distsearch.objectives.losses.classes import (
     hits,
 )
 from distsearch.objectives.losses.counts import F1, BalancedError, F1Macro, F1Micro, FBeta
+from distsearch.objectives.losses.of_modules import ModuleLoss, takes_module
 from distsearch.objectives.losses.own import ForgottenLoss, OwnLoss
 from distsearch.objectives.losses.ranks import Auc, AveragePrecision
 from distsearch.objectives.losses.regression import (
@@ -39,11 +40,13 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "ModuleLoss",
     "Terms",
     "correct",
     "cost_columns",
     "create",
     "hits",
+    "takes_module",
 ]
 
 
@@ -109,7 +112,7 @@ def create(name: str) -> Loss:
 def _made(name: str, on: Terms | None) -> Loss:
     found = LOSSES.find(name, also=(AUTO,))
     if not isinstance(found, type):
-        return OwnLoss(found, name)
+        return ModuleLoss(found, name) if takes_module(found) else OwnLoss(found, name)
     kind: type[Loss] = found
     return kind() if on is None else kind.of(on)
 
@@ -135,10 +138,20 @@ def recalled(settings: NetworkConfig, classes: Sequence[str] | None, outputs: in
         return ForgottenLoss(error)
 
 
+def is_of_module(name: str) -> bool:
+    """Whether a loss is given the torch module itself; not known of one whose code is not here."""
+    try:
+        return name != AUTO and takes_module(LOSSES.find(name))
+    except SettingError:
+        return False
+
+
 def check(settings: NetworkConfig) -> None:
     """SettingError for what cannot fit, whatever the data."""
     if settings.loss == AUTO:
         settings = structs.replace(settings, loss="cross-entropy")
+    if not settings.model and is_of_module(settings.loss):
+        raise SettingError(f"--loss: {settings.loss} takes a torch module: name one with --model")
     terms.check(settings, _kind(settings.loss), _OURS)
 
 

@@ -59,6 +59,8 @@ class Loss(ABC):
     """Whether it can tell what a change of one example's outputs does, as node perturbation needs."""
     probable: bool = False
     """Whether the softmax of the outputs estimates the probabilities of the classes."""
+    of_module: bool = False
+    """Whether it is given the torch module and a batch, and no outputs."""
     logarithms: bool = False
     """Whether the outputs are logarithms of the predicted numbers."""
 

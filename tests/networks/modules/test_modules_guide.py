@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from programs import succeeded
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_torch
+from safetensors.torch import save_file
+from torch import nn
 
 import distsearch
 
@@ -21,11 +25,55 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
-    made, _, loaded = blocks("python")
-    (tmp_path / "mine.py").write_text(made + loaded)
-    for line in "".join(blocks("sh")).splitlines():
+    (tmp_path / "mine.py").write_text(blocks("python")[0])
+    for line in "".join(blocks("sh")).replace("\\\n", "").splitlines():
         words = shlex.split(line)[1:]
         succeeded(*words, *(QUICK if words[0] == "run" else ()), cwd=tmp_path)
     base, tuned = (load_file(tmp_path / "runs" / run / "best.safetensors") for run in ("choice", "tuned"))
     changed = {name for name, tensor in base.items() if not np.array_equal(tensor, tuned[name])}
     assert changed == {"outputs.weight", "outputs.bias"}
+
+
+def test_the_guide_s_loss_is_given_the_module():
+    program = next(block for block in blocks("python") if "takes_module" in block)
+    names = {"torch": torch, "nn": nn, "distsearch": distsearch, "starts": np.eye(3), "zeros": np.zeros(3)}
+    exec(program.replace("rounds=100", "rounds=20, workers=0"), names)  # noqa: S102  (our own page)
+    result = names["result"]
+    assert result.loss < 0.8 * result.history[0].center_loss
+
+
+class Writer(nn.Module):
+    """What the page on fine-tuning calls one: it says how far to go from each letter to the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({"seen": nn.Linear(4, 4), "wide": nn.Linear(4, 4), "other": nn.Linear(4, 4)})
+            for _ in range(2)
+        )
+
+    def forward(self, letters):
+        for block in self.blocks:
+            letters = letters + block["other"](torch.tanh(block["wide"](block["seen"](letters))))
+        return letters
+
+
+def test_the_guide_s_adapters_are_tuned_by_a_reward(monkeypatch, tmp_path):
+    page = (Path(distsearch.__file__).parent / "guide" / "fine-tuning.md").read_text("utf-8")
+    program = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    save_file(Writer().state_dict(), "writer.safetensors")
+    names = {
+        "Writer": Writer,
+        "load_file": load_torch,
+        "np": np,
+        "distsearch": distsearch,
+        "write": lambda module, inputs: module(inputs).tolist(),
+        "parses": lambda line: sum(line) > 0,
+        "prompts": np.eye(4),
+    }
+    exec(program.replace("batch=32", "rounds=1, population=4, workers=0"), names)  # noqa: S102  (our own page)
+    adapted = [name for name, each in names["result"].module.named_modules() if hasattr(each, "lora_A")]
+    assert adapted == ["blocks.0.seen", "blocks.0.wide", "blocks.1.seen", "blocks.1.wide"]
+    merged = names["merge_adapters"](names["result"].module).state_dict()
+    assert merged.keys() == Writer().state_dict().keys()
