@@ -6,6 +6,7 @@ environment, its exit code. What depends on how Python starts needs a process th
 """
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -17,7 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -173,9 +174,12 @@ def _end(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
 def main(end: int) -> None:
     """Serve until the connection with this descriptor is closed; in a fork, run what was asked for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, which closes the connection
+    imported: set[str] = set()
+    atexit.register(_leave_in_memory, imported)  # before anything else is registered: it is called last
     for name in _IMPORTED:
         importlib.import_module(name)
     _import_what_typer_imports_late()
+    imported.update(set(sys.modules) - {"__main__", "builtins", "sys"})
     gc.freeze()  # what is imported is no garbage: a fork that looks for some, at its end too, would copy all of it
     with socket.socket(fileno=end) as connection, _Forks(connection) as forks:
         request = forks.serve()
@@ -200,6 +204,12 @@ def _run(source: str) -> None:
     for name in [name for name in names if not name.startswith("__")]:
         del names[name]
     exec(compile(source, "<string>", "exec"), names)  # noqa: S102  (a test's own)
+
+
+def _leave_in_memory(names: Iterable[str]) -> None:
+    """At a fork's end: it would copy these modules, page by page, only to take them apart."""
+    left = [sys.modules.pop(name, None) for name in names]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(left))
 
 
 def _import_what_typer_imports_late() -> None:
