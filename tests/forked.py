@@ -100,8 +100,7 @@ class Program:
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it is known to have ended."""
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.kill(self.pid, number)
+            _send(self.pid, number)
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -127,7 +126,7 @@ def running(
 ) -> Iterator[Program]:
     """A program that is killed at the end of the block, or after so many seconds, unless it has ended by itself."""
     program = Program(arguments, cwd, environment, source)
-    watchdog = Timer(patience, program.kill)
+    watchdog = Timer(patience, _send, [program.pid, signal.SIGKILL])
     watchdog.start()
     try:
         yield program
@@ -145,6 +144,11 @@ def run(
     with running(arguments, cwd, environment, source, PATIENCE) as program:
         stdout, stderr = program.communicate()
         return subprocess.CompletedProcess(program.args, program.wait(), stdout, stderr)
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(pid, number)
 
 
 @cache
