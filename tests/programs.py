@@ -14,6 +14,7 @@ from waiting import PATIENCE, running
 ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
 READ_LATE = ("COLUMNS", "NO_COLOR", "HOME", "TMPDIR")  # and those that begin with:
 PREFIXES_READ_LATE = ("DISTSEARCH_", "_DISTSEARCH_", "COMP_", "RAY_", "AWS_", "PYTEST_")
+SET_BY_LIBRARIES = "KMP_"  # as they are imported, here and in the server of forks
 Program: TypeAlias = subprocess.Popen[str] | forked.Program
 SHORT = ("--workers", "0", "--rounds", "3")
 
@@ -47,7 +48,8 @@ def _command(arguments: Iterable[str | Path], program: str) -> list[str]:
 def _may_fork(environment: Mapping[str, str]) -> bool:
     """Whether no variable has changed that Python reads as it starts, or a library that the server has imported."""
     changed = {name for name, _ in forked.ENVIRONMENT.items() ^ environment.items()}
-    return forked.AVAILABLE and all(name in READ_LATE or name.startswith(PREFIXES_READ_LATE) for name in changed)
+    harmless = (*PREFIXES_READ_LATE, SET_BY_LIBRARIES)
+    return forked.AVAILABLE and all(name in READ_LATE or name.startswith(harmless) for name in changed)
 
 
 def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

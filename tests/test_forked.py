@@ -1,5 +1,6 @@
 """A forked program does what a started one does."""
 
+import os
 import signal
 
 import forked
@@ -31,7 +32,9 @@ def test_source_is_run_as_by_python_c(tmp_path):
 
 def test_two_run_at_once_and_one_is_interrupted(tmp_path):
     endless = "import time\nprint('begun', flush=True)\ntime.sleep(1000)"
-    with started(cwd=tmp_path, program=endless) as one, started(cwd=tmp_path, program=endless) as other:
+    given = {"cwd": tmp_path, "program": endless, "environment": dict(os.environ)}  # which libraries have changed
+    with started(**given) as one, started(**given) as other:
+        assert isinstance(one, forked.Program)
         assert [each.stdout.readline() for each in (one, other)] == ["begun\n"] * 2
         one.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in one.communicate(PATIENCE)[1]
