@@ -3,34 +3,53 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import forked
 from waiting import PATIENCE, running
 
 ENVIRONMENT = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+READ_LATE = ("COLUMNS", "NO_COLOR", "HOME", "TMPDIR")  # and those that begin with:
+PREFIXES_READ_LATE = ("DISTSEARCH_", "_DISTSEARCH_", "COMP_", "RAY_", "AWS_", "PYTEST_")
+SET_BY_LIBRARIES = "KMP_"  # as they are imported, here and in the server of forks
+Program: TypeAlias = subprocess.Popen[str] | forked.Program
 SHORT = ("--workers", "0", "--rounds", "3")
 
 
-def ran(*arguments: str | Path, cwd: Path, program: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
-    """The completed program; `program` is Python source to run instead, `variables` are added to its environment."""
-    variables = options.pop("variables", {})
-    environment = {**ENVIRONMENT, **variables}
-    if forked.AVAILABLE and not program and not options and _read_late(variables):
-        return forked.run(list(map(str, arguments)), cwd, environment)
-    command = [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+def ran(
+    *arguments: str | Path, cwd: Path, program: str = "", fresh: bool = False, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """The completed program; `program` is Python source to run instead, `variables` are added to its environment.
+
+    It is forked, where that makes no difference, unless it has to be `fresh`: a Python that has imported nothing.
+    """
+    environment = {**ENVIRONMENT, **options.pop("variables", {})}
+    if _may_fork(environment) and not fresh and not options:
+        return forked.run(list(map(str, arguments)), cwd, environment, program)
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(
-        command, cwd=cwd, env=environment, text=True, encoding="utf-8", timeout=PATIENCE, **{**streams, **options}
+        _command(arguments, program),
+        cwd=cwd,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        **{**streams, **options},
     )
 
 
-def _read_late(variables: Iterable[str]) -> bool:
-    """Whether no variable of the environment is one that Python, or an imported library, reads as it starts."""
-    return all(name in ("HOME", "TMPDIR") or name.startswith("DISTSEARCH_") for name in variables)
+def _command(arguments: Iterable[str | Path], program: str) -> list[str]:
+    return [sys.executable, *(["-c", program] if program else ["-m", "distsearch"]), *map(str, arguments)]
+
+
+def _may_fork(environment: Mapping[str, str]) -> bool:
+    """Whether no variable has changed that Python reads as it starts, or a library that the server has imported."""
+    changed = {name for name, _ in forked.ENVIRONMENT.items() ^ environment.items()}
+    harmless = (*PREFIXES_READ_LATE, SET_BY_LIBRARIES)
+    return forked.AVAILABLE and all(name in READ_LATE or name.startswith(harmless) for name in changed)
 
 
 def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -39,12 +58,16 @@ def succeeded(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def started(*arguments: str, cwd: Path) -> AbstractContextManager[subprocess.Popen[str]]:
-    """The running program with its streams open; it ends with the block."""
+def started(
+    *arguments: str | Path, cwd: Path, program: str = "", environment: Mapping[str, str] = ENVIRONMENT
+) -> AbstractContextManager[Program]:
+    """The running program with its streams open, forked as in `ran`; it ends with the block."""
+    if _may_fork(environment):
+        return forked.running(list(map(str, arguments)), cwd, environment, program)
     return running(
-        [sys.executable, "-m", "distsearch", *arguments],
+        _command(arguments, program),
         cwd=cwd,
-        env=ENVIRONMENT,
+        env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,6 +1,5 @@
 """Shared storage for tests: addresses, servers and contents."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -64,8 +63,9 @@ def place(storage: str, name: str = "a"):
     return Storage(Address.parse(storage)).run_at(name)
 
 
-def environment(server: str) -> dict[str, str]:
-    return {**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{server}"}
+def access(server: str) -> dict[str, str]:
+    """The variables that a program needs to use this server."""
+    return {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{server}"}
 
 
 def tree(folder: Path) -> dict[Path, bytes]:

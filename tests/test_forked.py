@@ -1,11 +1,12 @@
 """A forked program does what a started one does."""
 
+import os
 import signal
-import subprocess
 
 import forked
 import pytest
-from programs import ENVIRONMENT, ran
+from programs import ENVIRONMENT, ran, started
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.skipif(not forked.AVAILABLE, reason="programs are not forked here")
 SHORT = ("run", "--rounds", "2", "--workers", "0", "--name", "a")
@@ -18,8 +19,27 @@ SHORT = ("run", "--rounds", "2", "--workers", "0", "--name", "a")
 def test_it_says_and_returns_what_a_started_program_does(tmp_path, arguments):
     (tmp_path / "mine.py").write_text("raise ValueError('wrong here')\n")
     forks = ran(*arguments, cwd=tmp_path)
-    starts = ran(*arguments, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    starts = ran(*arguments, cwd=tmp_path, fresh=True)
     assert (forks.returncode, forks.stdout, forks.stderr) == (starts.returncode, starts.stdout, starts.stderr)
+
+
+def test_source_is_run_as_by_python_c(tmp_path):
+    program = "import sys\nprint(__name__, sys.argv, sys.path[0], sorted(vars()), sys.stdin.read())\n1 / 0"
+    forks, starts = (ran("a", "b", cwd=tmp_path, program=program, fresh=fresh) for fresh in (False, True))
+    assert (forks.returncode, forks.stdout) == (starts.returncode, starts.stdout)
+    assert forks.stderr.splitlines()[-1] == starts.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
+
+
+def test_two_run_at_once_and_one_is_interrupted(tmp_path):
+    endless = "import time\nprint('begun', flush=True)\ntime.sleep(1000)"
+    given = {"cwd": tmp_path, "program": endless, "environment": dict(os.environ)}  # which libraries have changed
+    with started(**given) as one, started(**given) as other:
+        assert isinstance(one, forked.Program)
+        assert [each.stdout.readline() for each in (one, other)] == ["begun\n"] * 2
+        one.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in one.communicate(PATIENCE)[1]
+        assert (one.poll(), other.poll()) == (-signal.SIGINT, None)
+    assert other.returncode == -signal.SIGKILL
 
 
 def test_what_one_changes_the_next_does_not_see(tmp_path):

@@ -1,11 +1,10 @@
 """Things chosen by name: built-in ones, and the user's own as module:attribute."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from waiting import PATIENCE
+from programs import ran, succeeded
 
 import distsearch
 from distsearch.config import from_flags
@@ -111,8 +110,7 @@ def test_a_plug_in_with_the_name_of_a_built_in_thing_is_hidden_with_a_warning(mo
 def test_the_settings_of_a_custom_strategy_become_options(tmp_path):
     outside = Path(__file__).parent / "plugins" / "outside"
     name = "distsearch_outside.coordinate_search:CoordinateSearch"
-    command = [sys.executable, "-m", "distsearch", "run", f"--strategy={name}", "--shrink", "2", "--workers", "0"]
-    done = subprocess.run(command, cwd=outside, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = ran("run", f"--strategy={name}", "--shrink", "2", "--workers", "0", cwd=outside)
     assert done.returncode == 2
     assert f"{name}.shrink: expected a number < 1.0, got 2.0" in done.stderr
 
@@ -124,7 +122,8 @@ def test_the_guide_s_strategy_passes_the_checks_and_runs(tmp_path):
     checks = (
         "from mine import MyStrategy; from distsearch import testing; [c(MyStrategy) for c in testing.STRATEGY_CHECKS]"
     )
-    subprocess.run([sys.executable, "-c", checks], cwd=tmp_path, check=True, timeout=PATIENCE)
+    checked = ran(cwd=tmp_path, program=checks)
+    assert checked.returncode == 0, checked.stderr
     command = [
         "run",
         "--strategy",
@@ -138,5 +137,5 @@ def test_the_guide_s_strategy_passes_the_checks_and_runs(tmp_path):
         "--name",
         "a",
     ]
-    subprocess.run([sys.executable, "-m", "distsearch", *command], cwd=tmp_path, check=True, timeout=PATIENCE)
-    subprocess.run([sys.executable, "-m", "distsearch", "verify", "a"], cwd=tmp_path, check=True, timeout=PATIENCE)
+    succeeded(*command, cwd=tmp_path)
+    succeeded("verify", "a", cwd=tmp_path)

@@ -3,38 +3,28 @@
 import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from processes import alive, descendants
-from searches import contents
-from waiting import LONGEST_LIFE, PATIENCE, awaited, running
+from programs import Program, started
+from searches import contents, search
+from waiting import LONGEST_LIFE, PATIENCE, awaited
+
+from distsearch.runs.directory import StoredRun
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 250
 SETTINGS = ("--data", "digits", "--layers", "16", "--population", "64", "--verbose")
 ENDLESS = ("--rounds", "1000000000")
 
 
-def program(
-    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
-) -> AbstractContextManager[subprocess.Popen[str]]:
-    return running(
-        [sys.executable, "-m", "distsearch", *arguments],
-        cwd=folder,
-        env={**os.environ, **(variables or {})},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def program(folder: Path, *arguments: str, **variables: str) -> AbstractContextManager[Program]:
+    return started(*arguments, cwd=folder, environment={**os.environ, **variables})
 
 
-def ended(process: subprocess.Popen[str], code: int = 0) -> str:
+def ended(process: Program, code: int = 0) -> str:
     """The program's output until it ends, which has to be with this exit code."""
     told = process.stderr.read()
     assert process.wait(PATIENCE) == code, told
@@ -42,7 +32,7 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     return told
 
 
-def follow_to_round(process: subprocess.Popen[str], number: int) -> None:
+def follow_to_round(process: Program, number: int) -> None:
     """Read its output until it has found better weights in that round or a later one."""
     for line in process.stderr:
         if (found := re.match(r"new best weights in round (\d+)", line)) and int(found[1]) >= number:
@@ -54,27 +44,20 @@ def run(folder: Path, workers: str, *limits: str):
     return program(folder, "run", "--workers", workers, "--name", "run", *SETTINGS, *limits)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> dict[str, object]:
-    """The contents of an uninterrupted run."""
-    folder = tmp_path_factory.mktemp("whole")
-    with run(folder, "0", "--rounds", str(ROUNDS)) as process:
-        ended(process)
-    return contents(folder / "runs" / "run")
-
-
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_program_and_the_run_resumes_to_the_same_bytes(tmp_path, whole, number, workers):
-    with run(tmp_path, workers, "--rounds", str(ROUNDS)) as process:
+def test_a_signal_ends_the_program_and_the_run_resumes_to_the_same_bytes(tmp_path, number, workers):
+    with run(tmp_path, workers, *ENDLESS) as process:
         follow_to_round(process, 10)
         family = descendants(process.pid)
         process.send_signal(number)
         assert "interrupted" in ended(process, 130)
         assert not alive(family)
-    with program(tmp_path, "resume", "run", "--workers", "0") as process:
+    with program(tmp_path, "resume", "run", "--workers", "0", "--rounds", "5") as process:
         ended(process)
-    assert contents(tmp_path / "runs" / "run") == whole
+    path = tmp_path / "runs" / "run"
+    whole, _ = search(tmp_path / "whole", data="digits", layers=[16], population=64, rounds=StoredRun(path).rounds)
+    assert contents(path) == contents(whole.path)
 
 
 STUCK = """
@@ -95,7 +78,7 @@ distsearch.minimize(stuck, [0.0], workers={workers})
 def test_a_signal_does_not_wait_for_the_current_round(tmp_path, number, workers):
     """The first round never ends, so the program can only end by abandoning it."""
     script = STUCK.format(folder=str(tmp_path), workers=workers, longest=10 * LONGEST_LIFE)
-    with running([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as process:
+    with started(cwd=tmp_path.parent, program=script) as process:
         awaited("a call that does not return", lambda: any(tmp_path.iterdir()))
         family = descendants(process.pid)
         process.send_signal(number)
@@ -109,7 +92,7 @@ def test_a_signal_does_not_wait_for_the_current_round(tmp_path, number, workers)
 def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, signals):
     """The search ends while its workers are being started."""
     slow = ("--data", "digits", "--layers", "512", "--population", "256", *ENDLESS)
-    with program(tmp_path, "run", "--runs", "kept", *slow, variables={"TMPDIR": str(tmp_path)}) as process:
+    with program(tmp_path, "run", "--runs", "kept", *slow, TMPDIR=str(tmp_path)) as process:
         awaited("a token", lambda: list(tmp_path.glob("distsearch-ray-*/token")))
         for _ in range(signals):
             process.send_signal(signal.SIGINT)

@@ -1,24 +1,20 @@
 """Functions that refer to distsearch can be pickled and sent to other processes."""
 
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import cloudpickle
 import pytest
-from waiting import PATIENCE
+from programs import ran
 
 import distsearch
 
 pytestmark = pytest.mark.slow
 
 
-def output(program: str, folder: Path) -> str:
-    """What a script prints; its functions are those of __main__."""
-    script = folder / "script.py"
-    script.write_text(program)
-    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+def output(program: str, folder: Path, fresh: bool = False) -> str:
+    """What a program prints; its functions are those of __main__."""
+    done = ran(cwd=folder, program=program, fresh=fresh)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -55,5 +51,5 @@ def test_a_script_s_objective_that_refers_to_the_package_reaches_the_workers(tmp
 @pytest.mark.parametrize("name", ["distsearch.search", "distsearch.search.loop"])
 def test_a_function_is_not_shadowed_by_the_folder_of_the_same_name(tmp_path, name):
     program = f"import {name}, distsearch; print(distsearch.search.__doc__.splitlines()[0])"
-    assert output(program, tmp_path) == "Look for the weights of a network that maps X to y."
+    assert output(program, tmp_path, fresh=True) == "Look for the weights of a network that maps X to y."
     assert import_module(name).__name__ == name

@@ -156,4 +156,4 @@ def test_importing_callbacks_imports_no_tracker_package(tmp_path):
     program = (
         "import sys, distsearch.callbacks; print({'mlflow', 'wandb', 'tensorboardX', 'IPython'} & set(sys.modules))"
     )
-    assert ran(program=program, cwd=tmp_path).stdout == "set()\n"
+    assert ran(program=program, cwd=tmp_path, fresh=True).stdout == "set()\n"

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from problems import sphere
-from waiting import PATIENCE, running
+from programs import started
+from waiting import PATIENCE
 
 import distsearch
 from distsearch.runs.directory import StoredRun
@@ -85,8 +84,7 @@ for number in range(1000):
 @pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "")])
 def test_a_script_of_many_searches_ends_as_it_would_without_them(tmp_path, number, ending):
     (tmp_path / "temporary").mkdir()
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with running([sys.executable, "-c", LOOP], cwd=tmp_path, text=True, **streams) as process:
+    with started(cwd=tmp_path, program=LOOP) as process:
         assert process.stdout.readline() == "third\n"
         process.send_signal(number)
         _, told = process.communicate(timeout=PATIENCE)

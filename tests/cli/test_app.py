@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes import ray_workers
-from programs import ENVIRONMENT, refused, started, succeeded
+from programs import ran, refused, started, succeeded
 from waiting import PATIENCE, awaited, lines_until
 
 import distsearch
@@ -106,9 +106,8 @@ def test_the_environment_sets_the_runs_folder_unless_an_option_does(tmp_path):
     (tmp_path / "search.toml").write_text('[output]\ndirectory = "filed"\n')
 
     def program(*arguments: str) -> None:
-        environment = {**ENVIRONMENT, "DISTSEARCH_RUNS": "~/kept", "HOME": str(tmp_path)}
-        command = [sys.executable, "-m", "distsearch", *arguments]
-        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=PATIENCE)
+        done = ran(*arguments, cwd=tmp_path, variables={"DISTSEARCH_RUNS": "~/kept", "HOME": str(tmp_path)})
+        assert done.returncode == 0, done.stderr
 
     short = ["--workers", "0", "--rounds", "2"]
     program("run", *short, "--name", "one", "--config", "search.toml")

@@ -12,12 +12,12 @@ from pathlib import Path
 import clusters
 import pytest
 from clusters import Cluster, free_ports
+from programs import Program, started
 from searches import contents, search
-from waiting import PATIENCE, awaited, running
+from waiting import PATIENCE, awaited
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = [sys.executable, "-m", "distsearch"]
 TABLE = "a,b,level\n" + "".join(f"{x % 7},{x % 5},{'low' if x % 7 < 3 else 'high'}\n" for x in range(60))
 
 
@@ -36,15 +36,8 @@ class Client:
             "RAY_AUTH_TOKEN_PATH": str(cluster.token_file),
         }
 
-    def started(self, *arguments: str, **variables: str) -> AbstractContextManager[subprocess.Popen[str]]:
-        return running(
-            [*PROGRAM, *arguments],
-            cwd=self.folder,
-            env={**self.environment, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def started(self, *arguments: str, **variables: str) -> AbstractContextManager[Program]:
+        return started(*arguments, cwd=self.folder, environment={**self.environment, **variables})
 
     def __call__(self, *arguments: str, code: int = 0, **variables: str) -> tuple[str, str]:
         """Its stdout and stderr; it has to exit with this code, and never with a traceback."""

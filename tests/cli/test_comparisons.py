@@ -2,21 +2,16 @@
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-from waiting import PATIENCE
+from programs import ran
 
 from distsearch import strategies
 
-ENVIRONMENT = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
-
 
 def distsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "distsearch", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)
+    return ran(*arguments, cwd=cwd, variables={"COLUMNS": "120"})
 
 
 def test_strategies_lists_each_with_its_settings_and_defaults(tmp_path):

@@ -1,7 +1,5 @@
 """On a full disk a file is written whole or not at all, a run starts or leaves nothing, and one sentence says so."""
 
-import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +9,12 @@ from searches import contents
 TABLE = "a,b,level\n" + "".join(f"{x % 7},{x % 5},{'low' if x % 7 < 3 else 'high'}\n" for x in range(200))
 
 
-def room_for(size: int) -> Callable[[], None]:
-    """Limits the files of a process to this many bytes: the system then reports "File too large"."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+def with_room_for(size: int, before: str = "") -> str:
+    """The program where files are limited to this many bytes: the system then reports "File too large"."""
+    return (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))\n"
+        f"{before}from distsearch.__main__ import main; main()"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,8 @@ def test_a_file_that_does_not_fit_leaves_what_was_there(folder, command, before)
         out.write_text(before)
     # The searches of `compare` are not kept but need room; its table exceeds this only with its header.
     size = 150 if command[0] != "compare" else 100_000
-    program = "" if command[0] != "compare" else _with_little_room_for_the_table()
-    done = ran(*command, cwd=folder, program=program, preexec_fn=room_for(size))
+    program = with_room_for(size, LITTLE_FOR_THE_TABLE if command[0] == "compare" else "")
+    done = ran(*command, cwd=folder, program=program)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1] == f"distsearch: cannot write {out.name}: File too large"
     assert "Traceback" not in done.stderr
@@ -52,16 +53,13 @@ def test_a_file_that_does_not_fit_leaves_what_was_there(folder, command, before)
     assert sorted(path.name for path in folder.iterdir()) == ["runs", "t.csv"]
 
 
-def _with_little_room_for_the_table() -> str:
-    return (
-        "import resource\n"
-        "from distsearch.cli import comparisons, output\n"
-        "def write(path, content):\n"
-        "    resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))\n"
-        "    output.write(path, content)\n"
-        "comparisons.write = write\n"
-        "from distsearch.__main__ import main; main()"
-    )
+LITTLE_FOR_THE_TABLE = """
+from distsearch.cli import comparisons, output
+def write(path, content):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+    output.write(path, content)
+comparisons.write = write
+"""
 
 
 @pytest.mark.parametrize("path", ["none/out", "runs", "t.csv/out"])
@@ -85,7 +83,7 @@ def test_a_run_that_cannot_start_leaves_nothing_and_does_not_block_its_name(fold
     rows = [",".join([*columns, "y"]), *("1," * 500 + y for y in "abab")]
     (tmp_path / "wide.csv").write_text("\n".join(rows))
     arguments = ("run", *SHORT, "--data", "wide.csv", "--strategy", "hill-climb", "--name", "a", "--runs", "kept")
-    done = ran(*arguments, cwd=tmp_path, preexec_fn=room_for(size))
+    done = ran(*arguments, cwd=tmp_path, program=with_room_for(size))
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[1:] == [
         "distsearch: cannot write to the folder kept (File too large): choose another with --runs"
@@ -96,7 +94,7 @@ def test_a_run_that_cannot_start_leaves_nothing_and_does_not_block_its_name(fold
 
 def test_a_run_whose_first_checkpoint_does_not_fit_leaves_nothing(tmp_path):
     arguments = ("run", *SHORT, "--layers", "5000", "--name", "a")
-    done = ran(*arguments, cwd=tmp_path, preexec_fn=room_for(20_000))
+    done = ran(*arguments, cwd=tmp_path, program=with_room_for(20_000))
     assert done.returncode == 2, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("distsearch: cannot write to the run runs/a (File too large): its search has not begun")
@@ -105,7 +103,7 @@ def test_a_run_whose_first_checkpoint_does_not_fit_leaves_nothing(tmp_path):
 
 def test_a_run_that_fills_the_disk_can_be_resumed_from_its_last_checkpoint(tmp_path):
     flags = ("--workers", "0", "--name", "a")
-    done = ran("run", *flags, "--rounds", "300", cwd=tmp_path, preexec_fn=room_for(20_000))
+    done = ran("run", *flags, "--rounds", "300", cwd=tmp_path, program=with_room_for(20_000))
     assert done.returncode == 2, done.stderr
     assert "its last checkpoint is intact; free some space or fix it, then continue" in done.stderr.splitlines()[-1]
     assert not [path for path in (tmp_path / "runs" / "a").iterdir() if path.suffix == ".temporary"]

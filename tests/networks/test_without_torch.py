@@ -16,5 +16,5 @@ try:
 except SettingError as error:
     print(error)
 """
-    said = ran(cwd=tmp_path, program=program).stdout
+    said = ran(cwd=tmp_path, program=program, fresh=True).stdout
     assert said == 'model: needs torch, which is not installed; type pip install "distsearch[torch]"\n'

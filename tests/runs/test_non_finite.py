@@ -3,16 +3,14 @@
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import succeeded
 from searches import resume, search
-from waiting import PATIENCE
 
 from distsearch.runs import checkpoints, directory, documents, history
 from distsearch.runs.directory import Result, StoredRun
@@ -109,9 +107,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_reads_it_and_prints_strict_json(huge, tmp_path, command):
     shutil.copytree(huge, tmp_path, dirs_exist_ok=True)
-    program = [sys.executable, "-m", "distsearch", *command.split()]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(*command.split(), cwd=tmp_path)
     if "--json" in command:
         strict(done.stdout)
     assert command.startswith("verify") or "inf" in done.stdout

@@ -3,15 +3,14 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
+from programs import started
 from searches import Watching, contents, resume, search, unwatched
-from waiting import PATIENCE, awaited, running
+from waiting import PATIENCE, awaited
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError
@@ -100,19 +99,15 @@ def test_a_driver_killed_at_many_points_ends_with_the_same_bytes(tmp_path, whole
     path = tmp_path / "runs" / "a"
     command = ["run", "--workers", "0", "--rounds", "200", "--name", "a"]
 
-    def started(gate: int):
-        script = [sys.executable, "-c", GATED.format(gate=gate), *command]
-        return running(script, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
     for number in range(12):
         before = checkpoint_time(path)
-        with started(gate=15 * (number + 1)) as process:
+        with started(*command, cwd=tmp_path, program=GATED.format(gate=15 * (number + 1))) as process:
             awaited("a checkpoint", lambda before=before: checkpoint_time(path) != before)
             time.sleep(0.0017 * (number % 7))
             assert process.poll() is None
             process.kill()
         command = ["resume", "a"]
-    with started(gate=200) as process:
+    with started(*command, cwd=tmp_path, program=GATED.format(gate=200)) as process:
         _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, error
     assert contents(path) == whole

@@ -30,27 +30,28 @@ def test_the_chapter_s_example_is_solved(tmp_path):
     assert len(list(stored.history())) == 1000
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES.own)
-@pytest.mark.parametrize(
-    "flags",
-    [
-        {"data": "vertical", "rounds": 60},
-        {"data": "digits", "layers": [16], "rounds": 12, "test_share": 0.2},
-        {
-            "data": "spiral",
-            "layers": [8, 8],
-            "rounds": 20,
-            "activation": "step",
-            "loss": "classification-error",
-        },
-    ],
-    ids=["vertical", "digits", "spiral"],
-)
+SEARCHES = {
+    "vertical": {"rounds": 60},
+    "digits": {"layers": [16], "rounds": 12, "test_share": 0.2},
+    "spiral": {"layers": [8, 8], "rounds": 20, "activation": "step", "loss": "classification-error"},
+}
+SHARED = [
+    (strategy, data, 1 + (number + place) % 3)
+    for number, strategy in enumerate(strategies.STRATEGIES.own)
+    for place, data in enumerate(SEARCHES)
+]
+"""Each strategy with each number of workers and with each data set, and each number with each data set.
+
+Of all strategies, one round with each number of workers is in tests/workers/test_pools.py.
+"""
+
+
+@pytest.mark.parametrize(("strategy", "data", "workers"), SHARED)
 @pytest.mark.slow
-def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpus, strategy, flags):
-    expected = contents(search(tmp_path, strategy=strategy, **flags)[0].path)
-    for workers in (1, 2, 3):
-        assert contents(search(tmp_path, strategy=strategy, **{**flags, "workers": workers})[0].path) == expected
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, ray_with_three_cpus, strategy, data, workers):
+    flags = {"strategy": strategy, "data": data, **SEARCHES[data]}
+    alone, shared = (search(tmp_path, **flags, workers=count)[0].path for count in (0, workers))
+    assert contents(shared) == contents(alone)
 
 
 @pytest.mark.parametrize(

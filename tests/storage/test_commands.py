@@ -1,19 +1,20 @@
 """Shared storage as a user meets it: real processes, some of them killed, and a real S3 server."""
 
 import builtins
+import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from processes import bound_by_permissions
+from programs import Program, ran, started
 from searches import contents, search
-from storages import BUCKET, CREDENTIALS, asked, environment, free_port, place, served, stored
-from waiting import PATIENCE, awaited, running
+from storages import BUCKET, CREDENTIALS, access, asked, free_port, place, served, stored
+from waiting import PATIENCE, awaited
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError, SettingError, StorageError
@@ -27,14 +28,7 @@ ROUNDS = 400
 
 
 def command(*arguments: str, cwd: Path, server: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "distsearch", *arguments],
-        cwd=cwd,
-        env=environment(server),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    return ran(*arguments, cwd=cwd, variables=access(server))
 
 
 def refused(*arguments: str, cwd: Path, server: str) -> str:
@@ -77,20 +71,13 @@ main()
 """
 
 
-def start(
-    *arguments: str, cwd: Path, server: str, gate: int, waits: bool = False
-) -> AbstractContextManager[subprocess.Popen[bytes]]:
+def start(*arguments: str, cwd: Path, server: str, gate: int, waits: bool = False) -> AbstractContextManager[Program]:
     """A program that saves after each round and does not pass round `gate` until a file `open` exists.
 
     If it waits, then for each upload.
     """
-    return running(
-        [sys.executable, "-c", PROGRAM.format(gate=gate, waits=waits), *arguments],
-        cwd=cwd,
-        env=environment(server),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    program = PROGRAM.format(gate=gate, waits=waits)
+    return started(*arguments, cwd=cwd, program=program, environment={**os.environ, **access(server)})
 
 
 def published_rounds(there) -> int:
@@ -149,7 +136,7 @@ def test_storage_lost_during_a_run_is_reported_and_the_run_is_complete(tmp_path)
         (tmp_path / "open").touch()
         _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
-    told = error.decode().splitlines()
+    told = error.splitlines()
     assert sum("the search continues" in line for line in told) == 1
     assert "cannot be reached" in told[-1]
     assert "the run is complete in runs/a, and `distsearch publish runs/a` publishes it" in told[-1]

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,7 @@ def main(folder: Path, workers: str, rounds: int) -> None:
         else:
             from distsearch.workers.ray import pool as ray_pool
 
+            ray_pool.LOOK_SECONDS, ray_pool.LOOK_SHARE = 0.1, inf  # however long a look takes on a busy machine
             looked = ray_pool.cpus_of_cluster
             ray_pool.cpus_of_cluster = lambda: printed("cpus", looked())
             count = None if workers == "all" else int(workers)

@@ -3,17 +3,15 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Timer
 
+import programs
 from processes import Process, alive, descendants, ray_workers
-from waiting import LONGEST_LIFE, PATIENCE
+from waiting import PATIENCE
 
-DRIVER = Path(__file__).parent / "driver.py"
+RUN = f"import runpy; runpy.run_path({str(Path(__file__).parent / 'driver.py')!r}, run_name='__main__')"
 ENDLESS = 1_000_000  # rounds
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 1024 * 1024, "include_dashboard": False}
 
@@ -27,15 +25,11 @@ class Driver:
         self.said: list[str] = []
         self.machines: list[str] = []
         self.looks: list[int] = []  # the CPUs it saw in the cluster, each time it looked
-        self._process = subprocess.Popen(
-            [sys.executable, DRIVER, folder, workers, str(rounds)],
-            env={**os.environ, **({"RAY_ADDRESS": address} if address else {})},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._stack = ExitStack()
+        environment = {**os.environ, **({"RAY_ADDRESS": address} if address else {})}
+        started = programs.started(str(folder), workers, str(rounds), cwd=folder, program=RUN, environment=environment)
+        self._process = self._stack.enter_context(started)
         self.pid = self._process.pid
-        self._watchdog = Timer(LONGEST_LIFE, self._process.kill)
-        self._watchdog.start()
 
     def workers(self) -> list[Process]:
         """The worker processes of its own Ray that have evaluated candidates."""
@@ -51,7 +45,7 @@ class Driver:
             if round_line := re.fullmatch(r"round (\d+) (\d+)\n", line):
                 return int(round_line[1]), int(round_line[2])
             self._note(line)
-        raise AssertionError(f"the search ended, or was ended, before {awaited}")
+        raise AssertionError(f"the search ended, or was ended, before {awaited}: {self._process.stderr.read()}")
 
     def next_said(self) -> str:
         """The next message to its user before its next round."""
@@ -60,7 +54,7 @@ class Driver:
             if line.startswith("said "):
                 return self.said[-1]
             assert not line.startswith("round"), "it has said nothing"
-        raise AssertionError("the search ended, or was ended, before it said anything")
+        raise AssertionError(f"the search ended, or was ended, before it said anything: {self._process.stderr.read()}")
 
     def rounds_until(self, what: str, condition: Callable[[int], object]) -> None:
         """Follow the search until the named condition holds for the number of workers in a round."""
@@ -76,16 +70,12 @@ class Driver:
         """The number of rounds and their digest once the search has ended."""
         for line in self._process.stdout:
             self._note(line)
-        assert self._process.wait(PATIENCE) == 0
+        assert self._process.wait(PATIENCE) == 0, self._process.stderr.read()
         return self.outcome
 
     def kill(self) -> None:
         """kill -9, if it has not ended."""
-        self._watchdog.cancel()
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.stdout.close()
-        self._process.wait()
+        self._stack.close()
 
     def _note(self, line: str) -> None:
         kind, _, rest = line.strip().partition(" ")

@@ -86,7 +86,7 @@ def test_only_the_requested_workers_start_and_those_without_room_wait(tmp_path):
         nodes.add_node(**NODE)
         search.rounds_until("a second worker", lambda workers: workers == 2)
         spare = nodes.add_node(**NODE)
-        search.rounds_until("the third node was seen three times", lambda _: search.looks.count(3) == 3)
+        search.rounds_until("the third node was seen three times", lambda _: search.looks.count(3) >= 3)
         assert search.next_round()[1] == 2
         assert not ray_workers(raylet(spare))
         search.finish()

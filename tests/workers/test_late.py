@@ -1,9 +1,6 @@
 """A search begins in its own process; workers join it later if they pay, with the same bits."""
 
 import logging
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +12,7 @@ from typing import Self
 import numpy as np
 import pytest
 from problems import create, network_objective
+from programs import ran
 from searches import contents, search
 from waiting import PATIENCE, awaited
 
@@ -226,7 +224,8 @@ def test_ray_workers_join_a_search_with_the_same_bytes(tmp_path, ray_with_three_
 @pytest.mark.slow
 def test_a_session_of_many_searches_starts_ray_at_most_once_and_ends_it(tmp_path):
     program = (
-        "import numpy as np, distsearch; from distsearch.workers import late\n"
+        f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})\n"
+        "import numpy as np, distsearch\n"
         "from distsearch.workers.ray import cluster\n"
         "from processes import descendants; import os\n"
         "starts, start = [], cluster.start\n"
@@ -238,10 +237,7 @@ def test_a_session_of_many_searches_starts_ray_at_most_once_and_ends_it(tmp_path
         "    assert found.weights.tobytes() == alone.weights.tobytes()\n"
         "print(len(starts), *(each.pid for each in descendants(os.getpid())))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE
-    )
+    done = ran(cwd=tmp_path, program=program)
     assert done.returncode == 0, done.stderr
     starts, *family = map(int, done.stdout.split())
     assert starts == 1

@@ -3,8 +3,6 @@
 import os
 import platform
 import re
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread
@@ -12,6 +10,7 @@ from threading import Lock, Thread
 import numpy as np
 import pytest
 from problems import create, network_objective, sphere, told
+from programs import ran
 from waiting import PATIENCE, awaited
 
 from distsearch.errors import ObjectiveError, WorkersError
@@ -30,6 +29,8 @@ from distsearch.workers.ray.kinds import ALIKE, MachineKinds
 pytestmark = pytest.mark.slow
 
 POOLS = ["local", "ray-1", "ray-2", "ray-3"]
+HERE_OR_SHARED = pytest.mark.parametrize("pool", ["local", "ray-2"], indirect=True)
+"""For what the number of workers does not change: to start one takes more than a second of a core."""
 
 
 @contextmanager
@@ -126,6 +127,7 @@ def test_an_exception_in_the_objective_is_reported_and_not_retried(pool, tmp_pat
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+@HERE_OR_SHARED
 def test_an_exception_that_cannot_be_pickled_is_reported_too(pool):
     class UnpicklableError(Exception):
         def __init__(self, first, second):
@@ -140,6 +142,7 @@ def test_an_exception_that_cannot_be_pickled_is_reported_too(pool):
         workers.evaluate(strategy.init(np.zeros(4, np.float32), 0))
 
 
+@HERE_OR_SHARED
 def test_an_internal_error_is_not_blamed_on_the_user(pool):
     class Faulty(NetworkObjective):
         def losses(self, candidates, round_number):
@@ -230,6 +233,7 @@ def test_even_short_rounds_go_to_the_workers_where_the_driver_must_not_compute(r
             assert workers.worked > before
 
 
+@HERE_OR_SHARED
 def test_large_and_small_states_reach_the_workers(pool):
     strategy = create("hill-climb", {"population": 5})
     objective = FunctionObjective(lambda weights: float(((weights - 1) ** 2).sum()), 200_000)
@@ -307,9 +311,7 @@ def test_more_workers_than_this_machine_has_cores_are_refused():
         "from distsearch.workers.ray.pool import RayPool; from problems import create, sphere_objective;"
         "RayPool(create('hill-climb', {}), sphere_objective(), 1000)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
-    )
+    done = ran(cwd=Path(__file__).parents[1], program=program)
     assert re.search(r"workers.count: expected at most \d+, the cores of this machine, got 1000", done.stderr)
 
 
@@ -345,7 +347,7 @@ def test_a_search_on_a_cluster_without_a_free_core_waits_as_long_as_it_takes(ray
     assert said.count("the Ray cluster's CPUs (3) are all taken: the search begins when one is free") == 1
 
 
-def test_a_ray_that_does_not_start_in_time_is_reported_in_a_sentence():
+def test_a_ray_that_does_not_start_in_time_is_reported_in_a_sentence(tmp_path):
     """As on a machine that is too busy: Ray raises a bare Exception."""
     program = (
         "from distsearch.workers.ray import cluster\n"
@@ -353,7 +355,7 @@ def test_a_ray_that_does_not_start_in_time_is_reported_in_a_sentence():
         "cluster._init = late\n"
         "cluster.connect(1, 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
+    done = ran(cwd=tmp_path, program=program)
     sentence = "Ray did not start: The current node timed out during startup; --workers 0 searches without it"
     assert f"WorkersError: {sentence}" in done.stderr
 
@@ -370,6 +372,7 @@ def test_a_cluster_that_cannot_be_joined_is_reported_at_once(monkeypatch, addres
     assert "unset RAY_ADDRESS to search on this machine alone" in str(caught.value)
 
 
+@HERE_OR_SHARED
 def test_the_workers_machines_are_reported_once_per_kind(pool):
     strategy = create("hill-climb", {})
     with opened(pool, strategy, network_objective()) as workers:

@@ -2,12 +2,11 @@
 
 import os
 import re
-import subprocess
-import sys
 import urllib.request
 
 import pytest
-from waiting import PATIENCE, awaited, running
+from programs import started
+from waiting import PATIENCE, awaited
 
 from distsearch.runs.history import RoundRecord
 from distsearch.workers.ray import metrics
@@ -64,9 +63,7 @@ def test_prometheus_can_read_the_gauges_of_a_run(tmp_path):
             found = [re.fullmatch(r'ray_distsearch_(\w+)\{.*run="shown".*\} (\S+)', line) for line in lines]
             return {each[1]: float(each[2]) for each in found if each}
 
-        environment = {**os.environ, "RAY_ADDRESS": nodes.address}
-        command = [sys.executable, "-m", "distsearch", "run", *SEARCH]
-        with running(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as search:
+        with started("run", *SEARCH, cwd=tmp_path, environment={**os.environ, "RAY_ADDRESS": nodes.address}) as search:
             first = awaited("all gauges", lambda: (found := gauges()).keys() == GAUGES.keys() and found)
             later = awaited("more rounds", lambda: (found := gauges())["rounds"] > first["rounds"] and found)
             search.terminate()
