@@ -15,6 +15,7 @@ from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.engine import exact, failure
 from distsearch.networks.modules.kinds import Kind
 from distsearch.networks.modules.tape import Recording
+from distsearch.networks.modules.unrolling import ENDS
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
 
 EXAMPLES = 13  # a number that no axis of a module is likely to have
@@ -128,7 +129,8 @@ class Trial(Watching):
         else:
             cost = elements * OTHER_COST * (8 if getattr(func, "__name__", "") in _PRODUCTS else 1)
         self.cost += cost
-        self.elements += elements
+        if not self.inside or func in ENDS:  # what is passed from step to step is soon forgotten
+            self.elements += elements
         for known, number in self._numbers.items():
             if below >> number & 1:
                 less = cost
