@@ -78,6 +78,7 @@ def search(
     y: ArrayLike,
     *,
     model: Any = ...,
+    nodes: Any = ...,
     sample_weight: ArrayLike | None = ...,
     class_weight: Mapping[Any, float] | str | None = ...,
     callbacks: Callback | Iterable[Callback] = ...,

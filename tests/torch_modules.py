@@ -1,5 +1,7 @@
 """Modules that tests search, importable by name as a user's are."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -175,3 +177,19 @@ class TunedHead(nn.Module):
 
     def forward(self, x):
         return self.head(torch.relu(self.base(x)))
+
+
+class Hides(nn.Linear):
+    """Computed by an operation that is not seen to be a layer."""
+
+    def forward(self, x):
+        return torch.einsum("bi,oi->bo", x, self.weight) + self.bias
+
+
+class Hidden(nn.Sequential):
+    """Such layers, declared."""
+
+    nodes: ClassVar = {Hides: "linear"}
+
+    def __init__(self) -> None:
+        super().__init__(Hides(6, 5), nn.Tanh(), Hides(5, 3))

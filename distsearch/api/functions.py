@@ -50,6 +50,7 @@ def search(
     sample_weight: ArrayLike | None = None,
     class_weight: Any = None,
     model: Any = None,
+    nodes: Any = None,
 ) -> SearchResult:
     """See `distsearch.search`."""
     observers = with_progress(observers_of(callbacks))
@@ -58,6 +59,7 @@ def search(
     keep_ray()
     settings, start = _with_start(_with_names(settings, y))
     with passed_on() as interrupts, speaking_python():
+        model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
         config = _config({**settings, **named, "class_weight": class_weight_words(class_weight)})
         dataset = interrupts.begin(data_of, config, X, y, sample_weight)

@@ -13,6 +13,7 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
 from distsearch.networks.modules import making
+from distsearch.networks.modules.declared import undeclare
 from distsearch.networks.modules.engine import exactly
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
@@ -55,7 +56,7 @@ class ModuleNetwork(Trainable):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_latest": None}
         state.pop("_subject", None)
-        return _restored, (Folders.of([self._source, *self.module.modules()]), state)
+        return _restored, (Folders.of([getattr(self._source, "source", self._source), *self.module.modules()]), state)
 
     @property
     def trained(self) -> dict[str, Any]:
@@ -135,7 +136,7 @@ class ModuleNetwork(Trainable):
     def with_weights(self, weights: Array) -> Any:
         """A copy of the module with these weights, (n,)."""
         self.load(weights)
-        return copy.deepcopy(self.module)
+        return undeclare(copy.deepcopy(self.module))
 
     def load(self, weights: Array) -> None:
         """Put weights, (n,), into the module."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, whole, with_axes
+from distsearch.networks.modules.declared import DECLARED
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
 from distsearch.networks.modules.unrolling import STACKABLE
 from distsearch.networks.modules.watching import tensors_in
@@ -77,7 +78,7 @@ class Replay:
             return [found]
         if step.flat and step.func in LINEAR and (found := self._linear(step, known)) is not None:
             return [found]
-        if step.func in STACKABLE:
+        if step.func in STACKABLE or step.func in DECLARED.values():
             return self._stacked(step, self._in_full(known))
         return self._mapped(step, self._in_full(known))
 

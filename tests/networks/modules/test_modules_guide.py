@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from module_networks import made
 from programs import succeeded
 from safetensors.numpy import load_file
+from torch import nn
 
 import distsearch
 
@@ -21,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
-    made, _, loaded = blocks("python")
+    made, loaded = (block for block in blocks("python") if "class Choice" in block or "def tuned" in block)
     (tmp_path / "mine.py").write_text(made + loaded)
     for line in "".join(blocks("sh")).splitlines():
         words = shlex.split(line)[1:]
@@ -29,3 +32,10 @@ def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
     base, tuned = (load_file(tmp_path / "runs" / run / "best.safetensors") for run in ("choice", "tuned"))
     changed = {name for name, tensor in base.items() if not np.array_equal(tensor, tuned[name])}
     assert changed == {"outputs.weight", "outputs.bias"}
+
+
+def test_the_guide_s_own_layer_is_declared():
+    names = {"nn": nn, "torch": torch}
+    exec(next(block for block in blocks("python") if "class Mixed" in block), names)  # noqa: S102
+    kinds = [each.layer.kind for each in made(names["Signs"], (64,), 10).anatomy.layers]
+    assert kinds == ["own linear", "own linear"]
