@@ -44,7 +44,7 @@ class Words(nn.Module):
     def forward(self, x):
         words = self.words(x.long())
         seen = torch.softmax(self.queries(words) @ self.keys(words).transpose(1, 2), -1) @ self.values(words)
-        state = torch.zeros(len(x), 4)
+        state = torch.zeros(x.shape[0], 4)
         for step in range(words.shape[1]):
             state = torch.tanh(self.cell(torch.cat([seen[:, step], state], 1)))
         return self.outputs(state)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
-from distsearch.networks.modules import making
+from distsearch.networks.graph import Graph, Value
+from distsearch.networks.modules import making, onnx_graph
 from distsearch.networks.modules.declared import undeclare
 from distsearch.networks.modules.engine import exactly
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
@@ -146,7 +148,10 @@ class ModuleNetwork(Trainable):
 
     def examples(self, inputs: Array) -> Any:
         """Inputs, (features + 1, examples), as the module takes them: (examples, features), or images."""
-        features = torch.from_numpy(np.ascontiguousarray(inputs[:-1].T))
+        return self.shaped(torch.from_numpy(np.ascontiguousarray(inputs[:-1].T)))
+
+    def shaped(self, features: Any) -> Any:
+        """Features, (examples, features), as the module takes them."""
         if len(self._shape) == 3:
             return features.reshape(-1, *self._shape).permute(0, 3, 1, 2).contiguous()
         return features.reshape(-1, *self._shape).clone()  # in torch's own memory, which is aligned everywhere alike
@@ -166,6 +171,12 @@ class ModuleNetwork(Trainable):
             self.load(weights)
             outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
         return outputs
+
+    @exactly
+    def express(self, graph: Graph, weights: Array, features: Value) -> Value:
+        """Add the module with some weights, (n,), to a graph of ONNX's. SettingError if torch cannot write it so."""
+        module, made_up = Flat(self.with_weights(weights), self), self._made_up_inputs()
+        return onnx_graph.express(module, graph, features, torch.from_numpy(made_up[:-1].T.copy()))
 
     @exactly
     def experiments(
@@ -238,11 +249,27 @@ class ModuleNetwork(Trainable):
         return self.parameters.flat(arrays)
 
     def _made_up(self) -> Any:
-        """Inputs of EXAMPLES made-up examples, none below zero."""
+        """EXAMPLES made-up examples as the module takes them, none below zero."""
+        return self.examples(self._made_up_inputs())
+
+    def _made_up_inputs(self) -> Array:
         width = int(np.prod(self._shape))
         inputs = np.ones((width + 1, EXAMPLES), np.float32)
         inputs[:-1] = np.abs(noise(0, Stream.START, 0, 0, EXAMPLES, width)).T
-        return self.examples(inputs)
+        return inputs
+
+
+class Flat(nn.Module):  # type: ignore[misc]  # torch's types are skipped
+    """A module that takes all examples as (examples, features), and returns (examples, outputs)."""
+
+    def __init__(self, module: Any, network: ModuleNetwork) -> None:
+        super().__init__()
+        self.module = module
+        self._network = network
+
+    def forward(self, features: Any) -> Any:
+        """The module's outputs."""
+        return self._network.of_outputs(self.module(self._network.shaped(features)))
 
 
 def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:
