@@ -30,30 +30,27 @@ class Interrupts:
     def during(self, action: Callable[..., T], *arguments: Any) -> T | None:
         """What the action returns, or None if a signal came first."""
         try:
-            return self._act(action, *arguments)
+            self._in_action = True
+            return None if self.came else action(*arguments)
         except _Interrupted:
             return None
-
-    def begin(self, action: Callable[..., T], *arguments: Any) -> T:
-        """What the action returns. KeyboardInterrupt if a signal came, because nothing can continue without it."""
-        try:
-            return self._act(action, *arguments)
-        except _Interrupted:
-            raise KeyboardInterrupt from None
-
-    def _act(self, action: Callable[..., T], *arguments: Any) -> T:
-        try:
-            self._in_action = True
-            if self.came:
-                raise _Interrupted
-            return action(*arguments)
         except SystemError as error:  # C code that had just done its work when the signal came: Ray's wait is such
             match error.__cause__:
-                case _Interrupted() | KeyboardInterrupt() as cause:
+                case _Interrupted():
+                    return None
+                case KeyboardInterrupt() as cause:
                     raise cause from None
             raise
         finally:
             self._in_action = False
+
+    def begin(self, action: Callable[..., T], *arguments: Any) -> T:
+        """What the action returns. KeyboardInterrupt if a signal came, because nothing can continue without it."""
+        returned: list[T] = []
+        self.during(lambda: returned.append(action(*arguments)))
+        if not returned:
+            raise KeyboardInterrupt
+        return returned[0]
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -38,6 +38,9 @@ class Limits:
         )
         self.rounds = DEFAULT_ROUNDS if unlimited else stop.rounds
         self.seconds = inf if stop.seconds is None else stop.seconds
+        self._rounds = inf if self.rounds is None else self.rounds
+        self._evaluations = inf if stop.evaluations is None else stop.evaluations
+        self._patience = inf if stop.patience is None else stop.patience
         self._targets = stop.target_loss is not None or stop.target_accuracy is not None
         self._lowest = inf
         self._violation = inf  # of the constraints, by the best
@@ -49,24 +52,21 @@ class Limits:
 
     def reached(self, row: RoundRecord) -> str:
         """The limit that this round has reached, or nothing."""
-        stop = self._stop
         self._centers.append(row.center_loss)
-        falls = row.best_loss < self._lowest - PATIENCE_SHARE * abs(row.best_loss)
-        if row.best_violation < self._violation * (1 - PATIENCE_SHARE) or falls:
-            self._lowest, self._violation, self._in_vain = row.best_loss, row.best_violation, 0
+        loss, violation = row.best_loss, row.best_violation
+        if loss < self._lowest - PATIENCE_SHARE * abs(loss) or violation < self._violation * (1 - PATIENCE_SHARE):
+            self._lowest, self._violation, self._in_vain = loss, violation, 0
         elif row.train_loss is not None or not self._by_measuring:
             self._in_vain += 1
-        if self._targets and row.best_violation == 0 and (target := self._target_reached(row)):
+        if self._targets and violation == 0 and (target := self._target_reached(row)):
             return target
-        if self.rounds is not None and row.round + 1 >= self.rounds:
+        if row.round + 1 >= self._rounds:
             return ROUNDS
-        if stop.evaluations is not None and row.passes >= stop.evaluations:
+        if row.passes >= self._evaluations:
             return EVALUATIONS
         if row.seconds >= self.seconds:
             return SECONDS
-        if stop.patience is not None and self._in_vain >= stop.patience:
-            return PATIENCE
-        return ""
+        return PATIENCE if self._in_vain >= self._patience else ""
 
     def _target_reached(self, row: RoundRecord) -> str:
         """The target that this round has reached, or nothing."""

@@ -74,7 +74,8 @@ def search(
     output = assembly.config.output
     target = assembly.config.stop.target_loss
     noise = Noise(pool, found=bool(done) and done[-1].noisy, at_once=target is not None)
-    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first, noise, assembly.plan.constraints)
+    looking = noise if assembly.objective.foreign else None  # a network on its data gives the same bits
+    rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first, looking, assembly.plan.constraints)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.monotonic() - spent.seconds
     pool.deadline = began + limits.seconds

@@ -1,6 +1,6 @@
 """A pool without workers: this process does everything. The twin of the Ray pool, without Ray."""
 
-from math import isinf
+from math import inf
 from typing import Any
 
 from distsearch.objectives.base import Objective
@@ -21,6 +21,6 @@ class LocalPool(Pool):
 
     def sweep(self, request: Request) -> list[Any]:
         """The answer to a request, as one range; in pieces if there is a deadline, so that it holds."""
-        if isinf(self.deadline) or not isinstance(request, EvaluateRound):
+        if self.deadline == inf or not isinstance(request, EvaluateRound):
             return [self.answered_here(request)]
         return [answer for _, answer in self._pieces.answers(request, self.deadline, self.awaits_one)]
