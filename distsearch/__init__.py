@@ -56,7 +56,7 @@ def _estimator(name: str) -> Any:
 
 def search(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     model: Any = None,
     nodes: Any = None,
@@ -78,6 +78,9 @@ def search(
     (examples, channels, height, width), to (examples, outputs). The `module` of the result is it with what was found.
     `nodes` says which layers of your own, that hide what they compute, are "linear" (weights (nodes, inputs)) or a
     "product" (weights (inputs, nodes)), so that node-perturbation can move their nodes: {MyLayer: "linear"}.
+
+    X may also be a `torch.utils.data.Dataset` of a fixed length, without y: each of its examples is taken once, as
+    (example, target), images with their channels first.
 
     `sample_weight`, (examples,), says how much each example counts in the loss: 2 as if it were there twice, 0 not at
     all; only ratios matter. `class_weight` is a dictionary {label: weight}, with 1 for labels not in it, or "balanced":

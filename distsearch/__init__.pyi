@@ -74,8 +74,8 @@ def resume(
     callbacks: Callback | Iterable[Callback] = ...,
 ) -> SearchResult: ...
 def search(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Any,
+    y: ArrayLike | None = None,
     *,
     model: Any = ...,
     nodes: Any = ...,

@@ -93,7 +93,13 @@ def stub() -> str:
         (
             HEAD,
             *(RESUME.format(first=first, result=result) for first, result in RESUMED.items()),
-            _function("search", ["X: ArrayLike", "y: ArrayLike"], WEIGHTS, "SearchResult", [*of_search, *strategies]),
+            _function(
+                "search",
+                ["X: ArrayLike | Any", "y: ArrayLike | None = None"],
+                WEIGHTS,
+                "SearchResult",
+                [*of_search, *strategies],
+            ),
             _function(
                 "minimize",
                 ["function: Callable[[Any], Any]", f"start: {STARTS}"],
