@@ -16,6 +16,7 @@ from distsearch.cli.app import COMPLETION_VARIABLE, application
 from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
+from distsearch.cli.wording import in_flags
 from distsearch.errors import DistsearchError, UserError
 from distsearch.errors.attribution import owner
 from distsearch.workers.place import OPENING, remove_private_folders
@@ -58,7 +59,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except DistsearchError as error:
-        return _refuse(str(error), error.exit_code)
+        return _refuse(in_flags(str(error), arguments), error.exit_code)
     except _CommandLineError as error:
         return _refuse(_command_line_sentence(error))
     except MemoryError:

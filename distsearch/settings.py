@@ -175,7 +175,8 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
         expected = re.sub(rf"\b{internal}\b", word, expected)
     expected = expected.removesuffix(" | null")
     default = known[name].default
-    return f"{where}.{name}: {expected}, got {brief(values[name])} (the default is {default!r})"
+    usual = "" if default is None else f" (the default is {default!r})"
+    return f"{where}.{name}: {expected}, got {brief(values[name])}{usual}"
 
 
 def _meta(annotation: Any) -> Meta:

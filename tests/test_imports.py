@@ -179,6 +179,9 @@ def test_numpy_s_random_numbers_ray_its_job_client_and_torch_are_each_used_in_on
     }
 
 
-@pytest.mark.parametrize(("module", "path"), modules().items())
-def test_no_file_is_too_long(module, path):
+BROWSER = sorted((PACKAGE / "reports" / "browser").iterdir())
+
+
+@pytest.mark.parametrize("path", [*modules().values(), *BROWSER], ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_file_is_too_long(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 350

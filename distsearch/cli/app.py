@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import __version__, config
-from distsearch.cli import cluster, pictures, upkeep
+from distsearch.cli import cluster, pictures, screens, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.completion import RUNS_VARIABLE
 from distsearch.cli.guide import guide
@@ -60,7 +60,8 @@ COMPLETION_VARIABLE = "_DISTSEARCH_COMPLETE"
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The command line for these arguments; the strategies' options are only read for commands that need them."""
     app = typer.Typer(
-        help="Train neural networks without gradients, on every core and every machine you have.",
+        cls=screens.Commands,
+        help="Train neural networks without gradients, on all your cores and machines.",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
@@ -68,32 +69,38 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     strategies = completing or list(arguments[:1]) in (["run"], ["config"], ["compare"], ["submit"])
     own = strategy_in(arguments) if strategies else ""
     every = completing or "--help-all" in arguments
+    with_settings = partial(with_options, strategies=strategies, own_strategy=own, every=every)
+    brief = screens.Command if every else screens.BriefCommand
     app.callback()(_root)
-    app.command("run")(with_options(run, strategies, own, every=every))
-    app.command("resume")(resume)
-    app.command("publish")(publish)
-    app.command("verify")(verify)
-    app.command("replay")(replay)
-    app.command("show")(show)
-    app.command("list")(upkeep.list_runs)
-    app.command("plot")(pictures.plot)
-    app.command("report")(pictures.report)
-    app.command("diff")(upkeep.diff)
-    app.command("rename")(upkeep.rename)
-    app.command("remove")(upkeep.remove)
-    app.command("evaluate")(evaluate)
-    app.command("predict")(predict)
-    app.command("export")(export)
-    app.command("compare")(with_options(compare, strategies, own, without=("strategy",), every=every))
-    app.command("strategies")(list_strategies)
-    app.command("config")(with_options(print_config, strategies, own, every=every))
-    app.command("guide")(guide)
-    app.command("submit", context_settings={"allow_interspersed_args": False})(cluster.submit)
-    app.command("jobs")(cluster.list_jobs)
-    app.command("logs")(cluster.logs)
-    app.command("stop")(cluster.stop)
-    app.command("fetch")(cluster.fetch)
-    app.command("pack", hidden=True)(cluster.pack)
+
+    def add(group: str, name: str, command: "Callable[..., Any]", **options: Any) -> None:
+        app.command(name, rich_help_panel=group, **{"cls": screens.Command, **options})(command)
+
+    add("Search", "run", with_settings(run), cls=brief)
+    add("Search", "resume", resume)
+    add("Search", "compare", with_settings(compare, without=("strategy",)), cls=brief)
+    add("Search", "config", with_settings(print_config), cls=brief)
+    add("Look", "list", upkeep.list_runs)
+    add("Look", "show", show)
+    add("Look", "plot", pictures.plot)
+    add("Look", "report", pictures.report)
+    add("Look", "diff", upkeep.diff)
+    add("Use", "evaluate", evaluate)
+    add("Use", "predict", predict)
+    add("Use", "export", export)
+    add("Keep", "verify", verify)
+    add("Keep", "replay", replay)
+    add("Keep", "publish", publish)
+    add("Keep", "rename", upkeep.rename)
+    add("Keep", "remove", upkeep.remove)
+    add("Cluster", "submit", cluster.submit, context_settings={"allow_interspersed_args": False})
+    add("Cluster", "jobs", cluster.list_jobs)
+    add("Cluster", "logs", cluster.logs)
+    add("Cluster", "stop", cluster.stop)
+    add("Cluster", "fetch", cluster.fetch)
+    add("Cluster", "pack", cluster.pack, hidden=True)
+    add("Learn", "guide", guide)
+    add("Learn", "strategies", list_strategies)
     return app
 
 
@@ -122,7 +129,11 @@ def run(
     json: ResultOption = False,
     folds: Annotated[
         int | None,
-        typer.Option(min=2, help="Cross-validate: this many searches, each tested on a different part; none is kept."),
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Cross-validate: this many searches, each tested on a different part; none is kept.",
+        ),
     ] = None,
     flags: dict[str, Any],
 ) -> None:
@@ -146,15 +157,19 @@ def run(
 def resume(
     run: RunArgument,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Additional rounds; if not given, the run's own limits apply.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Additional rounds; if not given, the run's own limits apply."),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Additional seconds.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, metavar="X", help="Additional seconds.")] = None,
     evaluations: Annotated[
-        int | None, typer.Option(min=1, help="Additional passes over all training examples.")
+        int | None, typer.Option(min=1, metavar="N", help="Additional passes over all training examples.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Ray workers; as before if not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Ray workers; as before if not given.")
+    ] = None,
     storage: Annotated[
-        str | None, typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.")
+        str | None,
+        typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.", metavar="URI"),
     ] = None,
     track: Annotated[
         str | None, typer.Option(help="Trackers; as before if not given, none if empty.", metavar="NAME[:URI]")
@@ -168,7 +183,7 @@ def resume(
     json: ResultOption = False,
     runs: RunsOption = "runs",
 ) -> None:
-    """Continue a run that was stopped or killed, or that reached its limit."""
+    """Continue a run that has ended, was stopped or was killed."""
     from distsearch.search.resumption import prepare_to_resume
     from distsearch.search.retrieval import Handed
 
@@ -232,7 +247,9 @@ def _search(
 
 def publish(
     run: RunArgument,
-    storage: Annotated[str | None, typer.Option(help="Folder or URI; the run's own if not given.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder or URI; the run's own if not given.", metavar="URI")
+    ] = None,
     runs: RunsOption = "runs",
 ) -> None:
     """Publish a run, as it is now, to shared storage."""
@@ -242,7 +259,7 @@ def publish(
 
 
 def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> None:
-    """Print every setting as commented TOML, for `run --config`."""
+    """Print all settings as commented TOML, for run --config."""
     from distsearch import strategies
 
     settings = _settings(config_file, flags)

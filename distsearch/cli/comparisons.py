@@ -54,7 +54,9 @@ def list_strategies(
 def compare(
     *,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, separated by commas.", metavar="A,B,C")],
-    seeds: Annotated[int, typer.Option(min=1, help="Searches per strategy, with consecutive seeds from --seed.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Searches per strategy, with consecutive seeds from --seed.")
+    ] = 5,
     output: Annotated[Path | None, typer.Option("--output", help="CSV file to write the table to.", **FILE)] = None,
     report: Annotated[
         Path | None,
@@ -65,7 +67,7 @@ def compare(
     json: JsonOption = False,
     flags: dict[str, Any],
 ) -> None:
-    """Compare strategies on the same problem, with the same start and budget; runs are kept only with --runs or --name.
+    """Compare strategies on one problem, start and budget; runs are kept only with --runs or --name.
 
     Without --rounds, --seconds or --patience, each search takes at most 10 seconds.
     """

@@ -21,7 +21,9 @@ COMMENTS = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # for the tests of the guide
 WIDEST = 100  # characters; longer lines are hard to read
 
 
-def guide(topic: Annotated[str, typer.Argument(help="Page to read; without it, all pages are listed.")] = "") -> None:
+def guide(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Page to read; without it, all pages are listed.")] = "",
+) -> None:
     """Read the guide."""
     pages = pages_in_order()
     if not topic:

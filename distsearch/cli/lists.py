@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from rich.cells import cell_len
 
 from distsearch import config
 from distsearch.cli.columns import Cells, lines
@@ -19,6 +20,8 @@ from distsearch.settings import shown
 from distsearch.text import escaped
 
 LONGEST_DATA = 24  # characters
+SHORTEST_NAME, LONGEST_NAME = 12, 38  # characters that a terminal has for a run's name, or up to half its width
+BESIDE_NAMES = 22  # characters for the columns that always stay
 
 
 class Column(NamedTuple):
@@ -83,8 +86,23 @@ LEAVING = ("date", "step", "time", "rounds", "seed", "data", "accuracy", "strate
 
 def runs_lines(runs: Sequence[Summary], width: int) -> list[str]:
     """A heading, and a line for each run: those columns that fit into so many characters."""
-    cells = (Cells(each.name, [escaped(each.text(run)) for run in runs], each.number) for each in COLUMNS)
-    return lines(cells, LEAVING, width)
+    room = max(SHORTEST_NAME, min(width - BESIDE_NAMES, max(LONGEST_NAME, width // 2)))
+    names = Cells("run", [_fitted(escaped(run.run), room) for run in runs], number=False)
+    others = (Cells(each.name, [escaped(each.text(run)) for run in runs], each.number) for each in COLUMNS[1:])
+    return lines([names, *others], LEAVING, width)
+
+
+def _fitted(name: str, room: int) -> str:
+    """A name in so many characters of a terminal, without its middle if it needs more."""
+    if cell_len(name) <= room:
+        return name
+    first, last = name[: len(name) // 2], name[len(name) // 2 :]
+    while cell_len(first) + cell_len(last) >= room:
+        if cell_len(first) > cell_len(last):
+            first = first[:-1]
+        else:
+            last = last[1:]
+    return f"{first}…{last}"
 
 
 def errors(runs: Sequence[Summary]) -> list[str]:

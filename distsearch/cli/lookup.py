@@ -1,5 +1,7 @@
 """Finds the run that the user named."""
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,10 @@ from distsearch.text import as_path
 
 if TYPE_CHECKING:
     from distsearch.runs.directory import StoredRun
+
+
+MOST_LISTED = 8  # runs in a sentence
+PATTERN = frozenset("*?[")
 
 
 def stored(run: str, runs: str) -> "StoredRun":
@@ -31,7 +37,26 @@ def path_of(run: str, runs: str) -> Path:
     names = [path.name for path in run_paths(folder)]
     if not names:
         raise RunError(f"expected a run, got {brief(run)}: there are none in {runs}")
-    raise RunError(f"{unknown('run', run, names)}: `distsearch list` shows them")
+    raise RunError(f"{unknown('run', run, names, MOST_LISTED)}; `distsearch list` shows them")
+
+
+def matching(names: Iterable[str], runs: str) -> list[str]:
+    """The runs named, each once; of a pattern such as climb-*, all in the folder `runs` that fit it.
+
+    RunError if none fits.
+    """
+    from distsearch.runs.layout import run_paths
+
+    found: dict[str, None] = {}
+    for name in names:
+        if not PATTERN & set(name) or (as_path(runs) / name).is_dir() or as_path(name).is_dir():
+            found[name] = None
+            continue
+        fitting = [path.name for path in run_paths(as_path(runs)) if fnmatchcase(path.name, name)]
+        if not fitting:
+            raise RunError(f"no run in {runs} fits {brief(name)}; `distsearch list` shows them")
+        found |= dict.fromkeys(fitting)
+    return list(found)
 
 
 def storage_of(run: str) -> str | None:

@@ -20,17 +20,23 @@ if TYPE_CHECKING:
     from distsearch.search.retrieval import Handed
 
 ReaderOption = Annotated[
-    str, typer.Option(help="Reader for the file; if not given, the one used in training or for its suffix.")
+    str,
+    typer.Option(help="Reader for the file; if not given, the one used in training or for its suffix.", metavar="NAME"),
 ]
 
 
 def evaluate(
     run: RunArgument,
     data: Annotated[
-        str, typer.Option(help="Labelled data file, or a built-in data set; the run's own data if not given.")
+        str,
+        typer.Option(
+            help="Labelled data file, or a built-in data set; the run's own data if not given.", metavar="FILE"
+        ),
     ] = "",
     reader: ReaderOption = "",
-    target: Annotated[str, typer.Option(help="Target column, if its name differs from that in training.")] = "",
+    target: Annotated[
+        str, typer.Option(help="Target column, if its name differs from that in training.", metavar="NAME")
+    ] = "",
     metrics: Annotated[
         str,
         typer.Option(
@@ -98,7 +104,8 @@ def predict(
     keep: Annotated[str, typer.Option(help="Other columns of the file to keep.", metavar="A,B")] = "",
     join: Annotated[bool, typer.Option("--join", help="Keep every column of the file.")] = False,
     form: Annotated[
-        str, typer.Option("--format", help="csv, jsonl or parquet; by the suffix of --output if not given.")
+        str,
+        typer.Option("--format", help="csv, jsonl or parquet; by the suffix of --output if not given.", metavar="NAME"),
     ] = "",
     output: Annotated[Path | None, typer.Option(help="File to write; stdout if not given.", **FILE)] = None,
     runs: RunsOption = "runs",

@@ -42,7 +42,7 @@ PANELS = {
     "data": "Data",
     "network": "Network",
     "strategy": "Strategy",
-    "stop": "Stop at the first of",
+    "stop": "Stop at",
     "workers": "Workers",
     "output": "Output",
 }
@@ -62,7 +62,10 @@ RunsOption = Annotated[
     typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE, metavar="FOLDER"),
 ]
 OwnDataOption = Annotated[
-    str, typer.Option("--data", help="Where the run's own data is now, if it has moved or came from Python.")
+    str,
+    typer.Option(
+        "--data", help="Where the run's own data is now, if it has moved or came from Python.", metavar="FILE"
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,
@@ -209,7 +212,8 @@ def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
     brief = ESSENTIAL.get(setting.flag, "")
     option = typer.Option(
         flags,
-        help=setting.text + (rf" \[{'; '.join(notes)}]" if notes else "") if every else brief.replace("[", r"\["),
+        help=setting.text + (f" [{'; '.join(notes)}]" if notes else "") if every else brief,
+        metavar=_metavar(setting),
         show_default=False,
         rich_help_panel=panel,
         autocompletion=names_for(setting.flag),
@@ -220,6 +224,13 @@ def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
+
+
+def _metavar(setting: Declared) -> str | None:
+    """What stands for the value in the help."""
+    if setting.type is bool:
+        return None
+    return "A,B" if _is_list(setting) else {int: "N", float: "X"}.get(setting.type, "TEXT")
 
 
 def _is_list(setting: Declared) -> bool:

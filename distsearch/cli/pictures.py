@@ -8,6 +8,7 @@ import typer
 
 from distsearch.cli import streams
 from distsearch.cli.completion import run_names
+from distsearch.cli.lookup import matching
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, OwnDataOption, RunsOption
 from distsearch.cli.output import check_output, check_suffix, new_console, say, write
@@ -39,7 +40,7 @@ WHAT = (
 RunsArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Runs: names, or paths of their directories. Those that differ only in the seed are drawn as one band.",
+        help="Names of runs, patterns such as climb-*, or paths. Those that differ only in the seed are one band.",
         metavar="RUN…",
         autocompletion=run_names,
     ),
@@ -50,12 +51,18 @@ def plot(
     names: RunsArgument,
     what: Annotated[
         str,
-        typer.Option(help=f"What to show: {', '.join(WHAT[:-1])} or {WHAT[-1]}.", autocompletion=lambda: list(WHAT)),
+        typer.Option(
+            help=f"What to show: {', '.join(WHAT[:-1])} or {WHAT[-1]}.",
+            metavar="FIGURE",
+            autocompletion=lambda: list(WHAT),
+        ),
     ] = "loss",
     to: Annotated[
         Path | None, typer.Option("--to", help="PNG, SVG or PDF file to write; the terminal if not given.", **FILE)
     ] = None,
-    by: Annotated[str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.")] = "",
+    by: Annotated[
+        str, typer.Option(help="Axis of curves: rounds, passes or seconds; chosen if not given.", metavar="AXIS")
+    ] = "",
     features: Annotated[
         str, typer.Option(help="The two columns of a boundary; those that matter most if not given.", metavar="A,B")
     ] = "",
@@ -65,9 +72,10 @@ def plot(
     data: OwnDataOption = "",
     runs: RunsOption = "runs",
 ) -> None:
-    """Draw curves of runs, or what a run has learnt, in the terminal or into a file."""
+    """Draw curves of runs, or what a run has learnt: in the terminal, or into a file."""
     from distsearch.reports import catalogue
 
+    names = matching(names, runs)
     if animate is not None:
         check_suffix("--animate", animate, ".gif")
     if to is not None:
@@ -103,7 +111,7 @@ def report(
     from distsearch.reports import page
 
     check_suffix("--to", to, ".html", ".htm")
-    write(to, page.report(_subjects(names, runs, data)).encode())
+    write(to, page.report(_subjects(matching(names, runs), runs, data)).encode())
     say(f"the report is in {to}")
 
 
@@ -146,12 +154,12 @@ def _live_loss(terminal: "Terminal") -> "Picture":
 
 
 def _subjects(names: list[str], runs: str, data: str) -> "list[Subject]":
-    """The runs of these names, each once, on data that is elsewhere now or that came from Python, if given."""
+    """The runs of these names, on data that is elsewhere now or that came from Python, if given."""
     from distsearch.reports.subjects import Subject
     from distsearch.search.retrieval import Handed
 
     handed = Handed(expanded(data))
-    return [Subject(stored_run(name, runs), handed) for name in dict.fromkeys(names)]
+    return [Subject(stored_run(name, runs), handed) for name in names]
 
 
 def _terminal(stderr: bool) -> "Terminal":

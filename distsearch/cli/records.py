@@ -17,8 +17,10 @@ DIFFERENT_EXIT_CODE = 1
 
 def verify(
     run: RunArgument,
-    rounds: Annotated[str, typer.Option(help="How many rounds, drawn at random, to evaluate again; or all.")] = "16",
-    workers: Annotated[int, typer.Option(min=0, help="Ray workers; 0: in this process.")] = 0,
+    rounds: Annotated[
+        str, typer.Option(metavar="N", help="How many rounds, drawn at random, to evaluate again; or all.")
+    ] = "16",
+    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Ray workers; 0: in this process.")] = 0,
     data: OwnDataOption = "",
     json: JsonOption = False,
     runs: RunsOption = "runs",
@@ -55,7 +57,7 @@ def replay(
     to: Annotated[Path, typer.Option("--to", help="File to write the best weights to.", **FILE)],
     runs: RunsOption = "runs",
 ) -> None:
-    """Recompute a run's best weights from its seed and its history alone, into a safetensors file."""
+    """Recompute a run's best weights from its seed and history: these two are enough."""
     from distsearch.search import verification
 
     check_output(to)

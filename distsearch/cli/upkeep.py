@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from distsearch.cli.completion import run_names
-from distsearch.cli.lookup import path_of
+from distsearch.cli.lookup import matching, path_of
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import print_columns, print_json, print_parts, say
@@ -15,7 +15,8 @@ from distsearch.errors import UserError
 from distsearch.text import as_path
 
 RunsArgument = Annotated[
-    list[str], typer.Argument(help="Names of runs, or paths.", metavar="RUN…", autocompletion=run_names)
+    list[str],
+    typer.Argument(help="Names of runs, patterns such as climb-*, or paths.", metavar="RUN…", autocompletion=run_names),
 ]
 
 
@@ -23,7 +24,8 @@ def list_runs(
     sort: Annotated[
         str,
         typer.Option(
-            help="Column or setting to sort by, such as loss, or -loss for descending order; by age if not given."
+            help="Column or setting to sort by, such as loss, or -loss for descending order; by age if not given.",
+            metavar="COLUMN",
         ),
     ] = "",
     filter: Annotated[  # noqa: A002  (the option's name)
@@ -76,7 +78,7 @@ def remove(
     """Remove runs and all their files."""
     from distsearch.runs import upkeep
 
-    chosen = list({path.resolve(): path for path in (path_of(name, runs) for name in names)}.values())
+    chosen = list({path.resolve(): path for path in (path_of(name, runs) for name in matching(names, runs))}.values())
     for path in chosen:
         upkeep.check_removable(path)
     what = f"the run {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} runs"
@@ -107,7 +109,9 @@ def rename(
 def _agreed(what: str, paths: list[str]) -> bool:
     """Whether the user confirms. UserError without a terminal to ask on."""
     if not sys.stdin.isatty():
-        raise UserError(f"remove: expected --yes, as there is no terminal on which to confirm that {what} may go")
+        raise UserError(
+            f"remove: expected --yes, as there is no terminal on which to confirm that {what} may be removed"
+        )
     if len(paths) > 1:
         say("\n".join(paths))
     sys.stderr.write(f"remove {what}? [y/N] ")

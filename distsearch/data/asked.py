@@ -24,6 +24,7 @@ class Asked(TypedDict, total=False):
     degree: int | None
     test_share: float
     validation_share: float | None
+    counted: bool
     group: str
     time: str
     fold: tuple[int, int] | None
@@ -51,6 +52,7 @@ class Reading:
     degree: int | None = 2  # the power of the targets' unit that the loss is in; None: targets stay as they are
     test_share: float = 0.0
     validation_share: float | None = 0.0
+    counted: bool = False  # whether errors are counted, by which few examples cannot choose
     group: str = ""  # a column: examples that are alike in it stay in one part
     time: str = ""  # a column: the last examples are tested on
     fold: tuple[int, int] | None = None  # of a cross-validation: its number, and how many there are

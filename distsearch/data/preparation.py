@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.data.amounts import amount_in, unit_of
 from distsearch.data.raw import Raw, Table, quoted, unnamed
 from distsearch.data.spelling import date_in
 from distsearch.errors import DataError
@@ -37,6 +38,7 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fill: float | str | None = None  # what stands for a missing value; None if there were none in training
     categories: tuple[str, ...] = ()  # those with a place of their own
     others: bool = False  # whether there is a place for rare and unseen categories
+    unit: str | msgspec.UnsetType = msgspec.UNSET  # that numbers may be written with; documents leave it out if unset
 
     def inputs(self, name: str) -> list[str]:
         """The names of the inputs of a column."""
@@ -98,7 +100,7 @@ def absent(column: NDArray[Any]) -> NDArray[np.bool_]:
 
 def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishes) -> Learnt:
     """Encodings of the columns, from the training examples alone. Raises DataError for one that cannot be used."""
-    encodings, filled, spread = [], [], []
+    encodings, filled, spread, measured = [], [], [], []
     for name, column in zip(names, table.columns, strict=True):
         missing = absent(column[rows])
         if missing.all():
@@ -113,6 +115,9 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
             filled.append(f"{quoted(name)} ({int(missing.sum()):,})")
         if encodings[-1].kind == CATEGORY:
             spread.append(f"{quoted(name)} ({len(encodings[-1].categories) + encodings[-1].others})")
+        if unit := encodings[-1].unit:
+            text = str(column[rows][~missing][0])
+            measured.append(f"{quoted(name)} ({quoted(text)} is {amount_in(text, unit, raw.spelling)})")
     notes = []
     if filled:
         notes.append(
@@ -121,6 +126,8 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         )
     if spread:
         notes.append(f"{raw.source}: text becomes inputs of 0 and 1, one for each value: {_enumerated(spread)}")
+    if measured:
+        notes.append(f"{raw.source}: numbers are read without their unit: {_enumerated(measured)}")
     return Learnt(tuple(encodings), tuple(notes))
 
 
@@ -155,6 +162,17 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
     if spelt and 2 * spelt >= len(present):
         stray = next(text for text, number in numbers.items() if number is None)
         raise not_a_number(raw, name, column.tolist().index(stray), stray)
+
+    def refusal(came: str, expected: str, instead: str) -> DataError:
+        place = raw.place(column.tolist().index(came))
+        return DataError(
+            f"{raw.source}, {place}: expected {expected} in column {quoted(name)}, got {quoted(came)}; {instead}, or "
+            f"leave the column out with --drop {name}"
+        )
+
+    if unit := unit_of(counts, raw.spelling, refusal):
+        amounts = [amount_in(text, unit, raw.spelling) or 0.0 for text in present]
+        return Encoding(NUMBER, float(np.median(amounts)) if gaps else None, unit=unit)
     if len(counts) > MOST_CATEGORIES or (len(counts) > FEW_CATEGORIES and 2 * len(counts) > len(present)):
         raise DataError(
             f"{raw.source}, {raw.place(column.tolist().index(present[0]))}: expected a number in column "
@@ -170,7 +188,7 @@ def not_a_number(raw: Raw, name: str, example: int, came: str) -> DataError:
     """The error for a text among numbers."""
     return DataError(
         f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got {quoted(came)}; "
-        "write it as a number, or leave the column out"
+        f"write it as a number, or as nothing if it is missing, or leave the column out with --drop {name}"
     )
 
 
@@ -214,17 +232,19 @@ def _encoded(raw: Raw, column: NDArray[Any], name: str, encoding: Encoding) -> N
     if encoding.kind == CATEGORY:
         inputs = _one_hot(column, encoding)
     elif encoding.kind == NUMBER:
-        inputs = numbers_of(raw, column, name, encoding.fill)[:, np.newaxis]
+        inputs = numbers_of(raw, column, name, encoding.fill, encoding.unit or "")[:, np.newaxis]
     else:
         days = numbers_of(raw, _moments(raw, column, name, missing), name, encoding.fill)
         inputs = days[:, np.newaxis] if encoding.kind == DAYS else _parts(days)
     return inputs if encoding.fill is None else np.concatenate([inputs, missing[:, np.newaxis]], axis=1, dtype=float)
 
 
-def numbers_of(raw: Raw, column: NDArray[Any], name: str, fill: float | str | None = None) -> NDArray[np.float64]:
-    """A column of numbers, (examples,), its gaps filled. Raises DataError for what is none."""
+def numbers_of(
+    raw: Raw, column: NDArray[Any], name: str, fill: float | str | None = None, unit: str = ""
+) -> NDArray[np.float64]:
+    """A column of numbers, (examples,), perhaps with a unit, its gaps filled. Raises DataError for what is none."""
     if column.dtype.kind == "O":  # all may be missing; what is not has to be a number all the same
-        values = [None if text is None else raw.spelling.value(text) for text in column.tolist()]
+        values = [None if text is None else amount_in(text, unit, raw.spelling) for text in column.tolist()]
         stray = {text: index for index, text in reversed(list(enumerate(column.tolist()))) if values[index] is None}
         stray.pop(None, None)
         if stray:  # if there are others, it is not a yes or no that does not fit

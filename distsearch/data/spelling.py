@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,15 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
+SHORTEST_CODE = 3  # digits
 _LONGEST_WHOLE = 40  # characters; longer integers need not be exact, and may be too large for a float
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _ANSWERS = {**_TRUTHS, "yes": 1.0, "no": 0.0}
 
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", re.ASCII)  # 1,234,567.8
-_SPACED = re.compile(r"[+-]?[1-9]\d{0,2}(?:[ '\u00a0\u202f]\d{3})+(?:[.,]\d+)?", re.ASCII)  # 1 234 567,8
+_GROUPED = re.compile(  # 1,234,567.8, or 12,34,567.8 as in India
+    r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3})(?:\.\d+)?", re.ASCII
+)
+_SPACES = r"[ '\u2019\u00a0\u2009\u202f]"
+_SPACED = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{_SPACES}\d{{3}})+(?:[.,]\d+)?", re.ASCII)  # 1 234 567,8
 _DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?", re.ASCII)  # 1.234.567,8
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)  # 1234567,8
 _POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)  # 1234567.8
+_MINUS = "\u2212"
+_POSSIBLE_MARK = re.compile(rf"[%(,]|{_SPACES}|\.\d{{3}}", re.ASCII)
+_CURRENCY = "(?:[A-Z]{0,3}[$€£¥₹₺₽₩]|CHF|EUR|USD|GBP|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|BRL)"
+_WITH_UNIT = re.compile(
+    rf"(?P<sign>[+-]?)(?P<before>{_CURRENCY}?)\s*(?P<number>[+-]?[\d.](?:[\d.,]|{_SPACES}(?=\d))*)\s*"
+    r"(?P<after>(?:[^\W\d_]|[$€£¥₹₺₽₩°])(?:[^\d,;()]{0,14}[^\s\d,;()])?)?",
+)
+_LONGEST_UNIT_NUMBER = 60  # characters; longer texts are no number with a unit
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
@@ -59,8 +71,12 @@ class Spelling:
         if text.endswith("%"):
             share = self.number(text[:-1])
             return None if share is None or math.isnan(share) else share / 100
+        if _is_bracketed(text):
+            size = self.number(text[1:-1])
+            return None if size is None or math.isnan(size) else -size
+        text = text.replace(_MINUS, "-")
         if _SPACED.fullmatch(text):
-            text = re.sub(r"[ '\u00a0\u202f]", "", text)
+            text = re.sub(_SPACES, "", text)
         if self.decimal == ",":
             if _DOTTED.fullmatch(text):
                 text = text.replace(".", "")
@@ -69,6 +85,37 @@ class Spelling:
         elif _GROUPED.fullmatch(text):
             text = text.replace(",", "")
         return number_in(text)
+
+    def marks(self, cells: Sequence[str]) -> dict[str, str]:
+        """A cell that spells a number for each way of writing one that is worth a word: %, () and thousands."""
+        found: dict[str, str] = {}
+        if _POSSIBLE_MARK.search("\n".join(cells)):
+            for cell in cells:
+                if (mark := self._mark(cell)) and (mark not in found or not self.number(found[mark])):
+                    found[mark] = cell.strip()
+        return found
+
+    def _mark(self, text: str) -> str:
+        text = text.strip()
+        if text.endswith("%"):
+            return "%"
+        if _is_bracketed(text):
+            return "()"
+        grouped = _DOTTED if self.decimal == "," else _GROUPED
+        return "thousands" if _SPACED.fullmatch(text) or grouped.fullmatch(text) else ""
+
+    def with_unit(self, text: str) -> tuple[float, str] | None:
+        """The number that a cell spells beside a sign of currency or a unit, and that: `$5`, `1.234,5 €`, `12 kg`."""
+        text = text.strip().replace(_MINUS, "-")
+        negative = _is_bracketed(text)
+        found = _WITH_UNIT.fullmatch(text[1:-1] if negative else text[:_LONGEST_UNIT_NUMBER])
+        if found is None or len(text) > _LONGEST_UNIT_NUMBER:
+            return None
+        number = self.number(found["sign"] + found["number"])
+        unit = " ".join(filter(None, (found["before"], found["after"])))
+        if number is None or math.isnan(number) or not unit:
+            return None
+        return (-number if negative else number), unit
 
     def value(self, text: str) -> float | None:
         """As `number`, with true as 1 and false as 0."""
@@ -89,6 +136,11 @@ class Spelling:
 PLAIN = Spelling()
 
 
+def is_currency(unit: str) -> bool:
+    """Whether a unit is the sign or the code of a currency."""
+    return re.fullmatch(_CURRENCY, unit) is not None
+
+
 def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> str:
     """The decimal mark of some cells of a table whose columns have such a separator.
 
@@ -96,7 +148,7 @@ def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> st
     only in a table separated by semicolons, as spreadsheets write it where the comma is taken. `otherwise` is the mark
     where the cells do not say.
     """
-    stripped = [cell.strip().rstrip("% ") for cell in cells]
+    stripped = [_bare(cell) for cell in cells]
     points = [cell for cell in stripped if _POINT.fullmatch(cell)]
     if any(separator == "," or not _DOTTED.fullmatch(cell) for cell in points):
         return "."
@@ -104,6 +156,20 @@ def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> st
     if any(not _GROUPED.fullmatch(cell) for cell in decimals):
         return ","
     return "," if decimals and separator == ";" else otherwise
+
+
+def _is_bracketed(text: str) -> bool:
+    """Whether a text is as accounts write a number below zero: (1,234.5)."""
+    return text[:1] == "(" and text[-1:] == ")" and not set(f"()+-{_MINUS}").intersection(text[1:-1])
+
+
+def _bare(cell: str) -> str:
+    """A cell without what may stand beside its number."""
+    cell = cell.strip().rstrip("% ").strip("()")
+    if not cell or len(cell) > _LONGEST_UNIT_NUMBER or (cell[0] in "+-.0123456789" and cell[-1].isdigit()):
+        return cell
+    found = _WITH_UNIT.fullmatch(cell)
+    return cell if found is None else found["sign"] + found["number"]
 
 
 def date_in(text: str) -> datetime | None:
@@ -145,6 +211,15 @@ def _mapped(cells: NDArray[Any], meanings: Any, dtype: Any) -> NDArray[Any]:
     mapped = np.empty(len(cells), dtype)
     mapped[:] = [meanings[cell] for cell in cells.tolist()]
     return mapped
+
+
+def code_in(cells: Sequence[str]) -> str:
+    """A cell that begins with a zero, if all are digits, as many each, as in postcodes; else empty."""
+    found = next((cell for cell in cells if cell[:1] == "0" and len(cell) >= SHORTEST_CODE and cell.isdigit()), "")
+    if not found:
+        return ""
+    present = [cell for cell in cells if not is_missing(cell)]
+    return found if all(len(cell) == len(found) and cell.isdigit() for cell in present) else ""
 
 
 def floats(cells: "tuple[str, ...]", spelling: Spelling) -> NDArray[np.float64] | None:

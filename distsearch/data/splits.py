@@ -14,6 +14,7 @@ from distsearch.randomness import Stream, permutation
 
 VALIDATION_SHARE = 0.1  # where the user gives none
 FEWEST_TO_VALIDATE = 1000  # examples; with fewer, none are set aside unless asked for
+FEWEST_TO_COUNT = 10  # examples of each class, for their errors to choose the best weights
 
 Rows = NDArray[np.intp]
 TEST, VALIDATION = 0, 1  # permutations of the stream of splits
@@ -73,9 +74,17 @@ def split(raw: Raw, wishes: Splitting, classes: NDArray[np.int64] | None) -> Par
     return Parts(np.setdiff1d(left, validating, assume_unique=True), validating, tested)
 
 
-def validation_share(raw: Raw) -> float:
-    """The share that is set aside for validation where the user says nothing."""
-    return VALIDATION_SHARE if len(raw.features) >= FEWEST_TO_VALIDATE else 0.0
+def validation_share(raw: Raw, counted: NDArray[np.int64] | None = None) -> float:
+    """The share that is set aside for validation where the user says nothing.
+
+    counted, (examples,), are the classes whose errors are counted: none are set aside where one of them would have so
+    few examples there that their errors say nothing.
+    """
+    if len(raw.features) < FEWEST_TO_VALIDATE:
+        return 0.0
+    if counted is not None and VALIDATION_SHARE * np.bincount(counted).min() < FEWEST_TO_COUNT:
+        return 0.0
+    return VALIDATION_SHARE
 
 
 def folds(raw: Raw, wishes: Splitting, number: int, count: int, classes: NDArray[np.int64] | None = None) -> Parts:

@@ -62,12 +62,28 @@ def are_numbers(raw: Raw) -> tuple[bool, tuple[str, ...]]:
     labels = Labels.of(raw)
     spelt = [raw.spelling.target(text) for text in labels.texts if not is_missing(text)]
     numbers = [number for number in spelt if number is not None]
+    if not numbers:
+        _refuse_amounts(raw, labels)
     if len(numbers) < len(spelt) or not _are_measured(numbers, len(labels.which)):
         return False, ()
     return True, (
         f"{raw.source}: the target {quoted(_column(raw))} has {len(numbers):,} different numbers, which are learnt as "
         "numbers (mean squared error); write classes as text, such as c1",
     )
+
+
+def _refuse_amounts(raw: Raw, labels: "Labels") -> None:
+    """DataError if the labels are as many different numbers as are measured, all with one unit: they are no classes."""
+    amounts = [raw.spelling.with_unit(text) for text in labels.texts if not is_missing(text)]
+    found = [amount for amount in amounts if amount is not None]
+    if len(found) < len(amounts) or len({unit for _, unit in found}) != 1:
+        return
+    if _are_measured([number for number, _ in found], len(labels.which)):
+        raise DataError(
+            f"{raw.source}: expected numbers or classes in target {quoted(_column(raw))}, got amounts such as "
+            f"{quoted(labels.texts[0])}: write them without {quoted(found[0][1])}, or to learn classes add --loss "
+            "cross-entropy"
+        )
 
 
 def drop_missing(raw: Raw) -> NDArray[np.bool_]:

@@ -149,7 +149,7 @@ def _split(raw: Raw, reading: Reading, targets: _Targets) -> Parts:
     classes = None if targets.classes is None else targets.values
     share = reading.validation_share
     if share is None:
-        share = splits.validation_share(raw)
+        share = splits.validation_share(raw, classes if reading.counted else None)
     wishes = Splitting(reading.test_share, share, reading.seed, reading.group, reading.time)
     if reading.fold is not None:
         return splits.folds(raw, wishes, *reading.fold, classes)

@@ -108,10 +108,10 @@ def brief(value: object) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}…"
 
 
-def unknown(what: str, came: str, known: Iterable[str]) -> str:
-    """The sentence for an unknown name, suggesting the closest known names."""
+def unknown(what: str, came: str, known: Iterable[str], most_listed: int = _MOST_LISTED) -> str:
+    """The sentence for an unknown name, suggesting the closest known names; all of them if they are few."""
     names = sorted(known)
-    if len(names) > _MOST_LISTED:
+    if len(names) > most_listed:
         return f"unknown {what} {brief(came)}: {_did_you_mean(near(came, names, 3))}there are {len(names):,}"
     hint = _did_you_mean(near(came, names, 1))
     return f"unknown {what} {brief(came)}: {hint}expected one of {', '.join(names)}"

@@ -70,7 +70,7 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
 def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
     for name in OF_LAYERS:
         if getattr(config, name) != getattr(NetworkConfig(), name):
-            raise SettingError(f"network.{name}: would do nothing, for the model brings its own layers: leave it out")
+            raise SettingError(f"network.{name}: has no effect, as the model brings its own layers: leave it out")
     source = sources.find(config.model) if given is None else given
     from distsearch.networks.modules.network import ModuleNetwork  # imports torch
 

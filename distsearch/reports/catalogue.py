@@ -27,7 +27,7 @@ def figure(what: str, subjects: Sequence[Subject], by: str = "", features: Seque
     if by and what not in curves.BUILDERS:
         raise SettingError(f"--by: a {what} has no such axis; leave it out")
     if features and what != BOUNDARY:
-        raise SettingError(f"--features: they are of a boundary; add --what {BOUNDARY}, got --what {what}")
+        raise SettingError(f"--features: they are the axes of a boundary; add --what {BOUNDARY}, got --what {what}")
     if what == BOUNDARY:
         return boundary.boundary(subjects, features)
     if what in OF_MODELS:

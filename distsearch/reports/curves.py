@@ -8,16 +8,12 @@ from numpy.typing import NDArray
 
 from distsearch import strategies
 from distsearch.errors import RunError
-from distsearch.reports.figures import NEUTRAL, Curves, Line, line, number_text, scaled, thinned
+from distsearch.reports.figures import NEUTRAL, Curves, Line, Style, line, number_text, scaled, thinned
 from distsearch.reports.subjects import Group, Subject, column, groups
 from distsearch.runs.history import RoundRecord
 
 ROUNDS, PASSES, SECONDS = "rounds", "passes", "seconds"
-AXES = {
-    ROUNDS: "round",
-    PASSES: "forward passes over the training examples",
-    SECONDS: "time [s]",
-}
+AXES = (ROUNDS, PASSES, SECONDS)
 GRID = 400  # places at which the runs of a band are compared
 MOST_DOTS = 1500
 MOST_NAMED = 4  # workers in a sentence
@@ -29,6 +25,16 @@ Array = NDArray[np.float64]
 def axis_for(grouped: Sequence[Group]) -> str:
     """The axis on which runs are compared fairly: rounds of one strategy, passes of several."""
     return ROUNDS if len(grouped) == 1 else PASSES
+
+
+def axis_label(by: str, subjects: Sequence[Subject]) -> str:
+    """What an axis shows of these runs, with its unit."""
+    calls, passes = "calls of the function", "forward passes over the training examples"
+    return {ROUNDS: "round", PASSES: calls if _are_of_functions(subjects) else passes, SECONDS: "time [s]"}[by]
+
+
+def _are_of_functions(subjects: Sequence[Subject]) -> bool:
+    return not any(each.stored.manifest.data for each in subjects)
 
 
 def losses(subjects: Sequence[Subject], by: str = "") -> Curves:
@@ -94,7 +100,7 @@ def decisions(subjects: Sequence[Subject], by: str = "") -> Curves:
         if len(kept):
             lines.append(Line(name, x[kept], losses[kept], colour, "dots"))
     title = f"{subject.name}: accepted {accepted.sum():,} of {len(rounds):,} rounds"
-    return Curves(title, AXES[by], "loss", *scaled(lines), note=told)
+    return Curves(title, axis_label(by, subjects), "loss", *scaled(lines), note=told)
 
 
 def timeline(subjects: Sequence[Subject], by: str = "") -> Curves:
@@ -102,13 +108,14 @@ def timeline(subjects: Sequence[Subject], by: str = "") -> Curves:
     grouped = groups(subjects)
     lines = []
     for number, group in enumerate(grouped):
-        for position, subject in enumerate(group.members):
-            name = group.name if position == 0 and len(grouped) > 1 else ""
-            lines.append(line(name, *_speeds(subject.rounds), colour=number, style="steps"))
+        name = group.name if len(grouped) > 1 else ""
+        speeds = [_speeds(each.rounds) for each in group.members]
+        lines.append(_banded(name, number, speeds, style="steps", to_last=False))
     marks = _marks(subjects[0]) if len(subjects) == 1 else ()
-    note = _who_computed(subjects[0]) if len(subjects) == 1 else ""
-    title, y_label = of_one("Speed", grouped), "forward passes per second"
-    return Curves(title, AXES[SECONDS], y_label, tuple(lines), from_zero=True, marks=marks, note=note)
+    note = _who_computed(subjects[0]) if len(subjects) == 1 else _bands_note(grouped)
+    y_label = f"{'calls of the function' if _are_of_functions(subjects) else 'forward passes'} per second"
+    time = axis_label(SECONDS, subjects)
+    return Curves(of_one("Speed", grouped), time, y_label, tuple(lines), from_zero=True, marks=marks, note=note)
 
 
 def own_units(subject: Subject) -> int:
@@ -152,28 +159,42 @@ def _curves(
     *,
     percent: bool = False,
 ) -> Curves:
+    shown, logarithmic = (tuple(lines), False) if percent else scaled(lines)
+    label = axis_label(by, [each for group in grouped for each in group.members])
+    return Curves(of_one(title, grouped), label, y_label, shown, logarithmic, percent, note=_bands_note(grouped))
+
+
+def _bands_note(grouped: Sequence[Group]) -> str:
+    """What lines and bands are, if there are any bands."""
     sizes = {len(group.members) for group in grouped}
     seeds = "the seeds" if len(sizes) > 1 else f"{max(sizes)} seeds"
-    note = f"Lines are medians over {seeds}, bands their lowest and highest." if sizes != {1} else ""
-    shown, logarithmic = (tuple(lines), False) if percent else scaled(lines)
-    title = of_one(title, grouped)
-    return Curves(title, AXES[by], y_label, shown, logarithmic, percent, note=note)
+    return f"Lines are medians over {seeds}, bands their lowest and highest." if sizes != {1} else ""
 
 
 def _of_group(group: Group, number: int, by: str, name: str) -> Line:
     """A figure of a run, or the median of several with their range."""
-    tracks = [_track(each, by, name) for each in group.members]
+    return _banded(group.name, number, [_track(each, by, name) for each in group.members])
+
+
+def _banded(
+    name: str, number: int, tracks: Sequence[tuple[Array, Array]], style: Style = "line", to_last: bool = True
+) -> Line:
+    """A line through the points of a run, or through the medians of several runs, with their range.
+
+    It reaches to the end of the last run, where the others stay what they were at theirs, or to that of the first.
+    """
     if len(tracks) == 1:
-        return line(group.name, *tracks[0], colour=number)
+        return line(name, *tracks[0], colour=number, style=style)
     measured = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in tracks]
     measured = [(x, y) for x, y in measured if len(x)]
     if not measured:
-        return Line(group.name, np.zeros(0), np.zeros(0), number)
-    first, last = max(x[0] for x, _ in measured), max(x[-1] for x, _ in measured)
+        return Line(name, np.zeros(0), np.zeros(0), number)
+    ends = [x[-1] for x, _ in measured]
+    first, last = max(x[0] for x, _ in measured), max(ends) if to_last else min(ends)
     grid = np.unique(np.linspace(first, max(first, last), GRID))
     held = np.array([y[np.searchsorted(x, grid, side="right") - 1] for x, y in measured])
     bands = {"low": held.min(axis=0), "high": held.max(axis=0)}
-    return line(group.name, grid, np.median(held, axis=0), colour=number, **bands)
+    return line(name, grid, np.median(held, axis=0), colour=number, style=style, **bands)
 
 
 def _track(subject: Subject, by: str, name: str) -> tuple[Array, Array]:
@@ -212,18 +233,22 @@ def _tried(subject: Subject) -> tuple[str, Array]:
 def _shares_accepted(subjects: Sequence[Subject], by: str) -> Curves:
     grouped = groups(subjects)
     by = by or axis_for(grouped)
-    lines = []
-    for number, group in enumerate(grouped):
-        for position, each in enumerate(group.members):
-            accepted = column(each.rounds, "accepted")
-            window = max(1, len(accepted) // 20)
-            sums = np.cumsum(np.concatenate([np.zeros(1), accepted]))
-            begin = np.maximum(np.arange(1, len(sums)) - window, 0)
-            share = (sums[1:] - sums[begin]) / (np.arange(1, len(sums)) - begin)
-            name = group.name if position == 0 else ""
-            lines.append(line(name, column_by(each.rounds, by), share, colour=number))
-    note = "At each place: of the rounds in the twentieth of the run that ends there."
-    return Curves("Accepted rounds", AXES[by], "share of rounds accepted", tuple(lines), percent=True, note=note)
+    lines = [
+        _banded(group.name, number, [(column_by(each.rounds, by), _share_accepted(each)) for each in group.members])
+        for number, group in enumerate(grouped)
+    ]
+    note = " ".join(["Of the rounds in the twentieth of the run that ends there.", _bands_note(grouped)]).rstrip()
+    label = axis_label(by, subjects)
+    return Curves("Accepted rounds", label, "share of rounds accepted", tuple(lines), percent=True, note=note)
+
+
+def _share_accepted(subject: Subject) -> Array:
+    """Of the rounds in the twentieth of the run that ends with each, how many were accepted, (rounds,)."""
+    accepted = column(subject.rounds, "accepted")
+    window = max(1, len(accepted) // 20)
+    sums = np.cumsum(np.concatenate([np.zeros(1), accepted]))
+    begin = np.maximum(np.arange(1, len(sums)) - window, 0)
+    return (sums[1:] - sums[begin]) / (np.arange(1, len(sums)) - begin)
 
 
 def _speeds(rounds: Sequence[RoundRecord]) -> tuple[Array, Array]:
@@ -238,17 +263,31 @@ def _speeds(rounds: Sequence[RoundRecord]) -> tuple[Array, Array]:
 
 
 def _marks(subject: Subject) -> tuple[tuple[float, str], ...]:
-    """When workers came and went."""
+    """When workers came and went, and when work was done again; what is done again within a moment is one mark."""
     marks: list[tuple[float, str]] = []
-    before, again = 0, 0
+    moment = subject.rounds[-1].seconds / SPEED_PIECES
+    before, again, since = 0, 0, -np.inf
+    counted = 0  # what was done again since then
     for event in subject.stored.manifest.events:
         if event.workers != before:
-            what = "in this process" if event.workers == 0 else f"{event.workers} worker{'s' * (event.workers > 1)}"
-            marks.append((event.seconds, what if event.workers > before else f"{what} left"))
+            marks.append((event.seconds, _workers(event.workers, remain=event.workers < before)))
+            since = -np.inf
         elif event.retried > again:
-            marks.append((event.seconds, f"{number_text(event.retried - again)} done again"))
+            if event.seconds - since > moment:
+                since, counted = event.seconds, 0
+            else:
+                marks.pop()
+            counted += event.retried - again
+            marks.append((since, f"{number_text(counted)} done again"))
         before, again = event.workers, event.retried
     return tuple(marks)
+
+
+def _workers(count: int, remain: bool) -> str:
+    if not count:
+        return "no workers"
+    some = f"{count} worker{'s' * (count > 1)}"
+    return f"only {some}" if remain else some
 
 
 BUILDERS: dict[str, Callable[[Sequence[Subject], str], Curves]] = {

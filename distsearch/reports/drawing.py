@@ -1,6 +1,7 @@
 """Draws figures with matplotlib, into files."""
 
 import io
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from distsearch.reports.figures import (
     mixed,
     ramp,
     rgb,
+    shortened,
     tick_texts,
 )
 from distsearch.reports.packages import imported
@@ -29,6 +31,7 @@ from distsearch.reports.packages import imported
 FORMATS = ("png", "svg", "pdf")
 SIZE = 7.2, 4.4  # inches
 DPI = 160
+NOTE_WIDTH, TITLE_WIDTH, NAME_WIDTH = 105, 66, 28  # characters that fit below a figure, above it and beside a line
 INK, PALE = "#1f2530", "#d9dde3"
 STYLE = {
     "font.size": 10.5,
@@ -56,6 +59,7 @@ LINES: dict[str, dict[str, Any]] = {
     "dots": {"linestyle": "none", "marker": "o", "markersize": 3, "alpha": 0.75, "markeredgewidth": 0},
 }
 FEW_DOTS = 50
+MARK = 0.025  # the width of the text at a mark, as a share of the axes
 ROW = 0.058  # the height of a name at a line, as a share of the axes
 
 
@@ -81,7 +85,8 @@ def drawn(figure: Figure, form: str) -> bytes:
         canvas = imported("matplotlib.figure").Figure(figsize=SIZE, layout="constrained")
         draw(figure, canvas.add_subplot())
         if figure.note:
-            canvas.supxlabel(figure.note, fontsize=8.5, color="#5a6372", x=0.01, ha="left")
+            note = textwrap.fill(figure.note, NOTE_WIDTH)
+            canvas.supxlabel(note, fontsize=8.5, color="#5a6372", x=0.01, ha="left")
         file = io.BytesIO()
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
         canvas.savefig(file, format=form, dpi=DPI, metadata=undated)
@@ -90,7 +95,7 @@ def drawn(figure: Figure, form: str) -> bytes:
 
 def draw(figure: Figure, axes: Any) -> None:
     """Draw a figure on matplotlib's axes."""
-    axes.set_title(_literal(figure.title), pad=10)
+    axes.set_title(_literal(shortened(figure.title, TITLE_WIDTH)), pad=10)
     match figure:
         case Curves():
             _draw_curves(figure, axes)
@@ -120,8 +125,15 @@ def _draw_curves(figure: Curves, axes: Any) -> None:
         axes.minorticks_off()
         low, high = axes.get_ylim()
         axes.set_yticks(log_ticks(low, high, 9))
+    if all((each.x == np.round(each.x)).all() for each in figure.lines):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    low, high = axes.get_xlim()
+    free = low
     for x, what in figure.marks:
         axes.axvline(x, color="#9aa2ae", linewidth=0.8, linestyle=":")
+        if x < free:  # its text would be over that of the one before
+            continue
+        free = x + MARK * (high - low)
         axes.annotate(
             _literal(what), (x, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, va="top", ha="right"
         )
@@ -159,7 +171,7 @@ def _label(figure: Curves, axes: Any) -> None:
         room = ROW * (len(wanted) - position - 1)
         taken = max(taken + ROW, min(height(each), 1 - room))
         axes.annotate(
-            _literal(each.name),
+            _literal(shortened(each.name, NAME_WIDTH)),
             (float(each.x.max()), taken),
             (6, 0),
             xycoords=("data", "axes fraction"),
@@ -168,6 +180,7 @@ def _label(figure: Curves, axes: Any) -> None:
             fontsize=9.5,
             va="center",
             annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
         )
 
 
@@ -239,7 +252,7 @@ def _draw_numbers(figure: Boundary, axes: Any, extent: tuple[float, ...], key: b
         *figure.points.T, c=figure.targets, cmap=steps, vmin=low, vmax=high, s=14, edgecolors="white", linewidths=0.5
     )
     if key:
-        axes.figure.colorbar(image, ax=axes, label="predicted")
+        axes.figure.colorbar(image, ax=axes, label="predicted", format=_formatter(False))
 
 
 def _channels(code: str) -> tuple[float, ...]:

@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f")
-"""One for each run, or class, in turn; readable on white and on black."""
+COLOURS = (
+    *("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed"),
+    *("#0891b2", "#be185d", "#4d7c0f", "#8b5e34", "#d65bb5"),
+)
+"""One for each run, or class, in turn; readable on white and on black. As many as there are digits."""
 GREY = "#8b93a1"
 NEUTRAL = -1  # the number of the colour grey
 MOST_POINTS = 600  # of a line
@@ -189,3 +192,10 @@ def tick_texts(values: Sequence[float], percent: bool) -> list[str]:
         if len(set(texts)) == len(values):
             break
     return texts
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters, its middle left out if it is longer."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most // 2 - 1]}..{name[len(name) - (most - most // 2 - 1) :]}"

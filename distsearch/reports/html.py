@@ -9,17 +9,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.reports.figures import Bars, Boundary, Confusion, Curves, Figure, Line
+from distsearch.reports.figures import COLOURS, Bars, Boundary, Confusion, Curves, Figure, Line, number_text
 from distsearch.reports.judgements import per_class
 
 LEVELS = 99  # that numbers on a plane are rounded to
 MOST_CLASSES = 40  # in a table of confusion
+BROWSER = files("distsearch.reports").joinpath("browser")
+SCRIPTS = ("elements.js", "axes.js", "chart.js", "plane.js", "page.js")  # in this order
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 def page(title: str, body: Iterable[str]) -> str:
     """A whole page that needs nothing beside itself."""
-    style, script = (files("distsearch.reports").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    style = BROWSER.joinpath("page.css").read_text("utf-8")
+    script = "\n".join(BROWSER.joinpath(name).read_text("utf-8") for name in SCRIPTS)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -152,7 +155,10 @@ def _key(shown: Boundary) -> str:
         names = [(0, f"{low:.4g}"), (1, f"{high:.4g}")]
     else:
         names = list(enumerate(shown.classes))
-    keys = (f'<span class="key" style="background:var(--c{each % 8})"></span>{escape(name)}' for each, name in names)
+    keys = (
+        f'<span class="key" style="background:var(--c{each % len(COLOURS)})"></span>{escape(name)}'
+        for each, name in names
+    )
     return f'<p class="soft">{"".join(keys)}</p>'
 
 
@@ -160,7 +166,7 @@ def _bars(shown: Bars) -> str:
     most = max(*shown.values, 1e-12)
     rows = (
         f'<span title="{escape(name)}">{escape(name)}</span><i style="width:{max(0.0, value) / most:.1%}"></i>'
-        f"<span>{value:.3g}</span>"
+        f"<span>{number_text(value)}</span>"
         for name, value in zip(shown.names, shown.values, strict=True)
     )
     return f'<p class="soft">{escape(shown.x_label)}</p><div class="bars">{"".join(rows)}</div>'

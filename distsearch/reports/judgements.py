@@ -14,6 +14,7 @@ from distsearch.reports.subjects import Subject
 
 BINS = 10  # of confidence
 FEWEST_BINS, MOST_BINS = 9, 41  # of weights
+FEW_WEIGHTS = 32  # of which each is shown
 MOST_DOTS = 1500
 MOST_IMPORTANT = 20  # features in a chart
 MOST_FEATURES = 64  # whose importance is shown
@@ -96,15 +97,15 @@ def residuals(subjects: Sequence[Subject]) -> Curves:
 
 
 def weights(subjects: Sequence[Subject]) -> Curves:
-    """How the best weights are distributed, in each layer."""
+    """How the best weights are distributed, in each layer; where they are few, each of them."""
     subject = single(subjects, "weights")
-    tensors = {
-        name: array.ravel().astype(np.float64) for name, array in subject.stored.best().items() if array.size > 1
-    }
-    if not tensors:
-        raise RunError(f"{subject.name} has a single weight: there is no distribution to show")
-    largest = max(float(np.abs(array).max()) for array in tensors.values()) or 1.0
+    tensors = {name: array.ravel().astype(np.float64) for name, array in subject.stored.best().items()}
     layers = _of_layers(tensors)
+    count = sum(array.size for array in layers.values())
+    title = f"The {count:,} weights of {subject.name}"
+    if count <= FEW_WEIGHTS:
+        return Curves(title, "number of the weight", "weight", _each_weight(layers))
+    largest = max(float(np.abs(array).max()) for array in layers.values()) or 1.0
     bins = int(np.clip(np.sqrt(max(array.size for array in layers.values())), FEWEST_BINS, MOST_BINS)) | 1
     edges = np.linspace(-largest, largest, bins + 1)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -112,9 +113,25 @@ def weights(subjects: Sequence[Subject]) -> Curves:
     for number, (name, array) in enumerate(layers.items()):
         share = np.histogram(array, edges)[0] / array.size
         lines.append(Line(f"{name} ({array.size:,})", middles, share, number, "steps"))
-    count = sum(array.size for array in tensors.values())
-    title = f"The {count:,} weights of {subject.name}"
-    return Curves(title, "weight", "share of the layer's weights", tuple(lines), percent=True, from_zero=True)
+    share_of = "share of the weights" if len(layers) == 1 else "share of the layer's weights"
+    return Curves(title, "weight", share_of, tuple(lines), percent=True, from_zero=True)
+
+
+def _each_weight(layers: dict[str, NDArray[np.float64]]) -> tuple[Line, ...]:
+    """A dot for each weight, the layers one after the other, each in its colour."""
+    lines, first = [], 1
+    for number, (name, array) in enumerate(layers.items()):
+        lines.append(
+            Line(
+                name if len(layers) > 1 else "",
+                np.arange(first, first + array.size, dtype=np.float64),
+                array,
+                number,
+                "dots",
+            )
+        )
+        first += array.size
+    return tuple(lines)
 
 
 def importance(subject: Subject) -> Bars:
@@ -168,7 +185,7 @@ def _figure(model: Model, examples: Examples) -> float:
 def single(subjects: Sequence[Subject], what: str) -> Subject:
     """The only subject. RunError if there are several."""
     if len(subjects) != 1:
-        raise RunError(f"{what} is of one run: expected one, got {len(subjects)}")
+        raise RunError(f"{what} shows a single run: expected one, got {len(subjects)}")
     return subjects[0]
 
 

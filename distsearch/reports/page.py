@@ -121,7 +121,7 @@ def _overview(subjects: Sequence[Subject]) -> str:
         "best loss",
         "accuracy",
         "test",
-        "rounds",
+        "rounds done",
         "passes",
         "time",
         *map(sections.flag_of, names),

@@ -21,6 +21,7 @@ from distsearch.reports.subjects import Subject
 from distsearch.settings import shown
 
 MOST_EVENTS = 60
+READABLE = 1e4, 1e12  # losses that are written without an exponent
 MOST_WORKERS = 64  # that have a row
 
 
@@ -28,22 +29,29 @@ def key_figures(subject: Subject) -> str:
     """The run's results, in a few numbers."""
     result, rounds = subject.stored.result, subject.rounds
     last = rounds[-1]
-    found = [("best loss", f"{last.best_loss if result is None else result.loss:.4g}")]
+    found = [("best loss", _loss(last.best_loss if result is None else result.loss))]
     if result is not None:
         for name, share in (("training accuracy", result.accuracy), ("test accuracy", result.test_accuracy)):
             if share is not None:
                 found.append((name, f"{share:.2%}"))
         if result.test_loss is not None:
-            found.append(("test loss", f"{result.test_loss:.4g}"))
+            found.append(("test loss", _loss(result.test_loss)))
         found += [(each.constraint, each.words) for each in result.constraints]
     found += [
         ("rounds", f"{len(rounds):,}"),
-        ("forward passes", f"{last.passes:,.0f}"),
+        ("forward passes" if subject.stored.manifest.data else "calls of the function", f"{last.passes:,.0f}"),
         ("time", f"{last.seconds:,.3g} s"),
         ("weights", f"{subject.stored.manifest.weights:,}"),
         ("ended by", "has not ended" if result is None else result.reason),
     ]
     return html.cards(found)
+
+
+def _loss(value: float | None) -> str:
+    """A loss, without an exponent where its digits can be read."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if READABLE[0] <= abs(value) < READABLE[1] else f"{value:.4g}"
 
 
 def history(subjects: Sequence[Subject]) -> str:

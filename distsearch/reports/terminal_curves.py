@@ -7,7 +7,18 @@ from typing import Any, Protocol
 import numpy as np
 from rich.text import Text
 
-from distsearch.reports.figures import Curves, Line, colour, log_ticks, mixed, number_text, rgb, tick_texts, ticks
+from distsearch.reports.figures import (
+    Curves,
+    Line,
+    colour,
+    log_ticks,
+    mixed,
+    number_text,
+    rgb,
+    shortened,
+    tick_texts,
+    ticks,
+)
 from distsearch.reports.packages import imported
 
 SYMBOLS = "*o+x#@%&"  # of lines, without UTF-8
@@ -88,6 +99,8 @@ class CurvePlot:
         draft.ruler("x").lim(self._left, self._left + column * (columns + margin))
         draft.ruler("y").ticks([place for place, _ in found], [text for _, text in found])
         places = ticks(self._left, self._right, max(3, columns // 9))
+        if all((each.x == np.round(each.x)).all() for each in self._lines):
+            places = [place for place in places if place == round(place)]
         draft.ruler("x").ticks(places, tick_texts(places, False))
         for axis, side in (("x", "upper"), ("y", "right")):
             draft.axes(False, axis=axis, side=side)
@@ -111,7 +124,7 @@ class CurvePlot:
         symbol = self._symbol(line, number)
         marked = symbol in SYMBOLS and sum(bool(each.name) for each in self._lines) > 1
         name = f"{symbol} {line.name}" if line.name and marked else line.name
-        return _shortened(self._surface.plain(name), self._surface.width // 3)
+        return shortened(self._surface.plain(name), self._surface.width // 3)
 
     def _symbol(self, line: Line, number: int) -> str:
         """What a line is drawn with. Without colours, symbols tell dots apart, and without UTF-8 all lines."""
@@ -147,13 +160,6 @@ class CurvePlot:
             return list(zip(map(log10, found), tick_texts(found, percent), strict=True))
         found = ticks(low, high, 6)
         return list(zip(found, tick_texts(found, percent), strict=True))
-
-
-def _shortened(name: str, most: int) -> str:
-    """A name of at most so many characters, its middle left out if it is longer."""
-    if len(name) <= most:
-        return name
-    return f"{name[: most // 2 - 1]}..{name[len(name) - (most - most // 2 - 1) :]}"
 
 
 def _apart(wanted: Sequence[int], rows: int) -> list[int]:

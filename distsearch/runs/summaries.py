@@ -18,6 +18,7 @@ from distsearch.errors import UserError
 from distsearch.runs import files
 from distsearch.runs.layout import CONFIG, HISTORY, MANIFEST, RESULT
 
+FUNCTION = "function"  # in the place of data
 DONE, RUNNING, KILLED, DAMAGED = "done", "running", "killed", "damaged"
 INDEX_FORMAT = 1
 WORTH_KEEPING = 50  # runs that had to be read
@@ -108,7 +109,7 @@ def _read(path: Path) -> Summary:
         path=str(path),
         status=KILLED if result is None else DONE,
         date=manifest.created,
-        data=config.data.source,
+        data=config.data.source if manifest.data else FUNCTION,
         strategy=config.strategy.name,
         seed=config.strategy.seed,
         step=config.settings.get("sigma", config.settings.get("rate")),

@@ -31,7 +31,16 @@ from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task
 from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
-from distsearch.search.data import notes_on, rarest_share, read_data, require_room_for, with_loss, with_shares
+from distsearch.search.data import (
+    class_counts,
+    loss_for,
+    notes_on,
+    rarest_share,
+    read_data,
+    require_room_for,
+    with_loss,
+    with_shares,
+)
 from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
@@ -117,7 +126,7 @@ class Assembly:
         if self.config.stop.target_accuracy is not None and not self.objective.classes:
             raise SettingError(
                 "stop.target_accuracy: expected a classification, as regressions and functions have no accuracy; "
-                "give a target loss instead"
+                "give --target-loss instead"
             )
 
     def pool(self, done: Sequence[RoundRecord] = ()) -> Pool:
@@ -166,11 +175,11 @@ def assemble(
     require_room_for(dataset, config)
     schema = dataset.schema
     if schema.classes is not None:
-        counts = np.bincount(dataset.train.targets, minlength=schema.outputs)
-        config = structs.replace(config, network=losses.chosen(config.network, schema.classes, counts))
-    scored = losses.create_for(config.network, schema.classes, schema.outputs)
+        network_settings = losses.chosen(config.network, schema.classes, class_counts(dataset))
+        config = structs.replace(config, network=network_settings)
+    scored = loss_for(config.network, dataset)
     if dataset.train.weights is not None and not scored.weighs:
-        raise SettingError(f"--loss: {config.network.loss} counts all examples alike: leave out weights of examples")
+        raise SettingError(f"--loss: {config.network.loss} weighs all examples alike: leave out the example weights")
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema, model)
     rarest = rarest_share(dataset)

@@ -22,7 +22,7 @@ from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
 from distsearch.search import assembly, session
 from distsearch.search.assembly import Assembly
-from distsearch.search.data import notes_on, rarest_share, with_loss
+from distsearch.search.data import loss_for, notes_on, rarest_share, with_loss
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.naming import in_our_words
@@ -92,9 +92,8 @@ def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[
     settings = with_loss(in_our_words(settings), dataset)
     for name in map(strategies.STRATEGIES.named, names):
         if name == strategies.AUTO:
-            schema = dataset.schema
-            network = network_for(settings.network, schema)
-            loss = losses.create_for(losses.with_costs(settings.network), schema.classes, schema.outputs)
+            network = network_for(settings.network, dataset.schema)
+            loss = loss_for(losses.with_costs(settings.network), dataset)
             task = assembly.network_task(settings, network, len(dataset.train.features), loss)
             name, why = strategies.choose(replace(task, rarest=rarest_share(dataset)))
             LOG.info(f"strategy {name}: {why}")

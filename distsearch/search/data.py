@@ -2,9 +2,9 @@
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from distsearch.config import RunConfig
+from distsearch.config import NetworkConfig, RunConfig
 from distsearch.data import datasets
 from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
@@ -75,6 +75,7 @@ def asked_of_data(config: RunConfig) -> datasets.Asked:
         "scale": {"auto": None, "yes": True, "no": False}[data.scale],
         "test_share": data.test_share,
         "validation_share": data.validation_share,
+        "counted": loss is not None and loss.flat,
         "group": data.group,
         "time": data.time,
         "groups": tuple(metrics.columns_in([*constraints.names_in(config.network.subject_to), *config.output.metrics])),
@@ -99,12 +100,26 @@ def with_shares(config: RunConfig, dataset: Dataset) -> RunConfig:
     return structs.replace(config, data=structs.replace(config.data, validation_share=share))
 
 
+def loss_for(settings: NetworkConfig, dataset: Dataset) -> losses.Loss:
+    """The loss that settings, in which nothing is left open, ask for on such data.
+
+    SettingError if it does not fit them; ObjectiveError if one of the user's own fails.
+    """
+    schema = dataset.schema
+    loss = losses.create_for(settings, schema.classes, schema.outputs)
+    return loss if schema.classes is None else loss.suited(class_counts(dataset))
+
+
+def class_counts(dataset: Dataset) -> NDArray[np.int64]:
+    """The training examples of each class, (classes,)."""
+    return np.bincount(dataset.train.targets, minlength=dataset.schema.outputs)
+
+
 def rarest_share(dataset: Dataset) -> float:
     """The share of the training examples that are of the rarest class; 1 where numbers are learnt."""
-    schema, targets = dataset.schema, dataset.train.targets
-    if schema.classes is None:
+    if dataset.schema.classes is None:
         return 1.0
-    return float(np.bincount(targets, minlength=schema.outputs).min() / len(targets))
+    return float(class_counts(dataset).min() / len(dataset.train.targets))
 
 
 def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:

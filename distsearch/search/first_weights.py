@@ -35,7 +35,7 @@ def of_config(config: RunConfig) -> Given | None:
     if as_path(start).is_file():
         return tensors.read(as_path(start))
     if start == GIVEN:
-        raise SettingError("start: these first weights came from Python: give them there again, or name a run")
+        raise SettingError("start: these initial weights came from Python: pass them there again, or name a run")
     stored = run_at(start, config.output.directory) if start else None
     if stored is None:
         raise SettingError(

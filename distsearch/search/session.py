@@ -162,7 +162,7 @@ def storage_of(config: RunConfig) -> Storage | None:
         return None
     address = Address.parse(config.output.storage)
     if not address.scheme and Path(address.path).resolve() == Path(config.output.directory).resolve():
-        raise SettingError(f"--storage: expected another folder than that of the runs, got {config.output.storage!r}")
+        raise SettingError(f"--storage: expected a folder other than that of the runs, got {config.output.storage!r}")
     return Storage(address)
 
 

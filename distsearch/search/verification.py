@@ -123,7 +123,9 @@ def _plan(stored: StoredRun) -> Plan:
         network = network_for(settings, schema)
         return plan_network(stored.config, network, manifest.examples, weights, known.get("loss"), scored)
     if start is None:
-        raise RunError(f"{stored.path} was started from Python by an older distsearch: its first weights are not kept")
+        raise RunError(
+            f"{stored.path} was started from Python by an older distsearch: its initial weights are not kept"
+        )
     return plan_function(stored.config, flat(start[0]["weights"], manifest.weights))
 
 
@@ -227,7 +229,7 @@ def _begun_differently(recorded: Plan, made: Plan) -> list[str]:
     there, here = recorded.first.best.loss, made.first.best.loss
     if there == here:
         return []
-    return [f"{START}: the loss of the given first weights is recorded as {there!r}, now {here!r}"]
+    return [f"{START}: the loss of the given initial weights is recorded as {there!r}, now {here!r}"]
 
 
 def _scored_differently(number: int, recorded: Losses, losses: Losses) -> list[str]:

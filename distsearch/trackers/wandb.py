@@ -38,7 +38,7 @@ class WandB(Tracker):
             raise missing(self.name, "wandb") from None
         if wandb.setup().settings.mode in OFFLINE or _logged_in(wandb):
             return
-        raise SettingError("wandb: nobody is logged in: type `wandb login`, or set WANDB_MODE=offline to sync later")
+        raise SettingError("wandb: not logged in: type `wandb login`, or set WANDB_MODE=offline to sync later")
 
     def begin(self, search: Description, identity: str | None) -> str:
         """A new run with the settings; or the known one again."""

@@ -187,7 +187,7 @@ def test_partial_fits_continue_with_classes_seen_later(wine):
     assert fitted.n_iter_ == 60
     assert fitted.score(X[1::2], y[1::2]) > 0.8
     assert fitted.partial_fit(X[:1], y[:1]).n_iter_ == 61
-    with pytest.raises(ValueError, match="classes: expected all labels that will come, at least 2"):
+    with pytest.raises(ValueError, match="classes: expected all labels that will occur, at least 2"):
         SearchClassifier().partial_fit(X[y == 0], y[y == 0])
     with pytest.raises(ValueError, match="y: expected labels among classes, got 3"):
         fitted.partial_fit(X, y + 1)

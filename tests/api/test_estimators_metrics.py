@@ -98,7 +98,7 @@ def test_a_quantile_is_predicted_in_the_units_of_y():
         ),
         (SearchClassifier(costs=[[0, 1], [1, 0]]), "^costs: has no effect with the loss cross-entropy"),
         (SearchClassifier(settings={"metrics": "f1"}), "metrics is a parameter of its own"),
-        (SearchClassifier(metrics=["r2"]), "the metric r2 is of numbers"),
+        (SearchClassifier(metrics=["r2"]), "the metric r2 is for numbers"),
     ],
 )
 def test_what_cannot_be_is_a_value_error(estimator, sentence):
@@ -109,5 +109,5 @@ def test_what_cannot_be_is_a_value_error(estimator, sentence):
 def test_what_cannot_be_of_numbers_is_a_value_error():
     with pytest.raises(ValueError, match="needs to know the quantile"):
         SearchRegressor(loss="pinball").fit(X, PRICES)
-    with pytest.raises(ValueError, match="subject_to: the metric recall is of classes"):
+    with pytest.raises(ValueError, match="subject_to: the metric recall is for classes"):
         SearchRegressor(subject_to="recall>=0.9").fit(X, PRICES)

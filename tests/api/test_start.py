@@ -94,7 +94,7 @@ def test_a_function_starts_from_a_result_or_a_run(tmp_path):
         ("no/such/run", SettingError, "file to take weights from, but there is none at no/such/run"),
         ("abc", SettingError, "unknown start 'abc'"),
         ("", SettingError, "unknown start ''"),
-        ("given", SettingError, "start: these first weights came from Python"),
+        ("given", SettingError, "start: these initial weights came from Python"),
         ([[1.0], [1.0, 2.0]], DataError, "expected finite weights of shape"),
         ([1j], DataError, "expected finite weights of shape"),
         ({1: 2}, DataError, "expected the weights of a network like this one"),

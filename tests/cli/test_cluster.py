@@ -185,7 +185,7 @@ def test_every_refusal_by_the_cluster_is_one_sentence(client, first, tmp_path):
         (["run", "--rouds", "3"], "No such option: --rouds"),
         (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
         (["list"], "submit: expected run or resume, got list"),
-        (["run", "--rounds", "0"], "stop.rounds: "),
+        (["run", "--rounds", "0"], "--rounds: "),
         (["run", "--strategy", "hill-clmb"], "unknown strategy 'hill-clmb': did you mean 'hill-climb'?"),
         (["run", "--rank", "3"], "unknown setting"),
         (["run", "--data", "digist"], "unknown data set 'digist': did you mean 'digits'?"),

@@ -1,5 +1,6 @@
 """The list of runs: the columns that fit, their order, filters; and options as other programs name them."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,8 @@ from distsearch import config
 from distsearch.cli import aliases, lists
 from distsearch.cli.app import application
 from distsearch.cli.lists import in_order, runs_lines, those_that_fit
-from distsearch.errors import SettingError, UserError, unknown
+from distsearch.cli.lookup import matching, path_of
+from distsearch.errors import RunError, SettingError, UserError, unknown
 from distsearch.runs.summaries import Summary
 from distsearch.settings import declarations
 from distsearch.strategies import STRATEGIES
@@ -28,6 +30,18 @@ RUNS = [
     run("漢字-snes-1", strategy="snes", loss=1.5e-7, test_accuracy=0.9125, seed=18446744073709551615),
     run("a-very-long-name-of-a-run-on-some-data", status="running", loss=None, accuracy=None, data="x" * 60),
 ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("letter", ["x", "漢"])
+def test_a_name_of_any_length_leaves_room_for_the_figures(width, letter):
+    long = run(f"first-{letter * 60}-last")
+    lines = runs_lines([*RUNS[:2], long], width)
+    assert max(map(cell_len, lines)) <= width
+    assert lines[3].startswith("first-")
+    assert "-last  done" in lines[3]
+    assert "0.1235" in lines[3]
+    assert long.run in runs_lines([long], sys.maxsize)[1]
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
@@ -106,6 +120,18 @@ def test_an_unknown_name_among_many_is_answered_with_the_three_nearest():
         "there are 201"
     )
     assert unknown("run", "qqq", names) == "unknown run 'qqq': there are 201"
+
+
+def test_patterns_name_all_runs_that_fit_and_names_are_taken_as_they_are(tmp_path):
+    for name in ("climb-1", "climb-2", "snes-1", "odd[1]"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").touch()
+    assert matching(["climb-*", "snes-?", "climb-2"], str(tmp_path)) == ["climb-1", "climb-2", "snes-1"]
+    assert matching(["odd[1]", "other"], str(tmp_path)) == ["odd[1]", "other"]
+    with pytest.raises(RunError, match=r"no run in .* fits 'x\*'; `distsearch list` shows them"):
+        matching(["x*"], str(tmp_path))
+    with pytest.raises(RunError, match="unknown run 'q': expected one of climb-1, climb-2, odd"):
+        path_of("q", str(tmp_path))
 
 
 def options_of(command: str) -> set[str]:

@@ -37,8 +37,10 @@ def write(tmp_path):
         (PLAIN.replace(",", "   ").replace("\n", "  \n  ").encode(), "columns are separated by spaces"),
         (PLAIN.replace(",", ";").replace(".", ",").encode(), "separated by semicolons, the decimal mark is a comma"),
         (b"x;y;t\n1,5;2.000;\xc3\xa9\n-2;4;a\n0,25;30;\xc3\xa9\n", "the decimal mark is a comma"),
-        (b'x,y,t\n1.5,"2,000",\xc3\xa9\n-2,4,a\n0.25,30,\xc3\xa9\n', ""),
-        (b"x,y,t\n150%,2 000,\xc3\xa9\n-200%,4,a\n25%,30,\xc3\xa9\n", ""),
+        (b'x,y,t\n1.5,"2,000",\xc3\xa9\n-2,4,a\n0.25,30,\xc3\xa9\n', "as follows: '2,000' is 2000"),
+        (b"x,y,t\n150%,2 000,\xc3\xa9\n-200%,4,a\n25%,30,\xc3\xa9\n", "'150%' is 1.5, '2 000' is 2000"),
+        (b"x,y,t\n1.5,2000,\xc3\xa9\n(2),4,a\n0.25,30,\xc3\xa9\n", "'(2)' is -2"),
+        ("x,y,t\n1.5,2000,é\n\u22122,4,a\n0.25,30,é\n".encode(), ""),
         (b"# from the lab\n\n# in 2024\n" + PLAIN.encode(), "lines that begin with # are comments"),
         (b"# x,y,t\n" + PLAIN.encode().partition(b"\n")[2], "its last comment holds the column names"),
         (b"sep=;\n" + PLAIN.replace(",", ";").encode(), "columns are separated by semicolons"),
@@ -66,6 +68,8 @@ def test_a_dialect_is_recognised_and_reported_in_one_sentence(write, content, sa
         ('a,t\n"1,234",x\n5,y\n', [[1234], [5]]),
         ('a,b,t\n1.234,"1,5",x\n5,"1,5",y\n', None),  # 1.234 is no 1234 because of a comma in another column
         ("a,t\nyes,x\nNo,y\n", [[1], [0]]),
+        ('a,t\n"12,34,567.5",x\n5,y\n', [[1234567.5], [5]]),
+        ("a,t\n1\u2009234,x\n5\u2019678,y\n", [[1234], [5678]]),
     ],
 )
 def test_decimal_and_thousands_marks_are_understood(write, content, features):

@@ -51,9 +51,9 @@ def test_regression_metrics_match_scikit_learn(name, theirs, shape):
 
 
 def test_a_metric_that_does_not_fit_is_refused():
-    with pytest.raises(SettingError, match="the metric r2 is of numbers, and this network predicts classes"):
+    with pytest.raises(SettingError, match="the metric r2 is for numbers, but this network predicts classes"):
         metrics.check(["r2"], classes=True)
-    with pytest.raises(SettingError, match="the metric f1 is of classes, and this network predicts numbers"):
+    with pytest.raises(SettingError, match="the metric f1 is for classes, but this network predicts numbers"):
         metrics.check(["f1"], classes=False)
     with pytest.raises(SettingError, match="unknown metric 'balance': did you mean 'balanced-accuracy'"):
         metrics.check(["balance"], classes=True)

@@ -107,6 +107,14 @@ def test_every_kind_of_figure_is_drawn(subjects, what):
     assert len(picture.convert("RGB").getcolors(1_000_000)) > 20
 
 
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_a_name_of_any_length_leaves_room_for_the_plot(form):
+    x, name = np.arange(3.0), "n" * 200
+    for title in (name, ""):
+        content = drawn(Curves(title, "x", "y", (Line(name, x, x), Line("short", x, 2 * x))), form)
+        assert form == "png" or (b"n" * 12 + b".." in content and b"n" * 70 not in content)
+
+
 def test_names_of_columns_and_runs_are_not_read_as_formulas(subjects):
     odd = Curves("$a$ 漢字", "$x", "y_{1}", (Line("$\\frac", np.arange(3.0), np.arange(3.0)),))
     assert b"frac" in drawn(odd, "svg")

@@ -1,15 +1,20 @@
 """The numbers behind the figures, from the records of runs."""
 
+import re
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
+import distsearch
 from distsearch.data.datasets import Examples
 from distsearch.errors import RunError, SettingError
 from distsearch.reports import boundary, curves, judgements
 from distsearch.reports.animation import moments, picked_rounds
 from distsearch.reports.catalogue import NAMES, figure
-from distsearch.reports.figures import NEUTRAL, Curves, line, log_ticks, number_text, scaled, thinned, ticks
-from distsearch.reports.subjects import groups
+from distsearch.reports.figures import COLOURS, NEUTRAL, Curves, line, log_ticks, number_text, scaled, thinned, ticks
+from distsearch.reports.subjects import Subject, groups
+from distsearch.runs.directory import StoredRun
 
 
 def named(shown: Curves, name: str):
@@ -33,6 +38,42 @@ def test_several_seeds_become_a_median_in_a_band(subjects):
     assert (only.low <= only.y).all()
     assert (only.y <= only.high).all()
     assert "2 seeds" in curves.losses(pair).note
+
+
+@pytest.mark.parametrize("what", ["accepted", "timeline"])
+def test_seeds_are_one_band_in_every_curve(subjects, what):
+    shown = figure(what, [subjects["climb0"], subjects["climb1"]])
+    (only,) = shown.lines
+    assert (only.low <= only.y).all()
+    assert (only.y <= only.high).all()
+    assert (only.low < only.high).any()
+    assert "medians over 2 seeds" in shown.note
+
+
+def test_the_speed_of_seeds_is_shown_as_long_as_all_run(subjects):
+    pair = [subjects["climb0"], subjects["climb1"]]
+    (only,) = curves.timeline(pair).lines
+    assert only.x[-1] == pytest.approx(min(each.rounds[-1].seconds for each in pair))
+
+
+def test_a_function_is_called_and_has_no_forward_passes(tmp_path):
+    found = distsearch.minimize(
+        lambda weights: float(np.sum(weights**2)), np.ones(3), rounds=5, runs=tmp_path, name="bowl"
+    )
+    subject = Subject(StoredRun(tmp_path / "bowl"))
+    assert curves.losses([subject], curves.PASSES).x_label == "calls of the function"
+    assert curves.timeline([subject]).y_label == "calls of the function per second"
+    (dots,) = judgements.weights([subject]).lines
+    assert dots.y.tolist() == found.weights.tolist()
+    assert dots.x.tolist() == [1, 2, 3]
+
+
+def test_each_digit_has_a_colour_of_its_own():
+    style = (files("distsearch.reports") / "browser" / "page.css").read_text()
+    for theme in style.split("}")[:2]:
+        assert len(set(re.findall(r"--c\d: (#[0-9a-f]{6})", theme))) == len(COLOURS)
+    assert len(set(COLOURS)) == 10
+    assert "const COLOURS = 10;" in (files("distsearch.reports") / "browser" / "elements.js").read_text()
 
 
 def test_strategies_are_compared_by_their_cost(subjects):
@@ -103,7 +144,9 @@ def test_perfect_predictions_lie_on_the_diagonal(subjects):
 
 
 def test_weights_add_up_to_one_in_each_layer(subjects):
-    for each in judgements.weights([subjects["nodes"]]).lines:
+    shown = judgements.weights([subjects["nodes"]])
+    assert f"The {subjects['nodes'].stored.manifest.weights:,} weights" in shown.title
+    for each in shown.lines:
         assert each.y.sum() == pytest.approx(1)
 
 
@@ -167,7 +210,7 @@ def test_unknown_figure_names_are_refused(subjects):
         figure("loss", [subjects["nodes"]], by="round")
     with pytest.raises(RunError, match="--features: expected two columns"):
         figure("boundary", [subjects["nodes"]], features=("a",))
-    with pytest.raises(RunError, match="confusion is of one run: expected one, got 2"):
+    with pytest.raises(RunError, match="confusion shows a single run: expected one, got 2"):
         figure("confusion", [subjects["nodes"], subjects["climb0"]])
     assert len(NAMES) == 10
 

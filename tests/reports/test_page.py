@@ -147,12 +147,13 @@ def test_it_says_when_workers_joined_and_left(subjects):
         Event(round=2, seconds=0.5, workers=2, retried=0),
         Event(round=9, seconds=1.25, workers=1, retried=0),
         Event(round=9, seconds=1.5, workers=1, retried=3),
+        Event(round=10, seconds=1.5, workers=1, retried=5),
     )
     stored = StoredRun(subject.stored.path)
     stored.manifest = structs.replace(stored.manifest, events=events)
     told = Subject(stored)
     assert '<td class="number">1.25 s</td>' in sections.computed(told)
-    assert timeline([told]).marks == ((0.5, "2 workers"), (1.25, "1 worker left"), (1.5, "3 done again"))
+    assert timeline([told]).marks == ((0.5, "2 workers"), (1.25, "only 1 worker"), (1.5, "5 done again"))
 
 
 def test_it_says_who_has_computed_how_much(subjects):

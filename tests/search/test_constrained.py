@@ -105,7 +105,7 @@ def test_validation_chooses_for_every_strategy(tmp_path, table, strategy):
     ("given", "sentence"),
     [
         ({"subject_to": ["recal>=0.9"]}, "--subject-to: unknown metric 'recal': did you mean 'recall'"),
-        ({"subject_to": ["r2>=0.9"]}, "--subject-to: the metric r2 is of numbers, and this network predicts classes"),
+        ({"subject_to": ["r2>=0.9"]}, "--subject-to: the metric r2 is for numbers, but this network predicts classes"),
         ({"subject_to": ["gap(regio)<=0.9"]}, "there is no column 'regio' .did you mean 'region'"),
         ({"subject_to": ["calibration-error<=0.1"]}, "--subject-to: node-perturbation needs to know"),
         ({"loss": "f1", "costs": "profit_no,profit_yes"}, "--costs: has no effect with the loss f1"),

@@ -45,7 +45,7 @@ def test_the_recorded_loss_is_the_metric_of_the_best_weights(tmp_path):
 
 
 def test_a_metric_that_does_not_fit_is_refused_before_anything_is_written(tmp_path):
-    for metrics, sentence in (["r2"], "the metric r2 is of numbers"), (["f2"], "unknown metric 'f2'"):
+    for metrics, sentence in (["r2"], "the metric r2 is for numbers"), (["f2"], "unknown metric 'f2'"):
         with pytest.raises(SettingError, match=sentence):
             search(tmp_path / "runs", metrics=metrics)
     assert not (tmp_path / "runs").exists()

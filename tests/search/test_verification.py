@@ -193,7 +193,7 @@ def test_a_python_run_of_an_older_version_cannot_be_verified(tmp_path):
     settings = {"name": "a", "runs": str(tmp_path), "rounds": 3, "workers": 0}
     distsearch.minimize(lambda weights: float(weights @ weights), np.ones(3), **settings)
     (tmp_path / "a" / "start.safetensors").unlink()
-    with pytest.raises(RunError, match="from Python by an older distsearch: its first weights are not kept"):
+    with pytest.raises(RunError, match="from Python by an older distsearch: its initial weights are not kept"):
         Replay(StoredRun(tmp_path / "a"))
 
 

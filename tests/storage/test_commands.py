@@ -163,7 +163,7 @@ def test_storage_lost_during_a_run_is_reported_and_the_run_is_complete(tmp_path)
         ("s3://nobucket/x", "cannot write s3://nobucket/x/a/.*: there is no such bucket: create it first"),
         ("s4://bucket/x", "expected a folder, file://, s3:// or gs:// for storage, got 's4://bucket/x'"),
         ("s3://me:secret@bucket", "without user and password"),
-        ("runs", "expected another folder than that of the runs, got '.*runs'"),
+        ("runs", "expected a folder other than that of the runs, got '.*runs'"),
         ("file", "cannot read .*/file/index.json in storage: Not a directory"),
     ],
 )

@@ -249,7 +249,7 @@ def test_no_tracker_prompts_for_a_password(monkeypatch, tmp_path):
 
     wandb.teardown()
     try:
-        with pytest.raises(SettingError, match="wandb: nobody is logged in: type `wandb login`, or set WANDB_MODE"):
+        with pytest.raises(SettingError, match="wandb: not logged in: type `wandb login`, or set WANDB_MODE"):
             WandB().check()
     finally:
         monkeypatch.undo()

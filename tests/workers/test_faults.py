@@ -42,7 +42,7 @@ def test_a_hung_worker_is_overtaken_and_replaced(tmp_path):
         search.rounds_until("a third worker has worked", lambda _: {each.pid for each in search.workers()} - others)
         rounds, digest = search.finish()
     assert not alive([hung])
-    assert any("a worker is lost (it " in sentence for sentence in search.said)
+    assert any("a worker was lost (it " in sentence for sentence in search.said)
     assert (rounds, digest) == undisturbed(tmp_path, rounds)
 
 

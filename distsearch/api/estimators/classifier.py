@@ -175,7 +175,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
             raise InvalidValueError("classes: expected those of the first call of partial_fit")
         if len(self.classes_) < 2:
-            raise InvalidValueError("classes: expected all labels that will come, at least 2 of them")
+            raise InvalidValueError("classes: expected all labels that will occur, at least 2 of them")
         if unknown := sorted(set(y.tolist()) - set(self.classes_.tolist())):
             raise InvalidValueError(f"y: expected labels among classes, got {brief(unknown[0])}")
         if self.class_weight == BALANCED:

@@ -151,7 +151,7 @@ def _of_model(estimator: Any) -> dict[str, Any]:
     default = type(estimator)()
     for name in OF_LAYERS:
         if getattr(estimator, name) != getattr(default, name):
-            raise SettingError(f"{name}: would do nothing, for the model brings its own: leave it out")
+            raise SettingError(f"{name}: has no effect, as the model brings its own: leave it out")
     return {**dict.fromkeys(OF_LAYERS), "model": sources.name_of(estimator.model)}
 
 

@@ -27,9 +27,10 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
     """The columns that are wanted of a table. Raises DataError naming one that does not exist, or exists twice."""
     for index, name in enumerate(names):
         if not name:
+            last = 0 < index == len(names) - 1
+            instead = "remove the separator at the end of each line" if last else "write the table without its index"
             raise DataError(
-                f"{path}: expected a name for every column, but column {index + 1} has none; "
-                "name it, or write the table without its index"
+                f"{path}: expected a name for every column, but column {index + 1} has none; name it, or {instead}"
             )
     _check_once(path, names, "name", "; rename one of them")
     _check_once(path, selection.features or (), "to learn from")

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, Table, reading, unnamed
+from distsearch.data.raw import Raw, Selection, Table, quoted, reading, unnamed
 from distsearch.data.readers.columns import Choice, choose, join_names
 from distsearch.data.readers.dialect import Dialect, dialect_of, opened, rows_of
 from distsearch.data.readers.values import side_by_side
-from distsearch.data.spelling import Spelling, floats, interpreted, without_missing
+from distsearch.data.spelling import Spelling, code_in, floats, interpreted, without_missing
 from distsearch.errors import DataError
 
 LEAST_COUNTED = 4  # a first line 0, 1, 2, … with this many cells holds column names, not an example
@@ -52,9 +52,9 @@ def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
         file = _File(path, dialect_of(path, delimiter, selection.decimal))
         layout = _layout(file, selection)
         texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
-        notes = _notes(file, layout, delimiter) if selection.features is None else ()
-        columns = _columns(file, layout, texts)
-        return _raw(file, layout, columns, notes)
+        reader = _columns(file, layout, texts)
+        notes = _notes(file, layout, delimiter, reader) if selection.features is None else ()
+        return _raw(file, layout, reader.columns(), notes)
 
 
 def chunks(path: str, selection: Selection, rows: int, delimiter: str = ",") -> Iterator[Raw]:
@@ -92,13 +92,18 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
     )
 
 
-def _notes(file: "_File", layout: _Layout, usual: str) -> tuple[str, ...]:
-    said = file.dialect.sentence(file.path, usual)
+def _notes(file: "_File", layout: _Layout, usual: str, reader: "_Columns") -> tuple[str, ...]:
+    said = file.dialect.sentence(file.path, usual, reader.marked.values())
+    codes = [
+        f"{file.path}: column {quoted(name)} is learnt as a number, but {quoted(code)} looks like a code: leave it out "
+        f"with --drop {name}, or put a letter before each, so that it becomes categories"
+        for name, code in ((layout.names[index], code) for index, code in reader.codes.items())
+    ]
     headless = (
         f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
         f"its columns are called {layout.names[0]} to {layout.names[-1]}"
     )
-    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless)))
+    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless, *codes)))
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ def _are_counted(first: Sequence[str], target: int) -> bool:
     return len(first) >= LEAST_COUNTED and all(counted)
 
 
-def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int] = frozenset()) -> dict[int, Cells]:
+def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int] = frozenset()) -> "_Columns":
     """The chosen columns; those that turn out to hold more than numbers are read a second time, as text."""
     reader = _Columns(layout.choice, texts, file.dialect.spelling, mixed)
     with file.text() as text:
@@ -212,7 +217,7 @@ def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int
             reader.add(some)
     if found := reader.mixed():
         return _columns(file, layout, texts, mixed | found)
-    return reader.columns()
+    return reader
 
 
 class _Columns:
@@ -232,6 +237,8 @@ class _Columns:
         kept = [*choice.features, *choice.targets, *(-1 - index for index in choice.beside)]  # as it came: negative
         self._known: dict[int, dict[str, str]] = {index: {} for index in kept}  # equal cells are kept once
         self._blocks: dict[int, list[Cells]] = {index: [] for index in kept}
+        self.marked: dict[str, str] = {}  # a number of the first block for each mark, and what it is read as
+        self.codes: dict[int, str] = {}  # of columns of numbers that look like codes, one of them
 
     def add(self, rows: Sequence[Sequence[str]]) -> None:
         """Add rows of cells."""
@@ -239,7 +246,16 @@ class _Columns:
         for index, blocks in self._blocks.items():
             column = cells[max(index, -1 - index)]
             numbers = floats(column, self._spelling) if index in self._numbers else None
+            if numbers is not None and not blocks:
+                self._look(index, column)
             blocks.append(self._text(index, column) if numbers is None else numbers)
+
+    def _look(self, index: int, cells: Sequence[str]) -> None:
+        """What is worth a word about how a column's numbers are written."""
+        if code := code_in(cells):
+            self.codes[index] = code
+        for mark, cell in self._spelling.marks(cells).items():
+            self.marked.setdefault(mark, f"{quoted(cell)} is {self._spelling.number(cell)}")
 
     def _text(self, index: int, cells: Sequence[str]) -> Cells:
         known = self._known[index]

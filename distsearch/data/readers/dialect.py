@@ -39,13 +39,17 @@ class Dialect:
     header: str = ""  # the last comment above the table, if it holds the names of the columns
     spelling: Spelling = PLAIN
 
-    def sentence(self, path: str, usual: str) -> str:
-        """How the table is written, where that differs from plain UTF-8 and its usual separator; else empty."""
+    def sentence(self, path: str, usual: str, marked: Iterable[str] = ()) -> str:
+        """How the table is written, where that differs from plain UTF-8 and its usual separator; else empty.
+
+        `marked` says what numbers that are written with more than digits are read as.
+        """
         said = []
         if self.separator != usual:
             said.append(f"columns are separated by {_SEPARATORS.get(self.separator, repr(self.separator))}")
         if self.spelling.decimal == ",":
             said.append("the decimal mark is a comma")
+        said.extend(marked)
         if self.encoding in _ENCODINGS:
             said.append(f"the text is {_ENCODINGS[self.encoding]}")
         if self.header:

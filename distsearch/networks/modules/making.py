@@ -37,7 +37,7 @@ def made(source: Any, seed: int) -> Any:
         if parameter.is_complex():
             raise SettingError(f"network.model: its parameter {name} is complex: expected real numbers")
         if not torch.isfinite(parameter).all():
-            raise SettingError(f"network.model: its parameter {name} is not finite: give it finite first weights")
+            raise SettingError(f"network.model: its parameter {name} is not finite: give it finite initial weights")
     declare(module, {**said_by(source), **own})
     return module.to("cpu").float().eval()
 

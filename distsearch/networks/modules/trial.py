@@ -166,7 +166,9 @@ def examined(module: Any, parameters: Mapping[str, Any], made_up: Any, outputs: 
         second, others_of = _tried(module, parameters, other)
     for name, each in module.named_buffers():
         if not torch.equal(each, before[name]):
-            raise SettingError(f"network.model: its forward changes its buffer {name}: expected none that stay changed")
+            raise SettingError(
+                f"network.model: its forward pass changes the buffer {name}: expected buffers to stay as they are"
+            )
     if not torch.equal(outputs_of, again):
         raise SettingError(
             "network.model: its outputs for the same inputs differ from call to call: expected a forward without "

@@ -121,7 +121,7 @@ def create_for(settings: NetworkConfig, classes: Sequence[str] | None, outputs: 
     """
     loss = _made(settings.loss, terms.terms_of(settings, classes))
     if not loss.numbers and classes is None:
-        raise SettingError(f"--loss: {settings.loss} is of classes, and the targets are numbers: {_of_numbers()}")
+        raise SettingError(f"--loss: {settings.loss} is for classes, but the targets are numbers: {_of_numbers()}")
     return loss.tried(outputs if classes is None else len(classes)) if isinstance(loss, OwnLoss) else loss
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 POWER = np.float32(0.7)  # see `paid`
+RARE = 1 / 3  # of the examples of the most frequent class, up to which a class is rare
 Each = Callable[[Array, Array, Array | None], Array]
 """Weight × loss of every example, (candidates, examples), from outputs, targets and weights of some examples."""
 
@@ -99,6 +100,10 @@ class Loss(ABC):
         outputs, (1, outputs, examples), are the center's on all examples of the round.
         """
         return self.weighted
+
+    def suited(self, counts: NDArray[np.int64]) -> "Loss":
+        """The same for data with so many examples of each class, (classes,)."""
+        return self
 
     def predictions(self, outputs: Array) -> Array:
         """The numbers that outputs, (examples, outputs), stand for."""

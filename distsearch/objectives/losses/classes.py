@@ -1,12 +1,13 @@
 """Losses of classes that are means over the examples."""
 
+from copy import copy
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.errors import SettingError
-from distsearch.objectives.losses.base import Array, Each, Loss, Terms, paid, softmax, sum_of_each, with_mean
+from distsearch.objectives.losses.base import RARE, Array, Each, Loss, Terms, paid, softmax, sum_of_each, with_mean
 
 
 class CrossEntropy(Loss):
@@ -31,10 +32,35 @@ class CrossEntropy(Loss):
         return np.add.reduce(np.log(sums, out=sums), axis=1) - right
 
 
-class ClassificationError(Loss):
-    """The share of examples whose largest output is not the right class's (0–1 loss; ties count as errors)."""
+class CountedErrors(Loss):
+    """A share of errors, which is flat between steps.
+
+    Where a class is rare, giving every example to another one is a plateau that moving nodes does not leave: no move
+    of a usual size changes a prediction any more. Node perturbation is given the cross-entropy there, by which the
+    examples of a rare class pull the harder the farther off they are; the probabilities that it is lowest for give the
+    fewest errors.
+    """
 
     flat = True
+
+    def suited(self, counts: NDArray[np.int64]) -> Loss:
+        """The same loss; not flat to node perturbation where a class is rare."""
+        if counts.min() > RARE * counts.max():
+            return self
+        followed = copy(self)
+        followed.flat, followed.whole = False, True
+        return followed
+
+    def surrogate(self, outputs: Array, targets: Array, weights: Array | None = None) -> Each:
+        """The errors themselves, or the cross-entropy and a number for all alike; the mean is the share of errors."""
+        if not self.whole:
+            return self.weighted
+        loss = float(self.joined([self.part(outputs.copy(), targets, weights)], targets)[0])
+        return with_mean(CrossEntropy().weighted, loss, outputs, targets, weights)
+
+
+class ClassificationError(CountedErrors):
+    """The share of examples whose largest output is not the right class's (0–1 loss; ties count as errors)."""
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """1 where the right class is not strictly above all others, else 0."""
@@ -45,10 +71,9 @@ class ClassificationError(Loss):
         return np.float32(outputs.shape[2]) - hits(outputs, targets)
 
 
-class TopKError(Loss):
+class TopKError(CountedErrors):
     """The share of examples whose right class is not among the k largest outputs (ties count as errors)."""
 
-    flat = True
     takes: ClassVar[tuple[str, ...]] = ("top",)
 
     def __init__(self, top: int = 1) -> None:

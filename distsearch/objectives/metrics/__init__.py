@@ -82,7 +82,7 @@ def check(names: Iterable[str], *, classes: bool) -> None:
         of_classes = METRICS.named(name) in OF_CLASSES or column_in(name) is not None
         if METRICS.named(name) in OF_NUMBERS if classes else of_classes:
             kinds = ("numbers", "classes") if classes else ("classes", "numbers")
-            raise SettingError(f"the metric {name} is of {kinds[0]}, and this network predicts {kinds[1]}")
+            raise SettingError(f"the metric {name} is for {kinds[0]}, but this network predicts {kinds[1]}")
 
 
 def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:

@@ -198,8 +198,8 @@ class RayPool(Pool):
     def _report_the_gone(self) -> None:
         """Report lost workers once, together if a whole node is lost; if none is left, the dispatcher says why."""
         if self._gone and self.count:
-            who = "a worker is" if len(self._gone) == 1 else f"{len(self._gone)} workers are"
-            LOG.warning(f"{who} lost ({self._gone[-1]}); others take over the work")
+            who = "a worker was" if len(self._gone) == 1 else f"{len(self._gone)} workers were"
+            LOG.warning(f"{who} lost ({self._gone[-1]}); the others take over")
         self._gone.clear()
 
     def _follow_the_cluster(self) -> None:

@@ -85,7 +85,7 @@ def test_a_regressor_fits_a_module(iris):
 @pytest.mark.parametrize("name", ["layers", "activation", "start"])
 def test_parameters_of_layers_would_do_nothing(iris, name):
     other = {"layers": [4], "activation": "step", "start": "glorot"}[name]
-    with pytest.raises(ValueError, match=f"^{name}: would do nothing, for the model brings its own"):
+    with pytest.raises(ValueError, match=f"^{name}: has no effect, as the model brings its own"):
         SearchClassifier(model=Steps, **{name: other}).fit(*iris)
     with pytest.raises(
         ValueError, match=r"^settings: model is a parameter of its own: give SearchClassifier\(model=…\)"

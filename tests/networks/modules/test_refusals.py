@@ -46,7 +46,7 @@ def test_a_name_says_where_the_module_is():
 
 
 def test_settings_of_layers_would_do_nothing():
-    with pytest.raises(SettingError, match="^layers: would do nothing, for the model brings its own layers"):
+    with pytest.raises(SettingError, match="^layers: has no effect, as the model brings its own layers"):
         distsearch.search(X, Y, model=torch_modules.Softened, layers=[4])
     with pytest.raises(SettingError, match="^start: a model brings its own initial weights"):
         distsearch.search(X, Y, model=torch_modules.Softened, start="he")

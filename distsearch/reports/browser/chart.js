@@ -1,78 +1,10 @@
-"use strict";
-// Draws the figures of this page from the data in it, at the width they have; zoom and hover. No library, no network.
+// Curves, with zoom and hover.
 
-const SVG = "http://www.w3.org/2000/svg";
-const root = document.documentElement;
+const LETTER = 7; // the width of one, about
+const MARK_ROWS = 5; // of texts at marks, below each other
 
-function element(name, attributes, parent) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (parent) parent.appendChild(made);
-  return made;
-}
-
-const colour = (number) => (number < 0 ? "var(--grey)" : `var(--c${number % 8})`);
-
-function shown(value, percent, digits = 3) {
-  if (percent) return `${+(100 * value).toPrecision(digits + 1)}%`;
-  const size = Math.abs(value);
-  if (size === 0) return "0";
-  if (size >= 1e9) return `${+(value / 1e9).toPrecision(digits + 1)}G`;
-  if (size >= 1e6) return `${+(value / 1e6).toPrecision(digits + 1)}M`;
-  if (size >= 1e4) return `${+(value / 1e3).toPrecision(digits + 1)}k`;
-  if (size >= 1e3) return (+value.toPrecision(digits + 1)).toLocaleString("en");
-  const short = +value.toPrecision(digits);
-  return size < 1e-3 ? short.toExponential() : `${short}`;
-}
-
-// The numbers at an axis, with the digits that tell them apart.
-function allShown(values, percent) {
-  let texts = [];
-  for (let digits = 3; digits <= 8; digits++) {
-    texts = values.map((each) => shown(each, percent, digits));
-    if (new Set(texts).size === values.length) break;
-  }
-  return texts;
-}
-
-function ticks(low, high, most) {
-  const rough = (high - low) / Math.max(1, most);
-  if (!(rough > 0)) return [low];
-  const size = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((each) => each >= rough * 0.999);
-  const found = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) found.push(at * step);
-  return found;
-}
-
-function logTicks(low, high, most) {
-  for (const factors of [[1, 2, 3, 5], [1, 2, 5], [1, 3], [1]]) {
-    const found = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
-      for (const factor of factors) {
-        const value = factor * 10 ** power;
-        if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
-      }
-    }
-    if (found.length <= most || factors.length === 1) {
-      const every = Math.ceil(found.length / most);
-      return found.filter((_, number) => number % every === 0);
-    }
-  }
-  return [];
-}
-
-// Draw again whenever the place has another width.
-function redrawn(place, draw) {
-  let width = 0;
-  const look = () => {
-    if (place.clientWidth === width) return;
-    width = place.clientWidth;
-    draw();
-  };
-  look();
-  new ResizeObserver(() => setTimeout(look)).observe(place);
-}
+// The name of a line, without its middle if there is no room for it beside the end.
+const named = (each) => (each.name.length > 28 ? `${each.name.slice(0, 13)}..${each.name.slice(-13)}` : each.name);
 
 class Chart {
   constructor(place, data) {
@@ -106,12 +38,15 @@ class Chart {
     this.svg = element("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": data.title });
     this.place.prepend(this.svg);
     this.range();
-    this.box = { left: 52, right: 52 + this.room(width - 52 - 14), top: 10, bottom: height - 40 };
+    this.numbers();
+    const start = Math.max(52, 12 + LETTER * Math.max(...this.texts.map((each) => each.length)));
+    this.box = { left: start, right: start + this.room(width - start - 14), top: 10, bottom: height - 40 };
     this.axes(width, height);
     const area = element("clipPath", { id: this.clip }, this.svg);
     const { left, right: end, top, bottom } = this.box;
     element("rect", { x: left - 4, y: top - 4, width: end - left + 8, height: bottom - top + 8 }, area);
     const inside = element("g", { "clip-path": `url(#${this.clip})` }, this.svg);
+    this.taken = []; // the right ends of the texts at marks, by row
     for (const [x, what] of data.marks) this.mark(inside, x, what);
     for (const each of data.lines) this.line(inside, each);
     this.labels();
@@ -151,7 +86,7 @@ class Chart {
     for (const each of this.data.lines) {
       if (!each.name || !each.x.length) continue;
       const share = this.zoom ? 1 : Math.max(0.05, (Math.max(...each.x) - this.x0) / (this.x1 - this.x0));
-      room = Math.min(room, (width - 7 * each.name.length) / share);
+      room = Math.min(room, (width - LETTER * named(each).length) / share);
     }
     return Math.max(width * 0.5, room);
   }
@@ -160,17 +95,22 @@ class Chart {
   toY(y) { return this.box.bottom - ((this.scale(y) - this.y0) / (this.y1 - this.y0)) * (this.box.bottom - this.box.top); }
   fromX(place) { return this.x0 + ((place - this.box.left) / (this.box.right - this.box.left)) * (this.x1 - this.x0); }
 
+  // The numbers at the axis of y, and how they are written.
+  numbers() {
+    const { logarithmic, percent } = this.data;
+    this.values = logarithmic ? logTicks(10 ** this.y0, 10 ** this.y1, 8) : ticks(this.y0, this.y1, 6);
+    this.texts = allShown(this.values, percent);
+  }
+
   axes(width, height) {
     const { left, right, top, bottom } = this.box;
-    const { logarithmic, percent, x_label: label } = this.data;
-    const found = logarithmic ? logTicks(10 ** this.y0, 10 ** this.y1, 8) : ticks(this.y0, this.y1, 6);
-    const texts = allShown(found, percent);
-    for (const [at, value] of found.entries()) {
+    for (const [at, value] of this.values.entries()) {
       const y = this.toY(value);
       element("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--grid)" }, this.svg);
-      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = texts[at];
+      element("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.svg).textContent = this.texts[at];
     }
-    const places = ticks(this.x0, this.x1, Math.max(3, Math.floor((right - left) / 70)));
+    let places = ticks(this.x0, this.x1, Math.max(4, Math.floor((right - left) / 70)));
+    if (this.data.lines.every((each) => each.x.every(Number.isInteger))) places = places.filter(Number.isInteger);
     const below = allShown(places);
     for (const [at, value] of places.entries()) {
       const x = this.toX(value);
@@ -178,7 +118,7 @@ class Chart {
       element("text", { x, y: bottom + 17, "text-anchor": "middle" }, this.svg).textContent = below[at];
     }
     element("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: "var(--grey)" }, this.svg);
-    element("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, this.svg).textContent = label;
+    element("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle" }, this.svg).textContent = this.data.x_label;
   }
 
   line(parent, each) {
@@ -207,8 +147,12 @@ class Chart {
   mark(parent, x, what) {
     const place = this.toX(x);
     element("line", { x1: place, x2: place, y1: this.box.top, y2: this.box.bottom, stroke: "var(--grey)", "stroke-dasharray": "2 3" }, parent);
-    const text = element("text", { x: place + 4, y: this.box.top + 9, "font-size": 11 }, parent);
+    let row = this.taken.findIndex((end) => end < place);
+    if (row < 0) row = this.taken.length;
+    if (row >= MARK_ROWS) return; // its text would hide others
+    const text = element("text", { x: place + 4, y: this.box.top + 9 + 14 * row }, parent);
     text.textContent = what;
+    this.taken[row] = place + 4 + LETTER * what.length;
   }
 
   labels() {
@@ -227,7 +171,7 @@ class Chart {
       end.y = Math.max(least, Math.min(end.y, most));
       const text = element("text", { x: end.x + 7, y: end.y + 4 }, this.svg);
       text.style.fill = colour(end.each.colour);
-      text.textContent = end.each.name;
+      text.textContent = named(end.each);
     });
   }
 
@@ -284,87 +228,3 @@ class Chart {
   }
 }
 Chart.count = 0;
-
-class Plane {
-  constructor(place, data) {
-    this.place = place;
-    this.data = data;
-    redrawn(place, () => this.draw());
-  }
-
-  colours() {
-    const style = getComputedStyle(root);
-    const parsed = (name) => {
-      const code = style.getPropertyValue(name).trim();
-      return [1, 3, 5].map((at) => parseInt(code.slice(at, at + 2), 16));
-    };
-    return { all: Array.from({ length: 8 }, (_, at) => parsed(`--c${at}`)), ground: parsed("--panel"), grey: parsed("--grey") };
-  }
-
-  draw() {
-    const width = this.place.clientWidth;
-    if (!width) return;
-    const { rows, columns, values, certainty, x, y, points, targets, classes } = this.data;
-    const height = Math.round(Math.max(220, Math.min(460, width * 0.72)));
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas?.remove();
-    this.canvas = document.createElement("canvas");
-    this.canvas.width = width * ratio;
-    this.canvas.height = height * ratio;
-    this.canvas.style.height = `${height}px`;
-    this.place.prepend(this.canvas);
-    const pen = this.canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    const { all, ground, grey } = this.colours();
-    const mix = (one, share, other) => one.map((part, at) => Math.round(part * share + other[at] * (1 - share)));
-    const ramp = (share) => (share < 0.5 ? mix(all[0], 1 - 2 * share, grey) : mix(all[1], 2 * share - 1, grey));
-    const small = document.createElement("canvas");
-    [small.width, small.height] = [columns, rows];
-    const image = small.getContext("2d").createImageData(columns, rows);
-    values.forEach((value, at) => {
-      const row = rows - 1 - Math.floor(at / columns);
-      const shade = classes ? mix(all[value % 8], 0.14 + 0.4 * (certainty[at] / 9), ground) : mix(ramp(value / 99), 0.85, ground);
-      image.data.set([...shade, 255], 4 * (row * columns + (at % columns)));
-    });
-    small.getContext("2d").putImageData(image, 0, 0);
-    const box = { left: 44, top: 8, right: width - 8, bottom: height - 36 };
-    pen.drawImage(small, box.left, box.top, box.right - box.left, box.bottom - box.top);
-    const toX = (value) => box.left + ((value - x[0]) / (x[1] - x[0])) * (box.right - box.left);
-    const toY = (value) => box.bottom - ((value - y[0]) / (y[1] - y[0])) * (box.bottom - box.top);
-    points.forEach(([across, up], at) => {
-      const dot = classes ? all[targets[at] % 8] : ramp(targets[at] / 99);
-      pen.beginPath();
-      pen.arc(toX(across), toY(up), 3, 0, 7);
-      pen.fillStyle = `rgb(${dot})`;
-      pen.fill();
-      pen.strokeStyle = `rgb(${ground})`;
-      pen.stroke();
-    });
-    pen.fillStyle = getComputedStyle(root).getPropertyValue("--soft");
-    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    pen.textAlign = "center";
-    for (const value of ticks(x[0], x[1], Math.floor(width / 90))) pen.fillText(shown(value), toX(value), box.bottom + 15);
-    pen.fillText(this.data.x_label, (box.left + box.right) / 2, height - 4);
-    pen.textAlign = "right";
-    for (const value of ticks(y[0], y[1], 6)) pen.fillText(shown(value), box.left - 6, toY(value) + 4);
-    pen.save();
-    pen.translate(11, (box.top + box.bottom) / 2);
-    pen.rotate(-Math.PI / 2);
-    pen.textAlign = "center";
-    pen.fillText(this.data.y_label, 0, 0);
-    pen.restore();
-  }
-}
-
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-root.dataset.theme = dark.matches ? "dark" : "light";
-const drawn = Array.from(document.querySelectorAll(".plot"), (place) => {
-  const data = JSON.parse(place.querySelector("script").textContent);
-  return data.kind === "plane" ? new Plane(place, data) : new Chart(place, data);
-});
-function paint(theme) {
-  root.dataset.theme = theme;
-  for (const each of drawn) each.draw();
-}
-dark.addEventListener("change", () => paint(dark.matches ? "dark" : "light"));
-document.getElementById("theme").addEventListener("click", () => paint(root.dataset.theme === "dark" ? "light" : "dark"));

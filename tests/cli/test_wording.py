@@ -1,0 +1,33 @@
+"""Messages name a setting as it was given: by its flag, or by its place in a configuration file."""
+
+import pytest
+from programs import refused
+
+from distsearch.cli.wording import in_flags
+
+
+@pytest.mark.parametrize(
+    ("sentence", "arguments", "words"),
+    [
+        ("stop.target_accuracy: expected", "run --target-accuracy 0.9", "--target-accuracy: expected"),
+        ("workers.count: expected", "run --n-jobs=9999", "--workers: expected"),
+        ("data.seed: expected", "submit -- run --data-seed=-1", "--data-seed: expected"),
+        ("hill-climb.sigma: expected", "run --sigma -1", "--sigma: expected"),
+        ("stop.rounds: expected", "resume mine --rounds 0", "--rounds: expected"),
+        ("data.batch: expected at most 10", "run", "--batch: expected at most 10"),
+        ("data.batch: expected at most 10", "resume mine", "data.batch: expected at most 10"),
+        ("stop.rounds: expected", "run --config my.toml", "stop.rounds: expected"),
+        ("stop.rounds: expected", "run --config=my.toml --epochs 0", "--rounds: expected"),
+        ("iris.data: expected", "run --data iris.data", "iris.data: expected"),
+        ("my/data.seed: expected", "run --data my/data.seed", "my/data.seed: expected"),
+        ("snes.unheard: expected", "run", "snes.unheard: expected"),
+    ],
+)
+def test_a_setting_is_named_as_it_was_given(sentence, arguments, words):
+    assert in_flags(sentence, arguments.split()) == words
+
+
+def test_the_command_line_speaks_of_flags_and_of_fields_in_a_file(tmp_path):
+    (tmp_path / "my.toml").write_text("[stop]\nrounds = 0\n")
+    assert refused("run", "--rounds", "0", cwd=tmp_path) == "--rounds: expected a whole number >= 1, got 0"
+    assert refused("run", "--config", "my.toml", cwd=tmp_path) == "stop.rounds: expected a whole number >= 1, got 0"
