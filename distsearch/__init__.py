@@ -56,9 +56,10 @@ def _estimator(name: str) -> Any:
 
 def search(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     model: Any = None,
+    nodes: Any = None,
     sample_weight: Any = None,
     class_weight: Any = None,
     callbacks: Any = (),
@@ -75,6 +76,11 @@ def search(
     `model` is a torch module in the place of layers: a class or a function that returns one, called without arguments;
     its name as "package.module:name"; or a module itself, which is copied. It maps (examples, features), or for images
     (examples, channels, height, width), to (examples, outputs). The `module` of the result is it with what was found.
+    `nodes` says which layers of your own, that hide what they compute, are "linear" (weights (nodes, inputs)) or a
+    "product" (weights (inputs, nodes)), so that node-perturbation can move their nodes: {MyLayer: "linear"}.
+
+    X may also be a `torch.utils.data.Dataset` of a fixed length, without y: each of its examples is taken once, as
+    (example, target), images with their channels first.
 
     `sample_weight`, (examples,), says how much each example counts in the loss: 2 as if it were there twice, 0 not at
     all; only ratios matter. `class_weight` is a dictionary {label: weight}, with 1 for labels not in it, or "balanced":
@@ -95,7 +101,7 @@ def search(
     """
     from distsearch.api import functions
 
-    return functions.search(X, y, settings, callbacks, sample_weight, class_weight, model)
+    return functions.search(X, y, settings, callbacks, sample_weight, class_weight, model, nodes)
 
 
 def minimize(

@@ -74,10 +74,11 @@ def resume(
     callbacks: Callback | Iterable[Callback] = ...,
 ) -> SearchResult: ...
 def search(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Any,
+    y: ArrayLike | None = None,
     *,
     model: Any = ...,
+    nodes: Any = ...,
     sample_weight: ArrayLike | None = ...,
     class_weight: Mapping[Any, float] | str | None = ...,
     callbacks: Callback | Iterable[Callback] = ...,

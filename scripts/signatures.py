@@ -73,6 +73,7 @@ RESUMED = {
 
 WEIGHTS = [
     "model: Any = ...",
+    "nodes: Any = ...",
     "sample_weight: ArrayLike | None = ...",
     "class_weight: Mapping[Any, float] | str | None = ...",
 ]
@@ -82,7 +83,7 @@ OTHERS = "**settings: Any"  # of strategies of other packages
 
 def stub() -> str:
     """The stub's text."""
-    apart = {*GIVEN_AS_ARRAYS, "class_weight", "model"}
+    apart = {*GIVEN_AS_ARRAYS, "class_weight", "model", "nodes"}
     of_search = [
         setting for section, setting in options() if section not in ("data", "network") or setting.name not in apart
     ]
@@ -92,7 +93,13 @@ def stub() -> str:
         (
             HEAD,
             *(RESUME.format(first=first, result=result) for first, result in RESUMED.items()),
-            _function("search", ["X: ArrayLike", "y: ArrayLike"], WEIGHTS, "SearchResult", [*of_search, *strategies]),
+            _function(
+                "search",
+                ["X: ArrayLike | Any", "y: ArrayLike | None = None"],
+                WEIGHTS,
+                "SearchResult",
+                [*of_search, *strategies],
+            ),
             _function(
                 "minimize",
                 ["function: Callable[[Any], Any]", f"start: {STARTS}"],

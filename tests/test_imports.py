@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "settings": ({"errors", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
-    "networks": (EVALUATED | {"text"}, {"numpy", "torch"}),
+    "networks": (EVALUATED | {"text"}, {"numpy", "onnx", "onnxruntime", "torch"}),
     "data": (
         {"errors", "machine", "randomness", "registry"},
         {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},

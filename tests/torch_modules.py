@@ -1,5 +1,7 @@
 """Modules that tests search, importable by name as a user's are."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -44,7 +46,7 @@ class Words(nn.Module):
     def forward(self, x):
         words = self.words(x.long())
         seen = torch.softmax(self.queries(words) @ self.keys(words).transpose(1, 2), -1) @ self.values(words)
-        state = torch.zeros(len(x), 4)
+        state = torch.zeros(x.shape[0], 4)
         for step in range(words.shape[1]):
             state = torch.tanh(self.cell(torch.cat([seen[:, step], state], 1)))
         return self.outputs(state)
@@ -204,3 +206,19 @@ def walked(module, batch):
 
 
 walked.takes_module = True
+
+
+class Hides(nn.Linear):
+    """Computed by an operation that is not seen to be a layer."""
+
+    def forward(self, x):
+        return torch.einsum("bi,oi->bo", x, self.weight) + self.bias
+
+
+class Hidden(nn.Sequential):
+    """Such layers, declared."""
+
+    nodes: ClassVar = {Hides: "linear"}
+
+    def __init__(self) -> None:
+        super().__init__(Hides(6, 5), nn.Tanh(), Hides(5, 3))

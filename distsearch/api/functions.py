@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.api.callbacks import observers_of, with_progress
 from distsearch.api.outcome import Begin, of_network, searched
 from distsearch.api.results import FunctionResult, SearchResult
+from distsearch.api.torch_datasets import arrays_of
 from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.data.readers.columns import join_names
@@ -44,23 +45,26 @@ GIVEN_AS_ARRAYS = {
 
 def search(
     X: ArrayLike,
-    y: ArrayLike,
+    y: ArrayLike | None,
     settings: Mapping[str, Any],
     callbacks: Any = (),
     sample_weight: ArrayLike | None = None,
     class_weight: Any = None,
     model: Any = None,
+    nodes: Any = None,
 ) -> SearchResult:
     """See `distsearch.search`."""
     observers = with_progress(observers_of(callbacks))
     idle = {setting.keyword for section, setting in options() if section == "data" and setting.name in GIVEN_AS_ARRAYS}
     refuse(settings, idle, "distsearch.search learns from X and y")
     keep_ray()
-    settings, start = _with_start(_with_names(settings, y))
+    arrays = arrays_of(X, y)
+    settings, start = _with_start(_with_names(settings, arrays[1]))
     with passed_on() as interrupts, speaking_python():
+        model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
         config = _config({**settings, **named, "class_weight": class_weight_words(class_weight)})
-        dataset = interrupts.begin(data_of, config, X, y, sample_weight)
+        dataset = interrupts.begin(data_of, config, *arrays, sample_weight)
         assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
         result = searched(assembly, _begun(assembly, settings), interrupts, observers)

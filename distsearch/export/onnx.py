@@ -39,11 +39,13 @@ def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:
     renamed = _names(pipeline)
     nodes = []
     for node in pipeline.graph.nodes:
-        inputs, output = [renamed[name] for name in node.inputs], renamed[node.output]
-        attributes = {name: kinds[value] if name == "to" else value for name, value in node.attributes.items()}
+        inputs, found = ([renamed[name] for name in names] for names in (node.inputs, node.outputs))
+        attributes = {
+            name: kinds.get(value, value) if name == "to" else value for name, value in node.attributes.items()
+        }
         if node.operation == "LabelEncoder":
             attributes = _label_encoder(**attributes)
-        nodes.append(helper.make_node(node.operation, inputs, [output], **attributes))
+        nodes.append(helper.make_node(node.operation, inputs, found, **attributes))
     constants = {renamed[name]: array for name, array in pipeline.graph.constants.items()}
     outputs = [
         helper.make_tensor_value_info(output.name, kinds[output.type], [EXAMPLES, *output.shape])
@@ -83,8 +85,9 @@ def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:
 
 def _names(pipeline: Pipeline) -> dict[Value, str]:
     """The name of each value: columns and outputs have their own, which must differ."""
-    names = {name: f"{INTERNAL}{name}" for name in pipeline.graph.constants}
-    names |= {node.output: f"{INTERNAL}{node.output}" for node in pipeline.graph.nodes}
+    names = {"": ""}  # an input that is left out
+    names |= {name: f"{INTERNAL}{name}" for name in pipeline.graph.constants}
+    names |= {output: f"{INTERNAL}{output}" for node in pipeline.graph.nodes for output in node.outputs}
     names |= {each.value: f"{each.name} (column)" if each.name in NAMES else each.name for each in pipeline.inputs}
     return names | {output.value: output.name for output in pipeline.outputs}
 

@@ -25,6 +25,13 @@ class Node(NamedTuple):
     inputs: tuple[Value, ...]
     output: Value
     attributes: dict[str, Any]
+    others: tuple[Value, ...] = ()
+    """What else it returns; only operations that torch has written do."""
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        """All that it returns; what it leaves out is empty."""
+        return self.output, *self.others
 
 
 class Graph:
@@ -44,6 +51,15 @@ class Graph:
         self.nodes.append(node)
         self._made[node.output] = node
         return node.output
+
+    def add_with(
+        self, operation: str, inputs: Sequence[Value], outputs: int, attributes: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        """Add an operation that returns several values, and return their names."""
+        name = f"h{len(self.nodes) + 1}"
+        node = Node(operation, tuple(inputs), name, attributes, tuple(f"{name}_{more}" for more in range(1, outputs)))
+        self.nodes.append(node)
+        return node.outputs
 
     def constant(self, value: float | NDArray[Any], prefix: str = "c") -> Value:
         """The name of a constant, the prefix and a number; equal ones are one."""
@@ -80,7 +96,7 @@ class Graph:
         """The graph without what the outputs do not need."""
         wanted, kept = set(outputs), []
         for node in reversed(self.nodes):
-            if node.output in wanted:
+            if not wanted.isdisjoint(node.outputs):
                 kept.append(node)
                 wanted.update(node.inputs)
         small = Graph()

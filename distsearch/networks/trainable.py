@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import Block, NodeLayer
-from distsearch.errors import SettingError
 from distsearch.networks.graph import Graph, Value
 from distsearch.networks.matrices import Matrix
 
@@ -106,15 +105,12 @@ class Trainable(ABC):
         inputs are (features + 1, examples), their last row ones.
         """
 
+    @abstractmethod
     def express(self, graph: Graph, weights: Array, features: Value) -> Value:
         """Add the forward pass of some weights, (n,), to a graph: (examples, outputs) from (examples, features).
 
         SettingError if it has no such form.
         """
-        raise SettingError(
-            "a torch module cannot be written in this form yet: export to .safetensors, or use torch.onnx.export on "
-            "distsearch.load(run).module"
-        )
 
     @abstractmethod
     def experiments(self, weights: Array, inputs: Array, losses_of: LossesOf, unit: np.float64 = ONE) -> Experiments:

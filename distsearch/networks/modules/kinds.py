@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
+from distsearch.networks.modules import declared
+
 SMALLEST_SIZE = 0.01
 
 
@@ -91,6 +93,23 @@ class Product(Linear):
     def weight(self) -> Any:
         """The right factor."""
         return self.arguments["other"]
+
+
+class OwnLinear(Linear):
+    """What a user has declared to be linear."""
+
+    name = f"{declared.OWN}linear"
+
+
+class OwnProduct(Product):
+    """What a user has declared to be a product."""
+
+    name = f"{declared.OWN}product"
+
+    @property
+    def weight(self) -> Any:
+        """The right factor."""
+        return self.arguments["weight"]
 
 
 class Convolution(Kind):
@@ -192,6 +211,7 @@ class BatchNormalisation(Normalisation):
     plain = staticmethod(F.batch_norm)
 
 
+_OWN = "input weight bias outputs"
 _CONVOLUTION = "input weight bias stride padding dilation groups"
 _PRODUCT = (Product, "input other")
 _KINDS: dict[Callable[..., Any], tuple[type[Kind], str]] = {
@@ -201,6 +221,8 @@ _KINDS: dict[Callable[..., Any], tuple[type[Kind], str]] = {
     torch.Tensor.matmul: _PRODUCT,
     torch.Tensor.__matmul__: _PRODUCT,
     torch.Tensor.mm: _PRODUCT,
+    declared.linear: (OwnLinear, _OWN),
+    declared.product: (OwnProduct, _OWN),
     F.conv1d: (Convolution, _CONVOLUTION),
     F.conv2d: (Convolution, _CONVOLUTION),
     F.conv3d: (Convolution, _CONVOLUTION),

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from distsearch.errors import SettingError, brief
+from distsearch.networks.modules.declared import Nodes, declare, said_by
 from distsearch.networks.modules.engine import exact
 from distsearch.networks.modules.selection import select
+from distsearch.networks.modules.sources import WithNodes
 
 LARGEST_SEED = 2**63 - 1
 
@@ -20,6 +22,9 @@ def made(source: Any, seed: int, trainable: Sequence[str] = ()) -> Any:
     It is in evaluation mode, on the CPU and in float32, and requires gradients of what is to be searched: the
     parameters that match `trainable`, if that says any. SettingError if it cannot be searched.
     """
+    own: Nodes = {}
+    if isinstance(source, WithNodes):
+        source, own = source.source, source.nodes
     module = copy.deepcopy(source) if isinstance(source, nn.Module) else _called(source, seed)
     if not isinstance(module, nn.Module):
         raise SettingError(f"network.model: expected a torch module from {_name(source)}, got {brief(module)}")
@@ -37,6 +42,7 @@ def made(source: Any, seed: int, trainable: Sequence[str] = ()) -> Any:
             raise SettingError(f"network.model: its parameter {name} is complex: expected real numbers")
         if not torch.isfinite(parameter).all():
             raise SettingError(f"network.model: its parameter {name} is not finite: give it finite initial weights")
+    declare(module, {**said_by(source), **own})
     return module.to("cpu").float().eval()
 
 

@@ -10,7 +10,7 @@ from distsearch.networks.modules.columns import Columns
 from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
 
-TOGETHER_BYTES = 8 * 1024 * 1024
+TOGETHER_BYTES = 32 * 1024 * 1024  # most of them are gone before the last ones are made
 
 T = TypeVar("T")
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
-from distsearch.networks.modules import making
+from distsearch.networks.graph import Graph, Value
+from distsearch.networks.modules import making, onnx_graph
 from distsearch.networks.modules.candidates import nudges_agree, with_each
+from distsearch.networks.modules.declared import undeclare
 from distsearch.networks.modules.engine import exactly
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
@@ -84,7 +86,7 @@ class ModuleNetwork(Trainable):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_latest": None}
         state.pop("_subject", None)
-        return _restored, (Folders.of([self._source, *self.module.modules()]), state)
+        return _restored, (Folders.of([getattr(self._source, "source", self._source), *self.module.modules()]), state)
 
     @property
     def trained(self) -> dict[str, Any]:
@@ -169,7 +171,7 @@ class ModuleNetwork(Trainable):
     def with_weights(self, weights: Array) -> Any:
         """A copy of the module with these weights, (n,)."""
         self.load(weights)
-        return copy.deepcopy(self.module)
+        return undeclare(copy.deepcopy(self.module))
 
     def load(self, weights: Array) -> None:
         """Put weights, (n,), into the module."""
@@ -179,7 +181,10 @@ class ModuleNetwork(Trainable):
 
     def examples(self, inputs: Array) -> Any:
         """Inputs, (features + 1, examples), as the module takes them: (examples, features), or images."""
-        features = torch.from_numpy(np.ascontiguousarray(inputs[:-1].T))
+        return self.shaped(torch.from_numpy(np.ascontiguousarray(inputs[:-1].T)))
+
+    def shaped(self, features: Any) -> Any:
+        """Features, (examples, features), as the module takes them."""
         if len(self._shape) == 3:
             return features.reshape(-1, *self._shape).permute(0, 3, 1, 2).contiguous()
         return features.reshape(-1, *self._shape).clone()  # in torch's own memory, which is aligned everywhere alike
@@ -225,6 +230,12 @@ class ModuleNetwork(Trainable):
                 batch = Batch(self.examples(inputs), torch.from_numpy(targets.copy()))
                 found.append(value(self.module, batch, inputs.shape[1]))
         return found
+
+    @exactly
+    def express(self, graph: Graph, weights: Array, features: Value) -> Value:
+        """Add the module with some weights, (n,), to a graph of ONNX's. SettingError if torch cannot write it so."""
+        module = onnx_graph.Flat(self.with_weights(weights), self.shaped, self.of_outputs)
+        return onnx_graph.express(module, graph, features, torch.from_numpy(self._made_up_inputs()[:-1].T.copy()))
 
     @exactly
     def experiments(

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, whole, with_axes
+from distsearch.networks.modules.declared import DECLARED
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
+from distsearch.networks.modules.unrolling import STACKABLE
 from distsearch.networks.modules.watching import tensors_in
 
 
@@ -76,6 +78,8 @@ class Replay:
             return [found]
         if step.flat and step.func in LINEAR and (found := self._linear(step, known)) is not None:
             return [found]
+        if step.func in STACKABLE or step.func in DECLARED.values():
+            return self._stacked(step, self._in_full(known))
         return self._mapped(step, self._in_full(known))
 
     def _in_full(self, moved: Mapping[int, Any]) -> dict[int, Any]:
@@ -142,6 +146,12 @@ class Replay:
             return linear_after(inputs, base, self._values[step.gives[0]], turned)
         inputs = whole(inputs, base)
         return F.linear(inputs, *args[1:]) if LINEAR[step.func] else torch.matmul(inputs, weight)
+
+    def _stacked(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
+        """What a function that takes an axis of experiments as it is gives, (experiments, …)."""
+        count = len(next(iter(moved.values())))
+        args, _ = filled(step, lambda each: moved.get(each.number, self._values[each.number].unsqueeze(0)))
+        return [each.expand(count, *each.shape[1:]) for each in tensors_in(step.func(*args))]
 
     def _mapped(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
         """What any operation gives, by torch's own rules for many of them at once."""

@@ -4,6 +4,8 @@ Without torch, so that a configuration's names can be checked and recorded witho
 """
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from distsearch.errors import SettingError, brief
@@ -14,6 +16,30 @@ IN_MEMORY = "memory"  # stands in a run's configuration for what came from Pytho
 MODELS: Registry[Any] = Registry(
     "model", "models", {}, callable, "a torch module, a class of them, or a function that returns one"
 )
+
+
+@dataclass(frozen=True)
+class WithNodes:
+    """A torch module, or what makes it, and which classes of its layers are of which kind."""
+
+    source: Any
+    nodes: Mapping[Any, Any]
+
+    def __call__(self) -> Any:
+        """What it makes."""
+        return self.source()
+
+
+def with_nodes(given: Any, nodes: Any) -> Any:
+    """What a Python user gave as a model, and said of its layers. SettingError if that says nothing."""
+    if nodes is None:
+        return given
+    if given is None:
+        raise SettingError("nodes: would do nothing without model=, a torch module: leave it out")
+    if not isinstance(nodes, Mapping) or not nodes:
+        raise SettingError(f"nodes: expected a kind for each class, such as {{MyLayer: 'linear'}}, got {brief(nodes)}")
+    name_of(given)
+    return WithNodes(find(given) if isinstance(given, str) else given, nodes)
 
 
 def need_torch() -> None:

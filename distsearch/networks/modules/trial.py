@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from distsearch.errors import SettingError
+from distsearch.errors import DistsearchError, SettingError
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
+from distsearch.networks.modules.declared import OWN
 from distsearch.networks.modules.engine import exact, failure
 from distsearch.networks.modules.kinds import Kind
 from distsearch.networks.modules.tape import Recording
+from distsearch.networks.modules.unrolling import ENDS
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
 
 EXAMPLES = 13  # a number that no axis of a module is likely to have
@@ -128,7 +130,8 @@ class Trial(Watching):
         else:
             cost = elements * OTHER_COST * (8 if getattr(func, "__name__", "") in _PRODUCTS else 1)
         self.cost += cost
-        self.elements += elements
+        if not self.inside or func in ENDS:  # what is passed from step to step is soon forgotten
+            self.elements += elements
         for known, number in self._numbers.items():
             if below >> number & 1:
                 less = cost
@@ -189,6 +192,8 @@ def _passed(watching: Watching, module: Any, inputs: Any) -> Any:
     try:
         with watching:
             return module(inputs)
+    except DistsearchError:
+        raise
     except Exception as error:
         shape = ", ".join(map(str, ("examples", *inputs.shape[1:])))
         raise SettingError(f"network.model: on inputs of shape ({shape}), {failure(error)}") from error
@@ -244,14 +249,22 @@ def _axes(outputs: Any, others: Any, axis: int) -> Axes | None:
 
 
 def _clashing(trial: Trial) -> set[Layer]:
-    """The layers that share parameters with others, or with operations that are no layers."""
+    """The layers that share parameters with others, or with operations that are no layers.
+
+    Inside of a layer that was declared, others may use its parameters.
+    """
     users: dict[str, set[Layer]] = {}
     layers = {layer for layer, _, _ in trial.calls}
     for layer in layers:
         for name in filter(None, (layer.weight, layer.bias)):
             users.setdefault(name, set()).add(layer)
+    own = {layer for layer in layers if layer.kind.startswith(OWN)}
+    claimed = {name for layer in own for name in (layer.weight, layer.bias)}
     return {
         layer
         for layer in layers
-        if any(name in trial.spoilt or len(users[name]) > 1 for name in filter(None, (layer.weight, layer.bias)))
+        for name in filter(None, (layer.weight, layer.bias))
+        if len(users[name] & own if name in claimed else users[name]) > 1
+        or (name in claimed and layer not in own)
+        or (name in trial.spoilt and name not in claimed)
     }

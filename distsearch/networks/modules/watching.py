@@ -11,6 +11,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from distsearch.networks.modules.kinds import Kind, kind_of
+from distsearch.networks.modules.unrolling import UNROLLED
 
 _TRANSPOSING = {torch.Tensor.t, torch.t, torch.transpose, torch.Tensor.transpose} | {
     getattr(torch.Tensor, name).__get__ for name in ("T", "mT", "H", "mH")
@@ -53,6 +54,8 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         super().__init__()
+        self.inside = False
+        """Whether a smaller operation is called in the place of one that hides layers."""
         self._sources: dict[int, tuple[Any, Source]] = {
             id(tensor): (tensor, Source(name)) for name, tensor in parameters.items()
         }
@@ -62,6 +65,8 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
     ) -> Any:
         """What the function returns, or what `called` makes of it."""
         kwargs = kwargs or {}
+        if func in UNROLLED and (found := self._unrolled(func, args, kwargs)) is not None:
+            return found
         used = {source for each in tensors_in((args, kwargs)) if (source := self._source(each))}
         if not used:
             return self.called(Operation(func, args, kwargs, None, used))
@@ -71,6 +76,14 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
         if layer is None and len(used) == 1:
             self._derive(func, used.pop(), returned)
         return returned
+
+    def _unrolled(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What an operation that hides layers returns, by smaller ones that are watched; None if it stays as it is."""
+        self.inside = True
+        try:
+            return UNROLLED[func](lambda each, *given: self.__torch_function__(each, (), given), *args, **kwargs)
+        finally:
+            self.inside = False
 
     @abstractmethod
     def called(self, operation: Operation) -> Any:

@@ -4,53 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from module_networks import EXAMPLES, inputs_of, made
+from module_networks import EXAMPLES, SIGMA, cosines, estimated, exact, inputs_of, made
 from torch import nn
 from torch_modules import Choosing, Pictures, Rounded, Stack, Words
 
-from distsearch.networks.modules.network import ModuleNetwork
 from distsearch.objectives import losses
 from distsearch.randomness import Stream, noise, signs
-
-SIGMA = 0.01
-
-
-def estimated(network: ModuleNetwork, weights, inputs, labels, repeats: int = 1, groups=None, ends=None) -> np.ndarray:
-    """The mean estimate of the sum of all examples' gradients, (n,)."""
-    targets = np.zeros((network.outputs, EXAMPLES), np.float32)
-    targets[labels, np.arange(EXAMPLES)] = 1
-    loss = losses.create("cross-entropy")
-    moves = sum(layer.nodes * layer.places for layer in network.node_layers)
-    ends = ends or [0, moves]
-    total = np.zeros(network.weights_count)
-    for number in range(repeats):
-        experiments = network.experiments(weights, inputs, lambda outputs: loss.each(outputs, targets))
-        drawn = signs(1, Stream.SIGNS, number, 0, 0, moves, 64)[:, :EXAMPLES]
-        found = np.empty(network.weights_count, np.float32)
-        experiments.gradient(ends, drawn, SIGMA, groups, found)
-        total += found
-    return total / repeats
-
-
-def exact(network: ModuleNetwork, weights, inputs, labels) -> np.ndarray:
-    """The same by backpropagation."""
-    network.load(weights)
-    network.module.zero_grad()
-    outputs = network.module(network.examples(inputs))
-    F.cross_entropy(outputs, torch.from_numpy(labels), reduction="sum").backward()
-    slopes = {
-        name: torch.zeros_like(each) if each.grad is None else each.grad for name, each in network.trained.items()
-    }
-    return network.parameters.flat({name: each.numpy() for name, each in slopes.items()})
-
-
-def cosines(network: ModuleNetwork, first: np.ndarray, second: np.ndarray) -> dict[str, float]:
-    found = {}
-    for name, place in network.parameters.placed.items():
-        one, other = (np.ravel(place.read(each)) for each in (first, second))
-        if other.any():  # what is rounded or decides has none
-            found[name] = float(one @ other / np.sqrt((one @ one) * (other @ other)))
-    return found
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from module_networks import made
 from programs import succeeded
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_torch
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_guide_s_module_is_searched_and_tuned(tmp_path):
-    (tmp_path / "mine.py").write_text(blocks("python")[0])
+    (tmp_path / "mine.py").write_text(next(block for block in blocks("python") if "class Choice" in block))
     for line in "".join(blocks("sh")).replace("\\\n", "").splitlines():
         words = shlex.split(line)[1:]
         succeeded(*words, *(QUICK if words[0] == "run" else ()), cwd=tmp_path)
@@ -77,3 +78,10 @@ def test_the_guide_s_adapters_are_tuned_by_a_reward(monkeypatch, tmp_path):
     assert adapted == ["blocks.0.seen", "blocks.0.wide", "blocks.1.seen", "blocks.1.wide"]
     merged = names["merge_adapters"](names["result"].module).state_dict()
     assert merged.keys() == Writer().state_dict().keys()
+
+
+def test_the_guide_s_own_layer_is_declared():
+    names = {"nn": nn, "torch": torch}
+    exec(next(block for block in blocks("python") if "class Mixed" in block), names)  # noqa: S102
+    kinds = [each.layer.kind for each in made(names["Signs"], (64,), 10).anatomy.layers]
+    assert kinds == ["own linear", "own linear"]

@@ -20,7 +20,7 @@ Y = np.arange(30) % 3
     [
         ("Noisy", "outputs for the same inputs differ from call to call"),
         ("Remembering", "outputs for the same inputs differ from call to call"),
-        ("Counting", "its forward changes its buffer calls"),
+        ("Counting", "its forward pass changes the buffer calls"),
         ("Centred", "its outputs for one example depend on the others"),
         ("Differentiating", "its forward needs gradients, and none are computed here"),
         ("Wide", r"expected outputs of shape \(examples, 3\), one for each of the classes, got \(examples, 6\)"),

@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from module_networks import EXAMPLES, inputs_of, made
+from module_networks import experiments_of, gradient, made
 from torch import nn
 from torch_modules import Choosing, Pictures, Rounded, Stack, Words
 
-from distsearch.networks.modules.experiments import ModuleExperiments
 from distsearch.networks.modules.tape import Recording
-from distsearch.objectives import losses
-from distsearch.randomness import Stream, signs
 
 
 class Passing(nn.Module):
@@ -76,24 +73,6 @@ class Squared(Asking):
     def forward(self, x):
         each = self.first(x)[:, :, None]
         return self.second(torch.tanh((each @ each.transpose(1, 2)).sum(2)))
-
-
-def experiments_of(factory, shape: tuple[int, ...], outputs: int) -> ModuleExperiments:
-    network = made(factory, shape, outputs)
-    targets = np.zeros((outputs, EXAMPLES), np.float32)
-    targets[np.arange(EXAMPLES) % outputs, np.arange(EXAMPLES)] = 1
-    loss = losses.create("cross-entropy")
-    inputs = inputs_of(int(np.prod(shape)))
-    return network.experiments(network.start(None, 1), inputs, lambda found: loss.each(found, targets))
-
-
-def gradient(experiments: ModuleExperiments, groups: int | None, sigma: float) -> np.ndarray:
-    subject = experiments._subject
-    moves = sum(layer.nodes * layer.places for layer in subject.priced)
-    drawn = signs(1, Stream.SIGNS, 0, 0, 0, moves, 64)[:, :EXAMPLES]
-    found = np.empty(subject.parameters.count, np.float32)
-    experiments.gradient([0, moves], drawn, sigma, groups, found)
-    return found
 
 
 @pytest.mark.parametrize("groups", [None, 2])

@@ -1,0 +1,59 @@
+"""Data sets of torch as arrays. torch is not imported: who gives such a data set has done so."""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from distsearch.errors import DataError, brief
+from distsearch.machine import memory
+
+
+def arrays_of(X: Any, y: Any) -> tuple[Any, Any]:
+    """Features and targets: those given, or all that a data set of torch has. DataError if that has no fixed length.
+
+    Images come with their channels first, (channels, height, width), and are returned with them last.
+    """
+    data = sys.modules.get("torch.utils.data")
+    if data is None or not isinstance(X, data.Dataset):
+        return X, y
+    if y is not None:
+        raise DataError("y: would do nothing, for the data set X has targets of its own: leave it out")
+    count = _length(X)
+    first, target = _pair(X, 0)
+    memory.require(f"{count:,} examples of shape {first.shape}", count * first.nbytes, "take a Subset of them")
+    features, targets = np.empty((count, *first.shape), first.dtype), [target]
+    features[0] = first
+    for number in range(1, count):
+        example, target = _pair(X, number)
+        if example.shape != first.shape:
+            raise DataError(
+                f"X: expected examples of one shape, got {first.shape} at index 0 and {example.shape} at index {number}"
+            )
+        features[number] = example
+        targets.append(target)
+    return np.moveaxis(features, 1, -1) if features.ndim == 4 else features, np.array(targets)
+
+
+def _length(X: Any) -> int:
+    try:
+        count = len(X)
+    except (TypeError, NotImplementedError):
+        raise DataError(
+            f"X: expected a data set of a fixed length, got {type(X).__name__}: give its examples as arrays"
+        ) from None
+    if not count:
+        raise DataError(f"X: expected at least one example, got an empty {type(X).__name__}")
+    return count
+
+
+def _pair(X: Any, number: int) -> tuple[Any, Any]:
+    """An example and its target."""
+    pair = X[number]
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise DataError(f"X: expected (example, target) at index {number} of the data set, got {brief(pair)}")
+    example, target = (each.numpy(force=True) if hasattr(each, "numpy") else each for each in pair)
+    array = np.asarray(example)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"X: expected numbers at index {number} of the data set, got {brief(example)}: transform it")
+    return array, np.asarray(target)[()]

@@ -1,0 +1,75 @@
+"""Data sets of torch in the place of X and y."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
+from torch_modules import Stack
+
+import distsearch
+from distsearch.api.torch_datasets import arrays_of
+from distsearch.data import datasets
+from distsearch.errors import DataError
+
+SETTINGS = {"strategy": "node-perturbation", "rounds": 3, "workers": 0}
+
+
+def test_a_data_set_is_searched_as_its_arrays_are():
+    data = datasets.load("digits", numbers=False).train
+    X, y = torch.from_numpy(data.features[:200].copy()), torch.from_numpy(data.targets[:200].astype(np.int64))
+    given = Subset(TensorDataset(X, y), range(150))
+    result = distsearch.search(given, model=Stack, **SETTINGS)
+    again = distsearch.search(X[:150].numpy(), y[:150].numpy(), model=Stack, **SETTINGS)
+    assert np.array_equal(result.weights, again.weights)
+    assert result.predict(X[:3].numpy()).dtype == np.int64
+
+
+class Pictures(Dataset):
+    """Images, channels first, whose labels are words."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index):
+        return torch.full((2, 3, 5), index / 40) + torch.arange(2.0)[:, None, None], "even" if index % 2 else "odd"
+
+
+def test_images_reach_the_module_as_they_are_and_labels_keep_their_spelling():
+    X, y = arrays_of(Pictures(), None)
+    assert X.shape == (40, 3, 5, 2)
+    assert set(y) == {"even", "odd"}
+    seen = []
+
+    class Looking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(30, 2)
+
+        def forward(self, x):
+            seen.append(tuple(x.shape[1:]))
+            return self.layer(x.flatten(1))
+
+    result = distsearch.search(Pictures(), model=Looking, strategy="hill-climb", rounds=1, population=2, workers=0)
+    assert set(seen) == {(2, 3, 5)}
+    assert set(result.classes) == {"even", "odd"}
+
+
+class Endless(IterableDataset):
+    def __iter__(self):
+        return iter([])
+
+
+@pytest.mark.parametrize(
+    ("data", "y", "sentence"),
+    [
+        (Endless(), None, "X: expected a data set of a fixed length, got Endless"),
+        (TensorDataset(torch.ones(3, 2)), None, r"expected \(example, target\) at index 0"),
+        (TensorDataset(torch.ones(0, 2), torch.ones(0)), None, "X: expected at least one example"),
+        (Pictures(), [1], "y: would do nothing"),
+        ([(torch.ones(2), 1)], None, "expected targets as an array, got None"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(data, y, sentence):
+    with pytest.raises(DataError, match=sentence):
+        distsearch.search(data, y, workers=0, rounds=1)

@@ -1,0 +1,144 @@
+"""Recurrent layers and attention, each one call to torch: done again by layers whose nodes can be moved."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from module_networks import EXAMPLES, estimated, exact, experiments_of, gradient, inputs_of, made
+from torch import nn
+
+from distsearch.networks.modules.engine import exact as exactly
+from distsearch.networks.modules.tape import Recording
+
+STEPS, WIDTH = 4, 3
+
+
+class Recurrent(nn.Module):
+    """Sees all outputs of a recurrent layer, and its last states."""
+
+    def __init__(self, kind, **settings) -> None:
+        super().__init__()
+        self.layer = kind(WIDTH, 4, **settings)
+        self.outputs = nn.LazyLinear(3)
+        self(torch.zeros(2, STEPS * WIDTH))
+
+    def forward(self, x):
+        x = x.view(-1, STEPS, WIDTH)
+        first = self.layer.batch_first
+        found, state = self.layer(x if first else x.transpose(0, 1))
+        last = (
+            torch.cat([each.transpose(0, 1).flatten(1) for each in state], 1) if isinstance(state, tuple) else state[0]
+        )
+        return self.outputs(torch.cat([(found if first else found.transpose(0, 1)).flatten(1), last], 1))
+
+
+class Cell(nn.Module):
+    """A cell that is called by hand for each step."""
+
+    def __init__(self, kind) -> None:
+        super().__init__()
+        self.cell, self.outputs = kind(WIDTH, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        state = None
+        for step in x.view(-1, STEPS, WIDTH).unbind(1):
+            state = self.cell(step, state)
+        return self.outputs(state[0] if isinstance(state, tuple) else state)
+
+
+class Attending(nn.Module):
+    """Attention to itself, or of the first steps to all, perhaps with masks, and with what it says of its weights."""
+
+    def __init__(self, *, weights=False, masks=False, cross=False, **settings) -> None:
+        super().__init__()
+        self.inputs, self.attention = nn.Linear(WIDTH, 4), nn.MultiheadAttention(4, 2, batch_first=True, **settings)
+        self.outputs = nn.Linear(4, 3)
+        self.weights, self.masks, self.cross = weights, masks, cross
+
+    def forward(self, x):
+        x = x.view(-1, STEPS, WIDTH)
+        query = self.inputs(x)
+        key = x if self.attention.kdim != 4 else query
+        masks = {}
+        if self.masks:
+            masks["attn_mask"] = torch.ones(STEPS, STEPS).triu(1).bool()
+            masks["key_padding_mask"] = (x[:, :, 0] > 1) & (torch.arange(STEPS) > 0)
+        if self.cross:
+            query = query[:, :2]
+        found, weights = self.attention(query, key, key, need_weights=self.weights, **masks)
+        return self.outputs(found.mean(1)) * (1 if weights is None else weights.amax((1, 2))[:, None])
+
+
+class Products(nn.Module):
+    """Attention by torch's function, each step to those before it; the first sees nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs, self.outputs = nn.Linear(WIDTH, 12), nn.Linear(4, 3)
+
+    def forward(self, x):
+        query, key, value = self.inputs(x.view(-1, STEPS, WIDTH)).chunk(3, -1)
+        hidden = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        masked = F.scaled_dot_product_attention(query, key, value, torch.ones(STEPS, STEPS).tril(-1).bool(), scale=0.7)
+        return self.outputs((hidden + masked).mean(1))
+
+
+def encoder():
+    layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True)
+    return nn.Sequential(nn.Unflatten(1, (STEPS, WIDTH)), nn.Linear(WIDTH, 4), layer, nn.Flatten(), nn.Linear(16, 3))
+
+
+FACTORIES = {
+    "lstm": lambda: Recurrent(nn.LSTM, batch_first=True),
+    "lstm-both-ways": lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True),
+    "lstm-projected": lambda: Recurrent(nn.LSTM, proj_size=2),
+    "gru": lambda: Recurrent(nn.GRU),
+    "gru-without-biases": lambda: Recurrent(nn.GRU, bias=False, batch_first=True),
+    "rnn": lambda: Recurrent(nn.RNN, nonlinearity="relu"),
+    "lstm-cell": lambda: Cell(nn.LSTMCell),
+    "gru-cell": lambda: Cell(nn.GRUCell),
+    "rnn-cell": lambda: Cell(nn.RNNCell),
+    "attention": Attending,
+    "attention-masked": lambda: Attending(masks=True, weights=True),
+    "attention-cross": lambda: Attending(cross=True, weights=True),
+    "attention-other-widths": lambda: Attending(kdim=WIDTH, vdim=WIDTH),
+    "products": Products,
+    "encoder": encoder,
+}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+def test_layers_inside_are_seen_and_moved(name):
+    network = made(FACTORIES[name], (STEPS * WIDTH,))
+    biases = 12 if name == "attention-other-widths" else 0  # which torch keeps in one for three layers
+    assert network.weights_count - network.parameters.loose == biases
+    weights, inputs, labels = network.start(None, 1), inputs_of(STEPS * WIDTH), np.arange(EXAMPLES) % 3
+    examples = network.examples(inputs)
+    with exactly():
+        expected = network.module(examples)
+        with Recording({}, set(), [examples]):
+            found = network.module(examples)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    truth = exact(network, weights, inputs, labels)
+    estimate = estimated(network, weights, inputs, labels, 8)
+    assert estimate @ truth / np.sqrt((estimate @ estimate) * (truth @ truth)) > 0.8
+
+
+@pytest.mark.parametrize("name", ["lstm-both-ways", "gru", "gru-cell", "attention-masked", "products"])
+def test_a_record_gives_what_the_module_s_python_gives(name):
+    experiments = experiments_of(FACTORIES[name], (STEPS * WIDTH,), 3)
+    assert experiments._replay is not None
+    together = gradient(experiments, 2, 0.3)
+    experiments._replay = None
+    one_by_one = gradient(experiments, 2, 0.3)
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-3, atol=2e-4 * np.abs(one_by_one).max())
+
+
+def test_each_step_has_its_own_moves_and_only_layers_of_the_same_inputs_share_them():
+    layers = {each.layer.weight: each for each in made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers}
+    below, before = layers["layer.weight_ih_l0"], layers["layer.weight_hh_l0"]
+    assert (below.nodes, below.places, before.nodes, before.places) == (16, STEPS, 16, STEPS)
+    assert (below.calls, before.calls) == ([0], [0, 1, 2, 3])
+    attention = {each.layer.weight: each for each in made(FACTORIES["attention"], (STEPS * WIDTH,)).anatomy.layers}
+    assert attention["attention.in_proj_weight"].calls == [0]
