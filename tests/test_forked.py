@@ -1,6 +1,5 @@
 """A forked program does what a started one does."""
 
-import os
 import signal
 
 import forked
@@ -32,7 +31,8 @@ def test_source_is_run_as_by_python_c(tmp_path):
 
 def test_two_run_at_once_and_one_is_interrupted(tmp_path):
     endless = "import time\nprint('begun', flush=True)\ntime.sleep(1000)"
-    given = {"cwd": tmp_path, "program": endless, "environment": dict(os.environ)}  # which libraries have changed
+    environment = {**ENVIRONMENT, "KMP_INIT_AT_FORK": "FALSE"}  # which libraries set
+    given = {"cwd": tmp_path, "program": endless, "environment": environment}
     with started(**given) as one, started(**given) as other:
         assert isinstance(one, forked.Program)
         assert [each.stdout.readline() for each in (one, other)] == ["begun\n"] * 2

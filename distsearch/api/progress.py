@@ -5,7 +5,7 @@ import sys
 from html import escape
 from typing import Any, Protocol, TextIO
 
-from distsearch.config import StopConfig
+from distsearch.config.sections import StopConfig
 from distsearch.errors import SettingError, brief
 from distsearch.reports.status import Status
 from distsearch.runs.history import RoundRecord

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from distsearch.api import notebook
 from distsearch.api.wording import speaking_python
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError, brief

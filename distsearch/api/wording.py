@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from distsearch.config import StrategyConfig
+from distsearch.config.sections import StrategyConfig
 from distsearch.config.wording import keywords, reworded
 from distsearch.errors import DistsearchError
 from distsearch.settings import unknown_setting

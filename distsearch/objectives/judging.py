@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.labels import labels_of
 from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema

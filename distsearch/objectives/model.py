@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Dense, Shared
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
 from distsearch.data.scaling import unscaled_targets

@@ -8,6 +8,7 @@ from msgspec import structs
 from distsearch import config as configs
 from distsearch import strategies
 from distsearch.config import RunConfig
+from distsearch.config.sections import DataConfig
 from distsearch.errors import DistsearchError
 from distsearch.search.assembly import Assembly, assemble
 from distsearch.settings import Settings, declarations, shown
@@ -32,7 +33,7 @@ def command(config: RunConfig) -> str:
 def _default(config: RunConfig) -> RunConfig:
     """What a run on the data of a configuration has where nothing else is said: strategy and layers go by the data."""
     usual = configs.from_flags({"data": config.data.source, "model": config.network.model})
-    return structs.replace(usual, data=configs.DataConfig(), network=structs.replace(usual.network, model=""))
+    return structs.replace(usual, data=DataConfig(), network=structs.replace(usual.network, model=""))
 
 
 def shortest(config: RunConfig, fingerprint: str) -> RunConfig:

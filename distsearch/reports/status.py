@@ -1,6 +1,6 @@
 """How far a search has got, in a line: the same words in a terminal, a log and a notebook."""
 
-from distsearch.config import StopConfig
+from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
 

@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct, structs
 
 from distsearch import strategies
-from distsearch.config import RunConfig, StrategyConfig
+from distsearch.config import RunConfig
+from distsearch.config.sections import StrategyConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.machine import memory

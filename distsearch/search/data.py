@@ -4,7 +4,8 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.config import NetworkConfig, RunConfig
+from distsearch.config import RunConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from math import inf
 
-from distsearch.config import DEFAULT_ROUNDS, StopConfig
+from distsearch.config.sections import DEFAULT_ROUNDS, StopConfig
 from distsearch.runs.history import RoundRecord
 
 ROUNDS, SECONDS, EVALUATIONS, TARGET_LOSS = "rounds", "seconds", "evaluations", "target loss"

@@ -8,7 +8,8 @@ from itertools import islice
 
 from msgspec import structs
 
-from distsearch.config import RunConfig, StopConfig
+from distsearch.config import RunConfig
+from distsearch.config.sections import StopConfig
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import description

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord

@@ -9,7 +9,7 @@ from scipy import sparse
 from waiting import awaited
 
 import distsearch
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.datasets import from_arrays
 from distsearch.errors import DataError, ObjectiveError, SettingError, TooLargeError
 from distsearch.objectives.model import Model

@@ -15,7 +15,7 @@ from programs import refused, succeeded
 from searches import search as kept
 
 import distsearch
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, UserError

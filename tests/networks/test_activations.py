@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from distsearch.candidates.base import Dense, Shared
-from distsearch.config import NetworkConfig, from_flags, from_sections
+from distsearch.config import from_flags, from_sections
+from distsearch.config.sections import NetworkConfig
 from distsearch.config.toml import read_toml, to_toml
 from distsearch.errors import SettingError
 from distsearch.networks.building import Design

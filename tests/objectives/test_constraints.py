@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
 from distsearch.objectives import metrics

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.datasets import Examples
 from distsearch.errors import ObjectiveError, SettingError

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.schema import Schema
 from distsearch.objectives.model import Model
 

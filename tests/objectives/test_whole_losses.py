@@ -7,7 +7,7 @@ import pytest
 import sklearn.metrics
 from msgspec import structs
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.errors import SettingError
 from distsearch.objectives import losses
 from distsearch.objectives.losses import Terms

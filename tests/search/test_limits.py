@@ -1,7 +1,7 @@
 import pytest
 from msgspec import structs
 
-from distsearch.config import StopConfig
+from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
 

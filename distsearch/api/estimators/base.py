@@ -28,7 +28,8 @@ from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
 from distsearch.api.wording import speaking_python
-from distsearch.config import NetworkConfig, RunConfig
+from distsearch.config import RunConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.datasets import Dataset
 from distsearch.data.raw import Raw

@@ -18,7 +18,8 @@ from sklearn.utils.validation import column_or_1d
 from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
 from distsearch.api.estimators.parameters import OF_CLASSES
 from distsearch.api.estimators.sklearn_versions import validate_data
-from distsearch.config import NetworkConfig, RunConfig
+from distsearch.config import RunConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.datasets import Dataset
 from distsearch.data.labels import TEXT, text_of, type_of
 from distsearch.data.schema import Schema

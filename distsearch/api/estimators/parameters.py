@@ -9,7 +9,8 @@ from msgspec import structs
 from distsearch import strategies
 from distsearch.api.functions import in_words
 from distsearch.api.wording import check_names
-from distsearch.config import DEFAULT_ROUNDS, RunConfig, from_flags, options
+from distsearch.config import RunConfig, from_flags, options
+from distsearch.config.sections import DEFAULT_ROUNDS
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
 from distsearch.networks.modules import sources

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 from numpy.typing import NDArray
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.errors import SettingError
 from distsearch.objectives.losses import terms
 from distsearch.objectives.losses.base import Loss, Terms

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.config import NetworkConfig
+from distsearch.config.sections import NetworkConfig
 from distsearch.data.readers.columns import split_names
 from distsearch.errors import SettingError, brief
 from distsearch.objectives.losses.base import Array, Loss, Terms
