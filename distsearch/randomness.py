@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
+_WORD, _PIECE = np.dtype("<u8"), np.dtype("<u2")  # of the counter; and what a deviate is made of
 _PIECES = 1 << 16
 _WORDS_PER_BLOCK = 4  # uint64 words that one Philox counter value yields
 _NORMALS_PER_BLOCK = 16
@@ -74,7 +75,7 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     blocks = -(-width // _NORMALS_PER_BLOCK)
     count = (hi - lo) * blocks * _WORDS_PER_BLOCK
     words = _generator.words(seed, stream, round_number, lo * blocks, count)
-    pieces = words.astype("<u8", copy=False).view("<u2").reshape(hi - lo, blocks * _NORMALS_PER_BLOCK)
+    pieces = words.astype(_WORD, copy=False).view(_PIECE).reshape(hi - lo, blocks * _NORMALS_PER_BLOCK)
     normals: NDArray[np.float32] = _quantiles().take(pieces[:, :width], mode="wrap")
     return normals
 
@@ -97,7 +98,7 @@ def signs(seed: int, stream: int, round_number: int, index: int, lo: int, hi: in
     words = width // 64
     first, skipped = divmod(lo * words, _WORDS_PER_BLOCK)
     drawn = _generator.words(seed, stream, round_number, (index << 32) + first, skipped + (hi - lo) * words)
-    signs_of = _signs_of_bytes().take(drawn[skipped:].astype("<u8", copy=False).view(np.uint8), axis=0)
+    signs_of = _signs_of_bytes().take(drawn[skipped:].astype(_WORD, copy=False).view(np.uint8), axis=0)
     return signs_of.reshape(hi - lo, width)
 
 

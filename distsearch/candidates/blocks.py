@@ -34,8 +34,8 @@ class Block:
 
     def matrices(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same for several sets of weights, (sets, n): (sets, rows, columns)."""
-        rows, columns, start = self.rows, self.columns, self.start
-        return weights[:, start : start + rows * columns].reshape(len(weights), rows, columns)
+        start, rows, columns = self.start, self.rows, self.columns
+        return weights[:, start : start + rows * columns].reshape(-1, rows, columns)
 
 
 class NodeLayer(NamedTuple):

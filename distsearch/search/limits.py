@@ -40,7 +40,7 @@ class Limits:
         self.seconds = inf if stop.seconds is None else stop.seconds
         self._rounds = inf if self.rounds is None else self.rounds
         self._evaluations = inf if stop.evaluations is None else stop.evaluations
-        self._patience = inf if stop.patience is None else stop.patience
+        self._patience = stop.patience
         self._targets = stop.target_loss is not None or stop.target_accuracy is not None
         self._lowest = inf
         self._violation = inf  # of the constraints, by the best
@@ -52,13 +52,7 @@ class Limits:
 
     def reached(self, row: RoundRecord) -> str:
         """The limit that this round has reached, or nothing."""
-        self._centers.append(row.center_loss)
-        loss, violation = row.best_loss, row.best_violation
-        if loss < self._lowest - PATIENCE_SHARE * abs(loss) or violation < self._violation * (1 - PATIENCE_SHARE):
-            self._lowest, self._violation, self._in_vain = loss, violation, 0
-        elif row.train_loss is not None or not self._by_measuring:
-            self._in_vain += 1
-        if self._targets and violation == 0 and (target := self._target_reached(row)):
+        if self._targets and (target := self._target_reached(row)):
             return target
         if row.round + 1 >= self._rounds:
             return ROUNDS
@@ -66,10 +60,22 @@ class Limits:
             return EVALUATIONS
         if row.seconds >= self.seconds:
             return SECONDS
-        return PATIENCE if self._in_vain >= self._patience else ""
+        return PATIENCE if self._patience is not None and self._rounds_in_vain(row) >= self._patience else ""
+
+    def _rounds_in_vain(self, row: RoundRecord) -> int:
+        """The rounds, or measurements, up to this one since the best loss has fallen."""
+        loss, violation = row.best_loss, row.best_violation
+        if loss < self._lowest - PATIENCE_SHARE * abs(loss) or violation < self._violation * (1 - PATIENCE_SHARE):
+            self._lowest, self._violation, self._in_vain = loss, violation, 0
+        elif row.train_loss is not None or not self._by_measuring:
+            self._in_vain += 1
+        return self._in_vain
 
     def _target_reached(self, row: RoundRecord) -> str:
         """The target that this round has reached, or nothing."""
+        self._centers.append(row.center_loss)
+        if row.best_violation:
+            return ""
         loss, accuracy = self._stop.target_loss, self._stop.target_accuracy
         found = row.accuracy if row.test_accuracy is None else row.test_accuracy
         if loss is not None and self._loss(row) <= loss:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, isinf
+from math import inf, isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,12 +80,12 @@ def search(
     began = time.monotonic() - spent.seconds
     pool.deadline = began + limits.seconds
     while not reason:
-        pool.awaits_one = isinf(state.best.loss)
+        pool.awaits_one = state.best.loss == inf
         try:
             outcome = interrupts.during(rounds.run, state)
         except TimeIsUpError as error:
             reason = SECONDS
-            if isinf(state.best.loss):
+            if state.best.loss == inf:
                 return _cut_short(assembly, state, error, observer, run, time.monotonic() - began)
             if state.round == len(done):
                 LOG.warning("not one more round was finished in time: allow more seconds, or make rounds smaller")

@@ -31,7 +31,8 @@ class Recorder(Observer):
         self._named = named
         self._announce = announce
         self._state: State | None = None
-        self._crew = (0, 0)  # workers alive, and shards retried
+        self._workers = 0  # alive
+        self._retried = 0  # shards
         self._began: float | None = None  # when the search's time did, by time.monotonic; known after a round
         self._events: list[Event] = []  # since the last save
         self._cut: State | None = None  # if no round was finished
@@ -47,8 +48,9 @@ class Recorder(Observer):
         self._run.record(done.record, done.losses)
         if self._began is None:
             self._began = time.monotonic() - done.record.seconds
-        if (done.workers, self._pool.retried) != self._crew:
-            self._crew = workers, retried = done.workers, self._pool.retried
+        workers, retried = done.workers, self._pool.retried
+        if workers != self._workers or retried != self._retried:
+            self._workers, self._retried = workers, retried
             row = done.record
             self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=retried))
         if self._run.save_is_due:

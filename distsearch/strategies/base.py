@@ -78,8 +78,7 @@ class State:
         return State(seed, 0, start, sigma, Best.unknown(start))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Results of a contiguous range of units: their losses, (units,), and sums of vectors, if any."""
 
     losses: Losses

@@ -68,9 +68,11 @@ class PopulationStrategy(Strategy[S, T]):
         Where each is evaluated by itself, as many are made at once as is fast.
         """
         if objective.one_by_one:
-            boundaries = self._few_at_once(lo, hi)
+            boundaries: Sequence[int] = self._few_at_once(lo, hi)
         else:
-            boundaries = [at for at in self.boundaries(state, objective) if lo <= at <= hi]
+            boundaries = self.boundaries(state, objective)
+            if (lo, hi) != (0, boundaries[-1]):
+                boundaries = [at for at in boundaries if lo <= at <= hi]
         losses = []
         for tile in pairwise(boundaries):
             candidates = self.ask(state, *tile)
