@@ -44,6 +44,7 @@ LONGEST_WAIT = 1.0  # seconds
 QUIET_START = 30.0  # seconds
 LOOK_SECONDS = 1.0  # until the cluster is asked for its cores again
 LOOK_SHARE = 0.01  # of the time that asking may cost
+LONGEST_BETWEEN_LOOKS = 15.0  # seconds, whatever the last one cost
 
 
 class RayPool(Pool):
@@ -213,7 +214,7 @@ class RayPool(Pool):
         cpus = max(1, cpus_of_cluster())
         crowded = self._crowded()
         now = time.monotonic()
-        self._next_look = now + max(LOOK_SECONDS, (now - began) / LOOK_SHARE)
+        self._next_look = now + min(LONGEST_BETWEEN_LOOKS, max(LOOK_SECONDS, (now - began) / LOOK_SHARE))
         if self._takes_all and cpus != self._wanted:
             self._wanted = cpus
             self._carry_out(self._dispatcher.want(cpus, now))
