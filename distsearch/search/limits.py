@@ -40,7 +40,6 @@ class Limits:
         self.seconds = inf if stop.seconds is None else stop.seconds
         self._rounds = inf if self.rounds is None else self.rounds
         self._evaluations = inf if stop.evaluations is None else stop.evaluations
-        self._patience = stop.patience
         self._targets = stop.target_loss is not None or stop.target_accuracy is not None
         self._lowest = inf
         self._violation = inf  # of the constraints, by the best
@@ -52,6 +51,8 @@ class Limits:
 
     def reached(self, row: RoundRecord) -> str:
         """The limit that this round has reached, or nothing."""
+        patience = self._stop.patience
+        in_vain = patience is not None and self._rounds_in_vain(row) >= patience
         if self._targets and (target := self._target_reached(row)):
             return target
         if row.round + 1 >= self._rounds:
@@ -60,7 +61,7 @@ class Limits:
             return EVALUATIONS
         if row.seconds >= self.seconds:
             return SECONDS
-        return PATIENCE if self._patience is not None and self._rounds_in_vain(row) >= self._patience else ""
+        return PATIENCE if in_vain else ""
 
     def _rounds_in_vain(self, row: RoundRecord) -> int:
         """The rounds, or measurements, up to this one since the best loss has fallen."""

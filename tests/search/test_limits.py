@@ -41,6 +41,12 @@ def test_a_limit_is_reached_exactly(stop, before, at, reason):
     assert limits.reached(at) == reason
 
 
+def test_patience_counts_rounds_that_reach_another_limit():
+    limits = Limits(StopConfig(patience=2, target_accuracy=0.9), [row(0, accuracy=0.95)])  # it goes on all the same
+    assert limits.already == "target accuracy"
+    assert [limits.reached(row(number)) for number in (1, 2)] == ["", "patience"]
+
+
 def test_patience_runs_out_when_the_loss_has_not_fallen_by_a_thousandth():
     limits = Limits(StopConfig(patience=3))
     losses = [1.0, 0.9, 0.8999, 0.8998, 0.8, 0.7999, 0.7998, 0.7997]
