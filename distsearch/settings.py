@@ -39,6 +39,9 @@ ELSEWHERE = {
 """What other libraries call settings, and our flags."""
 NO_OWNERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
+OWN_SECTION = "settings"
+"""The section of a configuration that holds the strategy's own settings."""
+
 LARGEST_WHOLE = 2**64  # JSON's and TOML's readers accept integers below this
 
 
@@ -129,7 +132,7 @@ def unknown_setting(
     if having := owners.get(name):
         instead = f"--strategy {having[0]}" if len(having) == 1 else "one of these as --strategy"
         whose = f"a setting of {', '.join(having)}, not of {chosen}"
-        return SettingError(f"settings.{name}: {whose}; leave it out, or choose {instead}")
+        return SettingError(f"{OWN_SECTION}.{name}: {whose}; leave it out, or choose {instead}")
     place = f"{where}: " if where else ""
     if name in ELSEWHERE:
         return SettingError(f"{place}unknown setting {name!r}: here it is called '--{ELSEWHERE[name]}'")

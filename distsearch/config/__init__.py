@@ -13,7 +13,7 @@ from distsearch.config.sections import (
 )
 from distsearch.config.usual import with_usual
 from distsearch.errors import SettingError, brief, unknown
-from distsearch.settings import Declared, Settings, declarations, validate
+from distsearch.settings import OWN_SECTION, Declared, Settings, declarations, validate
 
 Value = bool | int | float | str | list[int] | list[str] | list[int | str] | None
 
@@ -49,9 +49,10 @@ def options() -> Iterator[tuple[str, Declared]]:
 
 def from_sections(sections: Mapping[str, Any]) -> RunConfig:
     """Make a configuration from nested mappings, such as TOML's. Raises SettingError naming what does not fit."""
+    known = [*SECTIONS, OWN_SECTION]
     groups: dict[str, Any] = {}
     for section, values in sections.items():
-        if section not in (known := [*SECTIONS, "settings"]):
+        if section not in known:
             raise SettingError(unknown("section", section, known))
         if not isinstance(values, Mapping):
             raise SettingError(f"{section}: expected a section [{section}], got the value {brief(values)}")
@@ -68,7 +69,7 @@ def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None
     places = {name: (section, each.name) for section, each in options() for name in (each.flag, each.keyword)}
     given: dict[tuple[str, str], str] = {}
     for flag, value in flags.items():
-        section, name = place = places.get(flag, ("settings", flag.replace("-", "_")))
+        section, name = place = places.get(flag, (OWN_SECTION, flag.replace("-", "_")))
         if given.setdefault(place, flag) != flag:
             raise SettingError(f"{flag}: is the same setting as {given[place]}: leave one of them out")
         sections.setdefault(section, {})[name] = value

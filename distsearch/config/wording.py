@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable
 
 from distsearch.config import SECTIONS, options
-from distsearch.settings import Declared
+from distsearch.settings import OWN_SECTION, Declared
 
-OF_STRATEGIES = "settings"
-_PLACE = re.compile(rf"(?<![\w./:-])(?P<section>{'|'.join((*SECTIONS, OF_STRATEGIES))})\.(?P<name>[a-z_]+)(?=: )")
+_PLACE = re.compile(rf"(?<![\w./:-])(?P<section>{'|'.join((*SECTIONS, OWN_SECTION))})\.(?P<name>[a-z_]+)(?=: )")
 
 
 def reworded(sentence: str, word_for: Callable[[str], str | None]) -> str:
@@ -16,7 +15,7 @@ def reworded(sentence: str, word_for: Callable[[str], str | None]) -> str:
 
     def word(found: re.Match[str]) -> str:
         flag = flags.get(found[0])
-        if flag is None and found["section"] == OF_STRATEGIES:
+        if flag is None and found["section"] == OWN_SECTION:
             flag = found["name"].replace("_", "-")
         return (flag and word_for(flag)) or found[0]
 

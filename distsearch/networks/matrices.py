@@ -11,8 +11,6 @@ from distsearch.networks.precision import FLOAT32, Precision
 
 Array = NDArray[np.float32]
 
-FLOAT32_BITS = FLOAT32.bits
-
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -31,7 +29,7 @@ class Matrix:
 
     def apply(self, candidates: Candidates, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's matrix by its inputs: out, (candidates, rows, columns of the inputs)."""
-        if self.precision.bits == FLOAT32_BITS:
+        if self.precision.bits == FLOAT32.bits:
             candidates.apply(self.block, inputs, out)
             return
         np.matmul(self.each(candidates), inputs.array if isinstance(inputs, Shared) else inputs, out=out)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.candidates.base import Shared
-from distsearch.data.datasets import Examples
+from distsearch.data.datasets import Dataset, Examples
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, permutation
@@ -87,6 +87,16 @@ class Columns:
         weights = None if self.weights is None else self.weights[places]
         groups = None if self.groups is None else self.groups[:, places]
         return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T), weights, groups)
+
+
+def columns_of(dataset: Dataset) -> tuple[Columns, Columns | None, Columns | None]:
+    """The training, test and validation examples of a data set."""
+    schema, test, validation = dataset.schema, dataset.test, dataset.validation
+    return (
+        Columns.of(dataset.train, schema),
+        Columns.of(test, schema) if test else None,
+        Columns.of(validation, schema) if validation else None,
+    )
 
 
 class Batches:

@@ -10,7 +10,7 @@ from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives.base import Array, Measurement, Objective, Sums
-from distsearch.objectives.batches import Batches, Columns
+from distsearch.objectives.batches import Batches, Columns, columns_of
 from distsearch.objectives.losses.of_modules import ModuleLoss
 from distsearch.randomness import Stream, uniform
 
@@ -58,13 +58,7 @@ class ModuleObjective(Objective):
         cls, dataset: Dataset, network: Trainable, loss: ModuleLoss, batch: int | None, seed: int
     ) -> "ModuleObjective":
         """The objective on a data set, with `batch` examples per round (None: all), drawn by the seed."""
-        schema = dataset.schema
-        train, test, validation = (
-            None if part is None else Columns.of(part, schema)
-            for part in (dataset.train, dataset.test, dataset.validation)
-        )
-        if train is None:
-            raise AssertionError("a data set has training examples")
+        train, test, validation = columns_of(dataset)
         return cls(network, loss, Batches(train, batch, seed), seed, test, validation)
 
     def try_out(self, weights: Array) -> None:

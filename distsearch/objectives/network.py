@@ -19,7 +19,7 @@ from distsearch.networks.trainable import Experiments, Trainable
 from distsearch.objectives import losses
 from distsearch.objectives.base import FLOAT_BITS, Array, Measurement, Objective, Sums, Task, Traits
 from distsearch.objectives.baseline import baseline
-from distsearch.objectives.batches import Batches, Columns
+from distsearch.objectives.batches import Batches, Columns, columns_of
 from distsearch.objectives.constraints import penalty
 from distsearch.objectives.influence import pressed
 from distsearch.objectives.judging import Judgement
@@ -124,10 +124,8 @@ class NetworkObjective(Objective):
         judge: Judgement | None = None,
     ) -> "NetworkObjective":
         """The objective of a network on a data set, with `batch` examples per round (None: all), drawn by the seed."""
-        train = Columns.of(dataset.train, dataset.schema)
+        train, test, validation = columns_of(dataset)
         schema = dataset.schema
-        test = Columns.of(dataset.test, schema) if dataset.test else None
-        validation = Columns.of(dataset.validation, schema) if dataset.validation else None
         unit, classes = schema.loss_unit(loss.degree), schema.classes is not None
         return cls(network, loss, Batches(train, batch, seed), test, classes, unit, validation, judge)
 

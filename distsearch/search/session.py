@@ -89,7 +89,8 @@ def continue_run(
         opened.enter_context(_kept_in(directory.path))
         opened.enter_context(listening(others, _about(assembly, lambda: directory.manifest, done, directory.path)))
         recorder = opened.enter_context(Recorder(directory, pool, assembly.plan.named, others.saved))
-        observer = Observers([recorder, *others]) if any(True for _ in others) else recorder
+        heard = [recorder, *others]
+        observer = Observers(heard) if len(heard) > 1 else recorder
         found = search(assembly, pool, state, done, observer, interrupts, directory.path.name)
     return found._replace(path=directory.path)
 

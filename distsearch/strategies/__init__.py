@@ -7,7 +7,7 @@ from typing import Any
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Task
 from distsearch.registry import Registry
-from distsearch.settings import Settings, declarations, unknown_setting, validate
+from distsearch.settings import OWN_SECTION, Settings, declarations, unknown_setting, validate
 from distsearch.strategies.annealing import Annealing
 from distsearch.strategies.base import AnyStrategy, Strategy
 from distsearch.strategies.cma_es import CmaEs
@@ -47,7 +47,6 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
     },
 )
 
-SETTINGS = "settings"  # the section of a configuration that holds a strategy's own
 AUTO = "auto"
 RARE = 0.05  # share of a class below which moving nodes under a flat loss finds the other classes alone
 FEW, SOME = 300, 5000  # weights up to which a full covariance is affordable, and a step size for each pays off
@@ -84,7 +83,7 @@ def settings_of(name: str, values: Mapping[str, Any]) -> Settings:
     for setting in values:
         if setting not in known:
             raise unknown_setting(setting, known, name, name, owners())
-    return validate(own, values, SETTINGS)
+    return validate(own, values, OWN_SECTION)
 
 
 def owners() -> dict[str, list[str]]:

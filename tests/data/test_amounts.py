@@ -12,15 +12,6 @@ from distsearch.data.spelling import Spelling
 from distsearch.errors import DataError
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(text: str, name: str = "data.csv") -> str:
-        (tmp_path / name).write_text(text)
-        return str(tmp_path / name)
-
-    return write
-
-
 def table(cells, separator=","):
     rows = [f'"{cell}"{separator}{"ab"[index % 2]}' for index, cell in enumerate(cells)]
     return "\n".join([f"v{separator}y", *rows, ""])

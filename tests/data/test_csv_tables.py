@@ -15,15 +15,6 @@ SCHEMA = Schema(("x", "y"), "t", ("a", "b"), 2, None, None)
 in_one_folder = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content: str, name: str = "data.csv") -> str:
-        (tmp_path / name).write_text(content)
-        return str(tmp_path / name)
-
-    return write
-
-
 def refused(path: str) -> str:
     with pytest.raises(DataError) as caught:
         load(path, numbers=False)

@@ -20,15 +20,6 @@ from distsearch.errors import DataError
 MIXED = "age,city,seen,y\n1,Rome,2024-01-01,a\n2,Oslo,2024-01-03,b\n,Rome,,a\n5,,2024-01-03T12:00,b\n"
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(text: str, name: str = "data.csv") -> str:
-        (tmp_path / name).write_text(text)
-        return str(tmp_path / name)
-
-    return write
-
-
 def refused(path: str, **asked) -> str:
     with pytest.raises(DataError) as caught:
         load(path, **{"numbers": None, **asked})

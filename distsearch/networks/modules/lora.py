@@ -7,14 +7,13 @@ each row (Dettmers et al. 2022, "LLM.int8()", arXiv 2208.07339, section 2.1).
 
 import math
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import nn
 
 from distsearch.errors import SettingError, brief
-from distsearch.networks.modules.selection import nearest
+from distsearch.networks.modules.selection import matching, nearest
 
 PRECISIONS = (8, 32)
 LARGEST_INTEGER = 127  # of 8 bits
@@ -114,15 +113,17 @@ def add_adapters(
     _check(rank, alpha, bits)
     found = {name: each for name, each in module.named_modules() if _can_be_adapted(each)}
     patterns = [each.strip() for each in layers.split(",")] if isinstance(layers, str) else list(layers)
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in found):
-            hint = f"nearest: {nearest(pattern, [*found])}" if found else f"{type(module).__name__} has none"
-            raise SettingError(f"layers: no linear or convolution layer matches {brief(pattern)}; {hint}")
+
+    def refusal(pattern: str) -> SettingError:
+        hint = f"nearest: {nearest(pattern, [*found])}" if found else f"{type(module).__name__} has none"
+        return SettingError(f"layers: no linear or convolution layer matches {brief(pattern)}; {hint}")
+
+    matched = matching(found, patterns, refusal)
     module.requires_grad_(False)
     adapters = {
         id(layer): LowRankAdapter(layer, rank, rank if alpha is None else alpha, bits)
         for name, layer in found.items()
-        if any(fnmatchcase(name, pattern) for pattern in patterns)
+        if name in matched
     }
     return _replaced(module, adapters)
 

@@ -1,6 +1,6 @@
 """Which of a module's parameters are searched: those whose names match patterns; all others are frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,15 +17,28 @@ def select(module: Any, patterns: Sequence[str]) -> None:
         return
     named = [(name, each) for name, each in module.named_parameters(remove_duplicate=False)]
     names = [name for name, each in named if each.is_floating_point()]
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise SettingError(
-                f"network.trainable: no parameter of the model matches {brief(pattern)}; expected names or patterns "
-                f"(head.*), nearest: {nearest(pattern, names)}"
-            )
-    chosen = {id(each) for name, each in named if any(fnmatchcase(name, pattern) for pattern in patterns)}
+
+    def refusal(pattern: str) -> SettingError:
+        return SettingError(
+            f"network.trainable: no parameter of the model matches {brief(pattern)}; expected names or patterns "
+            f"(head.*), nearest: {nearest(pattern, names)}"
+        )
+
+    matched = matching(names, patterns, refusal)
+    chosen = {id(each) for name, each in named if name in matched}
     for _, each in named:
-        each.requires_grad_(id(each) in chosen and each.is_floating_point())
+        each.requires_grad_(id(each) in chosen)
+
+
+def matching(names: Collection[str], patterns: Sequence[str], refusal: Callable[[str], SettingError]) -> set[str]:
+    """The names that match any of the patterns. Raises what `refusal` makes of a pattern that none matches."""
+    found: set[str] = set()
+    for pattern in patterns:
+        fitting = [name for name in names if fnmatchcase(name, pattern)]
+        if not fitting:
+            raise refusal(pattern)
+        found.update(fitting)
+    return found
 
 
 def nearest(pattern: str, names: Sequence[str]) -> str:
