@@ -174,10 +174,12 @@ class NetworkConfig(Settings, frozen=True):
         float, about("lif: share of its potential that a membrane keeps at each step", above=0, at_most=1)
     ] = 0.95
     threshold: Annotated[float, about("lif: potential at which a neuron spikes", above=0)] = 1.0
-    reset: Annotated[str, about("lif: what a spike does to the potential: zero, or subtract the threshold")] = "zero"
+    reset: Annotated[str, about("lif: what a spike does to the potential: subtract the threshold, or zero")] = (
+        "subtract"
+    )
     encoding: Annotated[str, about("lif: input of the first layer: constant (a current) or rate (spikes)")] = "constant"
-    readout: Annotated[str, about("lif: outputs: counts (of spikes) or membrane (of neurons that do not spike)")] = (
-        "counts"
+    readout: Annotated[str, about("lif: outputs: membrane (of neurons that do not spike) or counts (of spikes)")] = (
+        "membrane"
     )
 
 

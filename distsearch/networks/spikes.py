@@ -36,12 +36,13 @@ class Spikes(NamedTuple):
     decay: float = 0.95
     """The share of its potential that a membrane keeps from one step to the next."""
     threshold: float = 1.0
-    reset: str = "zero"
-    """What a spike does to the membrane: `zero` sets it to 0, `subtract` takes the threshold from it."""
+    reset: str = "subtract"
+    """What a spike does to the membrane: `subtract` takes the threshold from it, `zero` sets it to 0."""
     encoding: str = "constant"
     """What the first layer sees: `constant`, the example at each step; `rate`, spikes as frequent as it is large."""
-    readout: str = "counts"
-    """The outputs: `counts` of spikes, or the `membrane` of neurons that do not spike."""
+    readout: str = "membrane"
+    """The outputs: the `membrane` of neurons that do not spike, or `counts` of spikes. A loss follows every move of a
+    membrane, but counts only change where one more spike is fired."""
 
     def check(self) -> None:
         """Raise SettingError for an unknown word."""

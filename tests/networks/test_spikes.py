@@ -32,7 +32,11 @@ CASES: dict[str, tuple[Design, str]] = {}
 def case(
     name: str, layers: tuple[int | str, ...] = (6,), activation: tuple[str, ...] = ("lif",), **spikes: Any
 ) -> None:
-    CASES[name] = Design(layers, activation, spikes=Spikes(**{"time_steps": 5, "decay": 0.75, **spikes}))
+    CASES[name] = Design(
+        layers,
+        activation,
+        spikes=Spikes(**{"time_steps": 5, "decay": 0.75, "reset": "zero", "readout": "counts", **spikes}),
+    )
 
 
 case("one layer")
@@ -276,7 +280,7 @@ def learnt(folder: Path, data: str, strategy: str, rounds: int, **flags: Any) ->
         ("vertical", {}, 0.9),
         ("iris", {"scale": True}, 0.96),
         ("iris", {"scale": True, "encoding": "rate"}, 0.96),
-        ("iris", {"scale": True, "readout": "membrane"}, 0.96),
+        ("iris", {"scale": True, "readout": "counts", "reset": "zero"}, 0.96),
         ("iris", {"scale": True, "layers": ["r16"]}, 0.94),
         ("iris", {"scale": True, "layers": [16, 16]}, 0.95),
         ("digits", {"layers": [32], "batch": 128}, 0.9),

@@ -99,7 +99,15 @@ ROWS: dict[str, Row] = {
             "spiking",
             "spiking, 784-128-10, 15 steps",
             MNIST,
-            {"layers": "128", "activation": "lif", "time_steps": 15, "batch": 128, **over(14_000)},
+            {
+                "layers": "128",
+                "activation": "lif",
+                "time_steps": 15,
+                "reset": "zero",
+                "readout": "counts",
+                "batch": 128,
+                **over(14_000),
+            },
             (Aim(0.93, 8), Aim(0.97, 180)),
             (
                 Published(POLYSTEP, 0.930, RTX, 3490, 3415, 4997),
@@ -180,9 +188,9 @@ ROWS: dict[str, Row] = {
         ),
         Row(
             "spiking-cnn",
-            "spiking CNN conv16x5-pool2-conv32x5-pool2-64",
+            "spiking CNN conv16x5-pool2-conv32x5-pool2-64, 4 steps",
             MNIST,
-            {"layers": CONVOLUTIONS, "activation": "lif", "time_steps": 15, "batch": 128, "rate": 0.003},
+            {"layers": CONVOLUTIONS, "activation": "lif", "time_steps": 4, "batch": 64, "rate": 0.003, **over(5_000)},
             (Aim(0.98, 600),),
             (Published("Adam, surrogate", 0.99),),
         ),
