@@ -10,6 +10,7 @@ import threading
 from enum import IntEnum
 from functools import cache
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.random import Philox
@@ -51,10 +52,14 @@ class _Generator(threading.local):
 
     def __init__(self) -> None:
         self.philox = Philox(key=0)
-        self.state = self.philox.state
-        self.state["buffer_pos"] = _WORDS_PER_BLOCK
-        self.key: NDArray[np.uint64] = self.state["state"]["key"]
-        self.counter: NDArray[np.uint64] = self.state["state"]["counter"]
+        # Lists, as NumPy reads the numbers of a state one by one: from arrays that takes twice as long.
+        self.key, self.counter = [0, 0], [0, 0, 0, 0]
+        self.state: Any = {
+            **self.philox.state,
+            "state": {"key": self.key, "counter": self.counter},
+            "buffer": [0] * _WORDS_PER_BLOCK,
+            "buffer_pos": _WORDS_PER_BLOCK,
+        }
 
     def words(self, seed: int, stream: int, round_number: int, block: int, count: int) -> NDArray[np.uint64]:
         self.key[0], self.key[1] = seed, stream

@@ -1,6 +1,6 @@
 """How a network's flat weights are divided into matrices, and into nodes that can be moved one by one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,11 @@ class Block:
     start: int
     rows: int
     columns: int
+    span: slice = field(init=False, repr=False, compare=False)
+    """Where it is in the flat weights."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span", slice(self.start, self.stop))
 
     @property
     def size(self) -> int:
@@ -30,12 +35,11 @@ class Block:
 
     def matrix(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """The block's part of the flat weights, (n,), as a view, (rows, columns)."""
-        return weights[self.start : self.stop].reshape(self.rows, self.columns)
+        return weights[self.span].reshape(self.rows, self.columns)
 
     def matrices(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same for several sets of weights, (sets, n): (sets, rows, columns)."""
-        start, rows, columns = self.start, self.rows, self.columns
-        return weights[:, start : start + rows * columns].reshape(-1, rows, columns)
+        return weights[:, self.span].reshape(-1, self.rows, self.columns)
 
 
 class NodeLayer(NamedTuple):

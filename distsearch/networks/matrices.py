@@ -29,7 +29,7 @@ class Matrix:
 
     def apply(self, candidates: Candidates, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's matrix by its inputs: out, (candidates, rows, columns of the inputs)."""
-        if self.precision.bits == FLOAT32.bits:
+        if type(self.precision) is Precision:  # which rounds nothing
             candidates.apply(self.block, inputs, out)
             return
         np.matmul(self.each(candidates), inputs.array if isinstance(inputs, Shared) else inputs, out=out)
