@@ -87,9 +87,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def description() -> dict[str, str]:
-    """Versions, processor and BLAS kernel."""
-    return {
+def description(device: str = "") -> dict[str, str]:
+    """Versions, processor and BLAS kernel; and the GPU's name if `device` says one."""
+    found = {
         "distsearch": version("distsearch"),
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -98,6 +98,7 @@ def description() -> dict[str, str]:
         "processor": _processor(),
         "blas": _blas(),
     }
+    return {**found, "device": device} if device else found
 
 
 def _processor() -> str:

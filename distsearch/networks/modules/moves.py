@@ -10,8 +10,6 @@ from distsearch.networks.modules.columns import Columns
 from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
 
-TOGETHER_BYTES = 32 * 1024 * 1024  # most of them are gone before the last ones are made
-
 T = TypeVar("T")
 
 Moved = tuple[slice, slice]
@@ -46,10 +44,10 @@ class Moves:
         Steps are (nodes, places, examples).
         """
         nodes = torch.tensor([range(at.start, at.stop) for at, _ in experiments])
-        values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
-        if one_each(experiments):  # at once, as there are many of them
-            values[..., 0] = steps[nodes[:, 0]].transpose(1, 2)
+        if at_all_places(experiments):  # at once, as there are many of them
+            values = steps[nodes].permute(0, 3, 2, 1).contiguous()
         else:
+            values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
             for one, (at, places) in zip(values, experiments, strict=True):
                 one[:, places] = steps[at, places].permute(2, 1, 0)
         index = nodes + self.at.start
@@ -61,9 +59,10 @@ class Moves:
 
     def write_slopes(self, experiments: Sequence[Moved], changes: Any, steps: Any, slopes: Any) -> None:
         """Write what changes of the losses, (experiments, examples), say to slopes, (nodes, places, examples)."""
-        if one_each(experiments):
-            some = slice(experiments[0][0].start, experiments[-1][0].stop)
-            torch.div(changes[:, None], steps[some], out=slopes[some])
+        if at_all_places(experiments):
+            some, size = slice(experiments[0][0].start, experiments[-1][0].stop), len(experiments)
+            moved = steps[some].unflatten(0, (size, -1))  # (experiments, nodes of each, places, examples)
+            torch.div(changes[:, None, None], moved, out=slopes[some].unflatten(0, (size, -1)))
             return
         for change, moved in zip(changes, experiments, strict=True):
             slopes[moved] = change / steps[moved]
@@ -97,13 +96,13 @@ class Moves:
         return last.movedim(-1, axis if axis < 0 else axis + 1)
 
 
-def one_each(experiments: Sequence[Moved]) -> bool:
-    """Whether each of these experiments moves one node, at all places, and they follow each other."""
-    return all(nodes.stop - nodes.start == 1 and places.step == 1 for nodes, places in experiments)
+def at_all_places(experiments: Sequence[Moved]) -> bool:
+    """Whether each of these experiments moves its nodes at all places, and so their nodes follow each other."""
+    return all(places.step == 1 for _, places in experiments)
 
 
-def together(experiments: Sequence[T], numbers: int) -> Iterator[Sequence[T]]:
-    """Runs of experiments that are computed together, if each makes so many numbers."""
-    size = max(1, TOGETHER_BYTES // (4 * numbers))
+def together(experiments: Sequence[T], numbers: int, room: int) -> Iterator[Sequence[T]]:
+    """Runs of experiments that are computed together, if each makes so many numbers, in so many bytes."""
+    size = max(1, room // (4 * numbers))
     for start in range(0, len(experiments), size):
         yield experiments[start : start + size]
