@@ -41,7 +41,8 @@ OF_LAYERS = (
 OF_MODULES = ("trainable", "device")
 """Those that concern modules alone."""
 
-MODULE_PRECISIONS = ("float32", "bfloat16")
+BFLOAT16 = "bfloat16"
+MODULE_PRECISIONS = ("float32", BFLOAT16)
 """Those of a module's forward passes, which are not those of weights."""
 
 CHUNK = 4096  # examples
@@ -75,6 +76,11 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
     for name in OF_MODULES:
         if getattr(config, name) != getattr(NetworkConfig(), name):
             raise SettingError(f"network.{name}: is of a torch module: name one with --model, or leave it out")
+    if BFLOAT16 in config.precision:
+        raise SettingError(
+            "network.precision: bfloat16 is of a torch module's forward passes: name one with --model, or choose "
+            "float32, int8, ternary or binary"
+        )
     return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 
