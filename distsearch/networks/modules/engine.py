@@ -24,7 +24,7 @@ T = TypeVar("T")
 CLOSE = 1e-3
 CLOSE_IN_BFLOAT16 = 0.05  # which has 8 bits
 ROOM = 32 * 1024 * 1024  # bytes; most of them are gone before the last ones are made
-ROOM_ON_GPU = 1024 * 1024 * 1024
+ROOM_ON_GPU = 4 * 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True)

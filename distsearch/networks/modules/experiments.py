@@ -123,7 +123,8 @@ class ModuleExperiments:
     def _moves(self, found: Found, at: slice) -> tuple[Moves, list[int]]:
         """Moves of a layer's nodes `at`, and the places of its calls among all."""
         places = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
-        return Moves(found, [self._calls[place] for place in places], at, len(self._examples)), places
+        calls, count = [self._calls[place] for place in places], len(self._examples)
+        return Moves(found, calls, at, count, self.computing.on_gpu), places
 
     def _size(self, moves: Moves) -> float:
         """The size of a layer's steps."""

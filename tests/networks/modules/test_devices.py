@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch_modules
-from module_networks import inputs_of, made
+from module_networks import EXAMPLES, estimated, inputs_of, made
 from programs import refused
 from searches import contents, search
 from torch_modules import Stack
@@ -95,6 +95,18 @@ def test_many_candidates_in_one_call_are_those_of_one_after_the_other(name, shap
     found, expected = (each.forward(candidates_of(each, rank), Shared(inputs)) for each in (stacked, single))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert all(np.abs(expected[0] - other).max() > 1e-3 for other in expected[1:])  # of other weights
+
+
+def test_nodes_are_moved_to_the_same_bits_as_on_a_processor():
+    gradients = []
+    for device in ("cpu", "cuda"):
+        network = ModuleNetwork(torch_modules.Words, (5,), 3, "one for each class", (), Computing(device))
+        inputs = inputs_of(5)
+        inputs[:-1] = np.floor(inputs[:-1])
+        assert max(network._subject.parts) > 1  # places are moved apart from each other
+        gradients.append(estimated(network, network.start(None, 1), inputs, np.arange(EXAMPLES) % 3))
+    assert gradients[0].any()
+    assert np.array_equal(*gradients)
 
 
 def test_what_asks_for_values_is_called_for_one_after_the_other():
