@@ -49,7 +49,7 @@ SAME_WAY = {"float32": 0.999, "bfloat16": 0.9}  # the cosine of gradients on bot
 
 
 class Convolutions(nn.Sequential):
-    """52,138 weights."""
+    """46,730 weights."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -60,7 +60,7 @@ class Convolutions(nn.Sequential):
 
 
 class Transformer(nn.Module):
-    """Two layers of attention over the rows of a picture; 69,322 weights."""
+    """Two layers of attention over the rows of a picture; 71,242 weights."""
 
     def __init__(self, width: int = 64, layers: int = 2) -> None:
         super().__init__()
