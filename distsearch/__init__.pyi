@@ -98,6 +98,7 @@ def search(
     input_bits: int | None = ...,
     data_seed: int = ...,
     trainable: Sequence[int | str] | int | str = ...,
+    device: str = ...,
     layers: Sequence[int | str] | int | str = ...,
     activation: Sequence[int | str] | int | str = ...,
     levels: int = ...,

@@ -29,6 +29,7 @@ QUICK = (
 BELOW = {
     "networks",
     "fine-tuning",
+    "gpu",
     "tracking",
     "export",
     "tables",

@@ -10,7 +10,7 @@ from distsearch.errors import DistsearchError
 from distsearch.settings import unknown_setting
 
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
-_CHOICES = "yes|no|auto|days|parts|drop|impute"
+_CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
 
 

@@ -29,6 +29,7 @@ class Tiling(NamedTuple):
 
     candidates: int  # per tile
     examples: int  # per chunk
+    in_cache: bool = True  # False on a GPU, where it is as much as fits its memory
 
 
 class Candidates(Protocol):

@@ -234,7 +234,7 @@ class LowRank(Mirrored):
     @classmethod
     def tiling(cls, dense: Tiling) -> Tiling:
         """Many pairs and few examples: the first layer is one product for all pairs."""
-        return LOW_RANK_TILING
+        return LOW_RANK_TILING if dense.in_cache else dense
 
     @property
     def center(self) -> Array:

@@ -44,10 +44,10 @@ OPTIONS = {
     "--output-dir": "--runs",
     "--out": "--runs",
 }
+ON_GPU = "only a torch module computes on a GPU: --model mine:Net --device cuda; layers use CPU cores"
 ABSENT = {
-    "--gpu": "searches run on CPU cores; leave it out",
-    "--cuda": "searches run on CPU cores; leave it out",
-    "--device": "searches run on CPU cores; leave it out",
+    "--gpu": ON_GPU,
+    "--cuda": ON_GPU,
     "--dropout": "there is none; leave it out",
     "--momentum": "the optimizer adam has its own; leave it out",
 }

@@ -14,7 +14,7 @@ from distsearch.errors import UserError, unknown
 PAGE = ".md"
 FIRST = (
     *("tutorial", "chapter", "strategies", "tables", "metrics", "see", "networks", "modules"),
-    "fine-tuning",
+    *("fine-tuning", "gpu"),
     *("library", "estimators", "tracking", "export", "commands", "runs", "same-bits"),
     *("cluster", "storage", "plugins", "troubleshooting", "figures", "inside", "changelog"),
 )  # as a learner reads them; then others, by name

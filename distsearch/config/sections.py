@@ -112,6 +112,13 @@ class NetworkConfig(Settings, frozen=True):
         about("torch module in the place of layers: package.module:name of a class, or of a function that returns one"),
     ] = ""
     trainable: Annotated[tuple[str, ...], about("names of the model's parameters to search, such as head.*")] = ()
+    device: Annotated[
+        str,
+        about(
+            "what the model computes on: cpu, cuda (a GPU), or auto: a GPU if there is one",
+            choices=("cpu", "cuda", "auto"),
+        ),
+    ] = "cpu"
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=1)] | str, ...],
         about(
@@ -131,7 +138,7 @@ class NetworkConfig(Settings, frozen=True):
         tuple[str, ...],
         about(
             "precision of the weights in the forward pass, one for each layer (output layer last) or one for all: "
-            "float32, int8, ternary or binary"
+            "float32, int8, ternary or binary; of a model's forward passes: float32 or bfloat16"
         ),
     ] = ("float32",)
     start: (

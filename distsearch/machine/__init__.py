@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from distsearch import __version__
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 LARGEST_KEPT = 32 << 20  # bytes of an array; glibc's limit
@@ -87,17 +89,25 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def description() -> dict[str, str]:
-    """Versions, processor and BLAS kernel."""
-    return {
-        "distsearch": version("distsearch"),
+def description(device: str = "") -> dict[str, str]:
+    """Versions, processor and BLAS kernel; and the GPU's name if `device` says one."""
+    found = {
+        "distsearch": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "ray": version("ray"),
+        "ray": _version_of_ray(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "blas": _blas(),
     }
+    return {**found, "device": device} if device else found
+
+
+def _version_of_ray() -> str:
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:

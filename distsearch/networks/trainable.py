@@ -60,10 +60,18 @@ class Trainable(ABC):
     one_by_one: bool = False
     """Whether each candidate is evaluated by itself, so that no output depends on which others are made with it."""
 
+    tile_bytes: int | None = None
+    """The bytes of activations that are computed together; if not set, they fit the processor's cache."""
+
     @property
     def notes(self) -> list[str]:
         """Sentences on what may surprise those who bring it."""
         return []
+
+    @property
+    def device(self) -> str:
+        """The name of the GPU that computes it in this process; empty if it is the processor."""
+        return ""
 
     @property
     @abstractmethod

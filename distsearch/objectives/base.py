@@ -139,6 +139,11 @@ class Objective(ABC):
     parts: int = 0
     """Parts of the data that weights are measured on one by one."""
 
+    @property
+    def device(self) -> str:
+        """The name of the GPU that computes it in this process; empty if it is the processor."""
+        return ""
+
     @abstractmethod
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The loss of each candidate, (candidates,)."""

@@ -13,7 +13,7 @@ from distsearch.data.datasets import Examples
 from distsearch.data.labels import labels_of
 from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
-from distsearch.errors import SettingError
+from distsearch.errors import SettingError, brief
 from distsearch.machine import one_thread
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
@@ -33,13 +33,17 @@ from distsearch.objectives.network import NetworkObjective
 Array = NDArray[np.float32]
 
 OF_LAYERS = (
-    *("layers", "activation", "levels", "precision"),
+    *("layers", "activation", "levels"),
     *("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout"),
 )
 """The settings that concern networks of layers alone, not modules."""
 
-OF_MODULES = ("trainable",)
+OF_MODULES = ("trainable", "device")
 """Those that concern modules alone."""
+
+BFLOAT16 = "bfloat16"
+MODULE_PRECISIONS = ("float32", BFLOAT16)
+"""Those of a module's forward passes, which are not those of weights."""
 
 CHUNK = 4096  # examples
 CHUNK_BYTES = 128 * 1024 * 1024  # of a chunk's activations: fewer examples of images
@@ -72,6 +76,11 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
     for name in OF_MODULES:
         if getattr(config, name) != getattr(NetworkConfig(), name):
             raise SettingError(f"network.{name}: is of a torch module: name one with --model, or leave it out")
+    if BFLOAT16 in config.precision:
+        raise SettingError(
+            "network.precision: bfloat16 is of a torch module's forward passes: name one with --model, or choose "
+            "float32, int8, ternary or binary"
+        )
     return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 
@@ -80,7 +89,8 @@ def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
         if getattr(config, name) != getattr(NetworkConfig(), name):
             raise SettingError(f"network.{name}: has no effect, as the model brings its own layers: leave it out")
     source = sources.find(config.model) if given is None else given
-    from distsearch.networks.modules.network import ModuleNetwork  # imports torch
+    from distsearch.networks.modules.engine import Computing  # imports torch
+    from distsearch.networks.modules.network import ModuleNetwork
 
     count = schema.outputs
     if losses.is_of_module(config.loss):
@@ -88,7 +98,19 @@ def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
     else:
         each = "of the classes" if schema.classes is not None else "number to be predicted"
         expected = f"one for each {each}"
-    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected, config.trainable)
+    computing = Computing(config.device, _precision_of(config))
+    return ModuleNetwork(source, schema.shape or (len(schema.inputs),), count, expected, config.trainable, computing)
+
+
+def _precision_of(config: NetworkConfig) -> str:
+    """That of a module's forward passes. SettingError if it is one of weights."""
+    (found, *others) = config.precision
+    if others or found not in MODULE_PRECISIONS:
+        raise SettingError(
+            f"network.precision: expected {' or '.join(MODULE_PRECISIONS)} for a model's forward passes, got "
+            f"{brief(','.join(config.precision))}: to round weights, do so inside the module"
+        )
+    return found
 
 
 def design_of(config: NetworkConfig) -> Design:

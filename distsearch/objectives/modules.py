@@ -61,6 +61,11 @@ class ModuleObjective(Objective):
         train, test, validation = columns_of(dataset)
         return cls(network, loss, Batches(train, batch, seed), seed, test, validation)
 
+    @property
+    def device(self) -> str:
+        """That of the network."""
+        return self.network.device
+
     def try_out(self, weights: Array) -> None:
         """SettingError if the loss of the same weights, (n,), differs from call to call; ObjectiveError if it fails."""
         train, draw = self.batches.train, uniform(0, *MEASURED)

@@ -89,16 +89,20 @@ class NetworkObjective(Objective):
         self._sets = {name: columns for name, columns in sets.items() if columns is not None}
         self.nbytes = sum(columns.nbytes for columns in self._sets.values())
         self.one_by_one = network.one_by_one
-        self.tiling = _tiling(network.neurons, batches.size, network.windows)
+        self.tiling = self._tiling_for(batches.size)
         if network.one_by_one:
             self.tiling = self.tiling._replace(candidates=1)
-        self._size = size = _tiling(network.neurons, len(batches.train), network.windows).examples  # of measured parts
+        self._size = size = self._tiling_for(len(batches.train)).examples  # of measured parts
         everything = self._sets.values()
         self._pieces = [(columns, part) for columns in everything for part in range(len(columns.chunks(size)))]
         self.parts = len(self._pieces)
         self._multipliers: NDArray[np.float64] | None = None  # if constraints are paid for
         self._derived: tuple[Array, int, OfEach] | None = None
         self._latest: NetworkObjective | None = None  # under the latest multipliers
+
+    def _tiling_for(self, examples: int) -> Tiling:
+        network = self.network
+        return _tiling(network.neurons, examples, network.windows, network.tile_bytes)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_derived": None, "_latest": None}
@@ -128,6 +132,11 @@ class NetworkObjective(Objective):
         schema = dataset.schema
         unit, classes = schema.loss_unit(loss.degree), schema.classes is not None
         return cls(network, loss, Batches(train, batch, seed), test, classes, unit, validation, judge)
+
+    @property
+    def device(self) -> str:
+        """That of the network."""
+        return self.network.device
 
     @quietly
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
@@ -243,10 +252,14 @@ class NetworkObjective(Objective):
         return self.network.named(weights)
 
 
-def _tiling(neurons: int, examples: int, windows: int = 1) -> Tiling:
-    """Candidates per tile and examples per chunk, such that a tile's activations on a chunk fit the cache."""
+def _tiling(neurons: int, examples: int, windows: int = 1, tile_bytes: int | None = None) -> Tiling:
+    """Candidates per tile and examples per chunk, such that a tile's activations on a chunk fit the cache.
+
+    Or so many bytes of another memory.
+    """
+    room = CACHE_BYTES if tile_bytes is None else tile_bytes
     bytes_per_example = 4 * neurons
     smallest = max(SMALLEST_OF_IMAGES, SMALLEST_CHUNK // windows)
-    chunk = min(examples, max(smallest, CACHE_BYTES // bytes_per_example))
-    fitting = max(1, CACHE_BYTES // (bytes_per_example * chunk))
-    return Tiling(min(LARGEST_TILE, 1 << (fitting.bit_length() - 1)), chunk)
+    chunk = min(examples, max(smallest, room // bytes_per_example))
+    fitting = max(1, room // (bytes_per_example * chunk))
+    return Tiling(min(LARGEST_TILE, 1 << (fitting.bit_length() - 1)), chunk, tile_bytes is None)

@@ -19,6 +19,7 @@ from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
 from distsearch.errors import SettingError
 from distsearch.machine import memory, one_thread
+from distsearch.networks.modules import devices
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import influence, losses
 from distsearch.objectives.base import Objective, Task
@@ -134,10 +135,11 @@ class Assembly:
         """The workers that the configuration asks for, after the rounds that are done.
 
         A number of them is started at once, and so are those of a cluster. Left to itself, the search begins in this
-        process, and they are started if they will pay.
+        process, and they are started if they will pay; where a GPU computes, it stays here.
         """
         count = self.config.workers.count
-        if count == 0:
+        here = count is None and bool(self.objective.device) and not joins_cluster()
+        if count == 0 or here:
             return LocalPool(self.strategy, self.objective)
         if count is None and not joins_cluster():
             return LatePool(self.strategy, self.objective, self._horizon(done), partial(self._ray_pool, True))
@@ -167,7 +169,8 @@ def assemble(
     if config.output.name:
         names.check(config.output.name)
     losses.check(config.network)
-    config = structs.replace(config, network=losses.with_costs(config.network))
+    device, no_gpu = devices.chosen(config.network.device) if config.network.model else (config.network.device, "")
+    config = structs.replace(config, network=structs.replace(losses.with_costs(config.network), device=device))
     if start is None:
         start = first_weights.of_config(config)
     if dataset is None:
@@ -194,7 +197,7 @@ def assemble(
     if plan.given and plan.strategy.chosen_by_measuring and not plan.constraints:
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).choosing)
-    notes = *notes_on(config, dataset), *network.notes
+    notes = *notes_on(config, dataset), *network.notes, *filter(None, [no_gpu])
     return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes)
 
 

@@ -68,7 +68,7 @@ def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
         yield KINDS, kind
     for activation in config.network.activation:
         yield ACTIVATIONS, activation
-    for precision in config.network.precision:
+    for precision in () if config.network.model else config.network.precision:
         yield PRECISIONS, precision
     if config.network.start and is_start(config.network.start):
         yield STARTS, config.network.start

@@ -13,6 +13,7 @@ from distsearch.config.sections import StopConfig
 from distsearch.data.schema import Schema
 from distsearch.errors import RunError
 from distsearch.machine import description
+from distsearch.networks.modules import devices
 from distsearch.objectives.model import Model
 from distsearch.runs import names
 from distsearch.runs.directory import Run, StoredRun
@@ -116,13 +117,11 @@ def stored_model(stored: StoredRun) -> Model:
 
 def other_machine(stored: StoredRun) -> str:
     """A sentence if the run's bits may come out differently here; else empty."""
-    here = description()
-    for name in ("distsearch", "numpy", "blas"):
-        there = stored.manifest.machine.get(name)
-        if there != here[name]:
-            return (
-                f"{stored.path} was made with {name} {there}, and this is {here[name]}: bits may come out differently"
-            )
+    here = description(devices.gpu() if stored.config.network.device == devices.CUDA else "")
+    for name in ("distsearch", "numpy", "blas", "device"):
+        there, this = (machine.get(name, "the processor") for machine in (stored.manifest.machine, here))
+        if there != this:
+            return f"{stored.path} was made with {name} {there}, and this is {this}: bits may come out differently"
     if changed := changed_since(stored.manifest.code, stored.config):
         return f"{stored.path}: {changed}: bits may come out differently"
     return ""

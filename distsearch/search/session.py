@@ -12,6 +12,7 @@ from distsearch.config import RunConfig
 from distsearch.data.datasets import is_built_in
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.machine import description, one_thread
+from distsearch.networks.modules import devices
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.function import VectorizedObjective
 from distsearch.runs.directory import Manifest, Run, removed_unless_begun
@@ -97,6 +98,8 @@ def continue_run(
 
 def _begin(assembly: Assembly) -> None:
     assembly.check()
+    if assembly.config.network.model:
+        devices.check(assembly.config.network.device)
     for note in assembly.notes:
         LOG.warning(note)
     for choice in filter(None, (assembly.plan.why, assembly.strategy.chosen)):
@@ -141,7 +144,7 @@ def _gauging(run: str, pool: Pool) -> Observer:
 def _manifest(assembly: Assembly) -> Manifest:
     return Manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=description(),
+        machine=description(assembly.objective.device),
         weights=assembly.task.weights_count,
         examples=assembly.task.examples,
         fingerprint=assembly.fingerprint,

@@ -32,7 +32,7 @@ class Worker:
 
     def ready(self) -> dict[str, str]:
         """What it computes with, and where; returns once the data is there."""
-        return description() | {"host": platform.node()}
+        return description(self._objective.device) | {"host": platform.node()}
 
     def work(self, number: int, content: bytes, lo: int, hi: int, *arrays: NDArray[Any]) -> tuple[Any, float]:
         """The answer for lo to hi of the request of that number, a parcel; and the seconds that it took."""

@@ -152,5 +152,5 @@ def test_options_of_other_programs_are_understood(capsys):
     assert set(aliases.OPTIONS.values()) <= ours
     others = {option for name in aliases.SETTINGS for option in options_of(name)}
     assert not (ours | others) & {*aliases.OPTIONS, *aliases.ABSENT}
-    with pytest.raises(UserError, match="--gpu: searches run on CPU cores; leave it out"):
+    with pytest.raises(UserError, match="--gpu: only a torch module computes on a GPU: --model mine:Net --device cuda"):
         aliases.understood(["run", "--gpu", "0"])

@@ -69,12 +69,12 @@ def test_a_regression_has_no_accuracy():
 
 
 def test_tiles_stay_within_the_cache_for_large_data():
-    tile, chunk = objective_module._tiling(neurons=139, examples=60_000)
+    tile, chunk, _ = objective_module._tiling(neurons=139, examples=60_000)
     assert (tile, chunk) == (1, 3771)
-    tile, chunk = objective_module._tiling(neurons=7, examples=300)
+    tile, chunk, _ = objective_module._tiling(neurons=7, examples=300)
     assert chunk == 300
     assert tile == objective_module.LARGEST_TILE
-    tile, chunk = objective_module._tiling(neurons=43, examples=1437)
+    tile, chunk, _ = objective_module._tiling(neurons=43, examples=1437)
     assert chunk == 1437
     assert 4 * 43 * tile * chunk <= objective_module.CACHE_BYTES < 4 * 43 * 2 * tile * chunk
 

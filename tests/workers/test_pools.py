@@ -4,6 +4,7 @@ import os
 import platform
 import re
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -13,16 +14,19 @@ from problems import create, network_objective, sphere, told
 from programs import ran
 from waiting import PATIENCE, awaited
 
+from distsearch.config import from_flags
 from distsearch.errors import ObjectiveError, WorkersError
 from distsearch.machine import description, one_thread
 from distsearch.objectives.function import FunctionObjective
 from distsearch.objectives.network import NetworkObjective
 from distsearch.runs.checkpoints import flatten
+from distsearch.search.assembly import assemble_function
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import losses_of
 from distsearch.workers.areas import NoMemoryError
 from distsearch.workers.dispatch.shortcuts import LATEST, Shortcut
 from distsearch.workers.lane import Board
+from distsearch.workers.late import LatePool
 from distsearch.workers.local import LocalPool
 from distsearch.workers.ray.kinds import ALIKE, MachineKinds
 
@@ -384,6 +388,50 @@ def test_the_workers_machines_are_reported_once_per_kind(pool):
     (machine,) = machines
     assert {name: machine[name] for name in ALIKE} == {name: here[name] for name in ALIKE}
     assert machine["host"] == platform.node()
+
+
+def test_another_gpu_is_another_kind_of_machine():
+    driver = {"processor": "A", "blas": "openblas 1 X", "numpy": "2.4", "device": "one", "host": "here", "node": "0"}
+    kinds = MachineKinds(driver)
+    assert kinds.add({**driver, "host": "there"}) == ""
+    told = kinds.add({**driver, "device": "two"})
+    assert "has A with openblas 1 X, two and NumPy 2.4, the driver on here A with openblas 1 X, one and" in told
+    assert not kinds.alike
+    assert kinds.seen[0]["device"] == "one"
+
+
+class OnGpu(FunctionObjective):
+    """As if a GPU computed it."""
+
+    device = "a GPU"
+
+
+def squares(weights):
+    return float((weights**2).sum())
+
+
+def test_workers_of_a_gpu_that_ray_does_not_know_of_are_refused(ray_with_three_cpus):
+    strategy = create("hill-climb", {"population": 4})
+    with pytest.raises(WorkersError, match="^expected a GPU for the workers, but Ray knows of none: --workers 0"):
+        opened("ray-1", strategy, OnGpu(squares, 3)).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "share"), [(None, 2, 1), (1, 1, 1), (4, 1, 0.25), (3, 2, 0.5), (7, 1, 0.1428), (2, 4, 1)]
+)
+def test_workers_share_the_gpus_so_that_all_of_them_fit(workers, gpus, share):
+    from distsearch.workers.ray.cluster import share_of_gpu
+
+    assert share_of_gpu(workers, gpus) == share
+    assert workers is None or gpus * int(1 / share) >= workers
+
+
+def test_a_search_on_a_gpu_stays_in_this_process_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assembly = assemble_function(from_flags({"rounds": 1}), squares, np.ones(3, np.float32))
+    assert isinstance(replace(assembly, objective=OnGpu(squares, 3)).pool(), LocalPool)
+    with assembly.pool() as pool:
+        assert isinstance(pool, LatePool)
 
 
 def test_a_worker_that_differs_from_the_driver_is_reported_once():

@@ -1,6 +1,11 @@
-"""A module with each candidate's weights, one after the other; of low-rank candidates no layer's matrix is made."""
+"""A module with each candidate's weights, one after the other, or with those of many candidates in one call on a GPU.
 
-from collections.abc import Iterator
+Of low-rank candidates no layer's matrix is made. On a processor one call for many pays for few modules: it takes as
+long for dense layers, and longer for convolutions.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -10,9 +15,12 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.base import Candidates, Dense, Shared
 from distsearch.candidates.blocks import Block
-from distsearch.candidates.pairs import LowRank, Pairs, Products, factors_width
+from distsearch.candidates.pairs import LowRank, Pairs, Products, Step, factors_width
+from distsearch.errors import ObjectiveError
+from distsearch.networks.modules.devices import CPU
+from distsearch.networks.modules.engine import Computing, array_of
 from distsearch.networks.modules.experiments import AGREEING
-from distsearch.networks.modules.nudging import Nudging
+from distsearch.networks.modules.nudging import Factors, Nudging
 from distsearch.networks.modules.parameters import Parameters
 from distsearch.randomness import Stream, noise
 
@@ -27,6 +35,8 @@ class Weighted(Protocol):
 
     module: Any
     nudged: bool
+    stacked: bool
+    computing: Computing
     parameters: Parameters
     blocks: tuple[Block, ...]
 
@@ -54,7 +64,68 @@ def with_each(network: Weighted, candidates: Candidates) -> Iterator[AbstractCon
     network.load(candidates.center)
     trained, placed = network.trained, network.parameters.placed
     for step in candidates.steps():
-        yield nullcontext() if step is None else Nudging(trained, placed, step)
+        yield nullcontext() if step is None else Nudging(trained, placed, _factors(network, step))
+
+
+def all_outputs(network: Weighted, candidates: Candidates, examples: Any) -> Iterator[Any]:
+    """What the module returns with the weights of each candidate."""
+    if network.stacked:
+        with network.computing.passing():
+            outputs = _stacked(network, candidates, examples)
+        yield from outputs.to(CPU)  # all at once
+        return
+    for given in with_each(network, candidates):
+        with given, network.computing.passing():
+            outputs = network.module(examples)
+        yield outputs
+
+
+def _stacked(network: Weighted, candidates: Candidates, examples: Any) -> Any:
+    """The same of all of them in one call, (candidates, …)."""
+    module, trained, placed = network.module, network.trained, network.parameters.placed
+    if network.nudged and isinstance(candidates, LowRank):
+        network.load(candidates.center)
+
+        def nudged(factors: dict[int, Factors]) -> Any:
+            with Nudging(trained, placed, lambda block: factors[block.start]):
+                return module(examples)
+
+        return _mapped(nudged)(_all_factors(network, candidates))
+
+    def weighted(flat: Any) -> Any:
+        return torch.func.functional_call(module, {name: each.read(flat) for name, each in placed.items()}, (examples,))
+
+    return _mapped(weighted)(network.computing.tensor(np.array(candidates.dense(), np.float32)))
+
+
+def _mapped(once: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def mapped(given: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of operations that it does one by one
+            return torch.func.vmap(once, randomness="error")(given)
+
+    return mapped
+
+
+def _factors(network: Weighted, step: Step) -> Callable[[Block], Factors]:
+    def factors(block: Block) -> Factors:
+        left, right = map(network.computing.tensor, step.factors(block))
+        return left, right
+
+    return factors
+
+
+def _all_factors(network: Weighted, candidates: LowRank) -> dict[int, Factors]:
+    """Both factors of every candidate's step, (candidates, …), by the start of each block; the center's are 0."""
+    steps = list(candidates.steps())
+    some = next(step for step in steps if step is not None)
+    found = {}
+    for block in network.blocks:
+        nothing = tuple(map(np.zeros_like, some.factors(block)))
+        pairs = [nothing if step is None else step.factors(block) for step in steps]
+        left, right = (network.computing.tensor(np.stack(each)) for each in zip(*pairs, strict=True))
+        found[block.start] = left, right
+    return found
 
 
 def nudges_agree(network: Weighted, inputs: Array | None) -> bool:
@@ -67,10 +138,37 @@ def nudges_agree(network: Weighted, inputs: Array | None) -> bool:
         return False
     if inputs is None:
         return True
-    factors = noise(0, Stream.START, 1, 0, 1, factors_width(network.blocks, 1))
-    first = {name: parameter.detach().numpy() for name, parameter in network.trained.items()}
-    center = network.parameters.flat(first)
-    steps = LowRank(Pairs(1, 2), center, Products(), network.blocks, factors, 1, NUDGE)
+    steps = _some_steps(network)
     found, expected = (network.forward(given, Shared(inputs)) for given in (steps, Dense(steps.dense())))
-    network.load(center)
-    return bool(np.isclose(found, expected, rtol=1e-3, atol=1e-3, equal_nan=True).all(1).mean() >= AGREEING)
+    network.load(steps.center)
+    return _agree(network, found, expected)
+
+
+def stacks_agree(network: Weighted, inputs: Array) -> bool:
+    """Whether a module returns for many candidates in one call what it returns for one after the other, tried so."""
+    steps = _some_steps(network)
+    shared = Shared(inputs)
+    both: tuple[Candidates, ...] = steps, Dense(steps.dense())
+    expected = [network.forward(each, shared) for each in both]
+    network.stacked = True
+    try:
+        found = [network.forward(each, shared) for each in both]
+        return all(_agree(network, *pair) for pair in zip(found, expected, strict=True))
+    except ObjectiveError:  # torch cannot, as where the module's Python asks for values
+        return False
+    finally:
+        network.stacked = False
+        network.load(steps.center)
+
+
+def _some_steps(network: Weighted) -> LowRank:
+    """The center and two candidates around the module's first weights."""
+    factors = noise(0, Stream.START, 1, 0, 1, factors_width(network.blocks, 1))
+    center = network.parameters.flat({name: array_of(each) for name, each in network.trained.items()})
+    return LowRank(Pairs(0, 3), center, Products(), network.blocks, factors, 1, NUDGE)
+
+
+def _agree(network: Weighted, found: Array, expected: Array) -> bool:
+    apart = network.computing.closeness
+    close = np.isclose(found, expected, rtol=apart, atol=apart, equal_nan=True)
+    return bool(close.all(1).mean() >= AGREEING)

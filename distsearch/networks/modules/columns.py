@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from distsearch.networks.modules.engine import in_any_order
+
 
 class Columns(NamedTuple):
     """What experiments change of a tensor along an axis of nodes: all else is as without any move."""
@@ -25,11 +27,13 @@ class Columns(NamedTuple):
     def filled(self, base: Any) -> Any:
         """The whole tensors, (experiments, …), from what is the same in all."""
         whole = base.expand(len(self.values), *base.shape).clone(memory_format=torch.contiguous_format)
-        return whole.scatter_(self.axis, self._where(), self.values)
+        with in_any_order():
+            return whole.scatter_(self.axis, self._where(), self.values.to(whole.dtype))
 
     def added_to(self, whole: Any) -> Any:
         """Whole tensors, (experiments, …), with the values added to these columns."""
-        return whole.scatter_add(self.axis, self._where(), self.values)
+        with in_any_order():
+            return whole.scatter_add(self.axis, self._where(), self.values.to(whole.dtype))
 
     def of(self, base: Any) -> Any:
         """The same columns of a tensor that is the same in all experiments: (experiments, …)."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import ObjectiveError
 from distsearch.networks.modules.columns import Columns
-from distsearch.networks.modules.engine import exactly
+from distsearch.networks.modules.engine import Computing, array_of, exactly
 from distsearch.networks.modules.moves import Moves, together
 from distsearch.networks.modules.parameters import Parameters
 from distsearch.networks.modules.passes import Moving
@@ -54,6 +54,7 @@ class Subject:
     parts: tuple[int, ...]  # that each layer's places are moved in
     of_outputs: Callable[[Any], Any]
     numbers: int  # that a forward pass makes of an example
+    computing: Computing
     recorded: bool = True  # whether a record of a pass may be used
 
 
@@ -66,7 +67,7 @@ class ModuleExperiments:
         self._losses_of = losses_of
         loose = [subject.trained[place.name] for place in subject.parameters.loose_in()]
         recording = Recording(subject.trained, {found.layer for found in subject.layers}, [examples, *loose])
-        with recording:
+        with subject.computing.passing(), recording:
             outputs = subject.module(examples)
         self._calls = recording.calls
         self._sizes: dict[Layer, float] = {}
@@ -77,6 +78,11 @@ class ModuleExperiments:
             self._firsts.append(self._firsts[-1] + layer.nodes * layer.places)
         self.losses = self._losses(outputs)[0]  # (examples,)
         self.loss = self.losses.mean(dtype=np.float64) * unit
+
+    @property
+    def computing(self) -> Computing:
+        """What the module is computed on."""
+        return self._subject.computing
 
     @exactly
     def gradient(self, ends: Sequence[int], signs: Array, sigma: float, groups: int | None, out: Array) -> None:
@@ -106,18 +112,19 @@ class ModuleExperiments:
         """Write the gradient of the weights of a layer's nodes `at`; signs are (nodes, places, examples)."""
         found = self._subject.layers[number]
         moves, places = self._moves(found, at)
-        steps = torch.from_numpy(signs) * (sigma * self._size(moves))
+        steps = self.computing.tensor(signs) * (sigma * self._size(moves))
         slopes = torch.empty_like(steps)
         for alike in moves.experiments(group, self._subject.parts[number]):
-            for some in together(alike, self._numbers()):
+            for some in together(alike, self._numbers(), self.computing.room):
                 by_call = _by_call(moves.added(some, steps), found, places)
                 moves.write_slopes(some, self._changes(self._with_nodes_moved(by_call)), steps, slopes)
-        out[:] = moves.gradient(slopes).numpy()
+        out[:] = array_of(moves.gradient(slopes))
 
     def _moves(self, found: Found, at: slice) -> tuple[Moves, list[int]]:
         """Moves of a layer's nodes `at`, and the places of its calls among all."""
         places = [place for place, call in enumerate(self._calls) if call.layer == found.layer]
-        return Moves(found, [self._calls[place] for place in places], at, len(self._examples)), places
+        calls, count = [self._calls[place] for place in places], len(self._examples)
+        return Moves(found, calls, at, count, self.computing.on_gpu), places
 
     def _size(self, moves: Moves) -> float:
         """The size of a layer's steps."""
@@ -135,10 +142,10 @@ class ModuleExperiments:
             block = slice(place.block.start - parameters.loose, place.block.stop - parameters.loose)
             values = self._subject.trained[place.name].detach()
             steps[block] = sigma * max(SMALLEST_LOOSE, float(values.square().mean().sqrt()))
-        steps[at] *= torch.from_numpy(signs)
+        steps[at] *= self.computing.tensor(signs)
         slopes = torch.zeros(at.stop - at.start)
         groups = [slice(start, min(start + group, at.stop)) for start in range(at.start, at.stop, group)]
-        for some in together(groups, self._numbers()):
+        for some in together(groups, self._numbers(), self.computing.room):
             moved = torch.zeros(len(some), parameters.count)
             for row, group_at in zip(moved, some, strict=True):
                 row[parameters.loose + group_at.start : parameters.loose + group_at.stop] = steps[group_at]
@@ -148,7 +155,7 @@ class ModuleExperiments:
             changes = self._changes(self._with_values_moved(values)).sum(1)
             for change, group_at in zip(changes, some, strict=True):
                 slopes[group_at.start - at.start : group_at.stop - at.start] = change / steps[group_at]
-        return slopes.numpy()
+        return array_of(slopes)
 
     def record_agrees(self) -> bool:
         """Whether a record gives what the module's own Python gives when all nodes of a layer are moved.
@@ -156,6 +163,7 @@ class ModuleExperiments:
         It does not where parts of the module are hidden from a record, such as compiled ones. Where an operation
         jumps, the last bits may decide about a few examples.
         """
+        apart = self.computing.closeness
         for found in self._subject.layers:
             moves, places = self._moves(found, slice(0, found.nodes))
             steps = torch.full((found.nodes, found.places, len(self._examples)), self._size(moves))
@@ -164,7 +172,7 @@ class ModuleExperiments:
             outputs, others = (
                 self._subject.of_outputs(each) for each in (self._with_nodes_moved(by_call), self._one_by_one(by_call))
             )
-            close = torch.isclose(outputs, others, rtol=1e-3, atol=1e-3, equal_nan=True).all(-1)
+            close = torch.isclose(outputs.float(), others.float(), rtol=apart, atol=apart, equal_nan=True).all(-1)
             if close.float().mean() < AGREEING:
                 return False
         return True
@@ -172,7 +180,7 @@ class ModuleExperiments:
     def _with_nodes_moved(self, added: Mapping[int, Columns]) -> Any:
         """The outputs, (experiments, …), with something added to what calls of layers return."""
         if self._replay is not None:
-            with suppress(*NOT_TOGETHER):
+            with suppress(*NOT_TOGETHER), self.computing.passing():
                 return self._replay.with_nodes_moved(added)
         return self._one_by_one(added)
 
@@ -184,32 +192,33 @@ class ModuleExperiments:
                 call: each.only(number).added_to(torch.zeros(1, *self._calls[call].outputs.shape))[0]
                 for call, each in added.items()
             }
-            with Moving(self._subject.trained, self._calls, one):
+            with self.computing.passing(), Moving(self._subject.trained, self._calls, one):
                 found.append(self._subject.module(self._examples))
         return torch.stack(found)
 
     def _with_values_moved(self, values: Mapping[str, Any]) -> Any:
         """The outputs, (experiments, …), with other values of parameters, (experiments, …)."""
         if self._replay is not None:
-            with suppress(*NOT_TOGETHER):
+            with suppress(*NOT_TOGETHER), self.computing.passing():
                 return self._replay.with_values_moved(
                     [(self._subject.trained[name], each) for name, each in values.items()]
                 )
         found = []
         for number in range(len(next(iter(values.values())))):
             one = {name: each[number] for name, each in values.items()}
-            found.append(torch.func.functional_call(self._subject.module, one, (self._examples,)))
+            with self.computing.passing():
+                found.append(torch.func.functional_call(self._subject.module, one, (self._examples,)))
         return torch.stack(found)
 
     def _changes(self, outputs: Any) -> Any:
         """How much each example's loss changes, (experiments, examples)."""
-        return torch.from_numpy(self._losses(outputs) - self.losses)
+        return self.computing.tensor(self._losses(outputs) - self.losses)
 
     def _losses(self, outputs: Any) -> Array:
         """Every example's loss, (experiments, examples), from the module's outputs."""
         found = self._subject.of_outputs(outputs)
         found = found.reshape(-1, *found.shape[-2:]).transpose(1, 2)
-        return self._losses_of(found.clone(memory_format=torch.contiguous_format).numpy())
+        return self._losses_of(array_of(found.clone(memory_format=torch.contiguous_format)))
 
     def _numbers(self) -> int:
         """About how many numbers an experiment makes."""

@@ -80,7 +80,7 @@ class Linear(Kind):
 
     def gradient(self, slopes: Any, lo: int, hi: int) -> Any:
         """Slopesᵀ times inputs."""
-        return slopes.reshape(-1, hi - lo).T @ self.inputs.reshape(-1, self.inputs.shape[-1])
+        return slopes.reshape(-1, hi - lo).T @ self.inputs.float().reshape(-1, self.inputs.shape[-1])
 
 
 class Product(Linear):
@@ -131,8 +131,8 @@ class Convolution(Kind):
         convolve = getattr(F, f"conv{self.weight.dim() - 2}d")
         rest = {name: value for name, value in self.arguments.items() if name not in ("input", "weight", "bias")}
         with torch.enable_grad():
-            weights = self.weight[lo:hi].detach().requires_grad_()
-            (found,) = torch.autograd.grad(convolve(self.inputs, weights, **rest), weights, slopes)
+            weights = self.weight[lo:hi].detach().float().requires_grad_()
+            (found,) = torch.autograd.grad(convolve(self.inputs.float(), weights, **rest), weights, slopes)
         return found.reshape(hi - lo, -1)
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from distsearch.networks.modules.columns import Columns
+from distsearch.networks.modules.engine import in_any_order
 from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
-
-TOGETHER_BYTES = 32 * 1024 * 1024  # most of them are gone before the last ones are made
 
 T = TypeVar("T")
 
@@ -26,6 +26,8 @@ class Moves:
     calls: Sequence[Call]  # of the layer
     at: slice
     count: int
+    at_once: bool = False
+    """Whether all experiments are written by one operation: a tenth of a GPU's calls, and slower on a processor."""
 
     def experiments(self, group: int, parts: int) -> list[list[Moved]]:
         """Groups of nodes, each at a part of the places: every `parts`-th of them. One list for each size of group."""
@@ -46,12 +48,11 @@ class Moves:
         Steps are (nodes, places, examples).
         """
         nodes = torch.tensor([range(at.start, at.stop) for at, _ in experiments])
-        values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
-        if one_each(experiments):  # at once, as there are many of them
-            values[..., 0] = steps[nodes[:, 0]].transpose(1, 2)
+        if at_all_places(experiments):  # at once, as there are many of them
+            values = steps[nodes].permute(0, 3, 2, 1).contiguous()
         else:
-            for one, (at, places) in zip(values, experiments, strict=True):
-                one[:, places] = steps[at, places].permute(2, 1, 0)
+            values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
+            self._fill(values, experiments, steps)
         index = nodes + self.at.start
         return [
             Columns(self._as_outputs(some, call), index, axis if axis < 0 else axis - call.outputs.dim())
@@ -59,14 +60,40 @@ class Moves:
             for axis in [self.found.layer.axis]
         ]
 
+    def _fill(self, values: Any, experiments: Sequence[Moved], steps: Any) -> None:
+        """Write the steps of experiments to values, (experiments, examples, places, nodes)."""
+        if self.at_once:
+            which, node, place, column = self._each(experiments)
+            with in_any_order():
+                values.permute(0, 2, 3, 1)[which, place, column] = steps[node, place]
+            return
+        for one, (at, places) in zip(values, experiments, strict=True):
+            one[:, places] = steps[at, places].permute(2, 1, 0)
+
     def write_slopes(self, experiments: Sequence[Moved], changes: Any, steps: Any, slopes: Any) -> None:
         """Write what changes of the losses, (experiments, examples), say to slopes, (nodes, places, examples)."""
-        if one_each(experiments):
-            some = slice(experiments[0][0].start, experiments[-1][0].stop)
-            torch.div(changes[:, None], steps[some], out=slopes[some])
+        if at_all_places(experiments):
+            some, size = slice(experiments[0][0].start, experiments[-1][0].stop), len(experiments)
+            moved = steps[some].unflatten(0, (size, -1))  # (experiments, nodes of each, places, examples)
+            torch.div(changes[:, None, None], moved, out=slopes[some].unflatten(0, (size, -1)))
+            return
+        if self.at_once:
+            which, node, place, _ = self._each(experiments)
+            with in_any_order():
+                slopes[node, place] = changes[which] / steps[node, place]
             return
         for change, moved in zip(changes, experiments, strict=True):
             slopes[moved] = change / steps[moved]
+
+    def _each(self, experiments: Sequence[Moved]) -> Any:
+        """Every move of every experiment, (4, moves): which experiment, the node, the place, and which of its nodes."""
+        found = []
+        for number, (nodes, places) in enumerate(experiments):
+            at = np.arange(self.found.places)[places]
+            columns = np.arange(nodes.stop - nodes.start).repeat(len(at))
+            moved = np.tile(at, nodes.stop - nodes.start)
+            found.append(np.stack([np.full(moved.size, number), nodes.start + columns, moved, columns]))
+        return torch.tensor(np.concatenate(found, 1))
 
     def gradient(self, slopes: Any) -> Any:
         """The gradient of the nodes' weights, (nodes, weights of each), from slopes, (nodes, places, examples)."""
@@ -97,13 +124,13 @@ class Moves:
         return last.movedim(-1, axis if axis < 0 else axis + 1)
 
 
-def one_each(experiments: Sequence[Moved]) -> bool:
-    """Whether each of these experiments moves one node, at all places, and they follow each other."""
-    return all(nodes.stop - nodes.start == 1 and places.step == 1 for nodes, places in experiments)
+def at_all_places(experiments: Sequence[Moved]) -> bool:
+    """Whether each of these experiments moves its nodes at all places, and so their nodes follow each other."""
+    return all(places.step == 1 for _, places in experiments)
 
 
-def together(experiments: Sequence[T], numbers: int) -> Iterator[Sequence[T]]:
-    """Runs of experiments that are computed together, if each makes so many numbers."""
-    size = max(1, TOGETHER_BYTES // (4 * numbers))
+def together(experiments: Sequence[T], numbers: int, room: int) -> Iterator[Sequence[T]]:
+    """Runs of experiments that are computed together, if each makes so many numbers, in so many bytes."""
+    size = max(1, room // (4 * numbers))
     for start in range(0, len(experiments), size):
         yield experiments[start : start + size]

@@ -13,10 +13,11 @@ from distsearch.candidates.base import Candidates, Shared
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import SettingError
 from distsearch.networks.graph import Graph, Value
-from distsearch.networks.modules import making, onnx_graph
-from distsearch.networks.modules.candidates import nudges_agree, with_each
+from distsearch.networks.modules import devices, making, onnx_graph, states
+from distsearch.networks.modules.candidates import all_outputs, nudges_agree, stacks_agree, with_each
 from distsearch.networks.modules.declared import undeclare
-from distsearch.networks.modules.engine import exactly
+from distsearch.networks.modules.devices import CPU
+from distsearch.networks.modules.engine import ON_CPU, Computing, array_of, exactly
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
@@ -29,6 +30,7 @@ Array = NDArray[np.float32]
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
 UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
+UNIT_WORTH_ON_GPU = 100 * UNIT_WORTH
 DRAWS = 1 << 53  # seeds of torch's generator
 MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
 
@@ -47,7 +49,6 @@ class ModuleNetwork(Trainable):
     """
 
     named_by = "--model"
-    one_by_one = True
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class ModuleNetwork(Trainable):
         outputs: int,
         expected: str | None,
         trainable: tuple[str, ...] = (),
+        computing: Computing = ON_CPU,
     ) -> None:
         """Raises SettingError if the module cannot be searched; `expected` says what its outputs are for.
 
@@ -67,13 +69,14 @@ class ModuleNetwork(Trainable):
         self._trainable = trainable
         self._shape = shape
         self._outputs = outputs
-        self.module = making.made(source, 0, trainable)
+        self.computing = computing
+        self.module = making.made(source, 0, trainable).to(computing.here)
         shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
         self._has_outputs = expected is not None
         if expected is None:
             self.anatomy = Anatomy((), sum(each.numel() for each in self.trained.values()), 1, jumps=False)
         else:
-            self.anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected)
+            self.anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected, computing)
         self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
         self.blocks = self.parameters.blocks
         self.weights_count = self.parameters.count
@@ -81,10 +84,16 @@ class ModuleNetwork(Trainable):
         self._recorded = self._record_agrees()
         self.nudged = True
         """Whether low-rank candidates are evaluated without making their matrices."""
+        self.stacked = False
+        """Whether many candidates are evaluated in one call."""
         self.nudged = nudges_agree(self, self._made_up_inputs() if self._has_outputs else None)
+        self.stacked = computing.on_gpu and self._has_outputs and stacks_agree(self, self._made_up_inputs())
+        self.one_by_one = not self.stacked
+        self.tile_bytes = computing.room if self.stacked else None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {**self.__dict__, "_latest": None}
+        module = self.module if self.computing.here == CPU else copy.deepcopy(self.module).to(CPU)
+        state = {**self.__dict__, "_latest": None, "module": module}
         state.pop("_subject", None)
         return _restored, (Folders.of([getattr(self._source, "source", self._source), *self.module.modules()]), state)
 
@@ -97,6 +106,11 @@ class ModuleNetwork(Trainable):
     def notes(self) -> list[str]:
         """Sentences on what of the module behaves otherwise than in training with gradients."""
         return making.notes_on(self.module)
+
+    @property
+    def device(self) -> str:
+        """The name of the GPU that it is on in this process; empty on the processor."""
+        return devices.gpu() if self.computing.on_gpu else ""
 
     @property
     def outputs(self) -> int:
@@ -131,15 +145,21 @@ class ModuleNetwork(Trainable):
         if loose:
             price = max(1.0, self.anatomy.products)
             groups = min(loose, int(MOST_PASSES))
-            found.append(NodeLayer(loose, price, 1, 1, loose, groups, UNIT_WORTH))
+            found.append(NodeLayer(loose, price, 1, 1, loose, groups, self._worth))
         return tuple(found)
+
+    @property
+    def _worth(self) -> float:
+        return UNIT_WORTH_ON_GPU if self.computing.on_gpu else UNIT_WORTH
 
     def _node_layer(self, found: Found) -> NodeLayer:
         price = max(1.0, found.price)
         affordable = max(1, int(MOST_PASSES * self.anatomy.products / price))
         groups = min(found.nodes, MOST_GROUPS, affordable) if found.places > 1 else min(found.nodes, MOST_GROUPS)
         parts = _parts_of(found, groups, self.anatomy)
-        return NodeLayer(found.nodes, price * parts, found.width, found.places, int(found.products), groups, UNIT_WORTH)
+        return NodeLayer(
+            found.nodes, price * parts, found.width, found.places, int(found.products), groups, self._worth
+        )
 
     def described(self) -> list[Described]:
         """The layers whose nodes can be moved, and all other weights."""
@@ -165,23 +185,23 @@ class ModuleNetwork(Trainable):
             raise SettingError(f"network.start: a model brings its own initial weights, got {kind}: leave it out")
         del self.module  # two at once would take twice the memory
         self.__dict__.pop("_subject", None)
-        self.module = making.made(self._source, seed, self._trainable)
-        return self.parameters.flat({name: each.detach().numpy() for name, each in self.trained.items()})
+        self.module = making.made(self._source, seed, self._trainable).to(self.computing.here)
+        return self.parameters.flat({name: array_of(each) for name, each in self.trained.items()})
 
     def with_weights(self, weights: Array) -> Any:
-        """A copy of the module with these weights, (n,)."""
+        """A copy of the module with these weights, (n,), on the processor."""
         self.load(weights)
-        return undeclare(copy.deepcopy(self.module))
+        return undeclare(copy.deepcopy(self.module)).to(CPU)
 
     def load(self, weights: Array) -> None:
         """Put weights, (n,), into the module."""
-        flat, trained = torch.from_numpy(np.array(weights, np.float32)), self.trained
+        flat, trained = self.computing.tensor(np.array(weights, np.float32)), self.trained
         for name, place in self.parameters.placed.items():
             trained[name].detach().copy_(place.read(flat))
 
     def examples(self, inputs: Array) -> Any:
         """Inputs, (features + 1, examples), as the module takes them: (examples, features), or images."""
-        return self.shaped(torch.from_numpy(np.ascontiguousarray(inputs[:-1].T)))
+        return self.shaped(self.computing.tensor(np.ascontiguousarray(inputs[:-1].T)))
 
     def shaped(self, features: Any) -> Any:
         """Features, (examples, features), as the module takes them."""
@@ -195,7 +215,7 @@ class ModuleNetwork(Trainable):
 
     @exactly
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
-        """The outputs of every candidate, (candidates, outputs, examples), one candidate after the other.
+        """The outputs of every candidate, (candidates, outputs, examples).
 
         Of low-rank candidates, no matrix is made for a layer.
         """
@@ -208,9 +228,8 @@ class ModuleNetwork(Trainable):
             self._latest = inputs, self.examples(inputs.array)
         examples = self._latest[1]
         outputs = np.empty((len(candidates), self.outputs, inputs.array.shape[1]), np.float32)
-        for number, given in enumerate(with_each(self, candidates)):
-            with given:
-                outputs[number] = self.of_outputs(self.module(examples)).T.numpy()
+        for number, each in enumerate(all_outputs(self, candidates, examples)):
+            outputs[number] = array_of(self.of_outputs(each).T)
         return outputs
 
     @exactly
@@ -225,9 +244,8 @@ class ModuleNetwork(Trainable):
         """What `value` makes of the module with each candidate's weights, a batch, and the number of its examples."""
         found = []
         for given in with_each(self, candidates):
-            with given, torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(draw * DRAWS))
-                batch = Batch(self.examples(inputs), torch.from_numpy(targets.copy()))
+            with given, self.computing.seeded(int(draw * DRAWS)), self.computing.passing():
+                batch = Batch(self.examples(inputs), self.computing.tensor(targets.copy()))
                 found.append(value(self.module, batch, inputs.shape[1]))
         return found
 
@@ -235,7 +253,8 @@ class ModuleNetwork(Trainable):
     def express(self, graph: Graph, weights: Array, features: Value) -> Value:
         """Add the module with some weights, (n,), to a graph of ONNX's. SettingError if torch cannot write it so."""
         module = onnx_graph.Flat(self.with_weights(weights), self.shaped, self.of_outputs)
-        return onnx_graph.express(module, graph, features, torch.from_numpy(self._made_up_inputs()[:-1].T.copy()))
+        with torch.device(CPU):
+            return onnx_graph.express(module, graph, features, torch.from_numpy(self._made_up_inputs()[:-1].T.copy()))
 
     @exactly
     def experiments(
@@ -271,6 +290,7 @@ class ModuleNetwork(Trainable):
             ),
             self.of_outputs,
             self.neurons,
+            self.computing,
             recorded,
         )
 
@@ -280,41 +300,20 @@ class ModuleNetwork(Trainable):
 
     def named(self, weights: Array) -> dict[str, Array]:
         """The module's state as `load_state_dict` takes it, with these weights, (n,)."""
-        state = {name: each.detach().numpy().copy() for name, each in self.module.state_dict().items()}
-        values = {name: place.read(weights) for name, place in self.parameters.placed.items()}
-        alike = {id(each): name for name, each in self.trained.items()}
-        for name, each in self.module.state_dict(keep_vars=True).items():
-            if id(each) in alike:
-                state[name] = np.array(values[alike[id(each)]], np.float32, order="C")
-        return state
+        return states.named(self.module, self.trained, self.parameters, weights)
 
     def flat(self, arrays: Mapping[str, Array]) -> Array:
         """The flat weights, (n,), from what `named` returned. Raises KeyError or ValueError if of another module."""
-        state = self.module.state_dict()
-        if missing := state.keys() ^ arrays.keys():
-            raise ValueError(
-                f"expected the tensors of {type(self.module).__name__}, not so: {', '.join(sorted(missing))}"
-            )
-        for name, each in state.items():
-            if tuple(each.shape) != arrays[name].shape:
-                raise ValueError(f"{name}: expected the shape {tuple(each.shape)}, got {arrays[name].shape}")
-        return self.parameters.flat(arrays)
+        return states.flat(self.module, self.parameters, arrays)
 
     @property
     def frozen(self) -> dict[str, Array]:
         """The parameters and buffers of the module's state that are not searched."""
-        return {name: each.detach().numpy() for name, each in self._frozen.items()}
+        return states.frozen(self.module, self.trained)
 
     def adopt(self, arrays: Mapping[str, Array]) -> None:
         """Give these parameters and buffers the values that they have in `arrays`."""
-        for name, each in self._frozen.items():
-            each.detach().copy_(torch.from_numpy(np.array(arrays[name])))
-
-    @property
-    def _frozen(self) -> dict[str, Any]:
-        searched = {id(each) for each in self.trained.values()}
-        state = self.module.state_dict(keep_vars=True)
-        return {name: each for name, each in state.items() if id(each) not in searched}
+        states.adopt(self.module, self.trained, arrays)
 
     def _made_up(self) -> Any:
         """Made-up examples as the module takes them."""
@@ -332,6 +331,7 @@ def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:
     """What was pickled, on a worker whose Python has found the module's code in its folders by now."""
     network = ModuleNetwork.__new__(ModuleNetwork)
     network.__dict__.update(state)
+    network.module.to(network.computing.here)
     return network
 
 

@@ -4,27 +4,31 @@ A linear layer returns x Wᵀ + (x Qᵀ) Pᵀ where the noise of W is PQ (EGGROL
 product, a convolution and an embedding go likewise. What else a parameter is used for sees it with its noise in full.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from distsearch.candidates.pairs import Step
+from distsearch.candidates.blocks import Block
 from distsearch.networks.modules.kinds import Convolution, Embedding, Kind, Linear, Product, kind_of
 from distsearch.networks.modules.parameters import Placed
 from distsearch.networks.modules.tape import HARMLESS, mapped, name_of
 from distsearch.networks.modules.watching import tensors_in
 
+Factors = tuple[Any, Any]
+"""P, (rows, r), and Q, (r, columns), of a block's step PQ, on the module's device."""
+
 
 class Nudging(TorchFunctionMode):  # type: ignore[misc]  # torch's types are skipped
     """While entered, the parameters, which have the values of the center, are used with a step added to them."""
 
-    def __init__(self, trained: Mapping[str, Any], placed: Mapping[str, Placed], step: Step) -> None:
+    def __init__(
+        self, trained: Mapping[str, Any], placed: Mapping[str, Placed], factors: Callable[[Block], Factors]
+    ) -> None:
         super().__init__()
         self._places = {id(tensor): placed[name] for name, tensor in trained.items()}
-        self._step = step
+        self._factors_of = factors
         self._whole: dict[int, Any] = {}
 
     def __torch_function__(
@@ -73,8 +77,8 @@ class Nudging(TorchFunctionMode):  # type: ignore[misc]  # torch's types are ski
             self._whole[id(tensor)] = tensor.detach() + (left @ right).reshape(place.shape)
         return self._whole[id(tensor)]
 
-    def _factors(self, place: Placed) -> tuple[Any, Any]:
-        """P, (rows, r), and Q, (r, columns), of a parameter's step as a matrix PQ, its first axis the rows."""
-        left, right = (torch.from_numpy(each) for each in self._step.factors(place.block))
+    def _factors(self, place: Placed) -> Factors:
+        """Those of a parameter's step as a matrix PQ, its first axis the rows."""
+        left, right = self._factors_of(place.block)
         right = right[:, place.columns]
         return (right.T, left.T) if place.across else (left, right)

@@ -13,7 +13,7 @@ import torch
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.declared import OWN
-from distsearch.networks.modules.engine import exact, failure
+from distsearch.networks.modules.engine import Computing, exact, failure
 from distsearch.networks.modules.kinds import Kind
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.unrolling import ENDS
@@ -149,14 +149,16 @@ class Anatomy(NamedTuple):
     jumps: bool
 
 
-def examined(module: Any, parameters: Mapping[str, Any], made_up: Any, outputs: int, expected: str) -> Anatomy:
+def examined(
+    module: Any, parameters: Mapping[str, Any], made_up: Any, outputs: int, expected: str, computing: Computing
+) -> Anatomy:
     """What a module consists of, from a look at (EXAMPLES, …) made-up inputs. SettingError if it cannot be searched.
 
     `expected` says what its outputs are for.
     """
     other = made_up.clone()
     other[0] = made_up[1]
-    with exact():
+    with exact(computing.here), computing.passing():
         before = {name: each.clone() for name, each in module.named_buffers()}
         recording = Recording(parameters, set(), [made_up])
         _passed(recording, module, made_up)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from math import ceil
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -32,6 +33,7 @@ from distsearch.workers.ray.private import PrivateRay
 
 KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head
 _RAYS_OWN = ray._private.worker.print_to_stdstream
+PARTS = 10_000  # of a GPU, that Ray counts
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 _private: PrivateRay | None = None  # the Ray that this process has started; like Ray itself, one per process
 _store_bytes = 0  # of its object store
@@ -182,6 +184,22 @@ def cpus_of_cluster() -> int:
     """The cores of all nodes, whoever has them."""
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's, untyped
     return int(resources.get("CPU", 0))
+
+
+def gpus_of_cluster() -> int:
+    """The GPUs of all nodes, whoever has them."""
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's, untyped
+    return int(resources.get("GPU", 0))
+
+
+def share_of_gpu(workers: int | None, gpus: int) -> float:
+    """What each of so many workers takes of a GPU; a whole one if not given. WorkersError if there are no GPUs.
+
+    It leaves room for all of them, none of which can take parts of two.
+    """
+    if not gpus:
+        raise WorkersError("expected a GPU for the workers, but Ray knows of none: --workers 0 searches without Ray")
+    return 1.0 if workers is None else PARTS // ceil(workers / gpus) / PARTS
 
 
 def free_cpus() -> float:

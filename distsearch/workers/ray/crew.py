@@ -75,9 +75,10 @@ class _Call(NamedTuple):
 class Crew:
     """Starts, asks and ends workers by their numbers."""
 
-    def __init__(self, problem: Any) -> None:
-        """`problem` refers to the strategy and the objective in Ray's object store."""
+    def __init__(self, problem: Any, share: float = 0.0) -> None:
+        """`problem` refers to the strategy and the objective in Ray's object store; `share` is that of a GPU."""
         self._problem = problem
+        self._share = share
         self._actors: dict[int, Any] = {}
         self._mail = Mail()
         self._listener = Listener() if POSSIBLE else None
@@ -96,7 +97,7 @@ class Crew:
     def start(self, worker: int) -> None:
         """Start a worker under this number; `Joined` or `Lost` will follow."""
         invitation = self._listener.invitation(worker) if self._listener else None
-        actor = _Actor.options(scheduling_strategy="SPREAD").remote(self._problem, invitation)
+        actor = _Actor.options(scheduling_strategy="SPREAD", num_gpus=self._share).remote(self._problem, invitation)
         self._actors[worker] = actor
         self._await(actor.ready.remote(), _Call(worker))
 

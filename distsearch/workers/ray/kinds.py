@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 ALIKE = ("processor", "blas", "numpy")
 """What has to be the same for the bits to be the same."""
+GPU = "device"
+"""And this, where a GPU computes."""
 PLACE = ("host", "node")
 
 
@@ -23,7 +25,7 @@ class MachineKinds:
     def add(self, worker: Mapping[str, str]) -> str:
         """Note a worker. Returns a sentence if it is the first to differ from the driver or another, else nothing."""
         kind = _kind(worker)
-        self._seen.setdefault(kind, {name: worker[name] for name in (*PLACE, *ALIKE)})
+        self._seen.setdefault(kind, {name: worker[name] for name in (*PLACE, *ALIKE, GPU) if name in worker})
         if not self.alike or kind == _kind(self._driver):
             return ""
         self.alike = False
@@ -34,8 +36,9 @@ class MachineKinds:
 
 
 def _kind(machine: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(machine[name] for name in ALIKE)
+    return *(machine[name] for name in ALIKE), machine.get(GPU, "")
 
 
 def _text(machine: Mapping[str, str]) -> str:
-    return f"{machine['processor']} with {machine['blas']} and NumPy {machine['numpy']}"
+    gpu = f", {machine[GPU]}" if GPU in machine else ""
+    return f"{machine['processor']} with {machine['blas']}{gpu} and NumPy {machine['numpy']}"

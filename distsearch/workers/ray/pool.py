@@ -31,7 +31,15 @@ from distsearch.workers.dispatch.instructions import (
 from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
 from distsearch.workers.printed import aloud, say
-from distsearch.workers.ray.cluster import connect, cpus_of_cluster, disconnect, free_cpus, reclaim_signals
+from distsearch.workers.ray.cluster import (
+    connect,
+    cpus_of_cluster,
+    disconnect,
+    free_cpus,
+    gpus_of_cluster,
+    reclaim_signals,
+    share_of_gpu,
+)
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
 from distsearch.workers.ray.sending import check, put
@@ -60,7 +68,7 @@ class RayPool(Pool):
         self._tally = Tally()
         self._counts = False  # whether the request is a round's
         self._new = True  # until the first sweep
-        self._kinds = MachineKinds(description() | {"host": platform.node()})
+        self._kinds = MachineKinds(description(objective.device) | {"host": platform.node()})
         self._dispatcher = Dispatcher(Policy())
         self.worked = 0.0  # seconds that workers have spent on what was accepted
         self._answers: list[tuple[int, Any]] = []  # of the request's shards, each with where the shard begins
@@ -82,12 +90,13 @@ class RayPool(Pool):
     def _open(self, workers: int | None) -> None:
         """Connect, start as many workers as are wanted, and wait for the first."""
         check(self.objective)
+        self._takes_all = workers is None
         if self._connected_here:
             connect(workers, self.objective.nbytes)
-        self._crew = Crew(put(self.strategy, self.objective))
-        cpus = cpus_of_cluster()
+        share = share_of_gpu(workers, gpus_of_cluster()) if self.objective.device else 0.0
+        self._crew = Crew(put(self.strategy, self.objective), share)
+        cpus = self._room()
         self._wanted = workers or max(1, cpus)
-        self._takes_all = workers is None
         self._next_look = time.monotonic() if self.on_cluster else inf
         if self._crowded():
             LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search {self._until} one is free")
@@ -98,6 +107,11 @@ class RayPool(Pool):
             LOG.warning(f"the Ray cluster has room for {cpus} of {self._wanted} workers: {others}")
         self._carry_out(self._dispatcher.want(self._wanted, time.monotonic()))
         self._wait_for_the_first()
+
+    def _room(self) -> int:
+        """The workers that the cluster has room for: a core each, and where a GPU computes, one of these as well."""
+        cpus = cpus_of_cluster()
+        return min(cpus, gpus_of_cluster()) if self.objective.device and self._takes_all else cpus
 
     @property
     def _workers(self) -> Crew:
@@ -211,7 +225,7 @@ class RayPool(Pool):
         began = time.monotonic()
         if began < self._next_look:
             return
-        cpus = max(1, cpus_of_cluster())
+        cpus = max(1, self._room())
         crowded = self._crowded()
         now = time.monotonic()
         self._next_look = now + min(LONGEST_BETWEEN_LOOKS, max(LOOK_SECONDS, (now - began) / LOOK_SHARE))

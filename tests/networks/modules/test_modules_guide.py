@@ -43,6 +43,17 @@ def test_the_guide_s_loss_is_given_the_module():
     assert result.loss < 0.8 * result.history[0].center_loss
 
 
+@pytest.mark.slow
+def test_the_guide_s_commands_for_a_gpu_run_on_what_there_is(tmp_path):
+    page = (Path(distsearch.__file__).parent / "guide" / "gpu.md").read_text("utf-8")
+    (tmp_path / "mine.py").write_text(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0])
+    for line in "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).splitlines():
+        words = shlex.split(line)[1:]
+        said = succeeded(*words, *(QUICK if words[0] == "run" else ()), cwd=tmp_path).stderr
+        if "auto" in words and not torch.cuda.is_available():
+            assert "--device auto: torch finds no GPU here, so the model computes on the processor" in said
+
+
 class Writer(nn.Module):
     """What the page on fine-tuning calls one: it says how far to go from each letter to the next."""
 
