@@ -182,7 +182,7 @@ ROWS: dict[str, Row] = {
             "cnn",
             "CNN conv16x5-pool2-conv32x5-pool2-64",
             MNIST,
-            {"layers": CONVOLUTIONS, "batch": 128, "rate": 0.003, **over(5_000)},
+            {"layers": CONVOLUTIONS, "batch": 128, "rate": 0.003, **over(2_500)},
             (Aim(0.985, 180), Aim(0.99, 600)),
             (Published("EvoJAX", 0.98, "a GPU", 300), Published("RSO", 0.991), Published("Adam", 0.992)),
         ),
