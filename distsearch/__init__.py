@@ -97,7 +97,7 @@ def search(
     the result is never worse than they are.
 
     Raises a `distsearch.errors.DistsearchError` that says what to change. If the search had begun, the error's `result`
-    is what it had found by then.
+    is what it had found by then; so is that of the KeyboardInterrupt that Ctrl-C raises.
     """
     from distsearch.api import functions
 
@@ -127,7 +127,8 @@ def minimize(
     calls, so they only share rounds of more candidates than that: choose a `population` of several hundred.
 
     Raises a `distsearch.errors.DistsearchError` that says what to change; what the function raises is its cause. If the
-    search had begun, the error's `result` is what it had found by then.
+    search had begun, the error's `result` is what it had found by then; so is that of the KeyboardInterrupt that Ctrl-C
+    raises.
     """
     from distsearch.api import functions
 

@@ -20,6 +20,7 @@ from typing import Any
 
 _LONGEST_SHOWN = 60  # characters of a value shown in a message
 _MOST_LISTED = 24  # names that a message lists
+_HELD = "What the search had found is the `result` of this exception (in a notebook, sys.last_value.result)."
 
 
 class DistsearchError(Exception):
@@ -27,7 +28,7 @@ class DistsearchError(Exception):
 
     exit_code = 1
     result: Any = None
-    """The result so far of a search called from Python, if it had begun, in the form it would have been returned."""
+    """The result so far of a search called from Python, see `hold`."""
 
 
 class UserError(DistsearchError):
@@ -97,6 +98,18 @@ def _picklable(error: BaseException | None) -> BaseException | None:
     except Exception:  # noqa: BLE001  (an exception's class may do anything)
         return None
     return error
+
+
+def hold(error: BaseException, result: Any) -> None:
+    """Let an error that ends a search called from Python hold the result so far, in the form it would be returned.
+
+    Errors that are not ours, such as KeyboardInterrupt, say so where they are shown.
+    """
+    if result is None:
+        return
+    error.result = result  # type: ignore[attr-defined]  # any exception takes attributes
+    if not isinstance(error, DistsearchError):
+        error.add_note(_HELD)
 
 
 def brief(value: object) -> str:
