@@ -68,7 +68,8 @@ def search(
     """Look for the weights of a network that maps X to y.
 
     X is (examples, features), y (examples,) labels or numbers, or (examples, outputs) numbers: anything array-like. The
-    columns of a data frame are features by their names, in whatever order `predict` is given them.
+    columns of a data frame (or dictionary of columns, list of dictionaries, structured array) are features by their
+    names, in whatever order `predict` is given them.
     `settings` are those of `distsearch run`, by the same names with underscores: layers, activation, loss, strategy,
     population, sigma, rounds, seconds, target_loss, workers, seed, test_share, scale and so on; `distsearch config`
     prints all of them. Nothing is kept on disk unless `name` or `runs` is given.
