@@ -79,6 +79,11 @@ def test_evaluations_on_resume_are_additional(tmp_path):
     with pytest.raises(RunError, match=r"its limit \(evaluations\): give it more max_evaluations"):
         distsearch.resume(tmp_path / "a", function=sphere)
     assert distsearch.resume(tmp_path / "a", function=sphere, max_evaluations=20).summary.candidates == 50
+    with pytest.raises(
+        SettingError, match="^evaluations: is the same setting as max_evaluations: leave one of them out$"
+    ):
+        distsearch.resume(tmp_path / "a", function=sphere, max_evaluations=20, evaluations=20)
+    assert distsearch.resume(tmp_path / "a", function=sphere, evaluations=20).summary.candidates == 70
 
 
 def test_an_objective_that_raises_leaves_a_resumable_run_and_the_result_so_far(tmp_path):
