@@ -274,7 +274,7 @@ class StoredRun:
 
     def best(self) -> dict[str, NDArray[Any]]:
         """The tensors of the best weights."""
-        return checkpoints.read(self.path / BEST)[0]
+        return self.content(BEST)[0]
 
     def start(self) -> checkpoints.Content | None:
         """The given first weights, and their loss if it was measured; None if they follow from the seed."""
@@ -284,7 +284,18 @@ class StoredRun:
     @property
     def rounds(self) -> int:
         """The number of rounds completed at the checkpoint."""
-        return int(checkpoints.read(self.path / CHECKPOINT)[1]["round"])
+        return int(self.content(CHECKPOINT)[1]["round"])
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was saved; if not, the run was killed before it could search, or is about to."""
+        return any((self.path / name).exists() for name in (CHECKPOINT, PREVIOUS, BEST)) or any(self.history())
+
+    def content(self, name: str) -> checkpoints.Content:
+        """The content of a file that every save writes. RunError if it is missing or damaged."""
+        if not self.has_begun:
+            raise RunError(f"{self.path} has not begun to search: it is still starting, or was killed; resume it")
+        return checkpoints.read(self.path / name)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -298,7 +309,7 @@ class StoredRun:
     def state(self, kind: type[T]) -> T:
         """The state in the checkpoint or, with a warning, in the previous one if that is damaged."""
         try:
-            return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
+            return checkpoints.unflatten(kind, *self.content(CHECKPOINT))
         except RunError as error:
             if not (self.path / PREVIOUS).exists():
                 raise
