@@ -134,6 +134,8 @@ class Optimizer:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
         """The saved optimizer, before the `ask` of its round. RunError if the file is damaged or of another kind."""
+        if not Path(path).is_file():
+            raise RunError(f"expected a file that Optimizer.save wrote, but there is none at {path}")
         tensors, scalars = checkpoints.read(Path(path))
         try:
             given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]

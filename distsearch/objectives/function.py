@@ -1,5 +1,6 @@
 """A function of the user's own as an objective: of one candidate, or of several at once."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -79,6 +80,8 @@ def number_of(value: Any) -> float:
             return float(value)
     came = f"an array of shape {shape}" if shape else brief(value)
     instead = ": does it end without a return?" if value is None else ""
+    if math.prod(shape) == 1 and shape:
+        instead = ": return its one number, as .item() gives it"
     raise ObjectiveError(f"expected a number from the function, got {came}{instead}")
 
 

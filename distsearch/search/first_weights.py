@@ -88,13 +88,15 @@ def _array(tensor: Any) -> NDArray[Any]:
 def flat(given: object, count: int | None = None) -> Array:
     """Weights as a float32 vector of their own, (n,). Raises DataError unless they are finite, and `count` of them."""
     expected = f"start: expected finite weights of shape ({'n' if count is None else f'{count:,}'},)"
+    if np.ma.is_masked(given):  # a plain array would expose the masked values
+        raise DataError(f"{expected}, got masked ones")
     try:
         weights = np.array(given)
         if weights.dtype.kind == "O":
             weights = weights.astype(np.float64)
     except (TypeError, ValueError, RuntimeError):  # the last of tensors that need a gradient
         raise DataError(f"{expected}, got {brief(given)}") from None
-    if weights.dtype.kind not in "biuf":
+    if given is None or weights.dtype.kind not in "biuf":
         raise DataError(f"{expected}, got {brief(given)}")
     if weights.ndim != 1 or not weights.size or count not in (None, weights.size):
         raise DataError(f"{expected}, got the shape {weights.shape}")

@@ -241,6 +241,35 @@ def test_a_deviation_that_underflows_in_float32_becomes_one():
     assert schema.deviation == (1,)
 
 
+@pytest.mark.parametrize(
+    ("column", "settings", "lost"),
+    [
+        ([1e-300, 2e-300, 3e-300], {}, True),
+        ([1e9, 1e9 + 1, 1e9 + 2], {"scale": False}, True),
+        ([1e9, 1e9 + 1, 1e9 + 2], {"scale": None}, False),
+        ([1e9, 1e9, 1e9], {}, False),
+    ],
+)
+def test_a_feature_whose_differences_are_lost_is_named(column, settings, lost):
+    features = np.column_stack([[0.0, 1.0, 2.0], column])
+    said = from_arrays(features, [0, 1, 0], numbers=False, **settings).notes
+    assert any("the values of 'x1' differ" in note for note in said) == lost
+    assert not any("'x0'" in note for note in said)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-30, 1.0, 1e30])
+def test_targets_of_any_size_are_standardised(size):
+    data = from_arrays([[0], [1], [2]], np.array([1.0, 2.0, 6.0]) * size, numbers=True, degree=2, scale=True)
+    assert data.train.targets.std() == pytest.approx(1)
+    assert data.schema.target_deviation == pytest.approx([math.sqrt(14 / 3) * size], rel=1e-6)
+
+
+def test_a_large_constant_target_is_the_mean_that_is_added_back():
+    data = from_arrays([[0], [1]], [1e9, 1e9], numbers=True, degree=2, scale=None)
+    assert (data.schema.target_mean, data.schema.target_deviation) == ((1e9,), (1.0,))
+    assert data.train.targets.tolist() == [[0], [0]]
+
+
 def test_a_feature_that_scaling_makes_infinite_is_named():
     with pytest.raises(DataError, match=r"index 1: expected a finite number .* in column 'x0', got inf"):
         features_from([[0], [1e38]], Schema(("x0",), "", None, 1, (0.0,), (float(np.float32(1e-20)),)))
