@@ -21,12 +21,12 @@ def as_array(what: str, values: ArrayLike) -> NDArray[Any]:
         raise DataError(f"expected {what} without masked values; fill them in or remove their rows")
     if is_sparse(values):
         return _dense(what, values)
-    values = collected(values)
+    values = of_tensor(collected(values))
     if isinstance(values, KeysView | ValuesView):
         values = list(values)
     try:
         array = np.array(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # the last of tensors that need a gradient
+    except (TypeError, ValueError, RuntimeError) as error:  # the last of tensors in lists that need a gradient
         raise DataError(f"expected {what} that form an array, got {_lengths(values) or error}") from None
     if not array.ndim:
         raise DataError(f"expected {what} as an array, got {quoted(values)}{_instead(values)}")
@@ -37,6 +37,20 @@ def collected(values: Any) -> Any:
     """What a lazy frame, as polars has them, holds; all else as it is."""
     is_lazy = all(hasattr(type(values), name) for name in ("collect", "collect_schema", "lazy"))
     return values.collect() if is_lazy and not hasattr(type(values), "__len__") else values
+
+
+def of_tensor(values: Any) -> Any:
+    """A tensor of torch as an array, of any precision and layout, on any device, in need of a gradient or not.
+
+    All else is returned as it is. torch is not imported: who gives tensors has done so.
+    """
+    if not (hasattr(values, "detach") and hasattr(values, "numpy")):
+        return values
+    dense = values.to_dense() if str(values.layout) != "torch.strided" else values
+    try:
+        return dense.numpy(force=True)
+    except TypeError:  # bfloat16, which NumPy does not have
+        return dense.float().numpy(force=True)
 
 
 def _of_objects(what: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -118,6 +118,8 @@ def brief(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python refuses to write integers of more than 4,300 digits
         return "a number of thousands of digits"
+    if "\n" in text:  # as data frames and tensors are written
+        text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}…"
 
 

@@ -15,7 +15,6 @@ Wherever JSON is written, non-finite numbers are the texts "inf", "-inf" and "na
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -32,7 +31,7 @@ from distsearch import config
 from distsearch.config import RunConfig, toml
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
-from distsearch.runs.claims import claim, lock, writing
+from distsearch.runs.claims import claim, lock, removed_unless_begun, writing
 from distsearch.runs.events import NOBODY, Crew, Event, Share
 from distsearch.runs.held import Held
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
@@ -321,17 +320,6 @@ class StoredRun:
 def best_content(best: Best, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
     """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
     return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
-
-
-@contextmanager
-def removed_unless_begun(path: Path) -> Iterator[None]:
-    """While entered, any failure before a run's first checkpoint removes its directory."""
-    try:
-        yield
-    except BaseException:
-        if not (path / CHECKPOINT).exists():
-            shutil.rmtree(path, ignore_errors=True)
-        raise
 
 
 class _Kind(msgspec.Struct):
