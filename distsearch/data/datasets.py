@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.data import generators
 from distsearch.data.arrays import as_array
 from distsearch.data.asked import Asked, Reading
-from distsearch.data.frames import framed, from_frame, further_features, is_frame
+from distsearch.data.frames import framed, from_frame, further_features, is_frame, out_of_order
 from distsearch.data.raw import Raw, Selection, Table
 from distsearch.data.readers import chunks, read, standard_input
 from distsearch.data.readers.columns import choose, join_names
@@ -88,6 +88,7 @@ def from_arrays(X: ArrayLike, y: ArrayLike, *, weights: ArrayLike | None = None,
     X = framed(X)
     if is_frame(X):
         raw = from_frame(X, as_array("targets", y), _target_name(y), reading.selection(targets=False))
+        raw = replace(raw, notes=(*raw.notes, *out_of_order(X, y)))
     else:
         raw = Raw("the arrays", as_array("features", X), as_array("targets", y))
         if reading.named:

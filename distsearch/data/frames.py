@@ -93,6 +93,20 @@ def from_frame(frame: Any, targets: NDArray[Any], target: str, selection: Select
     return Raw(SOURCE, table, targets, tuple(names[index] for index in choice.features), target, beside=beside)
 
 
+def out_of_order(frame: Any, targets: Any) -> tuple[str, ...]:
+    """A sentence if pandas' X and y have the same index in another order, as only one of them was shuffled."""
+    one: Any = getattr(frame, "index", None)
+    other: Any = getattr(targets, "index", None)
+    if not (hasattr(one, "equals") and hasattr(other, "equals")) or one.equals(other):
+        return ()
+    if len(one) != len(other) or not (one.isin(other).all() and other.isin(one).all()):
+        return ()
+    return (
+        f"{SOURCE}: X and y have the same index, but in another order, and are learnt row by row as they are: "
+        "y.loc[X.index] puts y into the order of X",
+    )
+
+
 def further_features(frame: Any, schema: Schema, beside: tuple[str, ...] = ()) -> Raw:
     """The features of a frame in training order, whatever the order of its columns, and columns beside them.
 

@@ -146,6 +146,14 @@ def test_all_number_types_of_frames_are_read():
     assert from_arrays(frame, LABELS, numbers=False).train.features.tolist() == [[1, 1, 1.5], [2, 0, 2]]
 
 
+@pytest.mark.parametrize(
+    ("index", "said"), [([1, 0], True), ([0, 1], False), ([5, 6], False), ([0, 0], False), (["b", "a"], False)]
+)
+def test_an_index_in_another_order_is_said(index, said):
+    notes = from_arrays(pd.DataFrame({"a": [1, 2]}), pd.Series(LABELS, index=index), numbers=False).notes
+    assert any("y.loc[X.index] puts y into the order of X" in note for note in notes) == said
+
+
 def test_a_row_may_lack_a_column():
     data = from_arrays([{"a": 1}, {"a": 2, "b": 5}], LABELS, numbers=False)
     assert data.schema.inputs == ("a", "b", "b missing")
