@@ -68,7 +68,8 @@ def search(
     """Look for the weights of a network that maps X to y.
 
     X is (examples, features), y (examples,) labels or numbers, or (examples, outputs) numbers: anything array-like. The
-    columns of a data frame are features by their names, in whatever order `predict` is given them.
+    columns of a data frame (or dictionary of columns, list of dictionaries, structured array) are features by their
+    names, in whatever order `predict` is given them.
     `settings` are those of `distsearch run`, by the same names with underscores: layers, activation, loss, strategy,
     population, sigma, rounds, seconds, target_loss, workers, seed, test_share, scale and so on; `distsearch config`
     prints all of them. Nothing is kept on disk unless `name` or `runs` is given.
@@ -97,7 +98,7 @@ def search(
     the result is never worse than they are.
 
     Raises a `distsearch.errors.DistsearchError` that says what to change. If the search had begun, the error's `result`
-    is what it had found by then.
+    is what it had found by then; so is that of the KeyboardInterrupt that Ctrl-C raises.
     """
     from distsearch.api import functions
 
@@ -127,7 +128,8 @@ def minimize(
     calls, so they only share rounds of more candidates than that: choose a `population` of several hundred.
 
     Raises a `distsearch.errors.DistsearchError` that says what to change; what the function raises is its cause. If the
-    search had begun, the error's `result` is what it had found by then.
+    search had begun, the error's `result` is what it had found by then; so is that of the KeyboardInterrupt that Ctrl-C
+    raises.
     """
     from distsearch.api import functions
 
@@ -171,7 +173,8 @@ def resume(
         stored.handed_over(X, y, sample_weight, data, function),
         rounds=rounds,
         seconds=seconds,
-        max_evaluations=evaluations if max_evaluations is None else max_evaluations,
+        max_evaluations=max_evaluations,
+        evaluations=evaluations,
         workers=workers,
         storage=storage,
         force=force,

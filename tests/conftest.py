@@ -2,6 +2,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -76,5 +77,6 @@ def ray_with_three_cpus(_private_ray) -> Iterator[None]:
 
     yield
     for worker in ray_workers(os.getpid()):
-        os.kill(worker.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself just now
+            os.kill(worker.pid, signal.SIGKILL)
     awaited("the CPUs of a test's workers to be free", lambda: free_cpus() == 3)

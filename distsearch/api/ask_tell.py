@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.api.functions import first_weights, refuse, refuse_of_networks
 from distsearch.api.wording import check_names, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
+from distsearch.data.arrays import of_tensor
 from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, brief
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
@@ -134,6 +135,8 @@ class Optimizer:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
         """The saved optimizer, before the `ask` of its round. RunError if the file is damaged or of another kind."""
+        if not Path(path).is_file():
+            raise RunError(f"expected a file that Optimizer.save wrote, but there is none at {path}")
         tensors, scalars = checkpoints.read(Path(path))
         try:
             given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]
@@ -156,7 +159,7 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
     """The losses of so many candidates, (candidates,), copied. DataError if they are something else."""
     try:
-        told: NDArray[Any] = np.asarray(losses)
+        told: NDArray[Any] = np.asarray(of_tensor(losses))
         if told.ndim == 0 and losses is not None:
             raise TypeError("no sequence")
         if told.shape == (count,):

@@ -5,7 +5,7 @@ from typing import Any
 
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.data.schema import Schema
-from distsearch.errors import DistsearchError
+from distsearch.errors import hold
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
@@ -32,12 +32,15 @@ def searched(
     history = History(done)
     try:
         found = begin([history, *others], interrupts)
-    except DistsearchError as error:
+    except (Exception, KeyboardInterrupt) as error:
         if history.state is not None:
             summary = result_of("", assembly, FAILED, Spent.of(history.records), history.state)
-            error.result = _result(assembly, history.state, summary, history.records)
+            interrupts.result = _result(assembly, history.state, summary, history.records)
+            hold(error, interrupts.result)
         raise
-    return _result(assembly, found.state, found.result, history.records)
+    result = _result(assembly, found.state, found.result, history.records)
+    interrupts.result = result
+    return result
 
 
 def of_network(result: Any) -> SearchResult:

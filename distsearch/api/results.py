@@ -22,6 +22,7 @@ from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
 from distsearch.runs.files import write_output
 from distsearch.runs.history import RoundRecord
+from distsearch.runs.layout import BEST
 from distsearch.search.provenance import provenance_of
 from distsearch.search.resumption import stored_model
 from distsearch.search.saving import model_file
@@ -139,17 +140,18 @@ class SearchResult(FunctionResult):
         return scores.metrics["r2"] if scores.accuracy is None else scores.accuracy
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, metrics: Iterable[str] = (), *, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike, metrics: str | Iterable[str] = (), *, sample_weight: ArrayLike | None = None
     ) -> Scores:
-        """Loss, accuracy and metrics by name on labelled examples: f1, r2, … or module:function.
+        """Loss, accuracy and metrics by name (one or several) on labelled examples: f1, r2, … or module:function.
 
         The loss is weighted by sample_weight, (examples,), and by the class weights of training; examples of weight 0
         are left out. Nothing else is weighted.
 
         Raises DataError if the examples do not match those of training, SettingError if a metric does not suit them.
         """
+        names = [metrics] if isinstance(metrics, str) else metrics
         with speaking_python():
-            return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), metrics)
+            return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, whole or not at all, for `distsearch.load`.
@@ -212,6 +214,11 @@ def load(path: str | os.PathLike[str]) -> SearchResult:
 def _of_run(stored: StoredRun) -> SearchResult:
     if stored.result is None:
         raise RunError(f"{stored.path} has not ended: it is running, or was killed; resume it first")
+    if not stored.manifest.data:
+        raise RunError(
+            f"{stored.path} minimised a function: expected a network's run; start={str(stored.path)!r} begins with its "
+            f"weights, which are safetensors.numpy.load_file({str(stored.path / BEST)!r})['weights']"
+        )
     model = stored_model(stored)
     return SearchResult(model.weights, list(stored.history()), stored.result, model, provenance_of(stored))
 

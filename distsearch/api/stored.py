@@ -33,6 +33,7 @@ def resume(
     rounds: int | None,
     seconds: float | None,
     max_evaluations: int | None,
+    evaluations: int | None,
     workers: int | None,
     storage: str | os.PathLike[str] | None,
     force: bool,
@@ -40,11 +41,14 @@ def resume(
 ) -> FunctionResult:
     """See `distsearch.resume`."""
     observers = with_progress(observers_of(callbacks))
+    if None not in (max_evaluations, evaluations):
+        raise SettingError("evaluations: is the same setting as max_evaluations: leave one of them out")
+    more_evaluations = evaluations if max_evaluations is None else max_evaluations
     keep_ray()
     with passed_on() as interrupts, speaking_python():
         stored = _stored(path)
         place = None if storage is None else expanded(storage)
-        more = rounds, seconds, workers, force, place, handed, max_evaluations
+        more = rounds, seconds, workers, force, place, handed, more_evaluations
         ready = interrupts.begin(prepare_to_resume, stored, *more)
         return searched(ready.assembly, ready.run, interrupts, observers, ready.done)
 

@@ -1,21 +1,31 @@
 """Data sets of torch as arrays. torch is not imported: who gives such a data set has done so."""
 
+import os
 import sys
 from typing import Any
 
 import numpy as np
 
+from distsearch.data.arrays import of_tensor
 from distsearch.errors import DataError, brief
 from distsearch.machine import memory
 
 
 def arrays_of(X: Any, y: Any) -> tuple[Any, Any]:
-    """Features and targets: those given, or all that a data set of torch has. DataError if that has no fixed length.
+    """Features and targets: those given, or all that a data set of torch has.
+
+    DataError if that has no fixed length, or if targets are missing.
 
     Images come with their channels first, (channels, height, width), and are returned with them last.
     """
     data = sys.modules.get("torch.utils.data")
+    if data is not None and isinstance(X, data.DataLoader):
+        raise DataError(
+            "X: expected arrays or a data set, got a DataLoader, whose batches would do nothing: give its X.dataset"
+        )
     if data is None or not isinstance(X, data.Dataset):
+        if y is None and not isinstance(X, str | os.PathLike):  # a path is refused later: it stands for no examples
+            raise DataError("y: expected the targets of X, one for each example, got None")
         return X, y
     if y is not None:
         raise DataError("y: would do nothing, for the data set X has targets of its own: leave it out")
@@ -52,7 +62,7 @@ def _pair(X: Any, number: int) -> tuple[Any, Any]:
     pair = X[number]
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise DataError(f"X: expected (example, target) at index {number} of the data set, got {brief(pair)}")
-    example, target = (each.numpy(force=True) if hasattr(each, "numpy") else each for each in pair)
+    example, target = map(of_tensor, pair)
     array = np.asarray(example)
     if array.dtype.kind not in "biuf":
         raise DataError(f"X: expected numbers at index {number} of the data set, got {brief(example)}: transform it")

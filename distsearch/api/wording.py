@@ -14,6 +14,10 @@ _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
 
 
+# The flags whose value is a column's name, which ends where the sentence goes on.
+_COLUMN_FLAG = re.compile(r"--(?P<flag>drop|id) (?P<value>[^\s,;]+)(?=$|[,;]| to see)")
+
+
 def in_python(sentence: str) -> str:
     """The sentence with settings as keyword arguments: `scale="yes"` for --scale yes, `sigma` for --sigma."""
     known = {setting.flag: setting for setting in keywords().values()}
@@ -28,7 +32,8 @@ def in_python(sentence: str) -> str:
         switch = found["flag"] in known and known[found["flag"]].type is bool
         return f"{name}=True" if switch else name
 
-    return reworded(_FLAG.sub(argument, sentence), keyword)
+    named = _COLUMN_FLAG.sub(r'\g<flag>="\g<value>"', sentence)
+    return reworded(_FLAG.sub(argument, named), keyword)
 
 
 def check_names(names: Iterable[str], strategy: object) -> None:

@@ -88,10 +88,13 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
         )
         return
     result = stored.result
-    print_parts(settings_line(stored.config), "")
+    strategy, count = stored.config.strategy, stored.manifest.weights
+    of_function = f"a function of {count:,} weights, {strategy.name}, seed {strategy.seed}"
+    print_parts(settings_line(stored.config) if schema else of_function, "")
     if schema:
         print_parts(network_table(schema.shape or (len(schema.inputs),), layers))
         print_parts(*frozen_lines(stored.manifest.frozen), "")
-    print_columns(partial(history_lines, history))
-    print_parts("")
+    if history:
+        print_columns(partial(history_lines, history))
+        print_parts("")
     print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")

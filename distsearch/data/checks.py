@@ -29,7 +29,7 @@ def feature_matrix(raw: Raw) -> Features:
     They are float32, or float64 where float32 might lose digits: standardising timestamps, say, needs all of them.
     """
     features = plain_matrix(raw, raw.features) if isinstance(raw.features, Table) else np.asarray(raw.features)
-    if features.dtype.kind == "O":
+    if features.dtype.kind in "OUT":
         try:
             features = features.astype(np.float64)
         except (TypeError, ValueError) as error:
@@ -37,7 +37,8 @@ def feature_matrix(raw: Raw) -> Features:
     if features.dtype.kind not in "biuf":
         raise DataError(f"{raw.source}: expected numeric features, got {features.dtype}; encode them as numbers")
     if features.ndim < 2:
-        raise DataError(f"{raw.source}: expected features of shape (examples, features), got {features.shape}")
+        instead = "; one feature is X.reshape(-1, 1), and one example X.reshape(1, -1)" if features.ndim else ""
+        raise DataError(f"{raw.source}: expected features of shape (examples, features), got {features.shape}{instead}")
     width = math.prod(features.shape[1:])
     if not len(features) or not width:
         raise DataError(

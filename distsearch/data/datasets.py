@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.data import generators
 from distsearch.data.arrays import as_array
 from distsearch.data.asked import Asked, Reading
-from distsearch.data.frames import from_frame, further_features, is_frame
+from distsearch.data.frames import framed, from_frame, further_features, is_frame, out_of_order
 from distsearch.data.raw import Raw, Selection, Table
 from distsearch.data.readers import chunks, read, standard_input
 from distsearch.data.readers.columns import choose, join_names
@@ -81,15 +81,16 @@ def is_built_in(source: str) -> bool:
 def from_arrays(X: ArrayLike, y: ArrayLike, *, weights: ArrayLike | None = None, **asked: Unpack[Asked]) -> Dataset:
     """Make a data set from arrays, which are copied: features X, (examples, features), and targets y, (examples,).
 
-    The columns of a frame become features under their own names. Targets are labels, or for regression numbers, which
-    may also be (examples, outputs). weights are (examples,). Raises DataError.
+    The columns of a frame, see `framed`, become features under their own names. Targets are labels, or for regression
+    numbers, which may also be (examples, outputs). weights are (examples,). Raises DataError.
     """
     reading = Reading(**asked)
-    targets = as_array("targets", y)
+    X = framed(X)
     if is_frame(X):
-        raw = from_frame(X, targets, _target_name(y), reading.selection(targets=False))
+        raw = from_frame(X, as_array("targets", y), _target_name(y), reading.selection(targets=False))
+        raw = replace(raw, notes=(*raw.notes, *out_of_order(X, y)))
     else:
-        raw = Raw("the arrays", as_array("features", X), targets)
+        raw = Raw("the arrays", as_array("features", X), as_array("targets", y))
         if reading.named:
             raise DataError(f"the arrays have no named columns, so no {reading.named[0]!r}; give a data frame")
     return dataset_of(_weighted(raw, weights), reading)
@@ -105,6 +106,7 @@ def _target_name(targets: Any) -> str:
 
 def features_from(features: ArrayLike, schema: Schema) -> NDArray[np.float32]:
     """The features of an array or, by column name, of a frame: copied, (examples, features). Raises DataError."""
+    features = framed(features)
     if is_frame(features):
         return frozen(network_features(further_features(features, schema), schema))
     return frozen(network_features(Raw("the arrays", as_array("features", features), None), schema))
@@ -114,7 +116,7 @@ def examples_from(
     features: ArrayLike, targets: ArrayLike, schema: Schema, weights: ArrayLike | None = None
 ) -> Examples:
     """Labelled examples from arrays, or features from a frame by column name: copied. Raises DataError."""
-    copied = as_array("targets", targets)
+    features, copied = framed(features), as_array("targets", targets)
     if is_frame(features):
         raw = replace(further_features(features, schema, schema.beside), targets=copied)
     else:

@@ -38,7 +38,7 @@ def targets_far_from_unit_size(targets: NDArray[Any]) -> bool:
     mean = np.abs(targets.mean(axis=0, dtype=np.float64))
     deviation = targets.std(axis=0, dtype=np.float64)
     varies = targets.min(axis=0) != targets.max(axis=0)
-    return bool((varies & ((deviation < SMALL) | (deviation > LARGE) | (mean > LARGE))).any())
+    return bool(((mean > LARGE) | (varies & ((deviation < SMALL) | (deviation > LARGE)))).any())
 
 
 def moments(features: Features, weights: Weights | None) -> Moments:
@@ -72,6 +72,10 @@ def target_moments(targets: NDArray[np.float64], weights: Weights | None) -> Mom
     """Each target's mean and standard deviation in float64; the deviation of a constant is 1."""
     mean = np.average(targets, axis=0, weights=weights)
     deviation = np.sqrt(np.average(np.square(targets - mean), axis=0, weights=weights))
+    if not deviation.all():  # squares of numbers below 1e-162 are 0
+        largest = np.maximum(np.abs(targets - mean).max(axis=0), np.finfo(np.float64).tiny)
+        shares = (targets - mean) / largest
+        deviation = largest * np.sqrt(np.average(np.square(shares), axis=0, weights=weights))
     constant = targets.min(axis=0) == targets.max(axis=0)
     mean[constant] = targets[0, constant]
     deviation[constant | (deviation == 0)] = 1
@@ -93,6 +97,14 @@ def scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         steps = np.rint(found / step)
     return finite(raw, steps * step, schema.inputs)
+
+
+def lost(features: Features, found: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The features, (examples, features), that differ between examples, but not any more as the network gets them."""
+    if features.dtype == np.float32:
+        return np.empty(0, np.intp)
+    flat = np.flatnonzero(found.min(axis=0) == found.max(axis=0))
+    return flat[features[:, flat].min(axis=0) != features[:, flat].max(axis=0)]
 
 
 def rounding(features: NDArray[np.float32], bits: int, schema: Schema) -> Schema:

@@ -22,7 +22,8 @@ def tabular(raw: Raw, missing: str = "", texts: Sequence[bool] | None = None) ->
     if isinstance(features, Table) or np.ndim(features) != 2:
         return replace(raw, test=test)
     gaps = features.dtype.kind == "f" and missing != REFUSE and bool(np.isnan(features).any())
-    if texts is None and not gaps and not (features.dtype.kind == "O" and not _are_numbers(features)):
+    others = features.dtype.kind in "UTM" or (features.dtype.kind == "O" and not _are_numbers(features))
+    if texts is None and not gaps and not others:
         return replace(raw, test=test)
     names = raw.names or unnamed(features.shape[1])
 

@@ -39,7 +39,7 @@ def target_numbers(raw: Raw) -> NDArray[np.float64]:
     if targets.ndim != 2 or not targets.shape[1]:
         raise DataError(f"{raw.source}: expected targets of shape (examples, outputs), got {targets.shape}")
     _check_count(raw, len(targets))
-    finite(raw, targets, _columns(raw))
+    _check_finite(raw, targets, _columns(raw))
     return targets.astype(np.float64)
 
 
@@ -259,7 +259,7 @@ def _different(raw: Raw, targets: NDArray[Any]) -> tuple[list[Label], NDArray[np
         )
     _check_count(raw, len(targets))
     if targets.dtype.kind in "iufb":
-        finite(raw, targets[:, np.newaxis], [_column(raw)])
+        _check_finite(raw, targets[:, np.newaxis], [_column(raw)])
         unique, which = np.unique(targets, return_inverse=True)
         return list(unique), which
     if targets.dtype.kind in "Mm":
@@ -296,10 +296,22 @@ def _is_cut(label: str | bytes) -> bool:
     return isinstance(label, str) and label.encode(errors="replace").decode() != label
 
 
+def _check_finite(raw: Raw, targets: NDArray[Any], columns: Sequence[str]) -> None:
+    """Raise DataError for a number, of (examples, columns), that is missing or not finite."""
+    if targets.dtype.kind == "f" and (absent := np.isnan(targets)).any():
+        example, column = np.unravel_index(int(np.argmax(absent)), absent.shape)
+        raise _missing_at(raw.place(int(example)), raw.source, columns[int(column)], np.nan)
+    finite(raw, targets, columns)
+
+
 def _missing(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> DataError:
+    return _missing_at(_first(raw, which, index), raw.source, _column(raw), value)
+
+
+def _missing_at(place: str, source: str, column: str, value: object) -> DataError:
     return DataError(
-        f"{raw.source}, {_first(raw, which, index)}: expected a target in column {quoted(_column(raw))}, got "
-        f"{quoted(value)}; fill it in or remove the row, as --missing drop does"
+        f"{source}, {place}: expected a target in column {quoted(column)}, got {quoted(value)}; fill it in or remove "
+        "the row, as --missing drop does"
     )
 
 

@@ -1,5 +1,6 @@
 """From the examples of a source to a data set; all that is learnt is learnt on the training examples alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -105,6 +106,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         test = examples_of(raw.test, schema)
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
+    said = (*said, *_lost(raw, features[rows], scaled[rows], schema))
     if validation is not None and reading.validation_share is None:
         said = (*said, _set_aside(raw, len(validation.features)))
     if schema.costs is not None and all(map(is_profit, schema.costs)):
@@ -247,6 +249,17 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
         for name, values in columns.items()
         if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
     )
+
+
+def _lost(raw: Raw, features: Features, scaled: NDArray[np.float32], schema: Schema) -> Iterator[str]:
+    """Sentences on inputs, (examples, inputs), whose differences the network does not see."""
+    for column in scaling.lost(features, scaled):
+        values = features[:, column]
+        yield (
+            f"{raw.source}: the values of {quoted(schema.inputs[column])} differ, from {values.min():.9g} to "
+            f"{values.max():.9g}, but by less than float32 can hold, so nothing is learnt from them: multiply them, or "
+            "subtract what they have in common"
+        )
 
 
 def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 _LONGEST_SHOWN = 60  # characters of a value shown in a message
 _MOST_LISTED = 24  # names that a message lists
+_HELD = "What the search had found is the `result` of this exception (in a notebook, sys.last_value.result)."
 
 
 class DistsearchError(Exception):
@@ -27,7 +28,7 @@ class DistsearchError(Exception):
 
     exit_code = 1
     result: Any = None
-    """The result so far of a search called from Python, if it had begun, in the form it would have been returned."""
+    """The result so far of a search called from Python, see `hold`."""
 
 
 class UserError(DistsearchError):
@@ -99,12 +100,26 @@ def _picklable(error: BaseException | None) -> BaseException | None:
     return error
 
 
+def hold(error: BaseException, result: Any) -> None:
+    """Let an error that ends a search called from Python hold the result so far, in the form it would be returned.
+
+    Errors that are not ours, such as KeyboardInterrupt, say so where they are shown.
+    """
+    if result is None:
+        return
+    error.result = result  # type: ignore[attr-defined]  # any exception takes attributes
+    if not isinstance(error, DistsearchError):
+        error.add_note(_HELD)
+
+
 def brief(value: object) -> str:
     """A value as error messages show it: on one line, and not too long."""
     try:
         text = repr(value)
     except ValueError:  # Python refuses to write integers of more than 4,300 digits
         return "a number of thousands of digits"
+    if "\n" in text:  # as data frames and tensors are written
+        text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}…"
 
 

@@ -1,5 +1,6 @@
 """A function of the user's own as an objective: of one candidate, or of several at once."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.candidates.base import Candidates, Tiling
+from distsearch.data.arrays import of_tensor
 from distsearch.errors import ObjectiveError, brief
 from distsearch.objectives import foreign
 from distsearch.objectives.base import Array, Objective
@@ -59,7 +61,7 @@ class VectorizedObjective(Objective):
         weights = candidates.dense().copy()
         values = foreign.call(OBJECTIVE, self.function, weights)
         try:
-            array: NDArray[Any] = np.asarray(values)
+            array: NDArray[Any] = np.asarray(of_tensor(values))
         except Exception:  # noqa: BLE001  (conversion runs code of anybody's)
             raise _misfit(len(weights), brief(values)) from None
         if array.dtype.kind not in "biuf" or not array.ndim:
@@ -75,10 +77,14 @@ def number_of(value: Any) -> float:
         return float(value)
     shape = tuple(getattr(value, "shape", ()))
     with suppress(Exception):  # conversion runs code of anybody's
-        if not (shape or isinstance(value, str | bytes) or np.iscomplexobj(value)):
-            return float(value)
+        if not shape:  # a tensor may need a gradient, or be of a type that NumPy lacks: its item does not
+            number = value.item() if hasattr(value, "item") else value
+            if not isinstance(number, str | bytes | complex):
+                return float(number)
     came = f"an array of shape {shape}" if shape else brief(value)
     instead = ": does it end without a return?" if value is None else ""
+    if math.prod(shape) == 1 and shape:
+        instead = ": return its one number, as .item() gives it"
     raise ObjectiveError(f"expected a number from the function, got {came}{instead}")
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -59,3 +60,14 @@ def writing(path: Path) -> Iterator[None]:
         else:
             remedy = "its search has not begun; free some space, or choose another folder with --runs"
         raise RunError(f"cannot write to the run {path} ({error.strerror}): {remedy}") from None
+
+
+@contextmanager
+def removed_unless_begun(path: Path) -> Iterator[None]:
+    """While entered, any failure before a run's first checkpoint removes its directory."""
+    try:
+        yield
+    except BaseException:
+        if not (path / CHECKPOINT).exists():
+            shutil.rmtree(path, ignore_errors=True)
+        raise

@@ -15,7 +15,6 @@ Wherever JSON is written, non-finite numbers are the texts "inf", "-inf" and "na
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -32,7 +31,7 @@ from distsearch import config
 from distsearch.config import RunConfig, toml
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
-from distsearch.runs.claims import claim, lock, writing
+from distsearch.runs.claims import claim, lock, removed_unless_begun, writing
 from distsearch.runs.events import NOBODY, Crew, Event, Share
 from distsearch.runs.held import Held
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
@@ -274,7 +273,7 @@ class StoredRun:
 
     def best(self) -> dict[str, NDArray[Any]]:
         """The tensors of the best weights."""
-        return checkpoints.read(self.path / BEST)[0]
+        return self.content(BEST)[0]
 
     def start(self) -> checkpoints.Content | None:
         """The given first weights, and their loss if it was measured; None if they follow from the seed."""
@@ -284,7 +283,18 @@ class StoredRun:
     @property
     def rounds(self) -> int:
         """The number of rounds completed at the checkpoint."""
-        return int(checkpoints.read(self.path / CHECKPOINT)[1]["round"])
+        return int(self.content(CHECKPOINT)[1]["round"])
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was saved; if not, the run was killed before it could search, or is about to."""
+        return any((self.path / name).exists() for name in (CHECKPOINT, PREVIOUS, BEST)) or any(self.history())
+
+    def content(self, name: str) -> checkpoints.Content:
+        """The content of a file that every save writes. RunError if it is missing or damaged."""
+        if not self.has_begun:
+            raise RunError(f"{self.path} has not begun to search: it is still starting, or was killed; resume it")
+        return checkpoints.read(self.path / name)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -298,7 +308,7 @@ class StoredRun:
     def state(self, kind: type[T]) -> T:
         """The state in the checkpoint or, with a warning, in the previous one if that is damaged."""
         try:
-            return checkpoints.unflatten(kind, *checkpoints.read(self.path / CHECKPOINT))
+            return checkpoints.unflatten(kind, *self.content(CHECKPOINT))
         except RunError as error:
             if not (self.path / PREVIOUS).exists():
                 raise
@@ -310,17 +320,6 @@ class StoredRun:
 def best_content(best: Best, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
     """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
     return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
-
-
-@contextmanager
-def removed_unless_begun(path: Path) -> Iterator[None]:
-    """While entered, any failure before a run's first checkpoint removes its directory."""
-    try:
-        yield
-    except BaseException:
-        if not (path / CHECKPOINT).exists():
-            shutil.rmtree(path, ignore_errors=True)
-        raise
 
 
 class _Kind(msgspec.Struct):

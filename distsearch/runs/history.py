@@ -97,8 +97,9 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def _non_finite(losses: Losses) -> int:
-    if math.isfinite(losses.dot(losses)):  # any non-finite loss would make this so; it costs a third of a sum
-        return 0
+    with np.errstate(over="ignore"):
+        if math.isfinite(losses.dot(losses)):  # any non-finite loss would make this so; it costs a third of a sum
+            return 0
     return len(losses) - int(np.count_nonzero(np.isfinite(losses)))
 
 

@@ -9,7 +9,7 @@ from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
-from distsearch.data.frames import is_frame
+from distsearch.data.frames import framed, is_frame
 from distsearch.data.schema import Schema
 from distsearch.data.splits import VALIDATION_SHARE
 from distsearch.machine import memory
@@ -44,6 +44,7 @@ def data_of(
     targets_standardised: bool = True,
 ) -> Dataset:
     """Arrays as the data set of a configuration, a frame's columns those of `like` if given. Raises DataError."""
+    X = framed(X)
     asked = _asked_again(config, like if is_frame(X) else None, targets_standardised)
     return datasets.from_arrays(X, y, weights=sample_weight, **asked)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.config import RunConfig
+from distsearch.data.arrays import of_tensor
 from distsearch.errors import DataError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.trainable import Trainable
@@ -78,23 +79,22 @@ def of_network(network: Trainable, given: Given) -> Array:
 
 def _array(tensor: Any) -> NDArray[Any]:
     """A tensor of NumPy or torch, of any precision and on any device, as float32; whole numbers stay what they are."""
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-        tensor = tensor.float() if tensor.is_floating_point() else tensor
-    array: NDArray[Any] = np.asarray(tensor)
+    array: NDArray[Any] = np.asarray(of_tensor(tensor))
     return array if array.dtype.kind in "biu" else np.asarray(array, np.float32)
 
 
 def flat(given: object, count: int | None = None) -> Array:
     """Weights as a float32 vector of their own, (n,). Raises DataError unless they are finite, and `count` of them."""
     expected = f"start: expected finite weights of shape ({'n' if count is None else f'{count:,}'},)"
+    if np.ma.is_masked(given):  # a plain array would expose the masked values
+        raise DataError(f"{expected}, got masked ones")
     try:
-        weights = np.array(given)
+        weights = np.array(of_tensor(given))
         if weights.dtype.kind == "O":
             weights = weights.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError):  # the last of tensors that need a gradient
+    except (TypeError, ValueError, RuntimeError):  # the last of tensors in lists that need a gradient
         raise DataError(f"{expected}, got {brief(given)}") from None
-    if weights.dtype.kind not in "biuf":
+    if given is None or weights.dtype.kind not in "biuf":
         raise DataError(f"{expected}, got {brief(given)}")
     if weights.ndim != 1 or not weights.size or count not in (None, weights.size):
         raise DataError(f"{expected}, got the shape {weights.shape}")

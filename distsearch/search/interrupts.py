@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
+from distsearch.errors import hold
+
 T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,6 +26,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.came: int | None = None  # the number of the first signal
+        self.result: Any = None  # what was found until it came, in the form that a caller from Python gets
         self._in_action = False
         self._previous: dict[int, Any] = {}
 
@@ -83,11 +86,18 @@ class Interrupts:
 
 @contextmanager
 def passed_on() -> Iterator[Interrupts]:
-    """Interrupts whose signal goes, at the end, to whoever would have had it at once: for code that others call."""
+    """Interrupts whose signal goes, at the end, to whoever would have had it at once: for code that others call.
+
+    What is raised then, such as KeyboardInterrupt, holds the result.
+    """
     interrupts = Interrupts()
     try:
         with interrupts:
             yield interrupts
     finally:
         if interrupts.came:
-            signal.raise_signal(interrupts.came)
+            try:
+                signal.raise_signal(interrupts.came)
+            except BaseException as error:
+                hold(error, interrupts.result)
+                raise

@@ -77,7 +77,7 @@ def prepare_to_resume(
         raise RunError(f"{other}; --force continues anyway")
     names.check(stored.path.resolve().name)
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
-    state = stored.state(assembly.strategy.state_type)
+    state = stored.state(assembly.strategy.state_type) if stored.has_begun else assembly.plan.first
     done = list(islice(stored.history(), state.round))
     if len(done) < state.round:
         raise RunError(f"the history of {stored.path} is damaged: it ends before the checkpoint")

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.errors import UserError, brief
 from distsearch.objectives.base import Measurement
 from distsearch.objectives.constraints import NONE, UPDATE_ROUNDS, Constraints
 from distsearch.runs.history import Measured
@@ -74,7 +75,7 @@ class Rounds:
         """One round: evaluate, tell, and measure if it is due."""
         answers = self._workers.evaluate(state)
         losses = losses_of(answers)
-        after = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
+        after = self._told(state, answers)
         if self._noise is not None:
             self._noise.look(state, after, losses)
         if not self._is_due(after):
@@ -85,6 +86,17 @@ class Rounds:
         if found.choosing is None:
             raise AssertionError("what has minibatches has a loss")
         return Outcome(losses, self._chosen(after, found, found.choosing), _all_of(found))
+
+    def _told(self, state: State, answers: list[Answer]) -> State:
+        """The state after the round. UserError if a strategy of the user's own returns something else."""
+        after: Any = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
+        if not isinstance(after, State) or after.round != state.round + 1:
+            came = f"that of round {after.round}" if isinstance(after, State) else brief(after)
+            raise UserError(
+                f"the strategy {self._strategy.name}: expected advance to return the state of round {state.round + 1}, "
+                f"got {came}"
+            )
+        return after
 
     def _chosen(self, state: State, found: Measurement, loss: float) -> State:
         """The state once the proposed weights are measured: they may be the best, and multipliers follow."""

@@ -15,7 +15,8 @@ from distsearch.machine import description, one_thread
 from distsearch.networks.modules import devices
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.function import VectorizedObjective
-from distsearch.runs.directory import Manifest, Run, removed_unless_begun
+from distsearch.runs.claims import removed_unless_begun
+from distsearch.runs.directory import Manifest, Run
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CHECKPOINT
 from distsearch.search import frozen

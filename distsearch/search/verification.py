@@ -200,7 +200,7 @@ def verify(replay: Replay, assembly: Assembly, chosen: Collection[int], progress
 def _cut_short(replay: Replay, pool: Pool) -> State:
     """The state before the first round, which was not finished, with the best of it that its file names."""
     first, strategy = replay.plan.first, replay.plan.strategy
-    index = int(checkpoints.read(replay.stored.path / BEST)[1]["index"])
+    index = int(replay.stored.content(BEST)[1]["index"])
     request = EvaluateRound(first)
     boundaries = request.boundaries(strategy, pool.objective)
     tile = next((pair for pair in pairwise(boundaries) if pair[0] <= index < pair[1]), None)
@@ -267,13 +267,13 @@ class _Kept:
     """The files with weights in them, each to be compared with the state that it must hold."""
 
     def __init__(self, replay: Replay) -> None:
-        path, self._plan = replay.stored.path, replay.plan
-        names = [name for name in (BEST, CHECKPOINT, PREVIOUS) if name != PREVIOUS or (path / name).exists()]
-        self._files = {name: checkpoints.read(path / name) for name in names}
+        stored, self._plan = replay.stored, replay.plan
+        names = [name for name in (BEST, CHECKPOINT, PREVIOUS) if name != PREVIOUS or (stored.path / name).exists()]
+        self._files = {name: stored.content(name) for name in names}
         best = self._files[BEST][1]
         if best.get("loss", 0.0) is None:  # as format 1 wrote infinity
             best["loss"] = named(inf)
-        self._result = replay.stored.result
+        self._result = stored.result
         self._found: list[str] = []
         self.compare(replay.plan.first)
 

@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
 from distsearch.candidates.base import Candidates, Dense
+from distsearch.errors import UserError, brief
 from distsearch.objectives.base import Objective, Task
 from distsearch.settings import Settings, about
 from distsearch.strategies.base import LARGEST_SIGMA, Answer, Array, Best, Losses, State, Strategy, frozen
@@ -75,10 +76,21 @@ class PopulationStrategy(Strategy[S, T]):
                 boundaries = [at for at in boundaries if lo <= at <= hi]
         losses = []
         for tile in pairwise(boundaries):
-            candidates = self.ask(state, *tile)
+            candidates = self._asked(state, *tile)
             losses.append(objective.losses(candidates, state.round))
             self._latest = state, tile[0], candidates
         return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
+
+    def _asked(self, state: T, lo: int, hi: int) -> Candidates:
+        """What `ask` returns. UserError if that is something else than so many candidates."""
+        candidates: Any = self.ask(state, lo, hi)
+        if not hasattr(candidates, "dense") or len(candidates) != hi - lo:
+            came = f"{len(candidates)}" if hasattr(candidates, "dense") else brief(candidates)
+            raise UserError(
+                f"the strategy {self.name}: expected ask to return {hi - lo} candidates, such as "
+                f"distsearch.candidates.base.Dense(weights), got {came}"
+            )
+        return cast(Candidates, candidates)
 
     def _few_at_once(self, lo: int, hi: int) -> list[int]:
         """The range [lo, hi) in parts that are quickly made and fit into memory. No mirrored pair is parted within."""

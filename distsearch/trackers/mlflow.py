@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from distsearch.trackers.base import FAILED, FINISHED, Description, Row, Tracker
 from distsearch.trackers.sending import reason_of
 
 EXPERIMENT = "distsearch"
+PARENT = "mlflow.parentRunId"  # the tag
 MOST_METRICS = 1000  # that MLflow takes at once
 MOST_PARAMETERS = 100
 LONGEST_PARAMETER = 500  # characters, in older servers
@@ -29,19 +31,23 @@ class MLflow(Tracker):
 
     place: the tracking URI, http://host:5000, or a folder; if empty, MLflow's own choice: MLFLOW_TRACKING_URI, for one.
     A user and a password belong into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. experiment: its name there.
+    Within `mlflow.start_run()` of the same place, the search is a child of that run, in the same experiment unless one
+    is given.
     """
 
     name = "mlflow"
 
     def __init__(self, place: str = "", experiment: str = "") -> None:
         super().__init__(_resolved(place))
-        self.experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+        self.experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
         self._run = ""
+        self._parent: Any = None
 
     def check(self) -> None:
         """SettingError if MLflow is not installed, its server does not answer, or it cannot use the URI."""
         if find_spec("mlflow") is None:
             raise missing(self.name, "mlflow-skinny")
+        self._parent = self._active()
         uri = self.place or os.environ.get("MLFLOW_TRACKING_URI", "")
         if urlsplit(uri).scheme in WHOSE:
             _reach(uri)
@@ -62,9 +68,10 @@ class MLflow(Tracker):
             return identity
         from mlflow.entities import Param
 
-        found = self._api.get_experiment_by_name(self.experiment)
-        experiment = found.experiment_id if found else self._api.create_experiment(self.experiment)
-        run = self._api.create_run(experiment, tags=search.facts, run_name=search.name)
+        tags = dict(search.facts)
+        if self._parent is not None:
+            tags[PARENT] = self._parent.info.run_id
+        run = self._api.create_run(self._experiment(), tags=tags, run_name=search.name)
         self._run = run.info.run_id
         parameters = [Param(name, text[:LONGEST_PARAMETER]) for name, text in search.settings.items()]
         for start in range(0, len(parameters), MOST_PARAMETERS):
@@ -88,6 +95,21 @@ class MLflow(Tracker):
             self._api.log_metric(self._run, name, value)
         self._keep(files)
         self._api.set_terminated(self._run, STATUS.get(how, "KILLED"))
+
+    def _experiment(self) -> str:
+        """The identity of the experiment, which is created if it is not there yet."""
+        if self._parent is not None and not self.experiment:
+            return str(self._parent.info.experiment_id)
+        name = self.experiment or EXPERIMENT
+        found = self._api.get_experiment_by_name(name)
+        return str(found.experiment_id if found else self._api.create_experiment(name))
+
+    def _active(self) -> Any:
+        """The run of the same place that this thread has started with MLflow's own functions; None if there is none."""
+        mlflow = sys.modules.get("mlflow")  # who has started one has imported it
+        if mlflow is None or (self.place and _resolved(mlflow.get_tracking_uri()) != self.place):
+            return None
+        return mlflow.active_run()
 
     def _client(self) -> Any:
         from mlflow.tracking import MlflowClient

@@ -1,5 +1,6 @@
 """Functions that return no number, raise, change their argument or cannot be pickled; and what they print."""
 
+import math
 import threading
 from decimal import Decimal
 from functools import partial
@@ -21,8 +22,8 @@ def minimized(function, **settings):
     ("value", "came"),
     [
         (np.zeros(3), r"an array of shape \(3,\)"),
-        (np.zeros(1), r"an array of shape \(1,\)"),
-        (np.zeros((1, 1)), r"an array of shape \(1, 1\)"),
+        (np.zeros(1), r"an array of shape \(1,\): return its one number, as .item\(\) gives it"),
+        (np.zeros((1, 1)), r"an array of shape \(1, 1\): return its .*"),
         (None, r"None: does it end without a return\?"),
         ("1.5", "'1.5'"),
         (b"1", "b'1'"),
@@ -41,6 +42,12 @@ def test_a_value_that_is_not_a_number_is_named_and_refused(value, came):
 @pytest.mark.parametrize("value", [1, True, np.True_, np.float32(1), np.int8(1), np.array(1.0), Decimal(1)])
 def test_any_kind_of_number_is_accepted(value):
     assert minimized(lambda weights: value).loss == 1.0
+
+
+def test_losses_near_the_largest_float_cause_no_warning():
+    result = minimized(lambda weights: 1e307 * (1 + sphere(weights)))
+    assert 1e307 <= result.loss < math.inf
+    assert sum(row.non_finite for row in result.history) == 0
 
 
 @pytest.mark.parametrize("vectorized", [False, True])

@@ -58,9 +58,11 @@ def test_an_exception_in_a_callback_reaches_the_caller_and_the_run_is_saved(tmp_
         if record.round == 4:
             raise ZeroDivisionError("mine")
 
-    with pytest.raises(ZeroDivisionError, match="mine"):
+    with pytest.raises(ZeroDivisionError, match="mine") as raised:
         minimize(callbacks=[fails], runs=str(tmp_path), name="a")
     assert [record.round for record in StoredRun(tmp_path / "a").history()] == [0, 1, 2, 3, 4]
+    assert raised.value.result.summary.rounds == 5
+    assert "What the search had found" in raised.value.__notes__[-1]
 
 
 def test_a_run_records_that_a_callback_ended_it(tmp_path):

@@ -41,6 +41,7 @@ def test_the_score_is_the_accuracy(result):
     assert result.score(FEATURES, LABELS) == pytest.approx((result.predict(FEATURES) == LABELS).mean())
     scores = result.evaluate(FEATURES, LABELS, ["f1", "balanced-accuracy"])
     assert set(scores.metrics) == {"f1", "balanced-accuracy"}
+    assert result.evaluate(FEATURES, LABELS, "f1").metrics == {"f1": scores.metrics["f1"]}
     assert scores.examples == 120
 
 
@@ -89,7 +90,9 @@ def test_a_file_that_is_not_a_result_is_refused(result, tmp_path):
     with pytest.raises(RunError, match=r"was not written by SearchResult\.save"):
         distsearch.load(tmp_path / "other")
     distsearch.minimize(sphere, [0.0, 0.0], rounds=3, workers=0, runs=str(tmp_path), name="of-a-function")
-    with pytest.raises(RunError, match="the run of a function"):
+    with pytest.raises(
+        RunError, match=r"minimised a function: .*safetensors\.numpy\.load_file\('.*best\.safetensors'\)\['weights'\]"
+    ):
         distsearch.load(tmp_path / "of-a-function")
     with pytest.raises(RunError, match="but there is nothing at .*none$"):
         distsearch.load(tmp_path / "none")

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM in a program that calls searches: the work is saved, then the signal goes to the program."""
 
 import os
+import re
 import signal
 
 import numpy as np
@@ -10,6 +11,7 @@ from programs import started
 from waiting import PATIENCE
 
 import distsearch
+from distsearch import SearchRegressor
 from distsearch.runs.directory import StoredRun
 from distsearch.search.observers import History
 
@@ -33,13 +35,16 @@ def interrupting(number: int, calls: int):
 
 
 def test_ctrl_c_saves_the_run_and_is_raised_again(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         distsearch.minimize(
             interrupting(signal.SIGINT, 200), [0.0], rounds=ENDLESS, workers=0, name="a", runs=str(tmp_path)
         )
     result = StoredRun(tmp_path / "a").result
     assert result.reason == "interrupted"
     assert result.rounds == 6  # of 32 candidates
+    found = raised.value.result
+    assert (found.summary, len(found.history)) == (result, 6)
+    assert sphere(found.weights) == found.loss
 
 
 def test_a_network_search_does_so_too(tmp_path, monkeypatch):
@@ -52,9 +57,34 @@ def test_a_network_search_does_so_too(tmp_path, monkeypatch):
                 os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(outcome, "History", Killing)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         distsearch.search([[0.0], [1.0]], [0, 1], rounds=ENDLESS, workers=0, name="a", runs=str(tmp_path))
     assert StoredRun(tmp_path / "a").result.rounds == 4
+    assert raised.value.result.predict([[0.0]]).shape == (1,)
+
+
+def test_an_interrupted_estimator_is_fitted_with_what_was_found():
+    def killing(record):
+        if record.round == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    estimator = SearchRegressor(rounds=ENDLESS, callbacks=[killing])
+    with pytest.raises(KeyboardInterrupt) as raised:
+        estimator.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    assert raised.value.result is estimator.result_
+    assert estimator.n_iter_ == 4
+    assert estimator.predict([[0.0]]).shape == (1,)
+
+
+def test_a_second_ctrl_c_that_breaks_off_the_end_loses_nothing_either():
+    def twice(record):
+        if record.round == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        distsearch.minimize(sphere, [0.0], rounds=ENDLESS, workers=0, callbacks=[twice])
+    assert raised.value.result.summary.rounds == 4
 
 
 def test_the_program_s_own_handler_is_called_and_the_result_returned():
@@ -81,7 +111,30 @@ for number in range(1000):
 """
 
 
-@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "")])
+CATCHING = """
+import distsearch
+told = lambda record: print("round", flush=True) if record.round == 5 else None
+try:
+    distsearch.minimize(lambda w: float((w**2).sum()), [1.0], rounds=10**9, workers=0, callbacks=[told])
+except KeyboardInterrupt as stopped:
+    result = stopped.result
+print(result.summary.reason, result.loss == float(result.weights[0] ** 2), len(result.history) > 5)
+"""
+
+
+def test_a_script_that_catches_ctrl_c_has_the_result(tmp_path):
+    with started(cwd=tmp_path, program=CATCHING) as process:
+        assert process.stdout.readline() == "round\n"
+        process.send_signal(signal.SIGINT)
+        shown, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, told
+    assert shown == "interrupted True True\n"
+
+
+ENDING = r"Traceback .*\nKeyboardInterrupt(\nWhat the search had found is the `result` of this exception[^\n]*)?"
+
+
+@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, ENDING), (signal.SIGTERM, "")])
 def test_a_script_of_many_searches_ends_as_it_would_without_them(tmp_path, number, ending):
     (tmp_path / "temporary").mkdir()
     with started(cwd=tmp_path, program=LOOP) as process:
@@ -89,5 +142,5 @@ def test_a_script_of_many_searches_ends_as_it_would_without_them(tmp_path, numbe
         process.send_signal(number)
         _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == -number
-    assert told.strip().rpartition("\n")[2] == ending
+    assert re.fullmatch(ending, told.strip(), re.DOTALL)
     assert not list((tmp_path / "temporary").iterdir())

@@ -96,6 +96,7 @@ def test_a_function_starts_from_a_result_or_a_run(tmp_path):
         ("", SettingError, "unknown start ''"),
         ("given", SettingError, "start: these initial weights came from Python"),
         ([[1.0], [1.0, 2.0]], DataError, "expected finite weights of shape"),
+        (np.ma.array([0.0, 1.0], mask=[0, 1]), DataError, "expected finite weights of shape .* got masked ones"),
         ([1j], DataError, "expected finite weights of shape"),
         ({1: 2}, DataError, "expected the weights of a network like this one"),
         (1e300, DataError, r"got the shape \(\)"),

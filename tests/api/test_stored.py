@@ -76,9 +76,15 @@ def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch
 def test_evaluations_on_resume_are_additional(tmp_path):
     settings = {"population": 10, "workers": 0, "runs": tmp_path, "name": "a"}
     distsearch.minimize(sphere, np.zeros(4), max_evaluations=30, **settings)
+    assert "a function of 4 weights, hill-climb, seed 0" in succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
     with pytest.raises(RunError, match=r"its limit \(evaluations\): give it more max_evaluations"):
         distsearch.resume(tmp_path / "a", function=sphere)
     assert distsearch.resume(tmp_path / "a", function=sphere, max_evaluations=20).summary.candidates == 50
+    with pytest.raises(
+        SettingError, match="^evaluations: is the same setting as max_evaluations: leave one of them out$"
+    ):
+        distsearch.resume(tmp_path / "a", function=sphere, max_evaluations=20, evaluations=20)
+    assert distsearch.resume(tmp_path / "a", function=sphere, evaluations=20).summary.candidates == 70
 
 
 def test_an_objective_that_raises_leaves_a_resumable_run_and_the_result_so_far(tmp_path):

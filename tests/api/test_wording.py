@@ -19,6 +19,10 @@ from distsearch.errors import DataError, ObjectiveError, SettingError
         ("choose a smaller --test-share or another --data-seed", "choose a smaller test_share or another data_seed"),
         ("stop.rounds: expected a whole number", "rounds: expected a whole number"),
         ("workers.count: expected a whole number", "workers: expected a whole number"),
+        (
+            "leave it out with --drop x1, or with --id x1 to see it",
+            'leave it out with drop="x1", or with id="x1" to see it',
+        ),
         ("settings.sigma: expected 1 -- no more", "sigma: expected 1 -- no more"),
     ],
 )

@@ -49,6 +49,21 @@ class Empty(Strategy):
         return None
 
 
+class Few(Strategy):
+    def ask(self, state, lo, hi):
+        return Dense(self.noise(state, lo, hi)[1:])
+
+
+class Still(Strategy):
+    def advance(self, state, result, best):
+        return state
+
+
+class Adrift(Strategy):
+    def advance(self, state, result, best):
+        return replace(state, round=state.round + 1, center=None, best=None)
+
+
 class Each(Loss):
     def each(self, outputs, targets):
         raise ValueError("no each")  # loss
@@ -139,10 +154,24 @@ def test_what_is_optimised_or_reported_keeps_its_exit_code(folder, kind, flags, 
     assert last.endswith(f"mine.py, line {line_of(kind)})")
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Empty", "expected ask to return 32 candidates, such as distsearch.candidates.base.Dense(weights), got None"),
+        ("Few", "expected ask to return 32 candidates, such as distsearch.candidates.base.Dense(weights), got 31"),
+        ("Still", "expected advance to return the state of round 1, got that of round 0"),
+    ],
+)
+def test_a_strategy_that_returns_something_else_is_told_what_is_expected(folder, name, sentence):
+    done = ran("run", "--strategy", f"mine:{name}", *SHORT, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"distsearch: the strategy own: {sentence}"
+
+
 def test_what_the_users_own_code_gives_wrongly_may_be_its_fault(folder):
-    done = ran("run", "--strategy", "mine:Empty", *SHORT, cwd=folder, variables={"TMPDIR": str(folder)})
+    done = ran("run", "--strategy", "mine:Adrift", *SHORT, cwd=folder, variables={"TMPDIR": str(folder)})
     assert done.returncode == 70
-    assert "stopped by an error of its own, or of the strategy mine:Empty (AttributeError: " in done.stderr
+    assert "stopped by an error of its own, or of the strategy mine:Adrift (AttributeError: " in done.stderr
 
 
 def test_a_module_that_cannot_be_imported_names_its_line(folder):

@@ -2,11 +2,14 @@ import json
 import math
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -33,9 +36,22 @@ SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
 
 
 @pytest.mark.parametrize(
-    "features", [FEATURES, np.array(FEATURES, np.uint8), np.array(FEATURES, ">f8"), tuple(FEATURES)]
+    "features",
+    [
+        FEATURES,
+        np.array(FEATURES, np.uint8),
+        np.array(FEATURES, ">f8"),
+        tuple(FEATURES),
+        np.array(FEATURES).astype(str),
+        pd.Series(FEATURES),
+        pd.Series(list(map(np.array, FEATURES))),
+        [list(map(Fraction, row)) for row in FEATURES],
+        scipy.sparse.dok_array(np.array(FEATURES)),
+    ],
 )
-@pytest.mark.parametrize("labels", [LABELS, np.array(LABELS), np.array(LABELS, object)])
+@pytest.mark.parametrize(
+    "labels", [LABELS, np.array(LABELS), np.array(LABELS, object), dict(enumerate(LABELS)).values()]
+)
 def test_arrays_of_any_kind_become_a_data_set(features, labels):
     data = from_arrays(features, labels, numbers=False)
     assert data.train.features.dtype == np.float32
@@ -63,6 +79,14 @@ def test_arrays_are_copied_and_then_read_only():
             array[0, 0] = 0
 
 
+@pytest.mark.parametrize("kind", [Decimal, Fraction])
+def test_targets_may_be_decimal_or_other_fractions(kind):
+    targets = [kind("1.5"), kind("-2"), kind("0.25"), kind("4")]
+    assert from_arrays(FEATURES, targets, numbers=True).train.targets.tolist() == [[1.5], [-2], [0.25], [4]]
+    with_gap = from_arrays(FEATURES, [None, *targets[1:]], numbers=True, missing="drop")
+    assert with_gap.train.targets.tolist() == [[-2], [0.25], [4]]
+
+
 def test_numbers_become_the_targets_of_a_regression():
     data = from_arrays(FEATURES, [1, 2, 3, 4.5], numbers=True)
     assert data.train.targets.dtype == np.float32
@@ -73,8 +97,18 @@ def test_numbers_become_the_targets_of_a_regression():
 @pytest.mark.parametrize(
     ("features", "targets", "settings", "sentence"),
     [
-        ([[1, 2], [3]], [0, 1], {}, "expected features that form an array, got something else"),
-        (FEATURES, [[0], [1, 2], [3], [4]], {}, "expected targets that form an array, got something else"),
+        (
+            [[1, 2], [3]],
+            [0, 1],
+            {},
+            "expected features that form an array, got a row of 2 at index 0 and one of 1 at index 1",
+        ),
+        (FEATURES, [[0], [1, 2], [3], [4]], {}, "expected targets that form an array, got a row of 1 at index 0 and"),
+        (pd.Series([[1, 2], [3]]), [0, 1], {}, "expected features that form an array, got a row of 2 at index 0 and"),
+        ((row for row in FEATURES), LABELS, {}, "expected features as an array, got <generator object"),
+        (FEATURES, {"a", "b"}, {}, "; a set has no order: make a list"),
+        ("table.csv", None, {}, "expected features as an array, got 'table.csv'; read a file first, with pandas for"),
+        (FEATURES, "y", {}, "expected targets as an array, got 'y'; read a file first, with pandas for instance, and"),
         (np.ma.masked_greater(FEATURES, 6), LABELS, {}, "expected features without masked values"),
         (FEATURES, np.ma.masked_equal([0, 1, 0, 2], 2), {}, "expected targets without masked values"),
         (FEATURES, [0, 1], {}, "expected one target per example, got 2 for 4 examples"),
@@ -205,6 +239,35 @@ def test_scaling_float32_features_gives_the_bits_of_float32(values):
 def test_a_deviation_that_underflows_in_float32_becomes_one():
     schema = from_arrays([[0], [1e-45]] + [[0]] * 9, np.arange(11), numbers=True, scale=True).schema
     assert schema.deviation == (1,)
+
+
+@pytest.mark.parametrize(
+    ("column", "settings", "lost"),
+    [
+        ([1e-300, 2e-300, 3e-300], {}, True),
+        ([1e9, 1e9 + 1, 1e9 + 2], {"scale": False}, True),
+        ([1e9, 1e9 + 1, 1e9 + 2], {"scale": None}, False),
+        ([1e9, 1e9, 1e9], {}, False),
+    ],
+)
+def test_a_feature_whose_differences_are_lost_is_named(column, settings, lost):
+    features = np.column_stack([[0.0, 1.0, 2.0], column])
+    said = from_arrays(features, [0, 1, 0], numbers=False, **settings).notes
+    assert any("the values of 'x1' differ" in note for note in said) == lost
+    assert not any("'x0'" in note for note in said)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-30, 1.0, 1e30])
+def test_targets_of_any_size_are_standardised(size):
+    data = from_arrays([[0], [1], [2]], np.array([1.0, 2.0, 6.0]) * size, numbers=True, degree=2, scale=True)
+    assert data.train.targets.std() == pytest.approx(1)
+    assert data.schema.target_deviation == pytest.approx([math.sqrt(14 / 3) * size], rel=1e-6)
+
+
+def test_a_large_constant_target_is_the_mean_that_is_added_back():
+    data = from_arrays([[0], [1]], [1e9, 1e9], numbers=True, degree=2, scale=None)
+    assert (data.schema.target_mean, data.schema.target_deviation) == ((1e9,), (1.0,))
+    assert data.train.targets.tolist() == [[0], [0]]
 
 
 def test_a_feature_that_scaling_makes_infinite_is_named():

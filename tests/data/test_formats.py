@@ -128,7 +128,7 @@ def test_a_folder_of_parts_is_one_table_and_its_folders_are_columns(tmp_path):
     [
         ("a.jsonl", '{"x": 1, "t": "a"}\n[1]\n', "line 2: expected a JSON object, such as {"),
         ("a.jsonl", '{"x": 1, "t": "a"}\n{"x": 1', "line 2: expected a JSON object"),
-        ("a.jsonl", '{"x": [1], "t": "a"}\n', "line 1: expected a number in column 'x', got"),
+        ("a.jsonl", '{"x": [1], "t": "a"}\n', "line 1: expected one number in column 'x', got 1 in a list"),
         ("a.jsonl", "[" * 5000, "expected an array of JSON objects"),
         ("a.jsonl", '{"x": 1, "t": {}}\n', "line 1: expected a target in column 't', got {}"),
         ("a.jsonl", "", "expected a target column besides the features, but there is none"),

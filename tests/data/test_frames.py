@@ -12,13 +12,36 @@ from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, noise
 
-KINDS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "arrow": pa.table}
+
+def rows_of(columns):
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def structured(columns):
+    rows = list(zip(*columns.values(), strict=True))
+    return np.array(rows, [(name, np.asarray(column).dtype) for name, column in columns.items()])
+
+
+KINDS = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "arrow": pa.table,
+    "lazy": pl.LazyFrame,
+    "columns": dict,
+    "rows": rows_of,
+    "structured": structured,
+}
 COLUMNS = {"a": [1.5, 2.5], "b": [3, 4], "c": [True, False]}
 LABELS = ["u", "v"]
 
 
 @pytest.fixture(params=KINDS)
 def frame(request):
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=[kind for kind in KINDS if kind != "structured"])
+def frame_of_objects(request):
     return KINDS[request.param]
 
 
@@ -92,7 +115,15 @@ def test_column_names_may_be_numbers(tmp_path):
         (pd.DataFrame({"a": pd.array([True, None], "boolean")}), "index 1: expected a value in column 'a', got noth"),
         (pl.DataFrame({"a": [1, None]}), "index 1: expected a value in column 'a', got nothing; fill it in, or"),
         (pl.DataFrame({"a": [True, None]}), "index 1: expected a value in column 'a', got nothing"),
-        (pl.DataFrame({"a": [[1, 2], [3]]}), "index 0: expected a number in column 'a', got"),
+        (
+            pl.DataFrame({"a": [[1, 2], [3]]}),
+            "index 0: expected one number in column 'a', got 2 in a list or array; make a column",
+        ),
+        (
+            pd.DataFrame({"a": [[1, 2], [3]]}),
+            "index 0: expected one number in column 'a', got 2 in a list or array; make a column",
+        ),
+        (pl.DataFrame({"a": pl.Series([[1, 2]] * 2, dtype=pl.Array(pl.Int8, 2))}), "index 0: expected one number in "),
         (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), "expected every column name once, got 'a' twice"),
         (pd.DataFrame(index=[0, 1]), "expected a feature besides the target, got no columns"),
     ],
@@ -102,7 +133,8 @@ def test_columns_that_cannot_be_used_are_named(frame, sentence):
         from_arrays(frame, LABELS, numbers=False, missing="refuse")
 
 
-def test_text_in_a_frame_becomes_categories_and_a_gap_is_filled(frame):
+def test_text_in_a_frame_becomes_categories_and_a_gap_is_filled(frame_of_objects):
+    frame = frame_of_objects
     data = from_arrays(frame({"city": ["p", None], "a": [1.0, 2.0]}), LABELS, numbers=False)
     assert data.schema.inputs == ("city=p", "city missing", "a")
     assert data.train.features.tolist() == [[1, 0, 1], [1, 1, 2]]
@@ -112,6 +144,41 @@ def test_text_in_a_frame_becomes_categories_and_a_gap_is_filled(frame):
 def test_all_number_types_of_frames_are_read():
     frame = pd.DataFrame({"a": pd.array([1, 2], "Int64"), "b": pd.array([True, False], "boolean"), "c": ["1.5", "2"]})
     assert from_arrays(frame, LABELS, numbers=False).train.features.tolist() == [[1, 1, 1.5], [2, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("index", "said"), [([1, 0], True), ([0, 1], False), ([5, 6], False), ([0, 0], False), (["b", "a"], False)]
+)
+def test_an_index_in_another_order_is_said(index, said):
+    notes = from_arrays(pd.DataFrame({"a": [1, 2]}), pd.Series(LABELS, index=index), numbers=False).notes
+    assert any("y.loc[X.index] puts y into the order of X" in note for note in notes) == said
+
+
+def test_a_row_may_lack_a_column():
+    data = from_arrays([{"a": 1}, {"a": 2, "b": 5}], LABELS, numbers=False)
+    assert data.schema.inputs == ("a", "b", "b missing")
+    assert data.train.features.tolist() == [[1, 5, 1], [2, 5, 0]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"a": [1, 2], "b": [1]}, "expected columns of one length, got 2 values for 'a' and 1 for 'b'"),
+        ({"a": 1, "b": 2}, "each a list or array, got 1 for 'a'; one example is a list of one dictionary"),
+        ([{"a": 1}, [2]], r"expected a dictionary for each example, as at index 0, got \[2\] at index 1"),
+    ],
+)
+def test_dictionaries_that_are_no_table_are_refused(columns, sentence):
+    with pytest.raises(DataError, match=sentence):
+        from_arrays(columns, LABELS, numbers=False)
+
+
+def test_a_run_from_a_dictionary_is_resumed_and_verified_with_a_frame(tmp_path):
+    settings = {"layers": [], "rounds": 2, "workers": 0, "missing": "refuse"}
+    distsearch.search({"b": [1.0, 2.0], "a": [3.0, 4.0]}, LABELS, **settings, runs=str(tmp_path), name="r")
+    resumed = distsearch.resume(tmp_path / "r", pd.DataFrame({"a": [3.0, 4.0], "b": [1.0, 2.0]}), LABELS, rounds=2)
+    assert resumed.summary.rounds == 4
+    assert distsearch.verify(tmp_path / "r", [{"a": 3.0, "b": 1.0}, {"a": 4.0, "b": 2.0}], LABELS).identical
 
 
 TARGETS = {

@@ -195,7 +195,7 @@ def test_npz_in_the_layout_of_keras_brings_its_test_set(write):
         (npz(x_train=[[1], [2]], y_train=[1, 2], x_test=[[1, 2]], y_test=[1]), "expected the training feature, got 2"),
         (npz(X=[[1], [2]], y=[1, 2, 3]), "expected one target per example, got 3 for 2 examples"),
         (npz(X=np.array([[1], [None]]), y=[1, 2]), "Object arrays cannot be loaded"),
-        (npz(X=[["p"], ["q"]], y=[1, 2]), "expected numeric features, got <U1"),
+        (npz(X=[[b"p"], [b"q"]], y=[1, 2]), "expected numeric features, got |S1"),
         (npz(X=[1, 2], y=[1, 2]), "expected features of shape (examples, features), got (2,)"),
         (b"no zip file", "to be an NPZ file with arrays of numbers or text, but it is something else or damaged"),
         (b"", "to be an NPZ file"),

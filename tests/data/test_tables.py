@@ -155,7 +155,7 @@ def test_an_unusable_csv_file_is_refused_in_one_sentence_with_the_place(write, c
         ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target in column 't', got None"),
         (
             {"x": [1, 2], "t": [1, None]},
-            ", row 2: expected a finite number (below 3.4e38) in column 't', got nan",
+            ", row 2: expected a target in column 't', got nan; fill it in or remove the row, as --missing drop does",
         ),
         ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
         ({"t": ["a", "b"]}, "expected a feature besides the target, got only 't'"),

@@ -73,7 +73,10 @@ def test_numbers_that_cannot_be_labels_are_refused_with_both_remedies():
         (["True", "false", "n/a"], "index 2: expected a target in column 'y', got 'n/a'"),
         *[(["0.5", text], f"index 1: expected a target in column 'y', got {text!r}") for text in ("null", "NaN")],
         (["1", "?"], r"index 1: expected a target in column 'y', got '\?'"),
-        ([1.0, np.nan], "index 1: expected a finite number .* in column 'y', got nan"),
+        (
+            [1.0, np.nan],
+            "index 1: expected a target in column 'y', got nan; fill it in or remove the row, as --missing drop",
+        ),
         (["1", "2", "inf"], "index 2: expected a target, got 'inf'"),
         (
             np.array(["2020-01-01"] * 2, "M8[D]"),
@@ -164,7 +167,7 @@ def test_targets_of_a_regression_stay_numbers(targets, numbers):
         (["1", ""], ", index 1: expected a target in column 'y', got ''"),
         (["1", "NA"], ", index 1: expected a target in column 'y', got 'NA'; fill it in"),
         (np.array(["2020-01-01"] * 2, "M8[D]"), r": expected labels that are text, .*, got datetime64\[D\]"),
-        ([[1, 2], [3, np.nan]], ", index 1: expected a finite number .* in column 'y1', got nan"),
+        ([[1, 2], [3, np.nan]], ", index 1: expected a target in column 'y1', got nan; fill it in or remove the row"),
         (np.zeros((2, 1, 1)), r": expected targets of shape \(examples, outputs\), got \(2, 1, 1\)"),
     ],
 )

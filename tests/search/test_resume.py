@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from programs import started
+from programs import ran, started, succeeded
 from searches import Watching, contents, resume, search, unwatched
 from waiting import PATIENCE, awaited
 
@@ -50,6 +50,37 @@ def test_a_run_killed_before_its_result_was_written_gets_it(tmp_path, limit):
     assert contents(path) == expected
     assert StoredRun(path).result == result
     with pytest.raises(RunError, match="has reached its limit"):
+        resume(path)
+
+
+KILLED = """
+import os
+from distsearch.config import from_flags
+from distsearch.search import session
+from distsearch.search.assembly import Assembly, assemble
+Assembly.pool = lambda *arguments: os.kill(os.getpid(), 9)  # while its workers start
+session.run(assemble(from_flags({"runs": ".", "workers": 0, "name": "a", "rounds": 20})))
+"""
+
+
+def test_a_run_killed_before_its_first_save_begins_when_it_is_resumed(tmp_path):
+    assert ran(cwd=tmp_path, program=KILLED).returncode == -signal.SIGKILL
+    stored = StoredRun(tmp_path / "a")
+    assert not (stored.path / "checkpoint.safetensors").exists()
+    for needed in (stored.best, lambda: stored.rounds):
+        with pytest.raises(RunError, match="a has not begun to search: it is still starting, or was killed; resume it"):
+            needed()
+    shown = succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
+    assert shown.splitlines()[-1] == "The search has not ended: it is running, or was killed."
+    resume(stored.path)
+    assert contents(stored.path) == contents(run(tmp_path, "whole", rounds=20))
+
+
+def test_a_run_that_has_lost_its_checkpoint_does_not_begin_again(tmp_path):
+    path = run(tmp_path, "a", rounds=20)
+    for name in ("checkpoint", "previous", "best"):
+        (path / f"{name}.safetensors").unlink()
+    with pytest.raises(RunError, match=r"expected checkpoint.safetensors in the run .*a, but it is missing"):
         resume(path)
 
 

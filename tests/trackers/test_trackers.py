@@ -50,13 +50,13 @@ def ran(tmp_path: Path, track: str) -> None:
 
 
 class TestMLflow:
-    def client(self, tmp_path):
+    def client(self, tmp_path, folder):
         from mlflow.tracking import MlflowClient
 
-        return MlflowClient(tracking_uri=str(tmp_path / "mlruns"))
+        return MlflowClient(tracking_uri=str(tmp_path / folder))
 
-    def runs(self, tmp_path):
-        client = self.client(tmp_path)
+    def runs(self, tmp_path, folder="mlruns"):
+        client = self.client(tmp_path, folder)
         experiment = client.get_experiment_by_name("distsearch")
         return client, client.search_runs([experiment.experiment_id])
 
@@ -107,10 +107,28 @@ class TestMLflow:
 
         with pytest.raises(ZeroDivisionError) as caught:
             of_function(callbacks=[MLflow(str(tmp_path / "mlruns")), fails], runs=tmp_path / "runs", name="a")
-        assert caught.value.__notes__ == [f"The run up to here is kept in {tmp_path / 'runs' / 'a'}."]
+        assert caught.value.__notes__[0] == f"The run up to here is kept in {tmp_path / 'runs' / 'a'}."
         _, [run] = self.runs(tmp_path)
         assert run.info.status == "FAILED"
         assert run.data.metrics["passes"] == StoredRun(tmp_path / "runs" / "a").rounds * 32
+
+    def test_inside_an_active_run_it_is_a_child_of_that(self, tmp_path, monkeypatch):
+        import mlflow
+
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        mlflow.set_tracking_uri(str(tmp_path / "mlruns"))
+        try:
+            with mlflow.start_run(experiment_id=mlflow.create_experiment("sweep")) as parent:
+                of_function(callbacks=[MLflow(str(tmp_path / "mlruns"))])
+                of_function(callbacks=[MLflow(str(tmp_path / "elsewhere"))])
+            runs = mlflow.MlflowClient().search_runs([parent.info.experiment_id])
+        finally:
+            mlflow.set_tracking_uri("")
+        [child] = [run for run in runs if run.info.run_id != parent.info.run_id]
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.data.metrics["passes"] == ROUNDS * 32
+        [alone] = self.runs(tmp_path, "elsewhere")[1]
+        assert "mlflow.parentRunId" not in alone.data.tags
 
     def test_an_unreachable_server_is_an_error_before_anything_is_created(self, tmp_path):
         sentence = refused("run", *SHORT, "--track", "mlflow:http://u:secret@127.0.0.1:9", cwd=tmp_path)

@@ -222,37 +222,29 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _search(
         self, assembly: Assembly, schema: Schema, held_out: Training | None, continued: bool, partial: bool = False
     ) -> None:
-        """Search, and set what a fitted estimator has."""
+        """Search, and set what a fitted estimator has; an interrupted search is passed on after that."""
         keep_ray()
-        history, config, strategy = History(), assembly.config, assembly.strategy
-        curve = Curve(strategy)
+        history, curve = History(), Curve(assembly.strategy)
         observers = [history, curve, *observers_of(self.callbacks or ())]
         validation = None
         if held_out is not None:
             validation = self._validation(assembly, schema, held_out)
             observers.append(validation)
-        with passed_on() as interrupts, one_thread():
-            found = session.run_unrecorded(replace(assembly, notes=()), observers, interrupts)
-            state = found.state
-            loss, weights = state.best.loss, state.best.weights
-            if validation is not None and validation.best is not None:
-                weights = validation.best
-                loss = assembly.objective.measure(weights).loss or 0.0
-            elif strategy.chosen_by_measuring:
-                measured = assembly.objective.measure(strategy.proposed(state))
-                constraints, last = assembly.plan.constraints, measured.loss or 0.0
-                violation = constraints.violation(measured.metrics or {}) if constraints else None
-                if partial or state.best.is_beaten_by(last, violation):
-                    loss, weights = last, strategy.proposed(state)
-        model = Model(self._shown_network(config.network), self._shown(schema), weights, assembly.plan.network)
-        summary = structs.replace(found.result, loss=loss, rounds=len(history.records))
-        self.result_ = SearchResult(weights, history.records, summary, model)
-        self._fitted: tuple[Schema, Array, State | None] = schema, weights, state if partial else None
-        self.loss_curve_ = [*(self.loss_curve_ if continued else []), *curve.losses]
-        self.n_iter_ = len(self.loss_curve_)
-        self.best_loss_ = loss
-        self.validation_scores_ = None if validation is None else validation.scores
-        self.best_validation_score_ = None if validation is None else validation.best_score
+        with passed_on() as interrupts:
+            with one_thread():
+                found = session.run_unrecorded(replace(assembly, notes=()), observers, interrupts)
+                loss, weights = _chosen(assembly, found.state, validation, partial)
+            model = Model(
+                self._shown_network(assembly.config.network), self._shown(schema), weights, assembly.plan.network
+            )
+            summary = structs.replace(found.result, loss=loss, rounds=len(history.records))
+            self.result_ = interrupts.result = SearchResult(weights, history.records, summary, model)
+            self._fitted: tuple[Schema, Array, State | None] = schema, weights, found.state if partial else None
+            self.loss_curve_ = [*(self.loss_curve_ if continued else []), *curve.losses]
+            self.n_iter_ = len(self.loss_curve_)
+            self.best_loss_ = loss
+            self.validation_scores_ = None if validation is None else validation.scores
+            self.best_validation_score_ = None if validation is None else validation.best_score
 
     def _validation(self, assembly: Assembly, schema: Schema, held_out: Training) -> Validation:
         config, strategy = assembly.config, assembly.strategy
@@ -293,6 +285,20 @@ def features_dataset(training: Training, targets: Array, config: RunConfig) -> D
         shape=config.data.shape,
         input_bits=config.data.input_bits,
     )
+
+
+def _chosen(assembly: Assembly, state: State, validation: Validation | None, partial: bool) -> tuple[float, Array]:
+    """The loss and the weights, (n,), that a fit whose search has come to a state stands for."""
+    strategy, best = assembly.strategy, state.best
+    if validation is not None and validation.best is not None:
+        return assembly.objective.measure(validation.best).loss or 0.0, validation.best
+    if strategy.chosen_by_measuring:
+        measured = assembly.objective.measure(strategy.proposed(state))
+        constraints, last = assembly.plan.constraints, measured.loss or 0.0
+        violation = constraints.violation(measured.metrics or {}) if constraints else None
+        if partial or best.is_beaten_by(last, violation):
+            return last, strategy.proposed(state)
+    return best.loss, best.weights
 
 
 def _outputs(model: Model, features: NDArray[np.float32]) -> Array:

@@ -27,7 +27,9 @@ def column_of(values: NDArray[Any], where: Callable[[int], str], name: str, *, t
             return values
         if values.dtype.kind == "M":
             return values.astype("datetime64[us]")
-    if values.ndim != 1 or values.dtype.kind not in "biufMOUT":
+    if values.ndim != 1:
+        raise _several(values[0], where(0), name)
+    if values.dtype.kind not in "biufMOUT":
         raise DataError(
             f"{where(0)}: expected numbers in column {quoted(name)}, got {values.dtype}; "
             "write it as numbers, or leave the column out"
@@ -81,9 +83,18 @@ def _plain(value: Any, where: Callable[[int], str], index: int, name: str) -> fl
         return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
+    if isinstance(value, list | tuple | np.ndarray):
+        raise _several(value, where(index), name)
     raise DataError(
         f"{where(index)}: expected a number in column {quoted(name)}, got {quoted(value)}; "
         "write it as a number, or leave the column out"
+    )
+
+
+def _several(values: Any, place: str, name: str) -> DataError:
+    return DataError(
+        f"{place}: expected one number in column {quoted(name)}, got {len(values)} in a list or array; make a "
+        "column of each, or leave the column out"
     )
 
 

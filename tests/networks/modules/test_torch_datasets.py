@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 from torch_modules import Stack
 
 import distsearch
@@ -23,6 +23,36 @@ def test_a_data_set_is_searched_as_its_arrays_are():
     again = distsearch.search(X[:150].numpy(), y[:150].numpy(), model=Stack, **SETTINGS)
     assert np.array_equal(result.weights, again.weights)
     assert result.predict(X[:3].numpy()).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda X: X.clone().requires_grad_(),
+        lambda X: X.to_sparse(),
+        lambda X: X.bfloat16(),
+        lambda X: X.double(),
+    ],
+)
+def test_tensors_of_any_kind_are_arrays(given):
+    X, y = torch.arange(20.0).reshape(10, 2), torch.arange(10) % 2
+    result = distsearch.search(given(X), given(y.float()).detach(), layers=[3], loss="mean-squared-error", **SETTINGS)
+    again = distsearch.search(X.numpy(), y.numpy(), layers=[3], loss="mean-squared-error", **SETTINGS)
+    assert np.array_equal(result.weights, again.weights)
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_function_may_return_and_begin_with_tensors_that_need_a_gradient(vectorized, kind):
+    def loss(weights):
+        return (torch.tensor(weights, requires_grad=True) ** 2).sum(dim=-1).to(kind)
+
+    start = nn.Parameter(torch.ones(3, dtype=kind))
+    found = distsearch.minimize(loss, start, vectorized=vectorized, rounds=3, workers=0)
+    assert found.loss == loss(found.weights).item() < 3
+    optimizer = distsearch.Optimizer("hill-climb", start)
+    optimizer.tell(loss(optimizer.ask()))
+    assert optimizer.best_loss < 3
 
 
 class Pictures(Dataset):
@@ -67,7 +97,8 @@ class Endless(IterableDataset):
         (TensorDataset(torch.ones(3, 2)), None, r"expected \(example, target\) at index 0"),
         (TensorDataset(torch.ones(0, 2), torch.ones(0)), None, "X: expected at least one example"),
         (Pictures(), [1], "y: would do nothing"),
-        ([(torch.ones(2), 1)], None, "expected targets as an array, got None"),
+        ([(torch.ones(2), 1)], None, "y: expected the targets of X, one for each example, got None"),
+        (DataLoader(Pictures()), None, "X: expected arrays or a data set, got a DataLoader, .* give its X.dataset"),
     ],
 )
 def test_what_is_no_data_set_is_refused(data, y, sentence):
