@@ -243,8 +243,7 @@ def draw_boundary(figure: Boundary, axes: Any, key: bool = True) -> None:
 def _draw_numbers(figure: Boundary, axes: Any, extent: tuple[float, ...], key: bool) -> None:
     colours = imported("matplotlib.colors")
     steps = colours.LinearSegmentedColormap.from_list("ramp", [ramp(share) for share in (0.0, 0.5, 1.0)])
-    low = min(figure.values.min(), figure.targets.min())
-    high = max(figure.values.max(), figure.targets.max())
+    low, high = figure.span
     image = axes.imshow(
         figure.values, origin="lower", extent=extent, aspect="auto", cmap=steps, vmin=low, vmax=high, alpha=0.85
     )
