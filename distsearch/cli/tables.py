@@ -16,6 +16,7 @@ from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.settings import declarations, shown
 from distsearch.strategies.base import AnyStrategy
+from distsearch.text import some_of
 
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
@@ -135,9 +136,7 @@ def network_table(inputs: tuple[int, ...], layers: "Sequence[Described]") -> Tab
 
 def frozen_lines(frozen: Mapping[str, str]) -> list[str]:
     """A line that names what of a network is not searched; none if all of it is."""
-    names = [*frozen][:ROWS]
-    more = f" and {len(frozen) - ROWS} more" if len(frozen) > ROWS else ""
-    return [f"frozen: {', '.join(names)}{more}"] if names else []
+    return [f"frozen: {some_of([*frozen], ROWS)}"] if frozen else []
 
 
 def _by(shape: tuple[int, ...]) -> str:
