@@ -23,7 +23,14 @@ WIDEST = 100  # characters; longer lines are hard to read
 
 
 def guide(
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Page to read; without it, all pages are listed.")] = "",
+    topic: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOPIC",
+            help="Page to read; without it, all pages are listed.",
+            autocompletion=lambda: list(pages_in_order()),
+        ),
+    ] = "",
 ) -> None:
     """Read the guide."""
     pages = pages_in_order()

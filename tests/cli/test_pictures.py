@@ -86,6 +86,8 @@ def test_a_shell_completes_runs_strategies_and_columns(folder):
     assert completions("distsearch show ", folder) == ["one", "price"]
     assert completions("distsearch run --strategy h", folder) == ["hill-climb"]
     assert completions("distsearch run --data price.csv --target ", folder) == ["a", "b", "price"]
+    assert completions("distsearch run --data price.csv --drop a,", folder) == ["a,a", "a,b", "a,price"]
+    assert completions("distsearch guide see", folder) == ["see"]
     assert "--plateau-factor" in completions("distsearch run --plat", folder)
 
 
