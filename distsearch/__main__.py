@@ -1,6 +1,7 @@
 """The entry point of `python -m distsearch` and the command `distsearch`."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -104,7 +105,7 @@ def _refuse(sentence: str, code: int = UserError.exit_code) -> int:
 
 def _command_line_sentence(error: Any) -> str:
     command = error.ctx.command_path if getattr(error, "ctx", None) else "distsearch"
-    message = error.format_message().rstrip(".")
+    message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
 
 
