@@ -30,13 +30,13 @@ class _Ending:
     """The handler for SIGINT and SIGTERM outside of a search: the first unwinds, the second exits at once."""
 
     def __init__(self) -> None:
-        self._came = False
+        self.came = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self._came:
+        if self.came:
             remove_private_folders()
             os._exit(INTERRUPTED_EXIT_CODE)
-        self._came = True
+        self.came = True
         raise KeyboardInterrupt
 
 
@@ -48,32 +48,37 @@ def main() -> None:
             signal.signal(number, ending)
     streams.prepare()
     logs.prepare()
-    code = _exit_code(sys.argv[1:])
+    code = _exit_code(sys.argv[1:], ending)
     if code == INTERRUPTED_EXIT_CODE or any(thread.name == OPENING for thread in threading.enumerate()):
         _leave(code)
     sys.exit(code)
 
 
-def _exit_code(arguments: Sequence[str]) -> int:
+def _exit_code(arguments: Sequence[str], ending: _Ending) -> int:
     """Run a command line, printing its error, if any; the exit code."""
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except DistsearchError as error:
-        return _refuse(in_flags(str(error), arguments), error.exit_code)
-    except _CommandLineError as error:
-        return _refuse(_command_line_sentence(error))
-    except MemoryError:
-        return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
-    except OSError as error:  # anything without a better sentence elsewhere, such as a folder that may not be entered
-        if error.strerror is None or owner(error) is not None:
-            return report(error)
-        return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
-    except Exception as error:  # noqa: BLE001  (whatever is left is a bug in this program)
-        return report(error)
+    except Exception as error:  # noqa: BLE001  (each has its sentence)
+        # An extension module that is interrupted while it is imported makes an ImportError of it.
+        return INTERRUPTED_EXIT_CODE if ending.came else _explain(error, arguments)
     return code
+
+
+def _explain(error: Exception, arguments: Sequence[str]) -> int:
+    """Print an error as a sentence; the exit code."""
+    if isinstance(error, DistsearchError):
+        return _refuse(in_flags(str(error), arguments), error.exit_code)
+    if isinstance(error, _CommandLineError):
+        return _refuse(_command_line_sentence(error))
+    if isinstance(error, MemoryError):
+        return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
+    # Anything without a better sentence elsewhere, such as a folder that may not be entered.
+    if isinstance(error, OSError) and error.strerror is not None and owner(error) is None:
+        return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
+    return report(error)  # a bug in this program
 
 
 def _leave(code: int) -> NoReturn:
