@@ -56,7 +56,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout."
 RunArgument = Annotated[
     str,
     typer.Argument(
-        help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN", autocompletion=run_names
+        help="A run's name, the path of its folder, or STORAGE/NAME.", metavar="RUN", autocompletion=run_names
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
