@@ -36,7 +36,7 @@ PARTS = {"train": "training", "validation": "validation", "test": "test"}
 def result_table(result: Result) -> Table:
     """A run's result, one line per figure."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
+    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round:,}, candidate {result.best_index:,}")
     if result.accuracy is not None:
         table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
     if result.validation_loss is not None:
