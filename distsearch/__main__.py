@@ -112,7 +112,7 @@ def _command_line_sentence(error: Any) -> str:
     command = error.ctx.command_path if getattr(error, "ctx", None) else "distsearch"
     if extra := re.search(r"unexpected extra argument.* \((\S+).*\)", error.format_message()):
         if command.split()[-1] in aliases.SETTINGS:
-            return f"expected options, got {brief(extra[1])}: type --data {extra[1]} if that is a file to learn from"
+            return f"expected options, got {brief(extra[1])}: type --data before a file to learn from"
         return f"expected nothing more, got {brief(extra[1])}: `{command} --help` shows the options"
     message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
