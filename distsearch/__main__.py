@@ -1,6 +1,7 @@
 """The entry point of `python -m distsearch` and the command `distsearch`."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.cli.wording import in_flags
-from distsearch.errors import DistsearchError, UserError
+from distsearch.errors import DistsearchError, UserError, brief
 from distsearch.errors.attribution import owner
 from distsearch.workers.place import OPENING, remove_private_folders
 
@@ -29,13 +30,13 @@ class _Ending:
     """The handler for SIGINT and SIGTERM outside of a search: the first unwinds, the second exits at once."""
 
     def __init__(self) -> None:
-        self._came = False
+        self.came = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self._came:
+        if self.came:
             remove_private_folders()
             os._exit(INTERRUPTED_EXIT_CODE)
-        self._came = True
+        self.came = True
         raise KeyboardInterrupt
 
 
@@ -47,32 +48,37 @@ def main() -> None:
             signal.signal(number, ending)
     streams.prepare()
     logs.prepare()
-    code = _exit_code(sys.argv[1:])
+    code = _exit_code(sys.argv[1:], ending)
     if code == INTERRUPTED_EXIT_CODE or any(thread.name == OPENING for thread in threading.enumerate()):
         _leave(code)
     sys.exit(code)
 
 
-def _exit_code(arguments: Sequence[str]) -> int:
+def _exit_code(arguments: Sequence[str], ending: _Ending) -> int:
     """Run a command line, printing its error, if any; the exit code."""
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except DistsearchError as error:
-        return _refuse(in_flags(str(error), arguments), error.exit_code)
-    except _CommandLineError as error:
-        return _refuse(_command_line_sentence(error))
-    except MemoryError:
-        return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
-    except OSError as error:  # anything without a better sentence elsewhere, such as a folder that may not be entered
-        if error.strerror is None or owner(error) is not None:
-            return report(error)
-        return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
-    except Exception as error:  # noqa: BLE001  (whatever is left is a bug in this program)
-        return report(error)
+    except Exception as error:  # noqa: BLE001  (each has its sentence)
+        # An extension module that is interrupted while it is imported makes an ImportError of it.
+        return INTERRUPTED_EXIT_CODE if ending.came else _explain(error, arguments)
     return code
+
+
+def _explain(error: Exception, arguments: Sequence[str]) -> int:
+    """Print an error as a sentence; the exit code."""
+    if isinstance(error, DistsearchError):
+        return _refuse(in_flags(str(error), arguments), error.exit_code)
+    if isinstance(error, _CommandLineError):
+        return _refuse(_command_line_sentence(error))
+    if isinstance(error, MemoryError):
+        return _refuse("there is not enough memory for this: try a smaller network, --batch or --population")
+    # Anything without a better sentence elsewhere, such as a folder that may not be entered.
+    if isinstance(error, OSError) and error.strerror is not None and owner(error) is None:
+        return _refuse(f"cannot use {error.filename or 'a file'}: {error.strerror}")
+    return report(error)  # a bug in this program
 
 
 def _leave(code: int) -> NoReturn:
@@ -104,7 +110,11 @@ def _refuse(sentence: str, code: int = UserError.exit_code) -> int:
 
 def _command_line_sentence(error: Any) -> str:
     command = error.ctx.command_path if getattr(error, "ctx", None) else "distsearch"
-    message = error.format_message().rstrip(".")
+    if extra := re.search(r"unexpected extra argument.* \((\S+).*\)", error.format_message()):
+        if command.split()[-1] in aliases.SETTINGS:
+            return f"expected options, got {brief(extra[1])}: type --data before a file to learn from"
+        return f"expected nothing more, got {brief(extra[1])}: `{command} --help` shows the options"
+    message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
 
 

@@ -23,12 +23,15 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+APART = str.maketrans(dict.fromkeys("-_ "))  # what may or may not stand between the words of a name
+
 
 class Registry(Generic[T]):
     """The things of one kind, by name.
 
     `what` and `plural` are the words for the kind, `own` are the built-in ones, and `fits` says whether something is of
-    the kind, which `expected` describes. `also_called` maps other common names to the built-in ones.
+    the kind, which `expected` describes. `also_called` maps other common names to the built-in ones, and `not_here`
+    names of something else to what to choose instead.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Registry(Generic[T]):
         fits: Callable[[Any], bool],
         expected: str,
         also_called: Mapping[str, str] | None = None,
+        not_here: Mapping[str, str] | None = None,
     ) -> None:
         self.what = what
         self.plural = plural
@@ -46,7 +50,8 @@ class Registry(Generic[T]):
         self._given: dict[str, T] = {}
         self._fits = fits
         self._expected = expected
-        self._also_called = dict(also_called or {})
+        self._also_called = {self._plain(other): ours for other, ours in (also_called or {}).items()}
+        self._not_here = dict(not_here or {})
 
     def names(self) -> list[str]:
         """All names, built-in ones first; a plug-in that has the name of one of those is hidden, with a warning."""
@@ -59,9 +64,13 @@ class Registry(Generic[T]):
         """Our own name for what a user calls something: relu for ReLU, mean-squared-error for mse; else unchanged."""
         if name in self or ":" in name:
             return name
-        plain = name.strip().lower().replace("_", "-").replace(" ", "-")
-        ours = self._also_called.get(plain, plain)
-        return ours if ours in self else name
+        known = {self._plain(each): each for each in (*_offered(self.plural), *self.own)}
+        return (known | self._also_called).get(self._plain(name), name)
+
+    def _plain(self, name: str) -> str:
+        """A name without what people spell differently: crossentropy for Cross_Entropy and CrossEntropyLoss."""
+        plain = name.lower().translate(APART)
+        return plain.removesuffix(self.what) or plain
 
     def items(self) -> Iterator[tuple[str, T]]:
         """All names and what they stand for; plug-ins that cannot be loaded are left out, with a warning."""
@@ -103,6 +112,8 @@ class Registry(Generic[T]):
         if name in (offered := _offered(self.plural)):
             path = offered[name].value
             return self._checked(name, _import(f"{self.what} {name}", path)), path
+        if instead := self._not_here.get(self._plain(name)):
+            raise SettingError(f"unknown {self.what} {brief(name)}: {instead}")
         raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
 
     def origin(self, name: str) -> dict[str, str] | None:

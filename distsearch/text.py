@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from distsearch.errors import SettingError, brief
@@ -67,6 +68,12 @@ def words(text: str) -> list[int | str]:
             found.append(text[start:at].strip())
             start = at + 1
     return [int(word) if _is_whole(word) else word for word in found] if text.strip() else []
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def _is_whole(word: str) -> bool:

@@ -1,6 +1,7 @@
 """The program as a user runs it: a separate process, its streams and its exit code."""
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -84,3 +85,22 @@ def refused(*arguments: str | Path, cwd: Path, code: int = 2, **options: Any) ->
     assert [line.startswith("distsearch: ") for line in lines] == [False] * (len(lines) - 1) + [True], done.stderr
     assert sorted(os.walk(cwd)) == before
     return lines[-1].removeprefix("distsearch: ")
+
+
+def on_terminal(*arguments: str, cwd: Path, typed: bytes = b"", variables: Mapping[str, str] | None = None) -> str:
+    """What the program shows on a terminal that can show colours; `variables` are added to its environment."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "NO_COLOR"}
+    environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", **(variables or {})}
+    command = [sys.executable, "-m", "distsearch", *arguments]
+    with running(command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(ours, typed)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # the program has ended
+            process.wait(PATIENCE)
+    os.close(ours)
+    return shown.decode()

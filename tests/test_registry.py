@@ -12,6 +12,7 @@ from distsearch.errors import SettingError
 from distsearch.objectives.losses import LOSSES, CrossEntropy
 from distsearch.search import foreign_code
 from distsearch.search.assembly import assemble
+from distsearch.strategies import STRATEGIES
 
 OWN = """
 from distsearch.objectives.losses import MeanAbsoluteError
@@ -139,3 +140,19 @@ def test_the_guide_s_strategy_passes_the_checks_and_runs(tmp_path):
     ]
     succeeded(*command, cwd=tmp_path)
     succeeded("verify", "a", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["CrossEntropyLoss", "crossentropy", "cross_entropy", "Cross Entropy", "bce", "log_loss"]
+)
+def test_a_name_is_understood_however_its_words_are_joined(name):
+    assert LOSSES.named(name) == "cross-entropy"
+    assert LOSSES.find(name) is CrossEntropy
+
+
+def test_names_of_strategies_and_optimizers_from_elsewhere_are_understood():
+    assert [STRATEGIES.named(name) for name in ("CMAES", "OpenAI-ES", "hillclimb", "nonsense")] == [
+        *("cma-es", "evolution-strategy", "hill-climb", "nonsense"),
+    ]
+    with pytest.raises(SettingError, match="unknown strategy 'Adam': it needs gradients; node-perturbation and"):
+        STRATEGIES.find("Adam")

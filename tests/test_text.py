@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distsearch.errors import SettingError
-from distsearch.text import as_path, expanded
+from distsearch.text import as_path, expanded, some_of
 
 
 def test_a_tilde_is_expanded_and_everything_else_is_kept(monkeypatch):
@@ -45,3 +45,8 @@ def test_a_tilde_without_a_home_is_refused(monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     with pytest.raises(SettingError, match="there is no home directory ~; write ./~/x"):
         expanded("~/x")
+
+
+def test_of_many_names_the_first_are_shown():
+    assert some_of(["a", "b"], 2) == "a, b"
+    assert some_of([f"r{number}" for number in range(1003)], 3) == "r0, r1, r2 and 1,000 more"

@@ -1,4 +1,4 @@
-"""Options as other programs call them, understood as our own."""
+"""Commands and options as other programs call them, understood as our own."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,18 @@ from distsearch.errors import UserError
 SETTINGS = ("run", "config", "compare", "submit")
 """The commands that have options for all settings."""
 
+COMMANDS = {
+    "train": "run",
+    "fit": "run",
+    "ls": "list",
+    "runs": "list",
+    "rm": "remove",
+    "delete": "remove",
+    "mv": "rename",
+    "score": "evaluate",
+    "docs": "guide",
+    "version": "--version",
+}
 OPTIONS = {
     "--epochs": "--rounds",
     "--iterations": "--rounds",
@@ -56,9 +68,21 @@ ABSENT = {
 def understood(arguments: Sequence[str]) -> list[str]:
     """The command line in our own words. UserError for options that stand for what there is not."""
     words = list(arguments)
-    if not words or words[0] not in SETTINGS:
-        return words
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
     said: dict[str, str] = {}
+    if words and (ours := COMMANDS.get(words[0])):
+        said[words[0]] = ours
+        words[0] = ours
+    if words and words[0] in SETTINGS:
+        _understand_options(words, said)
+    for theirs, ours in said.items():
+        say(f"{theirs} is called {ours} here")
+    return words
+
+
+def _understand_options(words: list[str], said: dict[str, str]) -> None:
+    """Put options into our words, and take note of those that were in others."""
     first = words.index("--") if words[0] == "submit" and "--" in words else 0
     for place, word in enumerate(words[first + 1 :], start=first + 1):
         option, equals, value = word.partition("=")
@@ -67,6 +91,3 @@ def understood(arguments: Sequence[str]) -> list[str]:
         if option in OPTIONS:
             said[option] = OPTIONS[option]
             words[place] = f"{OPTIONS[option]}{equals}{value}"
-    for option, ours in said.items():
-        say(f"{option} is called {ours} here")
-    return words

@@ -23,6 +23,7 @@ from distsearch.cli.options import (
     QuietOption,
     RunArgument,
     RunsOption,
+    numeric,
     strategy_in,
     with_options,
 )
@@ -130,8 +131,7 @@ def run(
     folds: Annotated[
         int | None,
         typer.Option(
-            min=2,
-            metavar="N",
+            **numeric(int, 2),
             help="Cross-validate: this many searches, each tested on a different part; none is kept.",
         ),
     ] = None,
@@ -158,15 +158,13 @@ def resume(
     run: RunArgument,
     rounds: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Additional rounds; if not given, the run's own limits apply."),
+        typer.Option(**numeric(int, 1), help="Additional rounds; if not given, the run's own limits apply."),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, metavar="X", help="Additional seconds.")] = None,
+    seconds: Annotated[float | None, typer.Option(**numeric(float, 0), help="Additional seconds.")] = None,
     evaluations: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Additional passes over all training examples.")
+        int | None, typer.Option(**numeric(int, 1), help="Additional passes over all training examples.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Ray workers; as before if not given.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(**numeric(int, 0), help="Ray workers; as before if not given.")] = None,
     storage: Annotated[
         str | None,
         typer.Option(help="Folder or URI to publish to; as before if not given, nowhere if empty.", metavar="URI"),

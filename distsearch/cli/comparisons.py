@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
-from distsearch.cli.options import FILE, ConfigOption, JsonOption
+from distsearch.cli.options import FILE, ConfigOption, JsonOption, numeric
 from distsearch.cli.output import (
     INTERRUPTED_EXIT_CODE,
     check_output,
@@ -55,7 +55,7 @@ def compare(
     *,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, separated by commas.", metavar="A,B,C")],
     seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Searches per strategy, with consecutive seeds from --seed.")
+        int, typer.Option(**numeric(int, 1), help="Searches per strategy, with consecutive seeds from --seed.")
     ] = 5,
     output: Annotated[Path | None, typer.Option("--output", help="CSV file to write the table to.", **FILE)] = None,
     report: Annotated[

@@ -1,4 +1,4 @@
-"""What a shell offers when Tab is pressed: runs, strategies, losses, columns of the data file."""
+"""What a shell offers when Tab is pressed: runs, strategies, losses, columns of the data file, pages of the guide."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -22,6 +22,9 @@ REGISTRIES = {
 }
 """The registry that has the names of an option's values."""
 
+COLUMNS = {"target", "features", "drop", "id", "group", "time", "weight-column"}
+"""Options whose value names columns of the data file."""
+
 Completer = Callable[[typer.Context, str], Iterable[str]]
 
 
@@ -37,16 +40,14 @@ def run_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def names_for(flag: str) -> Completer | None:
     """What completes the value of an option; None if nothing does."""
-    if flag == "target":
+    if flag in COLUMNS:
         return columns
     if flag not in REGISTRIES:
         return None
 
     def names(ctx: typer.Context, incomplete: str) -> list[str]:
         module, attribute = REGISTRIES[flag]
-        known = getattr(import_module(module), attribute).names()
-        before, comma, last = incomplete.rpartition(",")
-        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+        return continued(incomplete, getattr(import_module(module), attribute).names())
 
     return names
 
@@ -56,5 +57,11 @@ def columns(ctx: typer.Context, incomplete: str) -> list[str]:
     from distsearch.data.readers.headers import column_names
 
     with suppress(Exception):  # whatever is wrong with the file is said when it is read
-        return [name for name in column_names(ctx.params.get("data") or "") if name.startswith(incomplete)]
+        return continued(incomplete, column_names(ctx.params.get("data") or ""))
     return []
+
+
+def continued(incomplete: str, names: Iterable[str]) -> list[str]:
+    """A list such as a,b whose last name is begun, with each of the names that it may be."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last)]

@@ -1,5 +1,6 @@
 """The guide, page by page, in the terminal."""
 
+import os
 import re
 import sys
 from importlib.resources import files
@@ -19,11 +20,19 @@ FIRST = (
     *("cluster", "storage", "plugins", "troubleshooting", "figures", "inside", "changelog"),
 )  # as a learner reads them; then others, by name
 COMMENTS = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # for the tests of the guide
+LESS = "FRX"  # what git asks of the pager: to show colours, and no more than there is
 WIDEST = 100  # characters; longer lines are hard to read
 
 
 def guide(
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Page to read; without it, all pages are listed.")] = "",
+    topic: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOPIC",
+            help="Page to read; without it, all pages are listed.",
+            autocompletion=lambda: list(pages_in_order()),
+        ),
+    ] = "",
 ) -> None:
     """Read the guide."""
     pages = pages_in_order()
@@ -56,7 +65,8 @@ def _show(text: str) -> None:
         return
     from rich.markdown import Markdown
 
+    options = os.environ.setdefault("LESS", LESS)
     console = new_console()
     console.width = min(console.width, WIDEST)
-    with console.pager(styles=True):
+    with console.pager(styles="r" in options.lower()):
         console.print(Markdown(text))

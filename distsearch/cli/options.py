@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_origin
@@ -11,6 +12,7 @@ import typer
 from distsearch import config
 from distsearch.cli.completion import RUNS_VARIABLE, names_for, run_names
 from distsearch.config.usual import COURSE, USUAL
+from distsearch.errors import brief
 from distsearch.settings import Declared, declarations, shown
 from distsearch.text import as_path, words
 
@@ -47,16 +49,42 @@ PANELS = {
     "output": "Output",
 }
 
+METAVARS = {int: "N", float: "X"}
+"""What stands for a number in the help."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 RunArgument = Annotated[
     str,
     typer.Argument(
-        help="A run's name, the path of its directory, or STORAGE/NAME.", metavar="RUN", autocompletion=run_names
+        help="A run's name, the path of its folder, or STORAGE/NAME.", metavar="RUN", autocompletion=run_names
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
 FILE: dict[str, Any] = {"parser": as_path, "metavar": "FILE"}
 """What all options that take a file share."""
+
+
+def numeric(kind: type[int] | type[float], least: int) -> dict[str, Any]:
+    """What all options share that take a number, or a whole one, from the least on."""
+
+    def read(text: str) -> float:
+        found = _number(kind, text)
+        if isinstance(found, str) or not found >= least:
+            what = "a whole number" if kind is int else "a number"
+            raise typer.BadParameter(f"expected {what} >= {least}, got {brief(found)}")
+        return found
+
+    return {"parser": read, "metavar": METAVARS[kind]}
+
+
+def _number(kind: type[int] | type[float], text: str) -> float | str:
+    """The number that is written, or the text if it is none."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
 RunsOption = Annotated[
     str,  # not a Path, as with `submit` it is a path on the cluster
     typer.Option("--runs", help="Folder that holds the runs.", envvar=RUNS_VARIABLE, metavar="FOLDER"),
@@ -219,6 +247,8 @@ def _option(setting: Declared, panel: str, every: bool) -> inspect.Parameter:
         autocompletion=names_for(setting.flag),
         hidden=not (every or brief),
     )
+    if setting.type in METAVARS:
+        option.parser = partial(_number, setting.type)  # what is no number is refused with the other settings
     kind = list[str] if setting.many else str if _is_list(setting) else setting.type
     name = setting.flag.replace("-", "_")
     return inspect.Parameter(
@@ -230,7 +260,7 @@ def _metavar(setting: Declared) -> str | None:
     """What stands for the value in the help."""
     if setting.type is bool:
         return None
-    return "A,B" if _is_list(setting) else {int: "N", float: "X"}.get(setting.type, "TEXT")
+    return "A,B" if _is_list(setting) else METAVARS.get(setting.type, "TEXT")
 
 
 def _is_list(setting: Declared) -> bool:

@@ -12,7 +12,7 @@ from distsearch.cli.lookup import matching
 from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, OwnDataOption, RunsOption
 from distsearch.cli.output import check_output, check_suffix, new_console, say, write
-from distsearch.text import expanded
+from distsearch.text import expanded, some_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,6 +36,7 @@ WHAT = (
     "calibration",
     "residuals",
 )
+MOST_NAMES = 3  # of runs, in a sentence
 
 RunsArgument = Annotated[
     list[str],
@@ -98,7 +99,7 @@ def plot(
     from distsearch.reports.drawing import drawn
 
     write(to, drawn(figure, to.suffix.lower().removeprefix(".")))
-    say(f"{what} of {', '.join(names)} is in {to}")
+    say(f"{what} of {some_of(names, MOST_NAMES)} is in {to}")
 
 
 def report(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from distsearch.cli.lookup import stored as stored_run
-from distsearch.cli.options import FILE, JsonOption, OwnDataOption, RunArgument, RunsOption
+from distsearch.cli.options import FILE, JsonOption, OwnDataOption, RunArgument, RunsOption, numeric
 from distsearch.cli.output import check_output, new_console, print_columns, print_json, print_parts, say, write
 from distsearch.errors import UserError, brief
 from distsearch.text import expanded
@@ -20,7 +20,7 @@ def verify(
     rounds: Annotated[
         str, typer.Option(metavar="N", help="How many rounds, drawn at random, to evaluate again; or all.")
     ] = "16",
-    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Ray workers; 0: in this process.")] = 0,
+    workers: Annotated[int, typer.Option(**numeric(int, 0), help="Ray workers; 0: in this process.")] = 0,
     data: OwnDataOption = "",
     json: JsonOption = False,
     runs: RunsOption = "runs",

@@ -16,6 +16,7 @@ from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.settings import declarations, shown
 from distsearch.strategies.base import AnyStrategy
+from distsearch.text import some_of
 
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
@@ -35,7 +36,7 @@ PARTS = {"train": "training", "validation": "validation", "test": "test"}
 def result_table(result: Result) -> Table:
     """A run's result, one line per figure."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round}, candidate {result.best_index}")
+    table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round:,}, candidate {result.best_index:,}")
     if result.accuracy is not None:
         table.add_row("accuracy", f"{result.accuracy:.2%}", "on the training examples")
     if result.validation_loss is not None:
@@ -135,9 +136,7 @@ def network_table(inputs: tuple[int, ...], layers: "Sequence[Described]") -> Tab
 
 def frozen_lines(frozen: Mapping[str, str]) -> list[str]:
     """A line that names what of a network is not searched; none if all of it is."""
-    names = [*frozen][:ROWS]
-    more = f" and {len(frozen) - ROWS} more" if len(frozen) > ROWS else ""
-    return [f"frozen: {', '.join(names)}{more}"] if names else []
+    return [f"frozen: {some_of([*frozen], ROWS)}"] if frozen else []
 
 
 def _by(shape: tuple[int, ...]) -> str:

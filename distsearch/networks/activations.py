@@ -212,8 +212,8 @@ ACTIVATIONS: Registry[Activation] = Registry(
     lambda found: isinstance(found, Activation),
     "a distsearch.networks.activations.Activation",
     {
-        **dict.fromkeys(("leakyrelu", "lrelu"), "leaky-relu"),
-        **dict.fromkeys(("hardtanh", "htanh"), "hard-tanh"),
+        "lrelu": "leaky-relu",
+        "htanh": "hard-tanh",
         "logistic": "sigmoid",
         "heaviside": "step",
         **dict.fromkeys(("identity", "none"), "linear"),

@@ -13,7 +13,7 @@ from distsearch.machine import one_thread
 from distsearch.objectives.model import Model
 from distsearch.reports import curves
 from distsearch.reports.boundary import Plane, chosen
-from distsearch.reports.drawing import draw_boundary, styled
+from distsearch.reports.drawing import draw_boundary, styled, write_numbers
 from distsearch.reports.figures import GREY, Boundary, Curves, colour, number_text
 from distsearch.reports.packages import imported
 from distsearch.reports.subjects import Subject
@@ -81,10 +81,9 @@ class _Film:
         self.pictures: list[Any] = []
         self._losses = losses
         with styled():
-            figure = imported("matplotlib.figure").Figure(figsize=SIZE, dpi=DPI)
+            figure = imported("matplotlib.figure").Figure(figsize=SIZE, dpi=DPI, layout="constrained")
             self._canvas = imported("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
             self._axes = figure.subplots(1, 2, width_ratios=(3, 2))
-            figure.subplots_adjust(left=0.1, right=0.98, bottom=0.14, top=0.9, wspace=0.3)
 
     def add(self, boundary: Boundary, record: RoundRecord) -> None:
         """Add a picture of a round that is done."""
@@ -97,6 +96,7 @@ class _Film:
             left.set_title(f"round {record.round + 1:,}")
             self._draw_progress(record, right)
             self._canvas.draw()
+            self._canvas.figure.set_layout_engine("none")  # what the first picture was laid out as stays
         self.pictures.append(pillow.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3].copy()))
 
     def _draw_progress(self, record: RoundRecord, axes: Any) -> None:
@@ -105,8 +105,7 @@ class _Film:
         axes.plot(best.x, best.y, color="#d9dde3", linewidth=1.5)
         axes.plot(best.x[done], best.y[done], color=colour(0), linewidth=2)
         axes.plot(best.x[done][-1:], best.y[done][-1:], "o", color=colour(0), markersize=6)
-        if self._losses.logarithmic:
-            axes.set_yscale("log")
+        write_numbers(self._losses, axes)
         axes.set_xlabel("round")
         axes.set_ylabel("best loss")
         what = "accepted" if record.accepted else "reverted"

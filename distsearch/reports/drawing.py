@@ -110,23 +110,12 @@ def draw(figure: Figure, axes: Any) -> None:
 def _draw_curves(figure: Curves, axes: Any) -> None:
     axes.set_xlabel(_literal(figure.x_label))
     axes.set_ylabel(_literal(figure.y_label))
-    if figure.logarithmic:
-        axes.set_yscale("log")
     for each in figure.lines:
         few = {"markersize": 6} if len(each.x) <= FEW_DOTS and each.style == "dots" else {}
         axes.plot(each.x, each.y, color=colour(each.colour), **LINES[each.style] | few)
         if each.low is not None and each.high is not None:
             axes.fill_between(each.x, each.low, each.high, color=colour(each.colour), alpha=0.15, linewidth=0)
-    if figure.from_zero:
-        axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(_formatter(figure.percent))
-    axes.xaxis.set_major_formatter(_formatter(False))
-    if figure.logarithmic:
-        axes.minorticks_off()
-        low, high = axes.get_ylim()
-        axes.set_yticks(log_ticks(low, high, 9))
-    if all((each.x == np.round(each.x)).all() for each in figure.lines):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+    write_numbers(figure, axes)
     low, high = axes.get_xlim()
     free = low
     for x, what in figure.marks:
@@ -138,6 +127,21 @@ def _draw_curves(figure: Curves, axes: Any) -> None:
             _literal(what), (x, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, va="top", ha="right"
         )
     _label(figure, axes)
+
+
+def write_numbers(figure: Curves, axes: Any) -> None:
+    """Scale the axes for curves that are drawn, and write the numbers at them."""
+    if figure.logarithmic:
+        axes.set_yscale("log")
+        axes.minorticks_off()
+        low, high = axes.get_ylim()
+        axes.set_yticks(log_ticks(low, high, 9))
+    if figure.from_zero:
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(_formatter(figure.percent))
+    axes.xaxis.set_major_formatter(_formatter(False))
+    if all((each.x == np.round(each.x)).all() for each in figure.lines):
+        axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _formatter(percent: bool) -> Any:
@@ -243,8 +247,7 @@ def draw_boundary(figure: Boundary, axes: Any, key: bool = True) -> None:
 def _draw_numbers(figure: Boundary, axes: Any, extent: tuple[float, ...], key: bool) -> None:
     colours = imported("matplotlib.colors")
     steps = colours.LinearSegmentedColormap.from_list("ramp", [ramp(share) for share in (0.0, 0.5, 1.0)])
-    low = min(figure.values.min(), figure.targets.min())
-    high = max(figure.values.max(), figure.targets.max())
+    low, high = figure.span
     image = axes.imshow(
         figure.values, origin="lower", extent=extent, aspect="auto", cmap=steps, vmin=low, vmax=high, alpha=0.85
     )

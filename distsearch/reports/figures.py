@@ -19,6 +19,7 @@ GREY = "#8b93a1"
 NEUTRAL = -1  # the number of the colour grey
 MOST_POINTS = 600  # of a line
 MOST_DIGITS = 8  # of a number at an axis
+MOST_DECIMALS = 6  # of numbers in equal steps
 LOGARITHMIC_FROM = 20  # the ratio of the largest to the smallest value
 FEW = 0.3  # the share of values above zero that is too small for a logarithmic axis
 
@@ -89,6 +90,14 @@ class Boundary:
     targets: Array  # (examples,), as `values`
     classes: tuple[str, ...] | None  # None: numbers
     note: str = ""
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The smallest and the largest number, predicted or true: what the ends of the colours stand for."""
+        return (
+            float(min(self.values.min(), self.targets.min())),
+            float(max(self.values.max(), self.targets.max())),
+        )
 
 
 Figure = Curves | Bars | Confusion | Boundary
@@ -178,20 +187,43 @@ def number_text(value: float, digits: int = 3) -> str:
     """A number at an axis: 950, 12k, 3.5M, 0.02."""
     if value == 0:
         return "0"
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if suffix == 'k' else size):.{max(4, digits)}g}{suffix}"
+    size, suffix = _unit(value)
+    if size > 1:
+        return f"{value / size:.{max(4, digits)}g}{suffix}"
     return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.{digits - 3}f}"
 
 
+def _unit(value: float) -> tuple[float, str]:
+    """What a number of this size is counted in, and the letter that says so."""
+    units = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
+    return next(((size, suffix) for least, size, suffix in units if abs(value) >= least), (1.0, ""))
+
+
 def tick_texts(values: Sequence[float], percent: bool) -> list[str]:
-    """The numbers at an axis, which may be one of percentages, with the digits that tell them apart."""
+    """The numbers at an axis, which may be one of percentages, with the digits that tell them apart.
+
+    Those in equal steps are written alike: in one unit, and with as many decimals as the step needs.
+    """
+    if len(values) > 1 and np.allclose(np.diff(values), values[1] - values[0], rtol=1e-6, atol=0):
+        return _in_equal_steps(np.asarray(values, np.float64), percent)
     texts: list[str] = []
     for digits in range(3, MOST_DIGITS + 1):
         texts = [f"{100 * each:.{digits + 1}g}%" if percent else number_text(each, digits) for each in values]
         if len(set(texts)) == len(values):
             break
     return texts
+
+
+def _in_equal_steps(values: Array, percent: bool) -> list[str]:
+    size, suffix = (0.01, "%") if percent else _unit(float(np.abs(values).max()))
+    counted = values / size
+    near = abs(counted[1] - counted[0]) * 1e-3
+    decimals = next((each for each in range(MOST_DECIMALS) if np.allclose(counted, counted.round(each), 0, near)), None)
+    if decimals is None:  # very small numbers
+        return [number_text(each, MOST_DIGITS) for each in values]
+    return [
+        f"{each:,.{decimals}f}{suffix}" if abs(each) > near else f"0{suffix if percent else ''}" for each in counted
+    ]
 
 
 def shortened(name: str, most: int) -> str:

@@ -131,7 +131,7 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
 def _plane(shown: Boundary) -> dict[str, Any]:
     values, targets = shown.values.ravel(), shown.targets
     if shown.classes is None:
-        low, high = min(values.min(), targets.min()), max(values.max(), targets.max())
+        low, high = shown.span
         values, targets = ((each - low) / ((high - low) or 1.0) * LEVELS for each in (values, targets))
     return {
         "kind": "plane",
@@ -150,11 +150,7 @@ def _plane(shown: Boundary) -> dict[str, Any]:
 
 
 def _key(shown: Boundary) -> str:
-    if shown.classes is None:
-        low, high = float(shown.values.min()), float(shown.values.max())
-        names = [(0, f"{low:.4g}"), (1, f"{high:.4g}")]
-    else:
-        names = list(enumerate(shown.classes))
+    names = enumerate(map(number_text, shown.span) if shown.classes is None else shown.classes)
     keys = (
         f'<span class="key" style="background:var(--c{each % len(COLOURS)})"></span>{escape(name)}'
         for each, name in names

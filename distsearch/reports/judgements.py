@@ -9,7 +9,7 @@ from distsearch.data.datasets import Examples
 from distsearch.errors import RunError
 from distsearch.objectives.model import Model
 from distsearch.randomness import Stream, permutation
-from distsearch.reports.figures import NEUTRAL, Bars, Confusion, Curves, Line, line, thinned
+from distsearch.reports.figures import NEUTRAL, Bars, Confusion, Curves, Line, line, number_text, thinned
 from distsearch.reports.subjects import Subject
 
 BINS = 10  # of confidence
@@ -92,7 +92,7 @@ def residuals(subjects: Sequence[Subject]) -> Curves:
     )
     first = subject.model.schema.target or "the target"
     error = float(np.sqrt(np.mean(np.square(truth - predicted))))
-    note = f"On the {what}; root-mean-squared error {error:.4g}."
+    note = f"On the {what}; root-mean-squared error {number_text(error)}."
     return Curves(f"Predictions of {subject.name}", f"true {first}", f"predicted {first}", lines, note=note)
 
 

@@ -9,6 +9,7 @@ from distsearch import __version__
 from distsearch.reports import html, sections
 from distsearch.reports.subjects import Subject
 from distsearch.search.comparison import Line, Spread
+from distsearch.text import some_of
 
 COMPARED = ("passes", "time", "best loss", "accuracy", "test accuracy", "")
 MOST_NAMES = 3  # of runs, in a title
@@ -16,9 +17,7 @@ MOST_NAMES = 3  # of runs, in a title
 
 def report(subjects: Sequence[Subject]) -> str:
     """The report on runs. RunError if one has no rounds yet, or is damaged."""
-    names = [each.name for each in subjects]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    title = ", ".join(names[:MOST_NAMES]) + more
+    title = some_of([each.name for each in subjects], MOST_NAMES)
     parts = [_introduction(subjects)]
     if len(subjects) == 1:
         parts += _of_one(subjects[0])

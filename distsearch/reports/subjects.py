@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
@@ -98,9 +99,16 @@ def groups(subjects: Iterable[Subject]) -> list[Group]:
         if len(members) == 1:
             named.append(Group(members[0].name, members))
         else:
-            stem = strategy if strategies.count(strategy) == 1 else f"{members[0].name} and others"
+            stem = strategy if strategies.count(strategy) == 1 else _name_of([each.name for each in members])
             named.append(Group(stem if len(sizes) == 1 else f"{stem}, {len(members)} seeds", members))
     return named
+
+
+def _name_of(names: Sequence[str]) -> str:
+    """A name for several runs: the pattern that fits them, if they begin alike."""
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    stem = "".join(letters[0] for letters in alike)
+    return f"{stem}*" if len(stem) > 1 else f"{names[0]} and others"
 
 
 def _but_seed(config: RunConfig) -> bytes:

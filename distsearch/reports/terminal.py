@@ -14,6 +14,7 @@ from distsearch.reports.figures import (
     Figure,
     colour,
     mixed,
+    number_text,
     ramp,
 )
 from distsearch.reports.terminal_curves import CurvePlot
@@ -149,7 +150,7 @@ class Terminal:
         parts: list[tuple[str, str]] = []
         if figure.classes is None:
             low, high = float(figure.values.min()), float(figure.values.max())
-            parts = [(f"{low:.4g} ", ramp(0)), (f"to {high:.4g}  ", ramp(1))]
+            parts = [(f"{number_text(low)} ", ramp(0)), (f"to {number_text(high)}  ", ramp(1))]
         else:
             for number, name in enumerate(figure.classes[: len(LETTERS)]):
                 key = "■" if self.coloured and self.utf8 else LETTERS[number].lower()

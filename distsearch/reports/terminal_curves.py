@@ -124,7 +124,7 @@ class CurvePlot:
         symbol = self._symbol(line, number)
         marked = symbol in SYMBOLS and sum(bool(each.name) for each in self._lines) > 1
         name = f"{symbol} {line.name}" if line.name and marked else line.name
-        return shortened(self._surface.plain(name), self._surface.width // 3)
+        return shortened(self._surface.plain(name), self._surface.width * 2 // 5)
 
     def _symbol(self, line: Line, number: int) -> str:
         """What a line is drawn with. Without colours, symbols tell dots apart, and without UTF-8 all lines."""

@@ -26,6 +26,7 @@ from distsearch.workers.base import Pool, TimeIsUpError
 
 LOG = logging.getLogger(__name__)
 
+MEMORISED = 0.5  # of the baseline: a lower training loss is no chance
 ROUNDS_TO_LEARN = 50  # after fewer, nobody expects a network to know anything
 
 
@@ -143,10 +144,9 @@ def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: St
     if violated := [each.constraint for each in constraints if each.examples == judged and not each.holds]:
         LOG.warning(f"the weights do not hold to {' and '.join(violated)}, and none that were found do: search longer")
     if baseline is not None and state.round >= ROUNDS_TO_LEARN and not constraints and not found < baseline:
-        LOG.warning(
-            f"the network is no better than the same prediction for every example: its loss is {found:.4g}, and that "
-            f"of the best such prediction {baseline:.4g}"
-        )
+        training = None if measured.test_loss is None else measured.loss
+        memorised = training is not None and training < MEMORISED * baseline
+        LOG.warning(_no_better(found, baseline, memorised))
     return Result(
         run=run,
         reason=reason,
@@ -166,6 +166,20 @@ def result_of(run: str, assembly: Assembly, reason: str, spent: Spent, state: St
         baseline=baseline,
         metrics=measured.metrics,
         constraints=constraints,
+    )
+
+
+def _no_better(loss: float, baseline: float, memorised: bool) -> str:
+    """What to say of a network that predicts no better than one value for all, except where it was trained."""
+    if memorised:
+        return (
+            f"the network has memorised the training examples: on the test examples its loss is {loss:.4g}, and that "
+            f"of the best prediction that is the same for all {baseline:.4g}; set examples aside with "
+            "--validation-share, or use fewer neurons"
+        )
+    return (
+        f"the network is no better than the same prediction for every example: its loss is {loss:.4g}, and that of the "
+        f"best such prediction {baseline:.4g}"
     )
 
 

@@ -38,13 +38,18 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
     _is_strategy,
     "a subclass of distsearch.strategies.base.Strategy",
     {
-        **dict.fromkeys(("hc", "hillclimb", "hillclimbing", "hill-climbing"), HillClimb.name),
-        **dict.fromkeys(("random", "randomsearch"), RandomSearch.name),
+        **dict.fromkeys(("hc", "hill-climbing"), HillClimb.name),
+        "random": RandomSearch.name,
         **dict.fromkeys(("sa", "simulated-annealing"), Annealing.name),
-        **dict.fromkeys(("cma", "cmaes"), CmaEs.name),
-        **dict.fromkeys(("es", "openes", "open-es", "evolution-strategies"), EvolutionStrategy.name),
-        **dict.fromkeys(("np", "nodeperturbation"), NodePerturbation.name),
+        "cma": CmaEs.name,
+        **dict.fromkeys(("es", "open-es", "openai-es", "evolution-strategies"), EvolutionStrategy.name),
+        "np": NodePerturbation.name,
     },
+    dict.fromkeys(
+        ("adam", "adamw", "sgd", "rmsprop", "lbfgs", "backprop"),
+        f"it needs gradients; {NodePerturbation.name} and {EvolutionStrategy.name} estimate them, and follow them with "
+        "Adam",
+    ),
 )
 
 AUTO = "auto"

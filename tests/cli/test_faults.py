@@ -65,3 +65,18 @@ def test_an_operating_system_error_is_not_an_internal_error(tmp_path):
     done = ran("verify", "a", cwd=tmp_path, program=failing(error), variables={"TMPDIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (2, "distsearch: cannot use a\\x1b[31m: Permission denied\n")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_a_library_makes_another_error_of_is_one(tmp_path, number):
+    program = (
+        "import os, signal\n"
+        "from distsearch.cli import records\n"
+        "def fail(*arguments):\n"
+        f"    try: os.kill(os.getpid(), signal.{number}); signal.pause()\n"
+        "    except KeyboardInterrupt: raise ImportError('multiarray failed to import') from None\n"
+        "records.stored_run = fail\n"
+        "from distsearch.__main__ import main; main()"
+    )
+    done = ran("verify", "a", cwd=tmp_path, program=program)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from programs import refused, succeeded
+import pytest
+from programs import ENVIRONMENT, on_terminal, refused, succeeded
 
 import distsearch
 
@@ -24,3 +25,12 @@ def test_a_page_is_printed_without_the_comments_for_tests(tmp_path):
 
 def test_an_unknown_page_is_refused_with_the_nearest_name(tmp_path):
     assert "did you mean 'strategies'?" in refused("guide", "strategy", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(("options", "coloured"), [({}, True), ({"LESS": "-iR"}, True), ({"LESS": "-i"}, False)])
+def test_a_pager_is_sent_colours_only_if_it_shows_them(tmp_path, monkeypatch, options, coloured):
+    monkeypatch.delitem(ENVIRONMENT, "LESS", raising=False)
+    shown = on_terminal("guide", "runs", cwd=tmp_path, variables={"PAGER": "cat; echo LESS=$LESS", **options})
+    assert "What is kept" in shown
+    assert ("\x1b[" in shown) == coloured
+    assert shown.rstrip().endswith(f"LESS={options.get('LESS', 'FRX')}")

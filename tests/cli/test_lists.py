@@ -154,3 +154,13 @@ def test_options_of_other_programs_are_understood(capsys):
     assert not (ours | others) & {*aliases.OPTIONS, *aliases.ABSENT}
     with pytest.raises(UserError, match="--gpu: only a torch module computes on a GPU: --model mine:Net --device cuda"):
         aliases.understood(["run", "--gpu", "0"])
+
+
+def test_commands_of_other_programs_are_understood(capsys):
+    assert aliases.understood(["train", "--epochs", "5"]) == ["run", "--rounds", "5"]
+    assert capsys.readouterr().err.splitlines() == ["train is called run here", "--epochs is called --rounds here"]
+    assert aliases.understood(["help"]) == ["--help"]
+    assert aliases.understood(["help", "run"]) == ["run", "--help"]
+    ours = {info.name for info in application([]).registered_commands}
+    assert {each for each in aliases.COMMANDS.values() if not each.startswith("-")} <= ours
+    assert not ours & aliases.COMMANDS.keys()

@@ -1,14 +1,10 @@
 """Pictures, reports and conveniences of the command line, as a user meets them."""
 
 import json
-import os
-import pty
-import sys
 
 import pytest
-from programs import ENVIRONMENT, SHORT, ran, refused, succeeded
+from programs import SHORT, on_terminal, ran, refused, succeeded
 from pyarrow import parquet
-from waiting import PATIENCE, running
 
 from distsearch.cli.pictures import WHAT
 from distsearch.reports.catalogue import NAMES
@@ -86,6 +82,8 @@ def test_a_shell_completes_runs_strategies_and_columns(folder):
     assert completions("distsearch show ", folder) == ["one", "price"]
     assert completions("distsearch run --strategy h", folder) == ["hill-climb"]
     assert completions("distsearch run --data price.csv --target ", folder) == ["a", "b", "price"]
+    assert completions("distsearch run --data price.csv --drop a,", folder) == ["a,a", "a,b", "a,price"]
+    assert completions("distsearch guide see", folder) == ["see"]
     assert "--plateau-factor" in completions("distsearch run --plat", folder)
 
 
@@ -105,25 +103,6 @@ def test_remove_asks_on_a_terminal(tmp_path):
     assert (tmp_path / "runs" / "a").is_dir()
     assert "removed the run runs/a" in on_terminal("remove", "a", cwd=tmp_path, typed=b"y\n")
     assert list((tmp_path / "runs").iterdir()) == []
-
-
-def on_terminal(*arguments: str, cwd, typed: bytes = b"") -> str:
-    """What the program shows on a terminal that can show colours."""
-    ours, theirs = pty.openpty()
-    environment = {name: value for name, value in ENVIRONMENT.items() if name != "NO_COLOR"}
-    environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-    command = [sys.executable, "-m", "distsearch", *arguments]
-    with running(command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        os.write(ours, typed)
-        shown = b""
-        try:
-            while part := os.read(ours, 65536):
-                shown += part
-        except OSError:  # the program has ended
-            process.wait(PATIENCE)
-    os.close(ours)
-    return shown.decode()
 
 
 def test_built_in_data_stands_in_for_a_file(folder):

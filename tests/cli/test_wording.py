@@ -31,3 +31,18 @@ def test_the_command_line_speaks_of_flags_and_of_fields_in_a_file(tmp_path):
     (tmp_path / "my.toml").write_text("[stop]\nrounds = 0\n")
     assert refused("run", "--rounds", "0", cwd=tmp_path) == "--rounds: expected a whole number >= 1, got 0"
     assert refused("run", "--config", "my.toml", cwd=tmp_path) == "stop.rounds: expected a whole number >= 1, got 0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("run --seed x", "--seed: expected a whole number, got 'x' (the default is 0)"),
+        ("run --test-share 20%", "--test-share: expected a number, got '20%' (the default is 0.0)"),
+        ("run my.csv 3", "expected options, got 'my.csv': type --data before a file to learn from"),
+        ("show mine more", "expected nothing more, got 'more': `distsearch show --help` shows the options"),
+        ("resume mine --rounds 2.5", "--rounds: expected a whole number >= 1, got '2.5': `distsearch resume --help`"),
+        ("resume mine --seconds=-1", "--seconds: expected a number >= 0, got -1.0: `distsearch resume --help`"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_our_words(tmp_path, arguments, sentence):
+    assert refused(*arguments.split(), cwd=tmp_path).startswith(sentence)

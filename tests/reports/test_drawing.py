@@ -129,6 +129,9 @@ def test_the_animation_has_a_frame_per_round_and_the_boundary_moves(subjects, mo
         film.seek(number)
         frames.append(np.asarray(film.convert("RGB")).copy())
     assert not np.array_equal(frames[0], frames[2])
+    for frame in frames:
+        edges = np.concatenate([frame[0], frame[-1], frame[:, 0], frame[:, -1]])
+        assert (edges == edges[0]).all(), "no label is cut off"
 
 
 def test_a_missing_package_is_named_with_its_extra():

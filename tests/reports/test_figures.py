@@ -2,17 +2,30 @@
 
 import re
 from importlib.resources import files
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import distsearch
+from distsearch.config import from_flags
 from distsearch.data.datasets import Examples
 from distsearch.errors import RunError, SettingError
 from distsearch.reports import boundary, curves, judgements
 from distsearch.reports.animation import moments, picked_rounds
 from distsearch.reports.catalogue import NAMES, figure
-from distsearch.reports.figures import COLOURS, NEUTRAL, Curves, line, log_ticks, number_text, scaled, thinned, ticks
+from distsearch.reports.figures import (
+    COLOURS,
+    NEUTRAL,
+    Curves,
+    line,
+    log_ticks,
+    number_text,
+    scaled,
+    thinned,
+    tick_texts,
+    ticks,
+)
 from distsearch.reports.subjects import Subject, groups
 from distsearch.runs.directory import StoredRun
 
@@ -262,3 +275,28 @@ def test_importance_leaves_the_examples_unchanged(subjects):
     before = Examples(examples.features.copy(), examples.targets.copy())
     judgements.importance(subjects["price"])
     assert examples.features.tobytes() == before.features.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "texts"),
+    [
+        ([0.96, 0.9605, 0.961], True, ["96.00%", "96.05%", "96.10%"]),
+        ([0, 0.5, 1], True, ["0%", "50%", "100%"]),
+        ([0.28, 0.29, 0.3], False, ["0.28", "0.29", "0.30"]),
+        ([-2.5, 0, 2.5, 5], False, ["-2.5", "0", "2.5", "5.0"]),
+        ([5000, 10_000, 15_000], False, ["5k", "10k", "15k"]),
+        ([2000, 4000, 6000], False, ["2,000", "4,000", "6,000"]),
+        ([0.1, 0.3, 1, 3], False, ["0.1", "0.3", "1", "3"]),
+        ([1e-9, 2e-9, 3e-9], False, ["1e-09", "2e-09", "3e-09"]),
+    ],
+)
+def test_numbers_in_equal_steps_are_written_alike(values, percent, texts):
+    assert tick_texts(values, percent) == texts
+
+
+def test_runs_of_one_strategy_are_named_by_how_their_names_begin():
+    runs = [
+        SimpleNamespace(name=name, config=from_flags({"data": "spiral", "layers": [layer], "seed": seed}))
+        for name, layer, seed in (("deep-0", 8, 0), ("deep-1", 8, 1), ("a", 4, 0), ("b", 4, 1))
+    ]
+    assert [each.name for each in groups(runs)] == ["deep-*", "a and others"]

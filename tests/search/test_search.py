@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -270,3 +271,23 @@ def test_a_cosine_schedule_cannot_span_seconds():
     flags = {"data": "iris", "strategy": "evolution-strategy", "sigma_schedule": "cosine", "seconds": 1.0}
     with pytest.raises(SettingError, match="give --rounds or --horizon, or use the schedule plateau"):
         assemble(from_flags(flags))
+
+
+@pytest.mark.parametrize(
+    ("rate", "sentence"),
+    [
+        (0.03, "the network has memorised the training examples: on the test examples its loss is "),
+        (1e-9, "the network is no better than the same prediction for every example: its loss is "),
+    ],
+)
+def test_what_learns_only_its_own_examples_is_told_from_what_learns_nothing(tmp_path, caplog, rate, sentence):
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f},{y:.3f},{rng.choice(['no', 'yes', 'yes', 'yes'])}" for x, y in rng.normal(size=(60, 2))]
+    (tmp_path / "noise.csv").write_text("\n".join(["x,y,label", *rows]))
+    flags = {"layers": [32], "strategy": "node-perturbation", "rate": rate, "test_share": 0.5, "rounds": 300}
+    _, result = search(tmp_path, data=str(tmp_path / "noise.csv"), **flags)
+    assert (result.loss < result.baseline / 2) == (rate > 0.01)
+    assert result.test_loss > result.baseline
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith(sentence)
+    assert f"{result.test_loss:.4g}" in warning

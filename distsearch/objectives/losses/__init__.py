@@ -76,11 +76,14 @@ _OURS: dict[str, type[Loss]] = {
     "poisson": Poisson,
 }
 _ALSO_CALLED = {
-    **dict.fromkeys(("ce", "crossentropy", "categorical-crossentropy", "log-loss", "nll"), "cross-entropy"),
+    **dict.fromkeys(("ce", "bce", "log-loss", "nll", "negative-log-likelihood"), "cross-entropy"),
+    **dict.fromkeys(
+        (f"{kind}-cross-entropy" for kind in ("binary", "categorical", "sparse-categorical")), "cross-entropy"
+    ),
     **dict.fromkeys(("mse", "squared-error", "l2"), "mean-squared-error"),
     **dict.fromkeys(("mae", "absolute-error", "l1"), "mean-absolute-error"),
     **dict.fromkeys(("0-1", "zero-one", "error"), "classification-error"),
-    **dict.fromkeys(("quantile", "quantile-loss"), "pinball"),
+    "quantile": "pinball",
     **dict.fromkeys(("roc-auc", "roc-auc-score"), "auc"),
 }
 LOSSES: Registry[Any] = Registry(

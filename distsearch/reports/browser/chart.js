@@ -1,6 +1,7 @@
 // Curves, with zoom and hover.
 
 const LETTER = 7; // the width of one, about
+const MARGIN = 22; // on the right: half a number at the axis
 const MARK_ROWS = 5; // of texts at marks, below each other
 
 // The name of a line, without its middle if there is no room for it beside the end.
@@ -40,15 +41,15 @@ class Chart {
     this.range();
     this.numbers();
     const start = Math.max(52, 12 + LETTER * Math.max(...this.texts.map((each) => each.length)));
-    this.box = { left: start, right: start + this.room(width - start - 14), top: 10, bottom: height - 40 };
+    this.box = { left: start, right: start + this.room(width - start - MARGIN), top: 10, bottom: height - 40 };
     this.axes(width, height);
     const area = element("clipPath", { id: this.clip }, this.svg);
     const { left, right: end, top, bottom } = this.box;
     element("rect", { x: left - 4, y: top - 4, width: end - left + 8, height: bottom - top + 8 }, area);
     const inside = element("g", { "clip-path": `url(#${this.clip})` }, this.svg);
     this.taken = []; // the right ends of the texts at marks, by row
-    for (const [x, what] of data.marks) this.mark(inside, x, what);
     for (const each of data.lines) this.line(inside, each);
+    for (const [x, what] of data.marks) this.mark(inside, x, what);
     this.labels();
     this.cross = element("line", { y1: top, y2: bottom, stroke: "var(--soft)", "stroke-dasharray": "2 3", visibility: "hidden" }, this.svg);
     this.band = element("rect", { y: top, height: bottom - top, fill: "var(--soft)", opacity: 0.15, visibility: "hidden" }, this.svg);
@@ -57,7 +58,8 @@ class Chart {
   range() {
     const { lines, logarithmic, from_zero: fromZero } = this.data;
     let low = Infinity, high = -Infinity, first = Infinity, last = -Infinity;
-    for (const each of lines) for (const x of each.x) { first = Math.min(first, x); last = Math.max(last, x); }
+    const across = [...lines.map((each) => each.x), this.data.marks.map(([x]) => x)];
+    for (const each of across) for (const x of each) { first = Math.min(first, x); last = Math.max(last, x); }
     if (this.zoom) [first, last] = this.zoom;
     for (const each of lines) {
       each.x.forEach((x, at) => {
