@@ -133,7 +133,7 @@ class Spelling:
         return None if found is None or math.isnan(found) else found
 
 
-PLAIN = Spelling()
+PLAIN, COMMA = Spelling(), Spelling(",")
 
 
 def is_currency(unit: str) -> bool:
@@ -141,21 +141,37 @@ def is_currency(unit: str) -> bool:
     return re.fullmatch(_CURRENCY, unit) is not None
 
 
-def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> str:
+def decimal_in(cells: Iterable[str], separator: str, known: str = "") -> str:
     """The decimal mark of some cells of a table whose columns have such a separator.
 
-    A comma with other than three digits after it is one, unless there are decimals after points; where all have three,
-    only in a table separated by semicolons, as spreadsheets write it where the comma is taken. `otherwise` is the mark
-    where the cells do not say.
+    Decimals after points decide, then those after commas, then what is known of such tables. Where that is nothing, and
+    all that have a comma may be thousands, it is one only in a table separated by semicolons, as spreadsheets write it
+    where the comma is taken.
     """
-    stripped = [_bare(cell) for cell in cells]
-    points = [cell for cell in stripped if _POINT.fullmatch(cell)]
-    if any(separator == "," or not _DOTTED.fullmatch(cell) for cell in points):
+    bare = [_bare(cell) for cell in cells]
+    certain = _certain(bare)
+    if "." in certain or (separator == "," and any(map(_POINT.fullmatch, bare))):
         return "."
-    decimals = [cell for cell in stripped if "," in cell and (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell))]
-    if any(not _GROUPED.fullmatch(cell) for cell in decimals):
+    if "," in certain:
         return ","
-    return "," if decimals and separator == ";" else otherwise
+    return known or ("," if separator == ";" and any(map(_COMMA.fullmatch, bare)) else ".")
+
+
+def certain_decimals(cells: Iterable[str]) -> frozenset[str]:
+    """The decimal marks that some of the cells can only have been written with, as 1,5 and 0.25 can."""
+    return _certain(map(_bare, cells))
+
+
+def _certain(bare: Iterable[str]) -> frozenset[str]:
+    """A point is one before other than three digits, and so is a comma, unless digits are grouped as in India."""
+    found = set()
+    for cell in bare:
+        if "," in cell:
+            if (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell)) and not _GROUPED.fullmatch(cell):
+                found.add(",")
+        elif _POINT.fullmatch(cell) and not _DOTTED.fullmatch(cell):
+            found.add(".")
+    return frozenset(found)
 
 
 def _is_bracketed(text: str) -> bool:

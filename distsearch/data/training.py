@@ -200,6 +200,7 @@ def _schema(
         targets=tuple(columns) if len(columns) == outputs > 1 else None,
         weight=raw.weight,
         decimal=raw.spelling.decimal,
+        commas=tuple(sorted(raw.commas)) or None,
         ignored=tuple(dict.fromkeys((*reading.drop, *reading.beside))) or None,
         groups=reading.groups or None,
         costs=columns_by_class(reading.costs, targets.classes) if reading.costs else None,
