@@ -1,5 +1,6 @@
 """From the examples of a source to a data set; all that is learnt is learnt on the training examples alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ from distsearch.data.weights import Weights, class_weights, combined, kept_of
 from distsearch.errors import DataError
 
 MANY_CLASSES = 1000  # more than this need more than an example or two each
+INEXACT = 2.0**53  # from here on, not every whole number is a float64
+SPACINGS = 1000  # between neighbouring floats: a column that varies by less loses what tells its examples apart
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         test = examples_of(raw.test, schema)
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
+    said = (*said, *_too_large(raw, features, targets.values, schema))
     if validation is not None and reading.validation_share is None:
         said = (*said, _set_aside(raw, len(validation.features)))
     if schema.costs is not None and all(map(is_profit, schema.costs)):
@@ -248,6 +252,25 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
         for name, values in columns.items()
         if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
     )
+
+
+def _too_large(raw: Raw, features: Features, targets: NDArray[Any], schema: Schema) -> tuple[str, ...]:
+    """Sentences on columns whose numbers are so large that those close together are the same in float64."""
+    values = {name: features[:, index] for index, name in _large(features, schema.inputs)}
+    if schema.classes is None:
+        values |= {name: targets[:, index] for index, name in _large(targets, schema.outputs_named)}
+    return tuple(
+        f"{raw.source}: the numbers in column {quoted(name)} are so large that those close together are read as the "
+        "same: subtract a constant from them, or write them as text if they only name something"
+        for name, numbers in values.items()
+        if numbers.std() < SPACINGS * np.spacing(np.abs(numbers).max())
+    )
+
+
+def _large(columns: NDArray[Any], names: Sequence[str]) -> list[tuple[int, str]]:
+    """The columns in which not every whole number is a float64."""
+    largest = np.maximum(columns.max(axis=0), -columns.min(axis=0))
+    return [(index, names[index]) for index in np.flatnonzero(largest >= INEXACT).tolist()]
 
 
 def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:

@@ -155,7 +155,7 @@ def test_an_unusable_csv_file_is_refused_in_one_sentence_with_the_place(write, c
         ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target in column 't', got None"),
         (
             {"x": [1, 2], "t": [1, None]},
-            ", row 2: expected a finite number (below 3.4e38) in column 't', got nan",
+            ", row 2: expected a target in column 't', got None; fill it in or remove the row",
         ),
         ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
         ({"t": ["a", "b"]}, "expected a feature besides the target, got only 't'"),
@@ -200,6 +200,23 @@ def test_parquet_columns_of_every_type_are_read(write):
 )
 def test_labels_of_parquet_keep_every_digit(write, column, classes):
     assert set(load(write(pa.table({"x": [1, 2], "t": column})), numbers=False).schema.classes) == set(classes)
+
+
+def test_long_labels_keep_every_digit_though_one_is_missing(write):
+    path = write(pa.table({"x": [1, 2, 3], "t": [2**53 + 1, None, 2**53]}))
+    assert load(path, numbers=False, missing="drop").schema.classes == ("9007199254740992", "9007199254740993")
+    with pytest.raises(DataError, match="row 2: expected a target in column 't', got None"):
+        load(path, numbers=False)
+
+
+@pytest.mark.parametrize("step", [1, 2**40])
+def test_numbers_too_large_to_be_told_apart_are_pointed_out(write, step):
+    large = [2**53 + step * number for number in range(40)]
+    rows = "".join(f"{number},{index},{number}\n" for index, number in enumerate(large))
+    for path in (write(f"k,x,t\n{rows}"), write(pa.table({"k": large, "x": range(40), "t": large}))):
+        said = [note for note in load(path, numbers=True).notes if "close together are read as the same" in note]
+        assert len(said) == 2 * (step == 1)
+        assert all(f"column {name}" in note for name, note in zip(("'k'", "'t'"), said, strict=False))
 
 
 def test_dates_are_refused_as_labels_and_named(write):

@@ -198,13 +198,17 @@ def _feature(path: str, column: Any, name: str, where: Any, arrow: Any, *, text:
 
 
 def _targets(path: str, column: Any, name: str, arrow: Any) -> NDArray[Any]:
-    """The column's values, (examples,), as targets: decimals become text, as no float has all their digits."""
+    """The column's values, (examples,), as targets: decimals become text, as no float has all their digits.
+
+    Nor has it those of long whole numbers, which NumPy makes floats if one is missing.
+    """
     if arrow.types.is_nested(column.type):
         expected = f"labels that are text, numbers, or true and false in column {quoted(name)}"
         raise DataError(f"{path}: expected {expected}, got {column.type}")
     if arrow.types.is_decimal(column.type):
         column = column.cast(arrow.string())
-    numbers = _numbers(column, arrow)
+    gaps = column.null_count and arrow.types.is_integer(column.type)
+    numbers = None if gaps else _numbers(column, arrow)
     return np.fromiter(column.to_pylist(), object, len(column)) if numbers is None else numbers
 
 
