@@ -97,21 +97,6 @@ def test_a_table_needs_little_more_memory_than_its_numbers(write):
     assert whole < 4 * size + 4_000_000  # of blocks of rows
 
 
-def test_predictions_read_a_table_in_constant_memory(write):
-    rows = b"0.123456789,1234.56789,-0.987654321,1\n0.5,0.25,0.125,0\n"
-    schema = load(write(b"x,y,z,t\n" + rows * 10), numbers=False).schema
-    peaks = []
-    for times in (10_000, 30_000):
-        path = write(b"x,y,z,t\n" + rows * times)
-        tracemalloc.start()
-        try:
-            assert sum(len(features) for features, _ in feature_chunks(path, schema)) == 2 * times
-            peaks.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0]
-
-
 def test_a_file_that_is_not_text_is_refused(write):
     with pytest.raises(DataError, match="to be a text table, but it contains zero bytes"):
         load(write(bytes(range(256)) * 4), numbers=False)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import tracemalloc
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from programs import ran, succeeded
 from pyarrow import feather, ipc, parquet
 
+from distsearch.data import datasets
 from distsearch.data.datasets import feature_chunks, load, read_features
 from distsearch.data.raw import Selection
-from distsearch.data.readers import read
+from distsearch.data.readers import dialect, read
 from distsearch.errors import DataError, TooLargeError
 from distsearch.testing import check_reader
 
@@ -121,6 +123,41 @@ def test_a_folder_of_parts_is_one_table_and_its_folders_are_columns(tmp_path):
     parquet.write_table(pa.table({"x": ["text"], "city": ["p"], "on": [True], "t": ["b"]}), folder / "part-2.parquet")
     with pytest.raises(DataError, match="expected one type in column 'x', got double and string in its parts"):
         read(str(tmp_path / "sales"), Selection(target="t"))
+
+
+def long_table(path: Path, rows: int) -> str:
+    """The path of a file of so many rows, in parts as large as files have them."""
+    numbers = {name: [0.123456789, 1234.56789] * (rows // 2) for name in "xyz"}
+    table = pa.table({**numbers, "t": [0, 1] * (rows // 2)})
+    match path.suffix:
+        case ".parquet":
+            parquet.write_table(table, path, row_group_size=1_000, compression="none", use_dictionary=False)
+        case ".arrow":
+            feather.write_feather(table, path, chunksize=1_000, compression="uncompressed")
+        case ".jsonl":
+            path.write_text('{"x": 0.12345, "y": 1.56789, "t": 0}\n{"x": 1, "y": 2.5, "t": 1}\n' * (rows // 2))
+        case _:
+            write = gzip.open if path.suffix == ".gz" else open
+            with write(path, "wt") as file:
+                file.write("x,y,z,t\n" + "0.123456789,1234.56789,-0.987654321,1\n0.5,0.25,0.125,0\n" * (rows // 2))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "a.parquet", "a.arrow"])
+def test_predictions_read_a_table_in_constant_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(datasets, "CHUNK_ROWS", 1_000)
+    monkeypatch.setattr(dialect, "BLOCK", 4_096)
+    schema = load(long_table(tmp_path / name, 20), numbers=False).schema
+    peaks = []
+    for rows in (4_000, 16_000):
+        path = long_table(tmp_path / name, rows)
+        tracemalloc.start()
+        try:
+            assert sum(len(features) for features, _ in feature_chunks(path, schema)) == rows
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 @pytest.mark.parametrize(
