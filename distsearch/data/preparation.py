@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from distsearch.data.amounts import amount_in, unit_of
 from distsearch.data.raw import Raw, Table, quoted, unnamed
-from distsearch.data.spelling import COMMA, PLAIN, date_in
+from distsearch.data.spelling import COMMA, PLAIN, date_in, is_date_of_two_readings
 from distsearch.errors import DataError
 
 NUMBER, CATEGORY, DAYS, PARTS = "number", "category", "days", "parts"
@@ -175,6 +175,8 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
         return Encoding(NUMBER, float(np.median(amounts)) if gaps else None, unit=unit)
     if all((COMMA if spelling == PLAIN else PLAIN).number(text) is not None for text in counts):
         raise not_a_number(raw, name, column.tolist().index(present[0]), present[0])
+    if len(counts) > FEW_CATEGORIES and all(map(is_date_of_two_readings, counts)):
+        raise refusal(present[0], "dates such as 2024-12-31", "write them so")
     if len(counts) > MOST_CATEGORIES or (len(counts) > FEW_CATEGORIES and 2 * len(counts) > len(present)):
         raise DataError(
             f"{raw.source}, {raw.place(column.tolist().index(present[0]))}: expected a number in column "

@@ -224,6 +224,13 @@ class Labels:
                 f"{self.raw.source}: the labels {listed(sorted(alike))} are separate classes, though some are "
                 "the same number: spell them alike if they are meant to be one class"
             )
+        spelt = Counter(text.strip().casefold() for text in self.texts)
+        similar = [text for text in self.texts if spelt[text.strip().casefold()] > 1]
+        if similar:
+            sentences.append(
+                f"{self.raw.source}: the labels {listed(sorted(similar))} are separate classes, though some differ "
+                "only in capitals: spell them alike if they are meant to be one class"
+            )
         return tuple(sentences)
 
     def _check_present(self) -> None:

@@ -19,7 +19,7 @@ from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
 from distsearch.data.tabular import tabular
-from distsearch.data.targets import Labels, are_numbers, drop_missing, target_numbers
+from distsearch.data.targets import MOST_VALUES, Labels, are_numbers, drop_missing, target_numbers
 from distsearch.data.weights import Weights, class_weights, combined, kept_of
 from distsearch.errors import DataError
 
@@ -141,7 +141,8 @@ def _targets(raw: Raw, numbers: bool | None) -> _Targets:
         return _Targets(target_numbers(raw), None, notes=notes)
     labels = Labels.of(raw)
     classes = labels.classes()
-    if len(classes) > max(MANY_CLASSES, len(raw.features) / 2):
+    unique = len(classes) == len(raw.features) > MOST_VALUES
+    if unique or len(classes) > max(MANY_CLASSES, len(raw.features) / 2):
         raise DataError(
             f"{raw.source}: expected repeated labels, but {len(raw.features):,} examples have {len(classes):,} "
             "distinct ones; choose another --target, or to learn numbers add --loss mean-squared-error"
