@@ -181,6 +181,16 @@ def test_unusable_files_are_refused(tmp_path, name, content, sentence):
     assert sentence in str(caught.value)
 
 
+def test_a_sheet_may_begin_with_an_empty_column_and_have_an_index(tmp_path):
+    head, *rows = [None, 2019.0, "y"], [4.0, 1.5, "a"], [9.0, 2.5, "b"]
+    for name, first, said in (("index.xlsx", 0, 1), ("empty.xlsx", None, 0)):
+        cells = [row if first == 0 else [None, *row[1:]] for row in (head, *rows)]
+        (tmp_path / name).write_bytes(xlsx(cells))
+        data = load(str(tmp_path / name), numbers=False)
+        assert (data.schema.features, data.train.features.tolist()) == (("2019",), [[1.5], [2.5]])
+        assert len(data.notes) == said
+
+
 def test_an_error_in_a_sheet_names_the_row_and_column(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx([["x", "t"], [1.0, "a"], [None, None], [2.0, "b"], ["many", "b"], [3.0, "a"]]))

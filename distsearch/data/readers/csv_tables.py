@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from distsearch.data.raw import Raw, Selection, Table, quoted, reading, unnamed
-from distsearch.data.readers.columns import Choice, choose, join_names
+from distsearch.data.readers.columns import Choice, choose, join_names, spare_of
 from distsearch.data.readers.dialect import Dialect, dialect_of, opened, rows_of
 from distsearch.data.readers.text_columns import Cells, TextColumns
 from distsearch.data.readers.values import side_by_side
@@ -34,6 +34,7 @@ class _Layout:
     headed: bool  # whether a line holds the names
     choice: Choice
     begins: str = "numbers"  # what the first line has, where it is an example
+    left_out: str = ""  # a clause on what is, though nobody asked for it
 
     @property
     def skipped(self) -> int:
@@ -106,7 +107,8 @@ def _notes(file: "_File", layout: _Layout, usual: str, reader: TextColumns) -> t
         f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
         f"its columns are called {layout.names[0]} to {layout.names[-1]}"
     )
-    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless, *codes)))
+    left_out = f"{file.path}: {layout.left_out}" if layout.left_out else ""
+    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless, left_out, *codes)))
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,24 @@ class _File:
                     return True
         return not left
 
+    def spare(self, names: Sequence[str], above: int, selection: Selection) -> tuple[set[int], str]:
+        """The columns that need no name, in a table with so many rows above its examples, and a clause on them."""
+        nameless = {index for index, name in enumerate(names) if not name}
+        if not nameless or selection.features is not None:
+            return nameless, ""
+        with self.text() as text:
+            return spare_of(nameless, islice(filter(None, self.rows(text)), above, None))
+
+    def refuse_title(self, title: str) -> None:
+        """DataError if there are more columns below the only cell of the first line, which then names none."""
+        with self.text() as text:
+            below = len(next(islice(filter(None, self.rows(text)), 1, None), []))
+        if below > 1:
+            raise DataError(
+                f"{self.path}: expected a name for every column in the first line, got only {quoted(title)} for "
+                f"{below} columns; remove the lines above the names"
+            )
+
     def place(self, above: int, example: int) -> str:
         """The line of an example, counting from 1, that has so many rows above the first one."""
         with reading(self.path, "a text table", (csv.Error, UnicodeError)), self.text() as text:
@@ -168,12 +188,16 @@ def _layout(file: _File, selection: Selection) -> _Layout:
     first = file.first()
     if file.dialect.header:
         names = [name.strip() for name in next(file.rows([file.dialect.header]))]
-        return _Layout(names, False, choose(file.path, names, selection))
+        spare, left_out = file.spare(names, 0, selection)
+        return _Layout(names, False, choose(file.path, names, selection, spare), left_out=left_out)
     numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, selection)
     names = first if headed else list(numbered)
     begins = "numbers" if any(_numbers_in(file, first)) else "text that comes again"
-    return _Layout(names, headed, choose(file.path, names, selection), begins)
+    if headed and len(names) == 1:
+        file.refuse_title(names[0])
+    spare, left_out = file.spare(names, int(headed), selection)
+    return _Layout(names, headed, choose(file.path, names, selection, spare), begins, left_out)
 
 
 def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], selection: Selection) -> bool:

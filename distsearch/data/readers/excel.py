@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from distsearch.data.raw import Raw, Selection, Table, quoted, reading
-from distsearch.data.readers.columns import choose, join_names
+from distsearch.data.readers.columns import choose, join_names, spare_of
 from distsearch.data.readers.values import cells_of, objects, side_by_side
 from distsearch.errors import DataError
 from distsearch.machine import memory
@@ -52,10 +52,12 @@ def _raw(path: str, rows: Sequence[Sequence[Any]], selection: Selection, notes: 
         raise DataError(f"{path} is empty; expected a row of column names, and examples")
     (_, header), *examples = filled
     width = max(len(row) for _, row in filled)
-    names = [str(cell).strip() for cell in header] + [""] * (width - len(header))
-    while names and not names[-1] and all(row[len(names) - 1] in ("", None) for _, row in examples):
-        names.pop()  # columns that a sheet has without anything in them
-    choice = choose(path, names, selection)
+    names = [str(_label(cell)).strip() for cell in header] + [""] * (width - len(header))
+    nameless = {index for index, name in enumerate(names) if not name}
+    labels = ([_label(cell) for cell in row] for _, row in examples)
+    spare, left_out = spare_of(nameless, labels) if selection.features is None else (nameless, "")
+    notes = (*notes, f"{path}: {left_out}") if left_out else notes
+    choice = choose(path, names, selection, spare)
 
     def place(example: int) -> str:
         return f"row {examples[example][0]}"
@@ -83,5 +85,5 @@ def _raw(path: str, rows: Sequence[Sequence[Any]], selection: Selection, notes: 
 
 
 def _label(value: Any) -> Any:
-    """A cell as a target: Excel keeps every number as a float, so whole ones are whole."""
+    """A cell as a target or a name: Excel keeps every number as a float, so whole ones are whole."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
