@@ -160,8 +160,12 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
     numbers = {text: spelling.number(text) for text in counts}
     spelt = sum(counts[text] for text, number in numbers.items() if number is not None)
     if spelt and 2 * spelt >= len(present):
-        stray = next(text for text, number in numbers.items() if number is None)
-        raise not_a_number(raw, name, column.tolist().index(stray), stray)
+        texts = [text for text in (*counts, *column.tolist()) if text is not None]
+        stray = next((text for text in texts if spelling.number(text) is None), None)
+        if stray is not None:  # perhaps in another part
+            raise not_a_number(raw, name, column.tolist().index(stray), stray)
+        values = [spelling.number(text) or 0.0 for text in present]
+        return Encoding(NUMBER, float(np.median(values)) if gaps else None)
 
     def refusal(came: str, expected: str, instead: str) -> DataError:
         place = raw.place(column.tolist().index(came))

@@ -174,6 +174,20 @@ def test_dropping_removes_incomplete_examples_and_errors_keep_their_line_numbers
     assert data.notes[0].endswith("2 of 5 examples have missing values and are left out")
 
 
+def test_dropping_removes_what_made_a_column_text(write):
+    units = "x,z,y\nkm,s,\n" + "1,2,a\n3,,b\n5,4,b\n" * 2
+    data = load(write(units), numbers=False, missing="drop")
+    assert data.train.features.tolist() == [[1, 2], [5, 4]] * 2
+    assert ", line 2: expected a target in column 'y', got ''" in refused(write(units))
+
+
+def test_text_among_numbers_is_found_in_whichever_part_it_is(write):
+    rows = "".join(f"{number},{number % 2}\n" for number in range(30))
+    path = write(f"x,y\n{rows}many,0\n")
+    for seed in range(3):
+        assert ", line 32: expected a number in column 'x', got 'many'" in refused(path, test_share=0.5, seed=seed)
+
+
 def test_columns_are_selected_by_name(write):
     path = write("id,a,b,y1,y2\n7,1,2,10,0.5\n8,3,4,20,0.25\n9,5,6,30,0.75\n")
     data = load(path, numbers=None, target="y1,y2", id=("id",), scale=None)
