@@ -131,6 +131,7 @@ def test_csv_and_parquet_of_one_table_are_the_same_data(write):
         (b"\x89PNG\r\n\x1a\n\0\0", " to be a text table, but it contains zero bytes"),
         (b"\x89PNG\r\n\x1a\n\1\2", ", line 1: expected text in UTF-8, got the byte 0x89"),
         ("x" * 200_000, "to be a text table, but it is something else or damaged: field larger than field limit"),
+        (f"x,t\n1,a\n{'2' * 200_000},b\n", ", line 3: expected cells of at most 131,072 characters, got a longer one"),
         (b"\0" * 9, " to be a text table, but it contains zero bytes"),
         (
             gzip.compress(b"x,y,t\n" + b"1,2,a\n3,4,b\n" * 99, mtime=0)[:-9],

@@ -16,7 +16,7 @@ from typing import Any
 
 from distsearch.data.raw import Raw, Selection, Table, quoted, reading, unnamed
 from distsearch.data.readers.columns import Choice, choose, join_names, spare_of
-from distsearch.data.readers.dialect import Dialect, dialect_of, opened, rows_of
+from distsearch.data.readers.dialect import Dialect, dialect_of, opened, readable, rows_of
 from distsearch.data.readers.text_columns import Cells, TextColumns
 from distsearch.data.readers.values import side_by_side
 from distsearch.errors import DataError
@@ -149,7 +149,7 @@ class _File:
         """Whether cells of the first row, by column, all occur in their columns again, in the next rows or in all."""
         left = dict(cells)
         with self.text() as text:
-            for row in islice(filter(None, self.rows(text)), 1, None if rows is None else rows + 1):
+            for row in islice(filter(None, readable(self.rows(text))), 1, None if rows is None else rows + 1):
                 found = [column for column, cell in left.items() if column < len(row) and row[column].strip() == cell]
                 for column in found:
                     del left[column]
@@ -163,7 +163,7 @@ class _File:
         if not nameless or selection.features is not None:
             return nameless, ""
         with self.text() as text:
-            return spare_of(nameless, islice(filter(None, self.rows(text)), above, None))
+            return spare_of(nameless, islice(filter(None, readable(self.rows(text))), above, None))
 
     def refuse_title(self, title: str) -> None:
         """DataError if there are more columns below the only cell of the first line, which then names none."""
@@ -266,9 +266,10 @@ def _filled(file: _File, text: Iterable[str], width: int, headed: bool) -> Itera
                 )
             yield row
     except csv.Error as error:
-        if "field limit" in str(error):
-            raise
         wrong = f"expected quotes in pairs, got {error}; fix them"
+        if "field limit" in str(error):
+            most = f"{csv.field_size_limit():,} characters"
+            wrong = f"expected cells of at most {most}, got a longer one; shorten it, or close the quotes before it"
         raise DataError(f"{file.path}, line {rows.line_num}: {wrong}") from None
 
 

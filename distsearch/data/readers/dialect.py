@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from typing import IO
@@ -88,7 +88,7 @@ def dialect_of(path: str, usual: str, decimal: str = "", *, whole: bool = True) 
     commented = _has_comments(sample[skipped:])
     table = [line for line in sample[skipped:] if line.strip() and not (commented and line.startswith("#"))]
     separator = declared[1] if declared else _separator(table, usual)
-    cells = [row for row in rows_of(table, separator) if row]
+    cells = list(readable(filter(None, rows_of(table, separator))))
     header = _header_above(sample[skipped:], cells, separator) if commented else ""
     spelling = Spelling(decimal_in((cell for row in cells for cell in row), separator, decimal))
     certain = [certain_decimals(filter(None, column)) for column in zip_longest(*cells)]
@@ -114,6 +114,12 @@ def _lines(path: str, text: io.TextIOWrapper) -> Iterator[str]:
         if len(line) > LONGEST_LINE:
             raise DataError(f"expected {path} to be a text table, but it has an endless line")
         yield line
+
+
+def readable(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The rows before one that csv refuses, which whoever reads the table can name by its line."""
+    with suppress(csv.Error):
+        yield from rows
 
 
 def _sampled(lines: Iterator[str]) -> Iterator[str]:
