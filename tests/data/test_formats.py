@@ -191,6 +191,13 @@ def test_a_sheet_may_begin_with_an_empty_column_and_have_an_index(tmp_path):
         assert len(data.notes) == said
 
 
+def test_the_target_of_json_is_the_last_name_of_the_first_line(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"x": 1, "t": "a"}\n{"x": 2, "t": "b", "z": 5}\n{"x": 3, "z": 7, "t": "a"}\n')
+    data = load(str(tmp_path / "a.jsonl"), numbers=False)
+    assert (data.schema.features, data.schema.target) == (("x", "z"), "t")
+    assert data.train.features[:, 1:].tolist() == [[6, 1], [5, 0], [7, 0]]
+
+
 def test_an_error_in_a_sheet_names_the_row_and_column(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx([["x", "t"], [1.0, "a"], [None, None], [2.0, "b"], ["many", "b"], [3.0, "a"]]))
