@@ -32,8 +32,8 @@ EXPECTED = [[1.5, 0, 0, 1, 0, 1, 19723.5], [-0.25, 1, 1, 0, 0, 0, 19724], [-2, 0
 TABLE = pa.Table.from_pylist(ROWS)
 
 
-def xlsx(rows) -> bytes:
-    """A workbook of one sheet whose cells hold text."""
+def xlsx(rows, before="") -> bytes:
+    """A workbook of a sheet with these rows, perhaps after an empty one in such a state."""
 
     def cell(value) -> str:
         if value is None:
@@ -47,18 +47,21 @@ def xlsx(rows) -> bytes:
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
+    first = f'<sheet name="none" sheetId="2" state="{before}" r:id="s2"/>' if before else ""
     lines = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
     members = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r" Type="{office}/'
         'officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="one" sheetId="1" '
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{first}<sheet name="one" sheetId="1" '
         'r:id="s"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="s" '
-        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="t" Type="{office}/styles" '
-        'Target="styles.xml"/></Relationships>',
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="s2" Type="{office}/worksheet" '
+        f'Target="worksheets/sheet2.xml"/><Relationship Id="t" Type="{office}/styles" Target="styles.xml"/>'
+        "</Relationships>",
         "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="22"/></cellXfs>'
         "</styleSheet>",
+        "xl/worksheets/sheet2.xml": f'<worksheet xmlns="{main}"><sheetData/></worksheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
     }
     file = io.BytesIO()
@@ -179,6 +182,16 @@ def test_unusable_files_are_refused(tmp_path, name, content, sentence):
     with pytest.raises(DataError) as caught:
         load(str(path), numbers=None)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_hidden_sheets_are_not_read(tmp_path, state):
+    (tmp_path / "a.xlsx").write_bytes(xlsx([["x", "t"], [1.0, "a"], [2.0, "b"]], before=state))
+    data = load(str(tmp_path / "a.xlsx"), numbers=False)
+    assert (data.train.features.tolist(), data.notes) == ([[1], [2]], ())
+    (tmp_path / "b.xlsx").write_bytes(xlsx([["x", "t"], [1.0, "a"]], before="visible"))
+    with pytest.raises(DataError, match="b.xlsx is empty"):
+        load(str(tmp_path / "b.xlsx"), numbers=False)
 
 
 def test_a_sheet_may_begin_with_an_empty_column_and_have_an_index(tmp_path):

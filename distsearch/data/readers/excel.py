@@ -1,4 +1,4 @@
-"""The reader of Excel files (.xlsx), using calamine: the first sheet, whose first row names the columns."""
+"""The reader of Excel files (.xlsx), using calamine: the first visible sheet, whose first row names the columns."""
 
 import zipfile
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ CELL_BYTES = 40
 
 
 def read(path: str, selection: Selection) -> Raw:
-    """Read the first sheet. An empty cell is a missing value; empty rows at the end are none."""
+    """Read the first visible sheet. An empty cell is a missing value; empty rows at the end are none."""
     try:
-        from python_calamine import CalamineWorkbook
+        from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
     except ImportError:
         raise DataError(
             f'reading {path} needs python-calamine, which is not installed; type pip install "distsearch[excel]"'
@@ -26,13 +26,16 @@ def read(path: str, selection: Selection) -> Raw:
     with reading(path, "an Excel file (.xlsx)", damage=(Exception,)):  # on damage, anything is raised
         _check_size(path)
         with CalamineWorkbook.from_path(path) as book:
-            sheets = book.sheet_names
-            sheet = book.get_sheet_by_index(0)
+            shown = (each for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible)
+            tables = [each.name for each in shown if each.typ == SheetTypeEnum.WorkSheet]
+            if not tables:
+                raise DataError(f"{path}: expected a sheet of cells, but all are hidden or charts; show one of them")
+            sheet = book.get_sheet_by_name(tables[0])
             height, width = sheet.total_height, sheet.total_width
             memory.require(f"{path} of {height:,} rows", height * width * CELL_BYTES, "save the table as CSV")
             rows = sheet.to_python(skip_empty_area=False)
-    note = f"{path} has {len(sheets)} sheets, of which only the first, {quoted(sheets[0])}, is read"
-    return _raw(path, rows, selection, (note,) if len(sheets) > 1 and selection.features is None else ())
+    note = f"{path} has {len(tables)} sheets, of which only the first, {quoted(tables[0])}, is read"
+    return _raw(path, rows, selection, (note,) if len(tables) > 1 and selection.features is None else ())
 
 
 def _check_size(path: str) -> None:
