@@ -157,6 +157,8 @@ def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidd
     ("loss", "examples", "batch", "decay"),
     [
         ("cross-entropy", 60_000, 256, 0.03),
+        ("cross-entropy", 134, 60, 0.05),  # twice as many as weights
+        ("cross-entropy", 60, 20, 0.1),
         ("mean-squared-error", 1_000, 256, 0.03),
         ("mean-squared-error", 20_000, 256, 0.005),
         ("cross-entropy", 200, 200, 0.0),
