@@ -44,8 +44,8 @@ class DescentSettings(Settings, frozen=True):
         Annotated[
             float,
             about(
-                "weight decay per round, as a share of the learning rate; if not set, 0, or for node-perturbation with "
-                "minibatches 0.1 × weights / rows, from 0.03 to 0.1 (for regression 0.03, or 100 / rows if less)",
+                "weight decay per round, as a share of the learning rate; if not set, 0, or 0.03 for node-perturbation "
+                "with minibatches (for regression 100 / rows at most; for classes up to 0.1 with a validation share)",
                 at_least=0,
             ),
         ]
