@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.amounts import amount_in, unit_of
-from distsearch.data.raw import Raw, Table, quoted, unnamed
+from distsearch.data.raw import Raw, Table, flag, quoted, unnamed
 from distsearch.data.spelling import COMMA, PLAIN, date_in, is_date_of_two_readings
 from distsearch.errors import DataError
 
@@ -106,7 +106,7 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         if missing.all():
             raise DataError(
                 f"{raw.source}: expected values in column {quoted(name)}, but all of them are missing; "
-                f"leave it out with --drop {name}"
+                f"leave it out with {flag('drop', name)}"
             )
         if missing.any() and wishes.missing == REFUSE:
             raise _gap(raw, name, int(np.argmax(absent(column))), "fill it in, or choose --missing impute or drop")
@@ -147,7 +147,7 @@ def _encoding(
             raise DataError(
                 f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got the date "
                 f"{column[example].astype('datetime64[s]').item().isoformat(' ')}; convert dates to numbers with "
-                f"--dates days or --dates parts, or leave it out with --drop {name}"
+                f"--dates days or --dates parts, or leave it out with {flag('drop', name)}"
             )
         return Encoding(wishes.dates, float(np.median(_days(present))) if gaps else None)
     if column.dtype.kind == "O":
@@ -171,7 +171,7 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
         place = raw.place(column.tolist().index(came))
         return DataError(
             f"{raw.source}, {place}: expected {expected} in column {quoted(name)}, got {quoted(came)}; {instead}, or "
-            f"leave the column out with --drop {name}"
+            f"leave the column out with {flag('drop', name)}"
         )
 
     if unit := unit_of(counts, spelling, refusal):
@@ -185,7 +185,7 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
         raise DataError(
             f"{raw.source}, {raw.place(column.tolist().index(present[0]))}: expected a number in column "
             f"{quoted(name)}, got {quoted(present[0])}, and its {len(counts):,} different values are too many to be "
-            f"categories (at most {MOST_CATEGORIES}); leave it out with --drop {name}, or group its values"
+            f"categories (at most {MOST_CATEGORIES}); leave it out with {flag('drop', name)}, or group its values"
         )
     often = sorted(text for text, count in counts.items() if count >= math.ceil(RARE * len(present)))
     most = min(counts, key=lambda text: (-counts[text], text))
@@ -200,11 +200,12 @@ def not_a_number(raw: Raw, name: str, example: int, came: str) -> DataError:
         right = f"{number:.15g}" if point else f"{number:.15g}".replace(".", ",")
         return DataError(
             f"{raw.source}, {raw.place(example)}: expected a decimal {'point' if point else 'comma'} in column "
-            f"{quoted(name)}, got {quoted(came)}; write it as {right}, or leave the column out with --drop {name}"
+            f"{quoted(name)}, got {quoted(came)}; write it as {right}, or leave the column out with "
+            f"{flag('drop', name)}"
         )
     return DataError(
         f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got {quoted(came)}; "
-        f"write it as a number, or as nothing if it is missing, or leave the column out with --drop {name}"
+        f"write it as a number, or as nothing if it is missing, or leave the column out with {flag('drop', name)}"
     )
 
 

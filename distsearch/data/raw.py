@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shlex
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -105,6 +106,12 @@ def listed(values: Sequence[object]) -> str:
     """The first few values as error messages show them, and how many more there are."""
     shown = ", ".join(quoted(value) for value in values[:_MOST_SHOWN]) or "none"
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
+
+
+def flag(word: str, column: str) -> str:
+    """A flag with a column's name, as a shell and the flag take it."""
+    name = f'"{column.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(column) else column
+    return f"--{word} {shlex.quote(name)}"
 
 
 def training_features(count: int) -> str:

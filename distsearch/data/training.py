@@ -14,7 +14,7 @@ from distsearch.data.checks import Features, feature_matrix, feature_names, fini
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
 from distsearch.data.preparation import Encoding, Wishes
-from distsearch.data.raw import Raw, Table, quoted, training_features
+from distsearch.data.raw import Raw, Table, flag, quoted, training_features
 from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
@@ -249,7 +249,7 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
         columns = dict(zip(schema.features, features.T, strict=True))
     return tuple(
         f"{raw.source}: the column {quoted(name)} has a different value in every example, like an identifier, but is "
-        f"learnt from: leave it out with --drop {name}, or with --id {name} to see it beside predictions"
+        f"learnt from: leave it out with {flag('drop', name)}, or with {flag('id', name)} to see it beside predictions"
         for name, values in columns.items()
         if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
     )

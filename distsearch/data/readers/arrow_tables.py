@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, Table, quoted, reading
+from distsearch.data.raw import Raw, Selection, Table, flag, quoted, reading
 from distsearch.data.readers.columns import Choice, choose, join_names
 from distsearch.data.readers.values import cells_of, column_of, objects, side_by_side
 from distsearch.errors import DataError
@@ -213,7 +213,7 @@ def _feature(path: str, column: Any, name: str, where: Any, arrow: Any, *, text:
     if types.is_nested(kind) or types.is_binary(kind) or types.is_time(kind) or types.is_duration(kind):
         raise DataError(
             f"{path}: expected numbers or text in column {quoted(name)}, got {kind}; "
-            f"write it as numbers, or leave the column out with --drop {name}"
+            f"write it as numbers, or leave the column out with {flag('drop', name)}"
         )
     return cells_of(column.to_pylist(), where, name, text=text)
 
