@@ -1,6 +1,7 @@
 """The library names settings as the command line does; here its sentences are put into the words of Python."""
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -12,10 +13,8 @@ from distsearch.settings import unknown_setting
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
-
-
-# The flags whose value is a column's name, which ends where the sentence goes on.
-_COLUMN_FLAG = re.compile(r"--(?P<flag>drop|id) (?P<value>[^\s,;]+)(?=$|[,;]| to see)")
+# A flag with a name as a shell takes it, see `raw.flag`.
+_COLUMN = re.compile(r"""with --(?P<flag>drop|id) (?P<columns>(?:'[^']*'|"[^"]*"|[^\s,;'"\\])+)""")
 
 
 def in_python(sentence: str) -> str:
@@ -32,8 +31,13 @@ def in_python(sentence: str) -> str:
         switch = found["flag"] in known and known[found["flag"]].type is bool
         return f"{name}=True" if switch else name
 
-    named = _COLUMN_FLAG.sub(r'\g<flag>="\g<value>"', sentence)
-    return reworded(_FLAG.sub(argument, named), keyword)
+    def columns(found: re.Match[str]) -> str:
+        from distsearch.data.readers.columns import split_names
+
+        names = split_names(shlex.split(found["columns"])[0])
+        return f"with {found['flag']}={names if found['flag'] == 'drop' else repr(*names)}"
+
+    return reworded(_FLAG.sub(argument, _COLUMN.sub(columns, sentence)), keyword)
 
 
 def check_names(names: Iterable[str], strategy: object) -> None:

@@ -129,7 +129,7 @@ def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.flo
 
     The file may lack the target column. Raises DataError.
     """
-    raw = read(path, Selection(schema.features, targets=False, decimal=schema.decimal, texts=schema.texts), reader)
+    raw = read(path, replace(schema.selection(schema.features), targets=False), reader)
     return frozen(network_features(raw.test or raw, schema))
 
 
@@ -142,9 +142,7 @@ def read_examples(
     used in training. The column of weights is that of training. Raises DataError.
     """
     columns = (*schema.features, schema.weight) if schema.weight else schema.features
-    selection = Selection(
-        columns, target or schema.target, beside=schema.beside, decimal=schema.decimal, texts=schema.texts
-    )
+    selection = replace(schema.selection(columns), target=target or schema.target, beside=schema.beside)
     if not reader and is_built_in(path):
         if target:
             raise DataError(f"{path} has no named columns for targets, so no target {target!r}; leave the target out")
@@ -170,7 +168,8 @@ def feature_chunks(
     It may be a built-in data set instead, `drawn` as that one says. ids are kept where they are there; `everything`
     keeps all columns. Raises DataError.
     """
-    selection = Selection(schema.features, "", False, (), keep, ids, everything, schema.decimal, schema.texts)
+    selected = schema.selection(schema.features)
+    selection = replace(selected, targets=False, beside=keep, besides=ids, everything=everything)
     if not reader and is_built_in(path):
         parts = iter([_generated(path, schema, selection, drawn)])
     else:

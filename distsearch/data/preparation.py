@@ -5,10 +5,10 @@ text          an input of 0 or 1 for each of its values (one-hot); rare ones sha
 dates         days since 1970, or their parts
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from math import ceil
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.amounts import amount_in, unit_of
-from distsearch.data.raw import Raw, Table, quoted, unnamed
-from distsearch.data.spelling import date_in
+from distsearch.data.raw import Raw, Table, flag, quoted, unnamed
+from distsearch.data.spelling import COMMA, PLAIN, date_in, is_date_of_two_readings
 from distsearch.errors import DataError
 
 NUMBER, CATEGORY, DAYS, PARTS = "number", "category", "days", "parts"
@@ -106,7 +106,7 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         if missing.all():
             raise DataError(
                 f"{raw.source}: expected values in column {quoted(name)}, but all of them are missing; "
-                f"leave it out with --drop {name}"
+                f"leave it out with {flag('drop', name)}"
             )
         if missing.any() and wishes.missing == REFUSE:
             raise _gap(raw, name, int(np.argmax(absent(column))), "fill it in, or choose --missing impute or drop")
@@ -117,7 +117,7 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
             spread.append(f"{quoted(name)} ({len(encodings[-1].categories) + encodings[-1].others})")
         if unit := encodings[-1].unit:
             text = str(column[rows][~missing][0])
-            measured.append(f"{quoted(name)} ({quoted(text)} is {amount_in(text, unit, raw.spelling)})")
+            measured.append(f"{quoted(name)} ({quoted(text)} is {amount_in(text, unit, raw.spelling_of(name))})")
     notes = []
     if filled:
         notes.append(
@@ -147,7 +147,7 @@ def _encoding(
             raise DataError(
                 f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got the date "
                 f"{column[example].astype('datetime64[s]').item().isoformat(' ')}; convert dates to numbers with "
-                f"--dates days or --dates parts, or leave it out with --drop {name}"
+                f"--dates days or --dates parts, or leave it out with {flag('drop', name)}"
             )
         return Encoding(wishes.dates, float(np.median(_days(present))) if gaps else None)
     if column.dtype.kind == "O":
@@ -156,39 +156,56 @@ def _encoding(
 
 
 def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gaps: bool) -> Encoding:
-    counts = Counter(present)
-    numbers = {text: raw.spelling.number(text) for text in counts}
+    counts, spelling = Counter(present), raw.spelling_of(name)
+    numbers = {text: spelling.number(text) for text in counts}
     spelt = sum(counts[text] for text, number in numbers.items() if number is not None)
     if spelt and 2 * spelt >= len(present):
-        stray = next(text for text, number in numbers.items() if number is None)
-        raise not_a_number(raw, name, column.tolist().index(stray), stray)
+        texts = [text for text in (*counts, *column.tolist()) if text is not None]
+        stray = next((text for text in texts if spelling.number(text) is None), None)
+        if stray is not None:  # perhaps in another part
+            raise not_a_number(raw, name, column.tolist().index(stray), stray)
+        values = [spelling.number(text) or 0.0 for text in present]
+        return Encoding(NUMBER, float(np.median(values)) if gaps else None)
 
     def refusal(came: str, expected: str, instead: str) -> DataError:
         place = raw.place(column.tolist().index(came))
         return DataError(
             f"{raw.source}, {place}: expected {expected} in column {quoted(name)}, got {quoted(came)}; {instead}, or "
-            f"leave the column out with --drop {name}"
+            f"leave the column out with {flag('drop', name)}"
         )
 
-    if unit := unit_of(counts, raw.spelling, refusal):
-        amounts = [amount_in(text, unit, raw.spelling) or 0.0 for text in present]
+    if unit := unit_of(counts, spelling, refusal):
+        amounts = [amount_in(text, unit, spelling) or 0.0 for text in present]
         return Encoding(NUMBER, float(np.median(amounts)) if gaps else None, unit=unit)
+    if all((COMMA if spelling == PLAIN else PLAIN).number(text) is not None for text in counts):
+        raise not_a_number(raw, name, column.tolist().index(present[0]), present[0])
+    if len(counts) > FEW_CATEGORIES and all(map(is_date_of_two_readings, counts)):
+        raise refusal(present[0], "dates such as 2024-12-31", "write them so")
     if len(counts) > MOST_CATEGORIES or (len(counts) > FEW_CATEGORIES and 2 * len(counts) > len(present)):
         raise DataError(
             f"{raw.source}, {raw.place(column.tolist().index(present[0]))}: expected a number in column "
             f"{quoted(name)}, got {quoted(present[0])}, and its {len(counts):,} different values are too many to be "
-            f"categories (at most {MOST_CATEGORIES}); leave it out with --drop {name}, or group its values"
+            f"categories (at most {MOST_CATEGORIES}); leave it out with {flag('drop', name)}, or group its values"
         )
-    often = sorted(text for text, count in counts.items() if count >= ceil(RARE * len(present)))
+    often = sorted(text for text, count in counts.items() if count >= math.ceil(RARE * len(present)))
     most = min(counts, key=lambda text: (-counts[text], text))
     return Encoding(CATEGORY, most if gaps else None, tuple(often), len(often) < len(counts))
 
 
 def not_a_number(raw: Raw, name: str, example: int, came: str) -> DataError:
     """The error for a text among numbers."""
+    point = raw.spelling_of(name) == PLAIN
+    number = (COMMA if point else PLAIN).number(came)
+    if number is not None and math.isfinite(number):
+        right = f"{number:.15g}" if point else f"{number:.15g}".replace(".", ",")
+        return DataError(
+            f"{raw.source}, {raw.place(example)}: expected a decimal {'point' if point else 'comma'} in column "
+            f"{quoted(name)}, got {quoted(came)}; write it as {right}, or leave the column out with "
+            f"{flag('drop', name)}"
+        )
     return DataError(
         f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got {quoted(came)}; "
-        f"write it as a number, or as nothing if it is missing, or leave the column out with --drop {name}"
+        f"write it as a number, or as nothing if it is missing, or leave the column out with {flag('drop', name)}"
     )
 
 
@@ -244,11 +261,12 @@ def numbers_of(
 ) -> NDArray[np.float64]:
     """A column of numbers, (examples,), perhaps with a unit, its gaps filled. Raises DataError for what is none."""
     if column.dtype.kind == "O":  # all may be missing; what is not has to be a number all the same
-        values = [None if text is None else amount_in(text, unit, raw.spelling) for text in column.tolist()]
+        spelling = raw.spelling_of(name)
+        values = [None if text is None else amount_in(text, unit, spelling) for text in column.tolist()]
         stray = {text: index for index, text in reversed(list(enumerate(column.tolist()))) if values[index] is None}
         stray.pop(None, None)
         if stray:  # if there are others, it is not a yes or no that does not fit
-            other = next((text for text in reversed(stray) if raw.spelling.answer(text) is None), next(reversed(stray)))
+            other = next((text for text in reversed(stray) if spelling.answer(text) is None), next(reversed(stray)))
             raise not_a_number(raw, name, stray[other], other)
         column = np.array([np.nan if value is None else value for value in values], np.float64)
     elif column.dtype.kind == "M":

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shlex
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.spelling import PLAIN, Spelling
+from distsearch.data.spelling import COMMA, PLAIN, Spelling
 from distsearch.data.unpacking import Unpacked
 from distsearch.errors import DataError, TooLargeError, brief
 from distsearch.machine import memory
@@ -56,6 +57,11 @@ class Raw:
     notes: tuple[str, ...] = ()  # sentences about how it was read
     beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # other columns, (examples,), as they came
     spelling: Spelling = PLAIN  # how numbers are written in text
+    commas: frozenset[str] = frozenset()  # columns in which they have a decimal comma, though others have a point
+
+    def spelling_of(self, column: str) -> Spelling:
+        """How numbers are written in a column."""
+        return COMMA if column in self.commas else self.spelling
 
     def at(self, rows: NDArray[np.intp]) -> "Raw":
         """Some of the examples, each of which is still found at its place."""
@@ -81,7 +87,8 @@ class Selection:
     beside: tuple[str, ...] = ()  # columns that are not learnt from, but returned as they came
     besides: tuple[str, ...] = ()  # the same, where they are there
     everything: bool = False  # return every column beside the features
-    decimal: str = "."  # the decimal mark of text that does not say
+    decimal: str = ""  # the decimal mark of text that does not say, if it is known
+    commas: frozenset[str] = frozenset()  # columns where it is a comma nevertheless
     texts: frozenset[str] = frozenset()  # feature columns whose cells are text even where they look like numbers
 
 
@@ -99,6 +106,12 @@ def listed(values: Sequence[object]) -> str:
     """The first few values as error messages show them, and how many more there are."""
     shown = ", ".join(quoted(value) for value in values[:_MOST_SHOWN]) or "none"
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
+
+
+def flag(word: str, column: str) -> str:
+    """A flag with a column's name, as a shell and the flag take it."""
+    name = f'"{column.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(column) else column
+    return f"--{word} {shlex.quote(name)}"
 
 
 def training_features(count: int) -> str:

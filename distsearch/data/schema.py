@@ -9,7 +9,7 @@ import msgspec
 
 from distsearch.data.labels import TEXT, is_type
 from distsearch.data.preparation import CATEGORY, Encoding
-from distsearch.data.raw import quoted, unnamed
+from distsearch.data.raw import Selection, quoted, unnamed
 from distsearch.errors import DataError
 
 
@@ -35,6 +35,7 @@ class Schema:
     target_deviation: tuple[float, ...] | None = None
     targets: tuple[str, ...] | None = None  # names of the target columns if there are several
     decimal: str = "."  # the decimal mark of its text
+    commas: tuple[str, ...] | None = None  # columns of text where it is a comma, though it is a point in others
     ignored: tuple[str, ...] | None = None  # columns that were there and not learnt from
     groups: tuple[str, ...] | None = None  # columns that say which group an example is in, for constraints and metrics
     costs: tuple[str, ...] | None = None  # columns that say what predicting each class costs, in class-number order
@@ -60,6 +61,10 @@ class Schema:
             return frozenset()
         named = zip(self.features, self.columns, strict=True)
         return frozenset(name for name, encoding in named if encoding.kind == CATEGORY)
+
+    def selection(self, columns: tuple[str, ...]) -> Selection:
+        """These columns of a file, spelt as those of the training data were."""
+        return Selection(columns, decimal=self.decimal, commas=frozenset(self.commas or ()), texts=self.texts)
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -161,6 +166,7 @@ _NOT_IN_FORMAT_1: dict[str, Any] = {
     "target_deviation": None,
     "targets": None,
     "decimal": ".",
+    "commas": None,
     "ignored": None,
     "groups": None,
     "costs": None,
@@ -236,6 +242,7 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "targets": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 2)),
     "decimal": ("a point or a comma", lambda value: value in (".", ",")),
+    "commas": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
     "ignored": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
     "groups": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 1)),
     "costs": ("a list of distinct names, or null", lambda value: value is None or _texts(value, 2)),

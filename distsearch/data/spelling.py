@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
+MISSING = frozenset(("", "?", ".", "na", "n/a", "n.a.", "<na>", "nan", "-nan", "nat", "null", "none"))
+_ERRORS = frozenset(("#n/a", "#na", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"))  # of spreadsheets
 SHORTEST_CODE = 3  # digits
 _LONGEST_WHOLE = 40  # characters; longer integers need not be exact, and may be too large for a float
 _TRUTHS = {"true": 1.0, "false": 0.0}
@@ -32,6 +33,12 @@ _WITH_UNIT = re.compile(
     r"(?P<after>(?:[^\W\d_]|[$€£¥₹₺₽₩°])(?:[^\d,;()]{0,14}[^\s\d,;()])?)?",
 )
 _LONGEST_UNIT_NUMBER = 60  # characters; longer texts are no number with a unit
+_TIME = r"(?P<time>[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?"
+_YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})/(?P<month>\d\d?)/(?P<day>\d\d?){_TIME}", re.ASCII)
+_DAY_FIRST = re.compile(rf"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{{4}}){_TIME}", re.ASCII)
+_NAMED_MONTH = re.compile(rf"(?P<day>\d\d?)[ -](?P<month>[A-Za-z]{{3,9}})[ -](?P<year>\d{{4}}){_TIME}", re.ASCII)
+_SLASHED = re.compile(r"\d\d?[/-]\d\d?[/-](?:\d{4}|\d\d)(?!\d)", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
@@ -54,7 +61,8 @@ def value_in(text: str) -> float | None:
 
 def is_missing(text: str) -> bool:
     """Whether a text is one of the usual markers for a missing value in a table."""
-    return text.strip().lower() in MISSING
+    word = text.strip().lower()
+    return word in MISSING or word in _ERRORS
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class Spelling:
         return None if found is None or math.isnan(found) else found
 
 
-PLAIN = Spelling()
+PLAIN, COMMA = Spelling(), Spelling(",")
 
 
 def is_currency(unit: str) -> bool:
@@ -141,21 +149,37 @@ def is_currency(unit: str) -> bool:
     return re.fullmatch(_CURRENCY, unit) is not None
 
 
-def decimal_in(cells: Iterable[str], separator: str, otherwise: str = ".") -> str:
+def decimal_in(cells: Iterable[str], separator: str, known: str = "") -> str:
     """The decimal mark of some cells of a table whose columns have such a separator.
 
-    A comma with other than three digits after it is one, unless there are decimals after points; where all have three,
-    only in a table separated by semicolons, as spreadsheets write it where the comma is taken. `otherwise` is the mark
-    where the cells do not say.
+    Decimals after points decide, then those after commas, then what is known of such tables. Where that is nothing, and
+    all that have a comma may be thousands, it is one only in a table separated by semicolons, as spreadsheets write it
+    where the comma is taken.
     """
-    stripped = [_bare(cell) for cell in cells]
-    points = [cell for cell in stripped if _POINT.fullmatch(cell)]
-    if any(separator == "," or not _DOTTED.fullmatch(cell) for cell in points):
+    bare = [_bare(cell) for cell in cells]
+    certain = _certain(bare)
+    if "." in certain or (separator == "," and any(map(_POINT.fullmatch, bare))):
         return "."
-    decimals = [cell for cell in stripped if "," in cell and (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell))]
-    if any(not _GROUPED.fullmatch(cell) for cell in decimals):
+    if "," in certain:
         return ","
-    return "," if decimals and separator == ";" else otherwise
+    return known or ("," if separator == ";" and any(map(_COMMA.fullmatch, bare)) else ".")
+
+
+def certain_decimals(cells: Iterable[str]) -> frozenset[str]:
+    """The decimal marks that some of the cells can only have been written with, as 1,5 and 0.25 can."""
+    return _certain(map(_bare, cells))
+
+
+def _certain(bare: Iterable[str]) -> frozenset[str]:
+    """A point is one before other than three digits, and so is a comma, unless digits are grouped as in India."""
+    found = set()
+    for cell in bare:
+        if "," in cell:
+            if (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell)) and not _GROUPED.fullmatch(cell):
+                found.add(",")
+        elif _POINT.fullmatch(cell) and not _DOTTED.fullmatch(cell):
+            found.add(".")
+    return frozenset(found)
 
 
 def _is_bracketed(text: str) -> bool:
@@ -173,15 +197,34 @@ def _bare(cell: str) -> str:
 
 
 def date_in(text: str) -> datetime | None:
-    """The ISO date, and perhaps time of day, that a text spells, as UTC without a zone; or None."""
+    """The date, and perhaps time of day, that a text spells, as UTC without a zone; or None.
+
+    2024-12-31, 2024/12/31, 31.12.2024 and 31-Dec-2024 are dates; 12/11/2024 is not, as it may be two.
+    """
     text = text.strip()
     if not _DATE.fullmatch(text):
-        return None
+        text = _iso(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def is_date_of_two_readings(text: str) -> bool:
+    """Whether a text is a date such as 12/11/2024, whose month comes first in some countries, and its day in others."""
+    return _SLASHED.match(text.strip()) is not None
+
+
+def _iso(text: str) -> str:
+    """A date that is written in another way as ISO 8601 has it; empty if it is none."""
+    found = _YEAR_FIRST.fullmatch(text) or _DAY_FIRST.fullmatch(text) or _NAMED_MONTH.fullmatch(text)
+    if found is None:
+        return ""
+    month = found["month"][:3].lower()
+    if not month.isdigit():
+        month = str(_MONTHS.index(month) + 1) if month in _MONTHS else "0"
+    return f"{found['year']}-{month:0>2}-{found['day']:0>2}{found['time'] or ''}"
 
 
 def interpreted(cells: NDArray[Any], spelling: Spelling = PLAIN) -> NDArray[Any]:

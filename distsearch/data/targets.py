@@ -60,7 +60,7 @@ def are_numbers(raw: Raw) -> tuple[bool, tuple[str, ...]]:
     if len(shape) == 2 and shape[1] > 1:
         return True, (f"{raw.source}: {shape[1]} targets are learnt as numbers (mean squared error)",)
     labels = Labels.of(raw)
-    spelt = [raw.spelling.target(text) for text in labels.texts if not is_missing(text)]
+    spelt = [raw.spelling_of(raw.target).target(text) for text in labels.texts if not is_missing(text)]
     numbers = [number for number in spelt if number is not None]
     if not numbers:
         _refuse_amounts(raw, labels)
@@ -74,7 +74,7 @@ def are_numbers(raw: Raw) -> tuple[bool, tuple[str, ...]]:
 
 def _refuse_amounts(raw: Raw, labels: "Labels") -> None:
     """DataError if the labels are as many different numbers as are measured, all with one unit: they are no classes."""
-    amounts = [raw.spelling.with_unit(text) for text in labels.texts if not is_missing(text)]
+    amounts = [raw.spelling_of(raw.target).with_unit(text) for text in labels.texts if not is_missing(text)]
     found = [amount for amount in amounts if amount is not None]
     if len(found) < len(amounts) or len({unit for _, unit in found}) != 1:
         return
@@ -116,7 +116,7 @@ def _target_number(raw: Raw, which: NDArray[np.intp], index: int, value: Label) 
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     if is_missing(text):
         raise _missing(raw, which, index, value)
-    number = raw.spelling.target(text)
+    number = raw.spelling_of(raw.target).target(text)
     if number is None:
         raise DataError(
             f"{raw.source}, {_first(raw, which, index)}: expected a numeric target, got "
@@ -223,6 +223,13 @@ class Labels:
             sentences.append(
                 f"{self.raw.source}: the labels {listed(sorted(alike))} are separate classes, though some are "
                 "the same number: spell them alike if they are meant to be one class"
+            )
+        spelt = Counter(text.strip().casefold() for text in self.texts)
+        similar = [text for text in self.texts if spelt[text.strip().casefold()] > 1]
+        if similar:
+            sentences.append(
+                f"{self.raw.source}: the labels {listed(sorted(similar))} are separate classes, though some differ "
+                "only in capitals: spell them alike if they are meant to be one class"
             )
         return tuple(sentences)
 

@@ -1,6 +1,6 @@
 """From the examples of a source to a data set; all that is learnt is learnt on the training examples alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,16 +14,18 @@ from distsearch.data.checks import Features, feature_matrix, feature_names, fini
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
 from distsearch.data.preparation import Encoding, Wishes
-from distsearch.data.raw import Raw, Table, quoted, training_features
+from distsearch.data.raw import Raw, Table, flag, quoted, training_features
 from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
 from distsearch.data.tabular import tabular
-from distsearch.data.targets import Labels, are_numbers, drop_missing, target_numbers
+from distsearch.data.targets import MOST_VALUES, Labels, are_numbers, drop_missing, target_numbers
 from distsearch.data.weights import Weights, class_weights, combined, kept_of
 from distsearch.errors import DataError
 
 MANY_CLASSES = 1000  # more than this need more than an example or two each
+INEXACT = 2.0**53  # from here on, not every whole number is a float64
+SPACINGS = 1000  # between neighbouring floats: a column that varies by less loses what tells its examples apart
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         test = examples_of(raw.test, schema)
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
+    said = (*said, *_too_large(raw, features, targets.values, schema))
     said = (*said, *_lost(raw, features[rows], scaled[rows], schema))
     if validation is not None and reading.validation_share is None:
         said = (*said, _set_aside(raw, len(validation.features)))
@@ -139,7 +142,8 @@ def _targets(raw: Raw, numbers: bool | None) -> _Targets:
         return _Targets(target_numbers(raw), None, notes=notes)
     labels = Labels.of(raw)
     classes = labels.classes()
-    if len(classes) > max(MANY_CLASSES, len(raw.features) / 2):
+    unique = len(classes) == len(raw.features) > MOST_VALUES
+    if unique or len(classes) > max(MANY_CLASSES, len(raw.features) / 2):
         raise DataError(
             f"{raw.source}: expected repeated labels, but {len(raw.features):,} examples have {len(classes):,} "
             "distinct ones; choose another --target, or to learn numbers add --loss mean-squared-error"
@@ -202,6 +206,7 @@ def _schema(
         targets=tuple(columns) if len(columns) == outputs > 1 else None,
         weight=raw.weight,
         decimal=raw.spelling.decimal,
+        commas=tuple(sorted(raw.commas)) or None,
         ignored=tuple(dict.fromkeys((*reading.drop, *reading.beside))) or None,
         groups=reading.groups or None,
         costs=columns_by_class(reading.costs, targets.classes) if reading.costs else None,
@@ -245,7 +250,7 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
         columns = dict(zip(schema.features, features.T, strict=True))
     return tuple(
         f"{raw.source}: the column {quoted(name)} has a different value in every example, like an identifier, but is "
-        f"learnt from: leave it out with --drop {name}, or with --id {name} to see it beside predictions"
+        f"learnt from: leave it out with {flag('drop', name)}, or with {flag('id', name)} to see it beside predictions"
         for name, values in columns.items()
         if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
     )
@@ -260,6 +265,25 @@ def _lost(raw: Raw, features: Features, scaled: NDArray[np.float32], schema: Sch
             f"{values.max():.9g}, but by less than float32 can hold, so nothing is learnt from them: multiply them, or "
             "subtract what they have in common"
         )
+
+
+def _too_large(raw: Raw, features: Features, targets: NDArray[Any], schema: Schema) -> tuple[str, ...]:
+    """Sentences on columns whose numbers are so large that those close together are the same in float64."""
+    values = {name: features[:, index] for index, name in _large(features, schema.inputs)}
+    if schema.classes is None:
+        values |= {name: targets[:, index] for index, name in _large(targets, schema.outputs_named)}
+    return tuple(
+        f"{raw.source}: the numbers in column {quoted(name)} are so large that those close together are read as the "
+        "same: subtract a constant from them, or write them as text if they only name something"
+        for name, numbers in values.items()
+        if numbers.std() < SPACINGS * np.spacing(np.abs(numbers).max())
+    )
+
+
+def _large(columns: NDArray[Any], names: Sequence[str]) -> list[tuple[int, str]]:
+    """The columns in which not every whole number is a float64."""
+    largest = np.maximum(columns.max(axis=0), -columns.min(axis=0))
+    return [(index, names[index]) for index in np.flatnonzero(largest >= INEXACT).tolist()]
 
 
 def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:

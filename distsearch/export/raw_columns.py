@@ -24,7 +24,9 @@ EXPRESSED = {
 }
 """What a schema says that a graph does, here or in `pipeline`."""
 WITHOUT_EFFECT = {
+    "commas",
     "costs",
+    "decimal",
     "features",
     "groups",
     "ignored",
@@ -35,7 +37,7 @@ WITHOUT_EFFECT = {
     "weight",
     "class_weights",
 }
-"""What it says that changes no prediction."""
+"""What it says that changes no prediction from numbers: a graph reads no text that spells some."""
 
 
 class Input(NamedTuple):

@@ -11,11 +11,13 @@ import numpy as np
 from distsearch.errors import SettingError
 from distsearch.reports.predictions import Column
 
+NINE_DIGITS, INEXACT = 1e9, 2.0**63  # numbers between these are written with all of their whole digits
+
 Tables = Iterable[dict[str, Column]]
 
 
 def as_csv(tables: Tables) -> Iterator[bytes]:
-    """A header, and a line for each row. Probabilities have six decimals, other numbers nine digits."""
+    """A header, and a line for each row. Probabilities have six decimals, others nine digits, or all whole ones."""
     for number, table in enumerate(tables):
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
@@ -27,9 +29,12 @@ def as_csv(tables: Tables) -> Iterator[bytes]:
 
 def _written(name: str, column: Column) -> Iterable[Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":
-        form = "{:.6f}" if name.startswith("probability") else "{:.9g}"
-        return map(form.format, column.tolist())
+        return map("{:.6f}".format if name.startswith("probability") else _number, column.tolist())
     return column
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if NINE_DIGITS <= abs(value) < INEXACT else f"{value:.9g}"
 
 
 def as_json_lines(tables: Tables) -> Iterator[bytes]:

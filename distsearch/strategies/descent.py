@@ -45,7 +45,7 @@ class DescentSettings(Settings, frozen=True):
             float,
             about(
                 "weight decay per round, as a share of the learning rate; if not set, 0, or 0.03 for node-perturbation "
-                "with minibatches (for regression 100 / rows at most)",
+                "with minibatches (for regression 100 / rows at most; for classes up to 0.1 with a validation share)",
                 at_least=0,
             ),
         ]

@@ -5,6 +5,7 @@ import pytest
 
 import distsearch
 from distsearch.api.wording import in_python
+from distsearch.data.raw import flag
 from distsearch.errors import DataError, ObjectiveError, SettingError
 
 
@@ -17,11 +18,14 @@ from distsearch.errors import DataError, ObjectiveError, SettingError
         ("--workers 0 searches without it", "workers=0 searches without it"),
         ("give --rounds or --horizon", "give rounds or horizon"),
         ("choose a smaller --test-share or another --data-seed", "choose a smaller test_share or another data_seed"),
+        ("leave it out with --drop age, or group its values", "leave it out with drop=['age'], or group its values"),
+        ("leave it out with " + flag("drop", 'my, "own"'), """leave it out with drop=['my, "own"']"""),
+        ("leave it out with " + flag("id", "it's"), """leave it out with id="it's\""""),
         ("stop.rounds: expected a whole number", "rounds: expected a whole number"),
         ("workers.count: expected a whole number", "workers: expected a whole number"),
         (
             "leave it out with --drop x1, or with --id x1 to see it",
-            'leave it out with drop="x1", or with id="x1" to see it',
+            "leave it out with drop=['x1'], or with id='x1' to see it",
         ),
         ("settings.sigma: expected 1 -- no more", "sigma: expected 1 -- no more"),
     ],

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import tracemalloc
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from programs import ran, succeeded
 from pyarrow import feather, ipc, parquet
 
+from distsearch.data import datasets
 from distsearch.data.datasets import feature_chunks, load, read_features
 from distsearch.data.raw import Selection
-from distsearch.data.readers import read
+from distsearch.data.readers import dialect, read
 from distsearch.errors import DataError, TooLargeError
 from distsearch.testing import check_reader
 
@@ -30,8 +32,8 @@ EXPECTED = [[1.5, 0, 0, 1, 0, 1, 19723.5], [-0.25, 1, 1, 0, 0, 0, 19724], [-2, 0
 TABLE = pa.Table.from_pylist(ROWS)
 
 
-def xlsx(rows) -> bytes:
-    """A workbook of one sheet whose cells hold text."""
+def xlsx(rows, before="") -> bytes:
+    """A workbook of a sheet with these rows, perhaps after an empty one in such a state."""
 
     def cell(value) -> str:
         if value is None:
@@ -45,18 +47,21 @@ def xlsx(rows) -> bytes:
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
+    first = f'<sheet name="none" sheetId="2" state="{before}" r:id="s2"/>' if before else ""
     lines = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
     members = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r" Type="{office}/'
         'officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="one" sheetId="1" '
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{first}<sheet name="one" sheetId="1" '
         'r:id="s"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="s" '
-        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="t" Type="{office}/styles" '
-        'Target="styles.xml"/></Relationships>',
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="s2" Type="{office}/worksheet" '
+        f'Target="worksheets/sheet2.xml"/><Relationship Id="t" Type="{office}/styles" Target="styles.xml"/>'
+        "</Relationships>",
         "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="22"/></cellXfs>'
         "</styleSheet>",
+        "xl/worksheets/sheet2.xml": f'<worksheet xmlns="{main}"><sheetData/></worksheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
     }
     file = io.BytesIO()
@@ -123,6 +128,41 @@ def test_a_folder_of_parts_is_one_table_and_its_folders_are_columns(tmp_path):
         read(str(tmp_path / "sales"), Selection(target="t"))
 
 
+def long_table(path: Path, rows: int) -> str:
+    """The path of a file of so many rows, in parts as large as files have them."""
+    numbers = {name: [0.123456789, 1234.56789] * (rows // 2) for name in "xyz"}
+    table = pa.table({**numbers, "t": [0, 1] * (rows // 2)})
+    match path.suffix:
+        case ".parquet":
+            parquet.write_table(table, path, row_group_size=1_000, compression="none", use_dictionary=False)
+        case ".arrow":
+            feather.write_feather(table, path, chunksize=1_000, compression="uncompressed")
+        case ".jsonl":
+            path.write_text('{"x": 0.12345, "y": 1.56789, "t": 0}\n{"x": 1, "y": 2.5, "t": 1}\n' * (rows // 2))
+        case _:
+            write = gzip.open if path.suffix == ".gz" else open
+            with write(path, "wt") as file:
+                file.write("x,y,z,t\n" + "0.123456789,1234.56789,-0.987654321,1\n0.5,0.25,0.125,0\n" * (rows // 2))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "a.parquet", "a.arrow"])
+def test_predictions_read_a_table_in_constant_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(datasets, "CHUNK_ROWS", 1_000)
+    monkeypatch.setattr(dialect, "BLOCK", 4_096)
+    schema = load(long_table(tmp_path / name, 20), numbers=False).schema
+    peaks = []
+    for rows in (4_000, 16_000):
+        path = long_table(tmp_path / name, rows)
+        tracemalloc.start()
+        try:
+            assert sum(len(features) for features, _ in feature_chunks(path, schema)) == rows
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -142,6 +182,33 @@ def test_unusable_files_are_refused(tmp_path, name, content, sentence):
     with pytest.raises(DataError) as caught:
         load(str(path), numbers=None)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_hidden_sheets_are_not_read(tmp_path, state):
+    (tmp_path / "a.xlsx").write_bytes(xlsx([["x", "t"], [1.0, "a"], [2.0, "b"]], before=state))
+    data = load(str(tmp_path / "a.xlsx"), numbers=False)
+    assert (data.train.features.tolist(), data.notes) == ([[1], [2]], ())
+    (tmp_path / "b.xlsx").write_bytes(xlsx([["x", "t"], [1.0, "a"]], before="visible"))
+    with pytest.raises(DataError, match="b.xlsx is empty"):
+        load(str(tmp_path / "b.xlsx"), numbers=False)
+
+
+def test_a_sheet_may_begin_with_an_empty_column_and_have_an_index(tmp_path):
+    head, *rows = [None, 2019.0, "y"], [4.0, 1.5, "a"], [9.0, 2.5, "b"]
+    for name, first, said in (("index.xlsx", 0, 1), ("empty.xlsx", None, 0)):
+        cells = [row if first == 0 else [None, *row[1:]] for row in (head, *rows)]
+        (tmp_path / name).write_bytes(xlsx(cells))
+        data = load(str(tmp_path / name), numbers=False)
+        assert (data.schema.features, data.train.features.tolist()) == (("2019",), [[1.5], [2.5]])
+        assert len(data.notes) == said
+
+
+def test_the_target_of_json_is_the_last_name_of_the_first_line(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"x": 1, "t": "a"}\n{"x": 2, "t": "b", "z": 5}\n{"x": 3, "z": 7, "t": "a"}\n')
+    data = load(str(tmp_path / "a.jsonl"), numbers=False)
+    assert (data.schema.features, data.schema.target) == (("x", "z"), "t")
+    assert data.train.features[:, 1:].tolist() == [[6, 1], [5, 0], [7, 0]]
 
 
 def test_an_error_in_a_sheet_names_the_row_and_column(tmp_path):

@@ -48,6 +48,33 @@ def test_missing_values_text_and_dates_become_inputs(write):
     assert "text becomes inputs of 0 and 1, one for each value: 'city' (2)" in data.notes[1]
 
 
+@pytest.mark.parametrize(
+    ("spelt", "days"),
+    [
+        ("2024/1/2", 19724),
+        ("2.1.2024", 19724),
+        ("02.01.2024 06:00", 19724.25),
+        ("02-Jan-2024", 19724),
+        ("2 january 2024T18:00:00", 19724.75),
+    ],
+)
+def test_dates_that_can_be_read_in_one_way_are_read(write, spelt, days):
+    data = load(write(f"d,y\n{spelt},a\n2024-01-01,b\n"), numbers=None, dates="days")
+    assert data.train.features.tolist() == [[days], [19723]]
+
+
+@pytest.mark.parametrize("spelt", ["31.02.2024", "2.13.2024", "2 Yule 2024", "2-1-2024", "2/1/2024"])
+def test_dates_that_cannot_be_read_in_one_way_are_text(write, spelt):
+    data = load(write(f"d,y\n{spelt},a\n{spelt},b\n"), numbers=None, dates="days")
+    assert data.schema.inputs == (f"d={spelt}",)
+
+
+@pytest.mark.parametrize("marker", ["#DIV/0!", "#N/A", "n.a.", ".", "-nan"])
+def test_what_programs_write_for_nothing_is_missing(write, marker):
+    data = load(write(f"x,y\n1,a\n{marker},b\n3,a\n5,b\n"), numbers=None)
+    assert data.train.features.tolist() == [[1, 0], [3, 1], [3, 0], [5, 0]]
+
+
 def test_dates_can_be_split_into_parts(write):
     data = load(write("d,y\n2024-02-29 06:00,a\n1969-12-31T18:00:00Z,b\n"), numbers=None, dates="parts")
     assert data.schema.inputs == ("d.year", "d.month", "d.day", "d.weekday", "d.hour")
@@ -145,6 +172,20 @@ def test_dropping_removes_incomplete_examples_and_errors_keep_their_line_numbers
     data = load(write("x,y\n1,0\n,1\n3,NA\n4,1\n5,0\n"), numbers=False, missing="drop")
     assert data.train.features.tolist() == [[1], [4], [5]]
     assert data.notes[0].endswith("2 of 5 examples have missing values and are left out")
+
+
+def test_dropping_removes_what_made_a_column_text(write):
+    units = "x,z,y\nkm,s,\n" + "1,2,a\n3,,b\n5,4,b\n" * 2
+    data = load(write(units), numbers=False, missing="drop")
+    assert data.train.features.tolist() == [[1, 2], [5, 4]] * 2
+    assert ", line 2: expected a target in column 'y', got ''" in refused(write(units))
+
+
+def test_text_among_numbers_is_found_in_whichever_part_it_is(write):
+    rows = "".join(f"{number},{number % 2}\n" for number in range(30))
+    path = write(f"x,y\n{rows}many,0\n")
+    for seed in range(3):
+        assert ", line 32: expected a number in column 'x', got 'many'" in refused(path, test_share=0.5, seed=seed)
 
 
 def test_columns_are_selected_by_name(write):

@@ -7,7 +7,7 @@ import pytest
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError
 
-OF_TABLES = ("columns", "target_mean", "target_deviation", "targets", "decimal", "ignored", "groups", "costs")
+OF_TABLES = ("columns", "target_mean", "target_deviation", "targets", "decimal", "commas", "ignored", "groups", "costs")
 
 SCALED = Schema(("x", "y"), "t", ("a", "b"), 2, (3.0, 10.0), (1.5, 1.0))
 
@@ -76,8 +76,8 @@ def test_a_schema_survives_a_round_trip_through_json(schema):
         (
             {"more": 1},
             "expected the fields features, target, classes, outputs, mean, deviation, label_type, flat, shape, step, "
-            "steps, weight, class_weights, columns, target_mean, target_deviation, targets, decimal, ignored, groups, "
-            "costs, got",
+            "steps, weight, class_weights, columns, target_mean, target_deviation, targets, decimal, commas, ignored, "
+            "groups, costs, got",
         ),
     ],
 )

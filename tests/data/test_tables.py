@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from distsearch.data.datasets import Schema, load, read_examples, read_features
+from distsearch.data.datasets import Schema, feature_chunks, load, read_examples, read_features
 from distsearch.data.raw import Selection
 from distsearch.data.readers import read
 from distsearch.errors import DataError
@@ -105,6 +105,9 @@ def test_csv_and_parquet_of_one_table_are_the_same_data(write):
         ("x;y\n1;a\n", "expected at least 2 examples to learn from, got 1"),
         ("x,x,t\n1,2,a\n", "expected every column name once, got 'x' twice"),
         ("x,,t\n1,2,a\n", "expected a name for every column, but column 2 has none"),
+        (",x,t\n1,2,a\n1,3,b\n", "expected a name for every column, but column 1 has none"),
+        ("Sales,,\nx,y,t\n1,2,a\n", "column 2 has none; name it, or remove the lines above the names, with 'Sales'"),
+        ("Sales\n\nx,y,t\n1,2,a\n", "got only 'Sales' for 3 columns; remove the lines above the names"),
         ("x,y,t\n1,2,a\n\n3,4\n", ", line 4: expected 3 columns as in the header, got 2"),
         ("x,y,t\n1,2,a\n3,4,b,\n", ", line 3: expected 3 columns as in the header, got 4"),
         ("x,y,t\n1,2,a\n3,,b\n", ", line 3: expected a value in column 'y', got nothing"),
@@ -128,6 +131,7 @@ def test_csv_and_parquet_of_one_table_are_the_same_data(write):
         (b"\x89PNG\r\n\x1a\n\0\0", " to be a text table, but it contains zero bytes"),
         (b"\x89PNG\r\n\x1a\n\1\2", ", line 1: expected text in UTF-8, got the byte 0x89"),
         ("x" * 200_000, "to be a text table, but it is something else or damaged: field larger than field limit"),
+        (f"x,t\n1,a\n{'2' * 200_000},b\n", ", line 3: expected cells of at most 131,072 characters, got a longer one"),
         (b"\0" * 9, " to be a text table, but it contains zero bytes"),
         (
             gzip.compress(b"x,y,t\n" + b"1,2,a\n3,4,b\n" * 99, mtime=0)[:-9],
@@ -155,7 +159,7 @@ def test_an_unusable_csv_file_is_refused_in_one_sentence_with_the_place(write, c
         ({"x": [1, 2], "t": ["a", None]}, ", row 2: expected a target in column 't', got None"),
         (
             {"x": [1, 2], "t": [1, None]},
-            ", row 2: expected a target in column 't', got nan; fill it in or remove the row, as --missing drop does",
+            ", row 2: expected a target in column 't', got None; fill it in or remove the row, as --missing drop does",
         ),
         ({"x": [1, 2], "t": [[1, 2], [3, 4]]}, "expected labels that are text, numbers, or true and false"),
         ({"t": ["a", "b"]}, "expected a feature besides the target, got only 't'"),
@@ -200,6 +204,33 @@ def test_parquet_columns_of_every_type_are_read(write):
 )
 def test_labels_of_parquet_keep_every_digit(write, column, classes):
     assert set(load(write(pa.table({"x": [1, 2], "t": column})), numbers=False).schema.classes) == set(classes)
+
+
+def test_long_labels_keep_every_digit_though_one_is_missing(write):
+    path = write(pa.table({"x": [1, 2, 3], "t": [2**53 + 1, None, 2**53]}))
+    assert load(path, numbers=False, missing="drop").schema.classes == ("9007199254740992", "9007199254740993")
+    with pytest.raises(DataError, match="row 2: expected a target in column 't', got None"):
+        load(path, numbers=False)
+
+
+@pytest.mark.parametrize("step", [1, 2**40])
+def test_numbers_too_large_to_be_told_apart_are_pointed_out(write, step):
+    large = [2**53 + step * number for number in range(40)]
+    rows = "".join(f"{number},{index},{number}\n" for index, number in enumerate(large))
+    for path in (write(f"k,x,t\n{rows}"), write(pa.table({"k": large, "x": range(40), "t": large}))):
+        said = [note for note in load(path, numbers=True).notes if "close together are read as the same" in note]
+        assert len(said) == 2 * (step == 1)
+        assert all(f"column {name}" in note for name, note in zip(("'k'", "'t'"), said, strict=False))
+
+
+def test_columns_without_a_name_that_hold_nothing_are_left_out(write):
+    path = write(",x,,y,t,\n7,1,,2,a,\n3,3,,4,b,\n5,5,,6,a,\n")
+    data = load(path, numbers=False)
+    assert (data.schema.features, data.schema.target) == (("x", "y"), "t")
+    assert data.train.features.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert "the first column is left out, as it has no name and another whole number in each row" in data.notes[0]
+    [(features, beside)] = feature_chunks(write(",x,,y\n0,8,z,9\n", "more.csv"), data.schema, everything=True)
+    assert (features.tolist(), set(beside)) == ([[8, 9]], {"x", "y"})
 
 
 def test_dates_are_refused_as_labels_and_named(write):

@@ -106,6 +106,7 @@ def test_a_value_that_is_not_a_label_is_named_with_its_place(targets, came):
         (["Africa", "NA", "Europe"], "the label 'NA' is learnt as a class like any other"),
         (["1", "1.0", "2"], "the labels '1', '1.0' are separate classes, though some are the same number"),
         (["01", "1", "x"], "the labels '01', '1' are separate classes"),
+        (["Yes", "no", "yes"], "the labels 'Yes', 'yes' are separate classes, though some differ only in capitals"),
     ],
 )
 def test_suspicious_labels_are_warned_about(targets, sentence):

@@ -284,9 +284,10 @@ class Wider(Schema):
     hashed: tuple[str, ...] | None = None
 
 
-def test_columns_that_examples_are_only_judged_by_do_not_hinder():
+@pytest.mark.parametrize("said", [{"groups": ("region",)}, {"decimal": ","}, {"commas": ("size",)}])
+def test_what_changes_no_prediction_does_not_hinder(said):
     model, raw = made(layers=[4], loss="mean-squared-error")
-    judged = Model(model.config, replace(model.schema, groups=("region",)), model.weights)
+    judged = Model(model.config, replace(model.schema, **said), model.weights)
     [found] = in_json(FORMATS[".json"](judged, {}), raw).values()
     np.testing.assert_allclose(found, expected(model, raw)[0], **CLOSE)
 

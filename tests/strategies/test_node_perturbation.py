@@ -154,16 +154,20 @@ def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidd
 
 
 @pytest.mark.parametrize(
-    ("loss", "examples", "batch", "decay"),
+    ("loss", "examples", "batch", "validated", "decay"),
     [
-        ("cross-entropy", 60_000, 256, 0.03),
-        ("mean-squared-error", 1_000, 256, 0.03),
-        ("mean-squared-error", 20_000, 256, 0.005),
-        ("cross-entropy", 200, 200, 0.0),
+        ("cross-entropy", 60_000, 256, True, 0.03),
+        ("cross-entropy", 134, 60, True, 0.05),  # twice as many as weights
+        ("cross-entropy", 60, 20, True, 0.1),
+        ("cross-entropy", 60, 20, False, 0.03),
+        ("mean-squared-error", 1_000, 256, False, 0.03),
+        ("mean-squared-error", 20_000, 256, True, 0.005),
+        ("cross-entropy", 200, 200, True, 0.0),
     ],
 )
-def test_weights_decay_where_rounds_see_minibatches(loss, examples, batch, decay):
-    task = task_of(dense_network(4, (8,), 3, "relu"), losses.create(loss), examples, batch)
+def test_weights_decay_where_rounds_see_minibatches(loss, examples, batch, validated, decay):
+    network = dense_network(4, (8,), 3, "relu")
+    task = task_of(network, losses.create(loss), examples, batch, validated=validated)
     assert NodePerturbation.resolve(NodePerturbationSettings(), task).decay == pytest.approx(decay)
     assert NodePerturbation.resolve(NodePerturbationSettings(decay=0.5), task).decay == 0.5
 

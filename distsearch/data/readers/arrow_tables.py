@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, Table, quoted, reading
+from distsearch.data.raw import Raw, Selection, Table, flag, quoted, reading
 from distsearch.data.readers.columns import Choice, choose, join_names
 from distsearch.data.readers.values import cells_of, column_of, objects, side_by_side
 from distsearch.errors import DataError
@@ -20,15 +20,16 @@ FEATURE_BYTES = 16  # per number, in Arrow and as a float
 TEXT_BYTES = 100  # per label, in Arrow and as a Python object
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 SUFFIX = ".parquet"
+BUFFER = 1 << 20  # bytes of a column that are read at once
 
 
 class _Part(NamedTuple):
-    """A file of a table: its schema, rows and, of some of its columns, batches of so many rows."""
+    """A file of a table: its schema, its number of rows and, of some of its columns, batches of so many rows."""
 
     path: str
     schema: Any
-    rows: int
-    batches: Any
+    rows: Callable[[], int]
+    batches: Callable[[Sequence[str], int], Iterator[Any]]
     constants: Mapping[str, str]  # columns whose value is the name of a folder, such as year=2020
 
 
@@ -36,7 +37,7 @@ def read(path: str, selection: Selection) -> Raw:
     """Read a Parquet or Arrow table, or a folder of Parquet parts. An empty cell is a missing value."""
     with _reading(path), _opened(path) as parts:
         names, choice = _chosen(path, parts, selection)
-        rows = sum(part.rows for part in parts)
+        rows = sum(part.rows() for part in parts)
         _require_memory(path, parts[0].schema, names, choice, rows)
         return _raw(path, names, choice, list(_batches(parts, names, choice, 1 << 16)), selection)
 
@@ -91,30 +92,50 @@ def _opened(path: str) -> Iterator[list[_Part]]:
         yield [_part(opened.enter_context(open(each, "rb")), each, path, opened) for each in files]
 
 
-def _part(file: Any, path: str, whole: str, opened: Any) -> _Part:
-    from pyarrow import feather, ipc, parquet
+def _part(file: Any, path: str, whole: str, opened: ExitStack) -> _Part:
+    from pyarrow import parquet
 
     folders = [] if path == whole else Path(path).relative_to(whole).parts[:-1]
     constants = dict(folder.split("=", 1) for folder in folders if "=" in folder)
-    if file.peek(4)[:4] == b"PAR1" or path.lower().endswith(SUFFIX):
-        content = opened.enter_context(parquet.ParquetFile(file))
+    if not (file.peek(4)[:4] == b"PAR1" or path.lower().endswith(SUFFIX)):
+        return _arrow_part(file, path, constants)
+    content = opened.enter_context(parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False))
 
-        def of_parquet(columns: Sequence[str], rows: int) -> Iterator[Any]:
-            return content.iter_batches(rows, columns=list(columns), use_threads=False)
+    def batches(columns: Sequence[str], rows: int) -> Iterator[Any]:
+        return content.iter_batches(rows, columns=list(columns), use_threads=False)
 
-        return _Part(path, content.schema_arrow, content.metadata.num_rows, of_parquet, constants)
+    return _Part(path, content.schema_arrow, lambda: content.metadata.num_rows, batches, constants)
+
+
+def _arrow_part(file: Any, path: str, constants: Mapping[str, str]) -> _Part:
+    def batches(columns: Sequence[str], most: int) -> Iterator[Any]:
+        for batch in _record_batches(file)[1]:
+            for start in range(0, batch.num_rows, most):
+                some = batch.slice(start, most)
+                yield some.select(list(columns)) if columns else some
+
+    return _Part(
+        path,
+        _record_batches(file)[0],
+        lambda: sum(each.num_rows for each in _record_batches(file)[1]),
+        batches,
+        constants,
+    )
+
+
+def _record_batches(file: Any) -> tuple[Any, Iterable[Any]]:
+    """The schema and the record batches of an Arrow file, of which one at a time is in memory, or of an old Feather."""
+    from pyarrow import feather, ipc
+
+    file.seek(0)
     if file.peek(4)[:4] == b"FEA1":
         table = feather.read_table(file)
-        parts: Any = table.to_batches
-    else:
-        stream = ipc.open_file(file) if file.peek(6)[:6] == b"ARROW1" else ipc.open_stream(file)
-        table = stream.read_all()
-        parts = table.to_batches
-
-    def of_arrow(columns: Sequence[str], rows: int) -> Iterator[Any]:
-        return iter(table.select(list(columns)).to_batches(max_chunksize=rows)) if columns else iter(parts(rows))
-
-    return _Part(path, table.schema, table.num_rows, of_arrow, constants)
+        return table.schema, table.to_batches()
+    if file.peek(6)[:6] == b"ARROW1":
+        content = ipc.open_file(file)
+        return content.schema, map(content.get_batch, range(content.num_record_batches))
+    stream = ipc.open_stream(file)
+    return stream.schema, stream
 
 
 def _chosen(path: str, parts: Sequence[_Part], selection: Selection) -> tuple[list[str], Choice]:
@@ -192,19 +213,23 @@ def _feature(path: str, column: Any, name: str, where: Any, arrow: Any, *, text:
     if types.is_nested(kind) or types.is_binary(kind) or types.is_time(kind) or types.is_duration(kind):
         raise DataError(
             f"{path}: expected numbers or text in column {quoted(name)}, got {kind}; "
-            f"write it as numbers, or leave the column out with --drop {name}"
+            f"write it as numbers, or leave the column out with {flag('drop', name)}"
         )
     return cells_of(column.to_pylist(), where, name, text=text)
 
 
 def _targets(path: str, column: Any, name: str, arrow: Any) -> NDArray[Any]:
-    """The column's values, (examples,), as targets: decimals become text, as no float has all their digits."""
+    """The column's values, (examples,), as targets: decimals become text, as no float has all their digits.
+
+    Nor has it those of long whole numbers, which NumPy makes floats if one is missing.
+    """
     if arrow.types.is_nested(column.type):
         expected = f"labels that are text, numbers, or true and false in column {quoted(name)}"
         raise DataError(f"{path}: expected {expected}, got {column.type}")
     if arrow.types.is_decimal(column.type):
         column = column.cast(arrow.string())
-    numbers = _numbers(column, arrow)
+    gaps = column.null_count and arrow.types.is_integer(column.type)
+    numbers = None if gaps else _numbers(column, arrow)
     return np.fromiter(column.to_pylist(), object, len(column)) if numbers is None else numbers
 
 

@@ -2,12 +2,14 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from distsearch.data.raw import Selection, listed, quoted, training_features
 from distsearch.errors import DataError
+
+INDEX_LEFT_OUT = "the first column is left out, as it has no name and another whole number in each row"
 
 
 class Choice(NamedTuple):
@@ -23,16 +25,19 @@ class Choice(NamedTuple):
         return sorted({*self.features, *self.targets, *self.beside})
 
 
-def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
-    """The columns that are wanted of a table. Raises DataError naming one that does not exist, or exists twice."""
+def choose(path: str, names: Sequence[str], selection: Selection, spare: Collection[int] = ()) -> Choice:
+    """The columns that are wanted of a table. Raises DataError naming one that does not exist, or exists twice.
+
+    spare: columns that need no name, since they are not wanted.
+    """
     for index, name in enumerate(names):
-        if not name:
-            last = 0 < index == len(names) - 1
-            instead = "remove the separator at the end of each line" if last else "write the table without its index"
+        if not name and index not in spare:
+            titled = sum(map(bool, names)) == 1 < len(names) - 1
+            instead = f", or remove the lines above the names, with {listed([*filter(None, names)])}" if titled else ""
             raise DataError(
-                f"{path}: expected a name for every column, but column {index + 1} has none; name it, or {instead}"
+                f"{path}: expected a name for every column, but column {index + 1} has none; name it{instead}"
             )
-    _check_once(path, names, "name", "; rename one of them")
+    _check_once(path, list(filter(None, names)), "name", "; rename one of them")
     _check_once(path, selection.features or (), "to learn from")
     place = {name: index for index, name in enumerate(names)}
     for what, wanted in (("columns to drop", selection.drop), ("names of columns", selection.beside)):
@@ -44,10 +49,10 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
     there = [name for name in selection.besides if name in place]
     beside = [place[name] for name in dict.fromkeys((*there, *selection.beside))]
     if selection.everything:
-        beside = list(range(len(names)))
+        beside = [index for index in range(len(names)) if index not in spare]
     targets = _targets(path, names, selection) if selection.targets else []
     if selection.features is None:
-        left_out = {*targets, *(place[name] for name in (*selection.drop, *selection.beside))}
+        left_out = {*spare, *targets, *(place[name] for name in (*selection.drop, *selection.beside))}
         features = [index for index in range(len(names)) if index not in left_out]
         if not features:
             came = f"only {quoted(names[0])}" if names else "no columns"
@@ -58,6 +63,24 @@ def choose(path: str, names: Sequence[str], selection: Selection) -> Choice:
             count = len(selection.features)
             raise DataError(f"{path}: expected the {training_features(count)}, but {lacks(name, names)}")
     return Choice([place[name] for name in selection.features], targets, beside)
+
+
+def spare_of(nameless: Collection[int], rows: Iterable[Sequence[Any]]) -> tuple[set[int], str]:
+    """The columns without a name that hold no data, and a clause on what is left out with them, if it is worth one.
+
+    They are the empty ones, and the first if it has another whole number in each row, as an index has.
+    """
+    empty, seen, numbered = set(nameless), set[str](), 0 in nameless
+    for row in rows:
+        cells = {column: str(row[column]).strip() for column in nameless if column < len(row)}
+        empty -= {column for column, cell in cells.items() if cell not in ("", "None")}
+        number = cells.get(0, "")
+        numbered = numbered and number.isdigit() and number not in seen
+        seen.add(number)
+        if not numbered and not empty:
+            break
+    indexed = numbered and 0 not in empty
+    return empty | ({0} if indexed else set()), INDEX_LEFT_OUT if indexed else ""
 
 
 def _check_once(path: str, names: Sequence[str], role: str, advice: str = "") -> None:
@@ -80,7 +103,7 @@ def _targets(path: str, names: Sequence[str], selection: Selection) -> list[int]
                     f"{path}: expected a target column, got {quoted(name)}, which is {use} too; choose one use of it"
                 )
         return [names.index(name) for name in wanted]
-    free = [index for index, name in enumerate(names) if name not in taken]
+    free = [index for index, name in enumerate(names) if name and name not in taken]
     if not free:
         raise DataError(f"{path}: expected a target column besides the features, but there is none; add it")
     return free[-1:]

@@ -9,26 +9,21 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from distsearch.data.raw import Raw, Selection, Table, quoted, reading, unnamed
-from distsearch.data.readers.columns import Choice, choose, join_names
-from distsearch.data.readers.dialect import Dialect, dialect_of, opened, rows_of
+from distsearch.data.raw import Raw, Selection, Table, flag, quoted, reading, unnamed
+from distsearch.data.readers.columns import Choice, choose, join_names, spare_of
+from distsearch.data.readers.dialect import Dialect, dialect_of, opened, readable, rows_of
+from distsearch.data.readers.text_columns import Cells, TextColumns
 from distsearch.data.readers.values import side_by_side
-from distsearch.data.spelling import Spelling, code_in, floats, interpreted, without_missing
 from distsearch.errors import DataError
 
 LEAST_COUNTED = 4  # a first line 0, 1, 2, … with this many cells holds column names, not an example
 ROWS = 8192  # of a block
 ROWS_THAT_TELL = 1000  # in which the cells of a first line of text occur again if it is an example
-
-Cells = NDArray[Any]  # (examples,) text
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,7 @@ class _Layout:
     headed: bool  # whether a line holds the names
     choice: Choice
     begins: str = "numbers"  # what the first line has, where it is an example
+    left_out: str = ""  # a clause on what is, though nobody asked for it
 
     @property
     def skipped(self) -> int:
@@ -49,30 +45,37 @@ class _Layout:
 def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
     """Read a text table, with or without a header line."""
     with reading(path, "a text table", (csv.Error, UnicodeError)):
-        file = _File(path, dialect_of(path, delimiter, selection.decimal))
-        layout = _layout(file, selection)
+        file, layout = _opened(_File(path, dialect_of(path, delimiter, selection.decimal)), selection)
         texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
         reader = _columns(file, layout, texts)
+        columns = reader.columns()
+        file = replace(file, dialect=replace(file.dialect, commas=file.dialect.commas | reader.commas))
         notes = _notes(file, layout, delimiter, reader) if selection.features is None else ()
-        return _raw(file, layout, reader.columns(), notes)
+        return _raw(file, layout, columns, notes)
 
 
 def chunks(path: str, selection: Selection, rows: int, delimiter: str = ",") -> Iterator[Raw]:
     """The table in runs of so many rows, of any length in constant memory."""
     with reading(path, "a text table", (csv.Error, UnicodeError)):
-        file = _File(path, dialect_of(path, delimiter, selection.decimal, whole=False), whole=False)
-        layout = _layout(file, selection)
+        dialect = dialect_of(path, delimiter, selection.decimal, whole=False)
+        file, layout = _opened(_File(path, dialect, whole=False), selection)
         texts = {index for index in layout.choice.features if layout.names[index] in selection.texts}
         first = 0
         with file.text() as text:
             examples = islice(_filled(file, text, len(layout.names), layout.headed), layout.skipped, None)
             while some := list(islice(examples, rows)):
-                reader = _Columns(layout.choice, texts, file.dialect.spelling)
+                reader = TextColumns(layout.choice, texts, file.dialect.spelling_of)
                 reader.add(some)
                 yield _raw(file, layout, reader.columns(), (), first)
                 first += len(some)
         if not first:
-            yield _raw(file, layout, _Columns(layout.choice, texts, file.dialect.spelling).columns(), ())
+            yield _raw(file, layout, TextColumns(layout.choice, texts, file.dialect.spelling_of).columns(), ())
+
+
+def _opened(file: "_File", selection: Selection) -> "tuple[_File, _Layout]":
+    """The file, with what is known of the spelling of its columns, and its layout."""
+    layout = _layout(file, selection)
+    return replace(file, dialect=file.dialect.with_commas(layout.names, selection.commas)), layout
 
 
 def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple[str, ...], first: int = 0) -> Raw:
@@ -89,21 +92,23 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
         notes=notes,
         beside={names[index]: columns[-1 - index] for index in choice.beside},
         spelling=file.dialect.spelling,
+        commas=frozenset(names[index] for index in file.dialect.commas if index < len(names)),
     )
 
 
-def _notes(file: "_File", layout: _Layout, usual: str, reader: "_Columns") -> tuple[str, ...]:
-    said = file.dialect.sentence(file.path, usual, reader.marked.values())
+def _notes(file: "_File", layout: _Layout, usual: str, reader: TextColumns) -> tuple[str, ...]:
+    said = file.dialect.sentence(file.path, usual, layout.names, reader.marked.values())
     codes = [
         f"{file.path}: column {quoted(name)} is learnt as a number, but {quoted(code)} looks like a code: leave it out "
-        f"with --drop {name}, or put a letter before each, so that it becomes categories"
+        f"with {flag('drop', name)}, or put a letter before each, so that it becomes categories"
         for name, code in ((layout.names[index], code) for index, code in reader.codes.items())
     ]
     headless = (
         f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
         f"its columns are called {layout.names[0]} to {layout.names[-1]}"
     )
-    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless, *codes)))
+    left_out = f"{file.path}: {layout.left_out}" if layout.left_out else ""
+    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless, left_out, *codes)))
 
 
 @dataclass(frozen=True)
@@ -144,13 +149,31 @@ class _File:
         """Whether cells of the first row, by column, all occur in their columns again, in the next rows or in all."""
         left = dict(cells)
         with self.text() as text:
-            for row in islice(filter(None, self.rows(text)), 1, None if rows is None else rows + 1):
+            for row in islice(filter(None, readable(self.rows(text))), 1, None if rows is None else rows + 1):
                 found = [column for column, cell in left.items() if column < len(row) and row[column].strip() == cell]
                 for column in found:
                     del left[column]
                 if not left:
                     return True
         return not left
+
+    def spare(self, names: Sequence[str], above: int, selection: Selection) -> tuple[set[int], str]:
+        """The columns that need no name, in a table with so many rows above its examples, and a clause on them."""
+        nameless = {index for index, name in enumerate(names) if not name}
+        if not nameless or selection.features is not None:
+            return nameless, ""
+        with self.text() as text:
+            return spare_of(nameless, islice(filter(None, readable(self.rows(text))), above, None))
+
+    def refuse_title(self, title: str) -> None:
+        """DataError if there are more columns below the only cell of the first line, which then names none."""
+        with self.text() as text:
+            below = len(next(islice(filter(None, self.rows(text)), 1, None), []))
+        if below > 1:
+            raise DataError(
+                f"{self.path}: expected a name for every column in the first line, got only {quoted(title)} for "
+                f"{below} columns; remove the lines above the names"
+            )
 
     def place(self, above: int, example: int) -> str:
         """The line of an example, counting from 1, that has so many rows above the first one."""
@@ -165,14 +188,16 @@ def _layout(file: _File, selection: Selection) -> _Layout:
     first = file.first()
     if file.dialect.header:
         names = [name.strip() for name in next(file.rows([file.dialect.header]))]
-        return _Layout(names, False, choose(file.path, names, selection))
+        spare, left_out = file.spare(names, 0, selection)
+        return _Layout(names, False, choose(file.path, names, selection, spare), left_out=left_out)
     numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, selection)
     names = first if headed else list(numbered)
-    begins = (
-        "numbers" if any(_are_numbers([cell], file.dialect.spelling) for cell in first) else "text that comes again"
-    )
-    return _Layout(names, headed, choose(file.path, names, selection), begins)
+    begins = "numbers" if any(_numbers_in(file, first)) else "text that comes again"
+    if headed and len(names) == 1:
+        file.refuse_title(names[0])
+    spare, left_out = file.spare(names, int(headed), selection)
+    return _Layout(names, headed, choose(file.path, names, selection, spare), begins, left_out)
 
 
 def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], selection: Selection) -> bool:
@@ -180,26 +205,26 @@ def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], sele
 
     Without numbers among them, the cells have to occur soon: most tables have names there, and are not read for this.
     """
-    spelling = file.dialect.spelling
+    numbers = _numbers_in(file, first)
     if selection.features is not None:
         wanted = set(selection.features)
-        cells = [cell for cell, name in zip(first, numbered, strict=True) if name in wanted]
-        typed = [cell for cell, name in zip(first, numbered, strict=True) if name in wanted - selection.texts]
-        return len(cells) == len(wanted) and not wanted <= set(first) and _are_numbers(typed, spelling)
+        typed = [number for number, name in zip(numbers, numbered, strict=True) if name in wanted - selection.texts]
+        return wanted <= set(numbered) and not wanted <= set(first) and all(typed)
     named = [*selection.drop, *selection.beside, *([selection.target] if selection.target else [])]
     if named and not set(",".join(named).split(",")) <= set(numbered):
         return False
     target = len(first) - 1
     if _are_counted(first, target):
         return False
-    texts = {column: cell for column, cell in enumerate(first) if not _are_numbers([cell], spelling)}
+    texts = {column: cell for column, cell in enumerate(first) if not numbers[column]}
     if any(column not in texts for column in range(target)):
         return file.recur(texts)
     return target > 0 and file.recur(texts, ROWS_THAT_TELL)
 
 
-def _are_numbers(cells: Iterable[str], spelling: Spelling) -> bool:
-    return all(spelling.value(cell) is not None for cell in cells)
+def _numbers_in(file: _File, row: Sequence[str]) -> list[bool]:
+    """Which cells of a row are numbers."""
+    return [file.dialect.spelling_of(column).value(cell) is not None for column, cell in enumerate(row)]
 
 
 def _are_counted(first: Sequence[str], target: int) -> bool:
@@ -208,9 +233,9 @@ def _are_counted(first: Sequence[str], target: int) -> bool:
     return len(first) >= LEAST_COUNTED and all(counted)
 
 
-def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int] = frozenset()) -> "_Columns":
+def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int] = frozenset()) -> TextColumns:
     """The chosen columns; those that turn out to hold more than numbers are read a second time, as text."""
-    reader = _Columns(layout.choice, texts, file.dialect.spelling, mixed)
+    reader = TextColumns(layout.choice, texts, file.dialect.spelling_of, mixed)
     with file.text() as text:
         rows = islice(_filled(file, text, len(layout.names), layout.headed), layout.skipped, None)
         while some := list(islice(rows, ROWS)):
@@ -218,78 +243,6 @@ def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int
     if found := reader.mixed():
         return _columns(file, layout, texts, mixed | found)
     return reader
-
-
-class _Columns:
-    """Columns as they grow, block by block: features are numbers as long as they can be, all else is text.
-
-    What is kept of column n beside the features, as it came, has the number -1 - n.
-    Features in `texts` stay text whatever is in them. Those in `mixed` are known to hold more than numbers.
-    """
-
-    def __init__(
-        self, choice: Choice, texts: set[int], spelling: Spelling, mixed: frozenset[int] = frozenset()
-    ) -> None:
-        self._features = frozenset(choice.features)
-        self._texts = texts
-        self._numbers = self._features - texts - mixed
-        self._spelling = spelling
-        kept = [*choice.features, *choice.targets, *(-1 - index for index in choice.beside)]  # as it came: negative
-        self._known: dict[int, dict[str, str]] = {index: {} for index in kept}  # equal cells are kept once
-        self._blocks: dict[int, list[Cells]] = {index: [] for index in kept}
-        self.marked: dict[str, str] = {}  # a number of the first block for each mark, and what it is read as
-        self.codes: dict[int, str] = {}  # of columns of numbers that look like codes, one of them
-
-    def add(self, rows: Sequence[Sequence[str]]) -> None:
-        """Add rows of cells."""
-        cells = list(zip(*rows, strict=True))
-        for index, blocks in self._blocks.items():
-            column = cells[max(index, -1 - index)]
-            numbers = floats(column, self._spelling) if index in self._numbers else None
-            if numbers is not None and not blocks:
-                self._look(index, column)
-            blocks.append(self._text(index, column) if numbers is None else numbers)
-
-    def _look(self, index: int, cells: Sequence[str]) -> None:
-        """What is worth a word about how a column's numbers are written."""
-        if code := code_in(cells):
-            self.codes[index] = code
-        for mark, cell in self._spelling.marks(cells).items():
-            self.marked.setdefault(mark, f"{quoted(cell)} is {self._spelling.number(cell)}")
-
-    def _text(self, index: int, cells: Sequence[str]) -> Cells:
-        known = self._known[index]
-        column = np.empty(len(cells), object)
-        column[:] = [known.setdefault(cell, cell) for cell in map(str.strip, cells)]
-        return column
-
-    def mixed(self) -> frozenset[int]:
-        """The columns of which some blocks are numbers and some are text, though no text is kept of the former."""
-        kinds = {
-            index: {block.dtype.kind for block in self._blocks[index] if not _is_missing(block)}
-            for index in self._features
-        }
-        return frozenset(index for index, found in kinds.items() if len(found) > 1)
-
-    def columns(self) -> dict[int, Cells]:
-        """Every column, (examples,)."""
-        return {index: self._column(index, blocks) for index, blocks in self._blocks.items()}
-
-    def _column(self, index: int, blocks: list[Cells]) -> Cells:
-        if not blocks:
-            return np.empty(0, float if index in self._numbers else object)
-        if all(block.dtype.kind == "f" for block in blocks):
-            return np.concatenate(blocks)
-        column = np.concatenate(
-            [np.full(len(block), "", object) if block.dtype.kind == "f" else block for block in blocks]
-        )
-        if index not in self._features:
-            return column
-        return without_missing(column) if index in self._texts else interpreted(column, self._spelling)
-
-
-def _is_missing(block: Cells) -> bool:
-    return block.dtype.kind == "f" and bool(np.isnan(block).all())
 
 
 def _filled(file: _File, text: Iterable[str], width: int, headed: bool) -> Iterator[list[str]]:
@@ -313,9 +266,10 @@ def _filled(file: _File, text: Iterable[str], width: int, headed: bool) -> Itera
                 )
             yield row
     except csv.Error as error:
-        if "field limit" in str(error):
-            raise
         wrong = f"expected quotes in pairs, got {error}; fix them"
+        if "field limit" in str(error):
+            most = f"{csv.field_size_limit():,} characters"
+            wrong = f"expected cells of at most {most}, got a longer one; shorten it, or close the quotes before it"
         raise DataError(f"{file.path}, line {rows.line_num}: {wrong}") from None
 
 

@@ -5,14 +5,14 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
 from typing import IO
 
-from distsearch.data.raw import decompressed
-from distsearch.data.spelling import PLAIN, Spelling, decimal_in
+from distsearch.data.raw import decompressed, listed
+from distsearch.data.spelling import COMMA, PLAIN, Spelling, certain_decimals, decimal_in
 from distsearch.errors import DataError
 
 LONGEST_LINE = 32_000_000  # characters; parsing a line takes many times as much memory
@@ -38,8 +38,21 @@ class Dialect:
     skipped: int = 0  # lines before the table
     header: str = ""  # the last comment above the table, if it holds the names of the columns
     spelling: Spelling = PLAIN
+    commas: frozenset[int] = frozenset()  # columns with a decimal comma, though others have a point
+    points: frozenset[int] = frozenset()  # columns that certainly have a point
 
-    def sentence(self, path: str, usual: str, marked: Iterable[str] = ()) -> str:
+    def spelling_of(self, column: int) -> Spelling:
+        """How numbers are written in a column."""
+        return COMMA if column in self.commas else self.spelling
+
+    def with_commas(self, names: Sequence[str], commas: Collection[str]) -> "Dialect":
+        """The dialect where columns of these names have a decimal comma too, unless they certainly have a point."""
+        if self.spelling == COMMA:
+            return self
+        more = {index for index, name in enumerate(names) if name in commas} - self.points
+        return replace(self, commas=self.commas | more)
+
+    def sentence(self, path: str, usual: str, names: Sequence[str], marked: Iterable[str] = ()) -> str:
         """How the table is written, where that differs from plain UTF-8 and its usual separator; else empty.
 
         `marked` says what numbers that are written with more than digits are read as.
@@ -49,6 +62,9 @@ class Dialect:
             said.append(f"columns are separated by {_SEPARATORS.get(self.separator, repr(self.separator))}")
         if self.spelling.decimal == ",":
             said.append("the decimal mark is a comma")
+        if self.commas:
+            named = listed([name for index, name in enumerate(names) if index in self.commas])
+            said.append(f"the decimal mark is a comma in {named}, and a point elsewhere")
         said.extend(marked)
         if self.encoding in _ENCODINGS:
             said.append(f"the text is {_ENCODINGS[self.encoding]}")
@@ -59,10 +75,10 @@ class Dialect:
         return f"{path} was read as follows: {', '.join(said)}" if said else ""
 
 
-def dialect_of(path: str, usual: str, decimal: str = ".", *, whole: bool = True) -> Dialect:
+def dialect_of(path: str, usual: str, decimal: str = "", *, whole: bool = True) -> Dialect:
     """The dialect of a file whose suffix suggests a separator. Raises DataError if it is not text.
 
-    decimal: the decimal mark where the file does not say.
+    decimal: the decimal mark where the file does not say, if it is known.
     """
     encoding = _encoding(path, whole)
     with opened(path, encoding, whole=whole) as lines:
@@ -72,10 +88,13 @@ def dialect_of(path: str, usual: str, decimal: str = ".", *, whole: bool = True)
     commented = _has_comments(sample[skipped:])
     table = [line for line in sample[skipped:] if line.strip() and not (commented and line.startswith("#"))]
     separator = declared[1] if declared else _separator(table, usual)
-    cells = [row for row in rows_of(table, separator) if row]
+    cells = list(readable(filter(None, rows_of(table, separator))))
     header = _header_above(sample[skipped:], cells, separator) if commented else ""
     spelling = Spelling(decimal_in((cell for row in cells for cell in row), separator, decimal))
-    return Dialect(separator, encoding, commented, skipped, header, spelling)
+    certain = [certain_decimals(filter(None, column)) for column in zip_longest(*cells)]
+    commas = frozenset(index for index, marks in enumerate(certain) if marks == {","} and spelling != COMMA)
+    points = frozenset(index for index, marks in enumerate(certain) if "." in marks)
+    return Dialect(separator, encoding, commented, skipped, header, spelling, commas, points)
 
 
 @contextmanager
@@ -95,6 +114,12 @@ def _lines(path: str, text: io.TextIOWrapper) -> Iterator[str]:
         if len(line) > LONGEST_LINE:
             raise DataError(f"expected {path} to be a text table, but it has an endless line")
         yield line
+
+
+def readable(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The rows before one that csv refuses, which whoever reads the table can name by its line."""
+    with suppress(csv.Error):
+        yield from rows
 
 
 def _sampled(lines: Iterator[str]) -> Iterator[str]:

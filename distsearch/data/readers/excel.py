@@ -1,11 +1,11 @@
-"""The reader of Excel files (.xlsx), using calamine: the first sheet, whose first row names the columns."""
+"""The reader of Excel files (.xlsx), using calamine: the first visible sheet, whose first row names the columns."""
 
 import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 from distsearch.data.raw import Raw, Selection, Table, quoted, reading
-from distsearch.data.readers.columns import choose, join_names
+from distsearch.data.readers.columns import choose, join_names, spare_of
 from distsearch.data.readers.values import cells_of, objects, side_by_side
 from distsearch.errors import DataError
 from distsearch.machine import memory
@@ -16,9 +16,9 @@ CELL_BYTES = 40
 
 
 def read(path: str, selection: Selection) -> Raw:
-    """Read the first sheet. An empty cell is a missing value; empty rows at the end are none."""
+    """Read the first visible sheet. An empty cell is a missing value; empty rows at the end are none."""
     try:
-        from python_calamine import CalamineWorkbook
+        from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
     except ImportError:
         raise DataError(
             f'reading {path} needs python-calamine, which is not installed; type pip install "distsearch[excel]"'
@@ -26,13 +26,16 @@ def read(path: str, selection: Selection) -> Raw:
     with reading(path, "an Excel file (.xlsx)", damage=(Exception,)):  # on damage, anything is raised
         _check_size(path)
         with CalamineWorkbook.from_path(path) as book:
-            sheets = book.sheet_names
-            sheet = book.get_sheet_by_index(0)
+            shown = (each for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible)
+            tables = [each.name for each in shown if each.typ == SheetTypeEnum.WorkSheet]
+            if not tables:
+                raise DataError(f"{path}: expected a sheet of cells, but all are hidden or charts; show one of them")
+            sheet = book.get_sheet_by_name(tables[0])
             height, width = sheet.total_height, sheet.total_width
             memory.require(f"{path} of {height:,} rows", height * width * CELL_BYTES, "save the table as CSV")
             rows = sheet.to_python(skip_empty_area=False)
-    note = f"{path} has {len(sheets)} sheets, of which only the first, {quoted(sheets[0])}, is read"
-    return _raw(path, rows, selection, (note,) if len(sheets) > 1 and selection.features is None else ())
+    note = f"{path} has {len(tables)} sheets, of which only the first, {quoted(tables[0])}, is read"
+    return _raw(path, rows, selection, (note,) if len(tables) > 1 and selection.features is None else ())
 
 
 def _check_size(path: str) -> None:
@@ -52,10 +55,12 @@ def _raw(path: str, rows: Sequence[Sequence[Any]], selection: Selection, notes: 
         raise DataError(f"{path} is empty; expected a row of column names, and examples")
     (_, header), *examples = filled
     width = max(len(row) for _, row in filled)
-    names = [str(cell).strip() for cell in header] + [""] * (width - len(header))
-    while names and not names[-1] and all(row[len(names) - 1] in ("", None) for _, row in examples):
-        names.pop()  # columns that a sheet has without anything in them
-    choice = choose(path, names, selection)
+    names = [str(_label(cell)).strip() for cell in header] + [""] * (width - len(header))
+    nameless = {index for index, name in enumerate(names) if not name}
+    labels = ([_label(cell) for cell in row] for _, row in examples)
+    spare, left_out = spare_of(nameless, labels) if selection.features is None else (nameless, "")
+    notes = (*notes, f"{path}: {left_out}") if left_out else notes
+    choice = choose(path, names, selection, spare)
 
     def place(example: int) -> str:
         return f"row {examples[example][0]}"
@@ -83,5 +88,5 @@ def _raw(path: str, rows: Sequence[Sequence[Any]], selection: Selection, notes: 
 
 
 def _label(value: Any) -> Any:
-    """A cell as a target: Excel keeps every number as a float, so whole ones are whole."""
+    """A cell as a target or a name: Excel keeps every number as a float, so whole ones are whole."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

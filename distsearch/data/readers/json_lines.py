@@ -23,7 +23,7 @@ def read(path: str, selection: Selection) -> Raw:
         for place, example in _examples(path):
             places.append(place)
             examples.append(example)
-        names = list(dict.fromkeys(name for example in examples for name in example))
+        names = _names(examples)
         return _raw(path, names, choose(path, names, selection), places, examples, selection)
 
 
@@ -33,11 +33,18 @@ def chunks(path: str, selection: Selection, rows: int) -> Iterator[Raw]:
         found = _examples(path, whole=False)
         names: list[str] = []
         while some := list(islice(found, rows)):
-            names = names or list(dict.fromkeys(name for _, example in some for name in example))
             places, examples = zip(*some, strict=True)
+            names = names or _names(examples)
             yield _raw(path, names, choose(path, names, selection), places, examples, selection)
         if not names:
             raise DataError(f"{path} is empty; expected a JSON object for each example")
+
+
+def _names(examples: Sequence[Example]) -> list[str]:
+    """The columns of some examples; the last one, which is the target unless another is named, is the first one's."""
+    names = list(dict.fromkeys(name for example in examples for name in example))
+    last = next(reversed(examples[0]), None) if examples else None
+    return names if last is None else [*(name for name in names if name != last), last]
 
 
 def _examples(path: str, *, whole: bool = True) -> Iterator[tuple[str, Example]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.labels import text_of
-from distsearch.data.raw import quoted
+from distsearch.data.raw import flag, quoted
 from distsearch.data.spelling import interpreted, is_missing, without_missing
 from distsearch.errors import DataError
 
@@ -32,7 +32,7 @@ def column_of(values: NDArray[Any], where: Callable[[int], str], name: str, *, t
     if values.dtype.kind not in "biufMOUT":
         raise DataError(
             f"{where(0)}: expected numbers in column {quoted(name)}, got {values.dtype}; "
-            "write it as numbers, or leave the column out"
+            f"write it as numbers, or leave the column out with {flag('drop', name)}"
         )
     if values.dtype.kind == "M":
         values = values.astype("datetime64[us]")
@@ -87,7 +87,7 @@ def _plain(value: Any, where: Callable[[int], str], index: int, name: str) -> fl
         raise _several(value, where(index), name)
     raise DataError(
         f"{where(index)}: expected a number in column {quoted(name)}, got {quoted(value)}; "
-        "write it as a number, or leave the column out"
+        f"write it as a number, or leave the column out with {flag('drop', name)}"
     )
 
 
