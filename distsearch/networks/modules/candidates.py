@@ -1,7 +1,9 @@
 """A module with each candidate's weights, one after the other; of low-rank candidates no layer's matrix is made."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +21,6 @@ from distsearch.randomness import Stream, noise
 Array = NDArray[np.float32]
 
 NUDGE = 0.1  # the size of the steps by which a module is examined
-COMPILED = torch.jit.ScriptModule | torch._dynamo.OptimizedModule
 
 
 class Weighted(Protocol):
@@ -63,7 +64,7 @@ def nudges_agree(network: Weighted, inputs: Array | None) -> bool:
     It does not where its code is compiled. It is tried with the module's first weights, so the same comes out
     everywhere, on inputs, (features + 1, examples), if these are what the module is called with.
     """
-    if any(isinstance(part, COMPILED) for part in network.module.modules()):
+    if any(_is_compiled(part) for part in network.module.modules()):
         return False
     if inputs is None:
         return True
@@ -74,3 +75,8 @@ def nudges_agree(network: Weighted, inputs: Array | None) -> bool:
     found, expected = (network.forward(given, Shared(inputs)) for given in (steps, Dense(steps.dense())))
     network.load(center)
     return bool(np.isclose(found, expected, rtol=1e-3, atol=1e-3, equal_nan=True).all(1).mean() >= AGREEING)
+
+
+def _is_compiled(part: Any) -> bool:
+    compiler = sys.modules.get("torch._dynamo")  # what has not been imported, which takes seconds, compiled nothing
+    return isinstance(part, torch.jit.ScriptModule | (compiler.OptimizedModule if compiler else NoneType))

@@ -19,12 +19,12 @@ T = TypeVar("T")
 @contextmanager
 def exact() -> Iterator[None]:
     """Compute the same bits everywhere while entered."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warns_only, precision = torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_float32_matmul_precision()
+    threads, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    precision = torch.get_float32_matmul_precision()
     kind, fast = torch.get_default_dtype(), torch.backends.mha.get_fastpath_enabled()
     try:
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler: seconds
         torch.set_float32_matmul_precision("highest")
         torch.set_default_dtype(torch.float32)
         torch.backends.mha.set_fastpath_enabled(False)
@@ -32,7 +32,7 @@ def exact() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
+        torch.set_deterministic_debug_mode(deterministic)
         torch.set_float32_matmul_precision(precision)
         torch.set_default_dtype(kind)
         torch.backends.mha.set_fastpath_enabled(fast)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from programs import ran
 from safetensors.torch import load_file
 from searches import contents, resume, search
 from torch import nn
@@ -74,6 +75,19 @@ def test_threads_and_settings_of_the_user_change_no_bit_and_stay(whole, tmp_path
         torch.set_float32_matmul_precision("highest")
         torch.set_default_dtype(torch.float32)
     assert contents(again.path) == contents(stored.path)
+
+
+def test_torch_s_compiler_is_not_imported(tmp_path):
+    program = """
+import sys
+import distsearch
+from torch import nn
+X, y = [[0.0], [1.0], [2.0]] * 4, [0, 1, 1] * 4
+for strategy in ("node-perturbation", "evolution-strategy"):
+    distsearch.search(X, y, model=lambda: nn.Linear(1, 2), strategy=strategy, rounds=1, workers=0)
+print({"torch", "torch._dynamo", "torch._inductor"} & sys.modules.keys())
+"""
+    assert ran(cwd=tmp_path, program=program, fresh=True).stdout == "{'torch'}\n"  # it would take each worker seconds
 
 
 def test_the_manifest_has_the_source_and_torch_s_version(whole):
