@@ -52,6 +52,17 @@ class Words(nn.Module):
         return self.outputs(state)
 
 
+class Rows(nn.Module):
+    """An LSTM that reads pictures of 8 × 8 row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.outputs = nn.LSTM(8, 6, batch_first=True), nn.Linear(6, 10)
+
+    def forward(self, x):
+        return self.outputs(self.layer(x.view(-1, 8, 8))[0][:, -1])
+
+
 class Rounded(nn.Module):
     """Weights in steps of a hundredth, and the same inputs seen three times by one layer."""
 

@@ -48,7 +48,7 @@ def submit(
     job: Annotated[str, typer.Option(help="Id of the job; from its run's name if not given.", metavar="ID")] = "",
     add: Annotated[list[Path] | None, typer.Option("--add", help="An additional file to send along.", **FILE)] = None,
     files: Annotated[
-        bool, typer.Option("--files/--no-files", help="Send local data, or treat its path as one on the cluster.")
+        bool, typer.Option("--files/--no-files", help="Send local files, or treat their paths as ones on the cluster.")
     ] = True,
 ) -> None:
     """Send a search to a Ray cluster as a job, and follow it: distsearch submit -- run --data digits."""

@@ -11,14 +11,15 @@ from distsearch.config import toml
 from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Submission
+from distsearch.networks.initial import is_start
 from distsearch.runs import names
-from distsearch.text import words
+from distsearch.text import as_path, words
 
 COMMANDS = ("run", "resume")
 
 
 def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files: bool) -> Submission:
-    """The search that a command line asks for. With `files`, its data is sent if it is on this machine.
+    """The search that a command line asks for. With `files`, its data and start are sent if on this machine.
 
     `root` is the program's root context. Raises what the command itself would for unknown options or invalid values.
     """
@@ -46,12 +47,16 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     line = _replace_option(arguments, "--name", run)
     if source != settings.data.source:
         line = _replace_option(line, "--data", source)
-    extras = _extras(source, settings.output.track, settings.output.storage)
-    settings_file: Files = {}
+    extras = _extras(source, settings.output.track, settings.output.storage, model=settings.network.model)
+    kept: Files = {}
     if file:
-        settings_file = {f"settings/{file.name}": file}
+        kept = {f"settings/{file.name}": file}
         line = _replace_option(line, "--config", f"settings/{file.name}")
-    return Submission(line, run, _folder(flags.get("runs", "")), {**data, **extra}, settings_file, extras)
+    start = settings.network.start or ""
+    if files and not is_start(start) and as_path(start).is_file():
+        kept = {**kept, job_path(start): as_path(start)}
+        line = _replace_option(line, "--start", job_path(start))
+    return Submission(line, run, _folder(flags.get("runs", "")), {**data, **extra}, kept, extras)
 
 
 def _parse(root: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -90,8 +95,8 @@ def _own_modules(settings: config.RunConfig) -> Files:
     return found
 
 
-def _extras(source: str, track: Sequence[str], *places: str) -> str:
-    """The distsearch extras needed by a data set, by trackers and by the places where runs are published.
+def _extras(source: str, track: Sequence[str], *places: str, model: str = "") -> str:
+    """The distsearch extras needed by a data set, by trackers, by places where runs are published, and by a module.
 
     Raises UserError for a tracker that would write to the job's own folder, which is deleted with the job.
     """
@@ -103,9 +108,8 @@ def _extras(source: str, track: Sequence[str], *places: str) -> str:
                 f"--track: expected a server, or a folder on the cluster such as tensorboard:/results, got {word!r}"
             )
     stored = "storage" if any("://" in place for place in places) else ""
-    return ",".join(
-        filter(None, [extras_for(source), stored, *(name for name in names_of(track) if name in TRACKERS.own)])
-    )
+    trackers = [name for name in names_of(track) if name in TRACKERS.own]
+    return ",".join(filter(None, [extras_for(source), stored, "torch" if model else "", *trackers]))
 
 
 def _generated_name(settings: config.RunConfig) -> str:

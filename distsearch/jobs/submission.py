@@ -35,7 +35,7 @@ class Submission:
     run: str
     runs: str = ""  # the folder of runs, if given
     files: Files = field(default_factory=dict)  # its data, sent again when it resumes
-    settings: Files = field(default_factory=dict)  # its configuration, which is kept with the run
+    settings: Files = field(default_factory=dict)  # its configuration and start, which are kept with the run
     extras: str = ""  # distsearch's extras, needed if that has to be sent as well
 
     @property

@@ -48,6 +48,22 @@ def test_paths_of_local_files_become_their_paths_in_the_job(here):
     assert search.files == {"my.csv": Path("my.csv")}
 
 
+def test_a_file_of_weights_travels_but_no_run_and_no_way_to_draw_them(here):
+    (here / "base.safetensors").touch()
+    search = read("run", "--name", "one", "--model", "mine:Net", "--start", f"{here}/base.safetensors")
+    assert search.arguments == ["run", "--model", "mine:Net", "--name", "one", "--start", "base.safetensors"]
+    assert (search.settings, search.files) == ({"base.safetensors": here / "base.safetensors"}, {})
+    assert search.extras == "torch"
+    (here / "tuned.toml").write_text('[network]\nstart = "base.safetensors"\n[output]\nname = "one"\n')
+    search = read("run", "--config", "tuned.toml")
+    assert search.settings.keys() == {"settings/tuned.toml", "base.safetensors"}
+    (here / "glorot").touch()
+    for start in ("glorot", "earlier", "/far/away.safetensors"):
+        search = read("run", "--name", "one", "--start", start)
+        assert (search.arguments, search.settings) == (["run", "--start", start, "--name", "one"], {})
+    assert read("run", "--name", "one", "--start", "base.safetensors", files=False).settings == {}
+
+
 def test_moved_data_travels_with_a_resumed_run(here):
     search = read("resume", "one", "--data", f"{here}/my.csv", "--rounds", "3")
     assert search.arguments == ["resume", "one", "--rounds", "3", "--data", "my.csv"]

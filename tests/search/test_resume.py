@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from programs import ran, started, succeeded
-from searches import Watching, contents, resume, search, unwatched
+from searches import GATED, Watching, checkpoint_time, contents, resume, search, unwatched
 from waiting import PATIENCE, awaited
 
 from distsearch.config import from_flags
@@ -143,30 +143,6 @@ def test_a_driver_killed_at_many_points_ends_with_the_same_bytes(tmp_path, whole
     assert process.returncode == 0, error
     assert contents(path) == whole
     assert not list(path.glob(f"*{files.TEMPORARY}"))
-
-
-GATED = """
-import time
-from distsearch.__main__ import main
-from distsearch.runs import directory
-
-def gated(run, row, losses):
-    time.sleep(0.001)
-    while row.round >= {gate}:
-        time.sleep(1)
-    record(run, row, losses)
-
-directory.SAVE_SECONDS, directory.SAVE_SHARE, directory.FLUSH_SECONDS = 0.002, 1e9, 0.001
-record, directory.Run.record = directory.Run.record, gated
-main()
-"""
-
-
-def checkpoint_time(path: Path) -> int:
-    try:
-        return (path / "checkpoint.safetensors").stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])

@@ -4,9 +4,11 @@ Of low-rank candidates no layer's matrix is made. On a processor one call for ma
 long for dense layers, and longer for convolutions.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +29,6 @@ from distsearch.randomness import Stream, noise
 Array = NDArray[np.float32]
 
 NUDGE = 0.1  # the size of the steps by which a module is examined
-COMPILED = torch.jit.ScriptModule | torch._dynamo.OptimizedModule
 
 
 class Weighted(Protocol):
@@ -134,7 +135,7 @@ def nudges_agree(network: Weighted, inputs: Array | None) -> bool:
     It does not where its code is compiled. It is tried with the module's first weights, so the same comes out
     everywhere, on inputs, (features + 1, examples), if these are what the module is called with.
     """
-    if any(isinstance(part, COMPILED) for part in network.module.modules()):
+    if any(_is_compiled(part) for part in network.module.modules()):
         return False
     if inputs is None:
         return True
@@ -172,3 +173,8 @@ def _agree(network: Weighted, found: Array, expected: Array) -> bool:
     apart = network.computing.closeness
     close = np.isclose(found, expected, rtol=apart, atol=apart, equal_nan=True)
     return bool(close.all(1).mean() >= AGREEING)
+
+
+def _is_compiled(part: Any) -> bool:
+    compiler = sys.modules.get("torch._dynamo")  # what has not been imported, which takes seconds, compiled nothing
+    return isinstance(part, torch.jit.ScriptModule | (compiler.OptimizedModule if compiler else NoneType))

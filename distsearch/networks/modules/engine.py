@@ -95,12 +95,12 @@ C = TypeVar("C", bound=Computes)
 @contextmanager
 def exact(device: str = CPU) -> Iterator[None]:
     """Compute the same bits everywhere while entered; new tensors are made on the device."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warns_only, precision = torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_float32_matmul_precision()
+    threads, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    precision = torch.get_float32_matmul_precision()
     kind, fast = torch.get_default_dtype(), torch.backends.mha.get_fastpath_enabled()
     try:
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler: seconds
         torch.set_float32_matmul_precision("highest")
         torch.set_default_dtype(torch.float32)
         torch.backends.mha.set_fastpath_enabled(False)
@@ -108,7 +108,7 @@ def exact(device: str = CPU) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
+        torch.set_deterministic_debug_mode(deterministic)
         torch.set_float32_matmul_precision(precision)
         torch.set_default_dtype(kind)
         torch.backends.mha.set_fastpath_enabled(fast)
@@ -135,11 +135,11 @@ def _seeded(seed: int, gpus: list[int]) -> Iterator[None]:
 @contextmanager
 def in_any_order() -> Iterator[None]:
     """For operations that write each element once: on a GPU the deterministic ones would sort their indices first."""
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
 
 
 def exactly(method: Callable[Concatenate[C, P], T]) -> Callable[Concatenate[C, P], T]:

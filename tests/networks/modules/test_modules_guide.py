@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,23 @@ def test_the_guide_s_adapters_are_tuned_by_a_reward(monkeypatch, tmp_path):
     assert adapted == ["blocks.0.seen", "blocks.0.wide", "blocks.1.seen", "blocks.1.wide"]
     merged = names["merge_adapters"](names["result"].module).state_dict()
     assert merged.keys() == Writer().state_dict().keys()
+
+
+def test_the_guide_s_demonstration_raises_the_reward(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "scripts")
+    import fine_tune_text as demonstration
+
+    rewarded = [demonstration.is_call(line) for line in ("f(x)", "a = g()", "a = 1", "f(x", "if f(x):", "\0")]
+    assert rewarded == [True, True, False, False, False, False]
+    lines = demonstration.source_lines
+    monkeypatch.setattr(demonstration, "source_lines", lambda: islice(lines(), 8000))
+    flags = "--steps 400 --rounds 20 --population 32 --batch 32 --width 16 --memory-width 0 --workers 0"
+    monkeypatch.setattr("sys.argv", ["fine_tune_text.py", *flags.split()])
+    with torch.random.fork_rng():
+        demonstration.main()
+    said = capsys.readouterr().out
+    before, after = map(int, re.findall(r"^(?:before|after): (\d+)% of 512 lines", said, re.MULTILINE))
+    assert after >= before + 10  # 4 and 27
 
 
 def test_the_guide_s_own_layer_is_declared():

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from programs import ran, started
 from safetensors.torch import load_file
-from searches import contents, resume, search
+from searches import GATED, checkpoint_time, contents, resume, search
 from torch import nn
 from torch_modules import Rounded, Stack
+from waiting import awaited
 
 import distsearch
 from distsearch.data import datasets
@@ -19,6 +21,7 @@ from distsearch.runs.directory import StoredRun
 from distsearch.search import verification
 from distsearch.search.resumption import other_machine, own_assembly, stored_model
 
+TESTS = Path(__file__).parents[2]
 FLAGS = {"data": "digits", "model": "torch_modules:Stack", "name": "run", "test_share": 0.2}
 STRATEGIES = {
     "node-perturbation": {},
@@ -59,6 +62,25 @@ def test_workers_give_the_same_bytes(whole, tmp_path, ray_with_three_cpus):
     assert contents(again.path) == contents(stored.path)
 
 
+@pytest.mark.slow
+def test_a_killed_search_of_an_lstm_goes_on_to_the_same_bytes_and_can_be_verified(tmp_path, ray_with_three_cpus):
+    flags = {**FLAGS, "model": "torch_modules:Rows", "strategy": "node-perturbation", "batch": 200, "rounds": 8}
+    whole = search(tmp_path / "whole", **flags)[0]
+    path = tmp_path / "killed" / "run"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+    program = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n{GATED.format(gate=6)}"
+    command = ("run", *options, "--workers=2", f"--runs={path.parent}")
+    with started(*command, cwd=tmp_path, program=program) as process:
+        awaited("a checkpoint", lambda: process.poll() is not None or checkpoint_time(path))
+        assert process.poll() is None, process.communicate()[1]
+        process.kill()
+    assert StoredRun(path).result is None
+    resume(path, workers=2)
+    assert contents(path) == contents(whole.path)
+    stored = StoredRun(path)
+    assert verification.verify(verification.Replay(stored), own_assembly(stored, 0), {0, 7}, lambda _: None).identical
+
+
 def test_threads_and_settings_of_the_user_change_no_bit_and_stay(whole, tmp_path):
     flags, stored = whole
     before = torch.get_num_threads()
@@ -76,12 +98,25 @@ def test_threads_and_settings_of_the_user_change_no_bit_and_stay(whole, tmp_path
     assert contents(again.path) == contents(stored.path)
 
 
+def test_torch_s_compiler_is_not_imported(tmp_path):
+    program = """
+import sys
+import distsearch
+from torch import nn
+X, y = [[0.0], [1.0], [2.0]] * 4, [0, 1, 1] * 4
+for strategy in ("node-perturbation", "evolution-strategy"):
+    distsearch.search(X, y, model=lambda: nn.Linear(1, 2), strategy=strategy, rounds=1, workers=0)
+print({"torch", "torch._dynamo", "torch._inductor"} & sys.modules.keys())
+"""
+    assert ran(cwd=tmp_path, program=program, fresh=True).stdout == "{'torch'}\n"  # it would take each worker seconds
+
+
 def test_the_manifest_has_the_source_and_torch_s_version(whole):
     _, stored = whole
     model, engine = (
         next(each for each in stored.manifest.code if each["kind"] == kind) for kind in ("model", "engine")
     )
-    source = Path(__file__).parents[2] / "torch_modules.py"
+    source = TESTS / "torch_modules.py"
     assert model["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert engine == {"kind": "engine", "name": "torch", "version": torch.__version__}
     assert not other_machine(stored)
