@@ -342,4 +342,4 @@ def _parts_of(found: Found, groups: int, anatomy: Anatomy) -> int:
 
 
 def _use(found: Found) -> Use:
-    return Use(found.layer.weight, found.layer.bias, found.layer.across)
+    return Use(found.layer.names, found.layer.across)

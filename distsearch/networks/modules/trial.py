@@ -14,7 +14,7 @@ from distsearch.errors import DistsearchError, SettingError
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.declared import OWN
 from distsearch.networks.modules.engine import exact, failure
-from distsearch.networks.modules.kinds import Kind
+from distsearch.networks.modules.kinds import Kind, RecurrentSums
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.unrolling import ENDS
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
@@ -90,7 +90,7 @@ class Trial(Watching):
         returned = operation.done()
         if not given:
             if layer is not None:  # a table of positions, say, which no example has to itself
-                self.spoilt |= {name for name in (layer[0].weight, layer[0].bias) if name}
+                self.spoilt |= set(layer[0].names)
             return returned
         below, everything = 0, 0
         for each in given:
@@ -223,7 +223,7 @@ def _layers(first: Trial, second: Trial) -> list[Found]:
             refused.add(layer)
             continue
         nodes = outputs.shape[layer.axis]
-        width = kind.weight.numel() // nodes + (layer.bias is not None)
+        width = sum(each.numel() for each in (*kind.beside, kind.weight)) // nodes + (layer.bias is not None)
         each = found.setdefault(layer, Found(layer, axes, nodes, width))
         inputs = seen.setdefault(layer, [])
         number = next((at for at, known in enumerate(inputs) if known is kind.inputs), len(inputs))
@@ -256,14 +256,14 @@ def _clashing(trial: Trial) -> set[Layer]:
     users: dict[str, set[Layer]] = {}
     layers = {layer for layer, _, _ in trial.calls}
     for layer in layers:
-        for name in filter(None, (layer.weight, layer.bias)):
+        for name in layer.names:
             users.setdefault(name, set()).add(layer)
-    own = {layer for layer in layers if layer.kind.startswith(OWN)}
-    claimed = {name for layer in own for name in (layer.weight, layer.bias)}
+    own = {layer for layer in layers if layer.kind.startswith(OWN) or layer.kind == RecurrentSums.name}
+    claimed = {name for layer in own for name in layer.names}
     return {
         layer
         for layer in layers
-        for name in filter(None, (layer.weight, layer.bias))
+        for name in layer.names
         if len(users[name] & own if name in claimed else users[name]) > 1
         or (name in claimed and layer not in own)
         or (name in trial.spoilt and name not in claimed)

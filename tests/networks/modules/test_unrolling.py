@@ -136,9 +136,30 @@ def test_a_record_gives_what_the_module_s_python_gives(name):
 
 
 def test_each_step_has_its_own_moves_and_only_layers_of_the_same_inputs_share_them():
-    layers = {each.layer.weight: each for each in made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers}
-    below, before = layers["layer.weight_ih_l0"], layers["layer.weight_hh_l0"]
-    assert (below.nodes, below.places, before.nodes, before.places) == (16, STEPS, 16, STEPS)
+    gru = {each.layer.weight: each for each in made(FACTORIES["gru"], (STEPS * WIDTH,)).anatomy.layers}
+    below, before = gru["layer.weight_ih_l0"], gru["layer.weight_hh_l0"]
+    assert (below.nodes, below.places, before.nodes, before.places) == (12, STEPS, 12, STEPS)
     assert (below.calls, before.calls) == ([0], [0, 1, 2, 3])
     attention = {each.layer.weight: each for each in made(FACTORIES["attention"], (STEPS * WIDTH,)).anatomy.layers}
     assert attention["attention.in_proj_weight"].calls == [0]
+
+
+def test_both_matrices_of_a_recurrent_layer_share_its_moves_where_their_sums_are_added():
+    sums, outputs = made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers
+    names = [f"layer.{name}_l0" for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh")]
+    assert list(sums.layer.names) == names
+    assert (sums.nodes, sums.places, sums.width, sums.calls) == (16, STEPS, WIDTH + 1 + 4 + 1, [0, 1, 2, 3])
+    assert outputs.layer.weight == "outputs.weight"
+
+
+def test_a_recurrent_layer_of_which_a_part_is_frozen_has_moves_for_the_rest():
+    def factory():
+        module = Recurrent(nn.LSTM)
+        module.layer.weight_ih_l0.requires_grad_(False)
+        return module
+
+    network = made(factory, (STEPS * WIDTH,))
+    assert [each.layer.weight for each in network.anatomy.layers] == ["layer.weight_hh_l0", "outputs.weight"]
+    weights, inputs, labels = network.start(None, 1), inputs_of(STEPS * WIDTH), np.arange(EXAMPLES) % 3
+    truth, estimate = exact(network, weights, inputs, labels), estimated(network, weights, inputs, labels, 8)
+    assert estimate @ truth / np.sqrt((estimate @ estimate) * (truth @ truth)) > 0.8
