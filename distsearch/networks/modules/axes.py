@@ -60,21 +60,20 @@ def stacked(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
     """What stacking tensors gives: columns if they all change the same ones, or if only some of them change."""
     if not isinstance(step.args[0], list | tuple) or len(step.args) > 2:
         return None
-    given = [each.number if isinstance(each, Value) else None for each in step.args[0]]
-    bases = [each if number is None else values[number] for each, number in zip(step.args[0], given, strict=True)]
+    bases = [values[each.number] if isinstance(each, Value) else each for each in step.args[0]]
+    given = [moved.get(each.number) if isinstance(each, Value) else None for each in step.args[0]]
     axis = _from_the_end(_axis(step, 0), bases[0].dim() + 1)
-    first, *others = (moved[number] for number in given if number in moved)
+    first, *others = (each for each in given if each is not None)
     if isinstance(first, Columns) and all(_same(first, each) for each in others):
-        columns = [
-            moved[number].values if number in moved else first.of(base)
-            for number, base in zip(given, bases, strict=True)
-        ]
+        columns = [first.of(base) if each is None else each.values for each, base in zip(given, bases, strict=True)]
         return Columns(torch.stack(columns, axis), first.index, first.axis if first.axis > axis else first.axis - 1)
-    places = [place for place, number in enumerate(given) if number in moved]
-    changed = torch.stack([whole(moved[number], values[number]) for number in given if number in moved], axis)
-    if len(places) == len(given):
+    pairs = [
+        (whole(each, base), at) for at, (each, base) in enumerate(zip(given, bases, strict=True)) if each is not None
+    ]
+    changed = torch.stack([each for each, _ in pairs], axis)
+    if len(pairs) == len(given):
         return changed
-    return Columns(changed, torch.tensor([places]).expand(len(changed), -1), axis)
+    return Columns(changed, torch.tensor([[at for _, at in pairs]]).expand(len(changed), -1), axis)
 
 
 def gathered(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
