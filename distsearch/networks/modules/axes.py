@@ -47,6 +47,8 @@ def reduced(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
     axis = _from_the_end(axis, base.dim())
     if not isinstance(given, Columns):
         return _called(step, given, axis)
+    if not base.is_floating_point():  # a sum of truths is a number
+        return None
     if axis == given.axis:
         change = step.func(given.values - given.of(base), axis, keepdim=step.kwargs.get("keepdim", False))
         if step.func not in _SUMS:

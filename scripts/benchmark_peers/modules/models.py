@@ -27,7 +27,7 @@ def mixture() -> nn.Module:
 class Recurrent(nn.Module):
     """An LSTM that reads the rows from top to bottom; a layer on its last state."""
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.rows = nn.LSTM(SIDE, width, batch_first=True)
         self.outputs = nn.Linear(width, CLASSES[MNIST])

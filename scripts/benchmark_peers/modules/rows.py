@@ -51,10 +51,10 @@ ROWS: dict[str, Module] = {
         _beside("mixture", (0.85, 0.88, 0.906), 180, rate=0.005, sigma=0.3),
         Module(
             _module(
-                "LSTM of 64, 28 rows of 28",
+                "LSTM of 32, 28 rows of 28",
                 "lstm",
                 "Recurrent",
-                {"rate": 0.01, **over(1_200)},
+                {"rate": 0.02, "sigma": 0.1, **over(3_000)},
                 Aim(0.96, 600),
             ),
             (0.9, 0.96),

@@ -142,6 +142,7 @@ class Experts(nn.Module):
             (stacked * chosen.unsqueeze(-1)).sum(dim=1) + 0.1 * stacked.mean(1) + 0.1 * stacked.mean(-1).sum(1, True)
         )
         shares = torch.softmax(mixed @ self.keys.T, 1) @ self.keys
+        mixed = mixed * (1 + (hidden > 0).sum(1, keepdim=True))
         beside = torch.stack([mixed, shares, torch.ones_like(mixed)], -1).sum(-1)
         rows = torch.stack([mixed, shares], 1)
         picked = rows.gather(1, shares.argmax(1)[:, None, None].expand(-1, 1, 4) % 2)
