@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from module_networks import EXAMPLES, estimated, exact, experiments_of, gradient, inputs_of, made
+from module_networks import EXAMPLES, SIGMA, estimated, exact, experiments_of, gradient, inputs_of, made
 from torch import nn
 
 from distsearch.networks.modules.engine import exact as exactly
 from distsearch.networks.modules.tape import Recording
+from distsearch.randomness import Stream, signs
 
 STEPS, WIDTH = 4, 3
 
@@ -163,3 +164,27 @@ def test_a_recurrent_layer_of_which_a_part_is_frozen_has_moves_for_the_rest():
     weights, inputs, labels = network.start(None, 1), inputs_of(STEPS * WIDTH), np.arange(EXAMPLES) % 3
     truth, estimate = exact(network, weights, inputs, labels), estimated(network, weights, inputs, labels, 8)
     assert estimate @ truth / np.sqrt((estimate @ estimate) * (truth @ truth)) > 0.8
+
+
+def test_a_part_of_a_recurrent_layer_s_nodes_by_itself_has_the_same_bits():
+    network = made(FACTORIES["lstm"], (STEPS * WIDTH,))
+    weights, inputs, labels = network.start(None, 1), inputs_of(STEPS * WIDTH), np.arange(EXAMPLES) % 3
+    moves = sum(layer.nodes * layer.places for layer in network.node_layers)
+    ends = [0, 6 * STEPS, 12 * STEPS, 16 * STEPS, moves]
+    whole = estimated(network, weights, inputs, labels, groups=8, ends=ends)
+    experiments = experiments_of(FACTORIES["lstm"], (STEPS * WIDTH,), 3)
+    rows, width = np.empty((6, network.node_layers[0].width), np.float32), network.node_layers[0].width
+    drawn = signs(1, Stream.SIGNS, 0, 0, 0, moves, 64)[:, :EXAMPLES]
+    experiments.gradient(ends[1:3], drawn[ends[1] : ends[2]], SIGMA, 8, rows.reshape(-1))
+    assert np.array_equal(rows.reshape(-1), np.float32(whole[6 * width : 12 * width]))
+
+
+def test_runs_of_steps_begin_where_they_are_moved():
+    experiments = experiments_of(FACTORIES["lstm"], (STEPS * WIDTH,), 3)
+    moves, _ = experiments._moves(experiments._subject.layers[0], slice(0, 16))
+    runs = moves.experiments(8, 2)
+    assert [[places for _, places in alike] for alike in runs if alike] == [[slice(0, 2, 1)] * 2, [slice(2, 4, 1)] * 2]
+    steps = torch.ones(16, STEPS, EXAMPLES)
+    added = moves.added(runs[2], steps)
+    assert [each is None for each in added] == [True, True, False, False]
+    assert float(added[2].values.sum()) == 2 * 8 * EXAMPLES
