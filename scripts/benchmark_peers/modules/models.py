@@ -48,7 +48,7 @@ class Transformer(nn.Module):
         self.values = nn.Linear(width, width)
         self.normal = nn.LayerNorm(width)
         self.between = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
-        self.outputs = nn.Linear(width, CLASSES[MNIST])
+        self.outputs = nn.Linear(SIDE * width, CLASSES[MNIST])
 
     def forward(self, x: Tensor) -> Tensor:
         """(examples, 1, 28, 28) -> (examples, classes)"""
@@ -56,7 +56,7 @@ class Transformer(nn.Module):
         chosen = (self.queries(rows) @ self.keys(rows).transpose(1, 2)).argmax(-1)  # (examples, rows)
         seen = self.values(rows).gather(1, chosen.unsqueeze(-1).expand_as(rows))
         rows = self.normal(rows + seen)
-        return self.outputs((rows + self.between(rows)).mean(1))
+        return self.outputs((rows + self.between(rows)).flatten(1))
 
 
 def made(name: str) -> nn.Module:

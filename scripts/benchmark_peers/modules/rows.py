@@ -64,7 +64,7 @@ ROWS: dict[str, Module] = {
                 "transformer of 32, argmax attention, 28 rows of 28",
                 "transformer",
                 "Transformer",
-                {"rate": 0.005, "sigma": 0.3, **over(1_200)},
+                {"rate": 0.005, "sigma": 0.6, "groups": 8, **over(2_000)},
                 Aim(0.96, 600),
             ),
             (0.9, 0.96),
