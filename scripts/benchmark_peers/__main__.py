@@ -4,7 +4,8 @@ Seconds are from a prepared problem (library imported, data in arrays, Ray start
 compilation; the median of several seeds. Each search is its own process. A peer that does not reach its target within
 a limit of a minute or more is run with the first seed only.
 
-Another race, over networks without useful gradients, is `scripts/benchmark-peers nondiff`.
+Other races, over networks without useful gradients and over torch modules, are `scripts/benchmark-peers nondiff` and
+`scripts/benchmark-peers modules`.
 """
 
 import argparse

@@ -37,6 +37,9 @@ class Columns(NamedTuple):
 
     def of(self, base: Any) -> Any:
         """The same columns of a tensor that is the same in all experiments: (experiments, …)."""
+        if not self.index.stride(0):  # the same ones in all experiments
+            found = base.index_select(self.axis, self.index[0])
+            return found.expand(len(self.index), *found.shape)
         found = base.index_select(self.axis, self.index.reshape(-1))
         return found.unflatten(self.axis, self.index.shape).movedim(self.axis - 1, 0)
 

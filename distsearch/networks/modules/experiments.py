@@ -115,7 +115,7 @@ class ModuleExperiments:
         steps = self.computing.tensor(signs) * (sigma * self._size(moves))
         slopes = torch.empty_like(steps)
         for alike in moves.experiments(group, self._subject.parts[number]):
-            for some in together(alike, self._numbers(), self.computing.room):
+            for some in together(alike, found.numbers * len(self._examples), self.computing.room):
                 by_call = _by_call(moves.added(some, steps), found, places)
                 moves.write_slopes(some, self._changes(self._with_nodes_moved(by_call)), steps, slopes)
         out[:] = array_of(moves.gradient(slopes))
@@ -238,6 +238,7 @@ class ModuleExperiments:
                 )
 
 
-def _by_call(added: Sequence[Columns], found: Found, places: Sequence[int]) -> dict[int, Columns]:
+def _by_call(added: Sequence[Columns | None], found: Found, places: Sequence[int]) -> dict[int, Columns]:
     """What is added to each call of a layer, by its place among all calls."""
-    return {place: added[which] for place, which in zip(places, found.calls, strict=True)}
+    pairs = ((place, added[which]) for place, which in zip(places, found.calls, strict=True))
+    return {place: each for place, each in pairs if each is not None}

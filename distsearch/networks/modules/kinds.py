@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from distsearch.networks.modules import declared
+from distsearch.networks.modules import declared, unrolling
 
 SMALLEST_SIZE = 0.01
 
@@ -44,6 +44,11 @@ class Kind(ABC):
     def bias(self) -> Any:
         """Its biases, or None."""
         return self.arguments.get("bias")
+
+    @property
+    def beside(self) -> tuple[Any, ...]:
+        """Further parameters, of which each node has a row or a number, in front of its weights."""
+        return ()
 
     def fits(self) -> bool:
         """Whether its nodes can be moved."""
@@ -93,6 +98,44 @@ class Product(Linear):
     def weight(self) -> Any:
         """The right factor."""
         return self.arguments["other"]
+
+
+class RecurrentSums(Linear):
+    """x Wᵀ + b + h Uᵀ + c of inputs x and a state h."""
+
+    name = "recurrent"
+
+    @property
+    def inputs(self) -> Any:
+        """The state: another one for each step."""
+        return self.arguments["state"]
+
+    @property
+    def beside(self) -> tuple[Any, ...]:
+        """W and b."""
+        found = self.arguments["weight_below"], self.arguments["bias_below"]
+        return tuple(each for each in found if each is not None)
+
+    def products(self, outputs: Any) -> float:
+        """Outputs times inputs and features of the state."""
+        return float(outputs.numel() * (self._below.shape[-1] + self.inputs.shape[-1]))
+
+    def size(self) -> float:
+        """That of inputs and state beside each other."""
+        squares = [float(each.float().square().mean()) * each.shape[-1] for each in (self._below, self.inputs)]
+        return max(SMALLEST_SIZE, (2 * sum(squares) / (self._below.shape[-1] + self.inputs.shape[-1])) ** 0.5)
+
+    def gradient(self, slopes: Any, lo: int, hi: int) -> Any:
+        """Slopesᵀ times inputs, their sums where there are biases, and slopesᵀ times the state."""
+        slopes = slopes.reshape(-1, hi - lo)
+        parts = [slopes.T @ self._below.reshape(-1, self._below.shape[-1])]
+        if self.arguments["bias_below"] is not None:
+            parts.append(slopes.sum(0)[:, None])
+        return torch.cat([*parts, slopes.T @ self.inputs.reshape(-1, self.inputs.shape[-1])], 1)
+
+    @property
+    def _below(self) -> Any:
+        return self.arguments["input"]
 
 
 class OwnLinear(Linear):
@@ -221,6 +264,7 @@ _KINDS: dict[Callable[..., Any], tuple[type[Kind], str]] = {
     torch.Tensor.matmul: _PRODUCT,
     torch.Tensor.__matmul__: _PRODUCT,
     torch.Tensor.mm: _PRODUCT,
+    unrolling.recurrent_sums: (RecurrentSums, "below input state weight_below weight bias_below bias"),
     declared.linear: (OwnLinear, _OWN),
     declared.product: (OwnProduct, _OWN),
     F.conv1d: (Convolution, _CONVOLUTION),

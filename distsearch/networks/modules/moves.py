@@ -1,6 +1,6 @@
 """Moves of a layer's nodes: which are moved together, in which shape they are added, and what their slopes tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,20 +30,33 @@ class Moves:
     """Whether all experiments are written by one operation: a tenth of a GPU's calls, and slower on a processor."""
 
     def experiments(self, group: int, parts: int) -> list[list[Moved]]:
-        """Groups of nodes, each at a part of the places: every `parts`-th of them. One list for each size of group."""
+        """Groups of nodes, each at a part of the places. Those of a list are computed together.
+
+        The places are every `parts`-th one; of a layer that is called for several steps, those of a run of steps, as
+        what is below the first of them is not computed again. Groups of a size are in the same list.
+        """
         nodes = self.at.stop - self.at.start
         whole = nodes - nodes % group
-        return [
-            [
-                (slice(start, min(start + group, nodes)), slice(part, None, parts))
-                for start in starts
-                for part in range(parts)
-            ]
+        sizes = [
+            [slice(start, min(start + group, nodes)) for start in starts]
             for starts in (range(0, whole, group), range(whole, nodes, group))
         ]
+        if parts > 1 and self.found.inputs > 1:
+            return [[(some, run) for some in groups] for run in self._runs(parts) for groups in sizes]
+        return [[(some, slice(part, None, parts)) for some in groups for part in range(parts)] for groups in sizes]
 
-    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Columns]:
+    def _runs(self, parts: int) -> list[slice]:
+        """The places of about as many steps each, one run after the other."""
+        ends = [0]
+        for call in self._different():
+            ends.append(ends[-1] + self._places(call))
+        count = len(ends) - 1
+        return [slice(ends[count * part // parts], ends[count * (part + 1) // parts], 1) for part in range(parts)]
+
+    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Columns | None]:
         """What experiments of the same size add to the layer's outputs, for each of its different inputs.
+
+        It is None for inputs of which no place is moved.
 
         Steps are (nodes, places, examples).
         """
@@ -54,10 +67,15 @@ class Moves:
             values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
             self._fill(values, experiments, steps)
         index = nodes + self.at.start
+        axis = self.found.layer.axis
+        moved = torch.zeros(self.found.places, dtype=torch.bool)
+        for _, places in experiments:
+            moved[places] = True
         return [
             Columns(self._as_outputs(some, call), index, axis if axis < 0 else axis - call.outputs.dim())
-            for some, call in self._by_input(values, 2)
-            for axis in [self.found.layer.axis]
+            if touched.any()
+            else None
+            for (some, call), (touched, _) in zip(self._by_input(values, 2), self._by_input(moved, 0), strict=True)
         ]
 
     def _fill(self, values: Any, experiments: Sequence[Moved], steps: Any) -> None:
@@ -106,13 +124,20 @@ class Moves:
     def _by_input(self, tensor: Any, axis: int) -> Iterator[tuple[Any, Call]]:
         """The parts of a tensor, along its axis of places, that are of the layer's different inputs."""
         start = 0
+        for call in self._different():
+            places = self._places(call)
+            yield tensor.narrow(axis, start, places), call
+            start += places
+
+    def _different(self) -> Iterable[Call]:
+        """The first call of each of the layer's different inputs."""
         seen: dict[int, Call] = {}
         for number, call in zip(self.found.calls, self.calls, strict=True):
             seen.setdefault(number, call)
-        for call in seen.values():
-            places = call.outputs.numel() // (self.count * self.found.nodes)
-            yield tensor.narrow(axis, start, places), call
-            start += places
+        return seen.values()
+
+    def _places(self, call: Call) -> int:
+        return call.outputs.numel() // (self.count * self.found.nodes)
 
     def _as_outputs(self, tensor: Any, call: Call) -> Any:
         """What is (experiments, examples, places, nodes), in the shape of a call's outputs with so many nodes."""
@@ -126,11 +151,12 @@ class Moves:
 
 def at_all_places(experiments: Sequence[Moved]) -> bool:
     """Whether each of these experiments moves its nodes at all places, and so their nodes follow each other."""
-    return all(places.step == 1 for _, places in experiments)
+    everywhere = slice(0, None, 1)
+    return all(places == everywhere for _, places in experiments)
 
 
-def together(experiments: Sequence[T], numbers: int, room: int) -> Iterator[Sequence[T]]:
+def together(experiments: Sequence[T], numbers: float, room: int) -> Iterator[Sequence[T]]:
     """Runs of experiments that are computed together, if each makes so many numbers, in so many bytes."""
-    size = max(1, room // (4 * numbers))
+    size = max(1, int(room / (4 * numbers)))
     for start in range(0, len(experiments), size):
         yield experiments[start : start + size]

@@ -21,18 +21,14 @@ from distsearch.networks.modules.engine import ON_CPU, Computing, array_of, exac
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
+from distsearch.networks.modules.pricing import parts_of, priced
 from distsearch.networks.modules.trial import EXAMPLES, Anatomy, Found, examined
 from distsearch.networks.trainable import ONE, Described, LossesOf, Trainable
 from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
 
-MOST_GROUPS = 128  # of a layer's nodes
-MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
-UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
-UNIT_WORTH_ON_GPU = 100 * UNIT_WORTH
 DRAWS = 1 << 53  # seeds of torch's generator
-MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
 
 
 class Batch(NamedTuple):
@@ -74,7 +70,7 @@ class ModuleNetwork(Trainable):
         shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
         self._has_outputs = expected is not None
         if expected is None:
-            self.anatomy = Anatomy((), sum(each.numel() for each in self.trained.values()), 1, jumps=False)
+            self.anatomy = Anatomy((), 1.0, sum(each.numel() for each in self.trained.values()), 1, jumps=False)
         else:
             self.anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected, computing)
         self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
@@ -138,28 +134,7 @@ class ModuleNetwork(Trainable):
 
         Empty if it has no layers, or too many weights outside of them.
         """
-        loose = self.weights_count - self.parameters.loose
-        if not self.anatomy.layers or loose > MOST_LOOSE:
-            return ()
-        found = [self._node_layer(each) for each in self.anatomy.layers]
-        if loose:
-            price = max(1.0, self.anatomy.products)
-            groups = min(loose, int(MOST_PASSES))
-            found.append(NodeLayer(loose, price, 1, 1, loose, groups, self._worth))
-        return tuple(found)
-
-    @property
-    def _worth(self) -> float:
-        return UNIT_WORTH_ON_GPU if self.computing.on_gpu else UNIT_WORTH
-
-    def _node_layer(self, found: Found) -> NodeLayer:
-        price = max(1.0, found.price)
-        affordable = max(1, int(MOST_PASSES * self.anatomy.products / price))
-        groups = min(found.nodes, MOST_GROUPS, affordable) if found.places > 1 else min(found.nodes, MOST_GROUPS)
-        parts = _parts_of(found, groups, self.anatomy)
-        return NodeLayer(
-            found.nodes, price * parts, found.width, found.places, int(found.products), groups, self._worth
-        )
+        return priced(self.anatomy, self.weights_count - self.parameters.loose, self.computing.on_gpu)
 
     def described(self) -> list[Described]:
         """The layers whose nodes can be moved, and all other weights."""
@@ -285,8 +260,8 @@ class ModuleNetwork(Trainable):
             layers,
             self.node_layers,
             tuple(
-                _parts_of(each, priced.groups, self.anatomy)
-                for each, priced in zip(layers, self.node_layers, strict=False)
+                parts_of(each, layer.groups, self.anatomy)
+                for each, layer in zip(layers, self.node_layers, strict=False)
             ),
             self.of_outputs,
             self.neurons,
@@ -335,11 +310,5 @@ def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:
     return network
 
 
-def _parts_of(found: Found, groups: int, anatomy: Anatomy) -> int:
-    """In how many parts a layer's places are moved apart from each other, as far as that can be afforded."""
-    affordable = MOST_PASSES * anatomy.products / max(1.0, found.price)
-    return max(1, min(found.places, int(affordable / groups)))
-
-
 def _use(found: Found) -> Use:
-    return Use(found.layer.weight, found.layer.bias, found.layer.across)
+    return Use(found.layer.names, found.layer.across)

@@ -42,10 +42,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Use:
-    """The parameters of one layer: the weights of its nodes, and their biases if it has them."""
+    """The parameters of one layer, in the order in which each of its nodes has its share of them."""
 
-    weight: str
-    bias: str | None
+    names: tuple[str, ...]
     across: bool
 
 
@@ -85,13 +84,14 @@ class Parameters:
         return weights
 
     def _place_layer(self, layer: Use, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        shape = shapes[layer.weight]
-        nodes = shape[-1] if layer.across else shape[0]
-        width = int(np.prod(shape)) // nodes
-        block = self._block(nodes, width + (layer.bias is not None))
-        self.placed[layer.weight] = Placed(layer.weight, shape, block, slice(0, width), layer.across)
-        if layer.bias is not None:
-            self.placed[layer.bias] = Placed(layer.bias, shapes[layer.bias], block, slice(width, None))
+        first = shapes[layer.names[0]]
+        nodes = first[-1] if layer.across else first[0]
+        widths = [int(np.prod(shapes[name])) // nodes for name in layer.names]
+        block, at = self._block(nodes, sum(widths)), 0
+        for name, width in zip(layer.names, widths, strict=True):
+            across = layer.across and len(shapes[name]) > 1
+            self.placed[name] = Placed(name, shapes[name], block, slice(at, at + width), across)
+            at += width
 
     def _block(self, rows: int, columns: int) -> Block:
         block = Block(self._at, rows, columns)

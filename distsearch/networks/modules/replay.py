@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from distsearch.networks.modules.axes import RULES
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, whole, with_axes
 from distsearch.networks.modules.declared import DECLARED
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
@@ -78,9 +79,18 @@ class Replay:
             return [found]
         if step.flat and step.func in LINEAR and (found := self._linear(step, known)) is not None:
             return [found]
+        if step.func in RULES and (found := self._by_rule(step, known)) is not None:
+            return [found]
         if step.func in STACKABLE or step.func in DECLARED.values():
             return self._stacked(step, self._in_full(known))
         return self._mapped(step, self._in_full(known))
+
+    def _by_rule(self, step: Step, moved: Mapping[int, Any]) -> Any:
+        """What an operation along axes gives; None if it is not of the kind that its rule knows."""
+        found = RULES[step.func](step, moved, self._values)
+        if found is None or isinstance(found, Columns) or found.shape[1:] == self._values[step.gives[0]].shape:
+            return found
+        return None
 
     def _in_full(self, moved: Mapping[int, Any]) -> dict[int, Any]:
         return {number: whole(each, self._values[number]) for number, each in moved.items()}

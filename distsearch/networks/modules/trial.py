@@ -3,7 +3,7 @@
 It is given a few made-up examples, so that what is found follows from the module and the shape of the data alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import torch
 
 from distsearch.errors import DistsearchError, SettingError
+from distsearch.networks.modules.axes import REDUCING, STACKING
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.declared import OWN
 from distsearch.networks.modules.engine import Computing, exact, failure
-from distsearch.networks.modules.kinds import Kind
+from distsearch.networks.modules.kinds import Kind, RecurrentSums
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.unrolling import ENDS
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
@@ -26,6 +27,10 @@ _JUMPING = {
     *("argmax", "argmin", "sign", "sgn", "floor", "ceil", "round", "trunc", "heaviside", "bucketize", "one_hot"),
     *("gt", "lt", "ge", "le", "eq", "ne", "topk", "sort", "argsort", "hardshrink", "threshold", "searchsorted"),
 }
+
+
+LOOSE = Layer("", "", None, False, -1)
+"""Stands for all uses of parameters that are no layers."""
 
 
 class Axes(NamedTuple):
@@ -53,6 +58,12 @@ class Found:
     places: int = 0  # of each node, over all different inputs
     products: float = 0.0  # per example
     price: float = 0.0  # of what is above it, per example
+    numbers: float = 0.0  # that an experiment with a node makes above it, per example
+
+    @property
+    def inputs(self) -> int:
+        """How many different inputs its calls have."""
+        return len(set(self.calls))
 
 
 class Dependent(NamedTuple):
@@ -79,6 +90,8 @@ class Trial(Watching):
         self.elements = 0
         self.jumps = False
         self.above: dict[Layer, float] = {}
+        self.made: dict[Layer, float] = {}
+        """The numbers above each layer that an experiment with it makes."""
         self._numbers: dict[Layer, int] = {}
         self._nodes: dict[Layer, int] = {}
         self._data: dict[int, Dependent] = {id(inputs): Dependent(inputs, 0, 0)}
@@ -90,13 +103,16 @@ class Trial(Watching):
         returned = operation.done()
         if not given:
             if layer is not None:  # a table of positions, say, which no example has to itself
-                self.spoilt |= {name for name in (layer[0].weight, layer[0].bias) if name}
+                self.spoilt |= set(layer[0].names)
             return returned
         below, everything = 0, 0
         for each in given:
             below |= each.below
             everything |= each.below & ~each.columns
-        columns = below & ~everything if self._recorded and (func in ELEMENTWISE or func in LINEAR) else 0
+        keeping = func in ELEMENTWISE or func in LINEAR or (func in STACKING | REDUCING and _kept_last(args, returned))
+        columns = below & ~everything if self._recorded and keeping else 0
+        if layer is None and used:
+            below |= 1 << self._numbers.setdefault(LOOSE, len(self._numbers))
         self._pay(operation, returned, below, columns)
         if func in LINEAR:
             columns = 0
@@ -134,16 +150,20 @@ class Trial(Watching):
             self.elements += elements
         for known, number in self._numbers.items():
             if below >> number & 1:
-                less = cost
-                if columns >> number & 1:
-                    less = elements if func in LINEAR else cost / self._nodes[known]
+                less, made = cost, float(elements)
+                if columns >> number & 1 and func in LINEAR:
+                    less = elements
+                elif columns >> number & 1:
+                    less, made = cost / self._nodes[known], elements / self._nodes[known]
                 self.above[known] = self.above.get(known, 0.0) + less
+                self.made[known] = self.made.get(known, 0.0) + made
 
 
 class Anatomy(NamedTuple):
     """A module as it was found."""
 
     layers: tuple[Found, ...]
+    loose: float  # multiplications per example of what depends on parameters outside of these layers
     products: float  # multiplications of a forward pass, per example
     elements: int  # of all results in between, per example
     jumps: bool
@@ -181,7 +201,8 @@ def examined(
             "network.model: its outputs for one example depend on the others beside it: expected a forward without "
             "statistics over the batch"
         )
-    return Anatomy(tuple(_layers(first, second)), first.cost / EXAMPLES, first.elements // EXAMPLES, first.jumps)
+    layers, products = tuple(_layers(first, second)), first.cost / EXAMPLES
+    return Anatomy(layers, _loose(first, layers, products), products, first.elements // EXAMPLES, first.jumps)
 
 
 def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any, recorded: bool = False) -> tuple[Trial, Any]:
@@ -210,6 +231,11 @@ def _check_outputs(found: Any, outputs: int, expected: str, name: str) -> None:
         raise SettingError(f"network.model: expected outputs of shape (examples, {outputs}), {expected}, got ({came})")
 
 
+def _kept_last(args: Any, returned: Any) -> bool:
+    """Whether a tensor has the last axis of those that it is made of: most layers' nodes are along that one."""
+    return all(each.dim() and each.shape[-1:] == returned.shape[-1:] for each in tensors_in(args))
+
+
 def _layers(first: Trial, second: Trial) -> list[Found]:
     """The layers whose nodes can be moved, in the order in which they are first called."""
     found: dict[Layer, Found] = {}
@@ -225,7 +251,7 @@ def _layers(first: Trial, second: Trial) -> list[Found]:
             refused.add(layer)
             continue
         nodes = outputs.shape[layer.axis]
-        width = kind.weight.numel() // nodes + (layer.bias is not None)
+        width = sum(each.numel() for each in (*kind.beside, kind.weight)) // nodes + (layer.bias is not None)
         each = found.setdefault(layer, Found(layer, axes, nodes, width))
         inputs = seen.setdefault(layer, [])
         number = next((at for at, known in enumerate(inputs) if known is kind.inputs), len(inputs))
@@ -235,7 +261,16 @@ def _layers(first: Trial, second: Trial) -> list[Found]:
         each.calls.append(number)
         each.products += kind.products(outputs) / EXAMPLES
         each.price = first.above.get(layer, 0.0) / EXAMPLES
+        each.numbers = (first.made.get(layer, 0.0) + outputs.numel() / nodes) / EXAMPLES
     return [each for each in found.values() if each.layer not in refused | _clashing(first)]
+
+
+def _loose(trial: Trial, layers: Sequence[Found], products: float) -> float:
+    """The multiplications per example of what depends on parameters outside of the layers, at most."""
+    known = {found.layer for found in layers}
+    others = [(layer, kind.products(outputs)) for layer, kind, outputs in trial.calls if layer not in known]
+    above = sum(trial.above.get(layer, 0.0) for layer in {LOOSE, *(layer for layer, _ in others)})
+    return min(products, (above + sum(own for _, own in others)) / EXAMPLES)
 
 
 def _axes(outputs: Any, others: Any, axis: int) -> Axes | None:
@@ -258,14 +293,14 @@ def _clashing(trial: Trial) -> set[Layer]:
     users: dict[str, set[Layer]] = {}
     layers = {layer for layer, _, _ in trial.calls}
     for layer in layers:
-        for name in filter(None, (layer.weight, layer.bias)):
+        for name in layer.names:
             users.setdefault(name, set()).add(layer)
-    own = {layer for layer in layers if layer.kind.startswith(OWN)}
-    claimed = {name for layer in own for name in (layer.weight, layer.bias)}
+    own = {layer for layer in layers if layer.kind.startswith(OWN) or layer.kind == RecurrentSums.name}
+    claimed = {name for layer in own for name in layer.names}
     return {
         layer
         for layer in layers
-        for name in filter(None, (layer.weight, layer.bias))
+        for name in layer.names
         if len(users[name] & own if name in claimed else users[name]) > 1
         or (name in claimed and layer not in own)
         or (name in trial.spoilt and name not in claimed)

@@ -51,9 +51,23 @@ def state_before(state: Any, inputs: Any, axes: int) -> Any:
     return state.expand(*lead, *state.shape[-2:])
 
 
-def lstm_step(below: Any, before: Any, memory: Any) -> tuple[Any, Any]:
-    """A step of an LSTM, from both layers' sums, (…, 4 features): what it returns, and its memory, (…, features)."""
-    sums = below + before
+def sums_below(inputs: Any, weight: Any, bias: Any) -> Any:
+    """What the inputs, (…, features), add to the sums of a recurrent layer's nodes, (…, nodes)."""
+    return F.linear(inputs, weight, bias)
+
+
+def recurrent_sums(
+    below: Any, inputs: Any, state: Any, weight_below: Any, weight: Any, bias_below: Any, bias: Any
+) -> Any:
+    """The sums of a recurrent layer's nodes, (…, nodes), from `sums_below` of its inputs, and its state.
+
+    Both of its matrices see one move of a node, as one layer of inputs and state beside each other.
+    """
+    return below + F.linear(state, weight, bias)
+
+
+def lstm_step(sums: Any, memory: Any) -> tuple[Any, Any]:
+    """A step of an LSTM, from sums, (…, 4 features): what it returns, and its memory, (…, features)."""
     width = sums.shape[-1] // 4
     opening, new, leaves = sums.split((2 * width, width, width), -1)
     enters, stays = torch.sigmoid(opening).chunk(2, -1)
@@ -66,16 +80,6 @@ def gru_step(below: Any, before: Any, state: Any) -> Any:
     (resets, stays, new), (more_resets, more_stays, old) = below.chunk(3, -1), before.chunk(3, -1)
     new = torch.tanh(new + torch.sigmoid(resets + more_resets) * old)
     return new + torch.sigmoid(stays + more_stays) * (state - new)
-
-
-def tanh_step(below: Any, before: Any) -> Any:
-    """A step of a plain recurrent network, from both layers' sums."""
-    return torch.tanh(below + before)
-
-
-def relu_step(below: Any, before: Any) -> Any:
-    """The same where sums below zero become zero."""
-    return torch.relu(below + before)
 
 
 def attention(query: Any, key: Any, value: Any, mask: Any = None, scale: float | None = None) -> Any:
@@ -113,8 +117,8 @@ def _without(products: Any, mask: Any) -> Any:
     return products.masked_fill(mask, -math.inf) if mask.dtype == torch.bool else products + mask
 
 
-STACKABLE = {steps_of, sequence_of, both_ways, state_before, lstm_step, gru_step, tanh_step, relu_step}
-STACKABLE |= {thirds, attention, attention_of_heads}
+STACKABLE = {steps_of, sequence_of, both_ways, state_before, lstm_step, gru_step, thirds}
+STACKABLE |= {sums_below, recurrent_sums, attention, attention_of_heads}
 """Functions that take axes of experiments in front of their arguments' own."""
 
 
@@ -167,27 +171,36 @@ class _Recurrent:
         cell = [*weights[:2], *(weights[2:4] if biases else (None, None))]
         projection = weights[-1] if len(weights) % 2 else None
         outputs = []
-        steps = call(steps_of, call(F.linear, sequence, cell[0], cell[2]))
-        for below in reversed(steps) if way else steps:
-            state = self.after(call, below, state, cell[1], cell[3])
+        steps = call(steps_of, call(sums_below if self._is_one(cell) else F.linear, sequence, cell[0], cell[2]))
+        both = list(zip(call(steps_of, sequence), steps, strict=True))
+        for inputs, below in reversed(both) if way else both:
+            state = self.after(call, inputs, below, state, cell)
             if projection is not None:
                 state = [call(F.linear, state[0], projection, None), *state[1:]]
             outputs.append(state[0])
         return call(sequence_of, *(reversed(outputs) if way else outputs)), state
 
-    def after(self, call: Calling, below: Any, state: Sequence[Any], weights: Any, biases: Any) -> Sequence[Any]:
-        """The state after a step, given the sums of its inputs."""
-        before = call(F.linear, state[0], weights, biases)
-        if self.memory:
-            return list(call(self._step, below, before, state[1]))
-        return [call(self._step, below, before, *([state[0]] if self._step is gru_step else []))]
+    def _is_one(self, cell: Sequence[Any]) -> bool:
+        """Whether both matrices are moved as one layer: their sums are added, and both are searched as they are."""
+        return self._step is not gru_step and all(each.requires_grad for each in cell if each is not None)
+
+    def after(self, call: Calling, inputs: Any, below: Any, state: Sequence[Any], cell: Sequence[Any]) -> Sequence[Any]:
+        """The state after a step, given its inputs, and what they add to the sums."""
+        if self._is_one(cell):
+            sums = call(recurrent_sums, below, inputs, state[0], *cell)
+        else:
+            before = call(F.linear, state[0], cell[1], cell[3])
+            if self._step is gru_step:
+                return [call(gru_step, below, before, state[0])]
+            sums = call(torch.add, below, before)
+        return list(call(self._step, sums, state[1])) if self.memory else [call(self._step, sums)]
 
     def cell(self, call: Calling, inputs: Any, state: Any, below: Any, before: Any, *biases: Any) -> Any:
         """A step by itself."""
-        more, others = biases or (None, None)
-        sums = call(F.linear, inputs, below, more)
+        cell = [below, before, *(biases or (None, None))]
+        sums = call(sums_below if self._is_one(cell) else F.linear, inputs, below, cell[2])
         state = [call(state_before, each, inputs, 2) for each in (state if self.memory else [state])]
-        found = self.after(call, sums, state, before, others)
+        found = self.after(call, inputs, sums, state, cell)
         return tuple(found) if self.memory else found[0]
 
 
@@ -279,8 +292,8 @@ def _together(call: Calling, inputs: Sequence[Any], weight: Any, bias: Any) -> l
 _RECURRENT = {
     "lstm": _WithMemory(lstm_step),
     "gru": _Recurrent(gru_step),
-    "rnn_tanh": _Recurrent(tanh_step),
-    "rnn_relu": _Recurrent(relu_step),
+    "rnn_tanh": _Recurrent(torch.tanh),
+    "rnn_relu": _Recurrent(torch.relu),
 }
 
 UNROLLED: Mapping[Any, Unrolled] = {

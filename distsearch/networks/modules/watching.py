@@ -33,6 +33,12 @@ class Layer(NamedTuple):
     bias: str | None
     across: bool
     axis: int  # of the nodes in its outputs
+    beside: tuple[str, ...] = ()  # further parameters, in front of the weights
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of its parameters, in the order in which a node has them."""
+        return (*self.beside, self.weight, *([self.bias] if self.bias is not None else []))
 
 
 class Operation(NamedTuple):
@@ -97,8 +103,9 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
         weight, bias = self._source(kind.weight), self._source(kind.bias)
         if weight is None or self._source(kind.inputs) is not None or (bias is None and not _stays(kind.bias)):
             return None
-        axis = kind.node_axis
-        return Layer(kind.name, weight.name, bias.name if bias else None, kind.across != weight.transposed, axis)
+        beside = tuple(source.name for each in kind.beside if (source := self._source(each)))
+        across = kind.across != weight.transposed
+        return Layer(kind.name, weight.name, bias.name if bias else None, across, kind.node_axis, beside)
 
     def _derive(self, func: Any, source: Source, returned: Any) -> None:
         """Note that what is returned is the parameter, changed element by element or transposed, if it is."""

@@ -24,21 +24,19 @@ from math import inf
 from pathlib import Path
 from queue import SimpleQueue
 
-from apart import FailedError, answer
 from rich.console import Console
 
 from distsearch.machine import description
 from nondiff.folders import folder_of
-from nondiff.marks import OURS, Mark, Search
+from nondiff.lines import labelled
+from nondiff.marks import OURS, Search
 from nondiff.picture import picture
+from nondiff.processes import CORES, searched
 from nondiff.records import merged, read_searches, write_rows, write_searches
 from nondiff.rows import FASHION, MNIST, ROWS, Row
-from nondiff.table import COLUMNS, labelled, lines_of, rows_of, speeds, table_of
+from nondiff.table import COLUMNS, lines_of, rows_of, speeds, table_of
 
 LOOK = 20.0  # seconds, at least, to see how fast fewer workers are; or a sixth of the row's
-ALLOWANCE, ALLOWED_SHARE = 300.0, 3.0  # for a process besides its search: data, Ray, measurements
-CORES = 2  # for an entry
-ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "2"}
 
 
 @dataclass(frozen=True)
@@ -95,25 +93,11 @@ def entries(given: argparse.Namespace, rows: list[Row]) -> Iterator[Entry]:
                 yield Entry(row, "polystep", 0, seed, given.times * seconds)
 
 
-def searched(entry: Entry, folder: str, machine: str, command: str, cores: list[int]) -> Search:
+def made(entry: Entry, folder: str, machine: str, command: str, cores: list[int]) -> Search:
     """Run an entry's search in its own process, on these cores; on any if there are none."""
-    order = {
-        "row": entry.row.name,
-        "who": entry.who,
-        "workers": entry.workers,
-        "seed": entry.seed,
-        "seconds": entry.seconds,
-        "folder": folder,
-        "cores": cores,
-    }
-    key = entry.row.name, entry.who, entry.workers, entry.seed
-    try:
-        document = answer("nondiff.one", order, ALLOWANCE + ALLOWED_SHARE * entry.seconds, ENVIRONMENT)
-    except FailedError as error:
-        return Search(*key, failure=str(error), machine=machine, command=command)
-    marks = tuple(Mark(*mark) for mark in document["marks"])
-    end = Mark(*document["end"]) if entry.whole else None
-    return Search(*key, marks, end, machine=machine, command=command)
+    search = Search(entry.row.name, entry.who, entry.workers, entry.seed, machine=machine, command=command)
+    order = {"seconds": entry.seconds, "folder": folder, "cores": cores}
+    return searched(search, f"nondiff.run_{entry.who}", order, whole=entry.whole)
 
 
 def sentence(entry: Entry, search: Search) -> str:
@@ -158,7 +142,7 @@ def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -
             console.print(command, highlight=False, markup=False, soft_wrap=True)
         cores = places.get()
         try:
-            search = searched(entry, folder, machine, command, cores[: entry.cores])
+            search = made(entry, folder, machine, command, cores[: entry.cores])
         finally:
             places.put(cores)
         console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)

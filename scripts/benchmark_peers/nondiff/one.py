@@ -15,7 +15,7 @@ def main() -> None:
     if order["cores"]:  # torch uses as many threads as it has cores
         os.sched_setaffinity(0, order["cores"])
     warnings.simplefilter("ignore")
-    search = importlib.import_module(f"nondiff.run_{order['who']}").search
+    search = importlib.import_module(order["runner"]).search
     Path(sys.argv[2]).write_text(json.dumps(search(order)), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from vectors import GRID, INK, add, drawing, text, written
 
 from nondiff.marks import OURS, Search, median_search
 from nondiff.rows import Published, Row
-from nondiff.table import Line
+from nondiff.table import RaceLine
 
 COLUMNS, WIDTH, HEIGHT = 3, 400, 322  # panels in a row, and the size of one
 LEFT, TOP, RIGHT, PLOT = 48, 30, 14, 180  # the plot's margins and height
@@ -57,7 +57,7 @@ class Scale:
         return [step * number for number in range(first, math.floor(self.highest / step + 1e-9) + 1)]
 
 
-def picture(lines: Sequence[Line]) -> str:
+def picture(lines: Sequence[RaceLine]) -> str:
     """The picture of the table's lines, as text; a panel for each row."""
     groups = [(own[0].row, own) for _, group in groupby(lines, lambda line: line.row.name) if (own := list(group))]
     columns = min(COLUMNS, max(1, len(groups)))
@@ -75,7 +75,7 @@ def picture(lines: Sequence[Line]) -> str:
     return written(root)
 
 
-def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[Line]) -> None:
+def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[RaceLine]) -> None:
     done = [line for line in lines if line.done]
     ends = [line.accuracy for line in done if line.who == OURS]
     scale = Scale.of([*ends, *(aim.accuracy for aim in row.aims), *(each.accuracy for each in row.published)])
@@ -115,7 +115,7 @@ def _aim(scale: Scale, seconds: float, accuracy: float) -> str:
     return f"M{LEFT} {y:.1f}H{x:.1f}V{TOP + PLOT}"
 
 
-def _curves(panel: ElementTree.Element, scale: Scale, line: Line) -> None:
+def _curves(panel: ElementTree.Element, scale: Scale, line: RaceLine) -> None:
     colour, middle = COLOURS[line.who], median_search(line.done)
     for search in line.done:
         bold = search is middle
@@ -155,7 +155,7 @@ def _colour(published: Published) -> str:
     return PUBLISHED_ADAM if published.who.startswith(("Adam", "straight")) else PUBLISHED
 
 
-def _said(line: Line) -> str:
+def _said(line: RaceLine) -> str:
     who = {OURS: f"distsearch, {_cores(line.workers)}", "polystep": "polystep here", "adam": "Adam, surrogate, here"}
     return f"{who[line.who]}: {100 * line.accuracy:.1f}% in {line.seconds:,.0f} s"
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from nondiff.models import network_of, with_surrogate
-from nondiff.one import CORES
+from nondiff.processes import CORES
 from nondiff.rows import ROWS
 from nondiff.stopwatch import Stopwatch, examples_of
 

@@ -4,14 +4,16 @@ They are those of experiments/runners/run_elevation.py and run_moe.py in its rep
 here they span as many steps as fit the time, if these are fewer: they would hardly fall on a machine so much slower.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from polystep import HybridSubspace, ParamLayout, PolyStepOptimizer
 from polystep.epsilon import CosineEpsilon
+from torch import nn
 
 from nondiff.models import network_of
-from nondiff.one import CORES
+from nondiff.processes import CORES
 from nondiff.rows import ROWS
 from nondiff.stopwatch import Stopwatch, examples_of
 
@@ -34,13 +36,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def search(order: dict[str, Any]) -> dict[str, Any]:
     """Search for the order's seconds."""
     row = ROWS[order["row"]]
+    return searched(lambda: network_of(row), SETTINGS[row.name], row.data, order)
+
+
+def searched(network: Callable[[], nn.Module], settings: dict[str, Any], data: str, order: dict[str, Any]) -> Any:
+    """Search a network's weights for the order's seconds."""
     torch.manual_seed(order["seed"])
     torch.set_num_threads(CORES)
-    train, validation, test = examples_of(order["folder"], row.data)
-    model = network_of(row)
+    train, validation, test = examples_of(order["folder"], data)
+    model = network()
     published = EPOCHS * -(-len(train.labels) // BATCH)  # steps
-    optimizer, cosines = _optimizer(model, dict(SETTINGS[row.name]), order["seed"], published)
-    loss_of = torch.nn.CrossEntropyLoss()
+    optimizer, cosines = _optimizer(model, dict(settings), order["seed"], published)
+    loss_of = nn.CrossEntropyLoss()
     watch, steps = Stopwatch(model, validation, test, order["seconds"]), 0
     while True:
         for some in torch.randperm(len(train.labels)).split(BATCH):
@@ -54,7 +61,7 @@ def search(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(
-    model: torch.nn.Module, settings: dict[str, Any], seed: int, steps: int
+    model: nn.Module, settings: dict[str, Any], seed: int, steps: int
 ) -> tuple[PolyStepOptimizer, list[CosineEpsilon]]:
     """The optimiser, and those of its settings that fall by a cosine."""
     cosines = {

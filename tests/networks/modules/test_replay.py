@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from module_networks import experiments_of, gradient, made
+import torch.nn.functional as F
+from module_networks import EXAMPLES, experiments_of, gradient, made
 from torch import nn
 from torch_modules import Choosing, Pictures, Rounded, Stack, Words
 
+from distsearch.networks.modules.columns import Columns
 from distsearch.networks.modules.tape import Recording
 
 
@@ -120,3 +122,52 @@ def test_a_node_is_paid_for_as_the_column_that_it_changes():
     network = made(lambda: nn.Sequential(nn.Linear(6, 50), nn.Tanh(), nn.Linear(50, 3)), (6,))
     first, last = network.anatomy.layers
     assert (first.price, last.price) == (8 + 3, 0)
+
+
+class Experts(nn.Module):
+    """Of three experts a gate picks one, whose outputs are multiplied by one; and sums, means, softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate = nn.Linear(6, 5), nn.Linear(5, 3)
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 4)) for _ in range(3))
+        self.keys = nn.Parameter(torch.randn(4, 4))
+        self.outputs = nn.Linear(4, 3)
+
+    def forward(self, x):
+        hidden = torch.tanh(self.first(x))
+        chosen = F.one_hot(self.gate(hidden).argmax(-1), 3).float()
+        stacked = torch.stack([each(hidden) for each in self.experts], dim=1)  # (examples, experts, features)
+        mixed = (
+            (stacked * chosen.unsqueeze(-1)).sum(dim=1) + 0.1 * stacked.mean(1) + 0.1 * stacked.mean(-1).sum(1, True)
+        )
+        shares = torch.softmax(mixed @ self.keys.T, 1) @ self.keys
+        mixed = mixed * (1 + (hidden > 0).sum(1, keepdim=True))
+        beside = torch.stack([mixed, shares, torch.ones_like(mixed)], -1).sum(-1)
+        rows = torch.stack([mixed, shares], 1)
+        picked = rows.gather(1, shares.argmax(1)[:, None, None].expand(-1, 1, 4) % 2)
+        return self.outputs(beside + picked[:, 0] + (rows @ rows.transpose(1, 2)).sum(2).mean(1, keepdim=True))
+
+
+@pytest.mark.parametrize("groups", [None, 2])
+def test_experts_are_moved_as_columns_with_the_same_slopes(groups):
+    experiments = experiments_of(Experts, (6,), 3)
+    assert experiments._replay is not None
+    together = gradient(experiments, groups, 0.1)
+    experiments._replay = None
+    one_by_one = gradient(experiments, groups, 0.1)
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-3, atol=2e-4 * np.abs(one_by_one).max())
+
+
+def test_what_moves_one_expert_s_outputs_never_becomes_whole_before_the_sum(monkeypatch):
+    experiments = experiments_of(Experts, (6,), 3)
+    made_whole = []
+    filled = Columns.filled
+    monkeypatch.setattr(Columns, "filled", lambda self, base: made_whole.append(base.shape) or filled(self, base))
+    last = next(n for n, each in enumerate(experiments._subject.layers) if each.layer.weight == "experts.1.2.weight")
+    moves, places = experiments._moves(experiments._subject.layers[last], slice(0, 4))
+    steps = torch.full((4, 1, EXAMPLES), 0.1)
+    (alike, _) = moves.experiments(1, 1)
+    added = moves.added(alike, steps)
+    experiments._with_nodes_moved(dict(zip(places, added, strict=True)))
+    assert (EXAMPLES, 3, 4) not in [tuple(shape) for shape in made_whole]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from module_networks import EXAMPLES, estimated, exact, experiments_of, gradient, inputs_of, made
+from module_networks import EXAMPLES, SIGMA, estimated, exact, experiments_of, gradient, inputs_of, made
 from torch import nn
 
 from distsearch.networks.modules.engine import exact as exactly
 from distsearch.networks.modules.tape import Recording
+from distsearch.randomness import Stream, signs
 
 STEPS, WIDTH = 4, 3
 
@@ -136,9 +137,54 @@ def test_a_record_gives_what_the_module_s_python_gives(name):
 
 
 def test_each_step_has_its_own_moves_and_only_layers_of_the_same_inputs_share_them():
-    layers = {each.layer.weight: each for each in made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers}
-    below, before = layers["layer.weight_ih_l0"], layers["layer.weight_hh_l0"]
-    assert (below.nodes, below.places, before.nodes, before.places) == (16, STEPS, 16, STEPS)
+    gru = {each.layer.weight: each for each in made(FACTORIES["gru"], (STEPS * WIDTH,)).anatomy.layers}
+    below, before = gru["layer.weight_ih_l0"], gru["layer.weight_hh_l0"]
+    assert (below.nodes, below.places, before.nodes, before.places) == (12, STEPS, 12, STEPS)
     assert (below.calls, before.calls) == ([0], [0, 1, 2, 3])
     attention = {each.layer.weight: each for each in made(FACTORIES["attention"], (STEPS * WIDTH,)).anatomy.layers}
     assert attention["attention.in_proj_weight"].calls == [0]
+
+
+def test_both_matrices_of_a_recurrent_layer_share_its_moves_where_their_sums_are_added():
+    sums, outputs = made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers
+    names = [f"layer.{name}_l0" for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh")]
+    assert list(sums.layer.names) == names
+    assert (sums.nodes, sums.places, sums.width, sums.calls) == (16, STEPS, WIDTH + 1 + 4 + 1, [0, 1, 2, 3])
+    assert outputs.layer.weight == "outputs.weight"
+
+
+def test_a_recurrent_layer_of_which_a_part_is_frozen_has_moves_for_the_rest():
+    def factory():
+        module = Recurrent(nn.LSTM)
+        module.layer.weight_ih_l0.requires_grad_(False)
+        return module
+
+    network = made(factory, (STEPS * WIDTH,))
+    assert [each.layer.weight for each in network.anatomy.layers] == ["layer.weight_hh_l0", "outputs.weight"]
+    weights, inputs, labels = network.start(None, 1), inputs_of(STEPS * WIDTH), np.arange(EXAMPLES) % 3
+    truth, estimate = exact(network, weights, inputs, labels), estimated(network, weights, inputs, labels, 8)
+    assert estimate @ truth / np.sqrt((estimate @ estimate) * (truth @ truth)) > 0.8
+
+
+def test_a_part_of_a_recurrent_layer_s_nodes_by_itself_has_the_same_bits():
+    network = made(FACTORIES["lstm"], (STEPS * WIDTH,))
+    weights, inputs, labels = network.start(None, 1), inputs_of(STEPS * WIDTH), np.arange(EXAMPLES) % 3
+    moves = sum(layer.nodes * layer.places for layer in network.node_layers)
+    ends = [0, 6 * STEPS, 12 * STEPS, 16 * STEPS, moves]
+    whole = estimated(network, weights, inputs, labels, groups=8, ends=ends)
+    experiments = experiments_of(FACTORIES["lstm"], (STEPS * WIDTH,), 3)
+    rows, width = np.empty((6, network.node_layers[0].width), np.float32), network.node_layers[0].width
+    drawn = signs(1, Stream.SIGNS, 0, 0, 0, moves, 64)[:, :EXAMPLES]
+    experiments.gradient(ends[1:3], drawn[ends[1] : ends[2]], SIGMA, 8, rows.reshape(-1))
+    assert np.array_equal(rows.reshape(-1), np.float32(whole[6 * width : 12 * width]))
+
+
+def test_runs_of_steps_begin_where_they_are_moved():
+    experiments = experiments_of(FACTORIES["lstm"], (STEPS * WIDTH,), 3)
+    moves, _ = experiments._moves(experiments._subject.layers[0], slice(0, 16))
+    runs = moves.experiments(8, 2)
+    assert [[places for _, places in alike] for alike in runs if alike] == [[slice(0, 2, 1)] * 2, [slice(2, 4, 1)] * 2]
+    steps = torch.ones(16, STEPS, EXAMPLES)
+    added = moves.added(runs[2], steps)
+    assert [each is None for each in added] == [True, True, False, False]
+    assert float(added[2].values.sum()) == 2 * 8 * EXAMPLES
