@@ -47,8 +47,8 @@ def _quantiles() -> NDArray[np.float32]:
     return table
 
 
-class _Generator(threading.local):
-    """One Philox per thread, whose counter is reset for each draw (creating one costs five times as much)."""
+class _Generator:
+    """A Philox whose counter is reset for each draw (creating one costs five times as much)."""
 
     def __init__(self) -> None:
         self.philox = Philox(key=0)
@@ -69,7 +69,14 @@ class _Generator(threading.local):
         return words
 
 
-_generator = _Generator()
+class _OfThread(threading.local):
+    """What draws words in a thread."""
+
+    def __init__(self) -> None:
+        self.words = _Generator().words
+
+
+_generator = _OfThread()
 
 
 def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: int) -> NDArray[np.float32]:

@@ -23,12 +23,15 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the expected JSON."""
 
 
+_ENCODER = msgspec.json.Encoder()
+
+
 def encode(document: Any) -> bytes:
     """The document as strict JSON on one line, with non-finite numbers as texts that `decode` understands."""
-    content = msgspec.json.encode(document)
+    content = _ENCODER.encode(document)
     if b"null" not in content:  # what msgspec writes for a non-finite number; looking is cheap
         return content
-    return msgspec.json.encode(named(msgspec.to_builtins(document)))
+    return _ENCODER.encode(named(msgspec.to_builtins(document)))
 
 
 def decode(content: bytes, kind: type[T]) -> T:

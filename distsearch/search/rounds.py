@@ -75,7 +75,9 @@ class Rounds:
         """One round: evaluate, tell, and measure if it is due."""
         answers = self._workers.evaluate(state)
         losses = losses_of(answers)
-        after = self._told(state, answers)
+        after: Any = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
+        if not isinstance(after, State) or after.round != state.round + 1:
+            raise self._not_the_next(state, after)
         if self._noise is not None:
             self._noise.look(state, after, losses)
         if not self._is_due(after):
@@ -87,16 +89,13 @@ class Rounds:
             raise AssertionError("what has minibatches has a loss")
         return Outcome(losses, self._chosen(after, found, found.choosing), _all_of(found))
 
-    def _told(self, state: State, answers: list[Answer]) -> State:
-        """The state after the round. UserError if a strategy of the user's own returns something else."""
-        after: Any = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
-        if not isinstance(after, State) or after.round != state.round + 1:
-            came = f"that of round {after.round}" if isinstance(after, State) else brief(after)
-            raise UserError(
-                f"the strategy {self._strategy.name}: expected advance to return the state of round {state.round + 1}, "
-                f"got {came}"
-            )
-        return after
+    def _not_the_next(self, state: State, after: Any) -> UserError:
+        """What to say if a strategy of the user's own returns something else than the state after the round."""
+        came = f"that of round {after.round}" if isinstance(after, State) else brief(after)
+        return UserError(
+            f"the strategy {self._strategy.name}: expected advance to return the state of round {state.round + 1}, "
+            f"got {came}"
+        )
 
     def _chosen(self, state: State, found: Measurement, loss: float) -> State:
         """The state once the proposed weights are measured: they may be the best, and multipliers follow."""

@@ -76,12 +76,12 @@ class PopulationStrategy(Strategy[S, T]):
                 boundaries = [at for at in boundaries if lo <= at <= hi]
         losses = []
         for tile in pairwise(boundaries):
-            candidates = self._asked(state, *tile)
+            candidates = self.ask(state, *tile) if self._latest[0] else self._first_asked(state, *tile)
             losses.append(objective.losses(candidates, state.round))
             self._latest = state, tile[0], candidates
         return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
 
-    def _asked(self, state: T, lo: int, hi: int) -> Candidates:
+    def _first_asked(self, state: T, lo: int, hi: int) -> Candidates:
         """What `ask` returns. UserError if that is something else than so many candidates."""
         candidates: Any = self.ask(state, lo, hi)
         if not hasattr(candidates, "dense") or len(candidates) != hi - lo:

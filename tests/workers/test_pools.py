@@ -201,7 +201,7 @@ def test_the_driver_does_very_short_rounds_itself_with_the_same_bits_while_worke
     monkeypatch.setattr(ray_pool, "Shortcut", Short)
     strategy, objective = create("hill-climb", {"population": 4}), network_objective()
     state = strategy.init(objective.network.start("he", 0), 0)
-    expected = losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
+    expected = computed_here(strategy, objective, state)
     with opened("ray-3", strategy, objective) as workers, one_thread():
 
         def third_has_come() -> bool:
@@ -248,13 +248,19 @@ def test_large_and_small_states_reach_the_workers(pool):
     assert (losses[1:] > 0).all()
 
 
+def computed_here(strategy, objective, state) -> bytes:
+    """The losses of a round without workers, on one thread as theirs are."""
+    with one_thread():
+        return losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
+
+
 NO_MEMORY = "no shared memory (No space left on device): workers are reached through Ray instead (same result)"
 
 
 def test_without_memory_in_the_driver_workers_are_reached_through_ray(ray_with_three_cpus, said, monkeypatch):
     strategy, objective = create("hill-climb", {"population": 64}), network_objective("digits", (16,))
     state = strategy.init(objective.network.start("he", 0), 0)
-    expected = losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
+    expected = computed_here(strategy, objective, state)
     posts, post = [], Board.post
 
     def fail_later(board, *parcel):
@@ -283,7 +289,7 @@ def test_without_memory_in_a_worker_all_workers_are_reached_through_ray(ray_with
     strategy = create("hill-climb", {"population": 64})
     state = strategy.init(np.ones(10, np.float32), 0)
     objective = FunctionObjective(lambda weights: float((weights**2).sum()), 10)
-    expected = losses_of(LocalPool(strategy, objective).evaluate(state)).tobytes()
+    expected = computed_here(strategy, objective, state)
     with opened("ray-2", strategy, FunctionObjective(greedy, 10)) as workers:
         for _ in range(8):
             assert losses_of(workers.evaluate(state)).tobytes() == expected
