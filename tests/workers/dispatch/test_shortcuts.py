@@ -1,8 +1,10 @@
 """When the driver does a sweep itself."""
 
+from itertools import pairwise
+
 import pytest
 
-from distsearch.workers.dispatch.shortcuts import HOPELESS, LATEST, LONGEST, RECHECK, Shortcut
+from distsearch.workers.dispatch.shortcuts import FIRST_RECHECK, HOPELESS, LATEST, LONGEST, RECHECK, Shortcut
 
 MOST = LATEST // 2 + 1  # of the latest sweeps: their median
 
@@ -56,19 +58,34 @@ def test_work_that_comes_to_occupy_the_driver_for_long_goes_back_to_the_workers(
     assert not shortcut.taken()
 
 
-def test_now_and_then_the_workers_are_tried_again_and_used_if_faster():
+def test_the_workers_are_tried_again_several_times_in_a_row_and_used_if_faster():
     shortcut = tried(there=0.003, worked=0.001, here=0.001)
-    for _ in range(MOST):
-        sweeps = [shortcut.taken() for _ in range(RECHECK)]
-        assert sweeps.index(False) == RECHECK - 1
-        shortcut.answered(0.0005, 0.001)
-    assert not shortcut.taken()
+    assert [shortcut.taken() for _ in range(FIRST_RECHECK)] == [True] * (FIRST_RECHECK - 1) + [False]
+    for again in range(1, LATEST + 1):
+        shortcut.answered(0.0005 if again > 1 else 0.003, 0.001)  # the first one woke them
+        assert not shortcut.taken()
 
 
-def test_now_and_then_the_driver_is_tried_again_and_used_if_faster():
+def test_the_driver_is_tried_again_several_times_in_a_row_and_used_if_faster():
     shortcut = tried(there=0.003, worked=0.004, here=0.004)
-    for _ in range(MOST):
-        sweeps = [shortcut.taken() for _ in range(RECHECK)]
-        assert sweeps.index(True) == RECHECK - 1
+    assert [shortcut.taken() for _ in range(FIRST_RECHECK)] == [False] * (FIRST_RECHECK - 1) + [True]
+    for _ in range(LATEST):
         shortcut.done(0.002)
-    assert shortcut.taken()
+        assert shortcut.taken()
+
+
+def test_the_slower_way_is_tried_less_and_less_often():
+    """Who stays slower by half takes no more than a hundredth of the time in the end."""
+    shortcut, trials = tried(there=0.003, worked=0.001, here=0.002), []
+    for sweep in range(10 * RECHECK):
+        if shortcut.taken():
+            shortcut.done(0.002)
+        else:
+            trials.append(sweep)
+            shortcut.answered(0.003, 0.001)
+    starts = [sweep for sweep in trials if sweep - 1 not in trials]
+    assert len(trials) == LATEST * len(starts)
+    distances = [after - before for before, after in pairwise(starts)]
+    assert distances == sorted(distances)
+    assert distances[0] < 3 * FIRST_RECHECK
+    assert RECHECK <= distances[-1] <= RECHECK + LATEST
