@@ -24,7 +24,7 @@ from distsearch.search.assembly import assemble_function
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.base import losses_of
 from distsearch.workers.areas import NoMemoryError
-from distsearch.workers.dispatch.shortcuts import LATEST, Shortcut
+from distsearch.workers.dispatch.shortcuts import FIRST_RECHECK, LATEST, Shortcut
 from distsearch.workers.lane import Board
 from distsearch.workers.late import LatePool
 from distsearch.workers.local import LocalPool
@@ -209,8 +209,8 @@ def test_the_driver_does_very_short_rounds_itself_with_the_same_bits_while_worke
             return workers.count == 3
 
         awaited("a third worker", third_has_come)
-        shares = []
-        for _ in range(40):
+        shares, sweeps = [], LATEST + FIRST_RECHECK  # before they are tried again
+        for _ in range(sweeps):
             before = workers.worked
             assert losses_of(workers.evaluate(state)).tobytes() == expected
             shares.append(workers.worked > before)
@@ -218,7 +218,7 @@ def test_the_driver_does_very_short_rounds_itself_with_the_same_bits_while_worke
         workers.measure(state.center)
         assert workers.worked > before  # work of another kind is new to them too
         assert workers.count == 3
-    assert shares == [True] * LATEST + [False] * (40 - LATEST)  # for this many workers it was new
+    assert shares == [True] * LATEST + [False] * (sweeps - LATEST)  # for this many workers it was new
     assert said.count("rounds are short: searching in this process (same result)") == 1
 
 
