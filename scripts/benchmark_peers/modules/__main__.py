@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nondiff.asked import chosen, parser_of, sources_of
 from nondiff.folders import folder_of
-from nondiff.lines import labelled
+from nondiff.lines import sentence
 from nondiff.marks import OURS, Search
 from nondiff.processes import searched
 from nondiff.records import merged, read_searches, write_rows, write_searches
-from nondiff.rows import BOTH, FASHION, MNIST
 from rich.console import Console
 
 from distsearch.machine import description
@@ -49,22 +49,13 @@ class Entry:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="scripts/benchmark-peers modules",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help=f"of {', '.join(ROWS)}; all if none")
-    parser.add_argument("--mnist", default="", metavar="FOLDER", help="folder with MNIST's four IDX files")
-    parser.add_argument("--fashion", default="", metavar="FOLDER", help="the same of Fashion-MNIST, for the mixture")
+    parser = parser_of("modules", __doc__, ROWS)
     parser.add_argument("--seeds", type=int, default=3, help="searches of each; default: 3")
     parser.add_argument("--workers", type=int, default=2, help="of ours; 0: one core; default: 2")
     parser.add_argument("--seconds", type=float, help="of ours, at most; default: the row's own, 120 to 600")
     parser.add_argument("--peers", action="store_true", help="run EvoTorch and polystep too")
     parser.add_argument("--times", type=float, default=1, help="the seconds of others, by ours at most; default: 1")
     parser.add_argument("--only", default="", metavar="WORD", help=f"of {', '.join((OURS, LAYERS, *PEERS))}")
-    parser.add_argument("--draw", action="store_true", help="run nothing: the table from the files")
-    parser.add_argument("--output", type=Path, default=Path("benchmark-peers"), metavar="FOLDER", help="for the files")
     return parser.parse_args()
 
 
@@ -81,33 +72,14 @@ def entries(given: argparse.Namespace, modules: list[Module]) -> Iterator[Entry]
             yield from (entry for entry in each if given.only in ("", entry.who))
 
 
-def chosen(given: argparse.Namespace, console: Console) -> list[Module]:
-    """The rows that are requested and possible."""
-    missing = {MNIST: not given.mnist, FASHION: not given.fashion, BOTH: not (given.mnist and given.fashion)}
-    modules = [ROWS[name] for name in given.rows or ROWS]
-    possible = [module for module in modules if not missing[module.own.data]]
-    if len(possible) < len(modules):
-        console.print("without --mnist FOLDER and --fashion FOLDER the rows on them are left out", highlight=False)
-    return possible
-
-
-def sentence(entry: Entry, search: Search) -> str:
-    """What a search has come to."""
-    what = f"{entry.module.name}, {labelled(entry.who, entry.workers)}, seed {entry.seed}"
-    if search.end is None:
-        return f"{what}: {search.failure}"
-    return f"{what}: {search.end.accuracy:.2%} after {search.end.seconds:.3g} s, {search.end.rounds} rounds"
-
-
 def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -> None:
     """Run what is to be run, adding each search to the file."""
-    sources = {MNIST: given.mnist, FASHION: given.fashion}
-    for entry in entries(given, chosen(given, console)):
-        folder = folder_of(entry.module.own.data, sources, given.output / "data", validate=False)
+    for entry in entries(given, chosen(given, ROWS, console)):
+        folder = folder_of(entry.module.data, sources_of(given), given.output / "data", validate=False)
         begun = Search(entry.module.name, entry.who, entry.workers, entry.seed, machine=machine)
         order = {"who": entry.who, "seconds": entry.seconds, "folder": folder, "cores": []}
         search = searched(begun, entry.runner, order)
-        console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)
+        console.print(sentence(search), highlight=False, markup=False, soft_wrap=True)
         write_searches(file, merged(read_searches(file), [search]))
 
 

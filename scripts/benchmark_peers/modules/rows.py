@@ -24,6 +24,16 @@ class Module:
         """Its name, and that of its factory in models.py unless it is a class."""
         return self.own.name
 
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        return self.own.title
+
+    @property
+    def data(self) -> str:
+        """MNIST, FASHION or BOTH."""
+        return self.own.data
+
     def entry(self, who: str) -> Row:
         """What is searched by ours: the module or the layers."""
         return self.layers if who == LAYERS and self.layers else self.own

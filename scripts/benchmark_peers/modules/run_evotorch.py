@@ -24,7 +24,7 @@ def search(order: dict[str, Any]) -> dict[str, Any]:
     torch.manual_seed(order["seed"])
     torch.set_num_threads(CORES)
     set_default_logger_config(logger_level=40)
-    train, validation, test = examples_of(order["folder"], module.own.data)
+    train, validation, test = examples_of(order["folder"], module.data)
     problem = SupervisedNE(
         TensorDataset(train.images, train.labels),
         lambda: made(module.name),

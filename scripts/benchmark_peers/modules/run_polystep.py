@@ -13,4 +13,4 @@ def search(order: dict[str, Any]) -> dict[str, Any]:
     """Search for the order's seconds."""
     module = ROWS[order["row"]]
     settings = SETTINGS.get(module.name, SETTINGS["attention"])
-    return searched(partial(made, module.name), settings, module.own.data, order)
+    return searched(partial(made, module.name), settings, module.data, order)

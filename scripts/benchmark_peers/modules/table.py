@@ -4,22 +4,13 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
-from nondiff.lines import Line, grouped, rounded, spread
+from nondiff.lines import LINE_COLUMNS, Line, grouped, rounded, spread
 from nondiff.marks import OURS, Search, median_of
 
 from modules.rows import LAYERS, PEERS_AIM, RATIO_AIM, ROWS, Module
 
 COLUMNS = (
-    "row",
-    "network",
-    "who",
-    "workers",
-    "searches",
-    "accuracy",
-    "lowest",
-    "highest",
-    "seconds",
-    "rounds",
+    *LINE_COLUMNS,
     "accuracies",
     "seconds to them",
     "ours to its accuracy",
@@ -111,11 +102,11 @@ def markdown(compared: Compared) -> str:
 def _cells(compared: Compared, line: ModuleLine) -> list[str]:
     who = f"{line.who}, {_cores(line)}"
     if not line.done:
-        return [line.row.own.title, who, "", "", "", "", "", line.failure]
+        return [line.row.title, who, "", "", "", "", "", line.failure]
     pairs = zip(line.row.accuracies, line.times, strict=True)
     times = ", ".join(f"{accuracy:.1%}: {rounded(seconds)}" for accuracy, seconds in pairs)
     figures = [f"{line.accuracy:.1%}", spread(line), rounded(line.seconds), times]
-    return [line.row.own.title, who, *figures, compared.beside(line), compared.verdict(line)]
+    return [line.row.title, who, *figures, compared.beside(line), compared.verdict(line)]
 
 
 def _cores(line: ModuleLine) -> str:
@@ -127,12 +118,7 @@ def rows_of(compared: Compared) -> list[dict[str, Any]]:
     """The table's lines for a CSV file."""
     return [
         {
-            "row": line.row.name,
-            "network": line.row.own.title,
-            "who": line.who,
-            "workers": line.workers,
-            "searches": len(line.searches),
-            **line.figures,
+            **line.columns,
             **(_figures(compared, line) if line.done else {}),
             "failure": line.failure,
         }

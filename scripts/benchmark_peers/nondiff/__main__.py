@@ -27,13 +27,14 @@ from queue import SimpleQueue
 from rich.console import Console
 
 from distsearch.machine import description
+from nondiff.asked import chosen, parser_of, sources_of
 from nondiff.folders import folder_of
-from nondiff.lines import labelled
+from nondiff.lines import sentence
 from nondiff.marks import OURS, Search
 from nondiff.picture import picture
 from nondiff.processes import CORES, searched
 from nondiff.records import merged, read_searches, write_rows, write_searches
-from nondiff.rows import FASHION, MNIST, ROWS, Row
+from nondiff.rows import ROWS, Row
 from nondiff.table import COLUMNS, lines_of, rows_of, speeds, table_of
 
 LOOK = 20.0  # seconds, at least, to see how fast fewer workers are; or a sixth of the row's
@@ -57,14 +58,7 @@ class Entry:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="scripts/benchmark-peers nondiff",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help=f"of {', '.join(ROWS)}; all if none")
-    parser.add_argument("--mnist", default="", metavar="FOLDER", help="folder with MNIST's four IDX files")
-    parser.add_argument("--fashion", default="", metavar="FOLDER", help="folder with Fashion-MNIST's four IDX files")
+    parser = parser_of("nondiff", __doc__, ROWS)
     parser.add_argument("--seeds", type=int, default=5, help="searches of each; default: 5")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="of ours; default: 1 2")
     parser.add_argument("--seconds", type=float, help="of ours; default: the row's own, 60 to 600")
@@ -73,8 +67,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--polystep", action="store_true", help="run polystep 1.1.0 too, --times as long as ours")
     parser.add_argument("--times", type=float, default=10, help="polystep's seconds, by ours; default: 10")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="searches side by side; default: 1")
-    parser.add_argument("--draw", action="store_true", help="run nothing: table and picture from the files")
-    parser.add_argument("--output", type=Path, default=Path("benchmark-peers"), metavar="FOLDER", help="for the files")
     return parser.parse_args()
 
 
@@ -100,34 +92,10 @@ def made(entry: Entry, folder: str, machine: str, command: str, cores: list[int]
     return searched(search, f"nondiff.run_{entry.who}", order, whole=entry.whole)
 
 
-def sentence(entry: Entry, search: Search) -> str:
-    """What a search has come to."""
-    what = f"{entry.row.name}, {labelled(entry.who, entry.workers)}, seed {entry.seed}"
-    if search.failure:
-        return f"{what}: {search.failure}"
-    if search.end is None:
-        return f"{what}: {search.marks[-1].rounds} rounds in {search.marks[-1].seconds:.3g} s"
-    return f"{what}: {search.end.accuracy:.2%} after {search.end.seconds:.3g} s, {search.end.rounds} rounds"
-
-
-def chosen(given: argparse.Namespace, console: Console) -> list[Row]:
-    """The rows that are requested and possible."""
-    rows = [ROWS[name] for name in given.rows or ROWS]
-    missing = {MNIST: not given.mnist, FASHION: not given.fashion}
-    possible = [row for row in rows if not any(missing[name] for name in _sources(row))]
-    if len(possible) < len(rows):
-        console.print("without --mnist FOLDER and --fashion FOLDER the rows on them are left out", highlight=False)
-    return possible
-
-
-def _sources(row: Row) -> tuple[str, ...]:
-    return (row.data,) if row.data in (MNIST, FASHION) else (MNIST, FASHION)
-
-
 def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -> None:
     """Run what is to be run, adding each search to the file."""
-    sources = {MNIST: given.mnist, FASHION: given.fashion}
-    todo = list(entries(given, chosen(given, console)))
+    sources = sources_of(given)
+    todo = list(entries(given, chosen(given, ROWS, console)))
     folders = {each.row.data: folder_of(each.row.data, sources, given.output / "data", given.validate) for each in todo}
     places = _places(given.at_once, max((each.cores for each in todo), default=1))
     hopeless: set[str] = set()  # rows
@@ -145,7 +113,7 @@ def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -
             search = made(entry, folder, machine, command, cores[: entry.cores])
         finally:
             places.put(cores)
-        console.print(sentence(entry, search), highlight=False, markup=False, soft_wrap=True)
+        console.print(sentence(search), highlight=False, markup=False, soft_wrap=True)
         with one_at_a_time:
             write_searches(file, merged(read_searches(file), [search]))
         if entry.who == "polystep" and search.time_to(entry.row.polystep or 0.0) == inf:

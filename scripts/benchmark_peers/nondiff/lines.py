@@ -7,6 +7,20 @@ from typing import Any, TypeVar
 
 from nondiff.marks import OURS, Search, median_of
 
+LINE_COLUMNS = (
+    "row",
+    "network",
+    "who",
+    "workers",
+    "searches",
+    "accuracy",
+    "lowest",
+    "highest",
+    "seconds",
+    "rounds",
+)
+"""What a CSV file says of every line."""
+
 AnyLine = TypeVar("AnyLine", bound="Line")
 
 
@@ -49,11 +63,18 @@ class Line:
         return median_of(self.done, lambda each: each.time_to(accuracy))
 
     @property
-    def figures(self) -> dict[str, Any]:
-        """What a CSV file says of those that came to an end; empty if none did."""
+    def columns(self) -> dict[str, Any]:
+        """What a CSV file says of it, with figures if any of them came to an end."""
+        entry = {
+            "row": self.row.name,
+            "network": self.row.title,
+            "who": self.who,
+            "workers": self.workers,
+            "searches": len(self.searches),
+        }
         if not self.done:
-            return {}
-        return {
+            return entry
+        return entry | {
             "accuracy": self.accuracy,
             "lowest": self.accuracies[0],
             "highest": self.accuracies[-1],
@@ -82,6 +103,16 @@ def spread(line: Line) -> str:
 def labelled(who: str, workers: int) -> str:
     """An entry by name, ours with its workers."""
     return f"{who}, {workers or 'no'} worker{'' if workers == 1 else 's'}" if who == OURS else who
+
+
+def sentence(search: Search) -> str:
+    """What a search has come to."""
+    what = f"{search.row}, {labelled(search.who, search.workers)}, seed {search.seed}"
+    if search.failure:
+        return f"{what}: {search.failure}"
+    if search.end is None:
+        return f"{what}: {search.marks[-1].rounds} rounds in {search.marks[-1].seconds:.3g} s"
+    return f"{what}: {search.end.accuracy:.2%} after {search.end.seconds:.3g} s, {search.end.rounds} rounds"
 
 
 def rounded(seconds: float | None) -> str:

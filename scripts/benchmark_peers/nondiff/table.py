@@ -5,22 +5,13 @@ from typing import Any
 
 from rich.table import Table
 
-from nondiff.lines import Line, grouped, labelled, rounded, spread
+from nondiff.lines import LINE_COLUMNS, Line, grouped, labelled, rounded, spread
 from nondiff.marks import OURS, Search, Speed, median_of, speed
 from nondiff.rows import ROWS, Aim, Row
 
 SPEED_AIM = 1.75  # two workers, one worker
 COLUMNS = (
-    "row",
-    "network",
-    "who",
-    "workers",
-    "searches",
-    "accuracy",
-    "lowest",
-    "highest",
-    "seconds",
-    "rounds",
+    *LINE_COLUMNS,
     "seconds to PolyStep's accuracy",
     "failure",
     "command",
@@ -104,12 +95,7 @@ def rows_of(lines: Iterable[RaceLine]) -> list[dict[str, Any]]:
     """The table's lines for a CSV file."""
     return [
         {
-            "row": line.row.name,
-            "network": line.row.title,
-            "who": line.who,
-            "workers": line.workers,
-            "searches": len(line.searches),
-            **line.figures,
+            **line.columns,
             **({"seconds to PolyStep's accuracy": line.to_polystep} if line.done else {}),
             "failure": line.failure,
             "command": line.searches[0].command,
