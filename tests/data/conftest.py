@@ -5,8 +5,8 @@ import pytest
 
 @pytest.fixture
 def write(tmp_path):
-    def write(text: str, name: str = "data.csv") -> str:
-        (tmp_path / name).write_text(text)
+    def write(content: str | bytes, name: str = "data.csv") -> str:
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
         return str(tmp_path / name)
 
     return write

@@ -15,15 +15,6 @@ PLAIN = "x,y,t\n1.5,2000,é\n-2,4,a\n0.25,30,é\n"
 EXPECTED = [[1.5, 2000], [-2, 4], [0.25, 30]]
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content: bytes, name: str = "data.csv") -> str:
-        (tmp_path / name).write_bytes(content)
-        return str(tmp_path / name)
-
-    return write
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
