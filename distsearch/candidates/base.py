@@ -88,5 +88,4 @@ class Dense:
 
         Stacked into one product, their number would change the last bits.
         """
-        matrices = self.weights[:, block.span].reshape(-1, block.rows, block.columns)
-        np.matmul(matrices, inputs.array if isinstance(inputs, Shared) else inputs, out=out)
+        np.matmul(block.matrices(self.weights), inputs.array if isinstance(inputs, Shared) else inputs, out=out)
