@@ -88,4 +88,5 @@ class Dense:
 
         Stacked into one product, their number would change the last bits.
         """
-        np.matmul(block.matrices(self.weights), inputs.array if isinstance(inputs, Shared) else inputs, out=out)
+        matrices = self.weights[:, block.span].reshape(-1, block.rows, block.columns)
+        np.matmul(matrices, inputs.array if isinstance(inputs, Shared) else inputs, out=out)

@@ -13,7 +13,7 @@ from distsearch.errors import SettingError, brief
 from distsearch.networks.activations import ACTIVATIONS, LEVELS, WITH_LEVELS
 from distsearch.networks.layers.base import Layer
 from distsearch.networks.layers.images import Images
-from distsearch.networks.matrices import Matrix
+from distsearch.networks.matrices import Matrix, Rounded
 from distsearch.networks.neurons import Elementwise, Linear, Neurons
 from distsearch.networks.precision import PRECISIONS, Precision
 from distsearch.networks.spikes import LIF, SPIKES, SpikeCounts, Spikes, Spiking
@@ -163,7 +163,8 @@ class Builder:
         """A matrix in the next of the weights."""
         block = Block(self.weights, rows, columns)
         self.weights = block.stop
-        self.matrices.append(Matrix(block, precision))
+        kind = Matrix if type(precision) is Precision else Rounded  # a Precision as such rounds nothing
+        self.matrices.append(kind(block, precision))
         return self.matrices[-1]
 
 

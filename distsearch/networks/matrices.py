@@ -14,10 +14,28 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A block of the weights; the forward pass sees them rounded to the precision."""
+    """A block of the weights, as it is."""
 
     block: Block
     precision: Precision = FLOAT32
+
+    def of(self, weights: Array) -> Array:
+        """The matrix, (rows, columns), of the flat weights, (n,)."""
+        return self.block.matrix(weights)
+
+    def each(self, candidates: Candidates) -> Array:
+        """Each candidate's matrix, (candidates, rows, columns)."""
+        return candidates.matrices(self.block)
+
+    def apply(self, candidates: Candidates, inputs: Shared | Array, out: Array) -> None:
+        """Multiply each candidate's matrix by its inputs: out, (candidates, rows, columns of the inputs)."""
+        candidates.apply(self.block, inputs, out)
+
+
+class Rounded(Matrix):
+    """A block of the weights that the forward pass sees rounded to the precision."""
+
+    __slots__ = ()
 
     def of(self, weights: Array) -> Array:
         """The matrix, (rows, columns), of the flat weights, (n,)."""
@@ -29,7 +47,4 @@ class Matrix:
 
     def apply(self, candidates: Candidates, inputs: Shared | Array, out: Array) -> None:
         """Multiply each candidate's matrix by its inputs: out, (candidates, rows, columns of the inputs)."""
-        if type(self.precision) is Precision:  # which rounds nothing
-            candidates.apply(self.block, inputs, out)
-            return
         np.matmul(self.each(candidates), inputs.array if isinstance(inputs, Shared) else inputs, out=out)

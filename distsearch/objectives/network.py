@@ -143,10 +143,11 @@ class NetworkObjective(Objective):
         """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
         size = (self.tiling if self.one_by_one else candidates.tiling(self.tiling)).examples
-        forward, part, parts, kept = self.network.forward, self.loss.part, [], []
+        forward, part, parts = self.network.forward, self.loss.part, []
+        kept: list[Array] | None = None if self._multipliers is None else []
         for inputs, targets, weights in examples.chunks(size):
             outputs = forward(candidates, inputs)
-            if self._multipliers is not None:
+            if kept is not None:
                 kept.append(outputs.copy())
             parts.append(part(outputs, targets, weights))
         found = self.loss.joined(parts, examples.targets)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -30,19 +30,20 @@ MEMORISED = 0.5  # of the baseline: a lower training loss is no chance
 ROUNDS_TO_LEARN = 50  # after fewer, nobody expects a network to know anything
 
 
-class Spent(NamedTuple):
+@dataclass(slots=True)
+class Spent:
     """What the rounds so far have cost."""
 
-    candidates: int  # losses
-    non_finite: int  # those of them that are not finite
-    passes: float  # forward passes over all training examples
-    seconds: float
+    candidates: int = 0  # losses
+    non_finite: int = 0  # those of them that are not finite
+    passes: float = 0.0  # forward passes over all training examples
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, done: Sequence[RoundRecord]) -> "Spent":
         """The sum over the rounds that are done."""
         if not done:
-            return cls(0, 0, 0.0, 0.0)
+            return cls()
         last = done[-1]
         return cls(last.candidates, sum(row.non_finite for row in done), last.passes, last.seconds)
 
@@ -95,18 +96,22 @@ def search(
             reason = INTERRUPTED
             break
         before, state = state, outcome.after
+        losses = outcome.losses
+        spent.candidates += len(losses)
+        spent.passes += strategy.passes(before) * share
+        spent.seconds = time.monotonic() - began
         row = RoundRecord.of(
             before,
             state,
-            outcome.losses,
+            losses,
             outcome.measured,
-            candidates=spent.candidates + len(outcome.losses),
-            passes=spent.passes + strategy.passes(before) * share,
-            seconds=time.monotonic() - began,
+            candidates=spent.candidates,
+            passes=spent.passes,
+            seconds=spent.seconds,
             noisy=noise.found,
         )
-        spent = Spent(row.candidates, spent.non_finite + row.non_finite, row.passes, row.seconds)
-        ends = observer.round(Round(row, outcome.losses, state, pool.count))
+        spent.non_finite += row.non_finite
+        ends = observer.round(Round(row, losses, state, pool.count))
         reason = limits.reached(row) or (CALLBACK if ends else "")
     result = result_of(run, assembly, reason, spent, state)
     if noise.found and (again := interrupts.during(noise.mean_of_center, state, spent.candidates)) is not None:

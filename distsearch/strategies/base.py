@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -195,7 +196,7 @@ class Strategy(ABC, Generic[S, T]):
         """Σ cᵢ zᵢ over all of the round's noise, (n,), from coefficients, (noises,)."""
         return total(self.noise_sums(state, coefficients, 0, noise_ranges(coefficients)))
 
-    @property
+    @cached_property
     def chosen_by_measuring(self) -> bool:
         """Whether the best is chosen by `measured`, as a low loss in a round may be luck or not what counts."""
         return self.sums or self.task.chosen_by_measuring
