@@ -188,7 +188,7 @@ ROWS: dict[str, Row] = {
         ),
         Row(
             "spiking-cnn",
-            "spiking CNN conv16x5-pool2-conv32x5-pool2-64, 4 steps",
+            "spiking CNN of the same layers, 4 steps",
             MNIST,
             {"layers": CONVOLUTIONS, "activation": "lif", "time_steps": 4, "batch": 64, "rate": 0.003, **over(5_000)},
             (Aim(0.98, 600),),
