@@ -44,7 +44,8 @@ def figure(shown: Figure) -> str:
     """A figure."""
     match shown:
         case Curves():
-            return _figure(shown.title, _plot(_curves(shown)), shown.note)
+            heading = f'<p class="soft">{escape(shown.heading)}</p>' if shown.heading else ""
+            return _figure(shown.title, heading + _plot(_curves(shown)), shown.note)
         case Bars():
             return _figure(shown.title, _bars(shown), shown.note)
         case Confusion():
@@ -145,17 +146,20 @@ def _plane(shown: Boundary) -> dict[str, Any]:
         "y": [float(shown.y[0]), float(shown.y[-1])],
         "points": [_rounded(point) for point in shown.points],
         "targets": targets.round().astype(int).tolist(),
-        "classes": shown.classes is not None,
+        "classes": shown.classes,
     }
 
 
 def _key(shown: Boundary) -> str:
+    """What the colours stand for; empty where the names are in the regions, as there are more of them than colours."""
+    if len(shown.classes or ()) > len(COLOURS):
+        return ""
     names = enumerate(map(number_text, shown.span) if shown.classes is None else shown.classes)
     keys = (
         f'<span class="key" style="background:var(--c{each % len(COLOURS)})"></span>{escape(name)}'
         for each, name in names
     )
-    return f'<p class="soft">{"".join(keys)}</p>'
+    return f'<p class="soft">{escape(shown.number)} {"".join(keys)}</p>'
 
 
 def _bars(shown: Bars) -> str:
@@ -172,12 +176,13 @@ def _confusion(shown: Confusion) -> str:
     if len(shown.classes) > MOST_CLASSES:
         return f'<p class="soft">{len(shown.classes):,} classes: too many for a table.</p>'
     names = [escape(name) for name in shown.classes]
-    head = f'<tr><th class="row">true \\ predicted</th>{"".join(f"<th>{name}</th>" for name in names)}</tr>'
+    heads = "".join(f'<th title="{name}">{name}</th>' for name in names)
+    head = f'<tr><th class="row">true \\ predicted</th>{heads}</tr>'
     rows = []
     for number, (name, counts) in enumerate(zip(names, shown.counts, strict=True)):
         total = max(1, int(counts.sum()))
         cells = "".join(_cell(int(count), int(count) / total, number == other) for other, count in enumerate(counts))
-        rows.append(f'<tr><th class="row">{name}</th>{cells}</tr>')
+        rows.append(f'<tr><th class="row" title="{name}">{name}</th>{cells}</tr>')
     return f'<div class="scroll"><table class="confusion">{head}{"".join(rows)}</table></div>'
 
 

@@ -119,6 +119,7 @@ def data(subject: Subject) -> str:
         ("classes", _listed(schema.classes) if schema.classes else "none: numbers"),
         ("standardised", "by the training mean and deviation" if schema.mean is not None else "no"),
         ("test share", f"{config.data.test_share:.0%}" if config.data.test_share else "none, or the source's own"),
+        *([("validation share", f"{config.data.validation_share:.0%}")] if config.data.validation_share else []),
         ("batch", f"{config.data.batch:,} examples a round" if config.data.batch else "all examples every round"),
     ]
     if schema.shape:
