@@ -14,6 +14,7 @@ import typer
 
 from distsearch.cli import aliases, logs, streams
 from distsearch.cli.app import COMPLETION_VARIABLE, application
+from distsearch.cli.completion import begin_at_first_tab
 from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
@@ -98,6 +99,9 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)
+    except SystemExit:  # as Typer ends when it has installed completion
+        begin_at_first_tab()
+        raise
     except typer.Exit as ended:
         return ended.exit_code if arguments else UserError.exit_code
     return 0
