@@ -118,6 +118,9 @@ def _command_line_sentence(error: Any) -> str:
         if command.split()[-1] in aliases.SETTINGS:
             return f"expected options, got {brief(extra[1])}: type --data before a file to learn from"
         return f"expected nothing more, got {brief(extra[1])}: `{command} --help` shows the options"
+    if missing := re.search(r"Missing (?:argument|option) '([^']+)'", error.format_message()):
+        shown = "`distsearch list` shows the runs, " if missing[1].rstrip("…") == "RUN" else ""
+        return f"expected {missing[1]} after `{command}`: {shown}`{command} --help` shows the options"
     message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
 

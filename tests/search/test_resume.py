@@ -71,7 +71,7 @@ def test_a_run_killed_before_its_first_save_begins_when_it_is_resumed(tmp_path):
         with pytest.raises(RunError, match="a has not begun to search: it is still starting, or was killed; resume it"):
             needed()
     shown = succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
-    assert shown.splitlines()[-1] == "The search has not ended: it is running, or was killed."
+    assert shown.splitlines()[-1] == "The search was killed, or failed: `distsearch resume a` continues it."
     resume(stored.path)
     assert contents(stored.path) == contents(run(tmp_path, "whole", rounds=20))
 
