@@ -14,6 +14,7 @@ from distsearch.reports.judgements import per_class
 
 LEVELS = 99  # that numbers on a plane are rounded to
 MOST_CLASSES = 40  # in a table of confusion
+NOTHING = ("–", "")  # in a cell
 BROWSER = files("distsearch.reports").joinpath("browser")
 SCRIPTS = ("elements.js", "axes.js", "chart.js", "plane.js", "page.js")  # in this order
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -64,6 +65,16 @@ def table(rows: Sequence[Sequence[object]], heads: Sequence[str] = (), numbers: 
     head = f"<tr>{cells(heads, 'th')}</tr>" if heads else ""
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
     return f'<div class="scroll"><table>{head}{body}</table></div>'
+
+
+def filled_table(rows: Sequence[Sequence[str]], heads: Sequence[str], numbers: Sequence[int]) -> str:
+    """A table without the columns in which no row has anything."""
+    kept = [place for place in range(len(heads)) if any(row[place] not in NOTHING for row in rows)]
+    return table(
+        [[row[place] for place in kept] for row in rows],
+        [heads[place] for place in kept],
+        [now for now, place in enumerate(kept) if place in numbers],
+    )
 
 
 def definitions(pairs: Iterable[tuple[str, object]]) -> str:

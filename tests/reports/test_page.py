@@ -157,6 +157,14 @@ def test_its_command_leaves_out_what_the_search_chooses_by_itself(subjects):
     assert commands.shortest(stored.config, "of other data") == stored.config
 
 
+def test_a_column_in_which_no_run_has_anything_is_left_out():
+    rows = [("a", "–", "1", ""), ("b", "–", "–", "")]
+    text = html.filled_table(rows, ("run", "test", "loss", ""), (1, 2))
+    assert re.findall("<th[^>]*>(.*?)</th>", text) == ["run", "loss"]
+    assert re.findall('<td class="number">(.*?)</td>', text) == ["1", "–"]
+    assert "<td>a</td>" in text
+
+
 def test_text_from_files_is_escaped():
     evil = "<img src=x onerror=alert(1)>\"'</script>"
     odd = Curves(evil, evil, evil, (Line(evil, np.arange(3.0), np.arange(3.0)),), marks=((1.0, evil),), note=evil)
