@@ -225,6 +225,14 @@ def test_missing_data_is_reported_and_the_rest_is_shown(folder, tmp_path):
     assert "Best loss" in text
 
 
+def test_it_says_which_weights_those_of_a_run_that_has_not_ended_are(folder, tmp_path):
+    path = shutil.copytree(folder / "runs" / "nodes", tmp_path / "nodes")
+    (path / "result.json").unlink()
+    said = "nodes has not ended: its weights are those of its last checkpoint, after 20 rounds."
+    assert said in page.report([Subject(StoredRun(path))])
+    assert "has not ended: its weights" not in page.report([Subject(StoredRun(folder / "runs" / "nodes"))])
+
+
 def test_a_run_without_rounds_is_refused(folder, tmp_path):
     shutil.copytree(folder / "runs" / "climb0", tmp_path / "new")
     for name in ("history.jsonl", "losses.bin"):
