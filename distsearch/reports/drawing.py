@@ -33,7 +33,7 @@ SIZE = 7.2, 4.4  # inches
 DPI = 160
 FONT_SIZE = 10.5  # points
 NOTE_WIDTH, TITLE_WIDTH, NAME_WIDTH = 105, 52, 28  # characters that fit below a figure, above it and beside a line
-LABEL_WIDTH = 40  # characters that fit at an axis
+LABEL_WIDTH, LONG_LABEL_WIDTH = 40, 60  # characters that fit at an axis, and below curves
 MOST_KEYS = 12  # classes that have a key beside the plane; the names of more stand in their regions
 INK, PALE = "#1f2530", "#d9dde3"
 STYLE = {
@@ -120,7 +120,7 @@ def draw(figure: Figure, axes: Any) -> None:
 
 
 def _draw_curves(figure: Curves, axes: Any) -> None:
-    _name_axes(figure, axes)
+    _name_axes(figure, axes, LONG_LABEL_WIDTH)
     few_dots = max((len(each.x) for each in figure.lines if each.style == "dots"), default=0) <= FEW_DOTS
     for each in figure.lines:
         few = {"markersize": 6} if few_dots and each.style == "dots" else {}
@@ -273,8 +273,8 @@ def _name_regions(figure: Boundary, axes: Any) -> None:
             axes.annotate(text, place, (0, 7), textcoords="offset points", ha="center", fontsize=7, bbox=ground)
 
 
-def _name_axes(figure: Curves | Boundary, axes: Any) -> None:
-    axes.set_xlabel(_literal(shortened(figure.x_label, LABEL_WIDTH)))
+def _name_axes(figure: Curves | Boundary, axes: Any, below: int = LABEL_WIDTH) -> None:
+    axes.set_xlabel(_literal(shortened(figure.x_label, below)))
     axes.set_ylabel(_literal(shortened(figure.y_label, LABEL_WIDTH)))
 
 

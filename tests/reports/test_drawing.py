@@ -89,6 +89,14 @@ def test_more_classes_than_colours_have_their_names_in_their_regions(thirty_clas
     assert "a" * 40 not in content, "the name of an axis is no longer than the axis"
 
 
+def test_the_axes_of_curves_have_their_whole_names(subjects):
+    each = figure("loss", [subjects["climb0"], subjects["nodes"]])
+    assert each.x_label == "forward passes over the training examples"
+    assert each.x_label.encode() in drawn(each, "svg")
+    residuals = drawn(figure("residuals", [subjects["pair"]]), "svg")
+    assert b">predicted, in standard deviations<" in residuals
+
+
 def test_an_axis_of_rounds_has_whole_numbers():
     one = Curves("t", "round", "loss", (Line("one", np.ones(1), np.ones(1), style="dots"),))
     ticks = re.search(r'id="matplotlib.axis_1".*?id="matplotlib.axis_2"', drawn(one, "svg").decode(), re.DOTALL)[0]
