@@ -14,6 +14,7 @@ import typer
 
 from distsearch.cli import aliases, logs, streams
 from distsearch.cli.app import COMPLETION_VARIABLE, application
+from distsearch.cli.completion import begin_at_first_tab
 from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
@@ -98,6 +99,9 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with command.make_context("distsearch", list(arguments) or ["--help"]) as context:
             command.invoke(context)
+    except SystemExit:  # as Typer ends when it has installed completion
+        begin_at_first_tab()
+        raise
     except typer.Exit as ended:
         return ended.exit_code if arguments else UserError.exit_code
     return 0
@@ -114,6 +118,9 @@ def _command_line_sentence(error: Any) -> str:
         if command.split()[-1] in aliases.SETTINGS:
             return f"expected options, got {brief(extra[1])}: type --data before a file to learn from"
         return f"expected nothing more, got {brief(extra[1])}: `{command} --help` shows the options"
+    if missing := re.search(r"Missing (?:argument|option) '([^']+)'", error.format_message()):
+        shown = "`distsearch list` shows the runs, " if missing[1].rstrip("…") == "RUN" else ""
+        return f"expected {missing[1]} after `{command}`: {shown}`{command} --help` shows the options"
     message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
 

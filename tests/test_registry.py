@@ -156,3 +156,10 @@ def test_names_of_strategies_and_optimizers_from_elsewhere_are_understood():
     ]
     with pytest.raises(SettingError, match="unknown strategy 'Adam': it needs gradients; node-perturbation and"):
         STRATEGIES.find("Adam")
+
+    with pytest.raises(
+        SettingError, match="unknown loss 'accuracy': a loss is made small: choose classification-error"
+    ):
+        LOSSES.find("accuracy")
+    with pytest.raises(SettingError, match="unknown loss 'RMSE': choose mean-squared-error, which is lowest for"):
+        LOSSES.find("RMSE")

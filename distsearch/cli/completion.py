@@ -25,6 +25,11 @@ REGISTRIES = {
 COLUMNS = {"target", "features", "drop", "id", "group", "time", "weight-column"}
 """Options whose value names columns of the data file."""
 
+ZSH_FILE = ".zfunc/_distsearch"  # in the home folder
+AT_ONCE = """
+[[ ${funcstack[1]} = _distsearch ]] && _distsearch_completion "$@"
+"""
+
 Completer = Callable[[typer.Context, str], Iterable[str]]
 
 
@@ -59,6 +64,18 @@ def columns(ctx: typer.Context, incomplete: str) -> list[str]:
     with suppress(Exception):  # whatever is wrong with the file is said when it is read
         return continued(incomplete, column_names(ctx.params.get("data") or ""))
     return []
+
+
+def begin_at_first_tab() -> None:
+    """Let zsh complete from the first Tab on.
+
+    The first Tab runs the file that Typer writes, which only defines the function that all others call.
+    """
+    with suppress(OSError):
+        path = Path.home() / ZSH_FILE
+        text = path.read_text("utf-8")
+        if AT_ONCE not in text:
+            path.write_text(f"{text}\n{AT_ONCE}", "utf-8")
 
 
 def continued(incomplete: str, names: Iterable[str]) -> list[str]:

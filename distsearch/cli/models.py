@@ -70,7 +70,10 @@ def evaluate(
     parts = _labelled(stored, model, data, target, reader) if data else _own(stored)
     names = [name for name in metrics.split(",") if name] or list(DEFAULTS[model.labels is not None] if report else ())
     scores = {part: model.scores(examples, names) for part, examples in parts.items()}
-    reports = {part: judged(model.outcome(examples)) for part, examples in parts.items()} if report else {}
+    reports = {}
+    if report:
+        targets = model.schema.outputs_named
+        reports = {part: judged(model.outcome(examples), targets) for part, examples in parts.items()}
     if json:
         documents = {name: each.document() for name, each in scores.items()}
         for name, judgement in reports.items():

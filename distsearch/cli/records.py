@@ -70,6 +70,7 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     from distsearch.cli.tables import frozen_lines, history_lines, network_table, result_table, settings_line
     from distsearch.data.schema import Schema
     from distsearch.objectives.model import network_for
+    from distsearch.runs.summaries import is_running
 
     stored = stored_run(run, runs)
     history = list(stored.history())
@@ -97,4 +98,9 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
     if history:
         print_columns(partial(history_lines, history))
         print_parts("")
-    print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
+    if result:
+        print_parts(result_table(result))
+    elif is_running(stored.path):
+        print_parts("The search is running.")
+    else:
+        print_parts(f"The search was killed, or failed: `distsearch resume {stored.path.name}` continues it.")

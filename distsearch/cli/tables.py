@@ -236,9 +236,10 @@ def report_tables(report: "Report") -> "list[Table | str]":
             table.add_row(f"{sure:.1%}", f"{count:,}", f"{right:.1%}")
         parts += ["", table]
     if report.residuals:
-        table = _right_aligned("quantile", "predicted − true")
-        for quantile, error in report.residuals:
-            table.add_row(f"{quantile:.0%}", f"{error:.6g}")
+        heads = [f"{name}, predicted − true" for name in report.targets] or ["predicted − true"]
+        table = _right_aligned("quantile", *heads)
+        for quantile, *errors in report.residuals:
+            table.add_row(f"{quantile:.0%}", *(f"{error:.6g}" for error in errors))
         parts += ["", table]
     return parts
 
@@ -246,7 +247,7 @@ def report_tables(report: "Report") -> "list[Table | str]":
 def _right_aligned(*names: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")
     return table
 
 

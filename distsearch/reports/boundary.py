@@ -9,7 +9,14 @@ from distsearch.data.datasets import Examples
 from distsearch.errors import RunError, unknown
 from distsearch.objectives.model import Model
 from distsearch.reports.figures import Boundary, Curves, thinned
-from distsearch.reports.judgements import importances, response, single, unscaled
+from distsearch.reports.judgements import (
+    importances,
+    note_on_first,
+    response,
+    single,
+    targets_of,
+    unscaled,
+)
 from distsearch.reports.subjects import Subject
 
 COLUMNS, ROWS = 160, 120
@@ -77,11 +84,13 @@ class Plane:
     def seen(self, model: Model, title: str) -> Boundary:
         """What a model makes of the plane."""
         outputs = model.outputs(self._grid)
-        targets = self._examples.targets[self._picked]
+        targets, note, number = self._examples.targets[self._picked], self._note, ""
         if model.labels is None:
             found = model.numbers(outputs), model.targets(self._examples)[self._picked]
             values, targets = (each[:, 0].astype(np.float64) for each in found)
             certainty = np.ones(len(outputs))
+            names = targets_of(model)
+            note, number = f"{note_on_first(names)} {note}".strip(), names[0]
         else:
             certainty = _certainty(model, outputs.astype(np.float64))
             values = outputs.argmax(axis=1).astype(np.float64)
@@ -95,7 +104,8 @@ class Plane:
             self._points,
             targets.astype(np.float64),
             model.schema.classes,
-            self._note,
+            number,
+            note,
         )
 
 

@@ -31,11 +31,13 @@ from distsearch.reports.packages import imported
 FORMATS = ("png", "svg", "pdf")
 SIZE = 7.2, 4.4  # inches
 DPI = 160
-NOTE_WIDTH, TITLE_WIDTH, NAME_WIDTH = 105, 66, 28  # characters that fit below a figure, above it and beside a line
+FONT_SIZE = 10.5  # points
+NOTE_WIDTH, TITLE_WIDTH, NAME_WIDTH = 105, 52, 28  # characters that fit below a figure, above it and beside a line
+LABEL_WIDTH, LONG_LABEL_WIDTH = 40, 60  # characters that fit at an axis, and below curves
+MOST_KEYS = 12  # classes that have a key beside the plane; the names of more stand in their regions
 INK, PALE = "#1f2530", "#d9dde3"
 STYLE = {
-    "font.size": 10.5,
-    "font.family": "DejaVu Sans",
+    "font.size": FONT_SIZE,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#9aa2ae",
@@ -51,6 +53,11 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "distsearch",
 }
+FONTS = (
+    "DejaVu Sans",
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Arial Unicode MS", "WenQuanYi Zen Hei"),
+)
+"""matplotlib's own, and those that have what it lacks, where they are installed."""
 LINES: dict[str, dict[str, Any]] = {
     "line": {"linewidth": 1.9},
     "faint": {"linewidth": 0.9, "alpha": 0.8},
@@ -59,7 +66,10 @@ LINES: dict[str, dict[str, Any]] = {
     "dots": {"linestyle": "none", "marker": "o", "markersize": 3, "alpha": 0.75, "markeredgewidth": 0},
 }
 FEW_DOTS = 50
+MATRIX_HEIGHT, MOST_COUNTED = 190, 30  # points for the names at a matrix of confusion; classes whose counts fit
+SHORT_NAME = 12  # characters of a name in a region
 MARK = 0.025  # the width of the text at a mark, as a share of the axes
+NEAR = 0.1  # of the axes: lines that end so close to the last have their names in one column
 ROW = 0.058  # the height of a name at a line, as a share of the axes
 
 
@@ -73,8 +83,10 @@ def check_format(path: Path) -> str:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """While entered, matplotlib draws in our style; letters that its fonts lack become boxes without a word."""
-    with imported("matplotlib").rc_context(STYLE), warnings.catch_warnings():
+    """While entered, matplotlib draws in our style; letters that no font here has become boxes without a word."""
+    installed = {each.name for each in imported("matplotlib.font_manager").fontManager.ttflist}
+    fonts = [name for name in FONTS if name in installed]
+    with imported("matplotlib").rc_context({**STYLE, "font.family": fonts}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
@@ -95,7 +107,7 @@ def drawn(figure: Figure, form: str) -> bytes:
 
 def draw(figure: Figure, axes: Any) -> None:
     """Draw a figure on matplotlib's axes."""
-    axes.set_title(_literal(shortened(figure.title, TITLE_WIDTH)), pad=10)
+    axes.set_title(textwrap.fill(_literal(shortened(figure.title, 2 * TITLE_WIDTH - 10)), TITLE_WIDTH), pad=10)
     match figure:
         case Curves():
             _draw_curves(figure, axes)
@@ -108,10 +120,10 @@ def draw(figure: Figure, axes: Any) -> None:
 
 
 def _draw_curves(figure: Curves, axes: Any) -> None:
-    axes.set_xlabel(_literal(figure.x_label))
-    axes.set_ylabel(_literal(figure.y_label))
+    _name_axes(figure, axes, LONG_LABEL_WIDTH)
+    few_dots = max((len(each.x) for each in figure.lines if each.style == "dots"), default=0) <= FEW_DOTS
     for each in figure.lines:
-        few = {"markersize": 6} if len(each.x) <= FEW_DOTS and each.style == "dots" else {}
+        few = {"markersize": 6} if few_dots and each.style == "dots" else {}
         axes.plot(each.x, each.y, color=colour(each.colour), **LINES[each.style] | few)
         if each.low is not None and each.high is not None:
             axes.fill_between(each.x, each.low, each.high, color=colour(each.colour), alpha=0.15, linewidth=0)
@@ -141,7 +153,7 @@ def write_numbers(figure: Curves, axes: Any) -> None:
     axes.yaxis.set_major_formatter(_formatter(figure.percent))
     axes.xaxis.set_major_formatter(_formatter(False))
     if all((each.x == np.round(each.x)).all() for each in figure.lines):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _formatter(percent: bool) -> Any:
@@ -169,6 +181,9 @@ def _label(figure: Curves, axes: Any) -> None:
         end = each.y[np.argmax(each.x)]
         return float((scale(end) - scale(low)) / (scale(high) - scale(low)))
 
+    across = np.concatenate([each.x for each in named])
+    first, last = across.min(), across.max()
+    near_the_end = last - NEAR * (last - first)
     wanted = sorted(named, key=height)
     taken = -1.0
     for position, each in enumerate(wanted):
@@ -176,7 +191,7 @@ def _label(figure: Curves, axes: Any) -> None:
         taken = max(taken + ROW, min(height(each), 1 - room))
         axes.annotate(
             _literal(shortened(each.name, NAME_WIDTH)),
-            (float(each.x.max()), taken),
+            (float(last if each.x.max() > near_the_end else each.x.max()), taken),
             (6, 0),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
@@ -206,16 +221,18 @@ def _draw_confusion(figure: Confusion, axes: Any) -> None:
     axes.grid(visible=False)
     names = [_literal(name if len(name) <= 14 else f"{name[:13]}…") for name in figure.classes]
     places = np.arange(len(names))
-    axes.set_xticks(places, names, rotation=0 if max(map(len, names)) * len(names) < 60 else 90)
-    axes.set_yticks(places, names)
+    size = min(FONT_SIZE, MATRIX_HEIGHT / len(names))
+    axes.set_xticks(places, names, rotation=0 if max(map(len, names)) * len(names) < 60 else 90, fontsize=size)
+    axes.set_yticks(places, names, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if len(names) <= 30:
+    if len(names) <= MOST_COUNTED:
         for row, each in enumerate(counts):
             for column, count in enumerate(each):
                 if count:
                     dark = shares[row, column] > 0.55
-                    axes.text(column, row, f"{count:,}", ha="center", va="center", color="white" if dark else INK)
+                    ink = "white" if dark else INK
+                    axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink, fontsize=size)
 
 
 def _shade(share: float, right: bool) -> tuple[float, ...]:
@@ -227,8 +244,7 @@ def draw_boundary(figure: Boundary, axes: Any, key: bool = True) -> None:
     """Draw a boundary: regions, paler where unsure, and the examples; with a key of the colours or without."""
     extent = (figure.x[0], figure.x[-1], figure.y[0], figure.y[-1])
     axes.grid(visible=False)
-    axes.set_xlabel(_literal(figure.x_label))
-    axes.set_ylabel(_literal(figure.y_label))
+    _name_axes(figure, axes)
     if figure.classes is None:
         _draw_numbers(figure, axes, extent, key)
         return
@@ -239,9 +255,27 @@ def draw_boundary(figure: Boundary, axes: Any, key: bool = True) -> None:
     for number, name in enumerate(figure.classes):
         own = figure.targets == number
         dots = {"color": colour(number), "markersize": 4, "markeredgecolor": "white", "markeredgewidth": 0.5}
-        axes.plot(*figure.points[own].T, "o", label=_literal(name), **dots)
-    if key and len(figure.classes) <= 12:
+        axes.plot(*figure.points[own].T, "o", label=_literal(shortened(name, NAME_WIDTH)), **dots)
+    if len(figure.classes) > MOST_KEYS:
+        _name_regions(figure, axes)
+    elif key:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, handletextpad=0.2, borderaxespad=0)
+
+
+def _name_regions(figure: Boundary, axes: Any) -> None:
+    """Write the name of each class where its examples are."""
+    for number, name in enumerate(figure.classes or ()):
+        own = figure.points[figure.targets == number]
+        if len(own):
+            place = np.median(own, axis=0)
+            ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
+            text = _literal(shortened(name, SHORT_NAME))
+            axes.annotate(text, place, (0, 7), textcoords="offset points", ha="center", fontsize=7, bbox=ground)
+
+
+def _name_axes(figure: Curves | Boundary, axes: Any, below: int = LABEL_WIDTH) -> None:
+    axes.set_xlabel(_literal(shortened(figure.x_label, below)))
+    axes.set_ylabel(_literal(shortened(figure.y_label, LABEL_WIDTH)))
 
 
 def _draw_numbers(figure: Boundary, axes: Any, extent: tuple[float, ...], key: bool) -> None:
@@ -255,7 +289,9 @@ def _draw_numbers(figure: Boundary, axes: Any, extent: tuple[float, ...], key: b
         *figure.points.T, c=figure.targets, cmap=steps, vmin=low, vmax=high, s=14, edgecolors="white", linewidths=0.5
     )
     if key:
-        axes.figure.colorbar(image, ax=axes, label="predicted", format=_formatter(False))
+        axes.figure.colorbar(
+            image, ax=axes, label=_literal(shortened(figure.number, LABEL_WIDTH)), format=_formatter(False)
+        )
 
 
 def _channels(code: str) -> tuple[float, ...]:

@@ -53,6 +53,11 @@ class Curves:
     marks: tuple[tuple[float, str], ...] = ()  # moments in x, and what happened
     note: str = ""
 
+    @property
+    def heading(self) -> str:
+        """What y is, to stand above the plot; empty if the title says so."""
+        return "" if self.y_label in self.title.lower() else self.y_label
+
 
 @dataclass(frozen=True)
 class Bars:
@@ -89,6 +94,7 @@ class Boundary:
     points: Array  # (examples, 2)
     targets: Array  # (examples,), as `values`
     classes: tuple[str, ...] | None  # None: numbers
+    number: str = ""  # what is predicted, if it is a number
     note: str = ""
 
     @property

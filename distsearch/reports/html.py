@@ -14,6 +14,7 @@ from distsearch.reports.judgements import per_class
 
 LEVELS = 99  # that numbers on a plane are rounded to
 MOST_CLASSES = 40  # in a table of confusion
+NOTHING = ("–", "")  # in a cell
 BROWSER = files("distsearch.reports").joinpath("browser")
 SCRIPTS = ("elements.js", "axes.js", "chart.js", "plane.js", "page.js")  # in this order
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -44,7 +45,8 @@ def figure(shown: Figure) -> str:
     """A figure."""
     match shown:
         case Curves():
-            return _figure(shown.title, _plot(_curves(shown)), shown.note)
+            heading = f'<p class="soft">{escape(shown.heading)}</p>' if shown.heading else ""
+            return _figure(shown.title, heading + _plot(_curves(shown)), shown.note)
         case Bars():
             return _figure(shown.title, _bars(shown), shown.note)
         case Confusion():
@@ -63,6 +65,16 @@ def table(rows: Sequence[Sequence[object]], heads: Sequence[str] = (), numbers: 
     head = f"<tr>{cells(heads, 'th')}</tr>" if heads else ""
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
     return f'<div class="scroll"><table>{head}{body}</table></div>'
+
+
+def filled_table(rows: Sequence[Sequence[str]], heads: Sequence[str], numbers: Sequence[int]) -> str:
+    """A table without the columns in which no row has anything."""
+    kept = [place for place in range(len(heads)) if any(row[place] not in NOTHING for row in rows)]
+    return table(
+        [[row[place] for place in kept] for row in rows],
+        [heads[place] for place in kept],
+        [now for now, place in enumerate(kept) if place in numbers],
+    )
 
 
 def definitions(pairs: Iterable[tuple[str, object]]) -> str:
@@ -145,17 +157,20 @@ def _plane(shown: Boundary) -> dict[str, Any]:
         "y": [float(shown.y[0]), float(shown.y[-1])],
         "points": [_rounded(point) for point in shown.points],
         "targets": targets.round().astype(int).tolist(),
-        "classes": shown.classes is not None,
+        "classes": shown.classes,
     }
 
 
 def _key(shown: Boundary) -> str:
+    """What the colours stand for; empty where the names are in the regions, as there are more of them than colours."""
+    if len(shown.classes or ()) > len(COLOURS):
+        return ""
     names = enumerate(map(number_text, shown.span) if shown.classes is None else shown.classes)
     keys = (
         f'<span class="key" style="background:var(--c{each % len(COLOURS)})"></span>{escape(name)}'
         for each, name in names
     )
-    return f'<p class="soft">{"".join(keys)}</p>'
+    return f'<p class="soft">{escape(shown.number)} {"".join(keys)}</p>'
 
 
 def _bars(shown: Bars) -> str:
@@ -172,12 +187,13 @@ def _confusion(shown: Confusion) -> str:
     if len(shown.classes) > MOST_CLASSES:
         return f'<p class="soft">{len(shown.classes):,} classes: too many for a table.</p>'
     names = [escape(name) for name in shown.classes]
-    head = f'<tr><th class="row">true \\ predicted</th>{"".join(f"<th>{name}</th>" for name in names)}</tr>'
+    heads = "".join(f'<th title="{name}">{name}</th>' for name in names)
+    head = f'<tr><th class="row">true \\ predicted</th>{heads}</tr>'
     rows = []
     for number, (name, counts) in enumerate(zip(names, shown.counts, strict=True)):
         total = max(1, int(counts.sum()))
         cells = "".join(_cell(int(count), int(count) / total, number == other) for other, count in enumerate(counts))
-        rows.append(f'<tr><th class="row">{name}</th>{cells}</tr>')
+        rows.append(f'<tr><th class="row" title="{name}">{name}</th>{cells}</tr>')
     return f'<div class="scroll"><table class="confusion">{head}{"".join(rows)}</table></div>'
 
 

@@ -1,5 +1,6 @@
 """How good a model is on some examples, at length: against a baseline, by class, by how sure it is, by its errors."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,20 +31,23 @@ class Report(NamedTuple):
     classes: list[ClassRow]
     calibration: list[tuple[int, float, float]]
     """Examples, mean probability of the predicted class and the share that is right, by that probability."""
-    residuals: list[tuple[float, float]]
-    """Quantiles of what the prediction is above the true value."""
+    residuals: list[tuple[float, ...]]
+    """Shares, each with that quantile of what the prediction is above the true value, for each target."""
+    targets: tuple[str, ...] = ()
+    """The names of several targets."""
 
     def document(self) -> dict[str, Any]:
         """By name, for JSON."""
         return {**self._asdict(), "classes": [row._asdict() for row in self.classes]}
 
 
-def report(outcome: Outcome) -> Report:
-    """The report on what a network makes of labelled examples."""
+def report(outcome: Outcome, targets: Sequence[str] = ()) -> Report:
+    """The report on what a network makes of labelled examples, or of examples with numbers for these targets."""
     if outcome.labels is None:
         errors = (outcome.predicted - outcome.truth).astype(np.float64)
-        values = np.quantile(errors, QUANTILES)
-        return Report([], [], [], list(zip(QUANTILES, map(float, values), strict=True)))
+        values = np.quantile(errors, QUANTILES, axis=0)  # (quantiles, targets)
+        rows = [(share, *map(float, row)) for share, row in zip(QUANTILES, values, strict=True)]
+        return Report([], [], [], rows, tuple(targets) if len(targets) > 1 else ())
     matrix = confusion(outcome)
     return Report(
         matrix.tolist() if len(matrix) <= MOST_CLASSES else [],

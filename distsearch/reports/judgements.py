@@ -82,18 +82,36 @@ def residuals(subjects: Sequence[Subject]) -> Curves:
         raise RunError(f"{subject.name} learns classes, which have no residuals: use --what confusion")
     what, examples = subject.judged
     model = subject.model
+    names = targets_of(model)
     found = model.targets(examples), model.numbers(model.outputs(examples.features))
-    truth, predicted = (each[:, 0].astype(np.float64) for each in found)
-    picked = thinned(len(truth), MOST_DOTS)
+    truth, predicted = (each.astype(np.float64) for each in found)
+    errors = [number_text(float(each)) for each in np.sqrt(np.square(truth - predicted).mean(axis=0))]
+    several = len(names) > 1
+    if several:  # in units that they have in common
+        middle, spread = truth.mean(axis=0), truth.std(axis=0)
+        truth, predicted = ((each - middle) / np.where(spread > 0, spread, 1) for each in (truth, predicted))
+    picked = thinned(len(truth), MOST_DOTS // len(names))
     ends = np.array([min(truth.min(), predicted.min()), max(truth.max(), predicted.max())])
-    lines = (
-        Line("perfect", ends, ends, NEUTRAL, "dashed"),
-        Line("", truth[picked], predicted[picked], 0, "dots"),
+    lines = [Line("perfect", ends, ends, NEUTRAL, "dashed")]
+    for number, name in enumerate(names):
+        lines.append(Line(name if several else "", truth[picked, number], predicted[picked, number], number, "dots"))
+    told = ", ".join(f"{error} for {name}" if several else error for name, error in zip(names, errors, strict=True))
+    note = f"On the {what}; root-mean-squared error {told}."
+    x_label, y_label = (
+        f"{side}, in standard deviations" if several else f"{side} {names[0]}" for side in ("true", "predicted")
     )
-    first = subject.model.schema.target or "the target"
-    error = float(np.sqrt(np.mean(np.square(truth - predicted))))
-    note = f"On the {what}; root-mean-squared error {number_text(error)}."
-    return Curves(f"Predictions of {subject.name}", f"true {first}", f"predicted {first}", lines, note=note)
+    return Curves(f"Predictions of {subject.name}", x_label, y_label, tuple(lines), note=note)
+
+
+def targets_of(model: Model) -> tuple[str, ...]:
+    """What a network of numbers predicts, as it is called in figures."""
+    names = model.schema.outputs_named
+    return names if len(names) > 1 else (model.schema.target or "the target",)
+
+
+def note_on_first(names: Sequence[str]) -> str:
+    """A sentence for figures that show one target, where there are several."""
+    return f"Of {len(names)} targets, the first." if len(names) > 1 else ""
 
 
 def weights(subjects: Sequence[Subject]) -> Curves:
@@ -219,8 +237,9 @@ def response(subject: Subject) -> Curves:
             Line("", dots[picked], model.targets(examples)[picked, 0].astype(np.float64), NEUTRAL, "dots"),
             line("predicted", x, model.numbers(outputs)[:, 0]),
         ]
-        target = model.schema.target or "target"
-        return Curves(f"Predictions of {subject.name}", name, target, tuple(lines), note=f"Dots are the {what}.")
+        targets = targets_of(model)
+        note = f"Dots are the {what}. {note_on_first(targets)}".strip()
+        return Curves(f"Predictions of {subject.name}", name, targets[0], tuple(lines), note=note)
     shares = model.probabilities(outputs)
     if shares is None:
         shares = (outputs == outputs.max(axis=1, keepdims=True)).astype(np.float32)

@@ -34,7 +34,7 @@ def comparison(lines: Sequence[Line], subjects: Sequence[Subject]) -> str:
     """The report on strategies that were compared: a line for each, and the runs of their searches."""
     parts = [
         '<p class="soft">The same problem, start weights and budget; medians over the seeds, with their range.</p>',
-        html.table(
+        html.filled_table(
             [_line(each) for each in lines], ("strategy", "searches", "reached the target", *COMPARED), range(1, 8)
         ),
     ]
@@ -125,7 +125,7 @@ def _overview(subjects: Sequence[Subject]) -> str:
         "time",
         *map(sections.flag_of, names),
     )
-    return html.table(rows, heads, range(1, 7))
+    return html.filled_table(rows, heads, range(1, 7))
 
 
 def _made() -> str:

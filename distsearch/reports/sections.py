@@ -18,6 +18,7 @@ from distsearch.objectives.model import network_for
 from distsearch.reports import boundary, commands, curves, html, judgements
 from distsearch.reports.figures import Confusion, Curves, Figure
 from distsearch.reports.subjects import Subject
+from distsearch.search.resumption import unfinished
 from distsearch.settings import shown
 
 MOST_EVENTS = 60
@@ -91,7 +92,10 @@ def judgement(subject: Subject) -> str:
         shown.append(html.figure(each))
         if isinstance(each, Confusion):
             shown.append(html.classes_figure(each))
-    return f'<p class="soft">On {len(examples.features):,} {what}.</p>{html.figures(shown)}'
+    said = " ".join(
+        f"{each}." for each in (f"On {len(examples.features):,} {what}", unfinished(subject.stored)) if each
+    )
+    return f'<p class="soft">{escape(said)}</p>{html.figures(shown)}'
 
 
 def _those_that_fit(
@@ -119,6 +123,7 @@ def data(subject: Subject) -> str:
         ("classes", _listed(schema.classes) if schema.classes else "none: numbers"),
         ("standardised", "by the training mean and deviation" if schema.mean is not None else "no"),
         ("test share", f"{config.data.test_share:.0%}" if config.data.test_share else "none, or the source's own"),
+        *([("validation share", f"{config.data.validation_share:.0%}")] if config.data.validation_share else []),
         ("batch", f"{config.data.batch:,} examples a round" if config.data.batch else "all examples every round"),
     ]
     if schema.shape:

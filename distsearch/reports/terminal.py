@@ -1,7 +1,10 @@
 """Draws figures in the terminal: plain where there is no colour, in ASCII where there is no UTF-8."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -83,7 +86,10 @@ class Terminal:
         table.add_column(justify="right", max_width=16, no_wrap=True)
         for _ in shown:
             table.add_column(justify="right", width=widest)
-        heads = (Text(f"{self.plain(name)[: widest - 1]} ", style="bold") for name in shown)
+        heads = [Text(self.plain(name), style="bold") for name in shown]
+        for head in heads:
+            head.truncate(widest - 1, overflow="ellipsis" if self.utf8 else "crop")
+            head.append(" ")
         table.add_row(Text("true \\ predicted ", style="dim"), *heads)
         for number, name in enumerate(shown):
             row = figure.counts[number]
@@ -147,17 +153,29 @@ class Terminal:
 
     def _legend(self, figure: Boundary) -> Text:
         axes = f"{figure.x_label} to the right, {figure.y_label} upwards"
-        parts: list[tuple[str, str]] = []
         if figure.classes is None:
             low, high = float(figure.values.min()), float(figure.values.max())
-            parts = [(f"{number_text(low)} ", ramp(0)), (f"to {number_text(high)}  ", ramp(1))]
+            name = f"{self.plain(figure.number)}: " if figure.number else ""
+            keys = Text.assemble(name, (f"{number_text(low)} ", ramp(0)), (f"to {number_text(high)}", ramp(1)))
         else:
-            for number, name in enumerate(figure.classes[: len(LETTERS)]):
-                key = "■" if self.coloured and self.utf8 else LETTERS[number].lower()
-                parts.append((f"{key} {self.plain(name)}  ", colour(number) if self.coloured else ""))
+            keys = self._keys(figure.classes)
         if not self.coloured and figure.classes is not None:
             axes += "; capitals are examples"
-        return Text.assemble(*parts, (self.plain(axes), "dim"))
+        return Text.assemble(keys, "  ", (self.plain(axes), "dim"))
+
+    def _keys(self, classes: Sequence[str]) -> Text:
+        """What stands for each class, in lines that end between two of them."""
+        text, used = Text(), 0
+        for number, name in enumerate(classes):
+            key = "■" if self.coloured and self.utf8 else LETTERS[number % len(LETTERS)].lower()
+            entry = f"{key} {self.plain(name)}"
+            if used:
+                fits = used + 2 + cell_len(entry) <= self.width
+                text.append("  " if fits else "\n")
+                used = used + 2 if fits else 0
+            text.append(entry, colour(number) if self.coloured else "")
+            used += cell_len(entry)
+        return text
 
 
 def _resampled(values: NDArray[np.float64], columns: int, rows: int) -> NDArray[np.float64]:

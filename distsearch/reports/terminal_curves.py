@@ -68,8 +68,7 @@ class CurvePlot:
         text = Text.from_ansi(str(draft.build()).rstrip())
         draft.clear()
         body = text if surface.utf8 else Text(text.plain.translate(PLAIN_FRAME))
-        told = figure.y_label in figure.title.lower()
-        heading = Text("" if told else f"{surface.plain(figure.y_label)}\n", style="dim")
+        heading = Text(f"{surface.plain(figure.heading)}\n" if figure.heading else "", style="dim")
         marks = (f"\n{number_text(x)} s: {surface.plain(what)}" for x, what in figure.marks[:MOST_MARKS])
         return Text.assemble(heading, body, *marks)
 

@@ -1,8 +1,9 @@
 """A stored run in use again: on its own data it continues, is published, or is verified."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -30,6 +31,8 @@ from distsearch.search.tracking import trackers, with_trackers
 from distsearch.settings import with_changes
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,13 +109,29 @@ def publish(stored: StoredRun, storage: str | None) -> str:
 
 
 def stored_model(stored: StoredRun) -> Model:
-    """The model that a run has found so far. RunError if it has none, or if its files do not fit together."""
+    """The model that a run has found so far. RunError if it has none, or if its files do not fit together.
+
+    A warning says which weights it has if the run has not ended.
+    """
     if not stored.manifest.data:
         raise RunError(f"{stored.path} is the run of a function: expected a network's")
     try:
-        return Model.of_tensors(stored.config.network, Schema.from_json(stored.manifest.data), stored.best())
+        model = Model.of_tensors(stored.config.network, Schema.from_json(stored.manifest.data), stored.best())
     except (KeyError, ValueError) as error:
         raise RunError(f"the best weights of {stored.path} are not those of its network: {error}") from None
+    if sentence := unfinished(stored):
+        LOG.warning(sentence)
+    return model
+
+
+def unfinished(stored: StoredRun) -> str:
+    """A sentence on the weights of a run that has not ended; else empty."""
+    if stored.result is not None:
+        return ""
+    reached = ""
+    with suppress(RunError):  # of a damaged checkpoint nothing is known, but the best weights are a file of their own
+        reached = f", after {stored.rounds:,} rounds"
+    return f"{stored.path.name} has not ended: its weights are those of its last checkpoint{reached}"
 
 
 def other_machine(stored: StoredRun) -> str:

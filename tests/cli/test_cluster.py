@@ -185,7 +185,7 @@ def test_every_refusal_by_the_cluster_is_one_sentence(client, first, tmp_path):
         (["run", "--config", "gone.toml"], "cannot read the configuration gone.toml"),
         (["run", "--name", "a/b"], "expected a plain name for the run, got 'a/b'"),
         (["run", "--runs", "results"], "--runs: expected a folder on the cluster, such as /results or ~/runs"),
-        (["resume"], "Missing argument 'RUN'"),
+        (["resume"], "expected RUN after `distsearch resume`"),
     ],
 )
 def test_local_mistakes_are_reported_before_anything_is_sent(tmp_path, arguments, sentence):

@@ -72,21 +72,6 @@ def test_quiet_prints_only_warnings(tmp_path):
     assert len(warned.stderr.splitlines()) == 1
 
 
-def completions(line: str, cwd) -> list[str]:
-    count = len(line.split()) - (not line.endswith(" "))
-    variables = {"_DISTSEARCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(count)}
-    return ran(cwd=cwd, variables=variables).stdout.split()
-
-
-def test_a_shell_completes_runs_strategies_and_columns(folder):
-    assert completions("distsearch show ", folder) == ["one", "price"]
-    assert completions("distsearch run --strategy h", folder) == ["hill-climb"]
-    assert completions("distsearch run --data price.csv --target ", folder) == ["a", "b", "price"]
-    assert completions("distsearch run --data price.csv --drop a,", folder) == ["a,a", "a,b", "a,price"]
-    assert completions("distsearch guide see", folder) == ["see"]
-    assert "--plateau-factor" in completions("distsearch run --plat", folder)
-
-
 def test_live_draws_the_boundary_on_a_terminal_and_prints_lines_elsewhere(tmp_path):
     piped = succeeded(*RUN, "--data", "spiral", "--live", "--name", "piped", cwd=tmp_path)
     assert "--live needs a terminal" in piped.stderr

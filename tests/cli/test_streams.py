@@ -93,7 +93,13 @@ def test_a_usage_error_is_one_sentence(tmp_path):
         "No such option: --lairs (Possible options: --classes, --ladder, --layers): "
         "`distsearch run --help` shows the options"
     )
-    assert "Missing argument 'RUN'" in refused("show", cwd=tmp_path)
+    assert refused("show", cwd=tmp_path) == (
+        "expected RUN after `distsearch show`: `distsearch list` shows the runs, "
+        "`distsearch show --help` shows the options"
+    )
+    assert refused("compare", cwd=tmp_path) == (
+        "expected --strategies after `distsearch compare`: `distsearch compare --help` shows the options"
+    )
     assert "No such command 'shwo'" in refused("shwo", cwd=tmp_path)
     assert len(refused("run", "--rounds", "9" * 5000, cwd=tmp_path)) < 300
     assert len(refused("run", "--layers", "9" * 5000, cwd=tmp_path)) < 300

@@ -76,6 +76,33 @@ def test_a_boundary_is_drawn_with_letters_for_its_classes():
     assert any("a no  b yes" in row for row in rows)
 
 
+def test_the_key_of_a_boundary_ends_its_lines_between_two_classes(thirty_classes):
+    rows = shown(Terminal(60, coloured=False, utf8=True), thirty_classes, 60).splitlines()
+    text = "\n".join(rows)
+    assert all(f"{'abcdefghijklmnopqrstuvwxyzabcd'[n]} class {n}" in text for n in range(30))
+    assert max(map(len, rows)) <= 60 + len("\x1b[2m\x1b[0m")
+
+
+def test_more_classes_than_colours_have_their_names_in_their_regions(thirty_classes):
+    content = drawn(thirty_classes, "svg").decode()
+    assert all(f">class {n}<" in content for n in range(30))
+    assert "a" * 40 not in content, "the name of an axis is no longer than the axis"
+
+
+def test_the_axes_of_curves_have_their_whole_names(subjects):
+    each = figure("loss", [subjects["climb0"], subjects["nodes"]])
+    assert each.x_label == "forward passes over the training examples"
+    assert each.x_label.encode() in drawn(each, "svg")
+    residuals = drawn(figure("residuals", [subjects["pair"]]), "svg")
+    assert b">predicted, in standard deviations<" in residuals
+
+
+def test_an_axis_of_rounds_has_whole_numbers():
+    one = Curves("t", "round", "loss", (Line("one", np.ones(1), np.ones(1), style="dots"),))
+    ticks = re.search(r'id="matplotlib.axis_1".*?id="matplotlib.axis_2"', drawn(one, "svg").decode(), re.DOTALL)[0]
+    assert re.findall(r">(\d[\d.]*)</text>", ticks) == ["1"]
+
+
 def test_with_very_many_classes_the_most_frequent_mistakes_are_listed():
     counts = np.diag(np.arange(100))
     counts[3, 7] = 12
@@ -83,6 +110,13 @@ def test_with_very_many_classes_the_most_frequent_mistakes_are_listed():
         Terminal(80, coloured=False, utf8=True), Confusion("t", tuple(f"class {n}" for n in range(100)), counts), 80
     )
     assert re.search(r"class 3 +class 7 +12", text)
+
+
+def test_a_name_that_is_cut_in_a_table_of_confusion_says_so():
+    figure = Confusion("t", ("a long name", "short"), np.eye(2, dtype=np.int64))
+    rows = shown(Terminal(60, coloured=False, utf8=True), figure, 60).splitlines()
+    assert "a long n…" in rows[1]
+    assert "short" in rows[1]
 
 
 def test_control_characters_in_names_do_not_reach_the_terminal(subjects):

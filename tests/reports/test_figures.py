@@ -11,6 +11,7 @@ import distsearch
 from distsearch.config import from_flags
 from distsearch.data.datasets import Examples
 from distsearch.errors import RunError, SettingError
+from distsearch.objectives.metrics import Outcome
 from distsearch.reports import boundary, curves, judgements
 from distsearch.reports.animation import moments, picked_rounds
 from distsearch.reports.catalogue import NAMES, figure
@@ -26,6 +27,7 @@ from distsearch.reports.figures import (
     tick_texts,
     ticks,
 )
+from distsearch.reports.judgement import report
 from distsearch.reports.subjects import Subject, groups
 from distsearch.runs.directory import StoredRun
 
@@ -154,6 +156,36 @@ def test_perfect_predictions_lie_on_the_diagonal(subjects):
     truth = [x % 7 for x in range(60)]
     assert sorted(dots.x) == pytest.approx(sorted(truth), abs=1e-6)
     assert diagonal.x.tolist() == diagonal.y.tolist()
+
+
+def test_each_of_several_targets_is_shown_in_its_own_deviations(subjects):
+    shown = judgements.residuals([subjects["pair"]])
+    _, *clouds = shown.lines
+    assert [(each.name, each.colour) for each in clouds] == [("price", 0), ("area", 1)]
+    prices, areas = np.arange(60) % 7, 1000 * (np.arange(60) * 37 % 11)
+    for cloud, truth in zip(clouds, (prices, areas), strict=True):
+        assert cloud.x == pytest.approx((truth - truth.mean()) / truth.std(), abs=1e-5)
+        assert np.corrcoef(cloud.x, cloud.y)[0, 1] > 0.9
+    errors = re.search(r"error ([\d.]+) for price, ([\d.]+) for area", shown.note)
+    for cloud, truth, error in zip(clouds, (prices, areas), errors.groups(), strict=True):
+        assert float(error) == pytest.approx(truth.std() * np.sqrt(np.mean((cloud.x - cloud.y) ** 2)), rel=0.01)
+    assert "price" not in shown.x_label
+
+
+def test_of_several_targets_a_boundary_shows_the_first_and_says_so(subjects):
+    shown = boundary.boundary([subjects["pair"]])
+    assert (shown.number, shown.note) == ("price", "Of 2 targets, the first.")
+    assert np.unique(shown.targets).tolist() == pytest.approx(range(7), abs=1e-5)
+
+
+def test_the_errors_of_each_target_are_reported_by_themselves():
+    truth = np.zeros((5, 2))
+    predicted = np.array([[-2, 100], [-1, 200], [0, 300], [1, 400], [2, 500]], np.float64)
+    found = report(Outcome(truth, predicted, predicted), ("price", "area"))
+    assert found.targets == ("price", "area")
+    assert found.residuals[0] == (0.0, -2.0, 100.0)
+    assert found.residuals[3] == (0.5, 0.0, 300.0)
+    assert report(Outcome(truth[:, :1], predicted[:, :1], predicted[:, :1]), ("price",)).targets == ()
 
 
 def test_weights_add_up_to_one_in_each_layer(subjects):

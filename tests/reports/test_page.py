@@ -77,22 +77,32 @@ LOOKED_AT = """<script>
 const said = document.body.dataset, scroll = document.querySelector(".confusion").parentElement;
 said.cut = scroll.scrollWidth - scroll.clientWidth;
 said.before = [...document.querySelectorAll(".plot svg g text")].some((each) => each.getBBox().x < drawn[0].box.left);
+said.y = document.querySelector("figure .soft").textContent;
 said.ticks = [allShown([0.96, 0.9605, 0.961], true), allShown([0, 0.5, 1]), allShown([5000, 10000, 15000]),
   allShown([0.1, 1, 10])].map((each) => each.join(" ")).join(", ");
 </script></body>"""
 
 
-def test_nothing_is_cut_off_and_numbers_are_written_alike(tmp_path):
+def test_nothing_is_cut_off_and_numbers_are_written_alike(tmp_path, thirty_classes):
     line = Line("", np.arange(2.0, 9.0), np.arange(7.0))
     figures = [
         Curves("Speed", "time [s]", "passes per second", (line,), marks=((0.5, "2 workers"),)),
         Confusion("Ten digits", tuple("0123456789"), np.full((10, 10), 180)),
+        thirty_classes,
     ]
     path = tmp_path / "page.html"
     body = html.figures(map(html.figure, [*figures, figures[0]]))
     path.write_text(html.page("t", [body]).replace("</body>", LOOKED_AT))
-    said = dict(re.findall(r'data-(cut|before|ticks)="([^"]*)"', opened(path, 1400).document))
-    assert said == {"cut": "0", "before": "false", "ticks": "96.00% 96.05% 96.10%, 0 0.5 1.0, 5k 10k 15k, 0.1 1 10"}
+    seen = opened(path, 1400)
+    assert seen.console == []
+    said = dict(re.findall(r'data-(cut|before|y|ticks)="([^"]*)"', seen.document))
+    y = "passes per second"
+    assert said == {
+        "cut": "0",
+        "before": "false",
+        "y": y,
+        "ticks": "96.00% 96.05% 96.10%, 0 0.5 1.0, 5k 10k 15k, 0.1 1 10",
+    }
 
 
 def test_an_error_in_a_page_is_noticed(report):
@@ -145,6 +155,14 @@ def test_its_command_leaves_out_what_the_search_chooses_by_itself(subjects):
     assert {"--loss", "--start", "--rate", "--decay", "--measure-every", "--validation-share"} & set(words) == set()
     assert set(words) < set(shlex.split(commands.command(stored.config)))
     assert commands.shortest(stored.config, "of other data") == stored.config
+
+
+def test_a_column_in_which_no_run_has_anything_is_left_out():
+    rows = [("a", "–", "1", ""), ("b", "–", "–", "")]
+    text = html.filled_table(rows, ("run", "test", "loss", ""), (1, 2))
+    assert re.findall("<th[^>]*>(.*?)</th>", text) == ["run", "loss"]
+    assert re.findall('<td class="number">(.*?)</td>', text) == ["1", "–"]
+    assert "<td>a</td>" in text
 
 
 def test_text_from_files_is_escaped():
@@ -205,6 +223,14 @@ def test_missing_data_is_reported_and_the_rest_is_shown(folder, tmp_path):
     assert "Its data is not at hand" in text
     assert "gone.csv" in text
     assert "Best loss" in text
+
+
+def test_it_says_which_weights_those_of_a_run_that_has_not_ended_are(folder, tmp_path):
+    path = shutil.copytree(folder / "runs" / "nodes", tmp_path / "nodes")
+    (path / "result.json").unlink()
+    said = "nodes has not ended: its weights are those of its last checkpoint, after 20 rounds."
+    assert said in page.report([Subject(StoredRun(path))])
+    assert "has not ended: its weights" not in page.report([Subject(StoredRun(folder / "runs" / "nodes"))])
 
 
 def test_a_run_without_rounds_is_refused(folder, tmp_path):

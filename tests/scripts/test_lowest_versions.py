@@ -60,5 +60,5 @@ def test_every_requirement_of_this_project_has_a_lower_bound(monkeypatch):
     from lowest_versions import PYPROJECT, lowest_versions
 
     pyproject = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
-    assert {"numpy", "ray", "pytest", "pyarrow", "setuptools"} <= lowest_versions(pyproject, "test", "3.11").keys()
+    assert {"numpy", "ray", "pytest", "pyarrow", "hatchling"} <= lowest_versions(pyproject, "test", "3.11").keys()
     assert lowest_versions(pyproject, "peers", "3.11").keys() >= {"torch", "ray"}

@@ -19,6 +19,7 @@ from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import sealed_json
 from distsearch.search import session
 from distsearch.search.assembly import assemble
+from distsearch.search.resumption import stored_model
 from distsearch.workers import place
 
 
@@ -71,9 +72,21 @@ def test_a_run_killed_before_its_first_save_begins_when_it_is_resumed(tmp_path):
         with pytest.raises(RunError, match="a has not begun to search: it is still starting, or was killed; resume it"):
             needed()
     shown = succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
-    assert shown.splitlines()[-1] == "The search has not ended: it is running, or was killed."
+    assert shown.splitlines()[-1] == "The search was killed, or failed: `distsearch resume a` continues it."
     resume(stored.path)
     assert contents(stored.path) == contents(run(tmp_path, "whole", rounds=20))
+
+
+def test_weights_of_a_run_that_has_not_ended_are_said_to_be_those_of_its_checkpoint(tmp_path, said):
+    path = run(tmp_path, "part", rounds=7)
+    stored_model(StoredRun(path))
+    assert said == []
+    (path / "result.json").unlink()
+    stored_model(StoredRun(path))
+    (path / "checkpoint.safetensors").write_bytes(b"")
+    stored_model(StoredRun(path))
+    sentence = "part has not ended: its weights are those of its last checkpoint"
+    assert said == [f"{sentence}, after 7 rounds", sentence]
 
 
 def test_a_run_that_has_lost_its_checkpoint_does_not_begin_again(tmp_path):

@@ -93,6 +93,13 @@ LOSSES: Registry[Any] = Registry(
     _is_loss,
     "a subclass of distsearch.objectives.losses.Loss, or a function of outputs and targets",
     _ALSO_CALLED,
+    {
+        **dict.fromkeys(
+            ("rmse", "rootmeansquarederror"), "choose mean-squared-error, which is lowest for the same weights"
+        ),
+        "accuracy": "a loss is made small: choose classification-error, the share of wrong answers",
+        "r2": "a loss is made small: choose mean-squared-error, which is smallest where R² is largest",
+    },
 )
 
 

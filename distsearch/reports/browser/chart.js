@@ -3,6 +3,7 @@
 const LETTER = 7; // the width of one, about
 const MARGIN = 22; // on the right: half a number at the axis
 const MARK_ROWS = 5; // of texts at marks, below each other
+const NEAR = 0.1; // of the plot: how far before its right edge a line may end to have its name there
 
 // The name of a line, without its middle if there is no room for it beside the end.
 const named = (each) => (each.name.length > 28 ? `${each.name.slice(0, 13)}..${each.name.slice(-13)}` : each.name);
@@ -127,7 +128,7 @@ class Chart {
     const places = each.x.map((x, at) => [this.toX(x), this.toY(each.y[at])]);
     const stroke = colour(each.colour);
     if (each.style === "dots") {
-      const radius = places.length <= 50 ? 3.5 : 2;
+      const radius = this.data.lines.every((other) => other.style !== "dots" || other.x.length <= 50) ? 3.5 : 2;
       const path = places.map(([x, y]) => `M${x.toFixed(1)} ${y.toFixed(1)}h0`).join("");
       element("path", { d: path, stroke, "stroke-width": 2 * radius, "stroke-linecap": "round", fill: "none", opacity: 0.8 }, parent);
       return;
@@ -158,13 +159,15 @@ class Chart {
   }
 
   labels() {
-    const { top, bottom, right } = this.box;
+    const { top, bottom, left, right } = this.box;
     const ends = [];
     for (const each of this.data.lines) {
       const inside = each.x.map((x, at) => at).filter((at) => each.x[at] >= this.x0 && each.x[at] <= this.x1);
       if (!each.name || !inside.length) continue;
       const last = inside.reduce((best, at) => (each.x[at] >= each.x[best] ? at : best));
-      ends.push({ each, x: Math.min(this.toX(each.x[last]), right), y: this.toY(each.y[last]) });
+      const end = this.toX(each.x[last]);
+      const near = right - end < NEAR * (right - left); // these stand in one column
+      ends.push({ each, x: near ? right : end, y: this.toY(each.y[last]) });
     }
     ends.sort((one, other) => one.y - other.y);
     ends.forEach((end, at) => {

@@ -16,6 +16,26 @@ class Plane {
     return { all: Array.from({ length: COLOURS }, (_, at) => parsed(`--c${at}`)), ground: parsed("--panel"), grey: parsed("--grey") };
   }
 
+  // The name of each class above the middle of its examples, where there are more classes than colours.
+  names(pen, toX, toY, ink) {
+    const { points, targets, classes } = this.data;
+    const middle = (values) => values.sort((one, other) => one - other)[values.length >> 1];
+    pen.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    pen.textAlign = "center";
+    pen.lineWidth = 3;
+    pen.strokeStyle = ink.getPropertyValue("--panel");
+    pen.fillStyle = ink.getPropertyValue("--ink");
+    classes.forEach((name, number) => {
+      const own = points.filter((_, at) => targets[at] === number);
+      if (!own.length) return;
+      const [x, y] = [0, 1].map((axis) => middle(own.map((point) => point[axis])));
+      const text = name.length > 14 ? `${name.slice(0, 13)}…` : name;
+      pen.strokeText(text, toX(x), toY(y) - 8);
+      pen.fillText(text, toX(x), toY(y) - 8);
+    });
+    pen.lineWidth = 1;
+  }
+
   draw() {
     const width = this.place.clientWidth;
     if (!width) return;
@@ -55,18 +75,20 @@ class Plane {
       pen.strokeStyle = `rgb(${ground})`;
       pen.stroke();
     });
-    pen.fillStyle = getComputedStyle(root).getPropertyValue("--soft");
+    const ink = getComputedStyle(root);
+    if (classes && classes.length > COLOURS) this.names(pen, toX, toY, ink);
+    pen.fillStyle = ink.getPropertyValue("--soft");
     pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
     pen.textAlign = "center";
     for (const value of ticks(x[0], x[1], Math.floor(width / 90))) pen.fillText(shown(value), toX(value), box.bottom + 15);
-    pen.fillText(this.data.x_label, (box.left + box.right) / 2, height - 4);
+    pen.fillText(this.data.x_label, (box.left + box.right) / 2, height - 4, box.right - box.left);
     pen.textAlign = "right";
     for (const value of ticks(y[0], y[1], 6)) pen.fillText(shown(value), box.left - 6, toY(value) + 4);
     pen.save();
     pen.translate(11, (box.top + box.bottom) / 2);
     pen.rotate(-Math.PI / 2);
     pen.textAlign = "center";
-    pen.fillText(this.data.y_label, 0, 0);
+    pen.fillText(this.data.y_label, 0, 0, box.bottom - box.top);
     pen.restore();
   }
 }
