@@ -5,6 +5,7 @@ parts of a Parquet table, IDX files, or pictures by class. `-` is standard input
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,17 @@ from functools import partial
 from pathlib import Path
 
 from distsearch.data.raw import Raw, Selection
-from distsearch.data.readers import arrow_tables, csv_tables, excel, idx, json_lines, npz, pictures, standard_input
+from distsearch.data.readers import (
+    arrow_tables,
+    contents,
+    csv_tables,
+    excel,
+    idx,
+    json_lines,
+    npz,
+    pictures,
+    standard_input,
+)
 from distsearch.errors import DataError
 from distsearch.registry import Registry
 
@@ -39,6 +50,7 @@ READERS: Registry[Reader] = Registry(
 OF_FOLDERS = ("idx", "png", "parquet")
 """Our own readers that read folders."""
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SUFFIXES = {"txt": "csv", "data": "csv", "tab": "tsv", "feather": "arrow", "ndjson": "jsonl", "json": "jsonl"}
 _CHUNKED: dict[str, Callable[[str, Selection, int], Iterator[Raw]]] = {
     "csv": csv_tables.chunks,
@@ -86,10 +98,13 @@ def _located(path: str, reader: str) -> tuple[str, str]:
         return reader or standard_input.reader(), standard_input.spooled()
     name = reader or name_for(path)
     if not os.path.exists(path):
-        raise DataError(f"expected a data file, but {path} does not exist; check its name and folder")
+        instead = "download it first" if _URL.match(path) else "check its name and folder"
+        raise DataError(f"expected a data file, but {path} does not exist; {instead}")
     if name in READERS.own and not (os.path.isfile(path) or (name in OF_FOLDERS and os.path.isdir(path))):
         what = "a folder" if os.path.isdir(path) else "a pipe or a device"
         raise DataError(f"expected a data file, but {path} is {what}; save the data in a file first")
+    if name in READERS.own and os.path.isfile(path):
+        contents.check(path, name)
     return name, path
 
 
