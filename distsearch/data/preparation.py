@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.amounts import amount_in, unit_of
-from distsearch.data.raw import Raw, Table, flag, quoted, unnamed
+from distsearch.data.raw import Raw, Table, flag, listed, quoted, unnamed
 from distsearch.data.spelling import COMMA, PLAIN, date_in, is_date_of_two_readings
 from distsearch.errors import DataError
 
@@ -104,9 +104,8 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
     for name, column in zip(names, table.columns, strict=True):
         missing = absent(column[rows])
         if missing.all():
-            raise DataError(
-                f"{raw.source}: expected values in column {quoted(name)}, but all of them are missing; "
-                f"leave it out with {flag('drop', name)}"
+            raise _empty(
+                raw, [name for name, column in zip(names, table.columns, strict=True) if _is_empty(column[rows])]
             )
         if missing.any() and wishes.missing == REFUSE:
             raise _gap(raw, name, int(np.argmax(absent(column))), "fill it in, or choose --missing impute or drop")
@@ -129,6 +128,18 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
     if measured:
         notes.append(f"{raw.source}: numbers are read without their unit: {_enumerated(measured)}")
     return Learnt(tuple(encodings), tuple(notes))
+
+
+def _is_empty(column: NDArray[Any]) -> bool:
+    return bool(absent(column).all())
+
+
+def _empty(raw: Raw, names: Sequence[str]) -> DataError:
+    which, them = ("column", "it") if len(names) == 1 else ("the columns", "them")
+    return DataError(
+        f"{raw.source}: expected values in {which} {listed(names)}, but all of them are missing; "
+        f"leave {them} out with {flag('drop', *names)}"
+    )
 
 
 def _enumerated(parts: Sequence[str]) -> str:

@@ -108,10 +108,10 @@ def listed(values: Sequence[object]) -> str:
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
 
 
-def flag(word: str, column: str) -> str:
-    """A flag with a column's name, as a shell and the flag take it."""
-    name = f'"{column.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(column) else column
-    return f"--{word} {shlex.quote(name)}"
+def flag(word: str, *columns: str) -> str:
+    """A flag with names of columns, as a shell and the flag take them."""
+    names = [f'"{name.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(name) else name for name in columns]
+    return f"--{word} {shlex.quote(','.join(names))}"
 
 
 def training_features(count: int) -> str:

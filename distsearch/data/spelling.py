@@ -177,6 +177,8 @@ def _certain(bare: Iterable[str]) -> frozenset[str]:
         if "," in cell:
             if (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell)) and not _GROUPED.fullmatch(cell):
                 found.add(",")
+            elif "." in cell and _GROUPED.fullmatch(cell):
+                found.add(".")
         elif _POINT.fullmatch(cell) and not _DOTTED.fullmatch(cell):
             found.add(".")
     return frozenset(found)

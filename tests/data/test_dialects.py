@@ -124,3 +124,8 @@ def test_a_file_with_an_ambiguous_decimal_mark_is_read_as_in_training(write):
     schema = load(write(b"a;t\n1,5;x\n2.000,25;y\n"), numbers=False).schema
     assert read_features(write(b"a;t\n1.234;x\n", "more.csv"), schema).tolist() == [[1234]]
     assert read_features(write(b"a;t\n1.5;x\n1.234;x\n", "more.csv"), schema).tolist() == [[1.5], [np.float32(1.234)]]
+
+
+def test_columns_with_thousands_grouped_in_both_ways_are_told_apart(write):
+    data = load(write("x;z;t\n1,234.5;1.234,5;a\n2,000.25;2.000,25;b\n"), numbers=False, scale=False)
+    assert data.train.features.tolist() == [[1234.5, 1234.5], [2000.25, 2000.25]]

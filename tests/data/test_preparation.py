@@ -250,3 +250,8 @@ def test_dropping_does_not_hide_arrays_of_the_wrong_length(asked, sentence):
     y = asked.pop("y", [0, 1, 1])
     with pytest.raises(DataError, match=sentence):
         from_arrays([[1.0], [np.nan], [3.0]], y, numbers=False, missing="drop", **asked)
+
+
+def test_all_empty_columns_are_named_at_once(write):
+    sentence = refused(write('x,z,"w,u",t\n1,,,a\n2,NA,,b\n'))
+    assert "in the columns 'z', 'w,u', but all of them are missing; leave them out with --drop 'z,\"w,u\"'" in sentence

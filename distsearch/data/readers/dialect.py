@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -209,7 +208,17 @@ def _fit(table: Sequence[str], separator: str) -> float:
     """The share of rows with as many cells as the first, if that has two or more."""
     lines = (line.strip(" ") for line in table) if separator == " " else table
     try:
-        lengths = [len(row) for row in rows_of(lines, separator) if row]
+        rows = [row for row in rows_of(lines, separator) if row]
     except csv.Error:
         return 0.0
-    return Counter(lengths)[lengths[0]] / len(lengths) if lengths and lengths[0] > 1 else 0.0
+    if not rows or len(rows[0]) < 2:
+        return 0.0
+    rows[0] = fitted(rows[0], rows[min(1, len(rows) - 1)])
+    return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+
+
+def fitted(header: list[str], below: Sequence[str]) -> list[str]:
+    """The cells of a header, as many as the row below it has, where only one of the two lines ends with a separator."""
+    if len(below) == len(header) + 1 and not below[-1].strip():
+        return [*header, ""]
+    return header[:-1] if len(below) == len(header) - 1 and not header[-1].strip() else header
