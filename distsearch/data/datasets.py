@@ -174,12 +174,13 @@ def feature_chunks(
         parts = iter([_generated(path, schema, selection, drawn)])
     else:
         parts = chunks(path, selection, CHUNK_ROWS, reader)
+    warned: set[str] = set()
     for raw in parts:
         part = raw.test or raw
         if (keep or everything) and part.names is None:
             raise DataError(f"{path} has no named columns to keep; leave out --keep, --id and --join")
         if len(part.features):
-            yield frozen(network_features(part, schema)), part.beside
+            yield frozen(network_features(part, schema, warned)), part.beside
         else:
             yield np.empty((0, len(schema.inputs)), np.float32), part.beside
 

@@ -203,20 +203,20 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
     return Encoding(CATEGORY, most if gaps else None, tuple(often), len(often) < len(counts))
 
 
-def not_a_number(raw: Raw, name: str, example: int, came: str) -> DataError:
-    """The error for a text among numbers."""
+def not_a_number(raw: Raw, name: str, example: int, came: str, learning: bool = True) -> DataError:
+    """The error for a text among numbers; once the model has learnt from the column, it cannot be left out."""
+    otherwise = f", or leave the column out with {flag('drop', name)}" if learning else ""
     point = raw.spelling_of(name) == PLAIN
     number = (COMMA if point else PLAIN).number(came)
     if number is not None and math.isfinite(number):
         right = f"{number:.15g}" if point else f"{number:.15g}".replace(".", ",")
         return DataError(
             f"{raw.source}, {raw.place(example)}: expected a decimal {'point' if point else 'comma'} in column "
-            f"{quoted(name)}, got {quoted(came)}; write it as {right}, or leave the column out with "
-            f"{flag('drop', name)}"
+            f"{quoted(name)}, got {quoted(came)}; write it as {right}{otherwise}"
         )
     return DataError(
         f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got {quoted(came)}; "
-        f"write it as a number, or as nothing if it is missing, or leave the column out with {flag('drop', name)}"
+        f"write it as a number, or as nothing if it is missing{otherwise}"
     )
 
 
@@ -278,7 +278,7 @@ def numbers_of(
         stray.pop(None, None)
         if stray:  # if there are others, it is not a yes or no that does not fit
             other = next((text for text in reversed(stray) if spelling.answer(text) is None), next(reversed(stray)))
-            raise not_a_number(raw, name, stray[other], other)
+            raise not_a_number(raw, name, stray[other], other, learning=False)
         column = np.array([np.nan if value is None else value for value in values], np.float64)
     elif column.dtype.kind == "M":
         raise DataError(

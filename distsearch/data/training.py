@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data import preparation, scaling, splits
+from distsearch.data import preparation, scaling, splits, unseen
 from distsearch.data.asked import Reading
 from distsearch.data.beside import NOTHING, Beside, beside_of, columns_by_class, is_profit
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
@@ -298,8 +298,11 @@ def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]
         )
 
 
-def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
-    """The inputs of further examples, (examples, inputs), read as those of training were."""
+def network_features(raw: Raw, schema: Schema, warned: set[str] | None = None) -> NDArray[np.float32]:
+    """The inputs of further examples, (examples, inputs), read as those of training were.
+
+    warned: columns for which nobody needs to be warned (again) of texts that training had not.
+    """
     if schema.columns is None:
         features = feature_matrix(raw)
     else:
@@ -308,6 +311,7 @@ def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
         if not isinstance(table, Table):
             raise DataError(f"{raw.source}: expected the {training_features(len(schema.features))}, got an image")
         _check_width(raw, len(table.columns), schema)
+        unseen.warn(raw, table, schema, set() if warned is None else warned)
         features = preparation.encode(raw, table, schema.features, schema.columns)
         finite(raw, features, schema.inputs)
     _check_width(raw, features.shape[1] if schema.columns is None else len(schema.features), schema)
