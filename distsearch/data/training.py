@@ -88,6 +88,8 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         _check_every_class(raw, targets.values[rows], targets.classes)
     by_class = class_weights(reading.class_weight, targets.classes, targets.values[rows], weights)
     features, encodings, notes = _features(raw, matrix, rows, reading)
+    if isinstance(raw.features, Table):
+        raw = replace(raw, features=features)  # the columns are needed no more, and take memory
     schema = replace(_schema(raw, reading, targets, features.shape[1], encodings), class_weights=by_class)
     schema = _scaled_schema(schema, features[rows], targets.values[rows], weights, reading)
     scaled = scaling.scaled(raw, features, schema)
@@ -109,7 +111,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
     said = (*said, *_too_large(raw, features, targets.values, schema))
-    said = (*said, *_lost(raw, features[rows], scaled[rows], schema))
+    said = (*said, *_lost(raw, features, rows, train.features, schema))
     if validation is not None and reading.validation_share is None:
         said = (*said, _set_aside(raw, len(validation.features)))
     if schema.costs is not None and all(map(is_profit, schema.costs)):
@@ -256,10 +258,10 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
     )
 
 
-def _lost(raw: Raw, features: Features, scaled: NDArray[np.float32], schema: Schema) -> Iterator[str]:
-    """Sentences on inputs, (examples, inputs), whose differences the network does not see."""
-    for column in scaling.lost(features, scaled):
-        values = features[:, column]
+def _lost(raw: Raw, features: Features, rows: Any, found: NDArray[np.float32], schema: Schema) -> Iterator[str]:
+    """Sentences on inputs, (examples, inputs), whose differences the network does not see in what it gets of rows."""
+    for column in scaling.lost(features, rows, found):
+        values = features[rows, column]
         yield (
             f"{raw.source}: the values of {quoted(schema.inputs[column])} differ, from {values.min():.9g} to "
             f"{values.max():.9g}, but by less than float32 can hold, so nothing is learnt from them: multiply them, or "

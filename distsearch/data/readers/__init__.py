@@ -4,6 +4,7 @@ The file's suffix gives the format; a file without a known suffix must be IDX, w
 parts of a Parquet table, IDX files, or pictures by class. `-` is standard input. Nothing is ever unpickled.
 """
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +26,11 @@ from distsearch.data.readers import (
     standard_input,
 )
 from distsearch.errors import DataError
+from distsearch.machine import memory
 from distsearch.registry import Registry
+
+LOG = logging.getLogger(__name__)
+LONG_TO_READ = 2e8  # bytes; a text table takes about a minute for each 1e9
 
 Reader = Callable[[str, Selection], Raw]
 
@@ -67,6 +72,9 @@ def read(path: str, selection: Selection, reader: str = "") -> Raw:
     Raises DataError if it cannot be read, SettingError if there is no such reader.
     """
     name, place = _located(path, reader)
+    size = os.path.getsize(place)
+    if size > LONG_TO_READ:
+        LOG.info(f"reading {memory.in_words(size)} of {standard_input.SPOKEN if place != path else path}")
     with _named(path, place):
         raw = READERS.find(name)(place, selection)
     return raw if place == path else replace(raw, source=standard_input.SPOKEN)
