@@ -127,6 +127,8 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         notes.append(f"{raw.source}: text becomes inputs of 0 and 1, one for each value: {_enumerated(spread)}")
     if measured:
         notes.append(f"{raw.source}: numbers are read without their unit: {_enumerated(measured)}")
+    if wishes.dates and not any(each.kind in (DAYS, PARTS) for each in encodings):
+        notes.append(f"{raw.source}: --dates {wishes.dates} has no effect: no column has dates such as 2024-12-31")
     return Learnt(tuple(encodings), tuple(notes))
 
 

@@ -190,8 +190,10 @@ def _is_bracketed(text: str) -> bool:
 
 
 def _bare(cell: str) -> str:
-    """A cell without what may stand beside its number."""
+    """A cell without what may stand beside its number, or as spaces between its thousands."""
     cell = cell.strip().rstrip("% ").strip("()")
+    if _SPACED.fullmatch(cell):
+        return re.sub(_SPACES, "", cell)
     if not cell or len(cell) > _LONGEST_UNIT_NUMBER or (cell[0] in "+-.0123456789" and cell[-1].isdigit()):
         return cell
     found = _WITH_UNIT.fullmatch(cell)

@@ -180,7 +180,7 @@ def _features(
     names = feature_names(raw, len(raw.features.columns))
     learnt = preparation.learn(raw, raw.features, names, train, Wishes(reading.missing, reading.dates))
     if learnt.plain:
-        return feature_matrix(raw), None, ()
+        return feature_matrix(raw), None, learnt.notes
     inputs = preparation.encode(raw, raw.features, names, learnt.encodings)
     named = zip(names, learnt.encodings, strict=True)
     finite(raw, inputs, [each for name, encoding in named for each in encoding.inputs(name)])

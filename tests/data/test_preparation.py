@@ -269,3 +269,9 @@ def test_texts_that_training_had_not_are_pointed_out_once(write, caplog, monkeyp
     caplog.clear()
     features_from([{"x": 1, "city": "Bern"}], data.schema)
     assert "column 'city' has 'Bern'" in caplog.text
+
+
+def test_a_way_with_dates_where_there_are_none_is_pointed_out(write):
+    plain, dated = "x,t\n20240105,a\n20240106,b\n", "x,t\n2024-01-05,a\n2024-01-06,b\n"
+    found = [load(write(content), numbers=None, dates="days").notes for content in (plain, dated)]
+    assert ["--dates days has no effect" in " ".join(notes) for notes in found] == [True, False]
