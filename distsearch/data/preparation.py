@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.amounts import amount_in, unit_of
-from distsearch.data.raw import Raw, Table, flag, listed, quoted, unnamed
-from distsearch.data.spelling import COMMA, PLAIN, date_in, is_date_of_two_readings
+from distsearch.data.raw import Raw, Table, flag, listed, looks_like_code, quoted, unnamed
+from distsearch.data.spelling import COMMA, PLAIN, code_in, date_in, is_date_of_two_readings
 from distsearch.errors import DataError
 
 NUMBER, CATEGORY, DAYS, PARTS = "number", "category", "days", "parts"
@@ -100,7 +100,7 @@ def absent(column: NDArray[Any]) -> NDArray[np.bool_]:
 
 def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishes) -> Learnt:
     """Encodings of the columns, from the training examples alone. Raises DataError for one that cannot be used."""
-    encodings, filled, spread, measured = [], [], [], []
+    encodings, filled, spread, measured, notes = [], [], [], [], []
     for name, column in zip(names, table.columns, strict=True):
         missing = absent(column[rows])
         if missing.all():
@@ -117,7 +117,9 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         if unit := encodings[-1].unit:
             text = str(column[rows][~missing][0])
             measured.append(f"{quoted(name)} ({quoted(text)} is {amount_in(text, unit, raw.spelling_of(name))})")
-    notes = []
+        learnt_as_number = column.dtype.kind == "O" and encodings[-1].kind == NUMBER
+        if learnt_as_number and (code := code_in(column[rows][~missing].tolist())):
+            notes.append(looks_like_code(raw.source, name, code))
     if filled:
         notes.append(
             f"{raw.source}: missing values of {_enumerated(filled)} are filled in with the median or the most frequent "

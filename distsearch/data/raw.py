@@ -114,6 +114,14 @@ def flag(word: str, *columns: str) -> str:
     return f"--{word} {shlex.quote(','.join(names))}"
 
 
+def looks_like_code(source: str, column: str, code: str) -> str:
+    """A sentence on a column of numbers of which one is written like a code."""
+    return (
+        f"{source}: column {quoted(column)} is learnt as a number, but {quoted(code)} looks like a code: leave it out "
+        f"with {flag('drop', column)}, or put a letter before each, so that it becomes categories"
+    )
+
+
 def training_features(count: int) -> str:
     """How error messages speak of the features that a network was trained on."""
     return "training feature" if count == 1 else f"{count} training features"

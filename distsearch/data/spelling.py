@@ -232,11 +232,14 @@ def _iso(text: str) -> str:
 
 
 def interpreted(cells: NDArray[Any], spelling: Spelling = PLAIN) -> NDArray[Any]:
-    """A column of text, (examples,) with None where missing, as numbers or dates if that is what all cells are."""
+    """A column of text, (examples,) with None where missing, as numbers or dates if that is what all cells are.
+
+    Codes such as 007 stay text, so that whoever learns from them as numbers can say so.
+    """
     different = {cell for cell in cells.tolist() if cell is not None}
     words = {cell.strip().lower() for cell in different if not is_missing(cell)}
     numbers = {cell: (spelling.answer if words <= _ANSWERS.keys() else spelling.value)(cell) for cell in different}
-    if None not in numbers.values():
+    if None not in numbers.values() and not code_in([cell.strip() for cell in different]):
         return _mapped(cells, {**numbers, None: math.nan}, np.float64)
     present = {cell for cell, number in numbers.items() if number is None or not math.isnan(number)}
     dates = {cell: date_in(cell) for cell in present}

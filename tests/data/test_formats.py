@@ -367,3 +367,23 @@ def test_cross_validation_tests_on_every_example_once(trained):
     assert float(words[-2][1]) == pytest.approx(mean, rel=1e-4)
     with pytest.raises(AssertionError, match="--folds: expected no other examples to be set aside"):
         succeeded("run", "--data", "data.csv", "--folds", "3", "--test-share", "0.2", cwd=trained)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.jsonl", "a.parquet"])
+def test_codes_learnt_as_numbers_are_pointed_out_whatever_holds_them(write, name):
+    codes, labels = ["007", "012", "013"], ["a", "b", "a"]
+    table = pa.table({"x": codes, "t": labels})
+    content = {
+        "a.csv": "x,t\n" + "".join(f"{code},{label}\n" for code, label in zip(codes, labels, strict=True)),
+        "a.xlsx": xlsx([["x", "t"], *map(list, zip(codes, labels, strict=True))]),
+        "a.jsonl": "".join(json.dumps(row) + "\n" for row in table.to_pylist()),
+        "a.parquet": b"",
+    }[name]
+    path = write(content, name)
+    if name == "a.parquet":
+        parquet.write_table(table, path)
+    data = load(path, numbers=False, scale=False)
+    assert data.train.features.tolist() == [[7], [12], [13]]
+    [note] = data.notes
+    assert "column 'x' is learnt as a number, but '007' looks like a code: leave it out with --drop x" in note
+    assert read_features(path, data.schema).tolist() == [[7], [12], [13]]

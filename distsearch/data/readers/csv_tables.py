@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from distsearch.data.raw import Raw, Selection, Table, flag, quoted, reading, unnamed
+from distsearch.data.raw import Raw, Selection, Table, looks_like_code, quoted, reading, unnamed
 from distsearch.data.readers.columns import Choice, choose, join_names, spare_of
 from distsearch.data.readers.dialect import Dialect, dialect_of, fitted, opened, readable, rows_of
 from distsearch.data.readers.text_columns import Cells, TextColumns
@@ -98,11 +98,7 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
 
 def _notes(file: "_File", layout: _Layout, usual: str, reader: TextColumns) -> tuple[str, ...]:
     said = file.dialect.sentence(file.path, usual, layout.names, reader.marked.values())
-    codes = [
-        f"{file.path}: column {quoted(name)} is learnt as a number, but {quoted(code)} looks like a code: leave it out "
-        f"with {flag('drop', name)}, or put a letter before each, so that it becomes categories"
-        for name, code in ((layout.names[index], code) for index, code in reader.codes.items())
-    ]
+    codes = [looks_like_code(file.path, layout.names[index], code) for index, code in reader.codes.items()]
     headless = (
         f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
         f"its columns are called {layout.names[0]} to {layout.names[-1]}"
