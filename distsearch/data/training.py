@@ -13,13 +13,14 @@ from distsearch.data.beside import NOTHING, Beside, beside_of, columns_by_class,
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
+from distsearch.data.numbers_or_classes import are_numbers
 from distsearch.data.preparation import Encoding, Wishes
 from distsearch.data.raw import Raw, Table, flag, quoted, training_features
 from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
 from distsearch.data.tabular import tabular
-from distsearch.data.targets import MOST_VALUES, Labels, are_numbers, drop_missing, target_numbers
+from distsearch.data.targets import MOST_VALUES, Labels, drop_missing, target_numbers
 from distsearch.data.weights import Weights, class_weights, combined, kept_of
 from distsearch.errors import DataError
 

@@ -403,3 +403,14 @@ def test_reading_a_large_file_is_said(write, caplog, monkeypatch):
     monkeypatch.setattr(readers, "LONG_TO_READ", 10)
     load(path, numbers=False)
     assert caplog.messages == [f"reading 12 bytes of {path}"]
+
+
+@pytest.mark.parametrize("numbers", [[1.5 * number for number in range(60)], [number % 150 for number in range(450)]])
+def test_a_stray_text_makes_no_classes_of_a_target_of_numbers(write, numbers):
+    content = "x,t\n" + "".join(f"{row},{number}\n" for row, number in enumerate(numbers))
+    path = write(f"{content}7,n.k.\n8,n.k.\n")
+    assert f"line {len(numbers) + 2}: expected a number in target 't', as nearly all are, got 'n.k.'" in refused(
+        path, numbers=None
+    )
+    grades = write("x,t\n" + "".join(f"{row},{row % 21 or 'none taken'}\n" for row in range(420)))
+    assert len(load(grades, numbers=None).schema.classes) == 21
