@@ -52,7 +52,7 @@ def test_flags_override_a_file_and_keep_the_rest_of_it():
 )
 def test_a_configuration_survives_a_round_trip_through_toml(source, layers, seconds, seed):
     flags = {"data": source, "layers": layers, "seed": seed} | ({} if seconds is None else {"seconds": seconds})
-    made = from_flags({**flags, "sigma": 0.25})
+    made = from_flags({**flags, "strategy": "hill-climb", "sigma": 0.25})
     text = to_toml(made, own_settings(made))
     again = from_sections(tomllib.loads(text))
     assert to_toml(again, own_settings(again)) == text

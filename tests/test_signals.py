@@ -16,7 +16,7 @@ from distsearch.runs.directory import StoredRun
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = ("--data", "digits", "--layers", "16", "--population", "64", "--verbose")
+SETTINGS = ("--data", "digits", "--layers", "16", "--strategy", "hill-climb", "--population", "64", "--verbose")
 ENDLESS = ("--rounds", "1000000000")
 
 
@@ -56,7 +56,14 @@ def test_a_signal_ends_the_program_and_the_run_resumes_to_the_same_bytes(tmp_pat
     with program(tmp_path, "resume", "run", "--workers", "0", "--rounds", "5") as process:
         ended(process)
     path = tmp_path / "runs" / "run"
-    whole, _ = search(tmp_path / "whole", data="digits", layers=[16], population=64, rounds=StoredRun(path).rounds)
+    whole, _ = search(
+        tmp_path / "whole",
+        data="digits",
+        layers=[16],
+        strategy="hill-climb",
+        population=64,
+        rounds=StoredRun(path).rounds,
+    )
     assert contents(path) == contents(whole.path)
 
 
@@ -91,7 +98,7 @@ def test_a_signal_does_not_wait_for_the_current_round(tmp_path, number, workers)
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, signals):
     """The search ends while its workers are being started."""
-    slow = ("--data", "digits", "--layers", "512", "--population", "256", *ENDLESS)
+    slow = ("--data", "digits", "--layers", "512", "--strategy", "hill-climb", "--population", "256", *ENDLESS)
     with program(tmp_path, "run", "--runs", "kept", *slow, TMPDIR=str(tmp_path)) as process:
         awaited("a token", lambda: list(tmp_path.glob("distsearch-ray-*/token")))
         for _ in range(signals):

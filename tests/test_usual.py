@@ -27,8 +27,9 @@ def test_what_is_given_stays_wherever_it_is_given():
     assert chosen({"network": {"layers": [5]}}, data="my.csv", seed=3) == ("auto", (5,))
 
 
-def test_settings_of_a_strategy_without_its_name_are_for_hill_climb():
-    assert chosen(data="my.csv", sigma=0.1) == ("hill-climb", (100,))
+def test_settings_of_a_strategy_leave_open_which_of_those_that_have_them():
+    assert chosen(data="my.csv", sigma=0.1) == ("auto", (100,))
+    assert chosen(sigma=0.1) == ("hill-climb", (3,))
 
 
 def test_a_torch_module_has_its_own_layers():

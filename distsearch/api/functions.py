@@ -32,6 +32,7 @@ from distsearch.search.first_weights import GIVEN, Given, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
+from distsearch.strategies import AUTO
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -63,7 +64,7 @@ def search(
     with passed_on() as interrupts, speaking_python():
         model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
-        config = _config({**settings, **named, "class_weight": class_weight_words(class_weight)})
+        config = _config({"strategy": AUTO, **settings, **named, "class_weight": class_weight_words(class_weight)})
         dataset = interrupts.begin(data_of, config, *arrays, sample_weight)
         assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
@@ -130,7 +131,7 @@ def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given |
 
 
 def _config(settings: Mapping[str, Any]) -> RunConfig:
-    check_names(settings, settings.get("strategy"))
+    check_names(settings, settings["strategy"])
     return from_flags({"data": IN_MEMORY, **settings})
 
 

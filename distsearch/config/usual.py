@@ -12,13 +12,12 @@ USUAL: dict[str, Any] = {"strategy": "auto", "layers": (100,)}
 def with_usual(sections: Mapping[str, Any]) -> dict[str, Any]:
     """The sections of a configuration with the usual strategy and layers, where they are not given.
 
-    Settings of a strategy that is not named are for the course's strategy; a torch module has layers of its own.
+    A torch module has layers of its own.
     """
     filled = dict(sections)
     if _given(filled, "data").get("source", COURSE[0]) in COURSE:
         return filled
-    if not filled.get("settings"):
-        _fill(filled, "strategy", "name", USUAL["strategy"])
+    _fill(filled, "strategy", "name", USUAL["strategy"])
     if not _given(filled, "network").get("model"):
         _fill(filled, "network", "layers", USUAL["layers"])
     return filled

@@ -36,10 +36,15 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
     classes apply to vertical and spiral. All else is said in `Reading`. Raises DataError.
     """
     reading = Reading(**asked)
+    if is_built_in(source) and reading.validation_share is None:
+        reading = replace(reading, validation_share=0.0)  # lessons speak of all of their examples
+    return dataset_of(_read(source, reader, points, classes, reading), reading)
+
+
+def _read(source: str, reader: str, points: int, classes: int, reading: Reading) -> Raw:
+    """What a source holds, with its weights. Raises DataError."""
     if is_built_in(source):
         raw = _selected(generators.generate(source, points, classes, reading.seed), reading.selection())
-        if reading.validation_share is None:
-            reading = replace(reading, validation_share=0.0)  # lessons speak of all of their examples
     else:
         raw = read(source, reading.selection(), reader)
     if reading.target and not raw.target:
@@ -48,7 +53,7 @@ def load(source: str, *, reader: str = "", points: int = 100, classes: int = 3, 
         raw = with_column(raw, reading.weight)
     if reading.named and raw.names is None:
         raise DataError(f"{source} has no named columns, so no {reading.named[0]!r}; leave it out")
-    return dataset_of(raw, reading)
+    return raw
 
 
 def _selected(raw: Raw, selection: Selection) -> Raw:
@@ -174,12 +179,13 @@ def feature_chunks(
         parts = iter([_generated(path, schema, selection, drawn)])
     else:
         parts = chunks(path, selection, CHUNK_ROWS, reader)
+    warned: set[str] = set()
     for raw in parts:
         part = raw.test or raw
         if (keep or everything) and part.names is None:
             raise DataError(f"{path} has no named columns to keep; leave out --keep, --id and --join")
         if len(part.features):
-            yield frozen(network_features(part, schema)), part.beside
+            yield frozen(network_features(part, schema, warned)), part.beside
         else:
             yield np.empty((0, len(schema.inputs)), np.float32), part.beside
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.amounts import amount_in, unit_of
-from distsearch.data.raw import Raw, Table, flag, quoted, unnamed
-from distsearch.data.spelling import COMMA, PLAIN, date_in, is_date_of_two_readings
+from distsearch.data.raw import Raw, Table, flag, listed, looks_like_code, quoted, unnamed
+from distsearch.data.spelling import COMMA, PLAIN, code_in, date_in, is_date_of_two_readings
 from distsearch.errors import DataError
 
 NUMBER, CATEGORY, DAYS, PARTS = "number", "category", "days", "parts"
@@ -100,13 +100,12 @@ def absent(column: NDArray[Any]) -> NDArray[np.bool_]:
 
 def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishes) -> Learnt:
     """Encodings of the columns, from the training examples alone. Raises DataError for one that cannot be used."""
-    encodings, filled, spread, measured = [], [], [], []
+    encodings, filled, spread, measured, notes = [], [], [], [], []
     for name, column in zip(names, table.columns, strict=True):
         missing = absent(column[rows])
         if missing.all():
-            raise DataError(
-                f"{raw.source}: expected values in column {quoted(name)}, but all of them are missing; "
-                f"leave it out with {flag('drop', name)}"
+            raise _empty(
+                raw, [name for name, column in zip(names, table.columns, strict=True) if _is_empty(column[rows])]
             )
         if missing.any() and wishes.missing == REFUSE:
             raise _gap(raw, name, int(np.argmax(absent(column))), "fill it in, or choose --missing impute or drop")
@@ -118,7 +117,9 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         if unit := encodings[-1].unit:
             text = str(column[rows][~missing][0])
             measured.append(f"{quoted(name)} ({quoted(text)} is {amount_in(text, unit, raw.spelling_of(name))})")
-    notes = []
+        learnt_as_number = column.dtype.kind == "O" and encodings[-1].kind == NUMBER
+        if learnt_as_number and (code := code_in(column[rows][~missing].tolist())):
+            notes.append(looks_like_code(raw.source, name, code))
     if filled:
         notes.append(
             f"{raw.source}: missing values of {_enumerated(filled)} are filled in with the median or the most frequent "
@@ -128,7 +129,21 @@ def learn(raw: Raw, table: Table, names: Sequence[str], rows: Any, wishes: Wishe
         notes.append(f"{raw.source}: text becomes inputs of 0 and 1, one for each value: {_enumerated(spread)}")
     if measured:
         notes.append(f"{raw.source}: numbers are read without their unit: {_enumerated(measured)}")
+    if wishes.dates and not any(each.kind in (DAYS, PARTS) for each in encodings):
+        notes.append(f"{raw.source}: --dates {wishes.dates} has no effect: no column has dates such as 2024-12-31")
     return Learnt(tuple(encodings), tuple(notes))
+
+
+def _is_empty(column: NDArray[Any]) -> bool:
+    return bool(absent(column).all())
+
+
+def _empty(raw: Raw, names: Sequence[str]) -> DataError:
+    which, them = ("column", "it") if len(names) == 1 else ("the columns", "them")
+    return DataError(
+        f"{raw.source}: expected values in {which} {listed(names)}, but all of them are missing; "
+        f"leave {them} out with {flag('drop', *names)}"
+    )
 
 
 def _enumerated(parts: Sequence[str]) -> str:
@@ -192,20 +207,20 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
     return Encoding(CATEGORY, most if gaps else None, tuple(often), len(often) < len(counts))
 
 
-def not_a_number(raw: Raw, name: str, example: int, came: str) -> DataError:
-    """The error for a text among numbers."""
+def not_a_number(raw: Raw, name: str, example: int, came: str, learning: bool = True) -> DataError:
+    """The error for a text among numbers; once the model has learnt from the column, it cannot be left out."""
+    otherwise = f", or leave the column out with {flag('drop', name)}" if learning else ""
     point = raw.spelling_of(name) == PLAIN
     number = (COMMA if point else PLAIN).number(came)
     if number is not None and math.isfinite(number):
         right = f"{number:.15g}" if point else f"{number:.15g}".replace(".", ",")
         return DataError(
             f"{raw.source}, {raw.place(example)}: expected a decimal {'point' if point else 'comma'} in column "
-            f"{quoted(name)}, got {quoted(came)}; write it as {right}, or leave the column out with "
-            f"{flag('drop', name)}"
+            f"{quoted(name)}, got {quoted(came)}; write it as {right}{otherwise}"
         )
     return DataError(
         f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got {quoted(came)}; "
-        f"write it as a number, or as nothing if it is missing, or leave the column out with {flag('drop', name)}"
+        f"write it as a number, or as nothing if it is missing{otherwise}"
     )
 
 
@@ -267,7 +282,7 @@ def numbers_of(
         stray.pop(None, None)
         if stray:  # if there are others, it is not a yes or no that does not fit
             other = next((text for text in reversed(stray) if spelling.answer(text) is None), next(reversed(stray)))
-            raise not_a_number(raw, name, stray[other], other)
+            raise not_a_number(raw, name, stray[other], other, learning=False)
         column = np.array([np.nan if value is None else value for value in values], np.float64)
     elif column.dtype.kind == "M":
         raise DataError(

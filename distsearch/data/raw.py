@@ -108,10 +108,18 @@ def listed(values: Sequence[object]) -> str:
     return f"{shown} and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else shown
 
 
-def flag(word: str, column: str) -> str:
-    """A flag with a column's name, as a shell and the flag take it."""
-    name = f'"{column.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(column) else column
-    return f"--{word} {shlex.quote(name)}"
+def flag(word: str, *columns: str) -> str:
+    """A flag with names of columns, as a shell and the flag take them."""
+    names = [f'"{name.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(name) else name for name in columns]
+    return f"--{word} {shlex.quote(','.join(names))}"
+
+
+def looks_like_code(source: str, column: str, code: str) -> str:
+    """A sentence on a column of numbers of which one is written like a code."""
+    return (
+        f"{source}: column {quoted(column)} is learnt as a number, but {quoted(code)} looks like a code: leave it out "
+        f"with {flag('drop', column)}, or put a letter before each, so that it becomes categories"
+    )
 
 
 def training_features(count: int) -> str:

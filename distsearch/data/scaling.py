@@ -16,6 +16,7 @@ from distsearch.data.weights import Weights
 SMALL, LARGE = 0.1, 4.0  # a freshly initialised network learns well from values whose RMS is between these
 NEGLIGIBLE = 1e-3  # a feature that is never larger than this is not seen beside others near 1
 UNSEEN = 0.01  # share of a feature's RMS; a deviation below it is not seen for the mean
+TOGETHER = 8  # features whose deviations are computed at a time, as many as are read together from memory
 LOWEST_POWER = -126  # of two in float32
 
 Moments = tuple[tuple[float, ...], tuple[float, ...]]  # a mean and a deviation for each column
@@ -29,7 +30,7 @@ def far_from_unit_size(features: Features) -> bool:
         return True
     varies = features.min(axis=0) != features.max(axis=0)
     small = np.maximum(np.abs(features.min(axis=0)), np.abs(features.max(axis=0))) < NEGLIGIBLE
-    flat = features.std(axis=0, dtype=np.float64) < UNSEEN * np.sqrt(squares)
+    flat = _deviations(features) < UNSEEN * np.sqrt(squares)
     return bool((varies & (small | flat)).any())
 
 
@@ -48,7 +49,7 @@ def moments(features: Features, weights: Weights | None) -> Moments:
     """
     if weights is None:
         mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
-        deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
+        deviation = _deviations(features).astype(np.float32)
     else:
         middle = np.average(features, axis=0, weights=weights)
         mean = middle.astype(features.dtype)
@@ -57,6 +58,16 @@ def moments(features: Features, weights: Weights | None) -> Moments:
     mean[constant] = features[0, constant]
     deviation[constant | (deviation == 0)] = 1
     return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def _deviations(features: Features) -> NDArray[np.float64]:
+    """Each feature's standard deviation, (features,), some features at a time: what they differ by takes memory.
+
+    All of them at a time would give the same bits.
+    """
+    sections = np.array_split(np.arange(features.shape[1]), max(1, features.shape[1] // TOGETHER))
+    parts = [features[:, some[0] : some[-1] + 1].std(axis=0, dtype=np.float64) for some in sections if len(some)]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def moments_of_measured(features: Features, measured: Sequence[bool], weights: Weights | None) -> Moments:
@@ -99,12 +110,16 @@ def scaled(raw: Raw, features: Features, schema: Schema) -> NDArray[np.float32]:
     return finite(raw, steps * step, schema.inputs)
 
 
-def lost(features: Features, found: NDArray[np.float32]) -> NDArray[np.intp]:
-    """The features, (examples, features), that differ between examples, but not any more as the network gets them."""
+def lost(features: Features, rows: Any, found: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The features, (examples, features), that differ between the rows, but not any more as the network gets them.
+
+    found, (rows, features), is what it gets of these rows.
+    """
     if features.dtype == np.float32:
         return np.empty(0, np.intp)
     flat = np.flatnonzero(found.min(axis=0) == found.max(axis=0))
-    return flat[features[:, flat].min(axis=0) != features[:, flat].max(axis=0)]
+    values = features[:, flat][rows]
+    return flat[values.min(axis=0) != values.max(axis=0)]
 
 
 def rounding(features: NDArray[np.float32], bits: int, schema: Schema) -> Schema:

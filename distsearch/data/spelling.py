@@ -177,6 +177,8 @@ def _certain(bare: Iterable[str]) -> frozenset[str]:
         if "," in cell:
             if (_COMMA.fullmatch(cell) or _DOTTED.fullmatch(cell)) and not _GROUPED.fullmatch(cell):
                 found.add(",")
+            elif "." in cell and _GROUPED.fullmatch(cell):
+                found.add(".")
         elif _POINT.fullmatch(cell) and not _DOTTED.fullmatch(cell):
             found.add(".")
     return frozenset(found)
@@ -188,8 +190,10 @@ def _is_bracketed(text: str) -> bool:
 
 
 def _bare(cell: str) -> str:
-    """A cell without what may stand beside its number."""
+    """A cell without what may stand beside its number, or as spaces between its thousands."""
     cell = cell.strip().rstrip("% ").strip("()")
+    if _SPACED.fullmatch(cell):
+        return re.sub(_SPACES, "", cell)
     if not cell or len(cell) > _LONGEST_UNIT_NUMBER or (cell[0] in "+-.0123456789" and cell[-1].isdigit()):
         return cell
     found = _WITH_UNIT.fullmatch(cell)
@@ -228,11 +232,14 @@ def _iso(text: str) -> str:
 
 
 def interpreted(cells: NDArray[Any], spelling: Spelling = PLAIN) -> NDArray[Any]:
-    """A column of text, (examples,) with None where missing, as numbers or dates if that is what all cells are."""
+    """A column of text, (examples,) with None where missing, as numbers or dates if that is what all cells are.
+
+    Codes such as 007 stay text, so that whoever learns from them as numbers can say so.
+    """
     different = {cell for cell in cells.tolist() if cell is not None}
     words = {cell.strip().lower() for cell in different if not is_missing(cell)}
     numbers = {cell: (spelling.answer if words <= _ANSWERS.keys() else spelling.value)(cell) for cell in different}
-    if None not in numbers.values():
+    if None not in numbers.values() and not code_in([cell.strip() for cell in different]):
         return _mapped(cells, {**numbers, None: math.nan}, np.float64)
     present = {cell for cell, number in numbers.items() if number is None or not math.isnan(number)}
     dates = {cell: date_in(cell) for cell in present}

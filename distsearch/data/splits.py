@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from distsearch.data.beside import column_named, group_numbers
 from distsearch.data.raw import Raw
 from distsearch.data.readers.values import column_of
+from distsearch.data.spelling import PLAIN, floats
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, permutation
 
@@ -185,9 +186,12 @@ def _in_time(raw: Raw, name: str) -> Rows:
 
     column = column_of(column_named(raw, name), where, name)
     if column.dtype.kind == "O":
-        raise DataError(
-            f"{where(0)}: expected a number or a date such as 2024-12-31 in column {name!r}, got {column[0]!r}"
-        )
+        numbers = floats(tuple(text or "" for text in column.tolist()), PLAIN)
+        if numbers is None:
+            raise DataError(
+                f"{where(0)}: expected a number or a date such as 2024-12-31 in column {name!r}, got {column[0]!r}"
+            )
+        column = numbers
     gaps = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column.astype(np.float64))
     if gaps.any():
         raise DataError(f"{where(int(np.argmax(gaps)))}: expected a time in column {name!r}, got nothing; fill it in")

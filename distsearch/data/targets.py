@@ -47,43 +47,9 @@ def _columns(raw: Raw) -> list[str]:
     """The names of the targets."""
     shape = np.asarray(raw.targets).shape
     if len(shape) == 1 or shape[1] == 1:
-        return [_column(raw)]
+        return [column_of_target(raw)]
     named = split_names(raw.target)
     return named if len(named) == shape[1] else [f"y{index}" for index in range(shape[1])]
-
-
-def are_numbers(raw: Raw) -> tuple[bool, tuple[str, ...]]:
-    """Whether the targets are to be learnt as numbers, and a sentence on it if they are."""
-    shape = np.asarray(raw.targets).shape
-    if raw.labels or raw.targets is None:
-        return False, ()
-    if len(shape) == 2 and shape[1] > 1:
-        return True, (f"{raw.source}: {shape[1]} targets are learnt as numbers (mean squared error)",)
-    labels = Labels.of(raw)
-    spelt = [raw.spelling_of(raw.target).target(text) for text in labels.texts if not is_missing(text)]
-    numbers = [number for number in spelt if number is not None]
-    if not numbers:
-        _refuse_amounts(raw, labels)
-    if len(numbers) < len(spelt) or not _are_measured(numbers, len(labels.which)):
-        return False, ()
-    return True, (
-        f"{raw.source}: the target {quoted(_column(raw))} has {len(numbers):,} different numbers, which are learnt as "
-        "numbers (mean squared error); write classes as text, such as c1",
-    )
-
-
-def _refuse_amounts(raw: Raw, labels: "Labels") -> None:
-    """DataError if the labels are as many different numbers as are measured, all with one unit: they are no classes."""
-    amounts = [raw.spelling_of(raw.target).with_unit(text) for text in labels.texts if not is_missing(text)]
-    found = [amount for amount in amounts if amount is not None]
-    if len(found) < len(amounts) or len({unit for _, unit in found}) != 1:
-        return
-    if _are_measured([number for number, _ in found], len(labels.which)):
-        raise DataError(
-            f"{raw.source}: expected numbers or classes in target {quoted(_column(raw))}, got amounts such as "
-            f"{quoted(labels.texts[0])}: write them without {quoted(found[0][1])}, or to learn classes add --loss "
-            "cross-entropy"
-        )
 
 
 def drop_missing(raw: Raw) -> NDArray[np.bool_]:
@@ -101,7 +67,7 @@ def _is_present(value: object) -> bool:
     return type(value).__name__ not in _ABSENT and value == value
 
 
-def _are_measured(numbers: Sequence[float], examples: int) -> bool:
+def are_measured(numbers: Sequence[float], examples: int) -> bool:
     """Whether these distinct numbers of so many examples look like measurements, and not like labels."""
     if len(numbers) <= MOST_VALUES:
         return False
@@ -247,7 +213,7 @@ class Labels:
                 f"{self.raw.source}, {_first(self.raw, self.which, wild)}: expected a target, got "
                 f"{quoted(self.values[wild])}; fix it or remove the row"
             )
-        if not self.raw.labels and _are_measured(numbers, len(self.which)):
+        if not self.raw.labels and are_measured(numbers, len(self.which)):
             raise DataError(
                 f"{self.raw.source}: expected labels, but the target has {len(numbers)} distinct "
                 f"{'whole ' if _are_whole(numbers) else ''}numbers in {len(self.which)} examples; for regression add "
@@ -266,7 +232,7 @@ def _different(raw: Raw, targets: NDArray[Any]) -> tuple[list[Label], NDArray[np
         )
     _check_count(raw, len(targets))
     if targets.dtype.kind in "iufb":
-        _check_finite(raw, targets[:, np.newaxis], [_column(raw)])
+        _check_finite(raw, targets[:, np.newaxis], [column_of_target(raw)])
         unique, which = np.unique(targets, return_inverse=True)
         return list(unique), which
     if targets.dtype.kind in "Mm":
@@ -312,7 +278,7 @@ def _check_finite(raw: Raw, targets: NDArray[Any], columns: Sequence[str]) -> No
 
 
 def _missing(raw: Raw, which: NDArray[np.intp], index: int, value: object) -> DataError:
-    return _missing_at(_first(raw, which, index), raw.source, _column(raw), value)
+    return _missing_at(_first(raw, which, index), raw.source, column_of_target(raw), value)
 
 
 def _missing_at(place: str, source: str, column: str, value: object) -> DataError:
@@ -322,7 +288,8 @@ def _missing_at(place: str, source: str, column: str, value: object) -> DataErro
     )
 
 
-def _column(raw: Raw) -> str:
+def column_of_target(raw: Raw) -> str:
+    """The name of the target."""
     return raw.target or "y"
 
 

@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data import preparation, scaling, splits
+from distsearch.data import preparation, scaling, splits, unseen
 from distsearch.data.asked import Reading
 from distsearch.data.beside import NOTHING, Beside, beside_of, columns_by_class, is_profit
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
 from distsearch.data.fingerprints import fingerprint
 from distsearch.data.labels import TEXT
+from distsearch.data.numbers_or_classes import are_numbers
 from distsearch.data.preparation import Encoding, Wishes
 from distsearch.data.raw import Raw, Table, flag, quoted, training_features
 from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
 from distsearch.data.tabular import tabular
-from distsearch.data.targets import MOST_VALUES, Labels, are_numbers, drop_missing, target_numbers
+from distsearch.data.targets import MOST_VALUES, Labels, drop_missing, target_numbers
 from distsearch.data.weights import Weights, class_weights, combined, kept_of
 from distsearch.errors import DataError
 
@@ -88,6 +89,8 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         _check_every_class(raw, targets.values[rows], targets.classes)
     by_class = class_weights(reading.class_weight, targets.classes, targets.values[rows], weights)
     features, encodings, notes = _features(raw, matrix, rows, reading)
+    if isinstance(raw.features, Table):
+        raw = replace(raw, features=features)  # the columns are needed no more, and take memory
     schema = replace(_schema(raw, reading, targets, features.shape[1], encodings), class_weights=by_class)
     schema = _scaled_schema(schema, features[rows], targets.values[rows], weights, reading)
     scaled = scaling.scaled(raw, features, schema)
@@ -109,7 +112,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
     validation = part(parts.validation)
     said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
     said = (*said, *_too_large(raw, features, targets.values, schema))
-    said = (*said, *_lost(raw, features[rows], scaled[rows], schema))
+    said = (*said, *_lost(raw, features, rows, train.features, schema))
     if validation is not None and reading.validation_share is None:
         said = (*said, _set_aside(raw, len(validation.features)))
     if schema.costs is not None and all(map(is_profit, schema.costs)):
@@ -178,7 +181,7 @@ def _features(
     names = feature_names(raw, len(raw.features.columns))
     learnt = preparation.learn(raw, raw.features, names, train, Wishes(reading.missing, reading.dates))
     if learnt.plain:
-        return feature_matrix(raw), None, ()
+        return feature_matrix(raw), None, learnt.notes
     inputs = preparation.encode(raw, raw.features, names, learnt.encodings)
     named = zip(names, learnt.encodings, strict=True)
     finite(raw, inputs, [each for name, encoding in named for each in encoding.inputs(name)])
@@ -256,10 +259,10 @@ def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, 
     )
 
 
-def _lost(raw: Raw, features: Features, scaled: NDArray[np.float32], schema: Schema) -> Iterator[str]:
-    """Sentences on inputs, (examples, inputs), whose differences the network does not see."""
-    for column in scaling.lost(features, scaled):
-        values = features[:, column]
+def _lost(raw: Raw, features: Features, rows: Any, found: NDArray[np.float32], schema: Schema) -> Iterator[str]:
+    """Sentences on inputs, (examples, inputs), whose differences the network does not see in what it gets of rows."""
+    for column in scaling.lost(features, rows, found):
+        values = features[rows, column]
         yield (
             f"{raw.source}: the values of {quoted(schema.inputs[column])} differ, from {values.min():.9g} to "
             f"{values.max():.9g}, but by less than float32 can hold, so nothing is learnt from them: multiply them, or "
@@ -298,8 +301,11 @@ def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]
         )
 
 
-def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
-    """The inputs of further examples, (examples, inputs), read as those of training were."""
+def network_features(raw: Raw, schema: Schema, warned: set[str] | None = None) -> NDArray[np.float32]:
+    """The inputs of further examples, (examples, inputs), read as those of training were.
+
+    warned: columns for which nobody needs to be warned (again) of texts that training had not.
+    """
     if schema.columns is None:
         features = feature_matrix(raw)
     else:
@@ -308,6 +314,7 @@ def network_features(raw: Raw, schema: Schema) -> NDArray[np.float32]:
         if not isinstance(table, Table):
             raise DataError(f"{raw.source}: expected the {training_features(len(schema.features))}, got an image")
         _check_width(raw, len(table.columns), schema)
+        unseen.warn(raw, table, schema, set() if warned is None else warned)
         features = preparation.encode(raw, table, schema.features, schema.columns)
         finite(raw, features, schema.inputs)
     _check_width(raw, features.shape[1] if schema.columns is None else len(schema.features), schema)

@@ -13,6 +13,7 @@ import numpy as np
 from distsearch.data.preparation import CATEGORY, PARTS, Encoding
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
+from distsearch.export.dates import parts_of
 from distsearch.networks.graph import Graph, Value
 
 INPUT = "X"
@@ -87,15 +88,15 @@ def features_of(graph: Graph, schema: Schema) -> Value:
 
 def _encoded(graph: Graph, column: Value, encoding: Encoding) -> Value:
     """The inputs of a column, (examples, inputs) float64, as `preparation` has them."""
-    if encoding.kind == PARTS:
-        raise _refusal("the parts of a date")
     if encoding.kind == CATEGORY:
         return _one_hot(graph, column, encoding)
-    if encoding.fill is None:
-        return column
-    missing = graph.add("IsNaN", column)
-    filled = graph.add("Where", missing, np.array(encoding.fill, np.float64), column)
-    return graph.add("Concat", filled, graph.add("Cast", missing, to="float64"), axis=1)
+    missing = None if encoding.fill is None else graph.add("IsNaN", column)
+    if missing is not None:
+        column = graph.add("Where", missing, np.array(encoding.fill, np.float64), column)
+    inputs = parts_of(graph, column) if encoding.kind == PARTS else [column]
+    if missing is not None:
+        inputs.append(graph.add("Cast", missing, to="float64"))
+    return graph.add("Concat", *inputs, axis=1) if len(inputs) > 1 else inputs[0]
 
 
 def _one_hot(graph: Graph, column: Value, encoding: Encoding) -> Value:

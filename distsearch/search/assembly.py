@@ -306,7 +306,7 @@ def _with_strategy(config: RunConfig, task: Task, found_flat: bool = False) -> t
         return config, ""
     if found_flat:
         task = replace(task, traits=replace(task.traits, flat=True))
-    name, why = strategies.choose(task)
+    name, why = strategies.choose(task, config.settings)
     if found_flat and strategies.find(name).sums:
         sigma = strategies.create(name, config.settings, task).settings.sigma
         config = structs.replace(config, settings={"sigma": sigma, **config.settings})

@@ -1,6 +1,6 @@
 """The registry of strategies: each built-in one is a file in this folder and a line here."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from inspect import isabstract
 from typing import Any
 
@@ -57,8 +57,43 @@ RARE = 0.05  # share of a class below which moving nodes under a flat loss finds
 FEW, SOME = 300, 5000  # weights up to which a full covariance is affordable, and a step size for each pays off
 
 
-def choose(task: Task) -> tuple[str, str]:
-    """The strategy that works best for such a task, and why in a few words."""
+def choose(task: Task, wanted: Collection[str] = ()) -> tuple[str, str]:
+    """The strategy that works best for such a task among those with the wanted settings, and why in a few words.
+
+    Raises SettingError if there is none.
+    """
+    best, why = _best(task)
+    lacking = sorted(set(wanted) - _own_settings(best))
+    if not lacking:
+        return best, why
+    for name in (*_suitable(task), *STRATEGIES.names()):
+        if _own_settings(name).issuperset(wanted):
+            return name, f"{best}, which suits best, has no setting {lacking[0]}"
+    other = next((each for each in wanted if each not in lacking), lacking[-1])
+    having = ", ".join(owners().get(lacking[0], ())) or "no strategy"
+    raise SettingError(
+        f"{OWN_SECTION}.{lacking[0]}: a setting of {having}, but of none that also has {other}; leave one of them out"
+    )
+
+
+def _own_settings(name: str) -> set[str]:
+    return {setting.name for setting in declarations(find(name).Settings)}
+
+
+def _suitable(task: Task) -> Iterator[str]:
+    """Strategies that work for such a task, better ones first."""
+    if task.nodes and task.traits.by_example:
+        yield NodePerturbation.name
+    if task.traits.flat:
+        yield HillClimb.name
+    if task.weights_count <= FEW:
+        yield CmaEs.name
+    if task.weights_count <= SOME:
+        yield Snes.name
+    yield EvolutionStrategy.name
+
+
+def _best(task: Task) -> tuple[str, str]:
     count = f"{task.weights_count:,} weights"
     if task.nodes and task.traits.flat and task.rarest < RARE:
         return HillClimb.name, f"a piecewise constant loss, and a class with {task.rarest:.1%} of the examples"

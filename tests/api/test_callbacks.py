@@ -49,7 +49,9 @@ def test_an_object_is_called_for_the_methods_it_has(tmp_path):
             self.said.append(("ended", result.rounds))
 
     heard = Heard()
-    distsearch.search(FEATURES, LABELS, layers=[3], rounds=2, population=5, workers=0, callbacks=[heard])
+    distsearch.search(
+        FEATURES, LABELS, layers=[3], strategy="hill-climb", rounds=2, population=5, workers=0, callbacks=[heard]
+    )
     assert heard.said == [("started", 0), ("round", 0, (5,)), ("round", 1, (5,)), ("ended", 2)]
 
 

@@ -165,7 +165,7 @@ def test_while_all_cores_are_taken_the_search_continues_in_the_driver(xor, said,
     monkeypatch.setattr(late, "SHORTEST_ROUND", 0.0)
     holding = [ray.remote(num_cpus=1)(Holding).remote() for _ in range(3)]
     assert ray.get([actor.holds.remote() for actor in holding]) == [True] * 3
-    result = distsearch.search(*xor, layers=[8], seconds=2, population=128)
+    result = distsearch.search(*xor, layers=[8], seconds=2, strategy="hill-climb", population=128)
     assert result.summary.reason == "seconds"
     assert result.summary.rounds > 1
     assert said == ["the Ray cluster's CPUs (3) are all taken: the search continues in this process until one is free"]

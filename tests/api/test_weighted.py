@@ -16,7 +16,7 @@ from distsearch.search.resumption import stored_model
 from distsearch.search.retrieval import own_assembly, own_data
 from distsearch.search.verification import Replay, verify
 
-SETTINGS = {"layers": [], "rounds": 60, "workers": 0, "sigma": 0.2}
+SETTINGS = {"layers": [], "rounds": 60, "workers": 0, "strategy": "hill-climb", "sigma": 0.2}
 
 
 @pytest.fixture

@@ -241,7 +241,19 @@ def test_ctrl_c_stops_cleanly_and_keeps_everything(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_worker_is_reported_in_a_sentence_and_stdout_has_only_the_result(tmp_path):
-    flags = ["--data", "digits", "--layers", "64,32", "--population", "512", "--name", "a", "--json"]
+    flags = [
+        "--data",
+        "digits",
+        "--layers",
+        "64,32",
+        "--strategy",
+        "hill-climb",
+        "--population",
+        "512",
+        "--name",
+        "a",
+        "--json",
+    ]
     history = tmp_path / "runs" / "a" / "history.jsonl"
     with started("run", "--workers", "2", *ENDLESS, *flags, cwd=tmp_path) as process:
         lines = [*lines_until("2 workers", process.stderr)]

@@ -136,3 +136,20 @@ def test_a_column_named_twice_is_refused(write, settings, sentence):
 def test_line_numbers_are_right_without_a_header(write):
     assert ", line 2: expected a finite number" in refused(write("1,2,a\n1,inf,a\n2,3,b\n"))
     assert ", line 3: expected a target in column 'x2', got 'NA'" in refused(write("1,2,0\n1,3,1\n2,3,NA\n"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["x,z,t\n1,2,a,\n3,4,b,\n", "x,z,t,\n1,2,a\n3,4,b\n", "x;z;t;\n1;2;a\n3;4;b\n", "x,z,t,\n1,2,a,\n3,4,b,\n"],
+)
+def test_separators_at_the_end_of_lines_begin_no_column(write, content):
+    path = write(content)
+    data = load(path, numbers=False, scale=False)
+    assert data.schema.features == ("x", "z")
+    assert data.train.features.tolist() == [[1, 2], [3, 4]]
+    assert read_features(path, data.schema).tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_value_behind_the_last_name_is_refused(write):
+    assert "column 4 has none" in refused(write("x,z,t\n1,2,a,\n3,4,b,5\n"))
+    assert "line 3: expected 4 columns as in the first example, got 3" in refused(write("x,z,t\n1,2,a,\n3,4,b\n"))

@@ -124,3 +124,24 @@ def test_a_file_with_an_ambiguous_decimal_mark_is_read_as_in_training(write):
     schema = load(write(b"a;t\n1,5;x\n2.000,25;y\n"), numbers=False).schema
     assert read_features(write(b"a;t\n1.234;x\n", "more.csv"), schema).tolist() == [[1234]]
     assert read_features(write(b"a;t\n1.5;x\n1.234;x\n", "more.csv"), schema).tolist() == [[1.5], [np.float32(1.234)]]
+
+
+def test_columns_with_thousands_grouped_in_both_ways_are_told_apart(write):
+    data = load(write("x;z;t\n1,234.5;1.234,5;a\n2,000.25;2.000,25;b\n"), numbers=False, scale=False)
+    assert data.train.features.tolist() == [[1234.5, 1234.5], [2000.25, 2000.25]]
+
+
+def test_spaces_between_thousands_hide_no_decimal_comma(write):
+    data = load(write("x;t\n1 000,5;a\n2\u00a0000,25;b\n"), numbers=False, scale=False)
+    assert data.train.features.tolist() == [[1000.5], [2000.25]]
+
+
+def test_a_stray_byte_makes_no_other_encoding_of_a_table_in_utf_8(write):
+    with pytest.raises(DataError, match="line 4: expected text in UTF-8, got the byte 0xe9"):
+        load(write("x,t\n1,café\n2,à\n".encode() + b"3,th\xe9\n"), numbers=False)
+
+
+@pytest.mark.parametrize("separator", [":", "^"])
+def test_an_unusual_separator_is_refused_with_the_usual_ones(write, separator):
+    with pytest.raises(DataError, match="add one, or separate the columns by commas, semicolons, tabs or bars"):
+        load(write("x,t\n1,a\n2,b\n".replace(",", separator)), numbers=False)

@@ -1,10 +1,13 @@
 """The same table from Excel, Parquet, Arrow, JSON Lines, a folder of parts and standard input; and damaged files."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import random
+import re
 import tracemalloc
 import zipfile
 from datetime import datetime
@@ -171,6 +174,13 @@ def test_predictions_read_a_table_in_constant_memory(tmp_path, monkeypatch, name
         ("a.jsonl", '{"x": [1], "t": "a"}\n', "line 1: expected one number in column 'x', got 1 in a list"),
         ("a.jsonl", "[" * 5000, "expected an array of JSON objects"),
         ("a.jsonl", '{"x": 1, "t": {}}\n', "line 1: expected a target in column 't', got {}"),
+        ("a.jsonl", '{"x": NaN, "t": 1}\n', "malformed: invalid character (byte 6); JSON has no NaN: write null"),
+        ("a.json", '{"x": {"0": 1}, "t": {"0": 2}}', "for each example, got a single one that holds lists or objects"),
+        ("a.csv", '{"x": 1, "t": 2}\n{"x": 2, "t": 3}\n', "it is JSON: rename it to .jsonl, or add --reader jsonl"),
+        ("a.csv", "\n<!DOCTYPE html><title>404</title>", "it is a web page or XML: download or save the table itself"),
+        ("a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", "Git LFS, not the data: type git lfs"),
+        ("a.dat", "x,t\n1,a\n", "does not begin like an IDX file; if it is a text table, add --reader csv"),
+        ("a.npz", "PAR1", "expected {path} to be an NPZ file, but it is a Parquet file: rename it to .parquet"),
         ("a.jsonl", "", "expected a target column besides the features, but there is none"),
         ("a.xlsx", "no archive", "to be an Excel file (.xlsx), but it is something else or damaged"),
         ("a.arrow", "no table", "to be a Parquet or Arrow file, but it is something else or damaged"),
@@ -181,7 +191,33 @@ def test_unusable_files_are_refused(tmp_path, name, content, sentence):
     path.write_text(content)
     with pytest.raises(DataError) as caught:
         load(str(path), numbers=None)
-    assert sentence in str(caught.value)
+    assert sentence.replace("{path}", str(path)) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        (
+            "a.csv",
+            xlsx([["x", "t"], [1.0, "a"]]),
+            "a ZIP archive, as Excel files are: rename it to .xlsx, or unpack it",
+        ),
+        ("a.csv.bz2", bz2.compress(b"x,t\n1,a\n"), "compressed by bzip2: unpack it first, or compress it with gzip"),
+        ("a.csv", lzma.compress(b"x,t\n1,a\n"), "compressed by xz: unpack it first, or compress it with gzip"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file of the old format (.xls): save it as .xlsx"),
+    ],
+)
+def test_what_another_program_wrote_is_called_by_its_name(write, name, content, sentence):
+    with pytest.raises(DataError, match=re.escape(f"but it is {sentence}")):
+        load(write(content, name), numbers=None)
+
+
+def test_an_address_and_a_folder_of_tables_are_refused_with_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="s3://b/a.csv does not exist; download it first"):
+        load("s3://b/a.csv", numbers=None)
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(DataError, match="without train-images…; put tables that belong together into one file"):
+        load(str(tmp_path), numbers=None)
 
 
 @pytest.mark.parametrize("state", ["hidden", "veryHidden"])
@@ -331,3 +367,23 @@ def test_cross_validation_tests_on_every_example_once(trained):
     assert float(words[-2][1]) == pytest.approx(mean, rel=1e-4)
     with pytest.raises(AssertionError, match="--folds: expected no other examples to be set aside"):
         succeeded("run", "--data", "data.csv", "--folds", "3", "--test-share", "0.2", cwd=trained)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.jsonl", "a.parquet"])
+def test_codes_learnt_as_numbers_are_pointed_out_whatever_holds_them(write, name):
+    codes, labels = ["007", "012", "013"], ["a", "b", "a"]
+    table = pa.table({"x": codes, "t": labels})
+    content = {
+        "a.csv": "x,t\n" + "".join(f"{code},{label}\n" for code, label in zip(codes, labels, strict=True)),
+        "a.xlsx": xlsx([["x", "t"], *map(list, zip(codes, labels, strict=True))]),
+        "a.jsonl": "".join(json.dumps(row) + "\n" for row in table.to_pylist()),
+        "a.parquet": b"",
+    }[name]
+    path = write(content, name)
+    if name == "a.parquet":
+        parquet.write_table(table, path)
+    data = load(path, numbers=False, scale=False)
+    assert data.train.features.tolist() == [[7], [12], [13]]
+    [note] = data.notes
+    assert "column 'x' is learnt as a number, but '007' looks like a code: leave it out with --drop x" in note
+    assert read_features(path, data.schema).tolist() == [[7], [12], [13]]

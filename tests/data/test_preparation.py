@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from distsearch.data import datasets
 from distsearch.data.datasets import (
     Schema,
     feature_chunks,
@@ -250,3 +251,27 @@ def test_dropping_does_not_hide_arrays_of_the_wrong_length(asked, sentence):
     y = asked.pop("y", [0, 1, 1])
     with pytest.raises(DataError, match=sentence):
         from_arrays([[1.0], [np.nan], [3.0]], y, numbers=False, missing="drop", **asked)
+
+
+def test_all_empty_columns_are_named_at_once(write):
+    sentence = refused(write('x,z,"w,u",t\n1,,,a\n2,NA,,b\n'))
+    assert "in the columns 'z', 'w,u', but all of them are missing; leave them out with --drop 'z,\"w,u\"'" in sentence
+
+
+def test_texts_that_training_had_not_are_pointed_out_once(write, caplog, monkeypatch):
+    data = load(write("x,city,t\n1,Rome,a\n2,Oslo,b\n3,Rome,a\n"), numbers=None)
+    further = write("x,city\n1,Rome\n2,rome\n3,Bern\n4,Bern\n", "new.csv")
+    monkeypatch.setattr(datasets, "CHUNK_ROWS", 1)
+    found = np.concatenate([features for features, _ in feature_chunks(further, data.schema)])
+    assert found[:, 1:].tolist() == [[0, 1], [0, 0], [0, 0], [0, 0]]
+    [warning] = caplog.messages
+    assert "new.csv, line 3: column 'city' has 'rome', which was not there in training ('Oslo', 'Rome')" in warning
+    caplog.clear()
+    features_from([{"x": 1, "city": "Bern"}], data.schema)
+    assert "column 'city' has 'Bern'" in caplog.text
+
+
+def test_a_way_with_dates_where_there_are_none_is_pointed_out(write):
+    plain, dated = "x,t\n20240105,a\n20240106,b\n", "x,t\n2024-01-05,a\n2024-01-06,b\n"
+    found = [load(write(content), numbers=None, dates="days").notes for content in (plain, dated)]
+    assert ["--dates days has no effect" in " ".join(notes) for notes in found] == [True, False]

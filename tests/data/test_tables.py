@@ -1,7 +1,9 @@
 import csv
 import gzip
 import io
+import logging
 import sys
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -14,9 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from distsearch.data import readers
+from distsearch.data.asked import Reading
 from distsearch.data.datasets import Schema, feature_chunks, load, read_examples, read_features
-from distsearch.data.raw import Selection
+from distsearch.data.raw import Raw, Selection, Table, unnamed
 from distsearch.data.readers import read
+from distsearch.data.training import dataset_of
 from distsearch.errors import DataError
 
 SCHEMA = Schema(("x", "y"), "t", ("a", "b"), 2, None, None)
@@ -369,3 +374,43 @@ def sentence_of(reading: Callable[[], object]) -> str:
     except DataError as error:
         return str(error)
     return ""
+
+
+def test_a_large_table_is_prepared_in_three_times_its_memory():
+    count, width = 20_000, 20
+    rows = np.arange(count, dtype=np.float64)
+
+    def made() -> Raw:
+        columns = tuple(50 * np.sin(rows + index) for index in range(width))
+        return Raw("the table", Table(columns, count), np.arange(count) % 2, unnamed(width), "t")
+
+    tracemalloc.start()
+    try:
+        data = dataset_of(made(), Reading(numbers=False, scale=None, validation_share=None))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert data.schema.mean is not None
+    assert data.validation is not None
+    assert peak < 3 * count * width * rows.itemsize
+
+
+def test_reading_a_large_file_is_said(write, caplog, monkeypatch):
+    path = write("x,t\n1,a\n2,b\n")
+    caplog.set_level(logging.INFO)
+    load(path, numbers=False)
+    assert caplog.messages == []
+    monkeypatch.setattr(readers, "LONG_TO_READ", 10)
+    load(path, numbers=False)
+    assert caplog.messages == [f"reading 12 bytes of {path}"]
+
+
+@pytest.mark.parametrize("numbers", [[1.5 * number for number in range(60)], [number % 150 for number in range(450)]])
+def test_a_stray_text_makes_no_classes_of_a_target_of_numbers(write, numbers):
+    content = "x,t\n" + "".join(f"{row},{number}\n" for row, number in enumerate(numbers))
+    path = write(f"{content}7,n.k.\n8,n.k.\n")
+    assert f"line {len(numbers) + 2}: expected a number in target 't', as nearly all are, got 'n.k.'" in refused(
+        path, numbers=None
+    )
+    grades = write("x,t\n" + "".join(f"{row},{row % 21 or 'none taken'}\n" for row in range(420)))
+    assert len(load(grades, numbers=None).schema.classes) == 21

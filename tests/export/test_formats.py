@@ -19,6 +19,7 @@ from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, UserError
+from distsearch.export.dates import parts_of
 from distsearch.export.formats import FORMATS
 from distsearch.export.numpy_code import statements
 from distsearch.networks.activations import ACTIVATIONS
@@ -178,44 +179,98 @@ def test_labels_come_back_unchanged(tmp_path, labels):
     assert found.tolist() == as_texts
 
 
-def frame(dates: bool = False) -> pd.DataFrame:
-    """A table as they occur in practice: gaps, text, and numbers of all scales."""
+def frame() -> pd.DataFrame:
+    """A table as they occur in practice: gaps, text, truths, units, dates, and numbers of all scales."""
     numbers = noise(1, Stream.DATA, 0, 0, EXAMPLES, 2).astype(np.float64)
     table = pd.DataFrame({"size": 1e5 * numbers[:, 0] + 3e5, "a b": numbers[:, 1]})
+    table["near"] = numbers[:, 1]
     table.loc[::7, "a b"] = np.nan
     table["colour"] = pd.Series(["red", "blue", "it's", None] * (EXAMPLES // 4), dtype=object)
     table["label"] = pd.Series(["x", "y"] * (EXAMPLES // 2), dtype=object)
-    if dates:
-        table["day"] = pd.date_range("2024-01-01", periods=EXAMPLES, freq="17h")
+    table["floor"] = pd.Categorical(np.arange(EXAMPLES) % 3)
+    table["new"] = numbers[:, 1] > 0
+    table["day"] = pd.date_range("1899-02-27 05:30", periods=EXAMPLES, freq="457D17h")  # over leap days and 1970
+    table["bought"] = table["day"].shift(1).where(table.index % 5 > 0)
     return table
 
 
+def column_inputs(model, table: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns of a table as exports take them: dates as days since 1970, truths as numbers, the rest as it is."""
+    columns = dict(table.items())
+    for name in ("day", "bought"):
+        if name in columns:
+            columns[name] = (columns[name] - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    if model.schema.columns is not None:
+        kinds = dict(zip(model.schema.features, model.schema.columns, strict=True))
+        for name, encoding in kinds.items():
+            if encoding.kind == "category":
+                columns[name] = columns[name].astype(object).where(columns[name].notna(), None)
+                columns[name] = columns[name].map(lambda value: value if value is None else str(value))
+    return columns
+
+
+PREPARATIONS = {
+    "plain": (["near", "new"], {"scale": "no"}),
+    "scaled": (["size", "new"], {"scale": "yes"}),
+    "rounded": (["size", "new"], {"input_bits": 5}),
+    "gaps": (["size", "a b"], {}),
+    "texts": (["size", "colour", "label"], {}),
+    "numbers as categories": (["size", "floor"], {}),
+    "days": (["size", "day", "bought"], {"dates": "days"}),
+    "parts": (["size", "day", "bought"], {"dates": "parts"}),
+    "all": (["size", "a b", "colour", "label", "floor", "new", "day", "bought"], {"dates": "parts"}),
+}
+
+
 @pytest.mark.parametrize("loss", ["cross-entropy", "mean-squared-error"])
-def test_raw_tables_are_prepared_in_the_file(tmp_path, loss):
-    table = frame()
+@pytest.mark.parametrize(("names", "settings"), PREPARATIONS.values(), ids=PREPARATIONS)
+def test_raw_tables_are_prepared_in_the_file(tmp_path, loss, names, settings):
+    table = frame()[names]
     targets = np.arange(EXAMPLES) % 3 if loss == "cross-entropy" else 1e5 * np.arange(EXAMPLES) + 3e6
-    found = distsearch.search(table, targets, layers=[5], loss=loss, rounds=3, workers=0)
-    assert found.model.schema.columns is not None
+    found = distsearch.search(table, targets, layers=[5], start="he", loss=loss, rounds=3, workers=0, **settings)
     other = table.sample(frac=1, random_state=0)
-    other.loc[other.index[:3], ["colour", "label"]] = ["green", "y"]
-    other.loc[other.index[5], "a b"] = np.nan
-    predictions = found.predict(other)
-    assert len(np.unique(predictions)) > 1
-    name = "label" if loss == "cross-entropy" else "prediction"
+    for name, value in (("colour", "green"), ("a b", np.nan), ("bought", pd.NaT)):
+        if name in names:
+            other.loc[other.index[:3], name] = value
+    expected = found.predict(other)
+    assert len(np.unique(expected)) > 1
+    output = "label" if loss == "cross-entropy" else "prediction"
+    columns = column_inputs(found.model, other)
+
     session = onnxruntime.InferenceSession(FORMATS[".onnx"](found.model, {}), providers=["CPUExecutionProvider"])
-    given = {each: other[[each]].to_numpy() for each in ("size", "a b")}
-    texts = other[["colour", "label"]].fillna("")
-    given |= {"colour": texts[["colour"]].to_numpy(object), "label (column)": texts[["label"]].to_numpy(object)}
-    np.testing.assert_allclose(session.run([name], given)[0], predictions, rtol=1e-5)
-    rows = other.astype(object).where(other.notna(), None).to_numpy().tolist()
+    given = {}
+    for each in session.get_inputs():
+        name = each.name.removesuffix(" (column)")
+        if name == "X":
+            given[name] = np.column_stack([columns[one].to_numpy(float) for one in names])
+            given[name] = given[name].astype({"tensor(float)": np.float32, "tensor(double)": np.float64}[each.type])
+        elif each.type == "tensor(string)":
+            given[each.name] = columns[name].fillna("").to_numpy(object)[:, np.newaxis]
+        else:
+            given[each.name] = columns[name].to_numpy(float)[:, np.newaxis]
+    np.testing.assert_allclose(session.run([output], given)[0], expected, rtol=1e-5)
+
+    rows = pd.DataFrame({name: columns[name] for name in names}).astype(object)
+    rows = rows.where(rows.notna(), None).to_numpy().tolist()
     alone = in_python(FORMATS[".py"](found.model, {}), tmp_path)
-    np.testing.assert_allclose(alone["predict"](rows), predictions, rtol=1e-5)
+    np.testing.assert_allclose(alone["predict"](rows), expected, rtol=1e-5)
 
 
-def test_dates_split_into_parts_are_refused():
-    found = distsearch.search(frame(dates=True), np.arange(EXAMPLES) % 3, dates="parts", rounds=2, workers=0)
-    with pytest.raises(SettingError, match="the parts of a date cannot be exported"):
-        FORMATS[".onnx"](found.model, {})
+def test_parts_of_dates_are_those_of_the_calendar():
+    days = np.arange(-800_000, 800_000, 97)[:, np.newaxis] + np.array([0.75])
+    graph = Graph()
+    names = parts_of(graph, "days")
+    values = {"np": np, "days": days, **graph.constants}
+    exec("\n".join(statements(graph)), values)  # noqa: S102
+    found = np.concatenate([values[name] for name in names], axis=1)
+    dates = np.floor(days[:, 0]).astype("datetime64[D]")
+    text = np.array([each.split("-")[-3:] for each in dates.astype(str)])
+    years = dates.astype("datetime64[Y]").astype(int) + 1970
+    weekday = (dates.astype("datetime64[W]") - dates).astype(int)  # weeks of NumPy's begin on a Thursday
+    np.testing.assert_array_equal(found[:, 0], years)
+    np.testing.assert_array_equal(found[:, 1:3], text[:, 1:].astype(int))
+    np.testing.assert_array_equal(found[:, 3], (3 - weekday) % 7)
+    np.testing.assert_array_equal(found[:, 4], 18)
 
 
 def test_times_in_seconds_keep_their_digits():

@@ -163,7 +163,7 @@ def test_a_signal_stops_the_search_and_keeps_everything(tmp_path, number):
 def test_a_first_round_longer_than_the_time_limit_is_reported_and_the_run_can_be_resumed(tmp_path, said, monkeypatch):
     clock = iter(range(0, 10**6, 10))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    stored, result = search(tmp_path, data="digits", layers=[64], population=1000, seconds=30)
+    stored, result = search(tmp_path, data="digits", layers=[64], strategy="hill-climb", population=1000, seconds=30)
     assert (result.reason, result.rounds, list(stored.history())) == ("seconds", 0, [])
     (sentence,) = [each for each in said if each.startswith("not one round was finished in time")]
     assert f"the result is the best of {result.candidates:,} of its 1,000 candidates; allow more seconds" in sentence
@@ -185,7 +185,9 @@ def test_a_signal_during_a_round_abandons_the_round(tmp_path, ray_with_three_cpu
         if row.round == 3:
             threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    stored, result = search(tmp_path, watch, data="digits", layers=[256], population=200, seconds=60, workers=2)
+    stored, result = search(
+        tmp_path, watch, data="digits", layers=[256], strategy="hill-climb", population=200, seconds=60, workers=2
+    )
     assert result.reason == "interrupted"
     assert result.rounds == len(list(stored.history())) >= 4
 

@@ -58,7 +58,7 @@ def test_a_run_with_plateaus_is_verified(tmp_path, batch):
 
 @pytest.mark.slow
 def test_a_run_is_verified_on_ray(tmp_path, ray_with_three_cpus):
-    path = made(tmp_path, data="digits", layers=[64, 32], population=64, rounds=3)
+    path = made(tmp_path, data="digits", layers=[64, 32], strategy="hill-climb", population=64, rounds=3)
     assert verdict(path, workers=2) == Verdict(path.name, 3, [0, 1, 2], [])
 
 

@@ -6,7 +6,9 @@ from searches import search
 import distsearch
 from distsearch import strategies
 from distsearch.candidates.blocks import Block, NodeLayer
+from distsearch.errors import SettingError
 from distsearch.objectives.base import Task, Traits
+from distsearch.runs.directory import StoredRun
 
 NETWORK = {
     "blocks": (Block(0, 3, 3), Block(9, 3, 4)),
@@ -32,6 +34,35 @@ def test_auto_chooses_by_the_task_and_says_why(task, name):
     chosen, why = strategies.choose(task)
     assert chosen == name
     assert why
+
+
+@pytest.mark.parametrize(
+    ("task", "wanted", "name"),
+    [
+        (Task(21, **NETWORK), ["decay", "sigma"], "node-perturbation"),
+        (Task(21, **NETWORK), ["population"], "cma-es"),
+        (Task(1000, **NETWORK), ["population"], "snes"),
+        (Task(1000, **NETWORK), ["population", "decay"], "evolution-strategy"),
+        (Task(21, **NETWORK, traits=FLAT), ["decay"], "node-perturbation"),
+        (Task(100_000, **NETWORK, traits=FLAT), ["population"], "hill-climb"),
+        (Task(20), ["temperature"], "annealing"),
+    ],
+)
+def test_auto_chooses_among_the_strategies_that_have_the_settings(task, wanted, name):
+    chosen, why = strategies.choose(task, wanted)
+    assert chosen == name
+    assert ("suits best" in why) == (name != strategies.choose(task)[0])
+
+
+def test_settings_that_no_strategy_has_together_are_refused():
+    with pytest.raises(SettingError, match=r"settings\.temperature: a setting of annealing, but of none that also has"):
+        strategies.choose(Task(21, **NETWORK), ["temperature", "groups"])
+
+
+def test_arrays_are_searched_by_a_strategy_that_has_the_settings(tmp_path):
+    X, y = np.eye(4), np.arange(4) % 2
+    distsearch.search(X, y, layers=[4], temperature=1.0, rounds=1, workers=0, runs=tmp_path, name="a")
+    assert StoredRun(tmp_path / "a").config.strategy.name == "annealing"
 
 
 def test_a_run_records_what_auto_chose(tmp_path):

@@ -4,7 +4,9 @@ The file's suffix gives the format; a file without a known suffix must be IDX, w
 parts of a Parquet table, IDX files, or pictures by class. `-` is standard input. Nothing is ever unpickled.
 """
 
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +14,23 @@ from functools import partial
 from pathlib import Path
 
 from distsearch.data.raw import Raw, Selection
-from distsearch.data.readers import arrow_tables, csv_tables, excel, idx, json_lines, npz, pictures, standard_input
+from distsearch.data.readers import (
+    arrow_tables,
+    contents,
+    csv_tables,
+    excel,
+    idx,
+    json_lines,
+    npz,
+    pictures,
+    standard_input,
+)
 from distsearch.errors import DataError
+from distsearch.machine import memory
 from distsearch.registry import Registry
+
+LOG = logging.getLogger(__name__)
+LONG_TO_READ = 2e8  # bytes; a text table takes about a minute for each 1e9
 
 Reader = Callable[[str, Selection], Raw]
 
@@ -39,6 +55,7 @@ READERS: Registry[Reader] = Registry(
 OF_FOLDERS = ("idx", "png", "parquet")
 """Our own readers that read folders."""
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SUFFIXES = {"txt": "csv", "data": "csv", "tab": "tsv", "feather": "arrow", "ndjson": "jsonl", "json": "jsonl"}
 _CHUNKED: dict[str, Callable[[str, Selection, int], Iterator[Raw]]] = {
     "csv": csv_tables.chunks,
@@ -55,6 +72,9 @@ def read(path: str, selection: Selection, reader: str = "") -> Raw:
     Raises DataError if it cannot be read, SettingError if there is no such reader.
     """
     name, place = _located(path, reader)
+    size = os.path.getsize(place)
+    if size > LONG_TO_READ:
+        LOG.info(f"reading {memory.in_words(size)} of {standard_input.SPOKEN if place != path else path}")
     with _named(path, place):
         raw = READERS.find(name)(place, selection)
     return raw if place == path else replace(raw, source=standard_input.SPOKEN)
@@ -86,10 +106,13 @@ def _located(path: str, reader: str) -> tuple[str, str]:
         return reader or standard_input.reader(), standard_input.spooled()
     name = reader or name_for(path)
     if not os.path.exists(path):
-        raise DataError(f"expected a data file, but {path} does not exist; check its name and folder")
+        instead = "download it first" if _URL.match(path) else "check its name and folder"
+        raise DataError(f"expected a data file, but {path} does not exist; {instead}")
     if name in READERS.own and not (os.path.isfile(path) or (name in OF_FOLDERS and os.path.isdir(path))):
         what = "a folder" if os.path.isdir(path) else "a pipe or a device"
         raise DataError(f"expected a data file, but {path} is {what}; save the data in a file first")
+    if name in READERS.own and os.path.isfile(path):
+        contents.check(path, name)
     return name, path
 
 

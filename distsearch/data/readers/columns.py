@@ -56,7 +56,10 @@ def choose(path: str, names: Sequence[str], selection: Selection, spare: Collect
         features = [index for index in range(len(names)) if index not in left_out]
         if not features:
             came = f"only {quoted(names[0])}" if names else "no columns"
-            raise DataError(f"{path}: expected a feature besides the target, got {came}; add one")
+            instead = "add one"
+            if len(names) == 1 and not names[0].replace("_", "").isalnum():
+                instead = "add one, or separate the columns by commas, semicolons, tabs or bars"
+            raise DataError(f"{path}: expected a feature besides the target, got {came}; {instead}")
         return Choice(features, targets, beside)
     for name in selection.features:
         if name not in place:

@@ -14,9 +14,9 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from distsearch.data.raw import Raw, Selection, Table, flag, quoted, reading, unnamed
+from distsearch.data.raw import Raw, Selection, Table, looks_like_code, quoted, reading, unnamed
 from distsearch.data.readers.columns import Choice, choose, join_names, spare_of
-from distsearch.data.readers.dialect import Dialect, dialect_of, opened, readable, rows_of
+from distsearch.data.readers.dialect import Dialect, dialect_of, fitted, opened, readable, rows_of
 from distsearch.data.readers.text_columns import Cells, TextColumns
 from distsearch.data.readers.values import side_by_side
 from distsearch.errors import DataError
@@ -98,11 +98,7 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
 
 def _notes(file: "_File", layout: _Layout, usual: str, reader: TextColumns) -> tuple[str, ...]:
     said = file.dialect.sentence(file.path, usual, layout.names, reader.marked.values())
-    codes = [
-        f"{file.path}: column {quoted(name)} is learnt as a number, but {quoted(code)} looks like a code: leave it out "
-        f"with {flag('drop', name)}, or put a letter before each, so that it becomes categories"
-        for name, code in ((layout.names[index], code) for index, code in reader.codes.items())
-    ]
+    codes = [looks_like_code(file.path, layout.names[index], code) for index, code in reader.codes.items()]
     headless = (
         f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
         f"its columns are called {layout.names[0]} to {layout.names[-1]}"
@@ -144,6 +140,11 @@ class _File:
         if any("\0" in cell for cell in cells):
             raise DataError(f"expected {self.path} to be a text table, but it contains zero bytes")
         return cells
+
+    def names(self, header: list[str]) -> list[str]:
+        """The names in a header, one for each cell of the row below it."""
+        with self.text() as text:
+            return fitted(header, next(islice(filter(None, readable(self.rows(text))), 1, None), header))
 
     def recur(self, cells: dict[int, str], rows: int | None = None) -> bool:
         """Whether cells of the first row, by column, all occur in their columns again, in the next rows or in all."""
@@ -192,9 +193,9 @@ def _layout(file: _File, selection: Selection) -> _Layout:
         return _Layout(names, False, choose(file.path, names, selection, spare), left_out=left_out)
     numbered = unnamed(len(first))
     headed = not _is_example(file, first, numbered, selection)
-    names = first if headed else list(numbered)
+    names = file.names(first) if headed else list(numbered)
     begins = "numbers" if any(_numbers_in(file, first)) else "text that comes again"
-    if headed and len(names) == 1:
+    if headed and len(first) == 1:
         file.refuse_title(names[0])
     spare, left_out = file.spare(names, int(headed), selection)
     return _Layout(names, headed, choose(file.path, names, selection, spare), begins, left_out)
@@ -246,9 +247,10 @@ def _columns(file: _File, layout: _Layout, texts: set[int], mixed: frozenset[int
 
 
 def _filled(file: _File, text: Iterable[str], width: int, headed: bool) -> Iterator[list[str]]:
-    """The non-empty rows. Raises DataError with the line for one of another width, or for unbalanced quotes."""
+    """The non-empty rows. Raises DataError with the line for an example of another width, or for unbalanced quotes."""
     lines = _Lines(text)
     rows = file.rows(lines)
+    names, where = headed, "the first line"  # whether a row of names is yet to come
     try:
         for row in rows:
             if len(lines.taken) > 1 or lines.ended:
@@ -258,10 +260,11 @@ def _filled(file: _File, text: Iterable[str], width: int, headed: bool) -> Itera
             lines.taken = []
             if not row:
                 continue
-            if len(row) != width:
-                where = "in the header" if headed else "in the first line"
+            if names:
+                names, where = False, "the header" if len(row) == width else "the first example"
+            elif len(row) != width:
                 raise DataError(
-                    f"{file.path}, line {rows.line_num}: expected {width} columns as {where}, got {len(row)}; "
+                    f"{file.path}, line {rows.line_num}: expected {width} columns as in {where}, got {len(row)}; "
                     "fix or remove the line"
                 )
             yield row

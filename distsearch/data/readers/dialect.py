@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ":
 _STRONG = (";", "\t", "|")  # seldom part of a cell
 _ENCODINGS = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp1252": "Windows-1252"}
 _DECLARED = re.compile(r"sep=(.)", re.IGNORECASE)  # a first line that spreadsheets write and heed
+_STRANGE = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, where the others are decoded
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f]")
 
 
@@ -146,7 +146,8 @@ def _encoding(path: str, whole: bool) -> str:
         if _decodes(head, file, "utf-8"):
             return "utf-8-sig"
     with decompressed(path, whole=whole) as file:
-        if _CONTROL.search(head.decode("latin-1")) or not _decodes(b"", file, "cp1252"):
+        control = _CONTROL.search(head.decode("latin-1"))
+        if control or _is_nearly_utf8(path, whole) or not _decodes(b"", file, "cp1252"):
             raise DataError(f"{path}{_undecodable(path, whole)}; save it as UTF-8")
     return "cp1252"
 
@@ -161,6 +162,18 @@ def _decodes(head: bytes, file: IO[bytes], encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_nearly_utf8(path: str, whole: bool) -> bool:
+    """Whether there are more characters beyond ASCII in UTF-8 than bytes that are none."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    beyond = strange = 0
+    with decompressed(path, whole=whole) as file:
+        while block := file.read(BLOCK):
+            text = decoder.decode(block)
+            beyond += len(text) - len(text.encode("ascii", "ignore"))
+            strange += len(_STRANGE.findall(text))
+    return beyond > 2 * strange
 
 
 def _undecodable(path: str, whole: bool) -> str:
@@ -209,7 +222,17 @@ def _fit(table: Sequence[str], separator: str) -> float:
     """The share of rows with as many cells as the first, if that has two or more."""
     lines = (line.strip(" ") for line in table) if separator == " " else table
     try:
-        lengths = [len(row) for row in rows_of(lines, separator) if row]
+        rows = [row for row in rows_of(lines, separator) if row]
     except csv.Error:
         return 0.0
-    return Counter(lengths)[lengths[0]] / len(lengths) if lengths and lengths[0] > 1 else 0.0
+    if not rows or len(rows[0]) < 2:
+        return 0.0
+    rows[0] = fitted(rows[0], rows[min(1, len(rows) - 1)])
+    return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+
+
+def fitted(header: list[str], below: Sequence[str]) -> list[str]:
+    """The cells of a header, as many as the row below it has, where only one of the two lines ends with a separator."""
+    if len(below) == len(header) + 1 and not below[-1].strip():
+        return [*header, ""]
+    return header[:-1] if len(below) == len(header) - 1 and not header[-1].strip() else header

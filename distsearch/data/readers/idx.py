@@ -17,6 +17,7 @@ from distsearch.data.raw import Raw, Selection, decompressed, reading
 from distsearch.errors import DataError
 from distsearch.machine import memory
 
+_TABLE = re.compile(r"\.(?:csv|tsv|txt|xlsx|jsonl?)(?:\.gz)?$", re.IGNORECASE)
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PARTS = ("train", "t10k")  # prefixes of the file names in a folder
 _LARGEST_BYTE = np.float32(255)
@@ -67,7 +68,10 @@ def _idx_images(path: str) -> tuple[str, str | None]:
         files = sorted(os.listdir(path))  # if both exist, sorting puts the uncompressed file before its .gz
     train, test = (next((name for name in files if name.startswith(f"{part}-images")), None) for part in _PARTS)
     if train is None:
-        raise DataError(f"expected a data file, or a folder of IDX files, but {path} is a folder without train-images…")
+        parts = "; put tables that belong together into one file" if any(map(_TABLE.search, files)) else ""
+        raise DataError(
+            f"expected a data file, or a folder of IDX files, but {path} is a folder without train-images…{parts}"
+        )
     return train, test
 
 
@@ -112,6 +116,6 @@ def _idx_head(path: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any
     if zeros or kind not in _IDX_TYPES or not 1 <= dimensions <= 32 or len(sizes) < 4 * dimensions:
         raise DataError(
             f"expected a .csv, .tsv, .xlsx, .parquet, .arrow, .jsonl, .npz or IDX file, but {path} has none of these "
-            "suffixes, and does not begin like an IDX file"
+            "suffixes, and does not begin like an IDX file; if it is a text table, add --reader csv"
         )
     return struct.unpack(f">{dimensions}I", sizes), np.dtype(_IDX_TYPES[kind])

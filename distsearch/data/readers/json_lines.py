@@ -1,5 +1,6 @@
 """The reader of JSON: an object for each example, one a line (JSON Lines) or in one array."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -23,6 +24,7 @@ def read(path: str, selection: Selection) -> Raw:
         for place, example in _examples(path):
             places.append(place)
             examples.append(example)
+        _refuse_columns(path, examples)
         names = _names(examples)
         return _raw(path, names, choose(path, names, selection), places, examples, selection)
 
@@ -38,6 +40,15 @@ def chunks(path: str, selection: Selection, rows: int) -> Iterator[Raw]:
             yield _raw(path, names, choose(path, names, selection), places, examples, selection)
         if not names:
             raise DataError(f"{path} is empty; expected a JSON object for each example")
+
+
+def _refuse_columns(path: str, examples: Sequence[Example]) -> None:
+    """DataError for a single object that holds whole columns."""
+    if len(examples) == 1 and all(isinstance(value, list | dict) for value in examples[0].values()):
+        raise DataError(
+            f"{path}: expected a JSON object for each example, got a single one that holds lists or objects; pandas "
+            'writes one for each with to_json(path, orient="records", lines=True)'
+        )
 
 
 def _names(examples: Sequence[Example]) -> list[str]:
@@ -60,8 +71,10 @@ def _examples(path: str, *, whole: bool = True) -> Iterator[tuple[str, Example]]
             try:
                 yield f"line {number}", decoder.decode(text)
             except (msgspec.DecodeError, RecursionError) as error:
+                lacking = re.search(r"\b(?:NaN|Infinity)\b", text)
+                instead = f"; JSON has no {lacking[0]}: write null" if lacking else ""
                 raise DataError(
-                    f'{path}, line {number}: expected a JSON object, such as {{"x": 1}}, but {error}'
+                    f'{path}, line {number}: expected a JSON object, such as {{"x": 1}}, but {error}{instead}'
                 ) from None
 
 

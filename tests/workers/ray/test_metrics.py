@@ -14,7 +14,20 @@ from distsearch.workers.ray.metrics import GAUGES, Gauges
 
 from ..searching import cluster
 
-SEARCH = ("--data", "digits", "--layers", "16", "--name", "shown", "--rounds", "1000000000", "--population", "64")
+SEARCH = (
+    "--data",
+    "digits",
+    "--layers",
+    "16",
+    "--name",
+    "shown",
+    "--rounds",
+    "1000000000",
+    "--strategy",
+    "hill-climb",
+    "--population",
+    "64",
+)
 OFTEN = {"metrics_report_interval_ms": 500}
 
 

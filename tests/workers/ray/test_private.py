@@ -54,7 +54,20 @@ def running(tmp_path_factory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("search")
     home = folder / "home"
     home.mkdir()
-    flags = ["--workers", "2", "--rounds", "1000000000", "--data", "digits", "--layers", "64", "--population", "256"]
+    flags = [
+        "--workers",
+        "2",
+        "--rounds",
+        "1000000000",
+        "--data",
+        "digits",
+        "--layers",
+        "64",
+        "--strategy",
+        "hill-climb",
+        "--population",
+        "256",
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "distsearch", "run", *flags, "--name", "a"],
