@@ -86,6 +86,8 @@ _ALSO_CALLED = {
     "quantile": "pinball",
     **dict.fromkeys(("roc-auc", "roc-auc-score"), "auc"),
 }
+AUTO = "auto"
+"""The name that stands for the loss that suits the targets."""
 LOSSES: Registry[Any] = Registry(
     "loss",
     "losses",
@@ -93,11 +95,8 @@ LOSSES: Registry[Any] = Registry(
     _is_loss,
     "a subclass of distsearch.objectives.losses.Loss, or a function of outputs and targets",
     _ALSO_CALLED,
+    apart=[AUTO],
 )
-
-
-AUTO = "auto"
-"""The name that stands for the loss that suits the targets."""
 
 
 def suited(name: str, classes: bool) -> str:
@@ -113,7 +112,7 @@ def create(name: str) -> Loss:
 
 
 def _made(name: str, on: Terms | None) -> Loss:
-    found = LOSSES.find(name, also=(AUTO,))
+    found = LOSSES.find(name)
     if not isinstance(found, type):
         return ModuleLoss(found, name) if takes_module(found) else OwnLoss(found, name)
     kind: type[Loss] = found
@@ -177,7 +176,7 @@ def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]
 
 
 def _kind(name: str) -> type[Loss]:
-    found = LOSSES.find(name, also=(AUTO,))
+    found = LOSSES.find(name)
     return found if isinstance(found, type) else OwnLoss
 
 
