@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_the_token_is_readable_only_by_the_user_and_appears_nowhere_else(running
     secret = token.read_text()
     assert len(bytes.fromhex(secret)) == 32
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700  # and so nobody else gets at Ray's files and sockets
     family = running.family()
     environments = {each.pid: environment(each) for each in family}
     assert str(token).encode() in b"".join(environments.values())
@@ -157,6 +158,8 @@ def test_the_token_is_readable_only_by_the_user_and_appears_nowhere_else(running
     logs = Path(next(word for word in commands if word.startswith("--log_dir=")).partition("=")[2])
     written = [path for path in logs.rglob("*") if path.is_file()]
     assert written
+    assert token.parent in logs.parents
+    assert [word for word in commands if "/plasma_store" in word and str(token.parent) not in word] == []
     assert [path for path in written if secret.encode() in path.read_bytes()] == []
     assert not (running.home / ".ray").exists()
 
@@ -246,15 +249,29 @@ assert os.path.exists(session)
     )
 
 
-def test_what_a_killed_process_has_left_is_removed_at_the_next_start(tmp_path):
-    left, used, starting = (tmp_path / f"distsearch-ray-{name}" for name in ("left", "used", "starting"))
-    session = tmp_path / "session_1"
-    for folder in (left, used, starting, session):
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files, of so short a path that Ray's sockets can be in it."""
+    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_what_a_killed_process_has_left_is_removed_at_the_next_start(temporary):
+    left, used, starting = (temporary / f"distsearch-ray-{name}" for name in ("left", "used", "starting"))
+    for folder in (left, used, starting):
         folder.mkdir()
-    for folder in (left, used):
         (folder / "token").write_text("secret")
-        (folder / "session").symlink_to(session)
+    for folder in (left, used):
+        (folder / "r").mkdir()
     with (used / "token").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        run("from distsearch.workers.ray.private import PrivateRay; PrivateRay()", TMPDIR=str(tmp_path))
-    assert sorted(tmp_path.iterdir()) == [starting, used]
+        run("from distsearch.workers.ray.private import PrivateRay; PrivateRay()", TMPDIR=str(temporary))
+    assert sorted(temporary.iterdir()) == [starting, used]
+
+
+@pytest.mark.parametrize(("name", "fits"), [("", True), ("é", False), ("x" * 60, False)])
+def test_a_folder_for_temporary_files_that_cannot_hold_ray_s_sockets_is_not_taken(temporary, name, fits):
+    (temporary / name).mkdir(exist_ok=True)
+    taken = repr(str(temporary)) if fits else "'/tmp'"
+    private = "from distsearch.workers.ray.private import PrivateRay"
+    run(f"{private}; assert str(PrivateRay().files.parents[1]) == {taken}", TMPDIR=str(temporary / name))
