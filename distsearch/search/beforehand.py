@@ -22,6 +22,8 @@ def check(config: RunConfig, *, kept: bool) -> None:
     check_workers(config.workers.count)
     if config.network.model:
         sources.need_torch()
+        if config.network.model != sources.IN_MEMORY:
+            sources.find(config.network.model)
         devices.check(devices.chosen(config.network.device)[0])
     model.check(config.network)
     losses.check(config.network)
