@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from features import read_features
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from distsearch.data.datasets import Schema, feature_chunks, load, read_examples, read_features
+from distsearch.data.datasets import Schema, feature_chunks, load, read_examples
 from distsearch.data.raw import Selection
 from distsearch.data.readers import read
 from distsearch.errors import DataError
