@@ -49,7 +49,7 @@ class PrivateRay:
         _remove_those_left()
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_temporary()))  # of mode 0700
         private_folders.add(str(self._folder))
-        self._remove_folder = weakref.finalize(self, _remove, str(self._folder))
+        self._remove_folder = weakref.finalize(self, _remove, str(self._folder), os.getpid())
         self._token = self._folder / TOKEN
         descriptor = os.open(self._token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         self._file = open(descriptor, "w", encoding="ascii")  # noqa: SIM115  (open as long as this process lives)
@@ -93,7 +93,10 @@ class PrivateRay:
         _read_environment()
 
 
-def _remove(folder: str) -> None:
+def _remove(folder: str, process: int) -> None:
+    """Remove the folder of a process; a child of it, made by fork, leaves it alone."""
+    if os.getpid() != process:
+        return
     shutil.rmtree(folder, ignore_errors=True)
     private_folders.discard(folder)
 

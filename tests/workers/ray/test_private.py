@@ -249,6 +249,21 @@ assert os.path.exists(session)
     )
 
 
+def test_a_child_that_ends_leaves_the_folder_to_its_parent():
+    run(
+        """
+import os, sys
+from distsearch.workers.ray.private import PrivateRay
+
+private = PrivateRay()
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+assert private.files.exists()
+"""
+    )
+
+
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """A folder for temporary files, of so short a path that Ray's sockets can be in it."""
