@@ -16,7 +16,7 @@ from distsearch.workers.place import check_workers
 def check(config: RunConfig, *, kept: bool) -> None:
     """Raise the UserError for what no data can mend: names, the strategy's settings, workers, device, places to write.
 
-    kept: whether the search is to be kept as a run. What is found right may still fail when it is used.
+    kept: whether the search is to be kept as a run where its settings say. What is found right may still fail later.
     """
     config = with_storage(with_trackers(in_our_words(config)))
     check_workers(config.workers.count)
@@ -33,6 +33,6 @@ def check(config: RunConfig, *, kept: bool) -> None:
         strategies.settings_of(config.strategy.name, config.settings)
     if kept:
         claims.check(Path(config.output.directory), config.output.name)
-    if storage := storage_of(config):
-        storage.check(config.output.name)
+        if storage := storage_of(config):
+            storage.check(config.output.name)
     trackers(config.output.track)

@@ -1,12 +1,14 @@
 """What is wrong whatever the data is refused before they are read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from programs import refused
 
 import distsearch
 from distsearch.config import from_flags
-from distsearch.errors import RunError, SettingError
+from distsearch.errors import SettingError, UserError
 from distsearch.search import beforehand
 
 CASES = {
@@ -22,7 +24,6 @@ CASES = {
     "metric": ({"metrics": ["acuracy"]}, "did you mean 'accuracy'"),
     "tracker": ({"track": "mlfow"}, "did you mean 'mlflow'"),
     "storage": ({"storage": "ftp://there/runs"}, "expected a folder, file://, s3:// or gs://"),
-    "storage in the runs": ({"storage": "runs", "runs": "runs"}, "expected a folder other than that of the runs"),
 }
 
 
@@ -39,15 +40,21 @@ def test_what_may_fit_some_data_is_not(strategy, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_or_a_folder_that_no_run_can_have_is_refused_for_runs_alone(tmp_path):
-    (tmp_path / "first").mkdir()
-    (tmp_path / "file").touch()
-    cases = {"already exists: choose another --name": {"runs": str(tmp_path), "name": "first"}}
-    cases |= {"cannot write to the folder .*file/a .Not a directory.": {"runs": str(tmp_path / "file" / "a")}}
-    for sentence, flags in cases.items():
-        with pytest.raises(RunError, match=sentence):
-            beforehand.check(from_flags(flags), kept=True)
-        beforehand.check(from_flags(flags), kept=False)
+OF_RUNS = {
+    "name": ({"runs": ".", "name": "first"}, "already exists: choose another --name"),
+    "folder": ({"runs": "file/a"}, "cannot write to the folder file/a .Not a directory."),
+    "storage": ({"runs": ".", "storage": "."}, "expected a folder other than that of the runs"),
+}
+
+
+@pytest.mark.parametrize(("flags", "sentence"), OF_RUNS.values(), ids=OF_RUNS)
+def test_places_that_no_run_can_have_are_refused_for_runs_alone(flags, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("first").mkdir()
+    Path("file").touch()
+    with pytest.raises(UserError, match=sentence):
+        beforehand.check(from_flags(flags), kept=True)
+    beforehand.check(from_flags(flags), kept=False)
 
 
 @pytest.mark.parametrize(
