@@ -31,7 +31,6 @@ from distsearch.search.tracking import trackers, with_trackers
 from distsearch.settings import with_changes
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
-from distsearch.workers.place import check_workers
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def prepare_to_resume(
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force continues anyway")
     names.check(stored.path.resolve().name)
-    check_workers(workers)
+    trackers(with_trackers(stored.config, track).output.track, resumed=True)  # which are made again where they are used
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
     state = stored.state(assembly.strategy.state_type) if stored.has_begun else assembly.plan.first
     done = list(islice(stored.history(), state.round))
