@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -262,13 +261,6 @@ os.wait()
 assert private.files.exists()
 """
     )
-
-
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """A folder for temporary files, of so short a path that Ray's sockets can be in it."""
-    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as folder:
-        yield Path(folder)
 
 
 def test_what_a_killed_process_has_left_is_removed_at_the_next_start(temporary):
