@@ -109,12 +109,27 @@ def _temporary() -> str:
 
 
 def _remove_those_left() -> None:
-    """Remove what killed processes have left: their tokens, locked before Ray's folder is made, are locked no more."""
+    """Remove what ended processes have left: their tokens, locked before Ray's folder is made, are locked no more.
+
+    A token is gone where Ray's own processes were still writing when the rest was removed.
+    """
     for files in Path(_temporary()).glob(f"{PREFIX}*/{FILES}"):
-        with suppress(OSError), (files.parent / TOKEN).open() as file:
-            if os.fstat(file.fileno()).st_uid == os.getuid():
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(files.parent, ignore_errors=True)
+        folder = files.parent
+        with suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and not _is_held(folder / TOKEN):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_held(token: Path) -> bool:
+    """Whether the process that made a token still runs."""
+    try:
+        with token.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _end_processes(node: Any, **_: Any) -> None:

@@ -270,6 +270,7 @@ def test_what_a_killed_process_has_left_is_removed_at_the_next_start(temporary):
         (folder / "token").write_text("secret")
     for folder in (left, used):
         (folder / "r").mkdir()
+    (temporary / "distsearch-ray-written" / "r").mkdir(parents=True)  # to by Ray, after the token was removed
     with (used / "token").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         run("from distsearch.workers.ray.private import PrivateRay; PrivateRay()", TMPDIR=str(temporary))
