@@ -31,7 +31,7 @@ class Registry(Generic[T]):
 
     `what` and `plural` are the words for the kind, `own` are the built-in ones, and `fits` says whether something is of
     the kind, which `expected` describes. `also_called` maps other common names to the built-in ones, and `not_here`
-    names of something else to what to choose instead.
+    names of something else to what to choose instead. `apart` are words that are understood beside the names.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Registry(Generic[T]):
         expected: str,
         also_called: Mapping[str, str] | None = None,
         not_here: Mapping[str, str] | None = None,
+        apart: Iterable[str] = (),
     ) -> None:
         self.what = what
         self.plural = plural
@@ -52,6 +53,7 @@ class Registry(Generic[T]):
         self._expected = expected
         self._also_called = {self._plain(other): ours for other, ours in (also_called or {}).items()}
         self._not_here = dict(not_here or {})
+        self._apart = tuple(apart)
 
     def names(self) -> list[str]:
         """All names, built-in ones first; a plug-in that has the name of one of those is hidden, with a warning."""
@@ -90,17 +92,14 @@ class Registry(Generic[T]):
         self._given[name] = self._checked(name, given)
         return name
 
-    def find(self, name: str, also: Iterable[str] = ()) -> T:
-        """What a name stands for. Raises SettingError if there is no such thing, or if it is of the wrong kind.
-
-        The error lists `also` among the known names.
-        """
-        found, path = self._found(name, also)
+    def find(self, name: str) -> T:
+        """What a name stands for. Raises SettingError if there is no such thing, or if it is of the wrong kind."""
+        found, path = self._found(name)
         if path:
             self._answers_for(self.named(name), found, path)
         return found
 
-    def _found(self, name: str, also: Iterable[str] = ()) -> tuple[T, str]:
+    def _found(self, name: str) -> tuple[T, str]:
         """What a name stands for, and the path that it was imported by, if it was."""
         name = self.named(name)
         if name in self.own:
@@ -114,7 +113,8 @@ class Registry(Generic[T]):
             return self._checked(name, _import(f"{self.what} {name}", path)), path
         if instead := self._not_here.get(self._plain(name)):
             raise SettingError(f"unknown {self.what} {brief(name)}: {instead}")
-        raise SettingError(f"{unknown(self.what, name, [*self.names(), *also])}, or module:name for one of your own")
+        known = [*self.names(), *self._apart]
+        raise SettingError(f"{unknown(self.what, name, known)}, or module:name for one of your own")
 
     def origin(self, name: str) -> dict[str, str] | None:
         """The origin of the code behind a name, unless it is built in: recorded with a run, for later comparison."""

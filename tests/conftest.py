@@ -1,8 +1,10 @@
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -56,6 +58,13 @@ def said() -> Iterator[list[str]]:
     yield listening.said
     log.removeHandler(listening)
     log.setLevel(level)
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files, of so short a path that Ray's sockets can be in it."""
+    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

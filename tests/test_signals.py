@@ -96,15 +96,15 @@ def test_a_signal_does_not_wait_for_the_current_round(tmp_path, number, workers)
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, signals):
+def test_a_signal_while_ray_starts_leaves_no_token(tmp_path, temporary, signals):
     """The search ends while its workers are being started."""
     slow = ("--data", "digits", "--layers", "512", "--strategy", "hill-climb", "--population", "256", *ENDLESS)
-    with program(tmp_path, "run", "--runs", "kept", *slow, TMPDIR=str(tmp_path)) as process:
-        awaited("a token", lambda: list(tmp_path.glob("distsearch-ray-*/token")))
+    with program(tmp_path, "run", "--runs", "kept", *slow, TMPDIR=str(temporary)) as process:
+        awaited("a token", lambda: list(temporary.glob("distsearch-ray-*/token")))
         for _ in range(signals):
             process.send_signal(signal.SIGINT)
         ended(process, 130)
-    assert not list(tmp_path.glob("distsearch-ray-*"))
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_storm_of_signals_ends_the_program_like_two(tmp_path):

@@ -25,7 +25,7 @@ from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import losses
 from distsearch.objectives.metrics import METRICS
-from distsearch.search import session
+from distsearch.search import beforehand, session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
 from distsearch.search.first_weights import GIVEN, Given, flat, run_at
@@ -65,6 +65,7 @@ def search(
         model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
         config = _config({"strategy": AUTO, **settings, **named, "class_weight": class_weight_words(class_weight)})
+        beforehand.check(config, kept=_kept(settings))
         dataset = interrupts.begin(data_of, config, *arrays, sample_weight)
         assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
@@ -137,11 +138,16 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 
 def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:
     """The session of the search, which is kept on disk only if its settings say where."""
-    if "name" in settings or "runs" in settings:
+    if _kept(settings):
         return partial(session.run, assembly)
     if not assembly.config.output.storage:
         return partial(session.run_unrecorded, assembly)
     return partial(_run_elsewhere, assembly)
+
+
+def _kept(settings: Mapping[str, Any]) -> bool:
+    """Whether a search is kept on disk: if its settings say where."""
+    return "name" in settings or "runs" in settings
 
 
 def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts: Interrupts) -> Found:

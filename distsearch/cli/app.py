@@ -139,11 +139,12 @@ def run(
 ) -> None:
     """Search for a network's weights; without options, for the built-in example."""
     from distsearch.cli.story import narrators, of_chapter
-    from distsearch.search import session
+    from distsearch.search import beforehand, session
     from distsearch.search.assembly import assemble
     from distsearch.search.data import read_data
 
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
+    beforehand.check(settings, kept=folds is None)
     if folds is not None:
         _cross_validate(settings, folds, json)
         return

@@ -82,8 +82,10 @@ def compare(
     if report is not None:
         check_suffix("--report", report, ".html", ".htm")
     given = config.from_flags(flags, toml.read_toml(config_file) if config_file else None)
+    words = list(filter(None, strategies.split(",")))
+    comparison.check(given, words)
     dataset = read_data(given)
-    names = comparison.chosen(given, filter(None, strategies.split(",")), dataset)
+    names = comparison.chosen(given, words, dataset)
     configs = comparison.planned(given, names, seeds)
     keep = "runs" in flags or "name" in flags
     with TemporaryDirectory(prefix="distsearch-") as folder:

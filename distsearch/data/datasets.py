@@ -129,15 +129,6 @@ def examples_from(
     return examples_of(_weighted(raw, weights), schema)
 
 
-def read_features(path: str, schema: Schema, reader: str = "") -> NDArray[np.float32]:
-    """The features of a file, (examples, features); of its test set if it has one.
-
-    The file may lack the target column. Raises DataError.
-    """
-    raw = read(path, replace(schema.selection(schema.features), targets=False), reader)
-    return frozen(network_features(raw.test or raw, schema))
-
-
 def read_examples(
     path: str, schema: Schema, target: str = "", reader: str = "", drawn: generators.Drawn = generators.USUAL
 ) -> Examples:

@@ -66,13 +66,10 @@ class Scores(NamedTuple):
         return {**figures, **metrics, **checked}
 
 
-def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Trainable:
-    """The network that the configuration and the data call for.
-
-    Or a module around `given`, which is a torch module or makes one. SettingError if a module cannot be searched.
-    """
+def check(config: NetworkConfig) -> None:
+    """SettingError for a setting that only a torch module has, where there is none."""
     if config.model:
-        return _module_for(config, schema, given)
+        return
     for name in OF_MODULES:
         if getattr(config, name) != getattr(NetworkConfig(), name):
             raise SettingError(f"network.{name}: is of a torch module: name one with --model, or leave it out")
@@ -81,6 +78,16 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
             "network.precision: bfloat16 is of a torch module's forward passes: name one with --model, or choose "
             "float32, int8, ternary or binary"
         )
+
+
+def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Trainable:
+    """The network that the configuration and the data call for.
+
+    Or a module around `given`, which is a torch module or makes one. SettingError if a module cannot be searched.
+    """
+    if config.model:
+        return _module_for(config, schema, given)
+    check(config)
     return network_of(design_of(config), schema.shape or (len(schema.inputs),), schema.outputs, schema.feature_bits)
 
 

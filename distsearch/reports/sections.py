@@ -22,6 +22,7 @@ from distsearch.search.resumption import unfinished
 from distsearch.settings import shown
 
 MOST_EVENTS = 60
+MOST_NAMES = 20  # of features and classes
 READABLE = 1e4, 1e12  # losses that are written without an exponent
 MOST_WORKERS = 64  # that have a row
 
@@ -214,9 +215,9 @@ def typed(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else shown(value)
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    shown = ", ".join(names[:most])
-    return f"{len(names):,}: {shown}{', …' if len(names) > most else ''}"
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    return f"{len(names):,}: {shown}{', …' if len(names) > MOST_NAMES else ''}"
 
 
 def differing(subjects: Sequence[Subject]) -> list[str]:

@@ -34,9 +34,9 @@ MOST_CLASSES = 16  # in a table of confusion that fits
 class Terminal:
     """How figures are drawn: how wide, with colours or not, with UTF-8 or not."""
 
-    def __init__(self, width: int, coloured: bool, utf8: bool, height: int = HEIGHT) -> None:
+    def __init__(self, width: int, coloured: bool, utf8: bool) -> None:
         self.width = max(SMALLEST_WIDTH, min(width, LARGEST_WIDTH))
-        self.height = height
+        self.height = HEIGHT
         self.coloured = coloured
         self.utf8 = utf8
 

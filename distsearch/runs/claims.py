@@ -7,11 +7,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from distsearch.config import RunConfig
 from distsearch.errors import RunError
 from distsearch.runs import names
 from distsearch.runs.layout import CHECKPOINT
+
+
+def check(folder: Path, name: str) -> None:
+    """RunError if a run, of this name if there is one, can certainly not be created in the folder."""
+    if name:
+        names.check(name)
+    path = folder / name
+    try:
+        if name and path.exists():
+            raise name_taken(path)
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with TemporaryDirectory(prefix=".distsearch-", dir=there):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
+def name_taken(path: Path) -> RunError:
+    """The error for a run's directory that exists."""
+    return RunError(f"{path} already exists: choose another --name, or remove it first")
+
+
+def unwritable(folder: Path, error: OSError) -> RunError:
+    """The error for a folder of runs in which none can be created."""
+    return RunError(f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs")
 
 
 def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None) -> Path:
@@ -21,7 +47,7 @@ def claim(folder: Path, settings: RunConfig, taken: Callable[[str], bool] | None
         try:
             path.mkdir()
         except FileExistsError:
-            raise RunError(f"{path} already exists: choose another --name, or remove it first") from None
+            raise name_taken(path) from None
         return path
     stem = names.stem(settings.data.source, settings.strategy.name)
     for number in count(1):

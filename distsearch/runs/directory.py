@@ -31,7 +31,7 @@ from distsearch import config
 from distsearch.config import RunConfig, toml
 from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, documents, files, history, names
-from distsearch.runs.claims import claim, lock, removed_unless_begun, writing
+from distsearch.runs.claims import claim, lock, removed_unless_begun, unwritable, writing
 from distsearch.runs.events import NOBODY, Crew, Event, Share
 from distsearch.runs.held import Held
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
@@ -136,9 +136,7 @@ class Run:
                     files.write_whole(path / START, checkpoints.encode(*start))
             return run
         except OSError as error:
-            raise RunError(
-                f"cannot write to the folder {folder} ({error.strerror}): choose another with --runs"
-            ) from None
+            raise unwritable(folder, error) from None
 
     @classmethod
     def reopen(

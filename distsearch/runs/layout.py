@@ -16,8 +16,17 @@ WHOLE = (START, BEST, PREVIOUS, CHECKPOINT, CONFIG, MANIFEST, TRACKING, RESULT)
 
 
 def run_paths(folder: Path) -> list[Path]:
-    """The run directories in a folder, oldest first; other directories are skipped."""
+    """The run directories in a folder, oldest first; others, and those closed to this user, are skipped."""
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if (path / MANIFEST).exists() and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime, path.name))
+    named = (path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [(when, path.name, path) for path in named if (when := _written(path)) is not None]
+    return [path for _, _, path in sorted(found)]
+
+
+def _written(path: Path) -> float | None:
+    """When a run's manifest was written; None if this is no run, or one that is closed to this user."""
+    try:
+        return (path / MANIFEST).stat().st_mtime
+    except OSError:
+        return None

@@ -46,7 +46,7 @@ from distsearch.search.data import (
 from distsearch.search.first_weights import Given
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
-from distsearch.storage import Address
+from distsearch.search.publishing import with_storage
 from distsearch.strategies.base import AnyStrategy, State
 from distsearch.workers.base import Pool
 from distsearch.workers.late import Horizon, LatePool
@@ -312,13 +312,6 @@ def _with_strategy(config: RunConfig, task: Task, found_flat: bool = False) -> t
         config = structs.replace(config, settings={"sigma": sigma, **config.settings})
         why = f"{why}; the loss is flat between steps: if it does not fall, choose --strategy hill-climb"
     return structs.replace(config, strategy=structs.replace(config.strategy, name=name)), f"strategy {name}: {why}"
-
-
-def with_storage(config: RunConfig, storage: str | None = None) -> RunConfig:
-    """The configuration with another storage, if it is given; as an address that means the same from every folder."""
-    text = config.output.storage if storage is None else storage
-    canonical = str(Address.parse(text)) if text else ""
-    return structs.replace(config, output=structs.replace(config.output, storage=canonical))
 
 
 def _with_batch(config: RunConfig, examples: int) -> RunConfig:

@@ -21,7 +21,7 @@ from distsearch.machine import memory
 from distsearch.objectives import losses
 from distsearch.objectives.model import network_for
 from distsearch.runs.directory import Result
-from distsearch.search import assembly, session
+from distsearch.search import assembly, beforehand, session
 from distsearch.search.assembly import Assembly
 from distsearch.search.data import loss_for, notes_on, rarest_share, with_loss
 from distsearch.search.interrupts import Interrupts
@@ -85,6 +85,14 @@ class Line(Struct, frozen=True):
     accuracy: Spread | None
     test_accuracy: Spread | None
     failure: str
+
+
+def check(settings: RunConfig, names: Iterable[str]) -> None:
+    """Raise the UserError for what no data can mend; settings of strategies are left to `planned`."""
+    for name in map(strategies.STRATEGIES.named, names):
+        if name != strategies.AUTO:
+            strategies.find(name)
+    beforehand.check(structs.replace(settings, settings={}), kept=False)
 
 
 def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[str]:

@@ -6,25 +6,18 @@ from typing import Any
 from distsearch.config import RunConfig
 from distsearch.data.datasets import is_built_in
 from distsearch.data.readers import READERS, name_for
-from distsearch.networks.activations import ACTIVATIONS
-from distsearch.networks.initial import STARTS, is_start
-from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.modules import sources
-from distsearch.networks.modules.sources import IN_MEMORY, MODELS
-from distsearch.networks.precision import PRECISIONS
-from distsearch.objectives import constraints
-from distsearch.objectives.losses import AUTO, LOSSES
-from distsearch.objectives.metrics import METRICS, column_in
+from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.registry import Registry
+from distsearch.search.naming import names_in
 from distsearch.search.tracking import names_of
-from distsearch.strategies import STRATEGIES
 
 ENGINE = "engine"  # what computes a module
 
 
 def origins(config: RunConfig) -> tuple[dict[str, str], ...]:
     """Where each piece of code that is not ours comes from: kind, name, path, hash, package and version."""
-    found = (registry.origin(name) for registry, name in _named(config))
+    found = (registry.origin(name) for registry, name in _all_names(config))
     known = tuple(origin for origin in found if origin is not None)
     return (
         (*known, {"kind": ENGINE, "name": "torch", "version": sources.torch_version()})
@@ -50,28 +43,13 @@ def changed_since(recorded: tuple[dict[str, str], ...], config: RunConfig) -> st
 
 def modules(config: RunConfig) -> list[str]:
     """The modules that a configuration names, as `module:attribute`."""
-    named = [name for _, name in _named(config)] + names_of(config.output.track)  # which change no bit
+    named = [name for _, name in _all_names(config)] + names_of(config.output.track)  # which change no bit
     return [name.partition(":")[0] for name in named if ":" in name]
 
 
-def _named(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
+def _all_names(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """Every registry, and the name in it that a configuration chooses."""
-    yield STRATEGIES, config.strategy.name
-    if config.network.loss != AUTO:  # as it stays where a function is searched
-        yield LOSSES, config.network.loss
-    if config.network.model not in ("", IN_MEMORY):
-        yield MODELS, config.network.model
-    for metric in dict.fromkeys((*config.output.metrics, *constraints.names_in(config.network.subject_to))):
-        if column_in(metric) is None:
-            yield METRICS, metric
-    for kind in kinds_in(config.network.layers):
-        yield KINDS, kind
-    for activation in config.network.activation:
-        yield ACTIVATIONS, activation
-    for precision in () if config.network.model else config.network.precision:
-        yield PRECISIONS, precision
-    if config.network.start and is_start(config.network.start):
-        yield STARTS, config.network.start
+    yield from names_in(config)
     source = config.data.source
     if config.data.reader:
         yield READERS, config.data.reader

@@ -19,14 +19,15 @@ from distsearch.objectives.model import Model
 from distsearch.runs import names
 from distsearch.runs.directory import Run, StoredRun
 from distsearch.runs.history import RoundRecord
-from distsearch.search.assembly import Assembly, with_storage
+from distsearch.search.assembly import Assembly
 from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import EVALUATIONS, ROUNDS, SECONDS
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
+from distsearch.search.publishing import publisher_of, with_storage
 from distsearch.search.retrieval import NOTHING, Handed, own_assembly
-from distsearch.search.session import continue_run, publisher_of, source_of
+from distsearch.search.session import continue_run, source_of
 from distsearch.search.tracking import trackers, with_trackers
 from distsearch.settings import with_changes
 from distsearch.storage import Publisher
@@ -79,6 +80,7 @@ def prepare_to_resume(
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force continues anyway")
     names.check(stored.path.resolve().name)
+    trackers(with_trackers(stored.config, track).output.track, resumed=True)  # which are made again where they are used
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
     state = stored.state(assembly.strategy.state_type) if stored.has_begun else assembly.plan.first
     done = list(islice(stored.history(), state.round))

@@ -20,6 +20,7 @@ from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of, read_data
 from distsearch.search.first_weights import flat
 from distsearch.settings import with_changes
+from distsearch.workers.place import check_workers
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ NOTHING = Handed()
 def own_assembly(stored: StoredRun, workers: int | None, handed: Handed = NOTHING) -> Assembly:
     """The assembly of a stored run, on its own data or function. RunError if that is missing, or has changed since."""
     config = structs.replace(stored.config, workers=with_changes(stored.config.workers, "workers", count=workers))
+    check_workers(config.workers.count)
     start = stored.start()
     if stored.manifest.data:
         dataset = own_data(stored, handed)

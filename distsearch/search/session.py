@@ -10,7 +10,7 @@ from pathlib import Path
 
 from distsearch.config import RunConfig
 from distsearch.data.datasets import is_built_in
-from distsearch.errors import DistsearchError, SettingError
+from distsearch.errors import DistsearchError
 from distsearch.machine import description, one_thread
 from distsearch.networks.modules import devices
 from distsearch.networks.modules.sources import IN_MEMORY
@@ -25,9 +25,10 @@ from distsearch.search.foreign_code import origins
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found, search
 from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening
+from distsearch.search.publishing import publisher_of, storage_of
 from distsearch.search.recording import Publishing, Recorder
 from distsearch.search.tracking import trackers, with_trackers
-from distsearch.storage import Address, Publisher, Storage, identity
+from distsearch.storage import Publisher
 from distsearch.strategies.base import State
 from distsearch.workers.base import Pool
 
@@ -161,19 +162,3 @@ def source_of(config: RunConfig) -> str:
     """The absolute path of a configuration's data, from wherever it is needed again; empty if it is no file."""
     source = config.data.source
     return os.path.abspath(source) if source != IN_MEMORY and not is_built_in(source) else ""
-
-
-def storage_of(config: RunConfig) -> Storage | None:
-    """Where a run is to be published; None if nowhere. SettingError if that is the folder of the runs itself."""
-    if not config.output.storage:
-        return None
-    address = Address.parse(config.output.storage)
-    if not address.scheme and Path(address.path).resolve() == Path(config.output.directory).resolve():
-        raise SettingError(f"--storage: expected a folder other than that of the runs, got {config.output.storage!r}")
-    return Storage(address)
-
-
-def publisher_of(config: RunConfig, path: Path, manifest: Manifest, rounds: int) -> Publisher | None:
-    """The publisher of a run that has completed `rounds` rounds; None if it is not to be published."""
-    storage = storage_of(config)
-    return Publisher(storage, path, identity(manifest, config.strategy.seed), rounds) if storage else None

@@ -17,6 +17,8 @@ from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.random_search import RandomSearch
 from distsearch.strategies.snes import Snes
 
+AUTO = "auto"
+
 
 def _is_strategy(found: Any) -> bool:
     return isinstance(found, type) and issubclass(found, Strategy) and not isabstract(found)
@@ -50,9 +52,9 @@ STRATEGIES: Registry[type[AnyStrategy]] = Registry(
         f"it needs gradients; {NodePerturbation.name} and {EvolutionStrategy.name} estimate them, and follow them with "
         "Adam",
     ),
+    [AUTO],
 )
 
-AUTO = "auto"
 RARE = 0.05  # share of a class below which moving nodes under a flat loss finds the other classes alone
 FEW, SOME = 300, 5000  # weights up to which a full covariance is affordable, and a step size for each pays off
 
@@ -113,7 +115,7 @@ def find(name: str) -> type[AnyStrategy]:
     """The strategy with this name. Raises SettingError if there is none."""
     if name == AUTO:
         raise SettingError(f"auto is not a strategy but chooses one: expected one of {', '.join(STRATEGIES.names())}")
-    return STRATEGIES.find(name, also=[AUTO])
+    return STRATEGIES.find(name)
 
 
 def settings_of(name: str, values: Mapping[str, Any]) -> Settings:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from contextlib import suppress
 
 from distsearch.errors import SettingError
 
@@ -13,10 +12,7 @@ OPENING = "distsearch-opening"
 """The name of a thread in which workers start beside a search."""
 
 private_folders: set[str] = set()
-"""The folders of the Rays of our own, with their tokens, as long as they run."""
-
-SESSION = "session"
-"""The link in such a folder to where Ray keeps its logs and sockets."""
+"""The folders of the Rays of our own, with their tokens, logs and sockets, as long as they run."""
 
 _kept = False
 _kept_one_runs = False
@@ -61,15 +57,4 @@ def ray_is_kept() -> bool:
 def remove_private_folders() -> None:
     """Remove what all Rays of our own have on disk: for an end without the usual clean-up."""
     while private_folders:
-        remove(private_folders.pop())
-
-
-def remove(folder: str) -> None:
-    """Remove a folder of a Ray of our own, with the one of Ray's that its link `SESSION` leads to."""
-    with suppress(OSError):
-        session = os.readlink(os.path.join(folder, SESSION))
-        shutil.rmtree(session, ignore_errors=True)
-        latest = os.path.join(os.path.dirname(session), "session_latest")
-        if os.readlink(latest) == session:
-            os.unlink(latest)
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(private_folders.pop(), ignore_errors=True)

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from features import read_features
 from programs import refused, succeeded
 from searches import contents, resume, search
 
 import distsearch
-from distsearch.data.datasets import read_examples, read_features
+from distsearch.data.datasets import read_examples
 from distsearch.errors import DataError, SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.search.resumption import stored_model

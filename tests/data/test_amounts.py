@@ -5,8 +5,9 @@ import json
 import msgspec
 import pandas as pd
 import pytest
+from features import read_features
 
-from distsearch.data.datasets import Schema, features_from, from_arrays, load, read_features
+from distsearch.data.datasets import Schema, features_from, from_arrays, load
 from distsearch.data.preparation import Encoding
 from distsearch.data.spelling import Spelling
 from distsearch.errors import DataError

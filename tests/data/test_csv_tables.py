@@ -2,10 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from features import read_features
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distsearch.data.datasets import load, read_examples, read_features
+from distsearch.data.datasets import load, read_examples
 from distsearch.data.raw import Selection
 from distsearch.data.readers import chunks, read
 from distsearch.data.schema import Schema

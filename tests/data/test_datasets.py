@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse
+from features import read_features
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -21,7 +22,6 @@ from distsearch.data.datasets import (
     from_arrays,
     load,
     read_examples,
-    read_features,
 )
 from distsearch.data.generators import Drawn
 from distsearch.errors import DataError

@@ -5,8 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from features import read_features
 
-from distsearch.data.datasets import feature_chunks, load, read_features
+from distsearch.data.datasets import feature_chunks, load
 from distsearch.data.readers.dialect import SAMPLE_LINES
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError

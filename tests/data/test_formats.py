@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from features import read_features
 from programs import ran, succeeded
 from pyarrow import feather, ipc, parquet
 
 from distsearch.data import datasets
-from distsearch.data.datasets import feature_chunks, load, read_features
+from distsearch.data.datasets import feature_chunks, load
 from distsearch.data.raw import Selection
 from distsearch.data.readers import dialect, read
 from distsearch.errors import DataError, TooLargeError

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from features import read_features
 from PIL import Image
 
 from distsearch.data import datasets
@@ -64,7 +65,7 @@ def test_pictures_in_a_folder_named_test_are_the_test_set(tmp_path):
 def test_new_pictures_need_no_classes(tmp_path):
     data = load(draw(tmp_path / "known", {"a/1.png": grey(1), "b/1.png": grey(2)}))
     draw(tmp_path / "more", {"1.png": grey(5), "2.png": grey(6)})
-    read = datasets.read_features(str(tmp_path / "more"), data.schema)
+    read = read_features(str(tmp_path / "more"), data.schema)
     assert read == pytest.approx(np.stack([grey(5).ravel(), grey(6).ravel()]) / 255)
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from features import read_features
 
 from distsearch.data import datasets
 from distsearch.data.datasets import (
@@ -14,7 +15,6 @@ from distsearch.data.datasets import (
     from_arrays,
     load,
     read_examples,
-    read_features,
 )
 from distsearch.errors import DataError
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from features import read_features
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from distsearch.data.datasets import Schema, load, read_examples, read_features
+from distsearch.data.datasets import Schema, load, read_examples
 from distsearch.errors import DataError
 
 FOUR = Schema(("x0", "x1", "x2", "x3"), "", ("0", "1"), 2, None, None)

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from features import read_features
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from distsearch.data import readers
 from distsearch.data.asked import Reading
-from distsearch.data.datasets import Schema, feature_chunks, load, read_examples, read_features
+from distsearch.data.datasets import Schema, feature_chunks, load, read_examples
 from distsearch.data.raw import Raw, Selection, Table, unnamed
 from distsearch.data.readers import read
 from distsearch.data.training import dataset_of

@@ -171,6 +171,16 @@ def test_a_run_without_permission_to_enter_is_refused_in_a_sentence(tmp_path, wh
     assert sorted(file.name for file in path.iterdir()) == FILES
 
 
+def test_a_run_without_permission_to_enter_does_not_hide_others_from_a_list(tmp_path, whole):
+    for name in ("closed", "open"):
+        shutil.copytree(whole, tmp_path / name)
+    (tmp_path / "closed").chmod(0)
+    done = bound_by_permissions("list", "--runs", str(tmp_path))
+    (tmp_path / "closed").chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", "open"]
+
+
 def test_a_run_without_permission_to_write_is_not_resumed(tmp_path, whole):
     path = shutil.copytree(whole, tmp_path / "whole")
     for file in path.iterdir():

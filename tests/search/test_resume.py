@@ -17,7 +17,7 @@ from distsearch.errors import RunError, SettingError
 from distsearch.runs import checkpoints, directory, files
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import sealed_json
-from distsearch.search import session
+from distsearch.search import resumption, retrieval, session
 from distsearch.search.assembly import assemble
 from distsearch.search.resumption import stored_model
 from distsearch.workers import place
@@ -322,10 +322,13 @@ def test_options_that_the_configuration_could_not_hold_are_refused_on_resume(tmp
     assert (path / "config.toml").read_bytes() == before
 
 
-def test_too_many_workers_are_refused_before_the_run_records_them(tmp_path, monkeypatch):
+def test_too_many_workers_and_unknown_trackers_are_refused_before_the_data_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(place, "ray_is_foreign", lambda: False)
     path = run(tmp_path, "part", rounds=5)
     before = (path / "config.toml").read_bytes()
+    monkeypatch.delattr(retrieval, "own_data")
     with pytest.raises(SettingError, match="workers.count: expected at most .*, the cores of this machine, got 1000"):
         resume(path, rounds=1, workers=1000)
+    with pytest.raises(SettingError, match="unknown tracker 'mlfow'"):
+        resumption.prepare_to_resume(StoredRun(path), 1, None, 0, False, track="mlfow")
     assert (path / "config.toml").read_bytes() == before

@@ -86,6 +86,8 @@ _ALSO_CALLED = {
     "quantile": "pinball",
     **dict.fromkeys(("roc-auc", "roc-auc-score"), "auc"),
 }
+AUTO = "auto"
+"""The name that stands for the loss that suits the targets."""
 LOSSES: Registry[Any] = Registry(
     "loss",
     "losses",
@@ -100,11 +102,8 @@ LOSSES: Registry[Any] = Registry(
         "accuracy": "a loss is made small: choose classification-error, the share of wrong answers",
         "r2": "a loss is made small: choose mean-squared-error, which is smallest where R² is largest",
     },
+    apart=[AUTO],
 )
-
-
-AUTO = "auto"
-"""The name that stands for the loss that suits the targets."""
 
 
 def suited(name: str, classes: bool) -> str:
@@ -120,7 +119,7 @@ def create(name: str) -> Loss:
 
 
 def _made(name: str, on: Terms | None) -> Loss:
-    found = LOSSES.find(name, also=(AUTO,))
+    found = LOSSES.find(name)
     if not isinstance(found, type):
         return ModuleLoss(found, name) if takes_module(found) else OwnLoss(found, name)
     kind: type[Loss] = found
@@ -184,7 +183,7 @@ def chosen(settings: NetworkConfig, classes: Sequence[str], counts: NDArray[Any]
 
 
 def _kind(name: str) -> type[Loss]:
-    found = LOSSES.find(name, also=(AUTO,))
+    found = LOSSES.find(name)
     return found if isinstance(found, type) else OwnLoss
 
 

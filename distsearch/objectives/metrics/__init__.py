@@ -61,13 +61,14 @@ METRICS: Registry[Any] = Registry(
     lambda found: callable(found) or isinstance(found, OfOutputs),
     "a function of true and predicted values",
     {"acc": "accuracy", "f1-score": "f1", "mae": "mean-absolute-error", "rmse": "root-mean-squared-error"},
+    apart=["gap(COLUMN)"],
 )
 
 
 def find(name: str) -> Any:
     """The metric of a name, such as f1 or gap(COLUMN). SettingError if there is none."""
     column = column_in(name)
-    return METRICS.find(name, also=("gap(COLUMN)",)) if column is None else OfOutputs(partial(gap, column=column))
+    return METRICS.find(name) if column is None else OfOutputs(partial(gap, column=column))
 
 
 def columns_in(names: Iterable[str]) -> list[str]:

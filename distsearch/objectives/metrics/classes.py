@@ -5,6 +5,8 @@ import numpy as np
 from distsearch.objectives.losses.ranks import Auc, AveragePrecision
 from distsearch.objectives.metrics.base import Outcome, Values, positives, probabilities
 
+BINS = 10  # of probability, in which calibration is judged
+
 
 def accuracy(truth: Values, predicted: Values) -> float:
     """The share of examples whose label is predicted."""
@@ -71,12 +73,12 @@ def calibration_error(outcome: Outcome) -> float:
     return float(sum(row[0] * abs(row[1] - row[2]) for row in rows) / count)
 
 
-def calibration(outcome: Outcome, bins: int = 10) -> list[tuple[int, float, float]]:
+def calibration(outcome: Outcome) -> list[tuple[int, float, float]]:
     """Examples, mean probability of the predicted class and the share that is right, in bins of that probability."""
     shares = probabilities(outcome.outputs.astype(np.float64)).max(axis=1)
     right = outcome.predicted == outcome.truth
-    at = np.minimum((shares * bins).astype(int), bins - 1)
-    kept = [at == number for number in range(bins)]
+    at = np.minimum((shares * BINS).astype(int), BINS - 1)
+    kept = [at == number for number in range(BINS)]
     return [(int(some.sum()), float(shares[some].mean()), float(right[some].mean())) for some in kept if some.any()]
 
 

@@ -105,12 +105,12 @@ def _start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None) -
                 object_store_memory=store_bytes,
                 runtime_env=runtime_env,
                 _node_ip_address="127.0.0.1",
+                _temp_dir=str(_private.files),
             )
         except Exception as error:
             if type(error) is Exception:  # Ray's word for a node that has not started within 30 s
                 raise RuntimeError(*error.args) from error
             raise
-    _private.started()
 
 
 def _join(address: str) -> None:

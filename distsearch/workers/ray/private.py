@@ -8,6 +8,7 @@ internals: pyproject.toml admits the versions on which tests/workers/ray/test_pr
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -25,29 +26,38 @@ from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, without types
 
 from distsearch.errors import WorkersError
-from distsearch.workers.place import SESSION, private_folders, remove
+from distsearch.workers.place import private_folders
 from distsearch.workers.processes import descendants, is_running
 
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # as on macOS: nodes of one cluster share one machine
 PREFIX, TOKEN = "distsearch-ray-", "token"
+FILES = "r"  # the folder in ours that Ray opens to all
 TOKEN_BYTES = 32
+SOCKET = f"/{PREFIX}12345678/{FILES}/session_2026-11-27_18-19-47_906815_4194304/sockets/plasma_store"
+LONGEST_ADDRESS = 103  # bytes of a socket's path; 107 on Linux
 LONGEST_END = 5.0  # seconds to wait for processes that are killed
 
 
 class PrivateRay:
-    """What keeps a Ray to ourselves, from before its start until after its end."""
+    """What keeps a Ray to ourselves, from before its start until after its end.
+
+    `files` is the folder for its logs and sockets, which other users of this machine cannot enter: by itself Ray keeps
+    them in folders that everyone may write to.
+    """
 
     def __init__(self) -> None:
         _remove_those_left()
-        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # of mode 0700
+        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_temporary()))  # of mode 0700
         private_folders.add(str(self._folder))
-        self._remove_folder = weakref.finalize(self, _remove, str(self._folder))
+        self._remove_folder = weakref.finalize(self, _remove, str(self._folder), os.getpid())
         self._token = self._folder / TOKEN
         descriptor = os.open(self._token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         self._file = open(descriptor, "w", encoding="ascii")  # noqa: SIM115  (open as long as this process lives)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._file.write(secrets.token_hex(TOKEN_BYTES))
         self._file.flush()
+        self.files = self._folder / FILES
+        self.files.mkdir()
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -71,11 +81,6 @@ class PrivateRay:
                 "distsearch supports (see pyproject.toml), or search without it (--workers 0)"
             )
 
-    def started(self) -> None:
-        """Remember where Ray keeps its logs and sockets, which go when it does."""
-        if (node := ray._private.worker._global_node) is not None:
-            (self._folder / SESSION).symlink_to(node.get_session_dir_path())
-
     def ending(self) -> None:
         """Let `ray.shutdown` end the processes that it has started all at once."""
         if (node := ray._private.worker._global_node) is not None and sys.platform == "linux":
@@ -88,18 +93,43 @@ class PrivateRay:
         _read_environment()
 
 
-def _remove(folder: str) -> None:
-    remove(folder)
+def _remove(folder: str, process: int) -> None:
+    """Remove the folder of a process; a child of it, made by fork, leaves it alone."""
+    if os.getpid() != process:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     private_folders.discard(folder)
 
 
+def _temporary() -> str:
+    """The folder for temporary files; /tmp instead of one whose path is too long for Ray's sockets, or not ASCII."""
+    usual = tempfile.gettempdir()
+    fits = usual.isascii() and len(usual + SOCKET) <= LONGEST_ADDRESS
+    return usual if fits or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108  (only its root)
+
+
 def _remove_those_left() -> None:
-    """Remove what processes have left that were killed: their tokens, which are older than the link, are unlocked."""
-    for link in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{SESSION}"):
-        with suppress(OSError), (link.parent / TOKEN).open() as file:
-            if os.fstat(file.fileno()).st_uid == os.getuid():
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove(str(link.parent))
+    """Remove what ended processes have left: their tokens, locked before Ray's folder is made, are locked no more.
+
+    A token is gone where Ray's own processes were still writing when the rest was removed.
+    """
+    for files in Path(_temporary()).glob(f"{PREFIX}*/{FILES}"):
+        folder = files.parent
+        with suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and not _is_held(folder / TOKEN):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_held(token: Path) -> bool:
+    """Whether the process that made a token still runs."""
+    try:
+        with token.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _end_processes(node: Any, **_: Any) -> None:

@@ -161,7 +161,7 @@ def test_the_token_is_readable_only_by_the_user_and_appears_nowhere_else(running
     secret = token.read_text()
     assert len(bytes.fromhex(secret)) == 32
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700  # and so nobody else gets at Ray's files and sockets
     family = running.family()
     environments = {each.pid: environment(each) for each in family}
     assert str(token).encode() in b"".join(environments.values())
@@ -170,6 +170,8 @@ def test_the_token_is_readable_only_by_the_user_and_appears_nowhere_else(running
     logs = Path(next(word for word in commands if word.startswith("--log_dir=")).partition("=")[2])
     written = [path for path in logs.rglob("*") if path.is_file()]
     assert written
+    assert token.parent in logs.parents
+    assert [word for word in commands if "/plasma_store" in word and str(token.parent) not in word] == []
     assert [path for path in written if secret.encode() in path.read_bytes()] == []
     assert not (running.home / ".ray").exists()
 
@@ -259,15 +261,38 @@ assert os.path.exists(session)
     )
 
 
-def test_what_a_killed_process_has_left_is_removed_at_the_next_start(tmp_path):
-    left, used, starting = (tmp_path / f"distsearch-ray-{name}" for name in ("left", "used", "starting"))
-    session = tmp_path / "session_1"
-    for folder in (left, used, starting, session):
+def test_a_child_that_ends_leaves_the_folder_to_its_parent():
+    run(
+        """
+import os, sys
+from distsearch.workers.ray.private import PrivateRay
+
+private = PrivateRay()
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+assert private.files.exists()
+"""
+    )
+
+
+def test_what_a_killed_process_has_left_is_removed_at_the_next_start(temporary):
+    left, used, starting = (temporary / f"distsearch-ray-{name}" for name in ("left", "used", "starting"))
+    for folder in (left, used, starting):
         folder.mkdir()
-    for folder in (left, used):
         (folder / "token").write_text("secret")
-        (folder / "session").symlink_to(session)
+    for folder in (left, used):
+        (folder / "r").mkdir()
+    (temporary / "distsearch-ray-written" / "r").mkdir(parents=True)  # to by Ray, after the token was removed
     with (used / "token").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        run("from distsearch.workers.ray.private import PrivateRay; PrivateRay()", TMPDIR=str(tmp_path))
-    assert sorted(tmp_path.iterdir()) == [starting, used]
+        run("from distsearch.workers.ray.private import PrivateRay; PrivateRay()", TMPDIR=str(temporary))
+    assert sorted(temporary.iterdir()) == [starting, used]
+
+
+@pytest.mark.parametrize(("name", "fits"), [("", True), ("é", False), ("x" * 60, False)])
+def test_a_folder_for_temporary_files_that_cannot_hold_ray_s_sockets_is_not_taken(temporary, name, fits):
+    (temporary / name).mkdir(exist_ok=True)
+    taken = repr(str(temporary)) if fits else "'/tmp'"
+    private = "from distsearch.workers.ray.private import PrivateRay"
+    run(f"{private}; assert str(PrivateRay().files.parents[1]) == {taken}", TMPDIR=str(temporary / name))
