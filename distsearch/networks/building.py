@@ -177,7 +177,7 @@ def parsed(word: Word) -> tuple[str, str]:
 
     A kind of one's own may be named as module:function, before a bracket.
     """
-    name = re.match(r"[\w.]+:[\w.]+(?=\()|[a-z-]*", str(word))
+    name = re.match(r"[\w.]+:[\w.]+(?=\()|[a-z]+(?:-[a-z]+)*", str(word))
     length = name.end() if name else 0
     return str(word)[:length] or DENSE, str(word)[length:]
 
