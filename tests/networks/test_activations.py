@@ -147,6 +147,13 @@ def test_levels_of_activations_without_any_are_refused():
         assemble(from_flags({"levels": 3, "workers": 0}))
 
 
+@pytest.mark.parametrize(("name", "usual"), [("activation", "relu"), ("precision", "float32")])
+def test_there_is_at_least_one_activation_and_precision(name, usual):
+    expected = rf"^network.{name}: expected a list of length >= 1, got \[\] \(the default is {usual}\)$"
+    with pytest.raises(SettingError, match=expected):
+        from_flags({name: ""})
+
+
 def test_fewer_than_two_levels_are_refused():
     with pytest.raises(SettingError, match=r"network\.levels: .*2"):
         from_flags({"levels": 1})

@@ -241,6 +241,11 @@ def test_tensors_convert_back_to_the_same_weights(text):
         ("conv4x3p3", SHAPE, "conv4x3p3 has 3 rows of zeros around its image, of which it sees only 2; so far"),
         ("conv4x3p" + "9" * 5000, SHAPE, "expected channels and size such as conv16x5"),
         ("-3", SHAPE, "expected a number of neurons such as 64, got '-3'"),
+        (
+            "5," + "res(" * 1000 + "5" + ")" * 1000,
+            SHAPE,
+            "expected at most 20 brackets within brackets, got '(res(res(",
+        ),
         ("conv3x3g2", SHAPE, "has 2 groups, which must divide the channels"),
         ("pool", SHAPE, "expected a size such as pool2, got ''"),
         ("res(conv4x3)", SHAPE, "res(conv4x3) needs a layer before it"),
@@ -257,6 +262,10 @@ def test_invalid_layers_are_refused_in_one_sentence(text, shape, sentence):
         network(text, shape=shape)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_kinds_of_layers_may_be_spelt_with_capitals():
+    assert network("Conv3x3,POOL2,Dense5").described() == network("conv3x3,pool2,5").described()
 
 
 def test_moves_are_numbered_by_channel_and_place():
