@@ -254,6 +254,10 @@ def test_tensors_convert_back_to_the_same_weights(text):
         ("conv4x3,res", SHAPE, "expected layers between brackets"),
         ("conv4x3,groupnorm3", SHAPE, "has 3 groups, which must divide the channels"),
         ("conv4x3,layernorm2", SHAPE, "takes no number"),
+        ("relu", SHAPE, "unknown layer 'relu': it is an activation: give it as --activation relu"),
+        ("5,leaky-relu", SHAPE, "unknown layer 'leaky-relu': it is an activation: give it as --activation leaky-relu"),
+        ("Flatten,5", SHAPE, "unknown layer 'Flatten': leave it out"),
+        ("conv3x3,batchnorm", SHAPE, "choose layernorm or groupnorm4"),
         ("con4x3", SHAPE, "unknown layer 'con': did you mean 'conv'?"),
     ],
 )
@@ -264,8 +268,8 @@ def test_invalid_layers_are_refused_in_one_sentence(text, shape, sentence):
     assert "\n" not in str(error.value)
 
 
-def test_kinds_of_layers_may_be_spelt_with_capitals():
-    assert network("Conv3x3,POOL2,Dense5").described() == network("conv3x3,pool2,5").described()
+def test_kinds_of_layers_may_be_called_as_elsewhere():
+    assert network("Conv3x3,MaxPool2,Linear5").described() == network("conv3x3,pool2,5").described()
 
 
 def test_moves_are_numbered_by_channel_and_place():
