@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
 from distsearch.errors import SettingError, brief, unknown
-from distsearch.text import expanded, not_encodable, words
+from distsearch.text import expanded, listed, not_encodable, words
 
 S = TypeVar("S", bound="Settings")
 
@@ -62,16 +62,17 @@ def about(
     above: float | None = None,
     below: float | None = None,
     at_most: float | None = None,
+    fewest: int | None = None,
 ) -> Meta:
     """Declare a setting's help text, unit and bounds.
 
     `flag` is its command-line name if that differs from its own, and `keyword` that of Python if it differs from both.
 
     A `path` may begin with `~`. The option of `many` values may be given several times. Of `choices` the value is one;
-    where yes and no are among them, so are true and false.
+    where yes and no are among them, so are true and false. A list has `fewest` values at least.
     """
     extra = {"unit": unit, "flag": flag, "keyword": keyword, "path": path, "many": many, "choices": choices}
-    bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most}
+    bounds: Any = {"ge": at_least, "gt": above, "lt": below, "le": at_most, "min_length": fewest}
     return Meta(description=text, extra=extra, **bounds)
 
 
@@ -156,16 +157,28 @@ def shown(value: Any) -> str:
 def _taken(field: FieldInfo, value: object) -> object:
     """The value as plain Python, whether it is NumPy's, a path, or a number or a text where a list is expected."""
     plain = _builtin(value)
-    if get_origin(_plain(field.type)) is tuple:
+    kind = _plain(field.type)
+    if get_origin(kind) is tuple:
         if isinstance(plain, str):
-            return words(plain)
-        if isinstance(plain, int | float):
-            return [plain]
+            return list_of(kind, plain)
+        listing = [plain] if isinstance(plain, int | float) else plain
+        if _is_of_text(kind) and isinstance(listing, list):
+            return [str(each) if type(each) is int else each for each in listing]
+        return listing
     if isinstance(plain, bool) and "yes" in _extra(field)["choices"]:
         return "yes" if plain else "no"
     if isinstance(plain, str) and _extra(field)["path"]:
         return expanded(plain)
     return plain
+
+
+def list_of(kind: Any, text: str) -> Sequence[int | str]:
+    """The list of a type that a text spells: 7 is a whole number, but a name in a list of texts."""
+    return listed(text) if _is_of_text(kind) else words(text)
+
+
+def _is_of_text(kind: Any) -> bool:
+    return bool(get_args(kind)[0] is str)
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
@@ -219,10 +232,15 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
         ("array", "a list"),
     ):
         expected = re.sub(rf"\b{internal}\b", word, expected)
-    expected = expected.removesuffix(" | null")
+    expected = expected.removesuffix(" | null").replace(" | ", " or ")
     default = known[name].default
-    usual = "" if default is None else f" (the default is {default!r})"
+    usual = "" if default in (None, ()) else f" (the default is {_as_typed(default)})"
     return f"{where}.{name}: {expected}, got {brief(values[name])}{usual}"
+
+
+def _as_typed(value: Any) -> str:
+    """A value as in Python; a list as on a command line, which Python takes as well."""
+    return shown(value) if isinstance(value, tuple) else repr(value)
 
 
 def _meta(annotation: Any) -> Meta:

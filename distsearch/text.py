@@ -60,14 +60,19 @@ def escaped_in_json(text: str) -> str:
 
 
 def words(text: str) -> list[int | str]:
-    """The words of a text such as 64,res(conv8x3,conv8x3): a comma between brackets is part of a word."""
+    """The words of a text such as 64,res(conv8x3,conv8x3), with numbers for those that are whole ones."""
+    return [int(word) if _is_whole(word) else word for word in listed(text)]
+
+
+def listed(text: str) -> list[str]:
+    """The words of a text, separated by commas: one between brackets is part of a word."""
     found, depth, start = [], 0, 0
     for at, letter in enumerate(f"{text},"):
         depth += (letter == "(") - (letter == ")")
         if letter == "," and (depth <= 0 or at == len(text)):
             found.append(text[start:at].strip())
             start = at + 1
-    return [int(word) if _is_whole(word) else word for word in found] if text.strip() else []
+    return found if text.strip() else []
 
 
 def some_of(names: Sequence[str], most: int) -> str:

@@ -13,6 +13,7 @@ class Example(Settings):
     share: Annotated[float, about("how much", above=0, below=1)] = 0.5
     limit: Annotated[float, about("at most", above=0)] | None = None
     widths: Annotated[tuple[int, ...], about("how wide")] = (3,)
+    columns: Annotated[tuple[str, ...], about("which ones", fewest=1)] = ("a", "b")
     on: Annotated[bool, about("whether")] = True
     name: Annotated[str, about("who")] = ""
     folder: Annotated[str, about("where", path=True)] = ""
@@ -37,6 +38,9 @@ def test_values_are_converted_and_the_rest_are_defaults():
         ({"widths": np.array([64, 32])}, {"widths": (64, 32)}),
         ({"widths": [np.int64(64), 32]}, {"widths": (64, 32)}),
         ({"widths": range(1, 3)}, {"widths": (1, 2)}),
+        ({"columns": "7,007,x(1,2)"}, {"columns": ("7", "007", "x(1,2)")}),
+        ({"columns": [7, np.int64(8), "x"]}, {"columns": ("7", "8", "x")}),
+        ({"columns": 7}, {"columns": ("7",)}),
         ({"folder": Path("a/b")}, {"folder": "a/b"}),
         ({"folder": Path("~/b")}, {"folder": "/home/me/b"}),
         ({"folder": "~/b"}, {"folder": "/home/me/b"}),
@@ -82,6 +86,8 @@ def test_changed_values_are_checked_too():
         ({"folder": "~nobody-of-this-name"}, "there is no home directory ~nobody-of-this-name"),
         ({"count": "many" * 1000}, "example.count: expected a whole number, got 'many.{1,60}…"),
         ({"widths": "64,wide"}, r"example.widths: expected a whole number, got \[64, 'wide'\]"),
+        ({"columns": ""}, r"example.columns: expected a list of length >= 1, got \[\] \(the default is a,b\)"),
+        ({"columns": [7.5]}, r"example.columns: expected text, got \[7.5\]"),
         ({"cuont": 3}, "example: unknown setting 'cuont': did you mean 'count'"),
     ],
 )

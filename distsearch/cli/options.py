@@ -13,8 +13,8 @@ from distsearch import config
 from distsearch.cli.completion import RUNS_VARIABLE, names_for, run_names
 from distsearch.config.usual import COURSE, USUAL
 from distsearch.errors import brief
-from distsearch.settings import Declared, declarations, shown
-from distsearch.text import as_path, words
+from distsearch.settings import Declared, declarations, list_of, shown
+from distsearch.text import as_path
 
 ESSENTIAL = {
     "data": "data set, file or folder, such as my.csv",
@@ -153,7 +153,7 @@ def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 def _value(setting: Declared, given: Any) -> Any:
     if not _is_list(setting):
         return given
-    return [word for text in given for word in words(text)] if setting.many else words(given)
+    return [word for text in (given if setting.many else [given]) for word in list_of(setting.type, text)]
 
 
 def strategy_in(arguments: Sequence[str]) -> str:

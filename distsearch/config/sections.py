@@ -130,7 +130,8 @@ class NetworkConfig(Settings, frozen=True):
         tuple[str, ...],
         about(
             "activation of the hidden layers, one for each or one for all: relu, leaky-relu, gelu, tanh, hard-tanh, "
-            "sigmoid, step, sign, staircase, quantized-relu, linear, or lif: neurons that leak, integrate and fire"
+            "sigmoid, step, sign, staircase, quantized-relu, linear, or lif: neurons that leak, integrate and fire",
+            fewest=1,
         ),
     ] = ("relu",)
     levels: Annotated[int, about("levels of the activations staircase and quantized-relu", at_least=2)] = 5
@@ -138,7 +139,8 @@ class NetworkConfig(Settings, frozen=True):
         tuple[str, ...],
         about(
             "precision of the weights in the forward pass, one for each layer (output layer last) or one for all: "
-            "float32, int8, ternary or binary; of a model's forward passes: float32 or bfloat16"
+            "float32, int8, ternary or binary; of a model's forward passes: float32 or bfloat16",
+            fewest=1,
         ),
     ] = ("float32",)
     start: (

@@ -7,6 +7,7 @@ name, as in conv16x5.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from distsearch.candidates.blocks import Block
 from distsearch.errors import SettingError, brief
@@ -24,6 +25,7 @@ Word = int | str
 DENSE = "dense"
 
 LONGEST_NUMBER = 30  # digits
+DEEPEST = 20  # brackets within brackets
 
 
 @dataclass(frozen=True)
@@ -177,13 +179,21 @@ def parsed(word: Word) -> tuple[str, str]:
 
     A kind of one's own may be named as module:function, before a bracket.
     """
-    name = re.match(r"[\w.]+:[\w.]+(?=\()|[a-z-]*", str(word))
+    name = re.match(r"[\w.]+:[\w.]+(?=\()|[A-Za-z]+(?:-[A-Za-z]+)*", str(word))
     length = name.end() if name else 0
     return str(word)[:length] or DENSE, str(word)[length:]
 
 
 def inner_words(arguments: str) -> list[Word]:
-    """The words between the brackets at the end of a word; none if there are no brackets."""
+    """The words between the brackets at the end of a word; none if there are no brackets.
+
+    Raises SettingError if there are too many brackets within brackets.
+    """
+    depths = accumulate((letter == "(") - (letter == ")") for letter in arguments)
+    if max(depths, default=0) > DEEPEST:
+        raise SettingError(
+            f"network.layers: expected at most {DEEPEST} brackets within brackets, got {brief(arguments)}"
+        )
     found = re.search(r"\((.*)\)$", arguments, re.DOTALL)
     return words(found[1]) if found else []
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
+from distsearch.networks.activations import ACTIVATIONS
 from distsearch.networks.building import DENSE, Builder, Design, Maker, Word, inner_words, parsed
 from distsearch.networks.layers import (
     attention,
@@ -37,6 +38,26 @@ KINDS: Registry[Maker] = Registry(
     _OURS,
     callable,
     "a function of the rest of a word and a distsearch.networks.building.Builder, which returns a layer",
+    {
+        **dict.fromkeys(("linear", "fc", "fullyconnected"), DENSE),
+        **dict.fromkeys(("convolution", "convolutional"), "conv"),
+        **dict.fromkeys(("maxpool", "maxpooling"), "pool"),
+        **dict.fromkeys(("averagepool", "meanpool"), "avgpool"),
+        **dict.fromkeys(("residual", "resblock"), "res"),
+        **dict.fromkeys(("mixture", "experts"), "moe"),
+    },
+    {
+        **{
+            name.replace("-", ""): f"it is an activation: give it as --activation {name}"
+            for name in ACTIVATIONS.own
+            if name != "linear"
+        },
+        **dict.fromkeys(("flatten", "input", "output"), "leave it out, as it goes without saying"),
+        **dict.fromkeys(("softmax", "logsoftmax"), "leave it out, as it is part of the loss"),
+        "dropout": "leave it out; --decay and --validation-share are what keeps a network from remembering",
+        **dict.fromkeys(("batchnorm", "bn"), "each example is by itself here: choose layernorm or groupnorm4"),
+        **dict.fromkeys(("lstm", "gru", "rnn"), "choose r64, of lif, or name a torch module with --model"),
+    },
 )
 """What makes each kind of layer, by the name that its words begin with; a number alone is a dense layer."""
 

@@ -20,6 +20,7 @@ Tensors = dict[str, NDArray[Any]]
 
 SHIFTS = np.arange(0, 8, 2, dtype=np.uint8)  # of the ternary weights in a byte
 SCALE = ".scale"  # after a tensor's name: the name of the tensor of its step
+LAYOUT = "layout"  # of the packed tensors, in a file's header
 
 
 class Layout(NamedTuple):

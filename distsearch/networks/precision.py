@@ -16,6 +16,7 @@ Array = NDArray[np.float32]
 
 MOST_STEPS = 127
 INT8_RANGE = 8.0  # the largest int8 weight, in units of initial weights (he)
+SINGLE_STEP = 1.5  # for one input: about √2, as initial weights (he), and midway between powers of two the larger one
 SIGN_BIT = np.uint32(1 << 31)
 ONE = np.float32(1).view(np.uint32)
 
@@ -89,8 +90,8 @@ PRECISIONS: Registry[Precision] = Registry(
     {
         "float32": FLOAT32,
         "int8": WholeSteps(8, MOST_STEPS, INT8_RANGE * math.sqrt(2) / MOST_STEPS),
-        "ternary": WholeSteps(2, 1, 1.0),
-        "binary": Binary(1, 1, 1.0),
+        "ternary": WholeSteps(2, 1, SINGLE_STEP),
+        "binary": Binary(1, 1, SINGLE_STEP),
     },
     lambda found: isinstance(found, Precision),
     "a distsearch.networks.precision.Precision",

@@ -44,6 +44,13 @@ class Spikes(NamedTuple):
     """The outputs: the `membrane` of neurons that do not spike, or `counts` of spikes. A loss follows every move of a
     membrane, but counts only change where one more spike is fired."""
 
+    @property
+    def gathered(self) -> float:
+        """The potential that a constant current of 1 comes to if there are no spikes: Σ βᵗ over the time steps."""
+        if self.decay == 1:
+            return self.time_steps
+        return (1 - self.decay**self.time_steps) / (1 - self.decay)
+
     def check(self) -> None:
         """Raise SettingError for an unknown word."""
         for setting, name, known in (
@@ -206,9 +213,7 @@ class SpikeCounts(Spiking):
         self.times = 1
         # A silent output whose class is right learns only from steps that wake it. They must not go far above, as the
         # loss of the many examples whose class is another bends upward, and would push the output down for ever.
-        self.waking = np.float32(
-            MARGIN * spikes.threshold / sum(spikes.decay**step for step in range(spikes.time_steps))
-        )
+        self.waking = np.float32(MARGIN * spikes.threshold / spikes.gathered)
         self._scale = np.float32(GAIN / spikes.time_steps)
 
     def apply(self, sums: Array, zeros: Array) -> Array:

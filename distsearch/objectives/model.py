@@ -15,11 +15,12 @@ from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
 from distsearch.machine import one_thread
+from distsearch.networks.activations import WITH_LEVELS
 from distsearch.networks.building import Design
-from distsearch.networks.kinds import network_of
+from distsearch.networks.kinds import kinds_in, network_of
 from distsearch.networks.modules import sources
 from distsearch.networks.packing import Layout, Tensors, packed
-from distsearch.networks.spikes import Spikes
+from distsearch.networks.spikes import LIF, Spikes
 from distsearch.networks.trainable import Trainable
 from distsearch.objectives import losses, metrics
 from distsearch.objectives.base import Objective
@@ -32,11 +33,14 @@ from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
 
-OF_LAYERS = (
-    *("layers", "activation", "levels"),
-    *("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout"),
-)
-"""The settings that concern networks of layers alone, not modules."""
+OF_SPIKES = ("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout")
+"""The settings that concern neurons that spike."""
+
+OF_LAYERS = ("layers", "activation", "levels", *OF_SPIKES)
+"""Those that concern networks of layers alone, not modules."""
+
+OF_ACTIVATIONS = {"levels": tuple(WITH_LEVELS), **dict.fromkeys(OF_SPIKES, (LIF,))}
+"""The activations that look at a setting, by the setting."""
 
 OF_MODULES = ("trainable", "device")
 """Those that concern modules alone."""
@@ -67,17 +71,43 @@ class Scores(NamedTuple):
 
 
 def check(config: NetworkConfig) -> None:
-    """SettingError for a setting that only a torch module has, where there is none."""
+    """SettingError for settings that do nothing in a network of layers, whatever the data."""
     if config.model:
         return
     for name in OF_MODULES:
-        if getattr(config, name) != getattr(NetworkConfig(), name):
+        if is_set(config, name):
             raise SettingError(f"network.{name}: is of a torch module: name one with --model, or leave it out")
     if BFLOAT16 in config.precision:
         raise SettingError(
             "network.precision: bfloat16 is of a torch module's forward passes: name one with --model, or choose "
             "float32, int8, ternary or binary"
         )
+    _check_activations(config)
+
+
+def _check_activations(config: NetworkConfig) -> None:
+    """SettingError for a setting that no activation looks at; layers of one's own may do so."""
+    if any(":" in kind for kind in kinds_in(config.layers)):
+        return
+    for name, takers in OF_ACTIVATIONS.items():
+        if is_set(config, name) and not set(takers) & set(config.activation):
+            raise SettingError(
+                f"network.{name}: has no effect with the activation {','.join(config.activation)}: leave it out, or "
+                f"choose the activation {' or '.join(takers)}"
+            )
+
+
+def is_set(config: NetworkConfig, name: str) -> bool:
+    """Whether a setting is another than the usual one."""
+    return bool(getattr(config, name) != getattr(NetworkConfig(), name))
+
+
+def how_to_shrink(config: NetworkConfig) -> str:
+    """What makes a network smaller that does not fit the memory."""
+    if config.model:
+        return "choose a smaller --model"
+    fewer = "give it fewer or narrower --layers"
+    return f"{fewer}, or fewer --time-steps" if LIF in config.activation else fewer
 
 
 def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Trainable:
@@ -93,7 +123,7 @@ def network_for(config: NetworkConfig, schema: Schema, given: Any = None) -> Tra
 
 def _module_for(config: NetworkConfig, schema: Schema, given: Any) -> Trainable:
     for name in OF_LAYERS:
-        if getattr(config, name) != getattr(NetworkConfig(), name):
+        if is_set(config, name):
             raise SettingError(f"network.{name}: has no effect, as the model brings its own layers: leave it out")
     source = sources.find(config.model) if given is None else given
     from distsearch.networks.modules.engine import Computing  # imports torch

@@ -27,7 +27,7 @@ from distsearch.objectives.constraints import NONE, Constraints
 from distsearch.objectives.function import FunctionObjective, VectorizedObjective
 from distsearch.objectives.judging import Judgement, judgement
 from distsearch.objectives.losses import Loss
-from distsearch.objectives.model import network_for, start_for
+from distsearch.objectives.model import how_to_shrink, network_for, start_for
 from distsearch.objectives.modules import ModuleObjective
 from distsearch.objectives.network import SMALLEST_CHUNK, NetworkObjective, task_of
 from distsearch.runs import checkpoints, names
@@ -262,8 +262,7 @@ def plan_network(
     if constraints:
         influence.check(constraints, 0 if task.traits.numbers else network.outputs, strategy.sums)
     size = network.weights_count * WEIGHT_BYTES + network.neurons * min(task.batch, SMALLEST_CHUNK) * ACTIVATION_BYTES
-    smaller = "choose a smaller --model" if config.network.model else "give it fewer or narrower --layers"
-    memory.require(f"a network of {network.weights_count:,} weights", size, smaller)
+    memory.require(f"a network of {network.weights_count:,} weights", size, how_to_shrink(config.network))
     seed = config.strategy.seed
     if given is None:
         start = network.start(start_for(config.network), seed)

@@ -1,6 +1,7 @@
 """First weights that do not follow from the seed: given in Python, or the best ones of another run."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,11 @@ from numpy.typing import NDArray
 
 from distsearch.config import RunConfig
 from distsearch.data.arrays import of_tensor
-from distsearch.errors import DataError, SettingError, brief, unknown
+from distsearch.errors import DataError, RunError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
+from distsearch.networks.packing import LAYOUT, SCALE, Layout, unpacked
 from distsearch.networks.trainable import Trainable
-from distsearch.runs import tensors
+from distsearch.runs import checkpoints, tensors
 from distsearch.runs.directory import StoredRun
 from distsearch.storage import fetch, is_stored
 from distsearch.text import as_path
@@ -34,7 +36,7 @@ def of_config(config: RunConfig) -> Given | None:
     if start is None or is_start(start):
         return None
     if as_path(start).is_file():
-        return tensors.read(as_path(start))
+        return of_file(as_path(start))
     if start == GIVEN:
         raise SettingError("start: these initial weights came from Python: pass them there again, or name a run")
     stored = run_at(start, config.output.directory) if start else None
@@ -44,6 +46,22 @@ def of_config(config: RunConfig) -> Given | None:
             f"file to take weights from, but there is none at {start}"
         )
     return stored.best()
+
+
+def of_file(path: Path) -> dict[str, Array]:
+    """The tensors of a safetensors file, by their names; those that `distsearch export` has packed are unpacked.
+
+    Raises SettingError or RunError if it is none, or damaged.
+    """
+    found = tensors.read(path)
+    if not any(name.endswith(SCALE) for name in found):
+        return found
+    packed, scalars = checkpoints.read(path)
+    try:
+        layouts = {name: Layout(each["bits"], tuple(each["shape"])) for name, each in scalars[LAYOUT].items()}
+        return unpacked(packed, layouts)
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"{path} is not an export of distsearch: {error}") from None
 
 
 def run_at(place: str, runs: str) -> StoredRun | None:

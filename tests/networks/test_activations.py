@@ -16,6 +16,7 @@ from distsearch.objectives import losses
 from distsearch.objectives.batches import with_ones
 from distsearch.objectives.model import design_of
 from distsearch.randomness import Stream, noise
+from distsearch.search.assembly import assemble
 
 Array = np.ndarray
 
@@ -138,6 +139,19 @@ def test_activations_are_given_per_hidden_layer_or_once():
     expected = r"network.activation: expected 2, one per hidden layer, or 1 for all, got 3 \(relu,step,sign\)"
     with pytest.raises(SettingError, match=expected):
         network_with("relu", "step", "sign")
+
+
+def test_levels_of_activations_without_any_are_refused():
+    expected = "^network.levels: has no effect with the activation relu: .* the activation staircase or quantized-relu"
+    with pytest.raises(SettingError, match=expected):
+        assemble(from_flags({"levels": 3, "workers": 0}))
+
+
+@pytest.mark.parametrize(("name", "usual"), [("activation", "relu"), ("precision", "float32")])
+def test_there_is_at_least_one_activation_and_precision(name, usual):
+    expected = rf"^network.{name}: expected a list of length >= 1, got \[\] \(the default is {usual}\)$"
+    with pytest.raises(SettingError, match=expected):
+        from_flags({name: ""})
 
 
 def test_fewer_than_two_levels_are_refused():

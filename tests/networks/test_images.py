@@ -236,7 +236,16 @@ def test_tensors_convert_back_to_the_same_weights(text):
         ("conv4x3,pool2,pool2,pool2", SHAPE, "pool2 must not be larger than the image; so far: inputs 8 × 9 × 2, conv"),
         ("conv4x3,5,conv4x3", SHAPE, "needs images"),
         ("conv4", SHAPE, "expected channels and size such as conv16x5"),
-        ("conv0x3", SHAPE, "expected numbers above 0 in conv, got '0'"),
+        ("conv0x3", SHAPE, "expected numbers above 0 in conv0x3, got '0'"),
+        ("conv-4x3", SHAPE, "expected channels and size such as conv16x5"),
+        ("conv4x3p3", SHAPE, "conv4x3p3 has 3 rows of zeros around its image, of which it sees only 2; so far"),
+        ("conv4x3p" + "9" * 5000, SHAPE, "expected channels and size such as conv16x5"),
+        ("-3", SHAPE, "expected a number of neurons such as 64, got '-3'"),
+        (
+            "5," + "res(" * 1000 + "5" + ")" * 1000,
+            SHAPE,
+            "expected at most 20 brackets within brackets, got '(res(res(",
+        ),
         ("conv3x3g2", SHAPE, "has 2 groups, which must divide the channels"),
         ("pool", SHAPE, "expected a size such as pool2, got ''"),
         ("res(conv4x3)", SHAPE, "res(conv4x3) needs a layer before it"),
@@ -245,6 +254,10 @@ def test_tensors_convert_back_to_the_same_weights(text):
         ("conv4x3,res", SHAPE, "expected layers between brackets"),
         ("conv4x3,groupnorm3", SHAPE, "has 3 groups, which must divide the channels"),
         ("conv4x3,layernorm2", SHAPE, "takes no number"),
+        ("relu", SHAPE, "unknown layer 'relu': it is an activation: give it as --activation relu"),
+        ("5,leaky-relu", SHAPE, "unknown layer 'leaky-relu': it is an activation: give it as --activation leaky-relu"),
+        ("Flatten,5", SHAPE, "unknown layer 'Flatten': leave it out"),
+        ("conv3x3,batchnorm", SHAPE, "choose layernorm or groupnorm4"),
         ("con4x3", SHAPE, "unknown layer 'con': did you mean 'conv'?"),
     ],
 )
@@ -253,6 +266,10 @@ def test_invalid_layers_are_refused_in_one_sentence(text, shape, sentence):
         network(text, shape=shape)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_kinds_of_layers_may_be_called_as_elsewhere():
+    assert network("Conv3x3,MaxPool2,Linear5").described() == network("conv3x3,pool2,5").described()
 
 
 def test_moves_are_numbered_by_channel_and_place():

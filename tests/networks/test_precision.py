@@ -71,7 +71,7 @@ def test_rounding_twice_changes_nothing(name):
 
 @pytest.mark.parametrize(
     ("name", "inputs", "step"),
-    [("int8", 128, 2**-7), ("int8", 784, 2**-8), ("int8", 2, 2**-4), ("binary", 784, 2**-5), ("ternary", 256, 2**-4)],
+    [("int8", 128, 2**-7), ("int8", 784, 2**-8), ("int8", 2, 2**-4), ("binary", 784, 2**-4), ("ternary", 256, 2**-3)],
 )
 def test_steps_are_powers_of_two_that_depend_on_the_number_of_inputs(name, inputs, step):
     assert precision(name).step(inputs) == step

@@ -13,7 +13,7 @@ from distsearch.candidates.base import Dense, Shared
 from distsearch.candidates.pairs import LowRank, Pairs, Products, factors_width
 from distsearch.config import from_flags, from_sections
 from distsearch.config.toml import to_toml
-from distsearch.errors import SettingError
+from distsearch.errors import UserError
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
 from distsearch.networks.network import Network
@@ -349,12 +349,23 @@ def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path, strategy):
         ({"encoding": "rates"}, "network.encoding: unknown encoding 'rates': did you mean 'rate'"),
         ({"readout": "count"}, "network.readout: unknown readout 'count': did you mean 'counts'"),
         ({"layers": ["r6"], "activation": "relu"}, "network.layers: r6 is recurrent, and takes only the activation"),
+        (
+            {"layers": [6], "activation": "relu"},
+            "has no effect with the activation relu: leave it out, or choose the activation lif",
+        ),
         ({"layers": ["r0"]}, "network.layers: expected a number of neurons such as r64, got '0'"),
         ({"activation": "lift"}, "did you mean 'lif'"),
+        *(
+            (
+                {"time_steps": 10**12, "readout": readout},
+                "give it fewer or narrower --layers, or fewer --time-steps",
+            )
+            for readout in ("membrane", "counts")
+        ),
     ],
 )
 def test_impossible_spiking_networks_are_refused_in_one_sentence(flags, sentence):
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(UserError) as refused:
         assemble(from_flags({"data": "iris", "workers": 0, **SPIKING, **flags}))
     assert sentence in str(refused.value)
 

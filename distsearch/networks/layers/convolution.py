@@ -316,7 +316,7 @@ class Convolution(Layer, Nodes):
         return weights[self.blocks[0].start : self.blocks[-1].stop].reshape(self.nodes, self.width)
 
 
-WORD = re.compile(r"(\d+)x(\d+)(?:s(\d+))?(?:p(\d+))?(?:g(\d+))?")
+WORD = re.compile(r"(\d+)x(\d+)(?:s(\d+))?(?:p(\d{1,9}))?(?:g(\d+))?")
 
 
 def from_word(arguments: str, builder: Builder) -> Convolution:
@@ -327,14 +327,17 @@ def from_word(arguments: str, builder: Builder) -> Convolution:
             f"network.layers: expected channels and size such as conv16x5, perhaps with a stride, zeros around it and "
             f"groups as in conv16x5s2p2g4, got {brief('conv' + arguments)}"
         )
-    channels, size, stride, groups = (whole(found[part] or "1", "numbers above 0 in conv") for part in (1, 2, 3, 5))
-    below = builder.images(f"conv{arguments}")
+    word = f"conv{arguments}"
+    channels, size, stride, groups = (whole(found[part] or "1", f"numbers above 0 in {word}") for part in (1, 2, 3, 5))
+    below = builder.images(word)
     padding = int(found[4]) if found[4] else (size // 2 if builder.same_size else 0)
+    if padding >= size:
+        raise builder.misfit(word, f"has {padding} rows of zeros around its image, of which it sees only {size - 1}")
     sliding = Sliding(size, stride, padding, below.height, below.width)
     if sliding.rows < 1 or sliding.columns < 1:
-        raise builder.misfit(f"conv{arguments}", f"sees {size} × {size}, which must not be more than its image has")
+        raise builder.misfit(word, f"sees {size} × {size}, which must not be more than its image has")
     if channels % groups or below.channels % groups:
-        raise builder.misfit(f"conv{arguments}", f"has {groups} groups, which must divide the channels")
+        raise builder.misfit(word, f"has {groups} groups, which must divide the channels")
     precision = builder.precision()
     columns = below.channels // groups * size**2 + 1
     matrices = [builder.matrix(channels // groups, columns, precision) for _ in range(groups)]

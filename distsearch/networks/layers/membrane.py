@@ -6,6 +6,7 @@ mean of the spikes with these weights is taken first, and the output layer sees 
 """
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +36,13 @@ class Membrane(Layer):
     def __init__(self, shape: tuple[int, ...], spikes: Spikes) -> None:
         self.shape = (math.prod(shape),)
         self._steps = spikes.time_steps
-        weights = spikes.decay ** np.arange(spikes.time_steps)[::-1]
-        self._weights = (weights / weights.sum()).astype(np.float32)
+        self._decay = spikes.decay
+
+    @cached_property
+    def _weights(self) -> Array:
+        """That of each time step, (steps,): made when needed, as there may be too many to have at all."""
+        weights = self._decay ** np.arange(self._steps)[::-1]
+        return (weights / weights.sum()).astype(np.float32)
 
     def buffers(self, candidates: int, examples: int) -> Array:
         """Memory for the activations of so many candidates on so many examples."""
