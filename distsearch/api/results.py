@@ -16,6 +16,7 @@ from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError, brief
+from distsearch.errors.importing import importing
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
@@ -54,10 +55,8 @@ class FunctionResult:
 
     def to_frame(self) -> Any:
         """The history as a pandas data frame: a row for each round. Raises SettingError if pandas is not installed."""
-        try:
+        with importing("pandas", "to_frame: needs"):
             import pandas as pd
-        except ImportError:
-            raise SettingError("to_frame: needs pandas, which is not installed; type pip install pandas") from None
         fields = RoundRecord.__struct_fields__
         return pd.DataFrame([[getattr(row, name) for name in fields] for row in self.history], columns=list(fields))
 
