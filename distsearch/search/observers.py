@@ -54,7 +54,7 @@ class Observer:
         """The first `rounds` rounds are on disk."""
 
     def cut(self, state: State) -> None:
-        """The time was over before one round was; the state's best is the best of what was evaluated in it."""
+        """The first round was given up; the state's best is the best of what was evaluated in it."""
 
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""
