@@ -95,6 +95,8 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
         print_parts(network_table(schema.shape or (len(schema.inputs),), layers))
         print_parts(*frozen_lines(stored.manifest.frozen), "")
     if history:
-        print_columns(partial(history_lines, history))
+        print_columns(partial(history_lines, history, of_function=schema is None))
         print_parts("")
-    print_parts(result_table(result) if result else "The search has not ended: it is running, or was killed.")
+    print_parts(
+        result_table(result, schema is None) if result else "The search has not ended: it is running, or was killed."
+    )

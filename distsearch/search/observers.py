@@ -26,6 +26,7 @@ class Opened:
     named: Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]  # the weights, (n,), as tensors
     done: Sequence[RoundRecord]  # the rounds before, if it continues
     path: Path | None  # the run's directory, if it is kept
+    of_function: bool  # whether a function of the user's is searched, not a network
 
 
 class Round(NamedTuple):

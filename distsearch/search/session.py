@@ -120,7 +120,10 @@ def _about(
     done: Sequence[RoundRecord] = (),
     path: Path | None = None,
 ) -> Opened:
-    return Opened(assembly.config, assembly.strategy.settings, manifest, assembly.plan.named, done, path)
+    plan = assembly.plan
+    return Opened(
+        assembly.config, assembly.strategy.settings, manifest, plan.named, done, path, of_function=plan.network is None
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Runs kept by Python: resumed and verified there, or from the command line if a file holds their data."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -76,7 +77,11 @@ def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch
 def test_evaluations_on_resume_are_additional(tmp_path):
     settings = {"population": 10, "workers": 0, "runs": tmp_path, "name": "a"}
     distsearch.minimize(sphere, np.zeros(4), max_evaluations=30, **settings)
-    assert "a function of 4 weights, hill-climb, seed 0" in succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
+    shown = succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
+    assert "a function of 4 weights, hill-climb, seed 0" in shown
+    assert re.search(r"^round +calls ", shown, re.MULTILINE)
+    assert re.search(r"^calls +30 +of the function, in 3 rounds", shown, re.MULTILINE)
+    assert "passes" not in shown
     with pytest.raises(RunError, match=r"its limit \(evaluations\): give it more max_evaluations"):
         distsearch.resume(tmp_path / "a", function=sphere)
     assert distsearch.resume(tmp_path / "a", function=sphere, max_evaluations=20).summary.candidates == 50
