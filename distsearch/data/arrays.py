@@ -39,12 +39,17 @@ def collected(values: Any) -> Any:
     return values.collect() if is_lazy and not hasattr(type(values), "__len__") else values
 
 
+def is_tensor(values: object) -> bool:
+    """Whether the values are a tensor of torch."""
+    return hasattr(values, "detach") and hasattr(values, "numpy")
+
+
 def of_tensor(values: Any) -> Any:
     """A tensor of torch as an array, of any precision and layout, on any device, in need of a gradient or not.
 
     All else is returned as it is. torch is not imported: who gives tensors has done so.
     """
-    if not (hasattr(values, "detach") and hasattr(values, "numpy")):
+    if not is_tensor(values):
         return values
     dense = values.to_dense() if str(values.layout) != "torch.strided" else values
     try:
