@@ -11,9 +11,7 @@ from distsearch import SearchClassifier, SearchRegressor
 
 CONTAINERS = {
     "a dictionary of columns": lambda columns: columns,
-    "a list of dictionaries": lambda columns: [
-        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-    ],
+    "a list of dictionaries": lambda columns: pd.DataFrame(columns).to_dict("records"),
     "a structured array": lambda columns: pd.DataFrame(columns).to_records(index=False),
     "a lazy frame": pl.LazyFrame,
     "a table of Arrow": pa.table,
