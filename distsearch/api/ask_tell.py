@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.api.functions import first_weights, refuse, refuse_of_networks
 from distsearch.api.wording import check_names, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
-from distsearch.data.arrays import of_tensor
+from distsearch.data.arrays import of_tensor, unmasked
 from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, brief
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
-from distsearch.objectives.function import number_of
+from distsearch.objectives.foreign import number_of
 from distsearch.runs import checkpoints
 from distsearch.runs.files import write_output
 from distsearch.search.assembly import assemble_function
@@ -70,8 +70,9 @@ class Optimizer:
     def tell(self, losses: Sequence[float] | NDArray[Any]) -> None:
         """Take the losses of the candidates asked for, (population,), in their order; the next round begins.
 
-        An infinite or NaN loss means that the candidate failed. Raises DataError if there are more or fewer than
-        candidates, or none were asked for, and ObjectiveError if no loss is finite: the round is then left as it was.
+        An infinite, NaN or masked loss means that the candidate failed. Raises DataError if there are more or fewer
+        than candidates, or none were asked for, and ObjectiveError if no loss is finite: the round is then left as it
+        was.
         """
         if self._asked is None:
             raise DataError("expected ask() before tell(): the losses belong to the candidates that it returns")
@@ -159,7 +160,7 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
     """The losses of so many candidates, (candidates,), copied. DataError if they are something else."""
     try:
-        told: NDArray[Any] = np.asarray(of_tensor(losses))
+        told: NDArray[Any] = np.asarray(unmasked(of_tensor(losses)))
         if told.ndim == 0 and losses is not None:
             raise TypeError("no sequence")
         if told.shape == (count,):

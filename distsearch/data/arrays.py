@@ -39,6 +39,13 @@ def collected(values: Any) -> Any:
     return values.collect() if is_lazy and not hasattr(type(values), "__len__") else values
 
 
+def unmasked(values: Any) -> Any:
+    """A masked array of numbers with NaN where it is masked; all else as it is."""
+    if not np.ma.is_masked(values) or values.dtype.kind not in "biuf":
+        return values
+    return values.astype(np.float64).filled(np.nan)
+
+
 def is_tensor(values: object) -> bool:
     """Whether the values are a tensor of torch."""
     return hasattr(values, "detach") and hasattr(values, "numpy")

@@ -87,6 +87,9 @@ def test_failed_candidates_lose():
     optimizer.ask()
     optimizer.tell([1.0, math.nan, 0.25, math.inf, 2.0])
     assert optimizer.best_loss == 0.25
+    optimizer.ask()
+    optimizer.tell(np.ma.array([4, 0, 3, 2, 1], mask=[0, 1, 0, 0, 1]))
+    assert optimizer.best_loss == 0.25
 
 
 @pytest.mark.parametrize(

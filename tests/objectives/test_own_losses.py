@@ -58,6 +58,20 @@ def test_a_single_number_works_with_weight_strategies_and_auto_chooses_one():
         distsearch.search(X, Y, loss=wrong, strategy="node-perturbation", **SETTINGS)
 
 
+def test_what_is_masked_is_no_loss():
+    with pytest.raises(ObjectiveError, match="has a finite loss"):
+        distsearch.search(X, Y, loss=lambda outputs, targets: np.ma.masked, **SETTINGS)
+    half = distsearch.search(X, Y, loss=masked_half, strategy="hill-climb", **SETTINGS)
+    assert 0 < half.summary.non_finite < half.summary.candidates
+    assert half.loss == 1.0
+
+
+def masked_half(outputs, targets):
+    """One for each example; but where its first output is above the first example's second, zero behind a mask."""
+    masked = outputs[:, 0] > outputs[0, 1]
+    return np.ma.array(np.where(masked, 0.0, 1.0), mask=masked)
+
+
 def test_a_function_that_asks_for_numbers_gets_numbers():
     result = distsearch.search(X, X[:, 1], loss=absolute, strategy="node-perturbation", **{**SETTINGS, "rounds": 200})
     assert result.loss == pytest.approx(np.abs(result.predict(X) - X[:, 1]).mean(), rel=1e-4)

@@ -105,7 +105,11 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
 
 
 def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:
-    """The value of a metric of true and predicted values alone. ObjectiveError if the user's own fails."""
+    """The value of a metric of true and predicted values alone.
+
+    ObjectiveError if the user's own fails, or gives no number.
+    """
     metric = METRICS.find(name) if metric is None else metric
     truth = truth.astype(np.float64) if truth.dtype == np.float32 else truth
-    return float(foreign.call(f"the metric {name}", metric, truth, predicted))
+    what = f"the metric {name}"
+    return foreign.number_of(foreign.call(what, metric, truth, predicted), what)
