@@ -30,7 +30,15 @@ def as_array(what: str, values: ArrayLike) -> NDArray[Any]:
         raise DataError(f"expected {what} that form an array, got {_lengths(values) or error}") from None
     if not array.ndim:
         raise DataError(f"expected {what} as an array, got {quoted(values)}{_instead(values)}")
+    if array.ndim == 1 and array.dtype.kind in "US" and _turned_into_text(values, array):
+        array = np.array(values, object)
     return _of_objects(what, array) if array.dtype.kind == "O" else array
+
+
+def _turned_into_text(values: Any, array: NDArray[Any]) -> bool:
+    """Whether NumPy has made text of what was none: a number, NaN or True beside text in a list, or bytes."""
+    text = str if array.dtype.kind == "U" else bytes
+    return isinstance(values, list | tuple) and not all(isinstance(value, text) for value in values)
 
 
 def collected(values: Any) -> Any:
