@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api.files import path_of, write
 from distsearch.api.functions import first_weights, refuse, refuse_of_networks
 from distsearch.api.wording import check_names, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
@@ -18,7 +18,6 @@ from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.foreign import number_of
 from distsearch.runs import checkpoints
-from distsearch.runs.files import write_output
 from distsearch.search.assembly import assemble_function
 from distsearch.strategies.base import Answer, State
 from distsearch.strategies.population import PopulationStrategy
@@ -125,25 +124,29 @@ class Optimizer:
         return f"<distsearch.Optimizer {name}, {weights:,} weights, round {self.rounds:,}, {found}>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights."""
+        """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights.
+
+        Raises UserError if it cannot be written.
+        """
         tensors, scalars = checkpoints.flatten(self._state)
         given = {name: _plain(value) for name, value in self._given.items()}
-        write_output(
-            Path(path),
+        write(
+            path_of(path, "a file to save to"),
             checkpoints.encode(tensors, {"settings": given, "state": scalars, "evaluations": self._evaluations}),
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
         """The saved optimizer, before the `ask` of its round. RunError if the file is damaged or of another kind."""
-        if not Path(path).is_file():
-            raise RunError(f"expected a file that Optimizer.save wrote, but there is none at {path}")
-        tensors, scalars = checkpoints.read(Path(path))
+        place = path_of(path, "a file that Optimizer.save wrote")
+        if not place.is_file():
+            raise RunError(f"expected a file that Optimizer.save wrote, but there is none at {place}")
+        tensors, scalars = checkpoints.read(place)
         try:
             given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]
             evaluations = int(scalars["evaluations"])
         except (KeyError, TypeError, ValueError):
-            raise RunError(f"{path} was not written by Optimizer.save") from None
+            raise RunError(f"{place} was not written by Optimizer.save") from None
         made = cls(given.pop("strategy"), start, **given)
         made._state = checkpoints.unflatten(type(made._state), tensors, state)
         made._evaluations = evaluations

@@ -11,24 +11,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.api import notebook
+from distsearch.api.files import path_of, write
 from distsearch.api.wording import speaking_python
 from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
-from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError, brief
+from distsearch.errors import DataError, DistsearchError, RunError, SettingError
 from distsearch.errors.importing import importing
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
-from distsearch.runs.files import write_output
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import BEST
 from distsearch.search.provenance import provenance_of
 from distsearch.search.resumption import stored_model
 from distsearch.search.saving import model_file
 from distsearch.settings import validate
-from distsearch.text import as_path
 
 SAVED = {"network", "schema", "summary", "history", "provenance"}
 
@@ -157,7 +156,7 @@ class SearchResult(FunctionResult):
 
         Raises SettingError if its model is a torch module whose class or function cannot be imported.
         """
-        model = self.model
+        model, target = self.model, path_of(path, "a file to save to")
         if model.config.model == IN_MEMORY:
             raise SettingError(
                 "save: the model was given as an object that no module holds: save the weights alone with "
@@ -166,7 +165,7 @@ class SearchResult(FunctionResult):
         content = model_file(
             model.config, model.schema.to_json(), self.weights, self.summary, self.history, self.provenance
         )
-        _write(Path(path), content)
+        write(target, content)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Export the model, whole or not at all: everything from raw columns to predictions.
@@ -177,9 +176,9 @@ class SearchResult(FunctionResult):
         """
         from distsearch.export.formats import check_format
 
-        target = Path(path)
+        target = path_of(path, "a file to export to")
         encode = check_format(target)
-        _write(target, encode(self.model, self.provenance))
+        write(target, encode(self.model, self.provenance))
 
     def _scores(self) -> list[tuple[str, str]]:
         return [*self._accuracies(), *((each.constraint, each.words) for each in self.summary.constraints)]
@@ -192,19 +191,9 @@ class SearchResult(FunctionResult):
         return [("accuracy", f"{self.accuracy:.2%}{on_test}")]
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises UserError if it cannot be written."""
-    try:
-        write_output(path, content)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-
-
 def load(path: str | os.PathLike[str]) -> SearchResult:
     """See `distsearch.load`."""
-    if not isinstance(path, str | os.PathLike):
-        raise SettingError(f"path: expected the path of a file or of a run's folder, got {brief(path)}")
-    place = as_path(path)
+    place = path_of(path, "a file or of a run's folder")
     if not place.exists():
         raise RunError(f"expected a file that save wrote, or a run's folder, but there is nothing at {place}")
     return _of_run(StoredRun(place)) if place.is_dir() else _of_file(place)
