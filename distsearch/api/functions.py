@@ -28,7 +28,7 @@ from distsearch.objectives.metrics import METRICS
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
-from distsearch.search.first_weights import GIVEN, Given, flat, run_at
+from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
@@ -114,14 +114,14 @@ def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:
     return flat(start)
 
 
-def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given | None]:
+def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given | Learnt | None]:
     """The settings without the first weights, and these if they are given as arrays or a result."""
     start = settings.get("start")
     if start is None or isinstance(start, str | os.PathLike):
         return settings, None
     if isinstance(start, SearchResult):
-        start = start.model.tensors
-    elif isinstance(start, FunctionResult):
+        return {**settings, "start": GIVEN}, Learnt(start.model.tensors, start.model.schema.inputs)
+    if isinstance(start, FunctionResult):
         start = start.weights
     if hasattr(start, "state_dict"):  # a torch module
         start = start.state_dict()
