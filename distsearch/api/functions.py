@@ -24,7 +24,7 @@ from distsearch.errors import DataError, SettingError, brief
 from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import losses
-from distsearch.objectives.metrics import METRICS
+from distsearch.objectives.metrics import names_of
 from distsearch.search import session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
@@ -172,8 +172,7 @@ def in_words(settings: Mapping[str, Any]) -> dict[str, Any]:
     if costs is not None and not isinstance(costs, str | os.PathLike):
         found["costs"] = _costs_text(costs)
     if callable(measured) or (isinstance(measured, list | tuple) and any(map(callable, measured))):
-        several = [measured] if callable(measured) else measured
-        found["metrics"] = [METRICS.name_of(each) if callable(each) else each for each in several]
+        found["metrics"] = names_of(measured)
     return found
 
 

@@ -1,7 +1,7 @@
 """What a search from Python returns: weights, history, and for a network a model that predicts, scores and is saved."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from distsearch.data.schema import Schema
 from distsearch.errors import DataError, DistsearchError, RunError, SettingError
 from distsearch.errors.importing import importing
 from distsearch.networks.modules.sources import IN_MEMORY
+from distsearch.objectives.metrics import names_of
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
@@ -138,18 +139,20 @@ class SearchResult(FunctionResult):
         return scores.metrics["r2"] if scores.accuracy is None else scores.accuracy
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, metrics: str | Iterable[str] = (), *, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike, metrics: Any = (), *, sample_weight: ArrayLike | None = None
     ) -> Scores:
-        """Loss, accuracy and metrics by name (one or several) on labelled examples: f1, r2, … or module:function.
+        """Loss, accuracy and metrics, one or several, on labelled examples.
+
+        A metric is f1, r2, …, module:function, or a function of true and predicted values.
 
         The loss is weighted by sample_weight, (examples,), and by the class weights of training; examples of weight 0
         are left out. Nothing else is weighted.
 
         Raises DataError if the examples do not match those of training, SettingError if a metric does not suit them.
         """
-        names = [metrics] if isinstance(metrics, str) else metrics
         with speaking_python():
-            return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), names)
+            examples = datasets.examples_from(X, y, self.model.schema, sample_weight)
+            return self.model.scores(examples, names_of(metrics))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, whole or not at all, for `distsearch.load`.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from distsearch.errors import SettingError
+from distsearch.errors import SettingError, brief
 from distsearch.objectives import foreign
 from distsearch.objectives.metrics import classes as of_classes
 from distsearch.objectives.metrics import numbers as of_numbers
@@ -68,6 +68,15 @@ def find(name: str) -> Any:
     """The metric of a name, such as f1 or gap(COLUMN). SettingError if there is none."""
     column = column_in(name)
     return METRICS.find(name, also=("gap(COLUMN)",)) if column is None else OfOutputs(partial(gap, column=column))
+
+
+def names_of(given: Any) -> list[str]:
+    """The names of metrics, of which some may be functions, or of one alone. Raises SettingError for anything else."""
+    several = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    names = [METRICS.name_of(each) if callable(each) else each for each in several]
+    if other := next((each for each in names if not isinstance(each, str)), None):
+        raise SettingError(f"metrics: expected names, or functions of true and predicted values, got {brief(other)}")
+    return names
 
 
 def columns_in(names: Iterable[str]) -> list[str]:
