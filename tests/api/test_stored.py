@@ -51,7 +51,7 @@ def test_sample_weights_are_part_of_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
-def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorized):
+def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorized, said):
     def function(weights):
         return np.square(weights - 1).sum(axis=-1)
 
@@ -62,8 +62,11 @@ def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorize
     assert (again.loss, again.weights.tobytes()) == (whole.loss, whole.weights.tobytes())
     assert contents(tmp_path / "a") == contents(tmp_path / "whole")
     assert distsearch.verify(tmp_path / "a", function=function).identical
+    assert not [sentence for sentence in said if "same function" in sentence]
     other = distsearch.verify(tmp_path / "a", function=lambda weights: function(weights) + 1, rounds="all")
     assert "losses come out differently" in other.differences[0]
+    distsearch.resume(tmp_path / "a", function=lambda weights: function(weights) + 1, rounds=1)
+    assert f"it gives {1 + whole.loss:.6g}, but {whole.loss:.6g} was recorded" in " ".join(said)
 
 
 def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch, capsys):
