@@ -44,3 +44,13 @@ def test_masked_values_and_text_are_refused_in_a_sentence():
         ValueError, match="^expected numbers, but could not .* 'red': turn text into numbers first, for"
     ):
         SearchClassifier().fit({"colour": ["red", "blue"]}, [0, 1])
+    with pytest.raises(ValueError, match="^y: expected numbers, got text; SearchClassifier fits labels$"):
+        SearchRegressor().fit([[0.0], [1.0]], ["red", "blue"])
+
+
+def test_an_index_of_y_in_another_order_is_pointed_out_as_by_search(said):
+    frame, labels = pd.DataFrame({"x": np.arange(10.0)}), pd.Series(np.arange(10) > 4)
+    SearchClassifier(rounds=2).fit(frame, labels)
+    assert "the same index" not in " ".join(said)
+    SearchClassifier(rounds=2).fit(frame[::-1], labels)
+    assert " ".join(said).count("X and y have the same index, but in another order") == 1

@@ -1,14 +1,17 @@
 """What the estimators are given, as scikit-learn's checks take it: they know fewer containers than `search` does."""
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.data.arrays import as_array, is_sparse, is_tensor
-from distsearch.data.frames import Columns, framed, is_frame
+from distsearch.data.frames import Columns, framed, is_frame, out_of_order
 from distsearch.errors import DataError
 from distsearch.errors.importing import importing
+
+LOG = logging.getLogger(__name__)
 
 TEXT = "could not convert string to float"  # how NumPy's refusal begins
 
@@ -16,8 +19,11 @@ TEXT = "could not convert string to float"  # how NumPy's refusal begins
 def validated(estimator: Any, X: Any, *targets: Any, **options: Any) -> Any:
     """X, or X and y, checked by scikit-learn; the estimator learns the features' number and names, or checks them.
 
-    Raises DataError for what is no table or holds text, and what scikit-learn's checks raise.
+    If y has X's index in another order, a warning says so. Raises DataError for what is no table or holds text, and
+    what scikit-learn's checks raise.
     """
+    for note in out_of_order(X, *targets) if targets else ():
+        LOG.warning(note)
     given = [_plain("X", X), *(_plain("y", each) for each in targets)]
     try:
         return validate_data(estimator, *given, dtype=np.float64, **options)

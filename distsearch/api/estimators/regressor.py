@@ -142,7 +142,11 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         features, targets = self._validated(
             X, y, reset=reset, multi_output=True, y_numeric=True, ensure_min_samples=1 + reset
         )
-        return Training(features, np.asarray(targets, np.float64), self._checked_weights(sample_weight))
+        try:
+            numbers = np.asarray(targets, np.float64)
+        except ValueError:
+            raise InvalidValueError("y: expected numbers, got text; SearchClassifier fits labels") from None
+        return Training(features, numbers, self._checked_weights(sample_weight))
 
     def _dataset(self, training: Training, config: RunConfig) -> Dataset:
         if not losses.create(config.network.loss).numbers:
