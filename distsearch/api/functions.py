@@ -18,6 +18,7 @@ from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.torch_datasets import arrays_of
 from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
+from distsearch.data.labels import word_of
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
@@ -165,12 +166,14 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
 
 
 def in_words(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with functions, given as the loss or as metrics, by their names, and costs as text."""
+    """The settings with functions, given as the loss or as metrics, by their names, and labels and costs as text."""
     found, loss, costs, measured = dict(settings), *map(settings.get, ("loss", "costs", "metrics"))
     if callable(loss):
         found["loss"] = losses.LOSSES.name_of(loss)
     if costs is not None and not isinstance(costs, str | os.PathLike):
         found["costs"] = _costs_text(costs)
+    if (positive := found.get("positive")) is not None:
+        found["positive"] = word_of(positive)
     if callable(measured) or (isinstance(measured, list | tuple) and any(map(callable, measured))):
         found["metrics"] = names_of(measured)
     return found
@@ -181,7 +184,14 @@ def _costs_text(costs: Any) -> str:
     costs = costs.tolist() if isinstance(costs, np.ndarray) else costs
     if isinstance(costs, list | tuple) and costs and all(isinstance(each, str) for each in costs):
         return join_names(costs)
+    if isinstance(costs, Mapping):
+        costs = {word_of(true): _by_words(row) for true, row in costs.items()}
     return json.dumps(costs, default=str)
+
+
+def _by_words(row: Any) -> Any:
+    """The costs of predictions by their labels' texts, if they are given by labels."""
+    return {word_of(label): cost for label, cost in row.items()} if isinstance(row, Mapping) else row
 
 
 def refuse_of_networks(settings: Mapping[str, Value]) -> None:
