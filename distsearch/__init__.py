@@ -42,15 +42,11 @@ def __dir__() -> list[str]:
 
 
 def _estimator(name: str) -> Any:
-    """The estimator of that name. Raises SettingError if scikit-learn is not installed."""
-    try:
-        import_module("sklearn")
-    except ImportError:
-        from distsearch.errors import SettingError
+    """The estimator of that name. Raises SettingError if scikit-learn cannot be imported."""
+    from distsearch.errors.importing import importing
 
-        raise SettingError(
-            f'{name} needs scikit-learn, which is not installed; type pip install "distsearch[sklearn]"'
-        ) from None
+    with importing("sklearn", f"{name} needs", package="scikit-learn", extra="sklearn"):
+        import_module("sklearn")
     return getattr(import_module("distsearch.api.estimators"), name)
 
 

@@ -77,6 +77,12 @@ WEIGHTS = [
     "sample_weight: ArrayLike | None = ...",
     "class_weight: Mapping[Any, float] | str | None = ...",
 ]
+WIDER = {  # than the settings of the command line: functions, and labels of any type
+    "loss": "str | Callable[..., Any]",
+    "metrics": "str | Callable[..., Any] | Iterable[str | Callable[..., Any]]",
+    "costs": "str | PathLike[str] | ArrayLike | Mapping[Any, Mapping[Any, float]]",
+    "positive": "Any",
+}
 STARTS = "ArrayLike | FunctionResult | PathLike[str]"
 OTHERS = "**settings: Any"  # of strategies of other packages
 
@@ -137,6 +143,8 @@ def _parameter(setting: Declared) -> str:
 
 
 def _annotation(setting: Declared) -> str:
+    if setting.keyword in WIDER:
+        return WIDER[setting.keyword]
     if get_origin(setting.type) is tuple:
         return "Sequence[int | str] | int | str"
     if setting.flag == "start":

@@ -3,22 +3,21 @@
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from distsearch.api.files import path_of, write
 from distsearch.api.functions import first_weights, refuse, refuse_of_networks
 from distsearch.api.wording import check_names, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
-from distsearch.data.arrays import of_tensor
+from distsearch.data.arrays import of_tensor, unmasked
 from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, brief
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
-from distsearch.objectives.function import number_of
+from distsearch.objectives.foreign import number_of
 from distsearch.runs import checkpoints
-from distsearch.runs.files import write_output
 from distsearch.search.assembly import assemble_function
 from distsearch.strategies.base import Answer, State
 from distsearch.strategies.population import PopulationStrategy
@@ -70,8 +69,9 @@ class Optimizer:
     def tell(self, losses: Sequence[float] | NDArray[Any]) -> None:
         """Take the losses of the candidates asked for, (population,), in their order; the next round begins.
 
-        An infinite or NaN loss means that the candidate failed. Raises DataError if there are more or fewer than
-        candidates, or none were asked for, and ObjectiveError if no loss is finite: the round is then left as it was.
+        An infinite, NaN or masked loss means that the candidate failed. Raises DataError if there are more or fewer
+        than candidates, or none were asked for, and ObjectiveError if no loss is finite: the round is then left as it
+        was.
         """
         if self._asked is None:
             raise DataError("expected ask() before tell(): the losses belong to the candidates that it returns")
@@ -124,25 +124,29 @@ class Optimizer:
         return f"<distsearch.Optimizer {name}, {weights:,} weights, round {self.rounds:,}, {found}>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights."""
+        """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights.
+
+        Raises UserError if it cannot be written.
+        """
         tensors, scalars = checkpoints.flatten(self._state)
         given = {name: _plain(value) for name, value in self._given.items()}
-        write_output(
-            Path(path),
+        write(
+            path_of(path, "a file to save to"),
             checkpoints.encode(tensors, {"settings": given, "state": scalars, "evaluations": self._evaluations}),
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Optimizer":
         """The saved optimizer, before the `ask` of its round. RunError if the file is damaged or of another kind."""
-        if not Path(path).is_file():
-            raise RunError(f"expected a file that Optimizer.save wrote, but there is none at {path}")
-        tensors, scalars = checkpoints.read(Path(path))
+        place = path_of(path, "a file that Optimizer.save wrote")
+        if not place.is_file():
+            raise RunError(f"expected a file that Optimizer.save wrote, but there is none at {place}")
+        tensors, scalars = checkpoints.read(place)
         try:
             given, state, start = dict(scalars["settings"]), scalars["state"], tensors["center"]
             evaluations = int(scalars["evaluations"])
         except (KeyError, TypeError, ValueError):
-            raise RunError(f"{path} was not written by Optimizer.save") from None
+            raise RunError(f"{place} was not written by Optimizer.save") from None
         made = cls(given.pop("strategy"), start, **given)
         made._state = checkpoints.unflatten(type(made._state), tensors, state)
         made._evaluations = evaluations
@@ -159,7 +163,7 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
     """The losses of so many candidates, (candidates,), copied. DataError if they are something else."""
     try:
-        told: NDArray[Any] = np.asarray(of_tensor(losses))
+        told: NDArray[Any] = np.asarray(unmasked(of_tensor(losses)))
         if told.ndim == 0 and losses is not None:
             raise TypeError("no sequence")
         if told.shape == (count,):

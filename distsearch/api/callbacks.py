@@ -1,6 +1,7 @@
 """Callbacks of Python users: functions of each round's record, or objects with methods of an observer."""
 
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction, isgeneratorfunction
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ def _observer(callback: Any) -> Observer:
             name = callback.__name__
             raise SettingError(f"callbacks: expected an object, got the class {name}: make one with {name}(…)")
         return _OfObject(callback)
+    if iscoroutinefunction(callback) or isgeneratorfunction(callback):
+        why = (
+            "is async: nobody would await it" if iscoroutinefunction(callback) else "yields: nobody would run its lines"
+        )
+        raise SettingError(f"callbacks: expected functions of a round's record, got {brief(callback)}, which {why}")
     if callable(callback):
         return _OfFunction(callback)
     raise SettingError(

@@ -18,17 +18,18 @@ from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.torch_datasets import arrays_of
 from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
+from distsearch.data.labels import word_of
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
 from distsearch.errors import DataError, SettingError, brief
 from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import losses
-from distsearch.objectives.metrics import METRICS
+from distsearch.objectives.metrics import names_of
 from distsearch.search import beforehand, session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
-from distsearch.search.first_weights import GIVEN, Given, flat, run_at
+from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
@@ -116,14 +117,14 @@ def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:
     return flat(start)
 
 
-def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given | None]:
+def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given | Learnt | None]:
     """The settings without the first weights, and these if they are given as arrays or a result."""
     start = settings.get("start")
     if start is None or isinstance(start, str | os.PathLike):
         return settings, None
     if isinstance(start, SearchResult):
-        start = start.model.tensors
-    elif isinstance(start, FunctionResult):
+        return {**settings, "start": GIVEN}, Learnt(start.model.tensors, start.model.schema.inputs)
+    if isinstance(start, FunctionResult):
         start = start.weights
     if hasattr(start, "state_dict"):  # a torch module
         start = start.state_dict()
@@ -172,15 +173,16 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
 
 
 def in_words(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with functions, given as the loss or as metrics, by their names, and costs as text."""
+    """The settings with functions, given as the loss or as metrics, by their names, and labels and costs as text."""
     found, loss, costs, measured = dict(settings), *map(settings.get, ("loss", "costs", "metrics"))
     if callable(loss):
         found["loss"] = losses.LOSSES.name_of(loss)
     if costs is not None and not isinstance(costs, str | os.PathLike):
         found["costs"] = _costs_text(costs)
+    if (positive := found.get("positive")) is not None:
+        found["positive"] = word_of(positive)
     if callable(measured) or (isinstance(measured, list | tuple) and any(map(callable, measured))):
-        several = [measured] if callable(measured) else measured
-        found["metrics"] = [METRICS.name_of(each) if callable(each) else each for each in several]
+        found["metrics"] = names_of(measured)
     return found
 
 
@@ -189,7 +191,14 @@ def _costs_text(costs: Any) -> str:
     costs = costs.tolist() if isinstance(costs, np.ndarray) else costs
     if isinstance(costs, list | tuple) and costs and all(isinstance(each, str) for each in costs):
         return join_names(costs)
+    if isinstance(costs, Mapping):
+        costs = {word_of(true): _by_words(row) for true, row in costs.items()}
     return json.dumps(costs, default=str)
+
+
+def _by_words(row: Any) -> Any:
+    """The costs of predictions by their labels' texts, if they are given by labels."""
+    return {word_of(label): cost for label, cost in row.items()} if isinstance(row, Mapping) else row
 
 
 def refuse_of_networks(settings: Mapping[str, Value]) -> None:

@@ -54,7 +54,7 @@ class Progress(Observer):
     def opened(self, search: Opened) -> None:
         """Begin anew."""
         self._display = _display() if self._wanted else None
-        self._status = Status(search.config.stop)
+        self._status = Status(search.config.stop, search.of_function)
         for row in search.done:
             self._status.hear(row)
         if search.done:

@@ -1,7 +1,7 @@
 """What a search from Python returns: weights, history, and for a network a model that predicts, scores and is saved."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.api import notebook
+from distsearch.api.files import path_of, write
 from distsearch.api.wording import speaking_python
 from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
 from distsearch.data.schema import Schema
-from distsearch.errors import DataError, DistsearchError, RunError, SettingError, UserError, brief
+from distsearch.errors import DataError, DistsearchError, RunError, SettingError
+from distsearch.errors.importing import importing
 from distsearch.networks.modules.sources import IN_MEMORY
+from distsearch.objectives.metrics import names_of
 from distsearch.objectives.model import Model, Scores
 from distsearch.runs import checkpoints
 from distsearch.runs.directory import Result, StoredRun
-from distsearch.runs.files import write_output
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import BEST
 from distsearch.search.provenance import provenance_of
 from distsearch.search.resumption import stored_model
 from distsearch.search.saving import model_file
 from distsearch.settings import validate
-from distsearch.text import as_path
 
 SAVED = {"network", "schema", "summary", "history", "provenance"}
 
@@ -54,10 +55,8 @@ class FunctionResult:
 
     def to_frame(self) -> Any:
         """The history as a pandas data frame: a row for each round. Raises SettingError if pandas is not installed."""
-        try:
+        with importing("pandas", "to_frame: needs"):
             import pandas as pd
-        except ImportError:
-            raise SettingError("to_frame: needs pandas, which is not installed; type pip install pandas") from None
         fields = RoundRecord.__struct_fields__
         return pd.DataFrame([[getattr(row, name) for name in fields] for row in self.history], columns=list(fields))
 
@@ -140,25 +139,27 @@ class SearchResult(FunctionResult):
         return scores.metrics["r2"] if scores.accuracy is None else scores.accuracy
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, metrics: str | Iterable[str] = (), *, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike, metrics: Any = (), *, sample_weight: ArrayLike | None = None
     ) -> Scores:
-        """Loss, accuracy and metrics by name (one or several) on labelled examples: f1, r2, … or module:function.
+        """Loss, accuracy and metrics, one or several, on labelled examples.
+
+        A metric is f1, r2, …, module:function, or a function of true and predicted values.
 
         The loss is weighted by sample_weight, (examples,), and by the class weights of training; examples of weight 0
         are left out. Nothing else is weighted.
 
         Raises DataError if the examples do not match those of training, SettingError if a metric does not suit them.
         """
-        names = [metrics] if isinstance(metrics, str) else metrics
         with speaking_python():
-            return self.model.scores(datasets.examples_from(X, y, self.model.schema, sample_weight), names)
+            examples = datasets.examples_from(X, y, self.model.schema, sample_weight)
+            return self.model.scores(examples, names_of(metrics))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, whole or not at all, for `distsearch.load`.
 
         Raises SettingError if its model is a torch module whose class or function cannot be imported.
         """
-        model = self.model
+        model, target = self.model, path_of(path, "a file to save to")
         if model.config.model == IN_MEMORY:
             raise SettingError(
                 "save: the model was given as an object that no module holds: save the weights alone with "
@@ -167,7 +168,7 @@ class SearchResult(FunctionResult):
         content = model_file(
             model.config, model.schema.to_json(), self.weights, self.summary, self.history, self.provenance
         )
-        _write(Path(path), content)
+        write(target, content)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Export the model, whole or not at all: everything from raw columns to predictions.
@@ -178,9 +179,9 @@ class SearchResult(FunctionResult):
         """
         from distsearch.export.formats import check_format
 
-        target = Path(path)
+        target = path_of(path, "a file to export to")
         encode = check_format(target)
-        _write(target, encode(self.model, self.provenance))
+        write(target, encode(self.model, self.provenance))
 
     def _scores(self) -> list[tuple[str, str]]:
         return [*self._accuracies(), *((each.constraint, each.words) for each in self.summary.constraints)]
@@ -193,19 +194,9 @@ class SearchResult(FunctionResult):
         return [("accuracy", f"{self.accuracy:.2%}{on_test}")]
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises UserError if it cannot be written."""
-    try:
-        write_output(path, content)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-
-
 def load(path: str | os.PathLike[str]) -> SearchResult:
     """See `distsearch.load`."""
-    if not isinstance(path, str | os.PathLike):
-        raise SettingError(f"path: expected the path of a file or of a run's folder, got {brief(path)}")
-    place = as_path(path)
+    place = path_of(path, "a file or of a run's folder")
     if not place.exists():
         raise RunError(f"expected a file that save wrote, or a run's folder, but there is nothing at {place}")
     return _of_run(StoredRun(place)) if place.is_dir() else _of_file(place)

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from distsearch.api.callbacks import observers_of, with_progress
+from distsearch.api.files import path_of
 from distsearch.api.functions import check_function
 from distsearch.api.outcome import searched
 from distsearch.api.results import FunctionResult
@@ -18,7 +19,7 @@ from distsearch.search.interrupts import passed_on
 from distsearch.search.resumption import other_machine, prepare_to_resume
 from distsearch.search.retrieval import Handed, own_assembly
 from distsearch.search.verification import Verdict
-from distsearch.text import as_path, expanded
+from distsearch.text import expanded
 from distsearch.workers.place import keep_ray
 
 LOG = logging.getLogger(__name__)
@@ -70,9 +71,7 @@ def verify(path: str | os.PathLike[str], handed: Handed, *, rounds: int | str, w
 
 
 def _stored(path: object) -> StoredRun:
-    if not isinstance(path, str | os.PathLike):
-        raise SettingError(f"path: expected the path of a run's folder, got {brief(path)}")
-    return StoredRun(as_path(path))
+    return StoredRun(path_of(path, "a run's folder"))
 
 
 def handed_over(X: Any, y: Any, sample_weight: Any, data: Any, function: Callable[[Any], Any] | None) -> Handed:

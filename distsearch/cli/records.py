@@ -96,10 +96,10 @@ def show(run: RunArgument, runs: RunsOption = "runs", json: JsonOption = False) 
         print_parts(network_table(schema.shape or (len(schema.inputs),), layers))
         print_parts(*frozen_lines(stored.manifest.frozen), "")
     if history:
-        print_columns(partial(history_lines, history))
+        print_columns(partial(history_lines, history, of_function=schema is None))
         print_parts("")
     if result:
-        print_parts(result_table(result))
+        print_parts(result_table(result, of_function=schema is None))
     elif is_running(stored.path):
         print_parts("The search is running.")
     else:

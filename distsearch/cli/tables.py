@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from distsearch.search.verification import Verdict
 
 ROWS = 16
-HISTORY = ("round", "passes", "seconds", "center loss", "best loss", "step", "accuracy", "test")
+PASSES = "passes"
+HISTORY = ("round", PASSES, "seconds", "center loss", "best loss", "step", "accuracy", "test")
 """What the history shows of a round besides metrics."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
-def result_table(result: Result) -> Table:
-    """A run's result, one line per figure."""
+def result_table(result: Result, of_function: bool = False) -> Table:
+    """A run's result, one line per figure; that of a function has calls where a network's has passes."""
     table = Table.grid(padding=(0, 2))
     table.add_row("best loss", f"{result.loss:.6g}", f"round {result.best_round:,}, candidate {result.best_index:,}")
     if result.accuracy is not None:
@@ -53,8 +54,9 @@ def result_table(result: Result) -> Table:
     for held in result.constraints:
         verdict = "holds" if held.holds else Text("does not hold", style="bold red")
         table.add_row(Text(held.constraint), verdict, f"{_values(held.values)} on the {PARTS[held.examples]} examples")
-    cost = f"over the training examples, in {result.rounds:,} rounds, {result.seconds:.2f} s"
-    table.add_row("passes", _passes(result.passes), cost)
+    of_what = "of the function" if of_function else "over the training examples"
+    cost = f"{of_what}, in {result.rounds:,} rounds, {result.seconds:.2f} s"
+    table.add_row("calls" if of_function else "passes", _passes(result.passes), cost)
     if result.non_finite:
         table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or NaN")
     table.add_row("ended by", result.reason, "")
@@ -80,10 +82,12 @@ def folds_table(results: Sequence[Result]) -> Table:
     return table
 
 
-def history_lines(rows: Sequence[RoundRecord], width: int) -> list[str]:
+def history_lines(rows: Sequence[RoundRecord], width: int, of_function: bool = False) -> list[str]:
     """The history: at most ROWS of its rounds, denser at the beginning, where most happens."""
+    passes = "calls" if of_function else PASSES
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics or ()))
-    cells: dict[str, list[str]] = {name: [] for name in (*HISTORY, *metrics)}
+    heads = (passes if name == PASSES else name for name in HISTORY)
+    cells: dict[str, list[str]] = {name: [] for name in (*heads, *metrics)}
     accuracy = test = None
     latest: dict[str, float] = {}
     picked = _picked(len(rows))
@@ -106,7 +110,7 @@ def history_lines(rows: Sequence[RoundRecord], width: int) -> list[str]:
             for name, text in zip(cells, texts, strict=True):
                 cells[name].append(text)
     on_others = sorted((name for name in metrics if name.startswith(("test-", "validation-"))), reverse=True)
-    leaving = (*on_others, "step", "passes", *reversed(metrics), "seconds", "test", "accuracy")
+    leaving = (*on_others, "step", passes, *reversed(metrics), "seconds", "test", "accuracy")
     return columns.lines((columns.Cells(name, texts) for name, texts in cells.items()), leaving, width)
 
 

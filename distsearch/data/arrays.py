@@ -30,7 +30,15 @@ def as_array(what: str, values: ArrayLike) -> NDArray[Any]:
         raise DataError(f"expected {what} that form an array, got {_lengths(values) or error}") from None
     if not array.ndim:
         raise DataError(f"expected {what} as an array, got {quoted(values)}{_instead(values)}")
+    if array.ndim == 1 and array.dtype.kind in "US" and _turned_into_text(values, array):
+        array = np.array(values, object)
     return _of_objects(what, array) if array.dtype.kind == "O" else array
+
+
+def _turned_into_text(values: Any, array: NDArray[Any]) -> bool:
+    """Whether NumPy has made text of what was none: a number, NaN or True beside text in a list, or bytes."""
+    text = str if array.dtype.kind == "U" else bytes
+    return isinstance(values, list | tuple) and not all(isinstance(value, text) for value in values)
 
 
 def collected(values: Any) -> Any:
@@ -39,12 +47,24 @@ def collected(values: Any) -> Any:
     return values.collect() if is_lazy and not hasattr(type(values), "__len__") else values
 
 
+def unmasked(values: Any) -> Any:
+    """A masked array of numbers with NaN where it is masked; all else as it is."""
+    if not np.ma.is_masked(values) or values.dtype.kind not in "biuf":
+        return values
+    return values.astype(np.float64).filled(np.nan)
+
+
+def is_tensor(values: object) -> bool:
+    """Whether the values are a tensor of torch."""
+    return hasattr(values, "detach") and hasattr(values, "numpy")
+
+
 def of_tensor(values: Any) -> Any:
     """A tensor of torch as an array, of any precision and layout, on any device, in need of a gradient or not.
 
     All else is returned as it is. torch is not imported: who gives tensors has done so.
     """
-    if not (hasattr(values, "detach") and hasattr(values, "numpy")):
+    if not is_tensor(values):
         return values
     dense = values.to_dense() if str(values.layout) != "torch.strided" else values
     try:

@@ -7,6 +7,7 @@ import numpy as np
 
 from distsearch.data.raw import Raw
 from distsearch.errors import DataError
+from distsearch.errors.importing import importing
 from distsearch.machine import memory
 from distsearch.randomness import Stream, noise
 
@@ -49,12 +50,8 @@ def spiral(points: int, classes: int, seed: int) -> Raw:
 
 def bundled(name: str) -> Raw:
     """A data set bundled with scikit-learn, with its names. Raises DataError if scikit-learn is not installed."""
-    try:
+    with importing("sklearn", f"{name} needs", package="scikit-learn", extra="datasets", error=DataError):
         from sklearn import datasets
-    except ImportError:
-        raise DataError(
-            f'{name} comes with scikit-learn, which is not installed; type pip install "distsearch[datasets]"'
-        ) from None
     content = getattr(datasets, f"load_{name.replace('-', '_')}")()
     features = np.asarray(content.data, np.float32)
     if name == "digits":

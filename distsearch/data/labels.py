@@ -56,6 +56,14 @@ def text_of(label: Label, word: str) -> str:
     return str(int(label)) if whole else str(label)  # str(float32(0.1)) is "0.1"; converted to float first, it is not
 
 
+def word_of(label: Any) -> str:
+    """The text of a label that a Python user names, whatever its type."""
+    try:
+        return text_of(label, TEXT)
+    except UnicodeDecodeError:
+        return str(label)
+
+
 def labels_of(texts: Sequence[str], word: str) -> NDArray[Any]:
     """The labels of this type, (texts,), from the texts that `text_of` made."""
     if word in (TEXT, BYTES, OBJECTS):

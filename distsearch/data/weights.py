@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data.checks import finite
-from distsearch.data.labels import TEXT, text_of
+from distsearch.data.labels import word_of
 from distsearch.data.preparation import numbers_of
 from distsearch.data.raw import Raw, Table, listed, quoted
 from distsearch.data.readers.columns import lacks
@@ -103,14 +103,7 @@ def class_weight_words(given: Any) -> list[str]:
         raise SettingError(
             f'class_weight: expected "{BALANCED}" or a dictionary {{label: weight}}, got {quoted(given)}'
         )
-    return [f"{_text(label)}:{weight}" for label, weight in given.items()]
-
-
-def _text(label: Any) -> str:
-    try:
-        return text_of(label, TEXT)
-    except UnicodeDecodeError:
-        return str(label)
+    return [f"{word_of(label)}:{weight}" for label, weight in given.items()]
 
 
 def class_weights(

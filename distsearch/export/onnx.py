@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.errors import SettingError
+from distsearch.errors.importing import importing
 from distsearch.export.pipeline import LABEL, NAMES, Pipeline
 from distsearch.export.raw_columns import TEXT
 from distsearch.networks.graph import Value
@@ -21,10 +21,8 @@ EXAMPLES = "examples"  # the name of the first dimension
 
 def check() -> None:
     """Raise SettingError if the package is not installed."""
-    try:
+    with importing("onnx", "an export to ONNX needs", extra="onnx"):
         import onnx  # noqa: F401
-    except ImportError:
-        raise SettingError('an export to ONNX needs the package onnx: type pip install "distsearch[onnx]"') from None
 
 
 def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:

@@ -1,15 +1,13 @@
 """A function of the user's own as an objective: of one candidate, or of several at once."""
 
-import math
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distsearch.candidates.base import Candidates, Tiling
-from distsearch.data.arrays import of_tensor
+from distsearch.data.arrays import of_tensor, unmasked
 from distsearch.errors import ObjectiveError, brief
 from distsearch.objectives import foreign
 from distsearch.objectives.base import Array, Objective
@@ -39,7 +37,9 @@ class FunctionObjective(Objective):
     def losses(self, candidates: Candidates, round_number: int) -> NDArray[np.float64]:
         """The function's value for each candidate, (candidates,). ObjectiveError if it fails or gives no number."""
         own = candidates.dense().copy()  # the function may change what it is given
-        return np.array([number_of(foreign.call(OBJECTIVE, self.function, weights)) for weights in own], np.float64)
+        return np.array(
+            [foreign.number_of(foreign.call(OBJECTIVE, self.function, weights)) for weights in own], np.float64
+        )
 
 
 class VectorizedObjective(Objective):
@@ -61,7 +61,7 @@ class VectorizedObjective(Objective):
         weights = candidates.dense().copy()
         values = foreign.call(OBJECTIVE, self.function, weights)
         try:
-            array: NDArray[Any] = np.asarray(of_tensor(values))
+            array: NDArray[Any] = np.asarray(unmasked(of_tensor(values)))
         except Exception:  # noqa: BLE001  (conversion runs code of anybody's)
             raise _misfit(len(weights), brief(values)) from None
         if array.dtype.kind not in "biuf" or not array.ndim:
@@ -69,23 +69,6 @@ class VectorizedObjective(Objective):
         if array.shape != (len(weights),):
             raise _misfit(len(weights), f"one of shape {array.shape}")
         return np.array(array, np.float64)  # a copy: the function may use its array again
-
-
-def number_of(value: Any) -> float:
-    """A function's value as a number. ObjectiveError if it is none: an array, a text, None or complex."""
-    if isinstance(value, float):
-        return float(value)
-    shape = tuple(getattr(value, "shape", ()))
-    with suppress(Exception):  # conversion runs code of anybody's
-        if not shape:  # a tensor may need a gradient, or be of a type that NumPy lacks: its item does not
-            number = value.item() if hasattr(value, "item") else value
-            if not isinstance(number, str | bytes | complex):
-                return float(number)
-    came = f"an array of shape {shape}" if shape else brief(value)
-    instead = ": does it end without a return?" if value is None else ""
-    if math.prod(shape) == 1 and shape:
-        instead = ": return its one number, as .item() gives it"
-    raise ObjectiveError(f"expected a number from the function, got {came}{instead}")
 
 
 def _misfit(count: int, came: str) -> ObjectiveError:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from distsearch.errors import SettingError
+from distsearch.errors.importing import importing
 from distsearch.reports.predictions import Column
 
 NINE_DIGITS, INEXACT = 1e9, 2.0**63  # numbers between these are written with all of their whole digits
@@ -47,13 +47,9 @@ def as_json_lines(tables: Tables) -> Iterator[bytes]:
 
 def as_parquet(tables: Tables) -> Iterator[bytes]:
     """A Parquet file, a row group for each run of rows. SettingError if pyarrow is not installed."""
-    try:
+    with importing("pyarrow", "writing Parquet needs", extra="parquet"):
         import pyarrow as arrow
         from pyarrow import parquet
-    except ImportError:
-        raise SettingError(
-            'writing Parquet needs pyarrow, which is not installed; type pip install "distsearch[parquet]"'
-        ) from None
     file, writer = io.BytesIO(), None
     for table in tables:
         content = arrow.table({name: _plain(column) for name, column in table.items()})

@@ -6,10 +6,11 @@ from distsearch.search.limits import Limits
 
 
 class Status:
-    """What there is to say of a search's rounds, given when it ends."""
+    """What there is to say of a search's rounds, given when it ends, and whether it calls a function of the user's."""
 
-    def __init__(self, stop: StopConfig) -> None:
+    def __init__(self, stop: StopConfig, of_function: bool = False) -> None:
         self._stop = stop
+        self._counted = "calls" if of_function else "passes"
         self._rounds = Limits(stop).rounds
         self._accuracy: float | None = None
         self._test = False
@@ -35,7 +36,7 @@ class Status:
         parts += [f"{name.replace('test-', 'test ')} {value:.3g}" for name, value in self._metrics.items()]
         if row.non_finite:
             parts.append(f"{row.non_finite} not finite")
-        parts += [f"step {row.sigma:.2g}", f"{short(rate)} passes/s", workers_text(workers)]
+        parts += [f"step {row.sigma:.2g}", f"{short(rate)} {self._counted}/s", workers_text(workers)]
         return " · ".join(parts)
 
     def restart_rate(self, row: RoundRecord, at_least: float = 0.0) -> None:

@@ -43,7 +43,7 @@ from distsearch.search.data import (
     with_loss,
     with_shares,
 )
-from distsearch.search.first_weights import Given
+from distsearch.search.first_weights import Given, Learnt
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
 from distsearch.search.publishing import with_storage
@@ -158,7 +158,7 @@ class Assembly:
 
 
 def assemble(
-    config: RunConfig, dataset: Dataset | None = None, start: Given | None = None, model: Any = None
+    config: RunConfig, dataset: Dataset | None = None, start: Given | Learnt | None = None, model: Any = None
 ) -> Assembly:
     """The assembly of a configuration, on its own data and from its own first weights if none are given.
 
@@ -187,7 +187,8 @@ def assemble(
     config = structs.replace(config, network=structs.replace(config.network, start=start_for(config.network, schema)))
     network = network_for(config.network, schema, model)
     rarest = rarest_share(dataset)
-    plan = plan_network(config, network, len(dataset.train.features), start, scored=scored, rarest=rarest)
+    given = first_weights.for_inputs(start, schema.inputs)
+    plan = plan_network(config, network, len(dataset.train.features), given, scored=scored, rarest=rarest)
     config = plan.config
     judge = judgement(config.output.metrics, config.network, schema, scored)
     objective = objective_of(dataset, network, scored, config, judge)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.config import RunConfig
 from distsearch.data.arrays import of_tensor
+from distsearch.data.schema import Schema
 from distsearch.errors import DataError, RunError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
 from distsearch.networks.packing import LAYOUT, SCALE, Layout, unpacked
@@ -27,7 +28,14 @@ Given = Array | Mapping[str, Array]
 """First weights: flat ones, (n,), or the tensors of a network, by their names."""
 
 
-def of_config(config: RunConfig) -> Given | None:
+class Learnt(NamedTuple):
+    """The weights of a network that was searched, and the names of the inputs that they belong to."""
+
+    tensors: Mapping[str, Array]
+    inputs: tuple[str, ...]
+
+
+def of_config(config: RunConfig) -> Given | Learnt | None:
     """The weights that a configuration names as its start: a file of tensors, or a run's best ones.
 
     None if it names a way to draw them. Raises SettingError if there is no such file or run.
@@ -45,7 +53,24 @@ def of_config(config: RunConfig) -> Given | None:
             f"{unknown('start', start, STARTS.names())}, module:name for one of your own, or a run or .safetensors "
             f"file to take weights from, but there is none at {start}"
         )
-    return stored.best()
+    data = stored.manifest.data
+    return Learnt(stored.best(), Schema.from_json(data).inputs) if data else stored.best()
+
+
+def for_inputs(start: Given | Learnt | None, inputs: tuple[str, ...]) -> Given | None:
+    """The weights to begin with on data of such inputs.
+
+    Raises DataError if those that they belong to are the same in another order: weights are taken by their places.
+    """
+    if not isinstance(start, Learnt):
+        return start
+    if start.inputs != inputs and sorted(start.inputs) == sorted(inputs):
+        at = next(place for place, (one, other) in enumerate(zip(start.inputs, inputs, strict=True)) if one != other)
+        raise DataError(
+            f"start: expected the inputs in the order of the network that it comes from, in which {start.inputs[at]!r} "
+            f"is number {at + 1}, got {inputs[at]!r} there: put the columns into that order"
+        )
+    return start.tensors
 
 
 def of_file(path: Path) -> dict[str, Array]:

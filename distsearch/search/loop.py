@@ -21,7 +21,7 @@ from distsearch.search.limits import CALLBACK, INTERRUPTED, SECONDS
 from distsearch.search.noise import Noise
 from distsearch.search.observers import Observer, Round
 from distsearch.search.rounds import Rounds, best_of_some
-from distsearch.strategies.base import State, losses_of
+from distsearch.strategies.base import Answer, State, losses_of
 from distsearch.workers.base import Pool, TimeIsUpError
 
 LOG = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ def search(
 ) -> Found:
     """Round after round until a limit is reached, from a state that the rounds `done` have led to.
 
-    SIGINT, SIGTERM and the limit of seconds abandon the current round and end the search. `run` is its name, if it is
-    kept.
+    SIGINT, SIGTERM and the limit of seconds abandon the current round and end the search; of the first, what was
+    evaluated is kept. `run` is the search's name, if it is kept.
     """
     strategy, limits, spent = assembly.strategy, assembly.limits(done), Spent.of(done)
     share = assembly.task.share
@@ -85,15 +85,15 @@ def search(
         pool.awaits_one = state.best.loss == inf
         try:
             outcome = interrupts.during(rounds.run, state)
-        except TimeIsUpError as error:
-            reason = SECONDS
-            if state.best.loss == inf:
-                return _cut_short(assembly, state, error, observer, run, time.monotonic() - began)
-            if state.round == len(done):
-                LOG.warning("not one more round was finished in time: allow more seconds, or make rounds smaller")
-            break
+        except TimeIsUpError:
+            outcome, reason = None, SECONDS
         if outcome is None:
-            reason = INTERRUPTED
+            reason = reason or INTERRUPTED
+            if state.best.loss == inf:
+                answers = rounds.answered or pool.answered
+                return _cut_short(assembly, state, answers, observer, run, reason, time.monotonic() - began)
+            if reason == SECONDS and state.round == len(done):
+                LOG.warning("not one more round was finished in time: allow more seconds, or make rounds smaller")
             break
         before, state = state, outcome.after
         losses = outcome.losses
@@ -121,21 +121,31 @@ def search(
 
 
 def _cut_short(
-    assembly: Assembly, state: State, error: TimeIsUpError, observer: Observer, run: str, seconds: float
+    assembly: Assembly,
+    state: State,
+    answers: Sequence[tuple[int, Answer]],
+    observer: Observer,
+    run: str,
+    reason: str,
+    seconds: float,
 ) -> Found:
-    """The end of a search whose first round was not finished in time: the best of what was evaluated in it."""
-    losses = losses_of([answer for _, answer in error.answers]) if error.answers else np.empty(0)
-    state = replace(state, best=best_of_some(assembly.strategy, state, error.answers, assembly.objective.measure))
+    """The end of a search whose first round was given up: the best of what was evaluated in it, or the start."""
+    losses = losses_of([answer for _, answer in answers]) if answers else np.empty(0)
+    state = replace(state, best=best_of_some(assembly.strategy, state, answers, assembly.objective.measure))
     units = assembly.strategy.units(state)
-    LOG.warning(
-        f"not one round was finished in time: the result is the best of {len(losses):,} of its {units:,} candidates"
-        f"{'' if isfinite(state.best.loss) else ', none of which has a finite loss'}; allow more seconds, or make "
-        "rounds smaller"
-    )
+    what = f"the result is the best of {len(losses):,} of its {units:,} candidates"
+    if not len(losses) or assembly.strategy.chosen_by_measuring:
+        what = "the result is the start"
+    if not isfinite(state.best.loss):
+        what += ", none of which has a finite loss" if len(losses) else ", whose loss is not known"
+    if reason == SECONDS:
+        LOG.warning(f"not one round was finished in time: {what}; allow more seconds, or make rounds smaller")
+    else:
+        LOG.warning(f"interrupted in the first round: {what}")
     passes = assembly.strategy.passes(state) * assembly.task.share * len(losses) / units
     spent = Spent(len(losses), int(np.count_nonzero(~np.isfinite(losses))), passes, seconds)
     observer.cut(state)
-    result = result_of(run, assembly, SECONDS, spent, state)
+    result = result_of(run, assembly, reason, spent, state)
     observer.ended(result)
     return Found(result, state)
 

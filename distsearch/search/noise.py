@@ -7,6 +7,7 @@ at: a network on its data gives the same bits.
 """
 
 import logging
+import math
 import time
 
 import numpy as np
@@ -20,6 +21,8 @@ LOG = logging.getLogger(__name__)
 
 MOST_TIMES = 16  # that the last center is evaluated again
 SHARE = 0.05  # of a search's candidates, at most
+
+ROUNDING = 1e-6  # by which losses may differ that were computed in tiles of other sizes
 
 Losses = NDArray[np.float64]
 
@@ -84,4 +87,14 @@ class Noise:
             f"the function is noisy: the same weights had the loss {first:.6g} and then {second:.6g}, so the "
             "lowest loss is partly luck; the result also has the center and its mean loss, and target_loss waits for "
             "the mean of the center's losses"
+        )
+
+
+def compare_best(pool: Pool, state: State) -> None:
+    """Warn if the best weights do not have the loss that was recorded: the run may continue with another function."""
+    again = float(np.concatenate(pool.sweep(EvaluateAgain(state.best.weights, state.round, 1)))[0])
+    if not math.isclose(again, state.best.loss, rel_tol=ROUNDING, abs_tol=ROUNDING):
+        LOG.warning(
+            f"is it the same function? For the best weights so far it gives {again:.6g}, but {state.best.loss:.6g} was "
+            "recorded, to which all further losses are compared"
         )

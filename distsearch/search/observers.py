@@ -26,6 +26,7 @@ class Opened:
     named: Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]  # the weights, (n,), as tensors
     done: Sequence[RoundRecord]  # the rounds before, if it continues
     path: Path | None  # the run's directory, if it is kept
+    of_function: bool  # whether a function of the user's is searched, not a network
 
 
 class Round(NamedTuple):
@@ -54,7 +55,7 @@ class Observer:
         """The first `rounds` rounds are on disk."""
 
     def cut(self, state: State) -> None:
-        """The time was over before one round was; the state's best is the best of what was evaluated in it."""
+        """The first round was given up; the state's best is the best of what was evaluated in it."""
 
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""

@@ -70,11 +70,18 @@ class Rounds:
         self._early = _early(every, first) if strategy.chosen_by_measuring else []
         self._best: Best | None = None  # that was measured last
         self._measured = NOT_MEASURED
+        self._losses: NDArray[np.float64] | None = None  # of the current round, once all are there
+
+    @property
+    def answered(self) -> Sequence[tuple[int, Answer]]:
+        """The losses of the current round as one answer, with its first unit; none before all are there."""
+        return [] if self._losses is None else [(0, Answer(self._losses))]
 
     def run(self, state: State) -> Outcome:
         """One round: evaluate, tell, and measure if it is due."""
+        self._losses = None
         answers = self._workers.evaluate(state)
-        losses = losses_of(answers)
+        self._losses = losses = losses_of(answers)
         after: Any = self._strategy.tell(state, answers, partial(self._workers.weighted_noise, state))
         if not isinstance(after, State) or after.round != state.round + 1:
             raise self._not_the_next(state, after)

@@ -24,6 +24,7 @@ from distsearch.search.assembly import Assembly
 from distsearch.search.foreign_code import origins
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.loop import Found, search
+from distsearch.search.noise import compare_best
 from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening
 from distsearch.search.publishing import publisher_of, storage_of
 from distsearch.search.recording import Publishing, Recorder
@@ -94,6 +95,8 @@ def continue_run(
         recorder = opened.enter_context(Recorder(directory, pool, assembly.plan.named, others.saved))
         heard = [recorder, *others]
         observer = Observers(heard) if len(heard) > 1 else recorder
+        if assembly.plan.network is None and done and not done[-1].noisy:
+            interrupts.during(compare_best, pool, state)
         found = search(assembly, pool, state, done, observer, interrupts, directory.path.name)
     return found._replace(path=directory.path)
 
@@ -121,7 +124,10 @@ def _about(
     done: Sequence[RoundRecord] = (),
     path: Path | None = None,
 ) -> Opened:
-    return Opened(assembly.config, assembly.strategy.settings, manifest, assembly.plan.named, done, path)
+    plan = assembly.plan
+    return Opened(
+        assembly.config, assembly.strategy.settings, manifest, plan.named, done, path, of_function=plan.network is None
+    )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from distsearch.errors import StorageError
+from distsearch.errors.importing import importing
 from distsearch.storage.addresses import Address
 from distsearch.storage.places import Streaming
 
@@ -97,10 +98,8 @@ class ObjectStore(Streaming):
 
 def _check_driver(address: Address) -> None:
     """Raise StorageError if pyarrow is missing, or was built without the driver for the address's scheme."""
-    try:
+    with importing("pyarrow", f"{address} needs", extra="storage", error=StorageError):
         from pyarrow import fs
-    except ImportError:
-        raise StorageError(f'{address} needs pyarrow: pip install "distsearch[storage]"') from None
     if not hasattr(fs, DRIVERS[address.scheme]):
         raise StorageError(f"this pyarrow was built without {address.scheme}://: install an official pyarrow wheel")
 

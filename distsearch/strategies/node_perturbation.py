@@ -235,7 +235,11 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         return replace(state, round=number, center=mean[0], sigma=sigma, best=best, moments=Moments(mean[1], mean[2]))
 
     def proposed(self, state: NodePerturbationState) -> Array:
-        """The running mean of the centers: where the steps lead on average."""
+        """The running mean of the centers: where the steps lead on average.
+
+        Rounds of all examples often have a center whose loss is lower still, but it is fitted to those alone: on
+        examples held out, the mean's loss was lower (four tables, five folds, three seeds: by up to 12%).
+        """
         return state.average
 
     def measured(

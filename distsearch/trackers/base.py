@@ -18,7 +18,6 @@ import msgspec
 
 from distsearch import __version__, config
 from distsearch.config import RunConfig, toml
-from distsearch.errors import SettingError
 from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import Manifest, Result, best_content
 from distsearch.runs.history import RoundRecord
@@ -174,11 +173,6 @@ def _model(search: Opened, state: State, result: Result) -> dict[str, bytes]:
         origin = provenance(search.config, search.manifest().fingerprint, result)
         return {MODEL: model_file(search.config.network, schema, weights, result, (), origin)}
     return {WEIGHTS: checkpoints.encode(*best_content(state.best, search.named(weights)))}
-
-
-def missing(tracker: str, package: str) -> SettingError:
-    """The error for a tracker whose package is not installed."""
-    return SettingError(f'{tracker} needs the package {package}: type pip install "distsearch[{tracker}]"')
 
 
 def without_password(uri: str) -> str:

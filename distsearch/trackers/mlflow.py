@@ -5,15 +5,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from distsearch.errors import SettingError
+from distsearch.errors.importing import importing
 from distsearch.search.tracking import SERVICES
 from distsearch.text import expanded
-from distsearch.trackers.base import FAILED, FINISHED, Description, Row, Tracker, missing, without_password
+from distsearch.trackers.base import FAILED, FINISHED, Description, Row, Tracker, without_password
 from distsearch.trackers.sending import reason_of
 
 EXPERIMENT = "distsearch"
@@ -45,8 +45,8 @@ class MLflow(Tracker):
 
     def check(self) -> None:
         """SettingError if MLflow is not installed, its server does not answer, or it cannot use the URI."""
-        if find_spec("mlflow") is None:
-            raise missing(self.name, "mlflow-skinny")
+        with importing("mlflow", "mlflow needs", package="mlflow-skinny", extra="mlflow"):
+            import mlflow  # noqa: F401
         self._parent = self._active()
         uri = self.place or os.environ.get("MLFLOW_TRACKING_URI", "")
         if urlsplit(uri).scheme in WHOSE:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from distsearch.errors import SettingError
+from distsearch.errors.importing import importing
 from distsearch.runs.files import write_whole
 from distsearch.text import expanded
-from distsearch.trackers.base import Description, Row, Tracker, missing
+from distsearch.trackers.base import Description, Row, Tracker
 
 
 class TensorBoard(Tracker):
@@ -25,10 +26,8 @@ class TensorBoard(Tracker):
 
     def check(self) -> None:
         """SettingError if tensorboardX is not installed, or if the folder is none or cannot be made."""
-        try:
+        with importing("tensorboardX", "tensorboard needs", extra="tensorboard"):
             import tensorboardX  # noqa: F401
-        except ImportError:
-            raise missing(self.name, "tensorboardX") from None
         try:
             Path(self.place).mkdir(parents=True, exist_ok=True)
         except OSError as error:

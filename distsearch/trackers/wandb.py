@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from distsearch.errors import SettingError
-from distsearch.trackers.base import FAILED, Description, Row, Tracker, missing
+from distsearch.errors.importing import importing
+from distsearch.trackers.base import FAILED, Description, Row, Tracker
 
 PROJECT = "distsearch"
 OFFLINE = ("offline", "dryrun", "disabled")
@@ -32,10 +33,8 @@ class WandB(Tracker):
 
     def check(self) -> None:
         """SettingError if wandb is not installed, or if nobody is logged in and it is not offline."""
-        try:
+        with importing("wandb", "wandb needs", extra="wandb"):
             import wandb
-        except ImportError:
-            raise missing(self.name, "wandb") from None
         if wandb.setup().settings.mode in OFFLINE or _logged_in(wandb):
             return
         raise SettingError("wandb: not logged in: type `wandb login`, or set WANDB_MODE=offline to sync later")

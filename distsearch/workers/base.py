@@ -18,14 +18,7 @@ from distsearch.workers.requests import EvaluateRound, MeasureWeights, Request, 
 
 
 class TimeIsUpError(Exception):
-    """The time of the search is over: the round that was asked for last is given up.
-
-    `answers` are those to some of its units, each with the first unit.
-    """
-
-    def __init__(self, answers: Sequence[tuple[int, Answer]] = ()) -> None:
-        super().__init__()
-        self.answers = answers
+    """The time of the search is over: the round that was asked for last is given up."""
 
 
 class Pool(ABC):
@@ -41,7 +34,8 @@ class Pool(ABC):
     """When, by time.monotonic, the evaluation of a round is given up: TimeIsUpError."""
 
     awaits_one = False
-    """Whether it is not given up before there is an answer to some of its units."""
+    """Whether there is no best yet: a round is not given up at the deadline before some of its units are answered, and
+    those that are can be had from `answered`, whatever ends it."""
 
     def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
         keep_memory()
@@ -64,6 +58,11 @@ class Pool(ABC):
     def shares(self, began: float) -> tuple[Share, ...]:
         """What each worker has done so far of a search that, by time.monotonic, began then."""
         return ()
+
+    @property
+    @abstractmethod
+    def answered(self) -> Sequence[tuple[int, Answer]]:
+        """The answers so far to units of a round that is given up, in any order, each with its first unit."""
 
     @abstractmethod
     def sweep(self, request: Request) -> list[Any]:

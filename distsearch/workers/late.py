@@ -8,7 +8,7 @@ is time left for it. Whoever evaluates a round, the results are the same to the 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from statistics import median
 from threading import Event, Lock, Thread
@@ -18,8 +18,8 @@ from distsearch.errors import DistsearchError
 from distsearch.machine import cores
 from distsearch.objectives.base import Objective
 from distsearch.runs.events import Share
-from distsearch.strategies.base import AnyStrategy
-from distsearch.workers.base import Pool, TimeIsUpError
+from distsearch.strategies.base import Answer, AnyStrategy
+from distsearch.workers.base import Pool
 from distsearch.workers.pieces import Pieces
 from distsearch.workers.place import OPENING
 from distsearch.workers.requests import EvaluateRound, Part, Request
@@ -72,9 +72,15 @@ class LatePool(Pool):
         """What each worker has done so far."""
         return self._pool.shares(began) if self._pool else ()
 
+    @property
+    def answered(self) -> Sequence[tuple[int, Answer]]:
+        """Those from here, and the workers'."""
+        return [*self._pieces.answered, *(self._pool.answered if self._pool else ())]
+
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request, here or by the workers, or its beginning here and the rest by them."""
         if (pool := self._joined()) is not None:
+            self._pieces.answered = []
             answered = pool.sweep(request)
             self.retried = pool.retried
             return answered
@@ -110,15 +116,8 @@ class LatePool(Pool):
         for at, answer in self._pieces.answers(request, self.deadline, self.awaits_one):
             answers.append(answer)
             if at < self._pieces.tiles and (pool := self._joined()) is not None:
-                return answers + self._by_workers(pool, request, at)
+                return answers + pool.sweep(Part(request, request.boundaries(self.strategy, self.objective)[at:]))
         return answers
-
-    def _by_workers(self, pool: Pool, request: Request, at: int) -> list[Any]:
-        """The workers' answers from one of the request's boundaries on."""
-        try:
-            return pool.sweep(Part(request, request.boundaries(self.strategy, self.objective)[at:]))
-        except TimeIsUpError as error:
-            raise TimeIsUpError([*self._pieces.answered, *error.answers]) from None
 
     def _open_if_it_pays(self) -> None:
         """Start the workers once rounds are long enough for them, while there is time enough left."""

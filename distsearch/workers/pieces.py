@@ -22,7 +22,7 @@ class Pieces:
         self.tiles = 0
         """The tiles of the latest request."""
         self.answered: list[tuple[int, Any]] = []
-        """Its answers so far, each with the unit where it begins."""
+        """Its answers so far, each with the unit where it begins; none once all are there."""
         self._size = 1  # of the next piece, in tiles
 
     def answers(self, request: Request, deadline: float = inf, awaits_one: bool = False) -> Iterator[tuple[int, Any]]:
@@ -37,7 +37,7 @@ class Pieces:
         while at < self.tiles:
             began = time.monotonic()
             if began >= deadline and (self.answered or not awaits_one):
-                raise TimeIsUpError(self.answered)
+                raise TimeIsUpError
             to = min(at + self._size, self.tiles)
             answer = request.answer(self._strategy, self._objective, boundaries[at], boundaries[to])
             took = time.monotonic() - began
@@ -48,3 +48,4 @@ class Pieces:
             self.answered.append((boundaries[at], answer))
             at = to
             yield at, answer
+        self.answered = []

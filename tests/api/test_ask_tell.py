@@ -8,7 +8,7 @@ from problems import ellipsoid, sphere
 
 import distsearch
 from distsearch import strategies
-from distsearch.errors import DataError, ObjectiveError, RunError, SettingError
+from distsearch.errors import DataError, ObjectiveError, RunError, SettingError, UserError
 from distsearch.strategies.population import PopulationStrategy
 
 ASKED = [name for name, kind in strategies.STRATEGIES.own.items() if issubclass(kind, PopulationStrategy)]
@@ -87,6 +87,9 @@ def test_failed_candidates_lose():
     optimizer.ask()
     optimizer.tell([1.0, math.nan, 0.25, math.inf, 2.0])
     assert optimizer.best_loss == 0.25
+    optimizer.ask()
+    optimizer.tell(np.ma.array([4, 0, 3, 2, 1], mask=[0, 1, 0, 0, 1]))
+    assert optimizer.best_loss == 0.25
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,18 @@ def test_losses_without_an_ask_are_refused():
 def test_invalid_arguments_are_refused_in_one_sentence(strategy, start, settings, error, sentence):
     with pytest.raises(error, match=sentence):
         distsearch.Optimizer(strategy, start, **settings)
+
+
+def test_a_path_that_cannot_be_written_or_is_none_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    optimizer = distsearch.Optimizer("snes", [0.0])
+    for path, sentence in ((tmp_path, "cannot write .*: Is a directory"), (3, "expected the path of a file .*, got 3")):
+        with pytest.raises(UserError, match=sentence):
+            optimizer.save(path)
+    with pytest.raises(SettingError, match="expected the path of a file that Optimizer.save wrote, got None"):
+        distsearch.Optimizer.load(None)
+    optimizer.save("~/at home")
+    assert distsearch.Optimizer.load(tmp_path / "at home").ask().tobytes() == optimizer.ask().tobytes()
 
 
 def test_a_file_with_other_content_is_refused(tmp_path):

@@ -44,6 +44,23 @@ def test_any_kind_of_number_is_accepted(value):
     assert minimized(lambda weights: value).loss == 1.0
 
 
+def masked_right_of_zero(weights):
+    """The sphere, but nothing where the first weight is positive: what is behind the mask would be the lowest."""
+    values = np.ma.array(np.square(weights - 1).sum(axis=-1), mask=weights[..., 0] > 0)
+    values.data[...] = np.where(values.mask, -5.0, values.data)
+    return values if weights.ndim > 1 else values[()]
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_a_masked_value_is_no_number_and_what_lies_behind_it_is_not_taken(vectorized):
+    result = distsearch.minimize(masked_right_of_zero, [0.0, 0.0], vectorized=vectorized, rounds=3, workers=0)
+    assert 0 < result.loss == pytest.approx(np.square(result.weights - 1).sum())
+    assert result.weights[0] <= 0
+    assert result.summary.non_finite > 0
+    with pytest.raises(ObjectiveError, match="none of the 32 candidates has a finite loss"):
+        minimized(lambda weights: np.ma.masked)
+
+
 def test_losses_near_the_largest_float_cause_no_warning():
     result = minimized(lambda weights: 1e307 * (1 + sphere(weights)))
     assert 1e307 <= result.loss < math.inf

@@ -81,6 +81,20 @@ def test_a_callback_that_is_not_callable_is_refused(callbacks):
         minimize(callbacks=callbacks)
 
 
+async def never_awaited(record):
+    return True
+
+
+def never_run(record):
+    yield True
+
+
+@pytest.mark.parametrize(("callback", "why"), [(never_awaited, "is async"), (never_run, "yields")])
+def test_a_callback_whose_lines_would_never_run_is_refused(callback, why):
+    with pytest.raises(SettingError, match=f"got <function {callback.__name__} .*, which {why}: nobody"):
+        minimize(callbacks=[callback])
+
+
 def test_a_class_in_the_place_of_its_object_is_refused():
     with pytest.raises(SettingError, match=r"got the class EarlyStopping: make one with EarlyStopping\(…\)$"):
         minimize(callbacks=[EarlyStopping])

@@ -37,11 +37,21 @@ def test_probabilities_belong_to_the_classes_and_agree_with_the_predictions(resu
     assert result.classes[probabilities.argmax(axis=1)].tolist() == result.predict(FEATURES).tolist()
 
 
+def share_alike(true, predicted):
+    return np.mean(true == predicted)
+
+
 def test_the_score_is_the_accuracy(result):
     assert result.score(FEATURES, LABELS) == pytest.approx((result.predict(FEATURES) == LABELS).mean())
     scores = result.evaluate(FEATURES, LABELS, ["f1", "balanced-accuracy"])
     assert set(scores.metrics) == {"f1", "balanced-accuracy"}
     assert result.evaluate(FEATURES, LABELS, "f1").metrics == {"f1": scores.metrics["f1"]}
+    both = [scores.accuracy, scores.metrics["f1"]]
+    assert list(result.evaluate(FEATURES, LABELS, [share_alike, "f1"]).metrics.values()) == both
+    assert list(result.evaluate(FEATURES, LABELS, share_alike).metrics.values()) == both[:1]
+    for neither in (3, ["f1", 3]):
+        with pytest.raises(SettingError, match="^metrics: expected names, or functions of true .* values, got 3$"):
+            result.evaluate(FEATURES, LABELS, neither)
     assert scores.examples == 120
 
 

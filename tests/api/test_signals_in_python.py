@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 from problems import sphere
-from programs import started
+from programs import ran, started
 from waiting import PATIENCE
 
 import distsearch
@@ -129,6 +129,44 @@ def test_a_script_that_catches_ctrl_c_has_the_result(tmp_path):
         shown, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
     assert shown == "interrupted True True\n"
+
+
+IN_THE_FIRST_ROUND = """
+import os, signal, numpy as np, distsearch
+losses, measured = [], []
+def distance(weights):
+    losses.append(float(np.square(weights - 1).sum()))
+    if len(losses) == 20:
+        os.kill(os.getpid(), signal.SIGINT)
+    return losses[-1]
+def squares(outputs, classes):
+    measured.append(float(np.square(outputs[:, 0] - classes).mean()))
+    if len(measured) == {call}:
+        os.kill(os.getpid(), signal.SIGINT)
+    return measured[-1]
+X, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50) % 2
+try:
+    distsearch.{called}
+except KeyboardInterrupt as stopped:
+    result = stopped.result
+print(result.summary.reason, result.summary.rounds, result.loss)
+print({lowest})
+"""
+
+
+@pytest.mark.parametrize(
+    ("called", "call", "lowest", "told"),
+    [
+        ("minimize(distance, np.zeros(3), workers=0)", 0, "min(losses[:15])", "the best of 15 of its 32 candidates"),
+        ("search(X, y, loss=squares, workers=0)", 12, "result.evaluate(X, y).loss", "the start"),
+        ("search(X, y, loss=squares, workers=0, batch=9)", 12, "result.evaluate(X, y).loss", "the start"),
+    ],
+)
+def test_ctrl_c_in_the_first_round_keeps_the_best_of_it_or_measures_the_start(tmp_path, called, call, lowest, told):
+    done = ran(cwd=tmp_path, program=IN_THE_FIRST_ROUND.format(called=called, call=call, lowest=lowest))
+    found, expected = done.stdout.splitlines()
+    assert found == f"interrupted 0 {expected}"
+    assert done.stderr.strip() == f"interrupted in the first round: the result is {told}"
 
 
 ENDING = r"Traceback .*\nKeyboardInterrupt(\nWhat the search had found is the `result` of this exception[^\n]*)?"

@@ -28,6 +28,8 @@ weighted: float = distsearch.search(X, y, sample_weight=[1, 2, 1, 1], class_weig
 tuned = distsearch.search(X, y, start=result, sample_weight=np.ones(4)).predict(X)
 accuracy = distsearch.resume("run", X, y, rounds=5).accuracy
 center = distsearch.resume("run", function=np.sum, seconds=1.5).center
+own = distsearch.search(X, y, loss=lambda outputs, classes: 0.0, metrics=[np.mean, "f1"], positive=1).loss
+costly = distsearch.search(X, y, loss="expected-cost", costs={0: {0: 0.0, 1: 1.0}, 1: {0: 5.0, 1: 0.0}}).loss
 verdict: Verdict = distsearch.verify("run", X, y, rounds="all")
 same: bool = verdict.identical
 reveal_type(distsearch.load("file").history[0].best_loss)

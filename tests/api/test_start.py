@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from problems import sphere
 from programs import refused, succeeded
@@ -68,6 +69,20 @@ def test_the_run_keeps_its_start_and_no_longer_needs_the_original(trained, tmp_p
     assert part.weights.tobytes() == whole.weights.tobytes()
     verdict = distsearch.verify(tmp_path / "part", FEATURES, LABELS, rounds="all")
     assert (verdict.identical, verdict.rounds, len(verdict.tried)) == (True, 12, 12)
+
+
+def test_columns_in_another_order_than_those_of_the_start_are_refused(tmp_path):
+    frame = pd.DataFrame(FEATURES, columns=["a", "b", "c"])
+    first = distsearch.search(frame, LABELS, rounds=60, runs=tmp_path, name="a", **SETTINGS)
+    for start in (first, tmp_path / "a"):
+        sentence = (
+            "^start: expected the inputs in the order of .*, in which 'b' is number 2, got 'c' there: put the columns"
+        )
+        with pytest.raises(DataError, match=sentence):
+            distsearch.search(frame[["a", "c", "b"]], LABELS, start=start, rounds=1, **SETTINGS)
+        renamed = frame.rename(columns={"b": "other"})
+        for other in (frame, renamed):
+            assert distsearch.search(other, LABELS, start=start, rounds=1, **SETTINGS).loss <= first.loss
 
 
 def test_a_changed_start_is_noticed(trained, tmp_path):

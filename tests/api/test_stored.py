@@ -1,6 +1,7 @@
 """Runs kept by Python: resumed and verified there, or from the command line if a file holds their data."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_sample_weights_are_part_of_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
-def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorized):
+def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorized, said):
     def function(weights):
         return np.square(weights - 1).sum(axis=-1)
 
@@ -61,8 +62,11 @@ def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorize
     assert (again.loss, again.weights.tobytes()) == (whole.loss, whole.weights.tobytes())
     assert contents(tmp_path / "a") == contents(tmp_path / "whole")
     assert distsearch.verify(tmp_path / "a", function=function).identical
+    assert not [sentence for sentence in said if "same function" in sentence]
     other = distsearch.verify(tmp_path / "a", function=lambda weights: function(weights) + 1, rounds="all")
     assert "losses come out differently" in other.differences[0]
+    distsearch.resume(tmp_path / "a", function=lambda weights: function(weights) + 1, rounds=1)
+    assert f"it gives {1 + whole.loss:.6g}, but {whole.loss:.6g} was recorded" in " ".join(said)
 
 
 def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch, capsys):
@@ -76,7 +80,11 @@ def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch
 def test_evaluations_on_resume_are_additional(tmp_path):
     settings = {"population": 10, "workers": 0, "runs": tmp_path, "name": "a"}
     distsearch.minimize(sphere, np.zeros(4), max_evaluations=30, **settings)
-    assert "a function of 4 weights, hill-climb, seed 0" in succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
+    shown = succeeded("show", "a", "--runs", ".", cwd=tmp_path).stdout
+    assert "a function of 4 weights, hill-climb, seed 0" in shown
+    assert re.search(r"^round +calls ", shown, re.MULTILINE)
+    assert re.search(r"^calls +30 +of the function, in 3 rounds", shown, re.MULTILINE)
+    assert "passes" not in shown
     with pytest.raises(RunError, match=r"its limit \(evaluations\): give it more max_evaluations"):
         distsearch.resume(tmp_path / "a", function=sphere)
     assert distsearch.resume(tmp_path / "a", function=sphere, max_evaluations=20).summary.candidates == 50

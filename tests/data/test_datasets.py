@@ -417,3 +417,16 @@ def test_built_in_data_that_does_not_fit_is_refused(name, target, sentence):
     schema = load("iris", numbers=False).schema
     with pytest.raises(DataError, match=sentence):
         read_examples(name, schema, target)
+
+
+@pytest.mark.parametrize(
+    ("y", "sentence"),
+    [
+        ([0, "a"] * 3, "expected labels of one type, got int and str; convert all of them to text"),
+        ((b"0", "a") * 3, "expected labels of one type, got bytes and str; convert all of them to text"),
+        (["a", math.nan, "b"] * 2, "index 1: expected a target in column 'y', got nan; fill it in or remove the row"),
+    ],
+)
+def test_a_list_of_labels_is_not_silently_made_text(y, sentence):
+    with pytest.raises(DataError, match=sentence):
+        from_arrays(np.eye(6), y, numbers=None)

@@ -86,6 +86,8 @@ def test_digits_are_divided_by_sixteen():
 
 def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(DataError, match=r'iris comes with scikit-learn.*pip install "distsearch\[datasets\]"'):
+    with pytest.raises(
+        DataError, match=r'iris needs scikit-learn, which is not installed; type pip install "distsearch\[datasets\]"'
+    ):
         load("iris", numbers=False)
     assert load("spiral", numbers=False).test is None  # and the others do not need it

@@ -328,7 +328,9 @@ def test_a_model_that_cannot_be_exported_is_refused_in_a_sentence(tmp_path, monk
     with pytest.raises(UserError, match="^cannot write .*none/model.py: No such file or directory$"):
         distsearch.load(tmp_path / "runs" / "a").export(tmp_path / "none" / "model.py")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(SettingError, match=r'needs the package onnx: type pip install "distsearch\[onnx\]"'):
+    with pytest.raises(
+        SettingError, match=r'needs onnx, which is not installed; type pip install "distsearch\[onnx\]"'
+    ):
         distsearch.load(tmp_path / "runs" / "a").export(tmp_path / "model.onnx")
 
 

@@ -66,6 +66,12 @@ def test_a_metric_of_another_package_gets_true_and_predicted_values():
         metrics.measure("sklearn.metrics:mean_poisson_deviance", TRUTH, PREDICTED)
 
 
+@pytest.mark.parametrize(("given", "came"), [("high", "'high'"), (None, "None: .*"), (np.ones(2), "an array of .*")])
+def test_a_metric_that_gives_no_number_is_refused(given, came):
+    with pytest.raises(ObjectiveError, match=f"^expected a number from the metric mine, got {came}$"):
+        metrics.measure("mine", TRUTH, PREDICTED, lambda truth, predicted: given)
+
+
 @pytest.mark.parametrize(("numbers", "names"), [(False, ["accuracy", "f1"]), (True, ["r2", "mean-absolute-error"])])
 def test_a_model_computes_metrics_on_its_own_labels(numbers, names):
     y = np.arange(30) % 3 if numbers else np.array(["x", "y", "z"])[np.arange(30) % 3]

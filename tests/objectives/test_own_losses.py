@@ -58,6 +58,20 @@ def test_a_single_number_works_with_weight_strategies_and_auto_chooses_one():
         distsearch.search(X, Y, loss=wrong, strategy="node-perturbation", **SETTINGS)
 
 
+def test_what_is_masked_is_no_loss():
+    with pytest.raises(ObjectiveError, match="has a finite loss"):
+        distsearch.search(X, Y, loss=lambda outputs, targets: np.ma.masked, **SETTINGS)
+    half = distsearch.search(X, Y, loss=masked_half, strategy="hill-climb", **SETTINGS)
+    assert 0 < half.summary.non_finite < half.summary.candidates
+    assert half.loss == 1.0
+
+
+def masked_half(outputs, targets):
+    """One for each example; but where its first output is above the first example's second, zero behind a mask."""
+    masked = outputs[:, 0] > outputs[0, 1]
+    return np.ma.array(np.where(masked, 0.0, 1.0), mask=masked)
+
+
 def test_a_function_that_asks_for_numbers_gets_numbers():
     result = distsearch.search(X, X[:, 1], loss=absolute, strategy="node-perturbation", **{**SETTINGS, "rounds": 200})
     assert result.loss == pytest.approx(np.abs(result.predict(X) - X[:, 1]).mean(), rel=1e-4)
@@ -164,3 +178,16 @@ def test_auto_takes_weight_noise_for_a_small_network_under_a_flat_loss_of_ones_o
     for loss, chosen in ((error_of_each, "hill-climb"), (logistic, "node-perturbation")):
         distsearch.search(X, Y, loss=loss, **{**SETTINGS, "rounds": 2}, strategy="auto", runs=tmp_path, name=chosen)
         assert StoredRun(tmp_path / chosen).config.strategy.name == chosen
+
+
+@pytest.mark.parametrize(("no", "yes"), [(0, 1), (np.int64(0), np.int8(1)), (False, True), (b"a", b"b"), (0.5, 1.0)])
+def test_labels_in_settings_are_named_as_they_are(no, yes):
+    labels = np.array([yes if x > 0.3 else no for x in X[:, 0]])
+    costs = {no: {no: 0, yes: 1}, yes: {no: 5, yes: 0}}
+    by_label = distsearch.search(X, labels, loss="expected-cost", costs=costs, **SETTINGS)
+    in_order = distsearch.search(X, labels, loss="expected-cost", costs=[[0, 1], [5, 0]], **SETTINGS)
+    assert by_label.weights.tobytes() == in_order.weights.tobytes()
+    found = distsearch.search(X, labels, loss="f1", positive=no, **{**SETTINGS, "rounds": 1})
+    recalls = [np.mean(found.predict(X)[labels == label] == label) for label in (no, yes)]
+    assert found.evaluate(X, labels, "recall").metrics["recall"] == pytest.approx(recalls[0])
+    assert recalls[0] != pytest.approx(recalls[1])

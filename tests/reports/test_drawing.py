@@ -170,6 +170,6 @@ def test_the_animation_has_a_frame_per_round_and_the_boundary_moves(subjects, mo
 
 def test_a_missing_package_is_named_with_its_extra():
     with pytest.raises(
-        SettingError, match=r'plots need nowhere, which is not installed: pip install "distsearch\[plots\]"'
+        SettingError, match=r'plots need nowhere, which is not installed; type pip install "distsearch\[plots\]"'
     ):
         imported("nowhere.module")

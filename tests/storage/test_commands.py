@@ -1,10 +1,10 @@
 """Shared storage as a user meets it: real processes, some of them killed, and a real S3 server."""
 
-import builtins
 import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -212,15 +212,10 @@ def test_unreachable_google_storage_is_refused(monkeypatch):
 
 
 def test_a_missing_pyarrow_is_reported_with_the_remedy(monkeypatch):
-    original = builtins.__import__
-
-    def without(name, *rest):
-        if name.startswith("pyarrow"):
-            raise ImportError
-        return original(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(StorageError, match=r'needs pyarrow: pip install "distsearch\[storage\]"'):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        StorageError, match=r'needs pyarrow, which is not installed; type pip install "distsearch\[storage\]"'
+    ):
         Storage(Address.parse("s3://bucket")).has("a")
 
 

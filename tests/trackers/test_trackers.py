@@ -249,7 +249,10 @@ def test_many_rounds_are_thinned_evenly_keeping_the_last():
 def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, made):
     for package in ("mlflow", "tensorboardX", "wandb"):
         monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(SettingError, match=rf'{made.name} needs .*: type pip install "distsearch\[{made.name}\]"'):
+    with pytest.raises(
+        SettingError,
+        match=rf'{made.name} needs .*, which is not installed; type pip install "distsearch\[{made.name}\]"',
+    ):
         of_function(callbacks=[made()])
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from distsearch.api.callbacks import observers_of
 from distsearch.api.estimators.distinct import distinct
+from distsearch.api.estimators.inputs import validated
 from distsearch.api.estimators.parameters import (
     Suited,
     check_stopping,
@@ -24,13 +25,13 @@ from distsearch.api.estimators.parameters import (
     rounds_per_pass,
     with_rate,
 )
-from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.api.estimators.validation import Curve, Validation
 from distsearch.api.results import SearchResult
 from distsearch.api.wording import speaking_python
 from distsearch.config import RunConfig
 from distsearch.config.sections import NetworkConfig
 from distsearch.data import datasets
+from distsearch.data.arrays import as_array
 from distsearch.data.datasets import Dataset
 from distsearch.data.raw import Raw
 from distsearch.data.schema import Schema
@@ -141,8 +142,20 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _checked_weights(self, sample_weight: Any) -> Array | None:
         if sample_weight is None:
             return None
-        weights = np.asarray(sample_weight)
+        with _as_value_errors():
+            weights = as_array("sample_weight", sample_weight)
         return weights.astype(np.float64) if weights.dtype.kind in "biuf" else weights
+
+    def __sklearn_tags__(self) -> Any:
+        """Those of scikit-learn's, from 1.6 on, and that X may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _validated(self, X: Any, *targets: Any, **options: Any) -> Any:
+        """X, or X and y, checked."""
+        with _as_value_errors():
+            return validated(self, X, *targets, **options)
 
     def _fit(self, training: Training, strata: Array | None) -> None:
         """A fit from the beginning, or with warm_start from the weights of the last one."""
@@ -268,7 +281,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _outputs_for(self, X: Any) -> Array:
         """The network's outputs for X, (examples, outputs)."""
         check_is_fitted(self, "result_")
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        X = self._validated(X, reset=False)
         with _as_value_errors():
             return _outputs(self.result_.model, datasets.features_from(X, self._fitted[0]))
 

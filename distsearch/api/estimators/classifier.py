@@ -17,7 +17,6 @@ from sklearn.utils.validation import column_or_1d
 
 from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
 from distsearch.api.estimators.parameters import OF_CLASSES
-from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.config import RunConfig
 from distsearch.config.sections import NetworkConfig
 from distsearch.data.datasets import Dataset
@@ -208,7 +207,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
 
     def _checked(self, X: ArrayLike, y: ArrayLike, reset: bool) -> tuple[Array, Array]:
         y = _of_numpy(y)
-        features, labels = validate_data(self, X, y, reset=reset, dtype=np.float64, ensure_min_samples=1 + reset)
+        features, labels = self._validated(X, y, reset=reset, ensure_min_samples=1 + reset)
         check_classification_targets(labels)
         return features, column_or_1d(labels, warn=True)
 

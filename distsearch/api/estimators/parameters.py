@@ -74,7 +74,7 @@ def configured(
     flags = in_words(flags)
     flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
     flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
-    config = from_flags({name: value for name, value in {**flags, **given}.items() if value is not None})
+    config = from_flags({name: value for name, value in {**flags, **in_words(given)}.items() if value is not None})
     _check_columns(config)
     return config
 

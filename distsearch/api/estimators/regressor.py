@@ -10,7 +10,6 @@ from sklearn.metrics import r2_score
 
 from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
 from distsearch.api.estimators.parameters import OF_NUMBERS
-from distsearch.api.estimators.sklearn_versions import validate_data
 from distsearch.config import RunConfig
 from distsearch.data.datasets import Dataset
 from distsearch.data.schema import Schema
@@ -140,10 +139,14 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         return self._decoded(self._outputs_for(X))
 
     def _checked(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, reset: bool) -> Training:
-        features, targets = validate_data(
-            self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=1 + reset
+        features, targets = self._validated(
+            X, y, reset=reset, multi_output=True, y_numeric=True, ensure_min_samples=1 + reset
         )
-        return Training(features, np.asarray(targets, np.float64), self._checked_weights(sample_weight))
+        try:
+            numbers = np.asarray(targets, np.float64)
+        except ValueError:
+            raise InvalidValueError("y: expected numbers, got text; SearchClassifier fits labels") from None
+        return Training(features, numbers, self._checked_weights(sample_weight))
 
     def _dataset(self, training: Training, config: RunConfig) -> Dataset:
         if not losses.create(config.network.loss).numbers:

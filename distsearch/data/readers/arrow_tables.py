@@ -14,6 +14,7 @@ from distsearch.data.raw import Raw, Selection, Table, flag, quoted, reading
 from distsearch.data.readers.columns import Choice, choose, join_names
 from distsearch.data.readers.values import cells_of, column_of, objects, side_by_side
 from distsearch.errors import DataError
+from distsearch.errors.importing import importing
 from distsearch.machine import memory
 
 FEATURE_BYTES = 16  # per number, in Arrow and as a float
@@ -73,12 +74,8 @@ def _parts_in(path: str) -> Iterator[Path]:
 
 @contextmanager
 def _reading(path: str) -> Iterator[None]:
-    try:
+    with importing("pyarrow", f"reading {path} needs", extra="parquet", error=DataError):
         import pyarrow  # noqa: F401
-    except ImportError:
-        raise DataError(
-            f'reading {path} needs pyarrow, which is not installed; type pip install "distsearch[parquet]"'
-        ) from None
     with reading(path, "a Parquet or Arrow file", damage=(Exception,)):  # on damage, pyarrow raises almost anything
         yield
 

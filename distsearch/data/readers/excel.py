@@ -8,6 +8,7 @@ from distsearch.data.raw import Raw, Selection, Table, quoted, reading
 from distsearch.data.readers.columns import choose, join_names, spare_of
 from distsearch.data.readers.values import cells_of, objects, side_by_side
 from distsearch.errors import DataError
+from distsearch.errors.importing import importing
 from distsearch.machine import memory
 
 CELL_COPIES = 4  # of what the archive unpacks to, as Python's values
@@ -17,12 +18,10 @@ CELL_BYTES = 40
 
 def read(path: str, selection: Selection) -> Raw:
     """Read the first visible sheet. An empty cell is a missing value; empty rows at the end are none."""
-    try:
+    with importing(
+        "python_calamine", f"reading {path} needs", package="python-calamine", extra="excel", error=DataError
+    ):
         from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
-    except ImportError:
-        raise DataError(
-            f'reading {path} needs python-calamine, which is not installed; type pip install "distsearch[excel]"'
-        ) from None
     with reading(path, "an Excel file (.xlsx)", damage=(Exception,)):  # on damage, anything is raised
         _check_size(path)
         with CalamineWorkbook.from_path(path) as book:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from distsearch.data.raw import Raw, Selection, listed, reading
 from distsearch.errors import DataError
+from distsearch.errors.importing import importing
 from distsearch.machine import memory
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -74,12 +75,8 @@ def _read_part(folder: Path, selection: Selection) -> Raw:
 
 def _decoded(files: Sequence[Path]) -> NDArray[np.float32]:
     """The pictures, (examples, height, width, channels), between 0 and 1. Raises DataError if sizes differ."""
-    try:
+    with importing("PIL", f"reading {files[0]} needs", package="Pillow", extra="images", error=DataError):
         from PIL import Image
-    except ImportError:
-        raise DataError(
-            f'reading {files[0]} needs Pillow, which is not installed; type pip install "distsearch[images]"'
-        ) from None
     sizes: dict[tuple[int, int], Path] = {}
     modes: set[bool] = set()
     for file in files:

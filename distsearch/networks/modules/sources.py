@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distsearch.errors import SettingError, brief
+from distsearch.errors.importing import importing
 from distsearch.registry import Registry
 
 IN_MEMORY = "memory"  # stands in a run's configuration for what came from Python: data, or a module
@@ -44,12 +45,8 @@ def with_nodes(given: Any, nodes: Any) -> Any:
 
 def need_torch() -> None:
     """SettingError if torch is not installed."""
-    try:
+    with importing("torch", "network.model: needs", extra="torch"):
         import torch  # noqa: F401
-    except ImportError:
-        raise SettingError(
-            'network.model: needs torch, which is not installed; type pip install "distsearch[torch]"'
-        ) from None
 
 
 def torch_version() -> str:

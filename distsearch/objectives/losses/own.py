@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.data.arrays import unmasked
 from distsearch.errors import ObjectiveError, SettingError
 from distsearch.objectives import foreign
 from distsearch.objectives.losses.base import Array, Loss, sum_of_each
@@ -100,7 +101,7 @@ class OwnLoss(Loss):
         return np.stack([self._numbers(foreign.call(what, self.function, each, wanted)) for each in given])
 
     def _numbers(self, found: Any) -> NDArray[Any]:
-        values = np.asarray(found)
+        values = np.asarray(unmasked(found))
         if values.dtype.kind not in "biuf":
             raise ObjectiveError(f"the loss {self.named}: expected numbers, got {type(found).__name__}")
         return values

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from distsearch.errors import SettingError
+from distsearch.errors import SettingError, brief
 from distsearch.objectives import foreign
 from distsearch.objectives.metrics import classes as of_classes
 from distsearch.objectives.metrics import numbers as of_numbers
@@ -71,6 +71,15 @@ def find(name: str) -> Any:
     return METRICS.find(name) if column is None else OfOutputs(partial(gap, column=column))
 
 
+def names_of(given: Any) -> list[str]:
+    """The names of metrics, of which some may be functions, or of one alone. Raises SettingError for anything else."""
+    several = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    names = [METRICS.name_of(each) if callable(each) else each for each in several]
+    if other := next((each for each in names if not isinstance(each, str)), None):
+        raise SettingError(f"metrics: expected names, or functions of true and predicted values, got {brief(other)}")
+    return names
+
+
 def columns_in(names: Iterable[str]) -> list[str]:
     """The columns of groups that metrics look at, each once."""
     return list(dict.fromkeys(column for column in map(column_in, names) if column is not None))
@@ -106,7 +115,11 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
 
 
 def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:
-    """The value of a metric of true and predicted values alone. ObjectiveError if the user's own fails."""
+    """The value of a metric of true and predicted values alone.
+
+    ObjectiveError if the user's own fails, or gives no number.
+    """
     metric = METRICS.find(name) if metric is None else metric
     truth = truth.astype(np.float64) if truth.dtype == np.float32 else truth
-    return float(foreign.call(f"the metric {name}", metric, truth, predicted))
+    what = f"the metric {name}"
+    return foreign.number_of(foreign.call(what, metric, truth, predicted), what)

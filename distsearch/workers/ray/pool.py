@@ -15,7 +15,7 @@ from typing import Any
 from distsearch.machine import description
 from distsearch.objectives.base import Objective
 from distsearch.runs.events import Share
-from distsearch.strategies.base import AnyStrategy
+from distsearch.strategies.base import Answer, AnyStrategy
 from distsearch.workers.base import Pool, TimeIsUpError
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import (
@@ -133,11 +133,17 @@ class RayPool(Pool):
         """What each worker has done so far."""
         return self._tally.shares(began)
 
+    @property
+    def answered(self) -> Sequence[tuple[int, Answer]]:
+        """Those to its shards."""
+        return self._answers if self._counts else ()
+
     def sweep(self, request: Request) -> list[Any]:
         """Answer a request; answers for contiguous ranges, in index order. WorkersError if no worker is available."""
         if self._new:
             self._new = False
             reclaim_signals()
+        self._answers, self._counts = [], request.kind == EvaluateRound.kind
         boundaries = request.boundaries(self.strategy, self.objective)
         shortcut = self._shortcuts[request.kind, len(boundaries), self.count]
         began, worked = time.perf_counter(), self.worked
@@ -155,14 +161,13 @@ class RayPool(Pool):
         return self.driver_works and self._kinds.alike and not (request.evaluates and self.objective.foreign)
 
     def _answered_by_workers(self, request: Request, boundaries: Sequence[int]) -> list[Any]:
-        self._answers, self._surplus = [], 0
-        self._counts = request.kind == EvaluateRound.kind
+        self._surplus = 0
         self._workers.ask(request.outgoing(self.strategy))
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
         while not self._dispatcher.done:
             left = self.deadline - time.monotonic() if request.kind == EvaluateRound.kind else inf
             if left <= 0 and (self._answers or not self.awaits_one):
-                raise TimeIsUpError(self._answers)
+                raise TimeIsUpError
             self._next_events(min(LONGEST_WAIT, left) if left > 0 else LONGEST_WAIT)
         self.retried += self._surplus
         return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]

@@ -10,6 +10,7 @@ import ray
 from ray.exceptions import RayError
 
 from distsearch.errors import SettingError, WorkersError
+from distsearch.errors.importing import importing
 from distsearch.machine import cores
 from distsearch.workers.place import ray_is_foreign
 from distsearch.workers.ray.cluster import STORE_BYTES, disconnect, error_lines, start
@@ -27,12 +28,8 @@ def on_loopback(port: int = 8000, cpus: int | None = None) -> Iterator[None]:
     Raises SettingError if Ray Serve is not installed, or if this process uses another Ray already; WorkersError if
     Ray or Serve does not start, as when the port is taken.
     """
-    try:
+    with importing("ray.serve", "on_loopback needs", package="Ray Serve", extra="serve"):
         from ray import serve
-    except ImportError:
-        raise SettingError(
-            'on_loopback needs Ray Serve, which is not installed; type pip install "distsearch[serve]"'
-        ) from None
     if ray_is_foreign():
         raise SettingError(
             "on_loopback: expected no Ray in this process yet, as it starts one of its own, got one that runs; end it "
