@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from distsearch.networks.modules.columns import Columns, Span
-from distsearch.networks.modules.devices import CPU
 from distsearch.networks.modules.engine import in_any_order
 from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
@@ -63,11 +62,12 @@ class Moves:
         Steps are (nodes, places, examples).
         """
         nodes = torch.tensor([range(at.start, at.stop) for at, _ in experiments])
-        moved = torch.zeros(len(experiments), self.found.places, dtype=torch.bool, device=CPU)
+        moved = np.zeros((len(experiments), self.found.places), bool)
         for row, (_, places) in zip(moved, experiments, strict=True):
             row[places] = True
+        by_input = zip(self._by_input(torch.from_numpy(moved), 1), self._by_input(steps, 1), strict=True)
         found: list[Span | None] = []
-        for (here, call), (steps_here, _) in zip(self._by_input(moved, 1), self._by_input(steps, 1), strict=True):
+        for (here, call), (steps_here, _) in by_input:
             numbers = here.any(1).nonzero().flatten().tolist()
             if not numbers:
                 found.append(None)
