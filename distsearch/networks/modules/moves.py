@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,12 +48,18 @@ class Moves:
         return [[(some, slice(part, None, parts)) for some in groups for part in range(parts)] for groups in sizes]
 
     def _runs(self, parts: int) -> list[slice]:
-        """The places of about as many steps each, one run after the other."""
+        """The places of runs of steps, one after the other: the later, the shorter.
+
+        When k of K runs are left, (k / K)² of the steps are. A run costs as much as all steps from its first on, and
+        its noise grows with the square of its length: so divided, cost times noise is least if all steps matter alike;
+        it is less still if the last ones matter most.
+        """
         ends = [0]
         for call in self._different():
             ends.append(ends[-1] + self._places(call))
         count = len(ends) - 1
-        return [slice(ends[count * part // parts], ends[count * (part + 1) // parts], 1) for part in range(parts)]
+        left = (max(int(count * (number / parts) ** 2 + 0.5), number) for number in range(parts, -1, -1))
+        return [slice(begin, end, 1) for begin, end in pairwise(ends[count - each] for each in left)]
 
     def added(self, experiments: Sequence[Moved], steps: Any) -> list[Span | None]:
         """What experiments of the same size add to the layer's outputs, for each of its different inputs.

@@ -5,7 +5,7 @@ from distsearch.networks.modules.trial import Anatomy, Found
 
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
-RUNS = 7  # of the steps of a recurrent layer, which are moved apart from each other
+RUNS = 10  # of the steps of a recurrent layer, which are moved apart from each other
 UNIT_WORTH = 150_000.0  # multiplications per example that take as long as what a unit does besides its experiments
 CALL_WORTH = 10_000.0  # such that take as long as a call of torch, which the experiments of a unit share
 WORTH_ON_GPU = 100  # times as many
@@ -40,7 +40,7 @@ def parts_of(found: Found, groups: int, anatomy: Anatomy) -> int:
 
 def _layer(found: Found, anatomy: Anatomy, scale: float) -> NodeLayer:
     runs = _runs(found)
-    share = (runs + 1) / (2 * runs)  # of what is above the layer, the mean of runs that begin at equal distances
+    share = (runs + 1) * (2 * runs + 1) / (6 * runs**2)  # of what is above the layer, the mean over runs (moves.py)
     price = max(1.0, found.price) * share
     worth = scale * max(UNIT_WORTH, CALL_WORTH * found.operations * share * runs)
     affordable = max(1, int(MOST_PASSES * anatomy.products / price / runs))

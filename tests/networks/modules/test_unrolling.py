@@ -1,6 +1,7 @@
 """Recurrent layers and attention, each one call to torch: done again by layers whose nodes can be moved."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from module_networks import EXAMPLES, SIGMA, estimated, exact, experiments_of, g
 from torch import nn
 
 from distsearch.networks.modules.engine import exact as exactly
+from distsearch.networks.modules.moves import Moves
 from distsearch.networks.modules.pricing import priced
-from distsearch.networks.modules.tape import Recording
+from distsearch.networks.modules.tape import Call, Recording
 from distsearch.randomness import Stream, signs
 
 STEPS, WIDTH = 4, 3
@@ -201,13 +203,26 @@ def test_runs_of_steps_begin_where_they_are_moved():
     experiments = experiments_of(FACTORIES["lstm"], (STEPS * WIDTH,), 3)
     moves, _ = experiments._moves(experiments._subject.layers[0], slice(0, 16))
     together, _ = moves.experiments(8, 2)
-    assert [places for _, places in together] == [slice(0, 2, 1)] * 2 + [slice(2, 4, 1)] * 2
+    assert [places for _, places in together] == [slice(0, 3, 1)] * 2 + [slice(3, 4, 1)] * 2
     steps = torch.ones(16, STEPS, EXAMPLES)
     added = moves.added(together, steps)
-    assert [(each.first, each.end) for each in added] == [(0, 2), (0, 2), (2, 4), (2, 4)]
-    assert float(added[2].values.values.sum()) == 2 * 8 * EXAMPLES
+    assert [(each.first, each.end) for each in added] == [(0, 2)] * 3 + [(2, 4)]
+    assert float(added[3].values.values.sum()) == 2 * 8 * EXAMPLES
     later = moves.added(together[2:], steps)
-    assert [each is None for each in later] == [True, True, False, False]
+    assert [each is None for each in later] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("steps", "parts"), [(4, 4), (28, 10), (5, 3), (200, 10), (11, 10)])
+def test_later_runs_are_shorter_and_together_they_have_each_step_once(steps, parts):
+    calls = [Call(None, None, torch.empty(EXAMPLES, 16)) for _ in range(steps)]
+    found = made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers[0]
+    moves = Moves(replace(found, calls=list(range(steps)), places=steps), calls, slice(0, 16), EXAMPLES)
+    runs = [places for _, places in moves.experiments(16, parts)[0]]
+    lengths = [each.stop - each.start for each in runs]
+    assert len(runs) == parts
+    assert [each for run in runs for each in range(run.start, run.stop)] == list(range(steps))
+    assert 1 <= lengths[-1] <= max(1, steps // parts // 2)
+    assert all(later <= earlier + 1 for earlier, later in pairwise(lengths))  # a step more is one of rounding
 
 
 def test_calls_of_torch_are_shared_by_equal_groups_of_a_recurrent_layer():
@@ -218,5 +233,6 @@ def test_calls_of_torch_are_shared_by_equal_groups_of_a_recurrent_layer():
         priced(anatomy._replace(layers=(replace(found, operations=count),)), 0, on_gpu=False)[0] for count in (1, 1000)
     )
     assert many.worth > 100 * few.worth
-    dear = replace(found, nodes=128, price=anatomy.products * 16 / 5 / found.inputs / 0.625)
+    share = (1 + 4 + 9 + 16) / 4**3  # of the steps, that follow the begin of a run
+    dear = replace(found, nodes=128, price=anatomy.products * 16 / 5 / found.inputs / share * 0.999)
     assert priced(anatomy._replace(layers=(dear,)), 0, on_gpu=False)[0].groups == 4  # not the 5 that it affords
