@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from distsearch.networks.modules.columns import Columns, whole
+from distsearch.networks.modules.columns import Columns, whole, with_axes
 from distsearch.networks.modules.tape import Step, Value
 
 Rule = Callable[[Step, Mapping[int, Any], Sequence[Any]], Any]
@@ -83,7 +83,7 @@ def gathered(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any
     axis = _axis(step)
     if len(step.args) != 3 or axis is None or step.kwargs:
         return None
-    count = len(next(iter(whole(each, values[number]) for number, each in moved.items())))
+    count = _count(moved)
     tensors = []
     for each in (step.args[0], step.args[2]):
         base = values[each.number] if isinstance(each, Value) else each
@@ -93,12 +93,11 @@ def gathered(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any
 
 
 def trailing(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
-    """What an operation gives that only knows the last axes of its first argument, which alone is moved."""
+    """What an operation gives that only knows the last axes of its first argument, and no other value."""
     number = _first(step)
-    if number not in moved or len(moved) > 1 or not step.flat:
+    if step.takes != {number}:
         return None
-    rest = [values[each.number] if isinstance(each, Value) else each for each in step.args[1:]]
-    return step.func(whole(moved[number], values[number]), *rest, **step.kwargs)
+    return step.func(whole(moved[number], values[number]), *step.args[1:], **step.kwargs)
 
 
 def multiplied(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
@@ -123,10 +122,35 @@ def exchanged(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> An
     return whole(moved[number], base).transpose(*(_from_the_end(each, base.dim()) for each in step.args[1:]))
 
 
+def expanded(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
+    """What copies along axes give, of tensors that are moved or only lend their shape."""
+    number, result = _first(step), values[step.gives[0]]
+    if number not in moved:
+        return result.expand(_count(moved), *result.shape)
+    found = with_axes(whole(moved[number], values[number]), result.dim() + 1)
+    return found.expand(len(found), *result.shape)
+
+
+def flattened(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
+    """What several axes give that become one, and other axes in general."""
+    number = _first(step)
+    base, result = values[number], values[step.gives[0]]
+    if number not in moved or base.dtype != result.dtype:  # a view may read the same bits as other numbers
+        return None
+    found = whole(moved[number], base)
+    return found.reshape(len(found), *result.shape)
+
+
 def turned(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
     """What a matrix, turned, gives."""
     number = _first(step)
     return whole(moved[number], values[number]).mT if number in moved and values[number].dim() == 2 else None
+
+
+def _count(moved: Mapping[int, Any]) -> int:
+    """The number of experiments."""
+    found = next(iter(moved.values()))
+    return len(found.values if isinstance(found, Columns) else found)
 
 
 def _first(step: Step) -> int:
@@ -170,6 +194,8 @@ RULES: Mapping[Any, Rule] = {
     **dict.fromkeys(_functions("layer_norm", "rms_norm", "one_hot"), trailing),
     **dict.fromkeys([*_functions("matmul"), torch.Tensor.__matmul__], multiplied),
     **dict.fromkeys(_functions("transpose"), exchanged),
+    **dict.fromkeys(_functions("expand", "expand_as", "broadcast_to"), expanded),
+    **dict.fromkeys(_functions("flatten", "reshape", "view", "unflatten"), flattened),
     **dict.fromkeys([getattr(torch.Tensor, name).__get__ for name in ("T", "mT")], turned),
 }
 """What many experiments make of each operation."""

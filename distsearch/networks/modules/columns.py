@@ -20,10 +20,6 @@ class Columns(NamedTuple):
     index: Any  # (experiments, changed nodes), integers
     axis: int  # counted from the last one on, below 0
 
-    def only(self, number: int) -> "Columns":
-        """One of the experiments."""
-        return self._replace(values=self.values[number : number + 1], index=self.index[number : number + 1])
-
     def filled(self, base: Any) -> Any:
         """The whole tensors, (experiments, …), from what is the same in all."""
         whole = base.expand(len(self.values), *base.shape).clone(memory_format=torch.contiguous_format)
@@ -47,6 +43,41 @@ class Columns(NamedTuple):
         shape = [1] * self.values.dim()
         shape[0], shape[self.axis] = self.index.shape
         return self.index.reshape(shape).expand_as(self.values)
+
+
+class Span(NamedTuple):
+    """What a value is in experiments that follow each other; in all others it is as without any move."""
+
+    values: Any  # (experiments, …), or Columns
+    first: int  # of these experiments
+
+    @property
+    def end(self) -> int:
+        """One past the last of them."""
+        return self.first + len(self.values.values if isinstance(self.values, Columns) else self.values)
+
+    def only(self, number: int) -> Columns:
+        """The columns of one of these experiments."""
+        at = slice(number - self.first, number - self.first + 1)
+        columns: Columns = self.values
+        return columns._replace(values=columns.values[at], index=columns.index[at])
+
+    def over(self, first: int, end: int, base: Any) -> Any:
+        """The same in more experiments, [first, end), given the value without a move."""
+        if (first, end) == (self.first, self.end):
+            return self.values
+        before, after = (base.expand(count, *base.shape) for count in (self.first - first, end - self.end))
+        return torch.cat([before, whole(self.values, base), after])
+
+    def plus(self, added: "Span", base: Any) -> "Span":
+        """The same with something added to it, in columns, in perhaps other experiments."""
+        first, end = min(self.first, added.first), max(self.end, added.end)
+        values = whole(self.over(first, end, base), base)
+        if (first, end) == (added.first, added.end):
+            return Span(added.values.added_to(values), first)
+        some = slice(added.first - first, added.end - first)
+        parts = values[: some.start], added.values.added_to(values[some]), values[some.stop :]
+        return Span(torch.cat(parts), first)
 
 
 def whole(moved: Any, base: Any) -> Any:

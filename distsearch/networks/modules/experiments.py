@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import ObjectiveError
-from distsearch.networks.modules.columns import Columns
+from distsearch.networks.modules.columns import Span
 from distsearch.networks.modules.engine import Computing, array_of, exactly
 from distsearch.networks.modules.moves import Moves, together
 from distsearch.networks.modules.parameters import Parameters
@@ -177,20 +177,21 @@ class ModuleExperiments:
                 return False
         return True
 
-    def _with_nodes_moved(self, added: Mapping[int, Columns]) -> Any:
+    def _with_nodes_moved(self, added: Mapping[int, Span]) -> Any:
         """The outputs, (experiments, …), with something added to what calls of layers return."""
         if self._replay is not None:
             with suppress(*NOT_TOGETHER), self.computing.passing():
                 return self._replay.with_nodes_moved(added)
         return self._one_by_one(added)
 
-    def _one_by_one(self, added: Mapping[int, Columns]) -> Any:
+    def _one_by_one(self, added: Mapping[int, Span]) -> Any:
         """The same by the module's own Python."""
         found = []
-        for number in range(len(next(iter(added.values())).values)):
+        for number in range(max(each.end for each in added.values())):
             one = {
                 call: each.only(number).added_to(torch.zeros(1, *self._calls[call].outputs.shape))[0]
                 for call, each in added.items()
+                if each.first <= number < each.end
             }
             with self.computing.passing(), Moving(self._subject.trained, self._calls, one):
                 found.append(self._subject.module(self._examples))
@@ -238,7 +239,7 @@ class ModuleExperiments:
                 )
 
 
-def _by_call(added: Sequence[Columns | None], found: Found, places: Sequence[int]) -> dict[int, Columns]:
+def _by_call(added: Sequence[Span | None], found: Found, places: Sequence[int]) -> dict[int, Span]:
     """What is added to each call of a layer, by its place among all calls."""
     pairs = ((place, added[which]) for place, which in zip(places, found.calls, strict=True))
     return {place: each for place, each in pairs if each is not None}

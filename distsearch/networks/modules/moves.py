@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from distsearch.networks.modules.columns import Columns
+from distsearch.networks.modules.columns import Columns, Span
 from distsearch.networks.modules.engine import in_any_order
 from distsearch.networks.modules.tape import Call
 from distsearch.networks.modules.trial import Found
@@ -33,7 +34,8 @@ class Moves:
         """Groups of nodes, each at a part of the places. Those of a list are computed together.
 
         The places are every `parts`-th one; of a layer that is called for several steps, those of a run of steps, as
-        what is below the first of them is not computed again. Groups of a size are in the same list.
+        what is below the first of them is not computed again: the earliest run first. Groups of a size are in the same
+        list.
         """
         nodes = self.at.stop - self.at.start
         whole = nodes - nodes % group
@@ -42,18 +44,24 @@ class Moves:
             for starts in (range(0, whole, group), range(whole, nodes, group))
         ]
         if parts > 1 and self.found.inputs > 1:
-            return [[(some, run) for some in groups] for run in self._runs(parts) for groups in sizes]
+            return [[(some, run) for run in self._runs(parts) for some in groups] for groups in sizes]
         return [[(some, slice(part, None, parts)) for some in groups for part in range(parts)] for groups in sizes]
 
     def _runs(self, parts: int) -> list[slice]:
-        """The places of about as many steps each, one run after the other."""
+        """The places of runs of steps, one after the other: the later, the shorter.
+
+        When k of K runs are left, (k / K)² of the steps are. A run costs as much as all steps from its first on, and
+        its noise grows with the square of its length: so divided, cost times noise is least if all steps matter alike;
+        it is less still if the last ones matter most.
+        """
         ends = [0]
         for call in self._different():
             ends.append(ends[-1] + self._places(call))
         count = len(ends) - 1
-        return [slice(ends[count * part // parts], ends[count * (part + 1) // parts], 1) for part in range(parts)]
+        left = (max(int(count * (number / parts) ** 2 + 0.5), number) for number in range(parts, -1, -1))
+        return [slice(begin, end, 1) for begin, end in pairwise(ends[count - each] for each in left)]
 
-    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Columns | None]:
+    def added(self, experiments: Sequence[Moved], steps: Any) -> list[Span | None]:
         """What experiments of the same size add to the layer's outputs, for each of its different inputs.
 
         It is None for inputs of which no place is moved.
@@ -61,22 +69,26 @@ class Moves:
         Steps are (nodes, places, examples).
         """
         nodes = torch.tensor([range(at.start, at.stop) for at, _ in experiments])
-        if at_all_places(experiments):  # at once, as there are many of them
-            values = steps[nodes].permute(0, 3, 2, 1).contiguous()
-        else:
-            values = torch.zeros(len(experiments), self.count, self.found.places, nodes.shape[1])
-            self._fill(values, experiments, steps)
-        index = nodes + self.at.start
-        axis = self.found.layer.axis
-        moved = torch.zeros(self.found.places, dtype=torch.bool)
-        for _, places in experiments:
-            moved[places] = True
-        return [
-            Columns(self._as_outputs(some, call), index, axis if axis < 0 else axis - call.outputs.dim())
-            if touched.any()
-            else None
-            for (some, call), (touched, _) in zip(self._by_input(values, 2), self._by_input(moved, 0), strict=True)
-        ]
+        moved = np.zeros((len(experiments), self.found.places), bool)
+        for row, (_, places) in zip(moved, experiments, strict=True):
+            row[places] = True
+        by_input = zip(self._by_input(torch.from_numpy(moved), 1), self._by_input(steps, 1), strict=True)
+        found: list[Span | None] = []
+        for (here, call), (steps_here, _) in by_input:
+            numbers = here.any(1).nonzero().flatten().tolist()
+            if not numbers:
+                found.append(None)
+                continue
+            some = slice(numbers[0], numbers[-1] + 1)
+            if here[some].all():
+                values = steps_here[nodes[some]].permute(0, 3, 2, 1).contiguous()
+            else:
+                values = torch.zeros(len(nodes), self.count, self.found.places, nodes.shape[1])
+                self._fill(values, experiments, steps)
+            axis = self.found.layer.axis
+            axis = axis if axis < 0 else axis - call.outputs.dim()
+            found.append(Span(Columns(self._as_outputs(values, call), nodes[some] + self.at.start, axis), some.start))
+        return found
 
     def _fill(self, values: Any, experiments: Sequence[Moved], steps: Any) -> None:
         """Write the steps of experiments to values, (experiments, examples, places, nodes)."""

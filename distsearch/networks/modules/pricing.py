@@ -5,9 +5,10 @@ from distsearch.networks.modules.trial import Anatomy, Found
 
 MOST_GROUPS = 128  # of a layer's nodes
 MOST_PASSES = 16.0  # the cost of moving a layer's nodes, in forward passes
-RUNS = 7  # of the steps of a recurrent layer, which are moved apart from each other
-UNIT_WORTH = 150_000.0  # multiplications per example that take as long as torch's calls of a unit
-UNIT_WORTH_ON_GPU = 100 * UNIT_WORTH
+RUNS = 10  # of the steps of a recurrent layer, which are moved apart from each other
+UNIT_WORTH = 150_000.0  # multiplications per example that take as long as what a unit does besides its experiments
+CALL_WORTH = 10_000.0  # such that take as long as a call of torch, which the experiments of a unit share
+WORTH_ON_GPU = 100  # times as many
 MOST_LOOSE = 1 << 16  # weights outside of layers, which are moved one sign each
 
 
@@ -18,11 +19,11 @@ def priced(anatomy: Anatomy, loose: int, on_gpu: bool) -> tuple[NodeLayer, ...]:
     """
     if not anatomy.layers or loose > MOST_LOOSE:
         return ()
-    worth = UNIT_WORTH_ON_GPU if on_gpu else UNIT_WORTH
-    found = [_layer(each, anatomy, worth) for each in anatomy.layers]
+    scale = WORTH_ON_GPU if on_gpu else 1
+    found = [_layer(each, anatomy, scale) for each in anatomy.layers]
     if loose:
         groups = min(loose, int(MOST_PASSES))
-        found.append(NodeLayer(loose, max(1.0, anatomy.loose), 1, 1, loose, groups, worth))
+        found.append(NodeLayer(loose, max(1.0, anatomy.loose), 1, 1, loose, groups, scale * UNIT_WORTH))
     return tuple(found)
 
 
@@ -37,13 +38,21 @@ def parts_of(found: Found, groups: int, anatomy: Anatomy) -> int:
     return max(1, min(found.places, int(affordable / groups)))
 
 
-def _layer(found: Found, anatomy: Anatomy, worth: float) -> NodeLayer:
+def _layer(found: Found, anatomy: Anatomy, scale: float) -> NodeLayer:
     runs = _runs(found)
-    price = max(1.0, found.price) * (runs + 1) / (2 * runs)  # the mean of runs that begin at equal distances
+    share = (runs + 1) * (2 * runs + 1) / (6 * runs**2)  # of what is above the layer, the mean over runs (moves.py)
+    price = max(1.0, found.price) * share
+    worth = scale * max(UNIT_WORTH, CALL_WORTH * found.operations * share * runs)
     affordable = max(1, int(MOST_PASSES * anatomy.products / price / runs))
     groups = min(found.nodes, MOST_GROUPS, affordable) if found.places > 1 else min(found.nodes, MOST_GROUPS)
+    groups = _even(found.nodes, groups)
     price *= parts_of(found, groups, anatomy)
     return NodeLayer(found.nodes, price, found.width, found.places, int(found.products), groups, worth)
+
+
+def _even(nodes: int, groups: int) -> int:
+    """The most groups, up to so many, of equal sizes, which are computed together; not half of them or fewer."""
+    return next((fewer for fewer in range(groups, groups // 2, -1) if nodes % fewer == 0), groups)
 
 
 def _runs(found: Found) -> int:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from distsearch.networks.modules.axes import RULES
-from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, linear_after, whole, with_axes
+from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR, Columns, Span, linear_after, whole, with_axes
 from distsearch.networks.modules.declared import DECLARED
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
 from distsearch.networks.modules.unrolling import STACKABLE
@@ -39,42 +39,50 @@ class Replay:
         self._first = {step.call: at for at, step in enumerate(self._steps) if step.call is not None}
         self._whole_outputs = outputs
 
-    def with_nodes_moved(self, added: Mapping[int, Columns]) -> Any:
-        """The outputs, (experiments, …), with something added to what calls of layers return."""
+    def with_nodes_moved(self, added: Mapping[int, Span]) -> Any:
+        """The outputs, (experiments, …), with columns added to what calls return, in some experiments each."""
         return self._run(min(self._first[call] for call in added), {}, added)
 
     def with_values_moved(self, values: Sequence[tuple[Any, Any]]) -> Any:
         """The outputs, (experiments, …), with other values, (experiments, …), in the place of tensors."""
         numbers = [self._recording.number_of(tensor) for tensor, _ in values]
-        moved = {number: each for number, (_, each) in zip(numbers, values, strict=True) if number is not None}
+        moved = {number: Span(each, 0) for number, (_, each) in zip(numbers, values, strict=True) if number is not None}
         return self._run(0, moved, {})
 
-    def _run(self, first: int, moved: dict[int, Any], added: Mapping[int, Columns]) -> Any:
+    def _run(self, first: int, moved: dict[int, Span], added: Mapping[int, Span]) -> Any:
+        count = max(each.end for each in (*moved.values(), *added.values()))
         with _without_filling():
-            return self._steps_from(first, moved, added)
+            self._steps_from(first, moved, added)
+        if self._outputs not in moved:
+            return self._whole_outputs.expand(count, *self._whole_outputs.shape)
+        return whole(moved[self._outputs].over(0, count, self._whole_outputs), self._whole_outputs)
 
-    def _steps_from(self, first: int, moved: dict[int, Any], added: Mapping[int, Columns]) -> Any:
-        count = len(next(iter((*moved.values(), *(each.values for each in added.values())))))
+    def _steps_from(self, first: int, moved: dict[int, Span], added: Mapping[int, Span]) -> None:
+        """Do the steps again, from the first that changes, on what is moved."""
         for step, done in zip(self._steps[first:], self._last_uses[first:], strict=True):
             adding = None if step.call is None else added.get(step.call)
             if not step.takes.isdisjoint(moved):
-                found = self._after(step, moved)
+                known, begin = self._beside_each_other(step, moved)
+                found = [Span(each, begin) for each in self._after(step, known)]
                 if adding is not None:
-                    found = [adding.added_to(whole(found[0], self._values[step.gives[0]]))]
+                    found = [found[0].plus(adding, self._values[step.gives[0]])]
                 moved.update(zip(step.gives, found, strict=True))
             elif adding is not None:
-                number = step.gives[0]
-                moved[number] = adding._replace(values=adding.of(self._values[number]) + adding.values)
+                number, columns = step.gives[0], adding.values
+                values = columns.of(self._values[number]) + columns.values
+                moved[number] = Span(columns._replace(values=values), adding.first)
             for number in done:
                 if number != self._outputs:
                     moved.pop(number, None)
-        if self._outputs not in moved:
-            return self._whole_outputs.expand(count, *self._whole_outputs.shape)
-        return whole(moved[self._outputs], self._whole_outputs)
 
-    def _after(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
-        """What a step gives, from what it takes; some of that is moved."""
+    def _beside_each_other(self, step: Step, moved: Mapping[int, Span]) -> tuple[dict[int, Any], int]:
+        """What is moved of that which a step takes, in the same experiments, and the first of these."""
         known = {number: moved[number] for number in step.takes if number in moved}
+        first, end = min(each.first for each in known.values()), max(each.end for each in known.values())
+        return {number: each.over(first, end, self._values[number]) for number, each in known.items()}, first
+
+    def _after(self, step: Step, known: Mapping[int, Any]) -> Sequence[Any]:
+        """What a step gives, from what is moved of that which it takes."""
         if step.flat and step.func in ELEMENTWISE and (found := self._elementwise(step, known)) is not None:
             return [found]
         if step.flat and step.func in LINEAR and (found := self._linear(step, known)) is not None:
@@ -160,8 +168,14 @@ class Replay:
     def _stacked(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
         """What a function that takes an axis of experiments as it is gives, (experiments, …)."""
         count = len(next(iter(moved.values())))
-        args, _ = filled(step, lambda each: moved.get(each.number, self._values[each.number].unsqueeze(0)))
-        return [each.expand(count, *each.shape[1:]) for each in tensors_in(step.func(*args))]
+        args, _ = filled(step, lambda each: self._in_front(each, moved))
+        return [
+            each if len(each) == count else each.expand(count, *each.shape[1:]) for each in tensors_in(step.func(*args))
+        ]
+
+    def _in_front(self, value: Value, moved: Mapping[int, Any]) -> Any:
+        """A value as it is in all experiments, (experiments or 1, …)."""
+        return moved[value.number] if value.number in moved else self._values[value.number].unsqueeze(0)
 
     def _mapped(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
         """What any operation gives, by torch's own rules for many of them at once."""

@@ -59,6 +59,7 @@ class Found:
     products: float = 0.0  # per example
     price: float = 0.0  # of what is above it, per example
     numbers: float = 0.0  # that an experiment with a node makes above it, per example
+    operations: int = 0  # above it
 
     @property
     def inputs(self) -> int:
@@ -92,6 +93,8 @@ class Trial(Watching):
         self.above: dict[Layer, float] = {}
         self.made: dict[Layer, float] = {}
         """The numbers above each layer that an experiment with it makes."""
+        self.operations: dict[Layer, int] = {}
+        """How many are above each layer."""
         self._numbers: dict[Layer, int] = {}
         self._nodes: dict[Layer, int] = {}
         self._data: dict[int, Dependent] = {id(inputs): Dependent(inputs, 0, 0)}
@@ -157,6 +160,7 @@ class Trial(Watching):
                     less, made = cost / self._nodes[known], elements / self._nodes[known]
                 self.above[known] = self.above.get(known, 0.0) + less
                 self.made[known] = self.made.get(known, 0.0) + made
+                self.operations[known] = self.operations.get(known, 0) + 1
 
 
 class Anatomy(NamedTuple):
@@ -262,6 +266,7 @@ def _layers(first: Trial, second: Trial) -> list[Found]:
         each.products += kind.products(outputs) / EXAMPLES
         each.price = first.above.get(layer, 0.0) / EXAMPLES
         each.numbers = (first.made.get(layer, 0.0) + outputs.numel() / nodes) / EXAMPLES
+        each.operations = first.operations.get(layer, 0)
     return [each for each in found.values() if each.layer not in refused | _clashing(first)]
 
 

@@ -25,7 +25,7 @@ class Passing(nn.Module):
         hidden = torch.floor(4 * torch.sigmoid(self.first(x))) / 4
         hidden += self.heights
         share = hidden * torch.tanh(hidden) + 1 / (2 + hidden**2)
-        kept = share + self.scale * self.second(share) * (share > 0.2)
+        kept = share + self.scale * self.second(share) * (share.view(torch.int32) > 0)
         return self.third(kept - kept.mean(1, keepdim=True)) @ torch.eye(3)
 
 
@@ -146,7 +146,8 @@ class Experts(nn.Module):
         beside = torch.stack([mixed, shares, torch.ones_like(mixed)], -1).sum(-1)
         rows = torch.stack([mixed, shares], 1)
         picked = rows.gather(1, shares.argmax(1)[:, None, None].expand(-1, 1, 4) % 2)
-        return self.outputs(beside + picked[:, 0] + (rows @ rows.transpose(1, 2)).sum(2).mean(1, keepdim=True))
+        beside = beside + picked.expand_as(rows).flatten(1).view(-1, 2, 4).sum(1)
+        return self.outputs(beside + (rows @ rows.transpose(1, 2)).sum(2).mean(1, keepdim=True))
 
 
 @pytest.mark.parametrize("groups", [None, 2])

@@ -1,5 +1,8 @@
 """Recurrent layers and attention, each one call to torch: done again by layers whose nodes can be moved."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,9 @@ from module_networks import EXAMPLES, SIGMA, estimated, exact, experiments_of, g
 from torch import nn
 
 from distsearch.networks.modules.engine import exact as exactly
-from distsearch.networks.modules.tape import Recording
+from distsearch.networks.modules.moves import Moves
+from distsearch.networks.modules.pricing import priced
+from distsearch.networks.modules.tape import Call, Recording
 from distsearch.randomness import Stream, signs
 
 STEPS, WIDTH = 4, 3
@@ -84,6 +89,18 @@ class Products(nn.Module):
         return self.outputs((hidden + masked).mean(1))
 
 
+class Each(nn.Module):
+    """A layer that is called by hand for each step, without a state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.outputs = nn.Linear(WIDTH, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        steps = [torch.tanh(self.layer(step)) for step in x.view(-1, STEPS, WIDTH).unbind(1)]
+        return self.outputs(torch.stack(steps, 1).amax(1) + steps[0] * steps[2])
+
+
 def encoder():
     layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True)
     return nn.Sequential(nn.Unflatten(1, (STEPS, WIDTH)), nn.Linear(WIDTH, 4), layer, nn.Flatten(), nn.Linear(16, 3))
@@ -104,6 +121,7 @@ FACTORIES = {
     "attention-cross": lambda: Attending(cross=True, weights=True),
     "attention-other-widths": lambda: Attending(kdim=WIDTH, vdim=WIDTH),
     "products": Products,
+    "each": Each,
     "encoder": encoder,
 }
 
@@ -126,7 +144,9 @@ def test_layers_inside_are_seen_and_moved(name):
     assert estimate @ truth / np.sqrt((estimate @ estimate) * (truth @ truth)) > 0.8
 
 
-@pytest.mark.parametrize("name", ["lstm-both-ways", "gru", "gru-cell", "attention-masked", "products"])
+@pytest.mark.parametrize(
+    "name", ["lstm-both-ways", "gru", "gru-cell", "attention-masked", "products", "each", "encoder"]
+)
 def test_a_record_gives_what_the_module_s_python_gives(name):
     experiments = experiments_of(FACTORIES[name], (STEPS * WIDTH,), 3)
     assert experiments._replay is not None
@@ -182,9 +202,37 @@ def test_a_part_of_a_recurrent_layer_s_nodes_by_itself_has_the_same_bits():
 def test_runs_of_steps_begin_where_they_are_moved():
     experiments = experiments_of(FACTORIES["lstm"], (STEPS * WIDTH,), 3)
     moves, _ = experiments._moves(experiments._subject.layers[0], slice(0, 16))
-    runs = moves.experiments(8, 2)
-    assert [[places for _, places in alike] for alike in runs if alike] == [[slice(0, 2, 1)] * 2, [slice(2, 4, 1)] * 2]
+    together, _ = moves.experiments(8, 2)
+    assert [places for _, places in together] == [slice(0, 3, 1)] * 2 + [slice(3, 4, 1)] * 2
     steps = torch.ones(16, STEPS, EXAMPLES)
-    added = moves.added(runs[2], steps)
-    assert [each is None for each in added] == [True, True, False, False]
-    assert float(added[2].values.sum()) == 2 * 8 * EXAMPLES
+    added = moves.added(together, steps)
+    assert [(each.first, each.end) for each in added] == [(0, 2)] * 3 + [(2, 4)]
+    assert float(added[3].values.values.sum()) == 2 * 8 * EXAMPLES
+    later = moves.added(together[2:], steps)
+    assert [each is None for each in later] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("steps", "parts"), [(4, 4), (28, 10), (5, 3), (200, 10), (11, 10)])
+def test_later_runs_are_shorter_and_together_they_have_each_step_once(steps, parts):
+    calls = [Call(None, None, torch.empty(EXAMPLES, 16)) for _ in range(steps)]
+    found = made(FACTORIES["lstm"], (STEPS * WIDTH,)).anatomy.layers[0]
+    moves = Moves(replace(found, calls=list(range(steps)), places=steps), calls, slice(0, 16), EXAMPLES)
+    runs = [places for _, places in moves.experiments(16, parts)[0]]
+    lengths = [each.stop - each.start for each in runs]
+    assert len(runs) == parts
+    assert [each for run in runs for each in range(run.start, run.stop)] == list(range(steps))
+    assert 1 <= lengths[-1] <= max(1, steps // parts // 2)
+    assert all(later <= earlier + 1 for earlier, later in pairwise(lengths))  # a step more is one of rounding
+
+
+def test_calls_of_torch_are_shared_by_equal_groups_of_a_recurrent_layer():
+    """A unit that is not worth its calls is none, and groups of other sizes would be computed apart."""
+    network = made(lambda: Recurrent(nn.LSTM), (STEPS * WIDTH,))
+    (found, *_), anatomy = network.anatomy.layers, network.anatomy
+    few, many = (
+        priced(anatomy._replace(layers=(replace(found, operations=count),)), 0, on_gpu=False)[0] for count in (1, 1000)
+    )
+    assert many.worth > 100 * few.worth
+    share = (1 + 4 + 9 + 16) / 4**3  # of the steps, that follow the begin of a run
+    dear = replace(found, nodes=128, price=anatomy.products * 16 / 5 / found.inputs / share * 0.999)
+    assert priced(anatomy._replace(layers=(dear,)), 0, on_gpu=False)[0].groups == 4  # not the 5 that it affords
