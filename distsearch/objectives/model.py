@@ -15,7 +15,7 @@ from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError, brief
 from distsearch.machine import one_thread
-from distsearch.networks.activations import WITH_LEVELS
+from distsearch.networks.activations import ACTIVATIONS, WITH_LEVELS
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import kinds_in, network_of
 from distsearch.networks.modules import sources
@@ -86,8 +86,8 @@ def check(config: NetworkConfig) -> None:
 
 
 def _check_activations(config: NetworkConfig) -> None:
-    """SettingError for a setting that no activation looks at; layers of one's own may do so."""
-    if any(":" in kind for kind in kinds_in(config.layers)):
+    """SettingError for a setting that no activation looks at; layers and activations of one's own may do so."""
+    if any(":" in kind for kind in kinds_in(config.layers)) or not ACTIVATIONS.own.keys() >= set(config.activation):
         return
     for name, takers in OF_ACTIVATIONS.items():
         if is_set(config, name) and not set(takers) & set(config.activation):

@@ -25,10 +25,10 @@ def check(config: RunConfig, *, kept: bool) -> None:
         if config.network.model != sources.IN_MEMORY:
             sources.find(config.network.model)
         devices.check(devices.chosen(config.network.device)[0])
-    for registry, name in names_in(config):
-        registry.find(name)
     model.check(config.network)
     losses.check(config.network)
+    for registry, name in names_in(config):
+        registry.find(name)
     if config.strategy.name != strategies.AUTO:
         strategies.settings_of(config.strategy.name, config.settings)
     if kept:

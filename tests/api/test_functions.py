@@ -272,7 +272,7 @@ def test_a_target_accuracy_is_refused_where_there_is_no_accuracy(search):
         ({"lairs": [3]}, "^unknown setting 'lairs': did you mean 'layers'"),
         ({"populaton": 3}, "^unknown setting 'populaton': did you mean 'population'"),
         (
-            {"rate": 0.1},
+            {"strategy": "hill-climb", "rate": 0.1},
             "^rate: a setting of evolution-strategy, node-perturbation, not of hill-climb; .* as strategy$",
         ),
         ({"strategy": "auto", "sigmma": 1.0}, "^unknown setting 'sigmma': did you mean 'sigma'"),

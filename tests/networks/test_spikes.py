@@ -338,6 +338,11 @@ def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path, strategy):
     assert contents(part) == contents(whole)
 
 
+def test_a_recurrent_layer_takes_neurons_that_spike_alone():
+    with pytest.raises(UserError, match="network.layers: r6 is recurrent, and takes only the activation"):
+        assemble(from_flags({"data": "iris", "workers": 0, "layers": ["r6"]}))
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -348,7 +353,6 @@ def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path, strategy):
         ({"reset": "zeros"}, "network.reset: unknown reset 'zeros': did you mean 'zero'"),
         ({"encoding": "rates"}, "network.encoding: unknown encoding 'rates': did you mean 'rate'"),
         ({"readout": "count"}, "network.readout: unknown readout 'count': did you mean 'counts'"),
-        ({"layers": ["r6"], "activation": "relu"}, "network.layers: r6 is recurrent, and takes only the activation"),
         (
             {"layers": [6], "activation": "relu"},
             "has no effect with the activation relu: leave it out, or choose the activation lif",

@@ -254,7 +254,7 @@ def test_file_descriptors_are_not_inherited_by_programs_a_worker_starts():
         end.send(board.post(1, *packed(MeasureWeights(weights_of(LARGE)))), board, 0, 1)
         next(worker.notes())
         names = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _exists(fd)]
-        assert any("distsearch" in name for name in names)
+        assert any("memfd:distsearch" in name for name in names)
         inherited = subprocess.run(
             [
                 sys.executable,
@@ -267,7 +267,7 @@ def test_file_descriptors_are_not_inherited_by_programs_a_worker_starts():
             check=True,
             close_fds=False,
         )
-        assert "distsearch" not in inherited.stdout
+        assert "memfd:distsearch" not in inherited.stdout
 
 
 def _exists(fd: str) -> bool:
