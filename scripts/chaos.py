@@ -18,7 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NAME = "chaos"
-SETTINGS = ("--data", "digits", "--layers", "32", "--population", "256")
+SETTINGS = ("--data", "digits", "--layers", "32", "--strategy", "hill-climb", "--population", "256")
+LONGEST_LIFE = (
+    12.0  # seconds of a driver, which saves after five: it is resumed from the beginning, and from later rounds
+)
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
 SLOWEST_START = 60.0  # seconds; a driver that has not begun to search by then is stuck
 
@@ -40,7 +43,7 @@ class Chaos:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self._wait_for_rounds()
-            life = min(until, time.monotonic() + self._dice.uniform(1.0, 5.0))
+            life = min(until, time.monotonic() + self._dice.uniform(1.0, LONGEST_LIFE))
             while time.monotonic() < life:
                 time.sleep(self._dice.uniform(0.3, 1.2))
                 self._kill_a_worker()

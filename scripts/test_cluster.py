@@ -25,7 +25,7 @@ from compose_project import Compose, free_port, own_address, refused
 from expectations import UnexpectedError, awaited, called, expect
 
 AIM = 8.0  # seconds from submitting to the first round
-DIGITS = ("--data", "digits", "--layers", "32", "--population", "256")
+DIGITS = ("--data", "digits", "--layers", "32", "--strategy", "hill-climb", "--population", "256")
 ENDLESS = ("--seconds", "1000000")
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
 # From this machine, not the cluster's: where things are, and which kernels compute, on which the bits depend.

@@ -24,7 +24,9 @@ def dispatching() -> Iterator[Figure]:
         "run of 12 s with checkpoints", f"{total:.2f} s", f"{total - saving:.2f} s, without", total / (total - saving),
         1.02, False,
     )  # fmt: skip
-    prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
+    prepared = assemble(
+        from_flags({"data": "digits", "layers": [64, 32], "strategy": "hill-climb", "population": 1024})
+    )
     state = prepared.plan.first
     content, arrays = packed(EvaluateRound(state).outgoing(prepared.strategy))
     down = len(content) + sum(array.nbytes for array in arrays)

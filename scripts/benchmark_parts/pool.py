@@ -30,7 +30,9 @@ def ray_scaling() -> Iterator[Figure]:
     """Two Ray workers compared with one, in turns."""
     from distsearch.workers.ray.cluster import connected
 
-    prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 1024}))
+    prepared = assemble(
+        from_flags({"data": "digits", "layers": [64, 32], "strategy": "hill-climb", "population": 1024})
+    )
     state = prepared.plan.first
 
     def round_of(workers: int) -> float:
@@ -135,7 +137,9 @@ def worker_processes() -> list[int]:
 
 def recovery() -> Iterator[Figure]:
     """What a killed worker costs: kill -9 in mid-round, with a round of half a second."""
-    prepared = assemble(from_flags({"data": "digits", "layers": [64, 32], "population": 2048}))
+    prepared = assemble(
+        from_flags({"data": "digits", "layers": [64, 32], "strategy": "hill-climb", "population": 2048})
+    )
     state = prepared.plan.first
     with crewed(prepared, 2) as pool:
         usual = seconds(lambda: pool.evaluate(state), runs=5, at_least=0)
