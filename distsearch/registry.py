@@ -52,7 +52,7 @@ class Registry(Generic[T]):
         self._fits = fits
         self._expected = expected
         self._also_called = {self._plain(other): ours for other, ours in (also_called or {}).items()}
-        self._not_here = dict(not_here or {})
+        self._not_here = {self._plain(other): instead for other, instead in (not_here or {}).items()}
         self._apart = tuple(apart)
 
     def names(self) -> list[str]:

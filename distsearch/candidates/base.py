@@ -88,5 +88,6 @@ class Dense:
 
         Stacked into one product, their number would change the last bits.
         """
+        # As block.matrices, whose call would cost as much as the reshaping: this is done for each layer in every round.
         matrices = self.weights[:, block.span].reshape(-1, block.rows, block.columns)
         np.matmul(matrices, inputs.array if isinstance(inputs, Shared) else inputs, out=out)

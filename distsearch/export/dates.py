@@ -9,12 +9,8 @@ import numpy as np
 from distsearch.networks.graph import Graph, Operand, Value
 
 TO_MARCH_OF_0 = 719_468  # days from the first of March of the year 0 to 1970
-DAYS_OF_400, DAYS_OF_100, DAYS_OF_4, DAYS_OF_1 = (
-    146_097,
-    36_524,
-    1_460,
-    365,
-)  # years without their leap day, but for 400
+DAYS_OF_400 = 146_097  # years
+DAYS_OF_100, DAYS_OF_4, DAYS_OF_1 = 36_524, 1_460, 365  # years, without the leap day at their end
 
 
 class _Numbers:

@@ -39,7 +39,7 @@ KINDS: Registry[Maker] = Registry(
     callable,
     "a function of the rest of a word and a distsearch.networks.building.Builder, which returns a layer",
     {
-        **dict.fromkeys(("linear", "fc", "fullyconnected"), DENSE),
+        **dict.fromkeys(("linear", "fc", "fully-connected"), DENSE),
         **dict.fromkeys(("convolution", "convolutional"), "conv"),
         **dict.fromkeys(("maxpool", "maxpooling"), "pool"),
         **dict.fromkeys(("averagepool", "meanpool"), "avgpool"),
@@ -48,14 +48,12 @@ KINDS: Registry[Maker] = Registry(
     },
     {
         **{
-            name.replace("-", ""): f"it is an activation: give it as --activation {name}"
-            for name in ACTIVATIONS.own
-            if name != "linear"
+            name: f"it is an activation: give it as --activation {name}" for name in ACTIVATIONS.own if name != "linear"
         },
         **dict.fromkeys(("flatten", "input", "output"), "leave it out, as it goes without saying"),
-        **dict.fromkeys(("softmax", "logsoftmax"), "leave it out, as it is part of the loss"),
+        **dict.fromkeys(("softmax", "log-softmax"), "leave it out, as it is part of the loss"),
         "dropout": "leave it out; --decay and --validation-share are what keeps a network from remembering",
-        **dict.fromkeys(("batchnorm", "bn"), "each example is by itself here: choose layernorm or groupnorm4"),
+        **dict.fromkeys(("batch-norm", "bn"), "each example is by itself here: choose layernorm or groupnorm4"),
         **dict.fromkeys(("lstm", "gru", "rnn"), "choose r64, of lif, or name a torch module with --model"),
     },
 )

@@ -21,8 +21,9 @@ def check(config: RunConfig, *, kept: bool) -> None:
     config = with_storage(with_trackers(in_our_words(config)))
     check_workers(config.workers.count)
     if config.network.model:
-        sources.need_torch()
-        if config.network.model != sources.IN_MEMORY:
+        if config.network.model == sources.IN_MEMORY:
+            sources.need_torch()
+        else:
             sources.find(config.network.model)
         devices.check(devices.chosen(config.network.device)[0])
     model.check(config.network)

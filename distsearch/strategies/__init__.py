@@ -64,11 +64,12 @@ def choose(task: Task, wanted: Collection[str] = ()) -> tuple[str, str]:
 
     Raises SettingError if there is none.
     """
-    best, why = _best(task)
+    ranked = list(_ranked(task))
+    best, why = ranked[0]
     lacking = sorted(set(wanted) - _own_settings(best))
     if not lacking:
         return best, why
-    for name in (*_suitable(task), *STRATEGIES.names()):
+    for name in (*(name for name, _ in ranked), *STRATEGIES.names()):
         if _own_settings(name).issuperset(wanted):
             return name, f"{best}, which suits best, has no setting {lacking[0]}"
     other = next((each for each in wanted if each not in lacking), lacking[-1])
@@ -82,33 +83,24 @@ def _own_settings(name: str) -> set[str]:
     return {setting.name for setting in declarations(find(name).Settings)}
 
 
-def _suitable(task: Task) -> Iterator[str]:
-    """Strategies that work for such a task, better ones first."""
-    if task.nodes and task.traits.by_example:
-        yield NodePerturbation.name
-    if task.traits.flat:
-        yield HillClimb.name
-    if task.weights_count <= FEW:
-        yield CmaEs.name
-    if task.weights_count <= SOME:
-        yield Snes.name
-    yield EvolutionStrategy.name
-
-
-def _best(task: Task) -> tuple[str, str]:
-    count = f"{task.weights_count:,} weights"
-    if task.nodes and task.traits.flat and task.rarest < RARE:
-        return HillClimb.name, f"a piecewise constant loss, and a class with {task.rarest:.1%} of the examples"
-    if task.nodes and task.traits.by_example and not (task.traits.flat and task.weights_count <= FEW):
-        return NodePerturbation.name, f"a network of {count}, whose nodes can be perturbed in every example"
-    if task.traits.flat:
-        return HillClimb.name, f"a piecewise constant loss, and {count}"
+def _ranked(task: Task) -> Iterator[tuple[str, str]]:
+    """Strategies that work for such a task, better ones first, and why in a few words; one may come twice."""
+    count, traits = f"{task.weights_count:,} weights", task.traits
+    if task.nodes and traits.flat and task.rarest < RARE:
+        yield HillClimb.name, f"a piecewise constant loss, and a class with {task.rarest:.1%} of the examples"
+    of_nodes = NodePerturbation.name, f"a network of {count}, whose nodes can be perturbed in every example"
+    if task.nodes and traits.by_example and not (traits.flat and task.weights_count <= FEW):
+        yield of_nodes
+    if traits.flat:
+        yield HillClimb.name, f"a piecewise constant loss, and {count}"
+    if task.nodes and traits.by_example:
+        yield of_nodes
     what = "one loss for all examples, and a network" if task.nodes else "a function"
     if task.weights_count <= FEW:
-        return CmaEs.name, f"{what} of {count}: few enough to learn how they depend on each other"
+        yield CmaEs.name, f"{what} of {count}: few enough to learn how they depend on each other"
     if task.weights_count <= SOME:
-        return Snes.name, f"{what} of {count}: few enough for a step size each"
-    return EvolutionStrategy.name, f"{what} of {count}"
+        yield Snes.name, f"{what} of {count}: few enough for a step size each"
+    yield EvolutionStrategy.name, f"{what} of {count}"
 
 
 def find(name: str) -> type[AnyStrategy]:

@@ -97,7 +97,7 @@ LOSSES: Registry[Any] = Registry(
     _ALSO_CALLED,
     {
         **dict.fromkeys(
-            ("rmse", "rootmeansquarederror"), "choose mean-squared-error, which is lowest for the same weights"
+            ("rmse", "root-mean-squared-error"), "choose mean-squared-error, which is lowest for the same weights"
         ),
         "accuracy": "a loss is made small: choose classification-error, the share of wrong answers",
         "r2": "a loss is made small: choose mean-squared-error, which is smallest where R² is largest",
