@@ -6,6 +6,7 @@ consumes the same number of bits and any range of candidates is one contiguous d
 This is the only file that uses numpy.random.
 """
 
+import sys
 import threading
 from enum import IntEnum
 from functools import cache
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
+_LITTLE_ENDIAN = sys.byteorder == "little"
 _WORD, _PIECE = np.dtype("<u8"), np.dtype("<u2")  # of the counter; and what a deviate is made of
 _PIECES = 1 << 16
 _WORDS_PER_BLOCK = 4  # uint64 words that one Philox counter value yields
@@ -66,7 +68,7 @@ class _Generator:
         self.counter[0], self.counter[2] = block, round_number
         self.philox.state = self.state
         words: NDArray[np.uint64] = self.philox.random_raw(count)
-        return words
+        return words if _LITTLE_ENDIAN else words.astype(_WORD)
 
 
 class _OfThread(threading.local):
@@ -87,7 +89,7 @@ def noise(seed: int, stream: int, round_number: int, lo: int, hi: int, width: in
     blocks = -(-width // _NORMALS_PER_BLOCK)
     count = (hi - lo) * blocks * _WORDS_PER_BLOCK
     words = _generator.words(seed, stream, round_number, lo * blocks, count)
-    pieces = words.astype(_WORD, copy=False).view(_PIECE).reshape(hi - lo, blocks * _NORMALS_PER_BLOCK)
+    pieces = words.view(_PIECE).reshape(hi - lo, blocks * _NORMALS_PER_BLOCK)
     normals: NDArray[np.float32] = _quantiles().take(pieces[:, :width], mode="wrap")
     return normals
 
@@ -110,7 +112,7 @@ def signs(seed: int, stream: int, round_number: int, index: int, lo: int, hi: in
     words = width // 64
     first, skipped = divmod(lo * words, _WORDS_PER_BLOCK)
     drawn = _generator.words(seed, stream, round_number, (index << 32) + first, skipped + (hi - lo) * words)
-    signs_of = _signs_of_bytes().take(drawn[skipped:].astype(_WORD, copy=False).view(np.uint8), axis=0)
+    signs_of = _signs_of_bytes().take(drawn[skipped:].view(np.uint8), axis=0)
     return signs_of.reshape(hi - lo, width)
 
 

@@ -1,5 +1,6 @@
 """What a strategy wants evaluated: weights for every candidate, applied one block at a time."""
 
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,6 +31,12 @@ class Tiling(NamedTuple):
     candidates: int  # per tile
     examples: int  # per chunk
     in_cache: bool = True  # False on a GPU, where it is as much as fits its memory
+
+
+@lru_cache(maxsize=64)
+def boundaries(units: int, size: int) -> tuple[int, ...]:
+    """Where so many units are divided into tiles of a size, from 0 to their number; the last tile may be smaller."""
+    return *range(0, units, size), units
 
 
 class Candidates(Protocol):

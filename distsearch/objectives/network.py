@@ -143,14 +143,14 @@ class NetworkObjective(Objective):
         """The loss of each candidate on the round's examples, (candidates,)."""
         examples = self.batches.of(round_number)
         size = (self.tiling if self.one_by_one else candidates.tiling(self.tiling)).examples
-        forward, part, parts = self.network.forward, self.loss.part, []
+        forward, loss, parts = self.network.forward, self.loss, []
         kept: list[Array] | None = None if self._multipliers is None else []
         for inputs, targets, weights in examples.chunks(size):
             outputs = forward(candidates, inputs)
             if kept is not None:
                 kept.append(outputs.copy())
-            parts.append(part(outputs, targets, weights))
-        found = self.loss.joined(parts, examples.targets)
+            parts.append(loss.part(outputs, targets, weights))
+        found = loss.joined(parts, examples.targets)
         if self._standardised:
             found = found * self.unit
         return found + self._penalties(np.concatenate(kept, axis=2), examples) if kept else found

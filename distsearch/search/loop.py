@@ -80,23 +80,23 @@ def search(
     rounds = Rounds(strategy, pool, output.measure_every or 1, output.measure_first, looking, assembly.plan.constraints)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.monotonic() - spent.seconds
-    pool.deadline = began + limits.seconds
+    pool.deadline, pool.awaits_one = began + limits.seconds, state.best.loss == inf
     while not reason:
-        pool.awaits_one = state.best.loss == inf
         try:
             outcome = interrupts.during(rounds.run, state)
         except TimeIsUpError:
             outcome, reason = None, SECONDS
         if outcome is None:
             reason = reason or INTERRUPTED
-            if state.best.loss == inf:
+            if pool.awaits_one:
                 answers = rounds.answered or pool.answered
                 return _cut_short(assembly, state, answers, observer, run, reason, time.monotonic() - began)
             if reason == SECONDS and state.round == len(done):
                 LOG.warning("not one more round was finished in time: allow more seconds, or make rounds smaller")
             break
-        before, state = state, outcome.after
-        losses = outcome.losses
+        before, losses, state = state, outcome.losses, outcome.after
+        if pool.awaits_one:
+            pool.awaits_one = state.best.loss == inf
         spent.candidates += len(losses)
         spent.passes += strategy.passes(before) * share
         spent.seconds = time.monotonic() - began

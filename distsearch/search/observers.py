@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from distsearch.config import RunConfig
@@ -29,7 +30,7 @@ class Opened:
     of_function: bool  # whether a function of the user's is searched, not a network
 
 
-class Round(NamedTuple):
+class Round(Struct, frozen=True):
     """A round that is done."""
 
     record: RoundRecord

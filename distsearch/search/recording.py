@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from distsearch.runs.directory import Result, Run, best_content
 from distsearch.runs.events import Crew, Event
+from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Round
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
@@ -48,13 +49,15 @@ class Recorder(Observer):
         self._run.record(done.record, done.losses)
         if self._began is None:
             self._began = time.monotonic() - done.record.seconds
-        workers, retried = done.workers, self._pool.retried
-        if workers != self._workers or retried != self._retried:
-            self._workers, self._retried = workers, retried
-            row = done.record
-            self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=retried))
+        if done.workers != self._workers or self._pool.retried != self._retried:
+            self._note(done.record, done.workers)
         if self._run.save_is_due:
             self._save()
+
+    def _note(self, row: RoundRecord, workers: int) -> None:
+        """Note what has become of the workers since the round before."""
+        self._workers, self._retried = workers, self._pool.retried
+        self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=self._retried))
 
     def cut(self, state: State) -> None:
         """Keep its best weights; what the search resumes from is the state before the round."""

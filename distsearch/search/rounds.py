@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from distsearch.errors import UserError, brief
@@ -19,7 +20,7 @@ from distsearch.strategies.base import Answer, AnyStrategy, Best, State, losses_
 NOT_MEASURED = Measured()
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """The results of a round: the losses, (units,), the state after it, and what was measured, if anything."""
 
     losses: NDArray[np.float64]

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from msgspec import structs
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from distsearch.errors import ObjectiveError
@@ -90,7 +90,7 @@ WeightedNoise = Callable[[Array], Array]
 """Σ cᵢ zᵢ over the noise of a round, (n,), from coefficients, (noises,); or another sum, see `Strategy.noise_sum`."""
 
 
-class RoundResult(NamedTuple):
+class RoundResult(Struct, frozen=True):
     """Results of a whole round: losses, (units,), in index order, and the index of the lowest, which is finite.
 
     Also the answers, with their sums, and a function that sums the round's noise.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
-from distsearch.candidates.base import Candidates, Dense
+from distsearch.candidates.base import Candidates, Dense, boundaries
 from distsearch.errors import UserError, brief
 from distsearch.objectives.base import Objective, Task
 from distsearch.settings import Settings, about
@@ -56,12 +56,11 @@ class PopulationStrategy(Strategy[S, T]):
         if not objective.one_by_one:
             return self.tiles(state, objective)
         units, size = self.units(state), objective.tiling.candidates
-        return range(units + 1) if size == 1 else [*range(0, units, size), units]
+        return range(units + 1) if size == 1 else boundaries(units, size)
 
     def tiles(self, state: T, objective: Objective) -> Sequence[int]:
         """The boundaries where candidates are evaluated together; a subclass may want whole pairs."""
-        units = self.units(state)
-        return [*range(0, units, objective.tiling.candidates), units]
+        return boundaries(self.units(state), objective.tiling.candidates)
 
     def work(self, state: T, objective: Objective, lo: int, hi: int) -> Answer:
         """Evaluate the candidates [lo, hi), tile by tile, so that no more than one tile is in memory.
@@ -69,13 +68,13 @@ class PopulationStrategy(Strategy[S, T]):
         Where each is evaluated by itself, as many are made at once as is fast.
         """
         if objective.one_by_one:
-            boundaries: Sequence[int] = self._few_at_once(lo, hi)
+            ends: Sequence[int] = self._few_at_once(lo, hi)
         else:
-            boundaries = self.boundaries(state, objective)
-            if (lo, hi) != (0, boundaries[-1]):
-                boundaries = [at for at in boundaries if lo <= at <= hi]
+            ends = self.boundaries(state, objective)
+            if lo or hi != ends[-1]:
+                ends = [at for at in ends if lo <= at <= hi]
         losses = []
-        for tile in pairwise(boundaries):
+        for tile in pairwise(ends):
             candidates = self.ask(state, *tile) if self._latest[0] else self._first_asked(state, *tile)
             losses.append(objective.losses(candidates, state.round))
             self._latest = state, tile[0], candidates

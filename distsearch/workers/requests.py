@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.candidates.base import Dense
+from distsearch.candidates.base import Dense, boundaries
 from distsearch.objectives.base import Objective, Sums
 from distsearch.strategies.base import Answer, AnyStrategy, State, noise_ranges
 from distsearch.strategies.sums import Subtree
@@ -115,7 +115,7 @@ class EvaluateAgain(Request):
 
     def boundaries(self, strategy: AnyStrategy, objective: Objective) -> Sequence[int]:
         """Tiles."""
-        return [*range(0, self.times, objective.tiling.candidates), self.times]
+        return boundaries(self.times, objective.tiling.candidates)
 
     def answer(self, strategy: AnyStrategy, objective: Objective, lo: int, hi: int) -> NDArray[np.float64]:
         """The losses of the evaluations lo to hi, (hi - lo,)."""
