@@ -28,14 +28,15 @@ def search(order: dict[str, Any]) -> dict[str, Any]:
     return searched(assembly, order["seconds"])
 
 
-def searched(assembly: Assembly, seconds: float, until: float = inf) -> dict[str, Any]:
+def searched(assembly: Assembly, seconds: float, until: float = inf, first: int | None = None) -> dict[str, Any]:
     """Search for so many seconds, or the assembly's rounds, or until a mark has the accuracy `until`.
 
-    What counts at the end is the lowest training loss measured. The marks are at the same rounds whatever the number of
-    workers; so, therefore, is what is chosen.
+    What counts at the end is the lowest training loss measured. The marks begin after round `first`, if not where the
+    program's own measurements do; they are at the same rounds whatever the number of workers, and so, therefore, is
+    what is chosen.
     """
     strategy, config = assembly.strategy, assembly.config
-    first, most = config.output.measure_first or 1, config.stop.rounds
+    first, most = first or config.output.measure_first or 1, config.stop.rounds
     marks: list[Mark] = []
     with assembly.pool() as pool, one_thread():
         state, spent, due, over = assembly.plan.first, 0.0, 0.0, False
