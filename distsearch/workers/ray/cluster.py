@@ -31,12 +31,16 @@ from distsearch.workers.place import (
 from distsearch.workers.ray.home import Home
 from distsearch.workers.ray.private import PrivateRay
 
+LOG = logging.getLogger(__name__)
+
+STARTS = 3  # tries to start Ray, which gives up after 30 seconds: where the machine is busy, that is too early
 KNOCK_SECONDS = 10.0  # to wait for an answer from a cluster's head
 _RAYS_OWN = ray._private.worker.print_to_stdstream
 PARTS = 10_000  # of a GPU, that Ray counts
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 _private: PrivateRay | None = None  # the Ray that this process has started; like Ray itself, one per process
 _store_bytes = 0  # of its object store
+_given_up = threading.Event()  # set once nobody waits for the latest start any more
 
 
 @cache
@@ -80,7 +84,9 @@ def connect(workers: int | None, data_bytes: int) -> None:
 
 def start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None = None) -> None:
     """Start a Ray of our own, which only this process and its workers can use."""
-    started = _home().do(lambda: _start(cpus, store_bytes, runtime_env))
+    global _given_up
+    _given_up = given_up = threading.Event()
+    started = _home().do(lambda: _start(cpus, store_bytes, runtime_env, given_up))
     atexit.unregister(_leave)
     atexit.register(_leave, os.getpid())
     try:
@@ -93,7 +99,24 @@ def start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None = N
         raise
 
 
-def _start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None) -> None:
+class _SlowStartError(RuntimeError):
+    """Ray has given up its start because it took too long."""
+
+
+def _start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None, given_up: threading.Event) -> None:
+    """Start Ray, and again where that took too long, unless nobody waits for it any more."""
+    for tries in range(1, STARTS + 1):
+        try:
+            _start_once(cpus, store_bytes, runtime_env)
+            return
+        except _SlowStartError:
+            if tries == STARTS or given_up.is_set():
+                raise
+            LOG.warning("Ray has not started in time, as this machine is busy: starting it again")
+            _end()
+
+
+def _start_once(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None) -> None:
     global _private, _store_bytes
     _private, _store_bytes = PrivateRay(), store_bytes
     with _private.starting():
@@ -109,7 +132,7 @@ def _start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None) -
             )
         except Exception as error:
             if type(error) is Exception:  # Ray's word for a node that has not started within 30 s
-                raise RuntimeError(*error.args) from error
+                raise _SlowStartError(*error.args) from error
             raise
 
 
@@ -169,6 +192,7 @@ def _end() -> None:
 
 def disconnect(wait: bool = True) -> None:
     """End Ray here, in the thread that started it, because Ctrl-C would leave it half done; wait until it has ended."""
+    _given_up.set()
     ending = _home().do(_end)
     if wait:
         ending.result()

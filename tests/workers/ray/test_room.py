@@ -86,6 +86,39 @@ def test_a_ray_that_does_not_start_in_time_is_reported_in_a_sentence(tmp_path):
     done = ran(cwd=tmp_path, program=program)
     sentence = "Ray did not start: The current node timed out during startup; --workers 0 searches without it"
     assert f"WorkersError: {sentence}" in done.stderr
+    assert done.stderr.count("Ray has not started in time, as this machine is busy: starting it again") == 2
+
+
+def test_a_ray_that_starts_at_the_second_try_is_used(tmp_path):
+    program = (
+        "import ray\n"
+        "from distsearch.workers.ray import cluster\n"
+        "starts, init = [], cluster._init\n"
+        "def slow(**options):\n"
+        "    starts.append(options['_temp_dir'])\n"
+        "    if len(starts) == 1: raise Exception('The current node timed out during startup')\n"
+        "    init(**options)\n"
+        "cluster._init = slow\n"
+        "cluster.connect(1, 0)\n"
+        "print(len(set(starts)), ray.cluster_resources()['CPU'])\n"
+    )
+    done = ran(cwd=tmp_path, program=program)
+    assert done.stdout.split() == ["2", "1.0"]
+
+
+def test_a_start_that_nobody_waits_for_any_more_is_not_tried_again(tmp_path):
+    program = (
+        "from distsearch.workers.ray import cluster\n"
+        "starts = []\n"
+        "def slow(**options):\n"
+        "    starts.append(1)\n"
+        "    cluster.disconnect(wait=False)\n"
+        "    raise Exception('The current node timed out during startup')\n"
+        "cluster._init = slow\n"
+        "try: cluster.connect(1, 0)\n"
+        "except Exception: print(len(starts))\n"
+    )
+    assert ran(cwd=tmp_path, program=program).stdout == "1\n"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1", "nonsense"])
