@@ -157,7 +157,7 @@ def computed(subject: Subject) -> str:
             (f"{each.seconds:.2f} s", f"{each.round + 1:,}", _workers(each.workers), f"{each.retried:,}")
             for each in manifest.events[-MOST_EVENTS:]
         ]
-        heads = ("time", "round", "workers from then on", "shards repeated so far")
+        heads = ("time", "rounds", "workers from then on", "shards repeated so far")
         parts.append(f"<h3>Workers</h3>{html.table(told, heads, (0, 1, 3))}")
     else:
         parts.append('<p class="soft">All rounds were computed in the search\'s own process.</p>')

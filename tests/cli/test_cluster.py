@@ -75,7 +75,7 @@ def test_a_submitted_search_is_followed_listed_and_fetched_with_the_bytes_of_a_l
     assert err.endswith(f"job first at {client.cluster.address}\n")
     lines = out.splitlines()
     assert lines[0].startswith("vertical, hidden layers 3 (relu)")
-    assert [line for line in lines if line.startswith("round 200 · loss ")]
+    assert [line for line in lines if line.startswith("200 rounds · loss ")]
     assert lines[-1] == f"kept in {client.cluster.runs}/first"
     assert client("logs", "first") == (out, "")
 
