@@ -44,7 +44,7 @@ def key_figures(subject: Subject) -> str:
         ("forward passes" if subject.stored.manifest.data else "calls of the function", f"{last.passes:,.0f}"),
         ("time", f"{last.seconds:,.3g} s"),
         ("weights", f"{subject.stored.manifest.weights:,}"),
-        ("ended by", "has not ended" if result is None else result.reason),
+        ("ended", "not yet") if result is None else ("ended by", result.reason),
     ]
     return html.cards(found)
 
