@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -237,10 +238,12 @@ def _search(
         result, _, path = search([observer, *told(partial(console.print, soft_wrap=True))], interrupts)
     console.print(result_table(result))
     places = [str(path), *filter(None, [settings.output.storage])]
-    console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
+    stopped = result.reason == INTERRUPTED
+    how = f"; `distsearch resume {quote(str(path))}` continues it" if stopped else ""
+    console.print(f"kept in {' and in '.join(places)}{how}", soft_wrap=True)
     if json:
         print_json(result)
-    if result.reason == INTERRUPTED:
+    if stopped:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 

@@ -236,6 +236,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_everything(tmp_path):
     result = json.loads(stdout)
     assert result["reason"] == "interrupted"
     assert rounds_in(history) == result["rounds"] > 0
+    assert "kept in runs/a; `distsearch resume runs/a` continues it" in stderr
     assert "Traceback" not in stderr
 
 
