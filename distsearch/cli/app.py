@@ -37,6 +37,7 @@ from distsearch.cli.output import (
 )
 from distsearch.cli.records import replay, show, verify
 from distsearch.config import toml
+from distsearch.errors import UserError
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def run(
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
     beforehand.check(settings, kept=folds is None)
     if folds is not None:
+        if live or story:
+            raise UserError("--live and --story show one search, and --folds runs several: leave out one of them")
         _cross_validate(settings, folds, json)
         return
     dataset = read_data(settings) if live else None

@@ -175,8 +175,8 @@ def test_every_refusal_by_the_cluster_is_one_sentence(client, first, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--rouds", "3"], "No such option: --rouds"),
-        (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
+        (["run", "--rouds", "3"], "unknown option '--rouds': did you mean '--rounds'"),
+        (["rnu"], "unknown command 'rnu': did you mean 'run'? "),
         (["list"], "submit: expected run or resume, got list"),
         (["run", "--rounds", "0"], "--rounds: "),
         (["run", "--strategy", "hill-clmb"], "unknown strategy 'hill-clmb': did you mean 'hill-climb'?"),
