@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from distsearch.cli.logs import shown_by
 from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
-from distsearch.reports.status import SEPARATOR, Status
+from distsearch.reports.status import Status, fitting
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Round
 
@@ -103,7 +103,7 @@ class Reporter(Observer):
         text = self._status.line(row, workers)
         self._latest = None
         if self._bar:
-            text = _fitting(text, self._console.width - self._bar.width - 1)
+            text = fitting(text, self._console.width - self._bar.width - 1)
             self._bar.update(self._bar.task_ids[0], completed=self._status.share(row), text=text, refresh=True)
             self._due = row.seconds + REFRESH_SECONDS
             self._status.restart_rate(row, at_least=RATE_SECONDS)
@@ -153,14 +153,6 @@ def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[i
 def _improvement(row: RoundRecord, measured: Measurement) -> str:
     accuracy = "" if measured.accuracy is None else f", accuracy {measured.accuracy:.4f}"
     return f"new best weights in round {row.round}: loss {row.best_loss:.6f}{accuracy}"
-
-
-def _fitting(text: str, width: int) -> str:
-    """The parts of a line that there is room for, from the first on."""
-    parts = text.split(SEPARATOR)
-    while len(parts) > 1 and len(SEPARATOR.join(parts)) > width:
-        parts.pop()
-    return SEPARATOR.join(parts)
 
 
 class _Bar(Progress):

@@ -58,6 +58,14 @@ def reached_in_words(row: RoundRecord) -> str:
     return f"{rounds_text(row.round + 1)} · loss {row.best_loss:.4g}"
 
 
+def fitting(line: str, width: int) -> str:
+    """The parts of a line that there is room for, from the first on, in so many characters."""
+    parts = line.split(SEPARATOR)
+    while len(parts) > 1 and len(SEPARATOR.join(parts)) > width:
+        parts.pop()
+    return SEPARATOR.join(parts)
+
+
 def rounds_text(rounds: int) -> str:
     """How many rounds are done, in words."""
     return f"{rounds:,} round{'s' if rounds > 1 else ''}"

@@ -131,7 +131,7 @@ def test_an_interactive_session_shows_progress_unless_told_otherwise(tmp_path):
     said = typed(lines, tmp_path)
     assert "first 2" in said
     assert "second 2" in said
-    assert said.count("[##########..........] round 1 ") == 1
+    assert said.count("[##########..........] 1 round ") == 1
 
 
 def typed(lines, cwd) -> str:
