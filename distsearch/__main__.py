@@ -19,7 +19,7 @@ from distsearch.cli.faults import report
 from distsearch.cli.options import spelt_out
 from distsearch.cli.output import INTERRUPTED_EXIT_CODE, say
 from distsearch.cli.wording import in_flags
-from distsearch.errors import DistsearchError, UserError, brief
+from distsearch.errors import DistsearchError, UserError, brief, did_you_mean, near
 from distsearch.errors.attribution import owner
 from distsearch.workers.place import OPENING, remove_private_folders
 
@@ -121,6 +121,10 @@ def _command_line_sentence(error: Any) -> str:
     if missing := re.search(r"Missing (?:argument|option) '([^']+)'", error.format_message()):
         shown = "`distsearch list` shows the runs, " if missing[1].rstrip("…") == "RUN" else ""
         return f"expected {missing[1]} after `{command}`: {shown}`{command} --help` shows the options"
+    if unknown := re.match(r"No such (option|command):? '?([^\s']+)", error.format_message()):
+        kind, name = unknown.groups()
+        alike = re.findall(r"--[\w-]+|(?<= ')[\w-]+(?=')", error.format_message()[unknown.end() :])
+        return f"unknown {kind} {brief(name)}: {did_you_mean(near(name, alike, 3))}`{command} --help` shows the {kind}s"
     message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
 

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from clusters import free_ports
 from programs import ran, succeeded
+from searches import search
 
 import distsearch
+from distsearch.cli.story import CHAPTER
 
 GUIDE = Path(distsearch.__file__).parent / "guide"
 ROOT = Path(__file__).parents[1]
@@ -98,6 +100,25 @@ def test_the_python_of_a_page_runs(folder, page):
 def test_the_links_of_a_page_are_valid(page):
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_the_searches_of_the_chapter_end_as_its_page_says(tmp_path):
+    spiral = {"data": "spiral", "layers": [64], "rounds": 300}
+    searches = {
+        "loss is 0.93": {"strategy": "random-search", "population": 2, "rounds": 200},
+        "loss is 0.41, and 93%": {**CHAPTER, "rounds": 300},
+        "loss of 0.10 and 96%": {"rounds": 300},
+        "first is at 46%": spiral,
+        "second at 83%": {**spiral, "strategy": "node-perturbation"},
+    }
+    page = (GUIDE / "chapter.md").read_text("utf-8").replace("\n", " ")
+    for words, flags in searches.items():
+        assert words in page
+        _, result = search(tmp_path, **flags)
+        for figure in re.findall(r"0\.\d+", words):
+            assert result.loss == pytest.approx(float(figure), abs=0.006)
+        for share in re.findall(r"\d+(?=%)", words):
+            assert 100 * result.accuracy == pytest.approx(int(share), abs=1.5)
 
 
 def test_runs_are_tracked_as_the_guide_says(tmp_path):

@@ -25,7 +25,7 @@ def test_the_tour_runs_from_top_to_bottom_and_keeps_its_promises(tmp_path, monke
     NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = {cell.source.splitlines()[-1]: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
     assert "<progress" not in shown["result"][0].data["text/html"]  # the progress bar is gone and its last line remains
-    assert shown["result"][0].data["text/plain"].startswith("round 200 · loss ")
+    assert shown["result"][0].data["text/plain"].startswith("200 rounds · loss ")
     assert "<svg" in shown["result"][1].data["text/html"]
     assert shown['(alone["predict"](X) == result.predict(X)).mean()'][-1].data["text/plain"] == "np.float64(1.0)"
     for same in (

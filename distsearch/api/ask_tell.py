@@ -119,9 +119,11 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """How far it is, in a line."""
-        name, weights = self._given["strategy"], self._state.center.size
-        found = f"best loss {self.best_loss:.6g}" if self.rounds else "nothing told yet"
-        return f"<distsearch.Optimizer {name}, {weights:,} weights, round {self.rounds:,}, {found}>"
+        name, weights, rounds = self._given["strategy"], self._state.center.size, self.rounds
+        found = f"best loss {self.best_loss:.6g}" if rounds else "nothing told yet"
+        return (
+            f"<distsearch.Optimizer {name}, {weights:,} weights, {rounds:,} round{'' if rounds == 1 else 's'}, {found}>"
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights.

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TextIO
 
 from distsearch.config.sections import StopConfig
 from distsearch.errors import SettingError, brief
-from distsearch.reports.status import Status
+from distsearch.reports.status import Status, fitting
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Opened, Round
 
@@ -95,9 +95,9 @@ class Terminal:
 
     def show(self, share: float, text: str) -> None:
         """Overwrite the previous line."""
-        full = round(share * BAR_WIDTH)
-        line = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {text}"
-        width = shutil.get_terminal_size().columns - 1
+        full, width = round(share * BAR_WIDTH), shutil.get_terminal_size().columns - 1
+        bar = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] "
+        line = bar + fitting(text, width - len(bar))
         encoding = self._stream.encoding or "ascii"
         self._write(ERASE + line[:width].encode(encoding, "replace").decode(encoding))
 

@@ -47,6 +47,8 @@ OPTIONS = {
     "--label": "--target",
     "--labels": "--target",
     "--metric": "--metrics",
+    "--constraint": "--subject-to",
+    "--constraints": "--subject-to",
     "--criterion": "--loss",
     "--algorithm": "--strategy",
     "--method": "--strategy",

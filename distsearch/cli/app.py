@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,7 @@ from distsearch.cli.output import (
 )
 from distsearch.cli.records import replay, show, verify
 from distsearch.config import toml
+from distsearch.errors import UserError
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -146,6 +148,8 @@ def run(
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
     beforehand.check(settings, kept=folds is None)
     if folds is not None:
+        if live or story:
+            raise UserError("--live and --story show one search, and --folds runs several: leave out one of them")
         _cross_validate(settings, folds, json)
         return
     dataset = read_data(settings) if live else None
@@ -237,10 +241,12 @@ def _search(
         result, _, path = search([observer, *told(partial(console.print, soft_wrap=True))], interrupts)
     console.print(result_table(result))
     places = [str(path), *filter(None, [settings.output.storage])]
-    console.print(f"kept in {' and in '.join(places)}", soft_wrap=True)
+    stopped = result.reason == INTERRUPTED
+    how = f"; `distsearch resume {quote(str(path))}` continues it" if stopped else ""
+    console.print(f"kept in {' and in '.join(places)}{how}", soft_wrap=True)
     if json:
         print_json(result)
-    if result.reason == INTERRUPTED:
+    if stopped:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 

@@ -37,6 +37,7 @@ WHAT = (
     "residuals",
 )
 MOST_NAMES = 3  # of runs, in a sentence
+ROWS_BESIDE = 4  # of a terminal that a picture leaves to its key, its title and a bar
 
 RunsArgument = Annotated[
     list[str],
@@ -124,20 +125,21 @@ def live(assembly: "Assembly", dataset: "Dataset") -> "Picture":
     from distsearch.reports.packages import imported
 
     config, schema = assembly.config, Schema.from_json(assembly.schema)
-    terminal = _terminal(stderr=True)
     if len(schema.inputs) != 2:
         imported("plotext")
-        return _live_loss(terminal)
+        return _live_loss()
     model = Model(config.network, schema, assembly.plan.first.center, assembly.plan.network)
     plane = Plane(model, dataset.train, (0, 1))
 
     def boundary(done: "Round") -> "RenderableType":
-        return terminal.boundary(plane.seen(Model(config.network, schema, done.after.best.weights, model.network), ""))
+        return _terminal(stderr=True).boundary(
+            plane.seen(Model(config.network, schema, done.after.best.weights, model.network), "")
+        )
 
     return boundary
 
 
-def _live_loss(terminal: "Terminal") -> "Picture":
+def _live_loss() -> "Picture":
     from distsearch.reports.figures import Curves, line, scaled
 
     rounds: list[int] = []
@@ -149,7 +151,7 @@ def _live_loss(terminal: "Terminal") -> "Picture":
         shown, logarithmic = scaled([line("", rounds, losses)])
         if not len(shown[0].x):
             return "no loss measured yet"
-        return terminal.drawn(Curves("Best loss", "round", "loss", shown, logarithmic))
+        return _terminal(stderr=True).drawn(Curves("Best loss", "rounds", "loss", shown, logarithmic))
 
     return curve
 
@@ -167,8 +169,9 @@ def _terminal(stderr: bool) -> "Terminal":
     from distsearch.reports.terminal import Terminal
 
     console = new_console(stderr=stderr)
+    size = console.size if console.is_terminal else shutil.get_terminal_size()
     coloured = console.is_terminal and console.color_system is not None and not console.no_color
-    return Terminal(shutil.get_terminal_size().columns, coloured, streams.shows_utf8())
+    return Terminal(size[0], coloured, streams.shows_utf8(), size[1] - ROWS_BESIDE)
 
 
 def _check_picture(path: Path) -> None:

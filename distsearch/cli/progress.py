@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from distsearch.cli.logs import shown_by
 from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
-from distsearch.reports.status import Status
+from distsearch.reports.status import Status, fitting
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Round
 
@@ -47,7 +47,6 @@ class Reporter(Observer):
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
         self._bar = _bar(console) if console.is_terminal else None
         self._picture = picture
-        self._next_picture = 0.0
         self._undrawn: Round | None = None  # the latest round if it is not in the picture
         if picture and not self._bar:
             self.say("--live needs a terminal: printing lines instead")
@@ -62,19 +61,19 @@ class Reporter(Observer):
         self._latest = row, done.workers
         if self._picture and self._bar:
             self._undrawn = done
-            if row.seconds >= self._next_picture:
+            if row.seconds >= self._due:
                 self._draw(self._picture, self._bar, done)
-        if row.seconds >= self._due:
+        elif row.seconds >= self._due:
             self._show(row, done.workers)
 
     def _draw(self, picture: Picture, bar: "_Bar", done: Round) -> None:
-        """Draw the picture anew; that may take a share of the time."""
+        """Draw the picture and the bar anew; that may take a share of the time."""
         began = time.perf_counter()
         bar.picture = picture(done)
-        bar.refresh()
+        self._show(done.record, done.workers)
         self._undrawn = None
         took = time.perf_counter() - began
-        self._next_picture = done.record.seconds + max(PICTURE_SECONDS, took / PICTURE_SHARE)
+        self._due = done.record.seconds + max(PICTURE_SECONDS, took / PICTURE_SHARE)
 
     def say(self, sentence: str) -> None:
         """Print a line, above the bar."""
@@ -104,6 +103,7 @@ class Reporter(Observer):
         text = self._status.line(row, workers)
         self._latest = None
         if self._bar:
+            text = fitting(text, self._console.width - self._bar.width - 1)
             self._bar.update(self._bar.task_ids[0], completed=self._status.share(row), text=text, refresh=True)
             self._due = row.seconds + REFRESH_SECONDS
             self._status.restart_rate(row, at_least=RATE_SECONDS)
@@ -121,7 +121,7 @@ class Reached(NamedTuple):
     loss: float
 
 
-_REACHED = re.compile(r"^round ([\d,]+) · loss (\S+)", re.MULTILINE)
+_REACHED = re.compile(r"^([\d,]+) rounds? · loss (\S+)", re.MULTILINE)
 
 
 def reached(log: str) -> Reached | None:
@@ -143,7 +143,7 @@ def steps_shown(console: Console, what: str, steps: int) -> Iterator[Callable[[i
         nonlocal shown
         if time.monotonic() - shown >= REFRESH_SECONDS:
             shown = time.monotonic()
-            text = f"{what} · round {number + 1:,} of {steps:,}"
+            text = f"{what} · {number + 1:,} of {steps:,} rounds"
             bar.update(bar.task_ids[0], completed=(number + 1) / steps, text=text, refresh=True)
 
     with bar:
@@ -160,6 +160,11 @@ class _Bar(Progress):
 
     picture: RenderableType | None = None
 
+    @property
+    def width(self) -> int:
+        """The characters that the bar itself takes: fewer on a narrow terminal."""
+        return min(20, self.console.width // 6)
+
     def get_renderables(self) -> Iterator[RenderableType]:
         """What is shown, from top to bottom."""
         if self.picture is not None:
@@ -168,7 +173,7 @@ class _Bar(Progress):
 
 
 def _bar(console: Console) -> _Bar:
-    columns = BarColumn(bar_width=20), TextColumn("{task.fields[text]}", markup=False)
-    bar = _Bar(*columns, console=console, auto_refresh=False, transient=True)
+    bar = _Bar(console=console, auto_refresh=False, transient=True)
+    bar.columns = BarColumn(bar.width), TextColumn("{task.fields[text]}", markup=False)
     bar.add_task("", total=1.0, text="starting")
     return bar

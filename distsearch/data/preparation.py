@@ -159,10 +159,10 @@ def _encoding(
     if column.dtype.kind == "M":
         if wishes.dates not in (DAYS, PARTS):
             example = int(np.argmin(absent(column)))
+            date = column[example].astype("datetime64[s]").item().isoformat(" ").removesuffix(" 00:00:00")
             raise DataError(
-                f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got the date "
-                f"{column[example].astype('datetime64[s]').item().isoformat(' ')}; convert dates to numbers with "
-                f"--dates days or --dates parts, or leave it out with {flag('drop', name)}"
+                f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got the date {date}; "
+                f"convert dates to numbers with --dates days or --dates parts, or leave it out: {flag('drop', name)}"
             )
         return Encoding(wishes.dates, float(np.median(_days(present))) if gaps else None)
     if column.dtype.kind == "O":

@@ -127,8 +127,8 @@ def unknown(what: str, came: str, known: Iterable[str], most_listed: int = _MOST
     """The sentence for an unknown name, suggesting the closest known names; all of them if they are few."""
     names = sorted(known)
     if len(names) > most_listed:
-        return f"unknown {what} {brief(came)}: {_did_you_mean(near(came, names, 3))}there are {len(names):,}"
-    hint = _did_you_mean(near(came, names, 1))
+        return f"unknown {what} {brief(came)}: {did_you_mean(near(came, names, 3))}there are {len(names):,}"
+    hint = did_you_mean(near(came, names, 1))
     return f"unknown {what} {brief(came)}: {hint}expected one of {', '.join(names)}"
 
 
@@ -140,6 +140,7 @@ def near(came: str, names: Iterable[str], most: int) -> list[str]:
     return list(dict.fromkeys([*beginning, *alike]))[:most]
 
 
-def _did_you_mean(names: Sequence[str]) -> str:
+def did_you_mean(names: Sequence[str]) -> str:
+    """A question that ends in a space; empty without names."""
     *others, last = [repr(name) for name in names] or [""]
     return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}? " if last else ""

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +14,10 @@ from distsearch.machine import one_thread
 from distsearch.objectives.model import Model
 from distsearch.reports import curves
 from distsearch.reports.boundary import Plane, chosen
-from distsearch.reports.drawing import draw_boundary, styled, write_numbers
+from distsearch.reports.drawing import MOST_KEYS, draw_boundary, styled, write_numbers
 from distsearch.reports.figures import GREY, Boundary, Curves, colour, number_text
 from distsearch.reports.packages import imported
+from distsearch.reports.status import rounds_text
 from distsearch.reports.subjects import Subject
 from distsearch.runs.history import RoundRecord
 from distsearch.search.retrieval import own_assembly
@@ -24,7 +26,8 @@ from distsearch.search.verification import Replay
 FRAMES = 48
 FRAMES_PER_SECOND = 8
 LAST_STANDS = 2.0  # seconds
-SIZE, DPI = (7.2, 3.9), 90
+SIZE, DPI = (7.2, 4.2), 90
+KEY_WIDTH, KEY_DOT = 90, 6  # characters that fit below both axes, and those that a dot takes
 GRID = 120, 90
 
 
@@ -70,8 +73,13 @@ def animated(subject: Subject, features: tuple[str, ...] = ()) -> bytes:
     model = subject.model
     for moment in moments(subject, FRAMES):
         seen = plane.seen(Model(model.config, model.schema, moment.weights, model.network), "")
-        film.add(seen, moment.record)
+        film.add(seen if seen.classes is not None else _within_targets(seen), moment.record)
     return _gif(film.pictures)
+
+
+def _within_targets(seen: Boundary) -> Boundary:
+    """The plane with no number beyond the examples' own, so that a colour means the same in all pictures."""
+    return replace(seen, values=seen.values.clip(seen.targets.min(), seen.targets.max()))
 
 
 class _Film:
@@ -92,12 +100,22 @@ class _Film:
         with styled():
             for axes in self._axes:
                 axes.clear()
-            draw_boundary(boundary, left, key=False)
-            left.set_title(f"round {record.round + 1:,}")
+            draw_boundary(boundary, left, key=not self.pictures and boundary.classes is None)  # numbers' stays
+            if not self.pictures and boundary.classes is not None:
+                self._add_key(left)
+            left.set_title(rounds_text(record.round + 1))
             self._draw_progress(record, right)
             self._canvas.draw()
             self._canvas.figure.set_layout_engine("none")  # what the first picture was laid out as stays
         self.pictures.append(pillow.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3].copy()))
+
+    def _add_key(self, left: Any) -> None:
+        """Add what the colours of the classes mean, below both axes, where they are not written beside the examples."""
+        dots, names = left.get_legend_handles_labels()
+        if len(names) <= MOST_KEYS:
+            columns = max(1, KEY_WIDTH // (max(map(len, names)) + KEY_DOT))
+            key = {"loc": "outside lower center", "ncols": columns, "frameon": False, "handletextpad": 0.2}
+            self._canvas.figure.legend(dots, names, **key)
 
     def _draw_progress(self, record: RoundRecord, axes: Any) -> None:
         best = self._losses.lines[-1]
@@ -106,7 +124,7 @@ class _Film:
         axes.plot(best.x[done], best.y[done], color=colour(0), linewidth=2)
         axes.plot(best.x[done][-1:], best.y[done][-1:], "o", color=colour(0), markersize=6)
         write_numbers(self._losses, axes)
-        axes.set_xlabel("round")
+        axes.set_xlabel("rounds")
         axes.set_ylabel("best loss")
         what = "accepted" if record.accepted else "reverted"
         axes.set_title(what, color=colour(2) if record.accepted else GREY)

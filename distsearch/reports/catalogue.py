@@ -25,7 +25,7 @@ def figure(what: str, subjects: Sequence[Subject], by: str = "", features: Seque
     if by and by not in AXES:
         raise SettingError(f"--by: {unknown('axis', by, AXES)}")
     if by and what not in curves.BUILDERS:
-        raise SettingError(f"--by: a {what} has no such axis; leave it out")
+        raise SettingError(f"--by: --what {what} has no such axis; leave out --by")
     if features and what != BOUNDARY:
         raise SettingError(f"--features: they are the axes of a boundary; add --what {BOUNDARY}, got --what {what}")
     if what == BOUNDARY:

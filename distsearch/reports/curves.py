@@ -30,7 +30,7 @@ def axis_for(grouped: Sequence[Group]) -> str:
 def axis_label(by: str, subjects: Sequence[Subject]) -> str:
     """What an axis shows of these runs, with its unit."""
     calls, passes = "calls of the function", "forward passes over the training examples"
-    return {ROUNDS: "round", PASSES: calls if _are_of_functions(subjects) else passes, SECONDS: "time [s]"}[by]
+    return {ROUNDS: "rounds", PASSES: calls if _are_of_functions(subjects) else passes, SECONDS: "time [s]"}[by]
 
 
 def _are_of_functions(subjects: Sequence[Subject]) -> bool:

@@ -44,7 +44,7 @@ def key_figures(subject: Subject) -> str:
         ("forward passes" if subject.stored.manifest.data else "calls of the function", f"{last.passes:,.0f}"),
         ("time", f"{last.seconds:,.3g} s"),
         ("weights", f"{subject.stored.manifest.weights:,}"),
-        ("ended by", "has not ended" if result is None else result.reason),
+        ("ended", "not yet") if result is None else ("ended by", result.reason),
     ]
     return html.cards(found)
 
@@ -157,7 +157,7 @@ def computed(subject: Subject) -> str:
             (f"{each.seconds:.2f} s", f"{each.round + 1:,}", _workers(each.workers), f"{each.retried:,}")
             for each in manifest.events[-MOST_EVENTS:]
         ]
-        heads = ("time", "round", "workers from then on", "shards repeated so far")
+        heads = ("time", "rounds", "workers from then on", "shards repeated so far")
         parts.append(f"<h3>Workers</h3>{html.table(told, heads, (0, 1, 3))}")
     else:
         parts.append('<p class="soft">All rounds were computed in the search\'s own process.</p>')

@@ -4,6 +4,8 @@ from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
 
+SEPARATOR = " · "  # between the parts of a line
+
 
 class Status:
     """What there is to say of a search's rounds, given when it ends, and whether it calls a function of the user's."""
@@ -27,7 +29,7 @@ class Status:
             self._metrics = on_test or row.metrics
 
     def line(self, row: RoundRecord, workers: int) -> str:
-        """The round in a line."""
+        """How far the search has got with this round, in a line."""
         passes, seconds = self._before
         rate = (row.passes - passes) / max(row.seconds - seconds, 1e-9)
         parts = [reached_in_words(row)]
@@ -37,7 +39,7 @@ class Status:
         if row.non_finite:
             parts.append(f"{row.non_finite} not finite")
         parts += [f"step {row.sigma:.2g}", f"{short(rate)} {self._counted}/s", workers_text(workers)]
-        return " · ".join(parts)
+        return SEPARATOR.join(parts)
 
     def restart_rate(self, row: RoundRecord, at_least: float = 0.0) -> None:
         """Average the rate from this round on, if it was averaged over so many seconds at least."""
@@ -53,7 +55,20 @@ class Status:
 
 def reached_in_words(row: RoundRecord) -> str:
     """The beginning of every line."""
-    return f"round {row.round + 1:,} · loss {row.best_loss:.4g}"
+    return f"{rounds_text(row.round + 1)} · loss {row.best_loss:.4g}"
+
+
+def fitting(line: str, width: int) -> str:
+    """The parts of a line that there is room for, from the first on, in so many characters."""
+    parts = line.split(SEPARATOR)
+    while len(parts) > 1 and len(SEPARATOR.join(parts)) > width:
+        parts.pop()
+    return SEPARATOR.join(parts)
+
+
+def rounds_text(rounds: int) -> str:
+    """How many rounds are done, in words."""
+    return f"{rounds:,} round{'s' if rounds > 1 else ''}"
 
 
 def short(number: float) -> str:

@@ -1,6 +1,7 @@
 """Draws figures in the terminal: plain where there is no colour, in ASCII where there is no UTF-8."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,10 @@ from distsearch.reports.terminal_curves import CurvePlot
 from distsearch.text import escaped
 
 SMALLEST_WIDTH, LARGEST_WIDTH = 40, 120  # characters
-HEIGHT = 18  # rows
+SMALLEST_HEIGHT, HEIGHT = 6, 18  # rows
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of classes, without colour
 BLOCK, PLAIN_BLOCK = "█", "#"
+SHADES = 10  # of a region: places alike are drawn at once
 GROUND = "#1b1f27"  # what unsure places fade to
 MOST_CLASSES = 16  # in a table of confusion that fits
 
@@ -34,9 +36,9 @@ MOST_CLASSES = 16  # in a table of confusion that fits
 class Terminal:
     """How figures are drawn: how wide, with colours or not, with UTF-8 or not."""
 
-    def __init__(self, width: int, coloured: bool, utf8: bool) -> None:
+    def __init__(self, width: int, coloured: bool, utf8: bool, height: int = HEIGHT) -> None:
         self.width = max(SMALLEST_WIDTH, min(width, LARGEST_WIDTH))
-        self.height = HEIGHT
+        self.height = max(SMALLEST_HEIGHT, min(height, HEIGHT))
         self.coloured = coloured
         self.utf8 = utf8
 
@@ -123,17 +125,17 @@ class Terminal:
         ground = mixed(colour(2 if right else 3), 0.25 + 0.6 * share, "#1b1f27")
         return f"#ffffff on {ground}"
 
-    def boundary(self, figure: Boundary, rows: int = 0) -> Text:
+    def boundary(self, figure: Boundary) -> Text:
         """The plane by half blocks, two places a character; letters where there is no colour."""
         columns = self.width - 2
-        height = rows or max(8, min(self.height, round(columns * 3 / 8)))
+        height = min(self.height, max(8, round(columns * 3 / 8)))
         if not (self.coloured and self.utf8):
             return self._letters(figure, columns, height)
         colours = _paint_places(figure, columns, 2 * height)
         text = Text()
-        for row in range(0, 2 * height, 2):
-            for column in range(columns):
-                text.append("▀", style=f"{colours[row][column]} on {colours[row + 1][column]}")
+        for upper, lower in zip(colours[::2], colours[1::2], strict=True):
+            for (above, below), places in groupby(zip(upper, lower, strict=True)):
+                text.append("▀" * len(list(places)), style=f"{above} on {below}")
             text.append("\n")
         return Text.assemble(text, self._legend(figure))
 
@@ -206,7 +208,10 @@ def _paint_places(figure: Boundary, columns: int, rows: int) -> list[list[str]]:
         return [[ramp((each - low) / ((high - low) or 1.0)) for each in row] for row in values]
     certainty = _resampled(figure.certainty, columns, rows)
     painted = [
-        [mixed(colour(int(value)), 0.2 + 0.4 * sure, GROUND) for value, sure in zip(row, sures, strict=True)]
+        [
+            mixed(colour(int(value)), 0.2 + 0.4 * round(sure * SHADES) / SHADES, GROUND)
+            for value, sure in zip(row, sures, strict=True)
+        ]
         for row, sures in zip(values, certainty, strict=True)
     ]
     for row, column, target in _places(figure, columns, rows):

@@ -19,8 +19,10 @@ from distsearch.runs import files
 from distsearch.runs.layout import CONFIG, HISTORY, MANIFEST, RESULT
 
 FUNCTION = "function"  # in the place of data
-DONE, RUNNING, KILLED, DAMAGED = "done", "running", "killed", "damaged"
-INDEX_FORMAT = 1
+INTERRUPTED = "interrupted"  # the reason of a run that a signal has ended
+DONE, STOPPED, RUNNING, KILLED, DAMAGED = "done", "stopped", "running", "killed", "damaged"
+ENDED = DONE, STOPPED, DAMAGED
+INDEX_FORMAT = 2
 WORTH_KEEPING = 50  # runs that had to be read
 LAST_LINE = 4096  # bytes, in which the last line of a history begins
 
@@ -30,7 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     path: str
-    status: str  # done, running, killed (or of a machine that was switched off) or damaged
+    status: str  # done, stopped by a signal, running, killed (or of a machine that was switched off) or damaged
     error: str = ""  # of a damaged run
     date: str = ""  # ISO 8601
     data: str = ""
@@ -75,7 +77,7 @@ def summaries(paths: Iterable[Path]) -> Iterator[Summary]:
             kept = index[path.name] = _Kept(stamp, _read(path))
             read[path.parent] = read.get(path.parent, 0) + 1
         summary = msgspec.structs.replace(kept.summary, path=str(path))  # which another folder may have written
-        yield summary if summary.status in (DONE, DAMAGED) else _now(path, summary)
+        yield summary if summary.status in ENDED else _now(path, summary)
     for folder, count in read.items():
         if count >= WORTH_KEEPING:
             _write_index(folder, indices[folder])
@@ -107,7 +109,7 @@ def _read(path: Path) -> Summary:
     return Summary(
         run=path.name,
         path=str(path),
-        status=KILLED if result is None else DONE,
+        status=KILLED if result is None else STOPPED if result.reason == INTERRUPTED else DONE,
         date=manifest.created,
         data=config.data.source if manifest.data else FUNCTION,
         strategy=config.strategy.name,

@@ -23,6 +23,11 @@ def differences(first: StoredRun, second: StoredRun) -> dict[str, Pairs]:
     results = [{} if each.result is None else msgspec.structs.asdict(each.result) for each in pair]
     for result in results:
         result.pop("run", None)
+        result.update(result.pop("metrics", None) or {})
+        held = result.pop("constraints", ())
+        result.update(
+            {f"{each.constraint} on {each.examples}": "holds" if each.holds else "does not hold" for each in held}
+        )
     return {
         "settings": _differing(*settings),
         "made with": _differing(*made),

@@ -6,10 +6,10 @@ from math import inf
 
 from distsearch.config.sections import DEFAULT_ROUNDS, StopConfig
 from distsearch.runs.history import RoundRecord
+from distsearch.runs.summaries import INTERRUPTED as INTERRUPTED
 
 ROUNDS, SECONDS, EVALUATIONS, TARGET_LOSS = "rounds", "seconds", "evaluations", "target loss"
-TARGET_ACCURACY, PATIENCE, INTERRUPTED, CALLBACK = "target accuracy", "patience", "interrupted", "callback"
-FAILED = "failed"
+TARGET_ACCURACY, PATIENCE, CALLBACK, FAILED = "target accuracy", "patience", "callback", "failed"
 
 CENTERS = 10  # rounds over which the center's loss is averaged where it is noisy
 PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as an improvement

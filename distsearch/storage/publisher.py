@@ -106,7 +106,7 @@ class Publisher:
             raise name_taken(self._uri)
         if index.rounds > self._rounds:
             raise StorageError(
-                f"{self._uri} has reached round {index.rounds}, but {self._folder} only round {self._rounds}: "
+                f"{self._uri} has {index.rounds} rounds, but {self._folder} only {self._rounds}: "
                 f"`distsearch resume {self._uri}` continues from there"
             )
         return index

@@ -40,7 +40,7 @@ class AnnealingSettings(LadderSettings, frozen=True):
         Annotated[
             int,
             about(
-                f"rounds over which the temperature falls; if not set, --rounds, or else {DEFAULT_HORIZON}",
+                f"rounds over which the temperature, or a cosine, falls; if not set, --rounds (or {DEFAULT_HORIZON})",
                 unit="rounds",
                 at_least=1,
             ),

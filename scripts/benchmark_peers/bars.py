@@ -2,8 +2,8 @@
 the course of each search.
 
 Each library has one colour; what was not reached in time is a hollow bar that ends at the limit. Made from the tables
-alone: `python scripts/benchmark_peers/bars.py scripts/peers.csv scripts/peers.svg`, and a third argument for the points
-of the searches, without which there are bars alone.
+alone: `python scripts/benchmark_peers/bars.py scripts/peers.csv scripts/peers.svg scripts/peers-courses.csv`; the last
+one, without which there are bars alone, has the points of the searches.
 """
 
 import csv
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from courses import Course, courses_of, draw_panels, panels_height
-from libraries import COLOURS, WORKERS, label_of, library_of, spoken
+from courses import MARGIN, WIDTH, Course, courses_of, draw_panels, panels_height
+from libraries import COLOURS, DARK, WORKERS, label_of, library_of, spoken
 from tasks import TASKS
 from vectors import GRID, SOFT, add, drawing, text, written
 
-WIDTH, LEFT, RIGHT = 690, 236, 96  # the bars are between the margins
-BAR, GAP, HEAD = 14, 5, 34
+LEFT, RIGHT = 258, 54  # the bars are between the margins
+TOP, HEAD, BAR, GAP = 100, 36, 16, 6
 EARLIEST, LATEST = 0.005, 1000.0  # seconds
 TICKS = (0.01, 0.1, 1, 10, 100, 1000)
 
@@ -68,37 +68,38 @@ def bars_of(table: Path) -> list[Bar]:
 def picture(bars: Sequence[Bar], courses: Sequence[Course] = ()) -> str:
     """The picture as SVG."""
     groups = [(name, list(group)) for name, group in groupby(bars, key=lambda bar: bar.task)]
-    top = 78
-    height = top + sum(HEAD + len(group) * (BAR + GAP) for _, group in groups) + 34
-    root = drawing(WIDTH, height + panels_height(courses), "Seconds to the target, by library", "12.5")
-    text(root, 14, 25, "Seconds to the target, on two cores (shorter is better)", font_size="15", font_weight="bold")
+    height = TOP + sum(HEAD + len(group) * (BAR + GAP) for _, group in groups) + 34
+    root = drawing(WIDTH, height + panels_height(courses), "Seconds to the target, by library", "14", DARK)
+    text(root, MARGIN, 28, "Seconds to the target, on two cores: shorter is better", font_size="17", font_weight="bold")
     _legend(root, [name for name in COLOURS if any(bar.library == name for bar in bars)])
     bottom = height - 30
     for seconds in TICKS:
         x = _x(seconds)
-        add(root, "line", x1=x, x2=x, y1=top - 6, y2=bottom, stroke=GRID)
-        text(root, x, bottom + 17, f"{seconds:,g} s", fill=SOFT, text_anchor="middle", font_size="11.5")
-    y = float(top)
+        add(root, "line", x1=x, x2=x, y1=TOP - 6, y2=bottom, stroke=GRID)
+        text(root, x, bottom + 18, f"{seconds:,g} s", fill=SOFT, text_anchor="middle", font_size="13")
+    y = float(TOP)
     for name, group in groups:
         task = TASKS[name]
-        text(root, 14, y + 18, task.title, font_weight="bold")
-        text(root, WIDTH - 14, y + 18, task.target, fill=SOFT, text_anchor="end")
-        y += HEAD - 6
+        text(root, MARGIN, y + 18, task.title, font_weight="bold")
+        text(root, WIDTH - MARGIN, y + 18, task.target, fill=SOFT, text_anchor="end")
+        y += HEAD - 8
         for bar in group:
             _bar(root, y, bar)
             y += BAR + GAP
-        y += 6
+        y += 8
     draw_panels(root, height, courses)
     return written(root)
 
 
 def _legend(root: ElementTree.Element, names: Sequence[str]) -> None:
-    x = 14.0
+    x = float(MARGIN)
     for name in names:
         said = spoken(name)
-        add(root, "rect", x=x, y=42, width=12, height=12, rx=2, fill=COLOURS[name])
-        text(root, x + 17, 52.5, said, fill=COLOURS[name], font_weight="bold")
-        x += 17 + 7.6 * len(said) + 18
+        add(root, "rect", x=x, y=45, width=13, height=13, rx=2, fill=COLOURS[name])
+        text(root, x + 18, 56.5, said, fill=COLOURS[name], font_size="13", font_weight="bold")
+        x += 18 + 8.5 * len(said) + 11
+    note = "Medians of five seeds, logarithmic scale. Dashed: not reached (what it had come to)."
+    text(root, MARGIN, 80, note, fill=SOFT, font_size="13")
 
 
 def _bar(root: ElementTree.Element, y: float, bar: Bar) -> None:
@@ -107,11 +108,11 @@ def _bar(root: ElementTree.Element, y: float, bar: Bar) -> None:
     look = {"fill": colour} if reached else {"fill": "none", "stroke": colour, "stroke_dasharray": "4 3"}
     add(root, "rect", x=LEFT, y=y, width=end - LEFT, height=BAR, rx=2, **look)
     weight = {"font_weight": "bold"} if bar.library == "distsearch" else {}
-    text(root, LEFT - 8, y + BAR - 2.5, bar.label, fill=colour, text_anchor="end", **weight)
+    text(root, LEFT - 8, y + BAR - 3, bar.label, fill=colour, text_anchor="end", **weight)
     if reached:
-        text(root, end + 6, y + BAR - 2.5, bar.result, **weight)
+        text(root, end + 6, y + BAR - 3, bar.result, **weight)
     else:
-        text(root, end - 7, y + BAR - 2.5, bar.result, fill=colour, text_anchor="end", font_size="11.5")
+        text(root, end - 7, y + BAR - 3, bar.result, fill=colour, text_anchor="end", font_size="13")
 
 
 def _x(seconds: float) -> float:

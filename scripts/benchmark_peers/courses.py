@@ -1,6 +1,7 @@
 """The panels of the race's picture: loss or error over time, each search named where its line ends.
 
-Both axes are logarithmic. Of an entry's searches the one of median time is drawn.
+Both axes are logarithmic. Of an entry's searches the one of median time is drawn. A line that ends at the target has
+its name below, on a thin stem; one that ends above it has its name to the right.
 """
 
 import csv
@@ -15,9 +16,11 @@ from libraries import COLOURS, algorithm_of, library_of
 from tasks import TASKS, Task
 from vectors import GRID, INK, SOFT, add, text
 
-COLUMNS, PANEL_WIDTH, PANEL_HEIGHT = 2, 345, 236
-LEFT, RIGHT, TOP, BOTTOM = 46, 140, 44, 34  # a panel's margins
-NAME_GAP = 13  # between two names, in pixels
+WIDTH, MARGIN = 600, 14  # of the picture
+LEFT, RIGHT, TOP, PLOT = 58, 118, 54, 170  # a panel's margins, and the height of the lines in it
+LEVEL, AXIS = 17, 50  # of a name, and of what is below the names
+LETTER = 8.6  # the width of one, bold
+SMALL = "13"
 STEPS = (1, 2, 5)  # of a decade that may have a line
 
 
@@ -66,17 +69,36 @@ def _goal(task: Task) -> float:
 
 def panels_height(courses: Sequence[Course]) -> float:
     """The pixels that the panels take."""
-    tasks = len({each.task for each in courses})
-    return math.ceil(tasks / COLUMNS) * PANEL_HEIGHT
+    return sum(panel.height for panel in _panels(courses))
 
 
 def draw_panels(root: ElementTree.Element, top: float, courses: Sequence[Course]) -> None:
     """Draw a panel for each task, from this many pixels below the picture's top on."""
-    names = [name for name in TASKS if any(each.task == name for each in courses)]
-    for number, name in enumerate(names):
-        at = f"translate({number % COLUMNS * PANEL_WIDTH} {top + number // COLUMNS * PANEL_HEIGHT:g})"
-        panel = ElementTree.SubElement(root, "g", {"transform": at})
-        _Panel(TASKS[name], [each for each in courses if each.task == name]).draw(panel)
+    for panel in _panels(courses):
+        panel.draw(ElementTree.SubElement(root, "g", {"transform": f"translate(0 {top:g})"}))
+        top += panel.height
+
+
+def _panels(courses: Sequence[Course]) -> "list[_Panel]":
+    groups = [(TASKS[name], [each for each in courses if each.task == name]) for name in TASKS]
+    return [_Panel(task, group) for task, group in groups if group]
+
+
+def levels(stems: Sequence[tuple[float, str]]) -> list[int]:
+    """How far down each stem's name stands, from the left, such that no name is crossed by another's stem.
+
+    Stems are given from left to right as (pixels, name); names stand to the right of their stems.
+    """
+    levels: list[int] = []  # of the stems to the right
+    for number in reversed(range(len(stems))):
+        x, name = stems[number]
+        crossed = [
+            level
+            for level, (right, _) in zip(levels, stems[number + 1 :], strict=True)
+            if right < x + LETTER * (len(name) + 1)
+        ]
+        levels.insert(0, max(crossed, default=-1) + 1)
+    return levels
 
 
 class _Panel:
@@ -88,7 +110,16 @@ class _Panel:
         values = [_goal(task), *(each for course in courses for each in course.values)]
         self.first, self.last = math.log10(min(seconds)), math.log10(max(seconds))
         self.low, self.high = math.log10(min(values)) - 0.04, math.log10(max(values)) + 0.02
-        self.right, self.bottom = PANEL_WIDTH - RIGHT, PANEL_HEIGHT - BOTTOM
+        self.right, self.bottom = WIDTH - RIGHT, TOP + PLOT
+        arrived = sorted((each for each in courses if each.time < math.inf), key=lambda each: each.time)
+        stems = [(self.x(each.time), algorithm_of(each.who)) for each in arrived]
+        self.names = list(zip(arrived, levels(stems), strict=True))  # below the lines, from left to right
+        self.foot = self.bottom + LEVEL * (1 + max((level for _, level in self.names), default=-1))
+
+    @property
+    def height(self) -> float:
+        """The pixels it takes."""
+        return self.foot + AXIS
 
     def x(self, seconds: float) -> float:
         """Pixels from the panel's left."""
@@ -100,20 +131,13 @@ class _Panel:
 
     def draw(self, panel: ElementTree.Element) -> None:
         """Draw the axes, the target, the lines and their names."""
-        what = "training loss" if self.task.accuracy is None else "test error"
-        text(panel, 14, 16, self.task.title, font_weight="bold")
-        text(
-            panel,
-            14,
-            32,
-            f"{what} against seconds; target {self._said(round(_goal(self.task), 6))}",
-            fill=SOFT,
-            font_size="11",
-        )
+        what = "Training loss" if self.task.accuracy is None else "Test error"
+        text(panel, MARGIN, 20, self.task.title, font_weight="bold")
+        said = f"{what} over time, to {self._said(round(_goal(self.task), 6))} (dotted); both axes are logarithmic"
+        text(panel, MARGIN, 40, said, fill=SOFT, font_size=SMALL)
         self._draw_axes(panel)
         goal = self.y(_goal(self.task))
         add(panel, "line", x1=LEFT, x2=self.right, y1=goal, y2=goal, stroke=INK, stroke_dasharray="2 3")
-        text(panel, LEFT + 3, goal - 4, "target", fill=INK, font_size="10.5")
         for course in sorted(self.courses, key=_is_ours):
             places = " ".join(f"{self.x(s):.1f},{self.y(v):.1f}" for s, v in zip(*course[2:], strict=True))
             colour, width = COLOURS[library_of(course.who)], 2.2 if _is_ours(course) else 1.3
@@ -124,31 +148,32 @@ class _Panel:
         for value in _round_numbers(self.low, self.high, 6):
             y = self.y(value)
             add(panel, "line", x1=LEFT, x2=self.right, y1=y, y2=y, stroke=GRID)
-            text(panel, LEFT - 5, y + 4, self._said(value), fill=SOFT, text_anchor="end", font_size="10.5")
+            text(panel, LEFT - 5, y + 4, self._said(value), fill=SOFT, text_anchor="end", font_size=SMALL)
         for seconds in _round_numbers(self.first, self.last, 4):
             x = self.x(seconds)
-            add(panel, "line", x1=x, x2=x, y1=TOP, y2=self.bottom, stroke=GRID)
-            text(panel, x, self.bottom + 15, f"{seconds:g} s", fill=SOFT, text_anchor="middle", font_size="10.5")
+            add(panel, "line", x1=x, x2=x, y1=TOP, y2=self.foot + 8, stroke=GRID)
+            text(panel, x, self.foot + 24, f"{seconds:g} s", fill=SOFT, text_anchor="middle", font_size=SMALL)
 
     def _said(self, value: float) -> str:
         return f"{value:g}" if self.task.accuracy is None else f"{100 * value:g}%"
 
     def _draw_names(self, panel: ElementTree.Element) -> None:
-        """Names beside the panel, in the order of the lines' ends, with a thin line to each end."""
-        ends = [(self.y(each.values[-1]), each) for each in self.courses]
-        ends.sort(key=lambda end: (round(end[0] / NAME_GAP), -end[1].seconds[-1]))  # so that the lines hardly cross
-        places: list[float] = []
-        for position, (y, _) in enumerate(ends):
-            above = places[-1] + NAME_GAP if places else TOP
-            places.append(max(above, min(y, self.bottom - NAME_GAP * (len(ends) - position - 1))))
-        for place, (y, course) in zip(places, ends, strict=True):
-            colour, end = COLOURS[library_of(course.who)], self.x(course.seconds[-1])
-            add(panel, "circle", cx=end, cy=y, r=2.6, fill=colour)
-            path = f"M{end:.1f} {y:.1f}L{self.right + 8:g} {place:.1f}"
-            add(panel, "path", d=path, fill="none", stroke=colour, stroke_width=0.6, stroke_opacity=0.6)
-            weight = {"font_weight": "bold"} if _is_ours(course) else {}
-            name = algorithm_of(course.who)
-            text(panel, self.right + 11, place + 3.5, name, fill=colour, font_size="10", **weight)
+        for course, level in self.names:
+            x, y, foot = self.x(course.time), self.y(course.values[-1]), self.bottom + LEVEL * (level + 1)
+            colour = COLOURS[library_of(course.who)]
+            add(panel, "line", x1=x, x2=x, y1=y, y2=foot - 9, stroke=colour, stroke_width=0.8)
+            self._draw_end(panel, course, x + 4, foot)
+        place = -math.inf
+        for course in sorted(self.courses, key=lambda each: -each.values[-1]):
+            if course.time == math.inf:  # the highest first, each below the one before
+                place = max(place + LEVEL, self.y(course.values[-1]) + 4.5)
+                self._draw_end(panel, course, self.x(course.seconds[-1]) + 7, place)
+
+    def _draw_end(self, panel: ElementTree.Element, course: Course, x: float, y: float) -> None:
+        """Draw a dot where the line ends, and its name from a place on."""
+        colour, weight = COLOURS[library_of(course.who)], {"font_weight": "bold"} if _is_ours(course) else {}
+        add(panel, "circle", cx=self.x(course.seconds[-1]), cy=self.y(course.values[-1]), r=3, fill=colour)
+        text(panel, x, y, algorithm_of(course.who), fill=colour, font_size=SMALL, **weight)
 
 
 def _is_ours(course: Course) -> bool:

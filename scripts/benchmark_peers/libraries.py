@@ -3,11 +3,20 @@
 COLOURS = {
     "distsearch": "#c1121f",
     "evosax": "#1d4e89",
-    "evotorch": "#2a9d8f",
+    "evotorch": "#1f8578",
     "cma": "#8338ec",
     "pygad": "#b5651d",
-    "with gradients": "#8a8a8a",
+    "with gradients": "#767676",
 }
+DARK_COLOURS = {
+    "distsearch": "#ff6b6b",
+    "evosax": "#6cb0f5",
+    "evotorch": "#4fd1c0",
+    "cma": "#b892ff",
+    "pygad": "#e0a15e",
+    "with gradients": "#9a9a9a",
+}
+DARK = {COLOURS[library]: dark for library, dark in DARK_COLOURS.items()}
 WORKERS = ", 2 workers"
 _SPOKEN = {"evotorch": "EvoTorch", "cma": "pycma", "pygad": "PyGAD"}
 
@@ -29,6 +38,6 @@ def label_of(who: str) -> str:
 
 
 def algorithm_of(who: str) -> str:
-    """What stands beside a line whose colour says the library: the algorithm, with ×2 if on two workers."""
-    name, _, rest = who.replace(", in process", "").replace(WORKERS, " ×2").partition(" ")
+    """What stands beside a line whose colour says the library: the algorithm."""
+    name, _, rest = who.replace(", in process", "").partition(" ")
     return name.rstrip(",") if "backpropagation" in who else rest

@@ -11,7 +11,7 @@ from outcomes import Line, Outcome, Verdict
 from rich.console import RenderableType
 from rich.table import Table
 
-MOST_POINTS = 80  # of a search, in the table of trajectories
+MOST_POINTS = 40  # of a search, in the table of trajectories
 COLUMNS = ("reached", "seconds", "range", "candidates", "at the end", "µs each", "of sgemm + exp")
 
 
@@ -122,7 +122,7 @@ def write_points(file: Path, outcomes: Iterable[Outcome]) -> None:
             "task": each.entry.task,
             "who": each.entry.name,
             "seed": each.seed,
-            "seconds": f"{seconds:.4f}",
+            "seconds": f"{seconds:.4g}",
             "candidates": f"{candidates:g}",
             "value": f"{value:.6g}",
         }

@@ -1,18 +1,26 @@
 """Elements of an SVG picture, as both of the races' pictures are made of them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from xml.etree import ElementTree
 
-INK, SOFT, GRID = "#222222", "#5c5c5c", "#e4e4e4"
+INK, SOFT, GRID, PAPER = "#222222", "#5c5c5c", "#e4e4e4", "#ffffff"
+DARK = {INK: "#e6edf3", SOFT: "#9da7b3", GRID: "#2b323b", PAPER: "#0d1117"}  # each colour on a dark page
+PAINTS = ("fill", "stroke")
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
-def drawing(width: float, height: float, title: str, font_size: str) -> ElementTree.Element:
-    """An empty picture on white, whose title is read out."""
+def drawing(
+    width: float, height: float, title: str, font_size: str, dark: Mapping[str, str] = MappingProxyType({})
+) -> ElementTree.Element:
+    """An empty picture, whose title is read out; on a dark page it is dark, and each colour there is another's."""
     box = {"viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}"}
     root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **box, "font-family": FONT})
     root.set("font-size", font_size)
     ElementTree.SubElement(root, "title").text = title
-    add(root, "rect", x=0, y=0, width=width, height=height, rx=8, fill="white")
+    rules = [f"[{what}='{here}']{{{what}:{there}}}" for here, there in {**DARK, **dark}.items() for what in PAINTS]
+    ElementTree.SubElement(root, "style").text = f"@media (prefers-color-scheme: dark) {{{' '.join(rules)}}}"
+    add(root, "rect", x=0, y=0, width=width, height=height, rx=8, fill=PAPER)
     return root
 
 

@@ -78,8 +78,8 @@ def test_changing_its_arrays_has_no_effect():
 
 def test_its_repr_says_how_far_it_is():
     optimizer = distsearch.Optimizer("hill-climb", np.full(4, 0.5), population=5)
-    assert repr(optimizer) == "<distsearch.Optimizer hill-climb, 4 weights, round 0, nothing told yet>"
-    assert repr(run(optimizer, 1, lambda weights: 0.25)).endswith("round 1, best loss 0.25>")
+    assert repr(optimizer) == "<distsearch.Optimizer hill-climb, 4 weights, 0 rounds, nothing told yet>"
+    assert repr(run(optimizer, 1, lambda weights: 0.25)).endswith("1 round, best loss 0.25>")
 
 
 def test_failed_candidates_lose():

@@ -102,7 +102,7 @@ def test_without_a_terminal_progress_prints_only_a_last_line(capsys):
     found = minimize(Progress())
     [line] = capsys.readouterr().err.splitlines()
     last = found.history[-1]
-    assert line.startswith(f"round {len(found.history)} · loss {last.best_loss:.4g} · step {last.sigma:.2g} · ")
+    assert line.startswith(f"{len(found.history)} rounds · loss {last.best_loss:.4g} · step {last.sigma:.2g} · ")
     assert re.fullmatch(r".* calls/s · in this process", line)
 
 
@@ -115,9 +115,9 @@ def test_on_a_terminal_one_line_is_overwritten_cut_to_the_width_and_erased(monke
     monkeypatch.setenv("COLUMNS", "31")
     stream = io.TextIOWrapper(raw := io.BytesIO(), encoding="ascii")
     display = progress.Terminal(stream)
-    display.show(0.5, "round 1 · loss 2")
+    display.show(0.5, "1 round · loss 2")
     display.close("")
-    assert raw.getvalue() == b"\r\x1b[K[##########..........] round 1\r\x1b[K"
+    assert raw.getvalue() == b"\r\x1b[K[##########..........] 1 round\r\x1b[K"
 
 
 def test_an_interactive_session_shows_progress_unless_told_otherwise(tmp_path):
@@ -131,7 +131,7 @@ def test_an_interactive_session_shows_progress_unless_told_otherwise(tmp_path):
     said = typed(lines, tmp_path)
     assert "first 2" in said
     assert "second 2" in said
-    assert said.count("[##########..........] round 1 ") == 1
+    assert said.count("[##########..........] 1 round ") == 1
 
 
 def typed(lines, cwd) -> str:

@@ -236,6 +236,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_everything(tmp_path):
     result = json.loads(stdout)
     assert result["reason"] == "interrupted"
     assert rounds_in(history) == result["rounds"] > 0
+    assert "kept in runs/a; `distsearch resume runs/a` continues it" in stderr
     assert "Traceback" not in stderr
 
 
@@ -283,7 +284,8 @@ REFUSALS = {
     "activation": (["--activation", "rleu"], "did you mean 'relu'"),
     "start": (["--start", "hee"], "did you mean 'he'"),
     "data": (["--data", "vertcal"], "did you mean 'vertical'"),
-    "option": (["--lairs", "3"], "No such option: --lairs"),
+    "option": (["--lairs", "3"], "unknown option '--lairs'"),
+    "folds": (["--folds", "2", "--live"], "--live and --story show one search, and --folds runs several"),
     "missing file": (["--data", "none.csv"], "none.csv"),
     "sigma zero": (["--sigma", "0"], "sigma: expected a number > 0"),
     "sigma nan": (["--sigma", "nan"], "sigma: expected a finite number, got nan"),

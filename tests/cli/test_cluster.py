@@ -75,7 +75,7 @@ def test_a_submitted_search_is_followed_listed_and_fetched_with_the_bytes_of_a_l
     assert err.endswith(f"job first at {client.cluster.address}\n")
     lines = out.splitlines()
     assert lines[0].startswith("vertical, hidden layers 3 (relu)")
-    assert [line for line in lines if line.startswith("round 200 · loss ")]
+    assert [line for line in lines if line.startswith("200 rounds · loss ")]
     assert lines[-1] == f"kept in {client.cluster.runs}/first"
     assert client("logs", "first") == (out, "")
 
@@ -175,8 +175,8 @@ def test_every_refusal_by_the_cluster_is_one_sentence(client, first, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--rouds", "3"], "No such option: --rouds"),
-        (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
+        (["run", "--rouds", "3"], "unknown option '--rouds': did you mean '--rounds'"),
+        (["rnu"], "unknown command 'rnu': did you mean 'run'? "),
         (["list"], "submit: expected run or resume, got list"),
         (["run", "--rounds", "0"], "--rounds: "),
         (["run", "--strategy", "hill-clmb"], "unknown strategy 'hill-clmb': did you mean 'hill-climb'?"),

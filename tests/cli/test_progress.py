@@ -35,14 +35,43 @@ def test_a_progress_line_is_read_back(number, loss):
 def test_the_last_round_is_printed_at_the_end_and_is_the_one_read_back():
     rows = [record(number, 1 / (number + 1), 0.01 * number) for number in range(40)]
     text = reported(*rows)
-    assert text.count("round ") == 1
+    assert text.count("rounds ") == 1
     assert reached(text) == (40, 0.025)
 
 
 def test_no_line_is_printed_twice():
-    assert reported(record(0, 1.0, 0.0), record(7, 0.5, 6.0)).count("round ") == 1
+    assert reported(record(0, 1.0, 0.0), record(7, 0.5, 6.0)).count("rounds ") == 1
 
 
 def test_a_log_without_progress_gives_nothing():
     assert reached("") is None
-    assert reached("new best weights in round 3: loss 0.1\nbackground 3 · loss 4\n") is None
+    assert reached("new best weights in round 3: loss 0.1\nbackground 3 rounds · loss 4\n") is None
+
+
+@pytest.mark.parametrize(("width", "parts"), [(60, 3), (80, 4), (120, 6)])
+def test_a_bar_stays_beside_the_parts_of_the_line_that_fit(width, parts):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with Reporter(console, RunConfig(), False, lambda state: None) as reporter:
+        measured = RoundRecord(11_555, 1, 2.0, 1.058, 1.058, True, 1e-7, accuracy=0.41)
+        reporter.round(Round(measured, np.zeros(0), None, 0))
+    line = next(line for line in console.file.getvalue().splitlines() if "11,556 rounds" in line)
+    assert line.count("━") + line.count("╺") + line.count("╸") == min(20, width // 6)
+    assert line.rstrip().count(" · ") == parts - 1
+
+
+def test_a_picture_and_its_bar_are_drawn_together_now_and_then():
+    drawn = []
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+
+    def picture(done):
+        drawn.append(done.record.round)
+        return f"<picture {done.record.round}>"
+
+    with Reporter(console, RunConfig(), False, lambda state: None, picture) as reporter:
+        for number in range(300):
+            reporter.round(Round(record(number, 1.0, number / 100), np.zeros(0), None, 0))
+    assert drawn[:2] == [0, 40]
+    assert drawn[-1] == 299
+    shown = console.file.getvalue()
+    assert shown.count("<picture 40>") == shown.count(" 41 rounds") == 1
+    assert shown.rstrip().endswith("<picture 299>")

@@ -108,7 +108,7 @@ def test_column_names_may_be_numbers(tmp_path):
     [
         (
             pd.DataFrame({"a": pd.to_datetime(["2020", "2021"])}),
-            "index 0: expected a number in column 'a', got the date 2020-01-01 00:00:00; convert dates to numbers with",
+            "index 0: expected a number in column 'a', got the date 2020-01-01; convert dates to numbers with",
         ),
         (pd.DataFrame({"a": ["1", "two"]}), "index 1: expected a number in column 'a', got 'two'"),
         (pd.DataFrame({"a": pd.array([1, None], "Int64")}), "index 1: expected a value in column 'a', got nothing"),

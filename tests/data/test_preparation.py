@@ -132,7 +132,7 @@ def test_indicator_inputs_are_not_standardised(write):
     ("content", "asked", "sentence"),
     [
         ("x,y\n1,a\n2,b\ntwo,a\n", {}, ", line 4: expected a number in column 'x', got 'two'; write it as a number"),
-        (MIXED, {}, ", line 2: expected a number in column 'seen', got the date 2024-01-01 00:00:00; convert dates to"),
+        (MIXED, {}, ", line 2: expected a number in column 'seen', got the date 2024-01-01; convert dates to"),
         ("n,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(60)), {}, "60 different values are too many"),
         ("x,,y\n1,2,a\n", {}, "expected a name for every column, but column 2 has none"),
         (

@@ -149,6 +149,13 @@ def test_a_name_of_any_length_leaves_room_for_the_plot(form):
         assert form == "png" or (b"n" * 12 + b".." in content and b"n" * 70 not in content)
 
 
+def test_a_low_terminal_has_a_low_plane_whose_places_alike_are_drawn_at_once(subjects):
+    plane = figure("boundary", [subjects["climb0"]])
+    low = shown(Terminal(80, coloured=True, utf8=True, height=8), plane, 80)
+    assert low.count("▀") == 8 * 78
+    assert 8 <= low.count("▀\x1b") < 8 * 78 / 2
+
+
 def test_names_of_columns_and_runs_are_not_read_as_formulas(subjects):
     odd = Curves("$a$ 漢字", "$x", "y_{1}", (Line("$\\frac", np.arange(3.0), np.arange(3.0)),))
     assert b"frac" in drawn(odd, "svg")
@@ -166,6 +173,25 @@ def test_the_animation_has_a_frame_per_round_and_the_boundary_moves(subjects, mo
     for frame in frames:
         edges = np.concatenate([frame[0], frame[-1], frame[:, 0], frame[:, -1]])
         assert (edges == edges[0]).all(), "no label is cut off"
+
+
+def test_the_animation_says_what_its_colours_mean_the_same_in_all_pictures(subjects, monkeypatch):
+    monkeypatch.setattr(animation, "FRAMES", 2)
+    axes_seen, spans, draw = [], [], animation.draw_boundary
+
+    def drawing(figure, axes, key):
+        spans.append(figure.span)
+        axes_seen.append(axes)
+        draw(figure, axes, key=key)
+
+    monkeypatch.setattr(animation, "draw_boundary", drawing)
+    animated(subjects["climb0"])
+    (key,) = axes_seen[0].figure.legends
+    assert [text.get_text() for text in key.get_texts()] == ["0", "1", "2"]
+    spans.clear()
+    animated(subjects["price"])
+    assert spans[0] == spans[1]
+    assert [axes.get_ylabel() for axes in axes_seen[-1].figure.axes] == ["noise", "best loss", "price"]
 
 
 def test_a_missing_package_is_named_with_its_extra():

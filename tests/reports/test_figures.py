@@ -41,7 +41,7 @@ def test_the_loss_curve_is_that_of_the_history(subjects):
     best = shown.lines[-1]
     assert best.y.tolist() == [row.best_loss for row in subjects["climb0"].rounds]
     assert best.x.tolist() == list(range(1, 31))
-    assert shown.x_label == "round"
+    assert shown.x_label == "rounds"
 
 
 def test_several_seeds_become_a_median_in_a_band(subjects):

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 from problems import create
@@ -15,7 +16,7 @@ from distsearch.runs.claims import lock
 from distsearch.runs.directory import Manifest, Result, Run, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import run_paths
-from distsearch.runs.summaries import summaries
+from distsearch.runs.summaries import INTERRUPTED, summaries
 
 STRATEGY = create("hill-climb", {})
 MANIFEST = Manifest(
@@ -50,9 +51,10 @@ def listed(folder):
     return {each.run: each for each in summaries(run_paths(folder))}
 
 
-def test_a_run_is_listed_as_done_running_killed_or_damaged(folder):
-    for name in ("done", "running", "killed", "damaged"):
-        made(folder, name, RESULT if name == "done" else None, rounds=2)
+def test_a_run_is_listed_as_done_stopped_running_killed_or_damaged(folder):
+    results = {"done": RESULT, "stopped": msgspec.structs.replace(RESULT, reason=INTERRUPTED)}
+    for name in ("done", "stopped", "running", "killed", "damaged"):
+        made(folder, name, results.get(name), rounds=2)
     (folder / "damaged" / "config.toml").write_text("not what it was")
     descriptor = lock(folder / "running")
     for _ in range(2):  # read, then from the index

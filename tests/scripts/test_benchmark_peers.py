@@ -145,9 +145,31 @@ def test_the_picture_has_a_bar_for_each_race_to_a_target_and_a_colour_for_each_l
         rows = [row for row in csv.DictReader(file) if row["target"] != "candidates a second"]
     assert sorted(bar.who for bar in found) == sorted(row["who"] for row in rows)
     drawn = bars.picture(found)
-    assert drawn == (FOLDER.parent / "peers.svg").read_text("utf-8")
     assert drawn.count("stroke-dasharray") == sum(not row["seconds"] for row in rows)
-    assert {libraries.library_of(row["who"]) for row in rows} == set(libraries.COLOURS)
+    assert {libraries.library_of(row["who"]) for row in rows} == set(libraries.COLOURS) == set(libraries.DARK_COLOURS)
+
+
+def test_the_picture_is_that_of_its_tables_and_dark_on_a_dark_page(race):
+    import bars
+    import courses
+    import libraries
+
+    kept = FOLDER.parent
+    drawn = (kept / "peers.svg").read_text("utf-8")
+    shown = courses.courses_of(kept / "peers-courses.csv")
+    assert drawn == bars.picture(bars.bars_of(kept / "peers.csv"), shown)
+    assert {each.task for each in shown} == {"chapter", "spiral", "digits"}
+    for light, dark in libraries.DARK.items():
+        assert f"[fill='{light}']{{fill:{dark}}}" in drawn
+
+
+def test_no_name_below_the_lines_is_crossed_by_a_stem_or_by_another(race):
+    import courses
+
+    stems = [(100.0, "hill-climb"), (110.0, "GA"), (300.0, "SNES"), (302.0, "torch")]
+    assert courses.levels(stems) == [1, 0, 1, 0]
+    assert courses.levels([(100.0, "evolution-strategy"), *stems[1:3]]) == [1, 0, 0]
+    assert courses.levels([(100.0, "a"), (101.0, "b"), (102.0, "c")]) == [2, 1, 0]
 
 
 def test_the_picture_shows_the_course_of_the_median_search_of_each_entry(race, tmp_path):

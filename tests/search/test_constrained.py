@@ -9,6 +9,7 @@ from distsearch.data.datasets import read_examples
 from distsearch.errors import DataError, SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.search import verification
+from distsearch.search.differences import differences
 from distsearch.search.resumption import stored_model
 from distsearch.search.retrieval import own_assembly
 
@@ -39,14 +40,18 @@ def flags(table: str, **others) -> dict:
 def test_the_best_weights_hold_to_constraints_that_others_violate(tmp_path, table, strategy):
     constraints = ["recall>=0.9", "gap(region)<=0.3"]
     names = ["recall", "gap(region)"]
-    _, free = search(tmp_path, **flags(table, strategy=strategy, metrics=names))
-    _, held = search(tmp_path, **flags(table, strategy=strategy, subject_to=constraints))
+    freely, free = search(tmp_path, **flags(table, strategy=strategy, metrics=names))
+    holding, held = search(tmp_path, **flags(table, strategy=strategy, subject_to=constraints))
     assert free.metrics["recall"] < 0.9
     assert held.metrics["recall"] >= 0.9
     assert held.metrics["gap(region)"] <= 0.3
     assert [each.holds for each in held.constraints] == [True, True]
     assert held.constraints[0].values == {"recall": held.metrics["recall"]}
     assert free.loss < held.loss
+    found = differences(freely, holding)
+    assert found["settings"]["subject-to"] == ((), tuple(constraints))
+    assert found["results"]["recall"] == (free.metrics["recall"], held.metrics["recall"])
+    assert found["results"]["recall>=0.9 on train"] == (None, "holds")
 
 
 @pytest.mark.parametrize("strategy", ["node-perturbation", "evolution-strategy"])

@@ -261,7 +261,7 @@ def test_an_overtaken_driver_stops(tmp_path, storage, whole, in_step):
     assert first.rounds == 30
     assert contents(tmp_path / "second" / "a") == whole
     assert contents(fetch(stored(storage), tmp_path / "third")) == whole
-    with pytest.raises(StorageError, match=f"has reached round {ROUNDS}, .* only round {first.rounds}: `distsearch"):
+    with pytest.raises(StorageError, match=f"has {ROUNDS} rounds, but .* only {first.rounds}: `distsearch"):
         resumption.prepare_to_resume(first, None, None, 0, False)
     assert contents(fetch(stored(storage), tmp_path / "first")) == whole
 

@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree
 
-from vectors import GRID, INK, add, drawing, text, written
+from vectors import GRID, INK, PAPER, add, drawing, text, written
 
 from nondiff.marks import OURS, Search, median_search
 from nondiff.rows import Published, Row
 from nondiff.table import RaceLine
 
-COLUMNS, WIDTH, HEIGHT = 3, 400, 322  # panels in a row, and the size of one
-LEFT, TOP, RIGHT, PLOT = 48, 30, 14, 180  # the plot's margins and height
+COLUMNS, WIDTH, HEIGHT = 3, 400, 340  # panels in a row, and the size of one
+LEFT, TOP, RIGHT, PLOT = 58, 32, 12, 180  # the plot's margins and height
+LINE = 18  # of the key below it
 EARLIEST, LATEST = 0.5, 20_000.0  # seconds
 TICKS = (1, 10, 100, 1_000, 10_000)
 COLOURS = {OURS: "#c1121f", "polystep": "#1d3557", "adam": "#7a7a7a"}
 PUBLISHED, PUBLISHED_ADAM = "#457b9d", "#9a9a9a"
+DARK = {COLOURS[OURS]: "#ff6b6b", COLOURS["polystep"]: "#8ab4f8", PUBLISHED: "#6cb0f5"}  # on a dark page
 STEPS = (0.005, 0.01, 0.02, 0.05, 0.1)  # between two lines of the grid
 
 
@@ -61,17 +63,18 @@ def picture(lines: Sequence[RaceLine]) -> str:
     """The picture of the table's lines, as text; a panel for each row."""
     groups = [(own[0].row, own) for _, group in groupby(lines, lambda line: line.row.name) if (own := list(group))]
     columns = min(COLUMNS, max(1, len(groups)))
-    width, height = columns * WIDTH, math.ceil(len(groups) / COLUMNS) * HEIGHT + 26
-    root = drawing(width, height, "Test accuracy against seconds of training without gradients", "11")
+    width, height = columns * WIDTH, math.ceil(len(groups) / COLUMNS) * HEIGHT + 2 * LINE + 8
+    root = drawing(width, height, "Test accuracy against seconds of training without gradients", "12.5", DARK)
     for number, (row, own) in enumerate(groups):
         at = f"translate({number % COLUMNS * WIDTH} {number // COLUMNS * HEIGHT})"
         _panel(ElementTree.SubElement(root, "g", {"transform": at}), row, own)
     machines = sorted({search.machine for line in lines for search in line.done})
+    drawn = f"Lines: {' or '.join(machines)}."
     note = (
-        f"Test accuracy against seconds of search. Lines: {' or '.join(machines)}. Points: published, on the hardware "
-        "named. Dotted: what we aimed at."
+        "Test accuracy against seconds of search. Points: published, on the hardware named. Dotted: what we aimed at."
     )
-    text(root, LEFT, height - 10, note, fill=INK)
+    for number, words in enumerate((note, drawn)):
+        text(root, LEFT, height - 12 - LINE * (1 - number), words)
     return written(root)
 
 
@@ -79,7 +82,7 @@ def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[RaceLine]) -> N
     done = [line for line in lines if line.done]
     ends = [line.accuracy for line in done if line.who == OURS]
     scale = Scale.of([*ends, *(aim.accuracy for aim in row.aims), *(each.accuracy for each in row.published)])
-    text(panel, LEFT, 18, row.title, font_weight="bold", font_size="12.5")
+    text(panel, LEFT, 18, row.title, font_weight="bold", font_size="13.5")
     _axes(panel, scale)
     for aim in row.aims:
         add(panel, "path", d=_aim(scale, aim.seconds, aim.accuracy), stroke=INK, fill="none", stroke_dasharray="2 3")
@@ -90,9 +93,9 @@ def _panel(panel: ElementTree.Element, row: Row, lines: Sequence[RaceLine]) -> N
     legend = [(COLOURS[line.who], _said(line)) for line in done]
     legend += [(_colour(each), _published(each)) for each in row.published]
     for number, (colour, words) in enumerate(legend):
-        y = TOP + PLOT + 36 + 15 * number
-        add(panel, "circle", cx=LEFT + 4, cy=y - 4, r=4, fill=colour)
-        text(panel, LEFT + 13, y, words)
+        y = TOP + PLOT + 42 + LINE * number
+        add(panel, "circle", cx=LEFT + 4, cy=y - 5, r=5, fill=colour)
+        text(panel, LEFT + 15, y, words)
 
 
 def _axes(panel: ElementTree.Element, scale: Scale) -> None:
@@ -100,12 +103,12 @@ def _axes(panel: ElementTree.Element, scale: Scale) -> None:
     for accuracy in scale.ticks():
         y = scale.y(accuracy)
         add(panel, "line", x1=LEFT, x2=right, y1=y, y2=y, stroke=GRID)
-        text(panel, LEFT - 6, y + 4, f"{100 * accuracy:.4g}%", text_anchor="end", fill=INK)
+        text(panel, LEFT - 6, y + 5, f"{100 * accuracy:.4g}%", text_anchor="end")
     for seconds in TICKS:
         x = scale.x(seconds)
         add(panel, "line", x1=x, x2=x, y1=TOP, y2=bottom, stroke=GRID)
         unit = " s" if seconds == TICKS[0] else ""
-        text(panel, x, bottom + 15, f"{seconds:,}{unit}", text_anchor="middle", fill=INK)
+        text(panel, x, bottom + 18, f"{seconds:,}{unit}", text_anchor="middle")
     add(panel, "line", x1=LEFT, x2=right, y1=bottom, y2=bottom, stroke=INK)
 
 
@@ -148,7 +151,7 @@ def _point(panel: ElementTree.Element, scale: Scale, published: Published) -> No
     if published.fastest is not None and published.slowest is not None:
         ends = {"x1": scale.x(published.fastest), "x2": scale.x(published.slowest)}
         add(panel, "line", **ends, y1=y, y2=y, stroke=colour, stroke_width=2)
-    add(panel, "circle", cx=scale.x(published.seconds), cy=y, r=5, fill=colour, stroke="white")
+    add(panel, "circle", cx=scale.x(published.seconds), cy=y, r=5, fill=colour, stroke=PAPER)
 
 
 def _colour(published: Published) -> str:
