@@ -13,6 +13,7 @@ from distsearch import __version__, config
 from distsearch.cli import cluster, pictures, screens, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.completion import RUNS_VARIABLE
+from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.guide import guide
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
@@ -28,7 +29,6 @@ from distsearch.cli.options import (
     with_options,
 )
 from distsearch.cli.output import (
-    INTERRUPTED_EXIT_CODE,
     new_console,
     print_json,
     print_text,

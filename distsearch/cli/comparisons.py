@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
+from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.options import FILE, ConfigOption, JsonOption, numeric
 from distsearch.cli.output import (
-    INTERRUPTED_EXIT_CODE,
     check_output,
     check_suffix,
     hush,
