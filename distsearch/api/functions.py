@@ -29,9 +29,9 @@ from distsearch.objectives.metrics import names_of
 from distsearch.search import beforehand, session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
+from distsearch.search.endings import Found
 from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
-from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
 from distsearch.strategies import AUTO
 from distsearch.workers.place import keep_ray

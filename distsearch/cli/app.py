@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from distsearch.cli.progress import Picture
     from distsearch.search.assembly import Assembly
-    from distsearch.search.loop import Found
+    from distsearch.search.endings import Found
     from distsearch.search.observers import Observer
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]

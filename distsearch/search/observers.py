@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from distsearch.config import RunConfig
 from distsearch.runs.directory import Manifest, Result
 from distsearch.runs.history import RoundRecord
+from distsearch.search.spent import Spent
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
 
@@ -55,8 +56,8 @@ class Observer:
     def saved(self, rounds: int) -> None:
         """The first `rounds` rounds are on disk."""
 
-    def cut(self, state: State) -> None:
-        """The first round was given up; the state's best is the best of what was evaluated in it."""
+    def cut(self, state: State, spent: Spent) -> None:
+        """The first round was given up; the state's best is the best of what was evaluated in it, at this cost."""
 
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""
@@ -101,10 +102,10 @@ class Observers(Observer):
         for observer in self._observers:
             observer.saved(rounds)
 
-    def cut(self, state: State) -> None:
+    def cut(self, state: State, spent: Spent) -> None:
         """Tell all."""
         for observer in self._observers:
-            observer.cut(state)
+            observer.cut(state, spent)
 
     def ended(self, result: Result) -> None:
         """Tell all."""
@@ -131,11 +132,17 @@ def listening(observer: Observer, search: Opened) -> Iterator[None]:
 
 
 class History(Observer):
-    """Keeps the record of every round, after those that were done before, and the latest state."""
+    """Keeps the record of every round, after those that were done before, the latest state and what was spent."""
 
     def __init__(self, done: Iterable[RoundRecord] = ()) -> None:
         self.records = list(done)
         self.state: State | None = None
+        self._on_part: Spent | None = None  # of the first round, if it was given up
+
+    @property
+    def spent(self) -> Spent:
+        """What the search has cost so far."""
+        return self._on_part or Spent.of(self.records)
 
     def started(self, state: State) -> None:
         """Keep it."""
@@ -145,6 +152,10 @@ class History(Observer):
         """Keep it."""
         self.records.append(done.record)
         self.state = done.after
+
+    def cut(self, state: State, spent: Spent) -> None:
+        """Keep both."""
+        self.state, self._on_part = state, spent
 
 
 class Gauging(Observer):

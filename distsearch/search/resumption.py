@@ -20,10 +20,10 @@ from distsearch.runs import names
 from distsearch.runs.directory import Run, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
+from distsearch.search.endings import Found
 from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import EVALUATIONS, ROUNDS, SECONDS
-from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
 from distsearch.search.publishing import publisher_of, with_storage
 from distsearch.search.retrieval import NOTHING, Handed, own_assembly

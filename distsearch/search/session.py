@@ -21,9 +21,10 @@ from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CHECKPOINT
 from distsearch.search import frozen
 from distsearch.search.assembly import Assembly
+from distsearch.search.endings import Found
 from distsearch.search.foreign_code import origins
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.loop import Found, search
+from distsearch.search.loop import search
 from distsearch.search.noise import compare_best
 from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening
 from distsearch.search.publishing import publisher_of, storage_of
