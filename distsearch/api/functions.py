@@ -66,11 +66,11 @@ def search(
         model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
         config = _config({"strategy": AUTO, **settings, **named, "class_weight": class_weight_words(class_weight)})
-        beforehand.check(config, kept=_kept(settings))
+        ready = beforehand.check(config, kept=_kept(settings))
         dataset = interrupts.begin(data_of, config, *arrays, sample_weight)
         assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
-        result = searched(assembly, _begun(assembly, settings), interrupts, observers)
+        result = searched(assembly, _begun(assembly, settings, ready), interrupts, observers)
     return of_network(result)
 
 
@@ -137,13 +137,13 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
     return from_flags({"data": IN_MEMORY, **settings})
 
 
-def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:
+def _begun(assembly: Assembly, settings: Mapping[str, Any], ready: beforehand.Ready | None = None) -> Begin:
     """The session of the search, which is kept on disk only if its settings say where."""
     if _kept(settings):
-        return partial(session.run, assembly)
+        return partial(session.run, assembly, ready=ready)
     if not assembly.config.output.storage:
-        return partial(session.run_unrecorded, assembly)
-    return partial(_run_elsewhere, assembly)
+        return partial(session.run_unrecorded, assembly, ready=ready)
+    return partial(_run_elsewhere, assembly, ready)
 
 
 def _kept(settings: Mapping[str, Any]) -> bool:
@@ -151,12 +151,16 @@ def _kept(settings: Mapping[str, Any]) -> bool:
     return "name" in settings or "runs" in settings
 
 
-def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts: Interrupts) -> Found:
+def _run_elsewhere(
+    assembly: Assembly, ready: beforehand.Ready | None, observers: Iterable[Observer], interrupts: Interrupts
+) -> Found:
     """Search in a temporary folder, so that only what is published remains."""
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
         output = structs.replace(assembly.config.output, directory=folder)
         here = structs.replace(assembly.config, output=output)
-        return session.run(assembly.configured(here), observers, interrupts)
+        if ready is not None:
+            ready = ready._replace(storage=beforehand.usable_storage(here))
+        return session.run(assembly.configured(here), observers, interrupts, ready)
 
 
 def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:

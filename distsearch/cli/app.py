@@ -144,7 +144,7 @@ def run(
     from distsearch.search.data import read_data
 
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
-    beforehand.check(settings, kept=folds is None)
+    ready = beforehand.check(settings, kept=folds is None)
     if folds is not None:
         _cross_validate(settings, folds, json)
         return
@@ -152,7 +152,7 @@ def run(
     assembly = assemble(settings, dataset)
     picture = pictures.live(assembly, dataset) if dataset is not None else None
     told = partial(narrators, assembly, chapter, story)
-    _search(assembly, partial(session.run, assembly), verbose, json, quiet, picture, told)
+    _search(assembly, partial(session.run, assembly, ready=ready), verbose, json, quiet, picture, told)
 
 
 def resume(
