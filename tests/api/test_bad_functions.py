@@ -137,6 +137,13 @@ def test_a_loss_that_fails_for_good_leaves_no_result_and_its_first_error():
     assert raised.value.__context__ is raised.value.__cause__
 
 
+@pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
+def test_a_rate_with_which_weights_overflow_is_blamed(strategy):
+    features = np.random.default_rng(0).normal(size=(50, 2))
+    with pytest.raises(ObjectiveError, match="round 1: none of .* try a smaller rate$"):
+        distsearch.search(features, np.arange(50) % 2, strategy=strategy, rate=1e30, rounds=9, workers=0)
+
+
 class Simulator:
     def __init__(self):
         self.lock = threading.Lock()
