@@ -3,6 +3,8 @@
 from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
+from distsearch.search.observers import PartOfRound
+from distsearch.text import duration
 
 
 class Status:
@@ -12,13 +14,19 @@ class Status:
         self._stop = stop
         self._counted = "calls" if of_function else "passes"
         self._rounds = Limits(stop).rounds
+        self._next = 0  # the number of the round that comes next
         self._accuracy: float | None = None
         self._test = False
         self._metrics: dict[str, float] = {}
         self._before = (0.0, 0.0)  # passes and seconds from which on the rate is averaged
 
+    def begin(self, number: int) -> None:
+        """Take note of the number of the round that comes next."""
+        self._next = number
+
     def hear(self, row: RoundRecord) -> None:
-        """Take note of what was measured in a round."""
+        """Take note of a round, and of what was measured in it."""
+        self._next = row.round + 1
         if row.accuracy is not None:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
@@ -46,9 +54,20 @@ class Status:
 
     def share(self, row: RoundRecord) -> float:
         """The share used of the nearest limit, from 0 to 1."""
-        rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
-        seconds = row.seconds / self._stop.seconds if self._stop.seconds else 0.0
-        return min(1.0, max(rounds, seconds))
+        return self._share(row.round + 1, row.seconds)
+
+    def line_within(self, part: PartOfRound) -> str:
+        """The round that is under way in a line."""
+        return f"round {self._next + 1:,} · {part.share:.0%} of it · about {duration(part.left)} left"
+
+    def share_within(self, part: PartOfRound) -> float:
+        """The share used of the nearest limit within a round, from 0 to 1."""
+        return self._share(self._next + part.share, part.seconds)
+
+    def _share(self, rounds: float, seconds: float) -> float:
+        of_rounds = rounds / self._rounds if self._rounds else 0.0
+        of_seconds = seconds / self._stop.seconds if self._stop.seconds else 0.0
+        return min(1.0, max(of_rounds, of_seconds))
 
 
 def reached_in_words(row: RoundRecord) -> str:

@@ -17,6 +17,7 @@ from distsearch.search.noise import Noise
 from distsearch.search.observers import Observer, Round
 from distsearch.search.rounds import Outcome, Rounds, best_of_some
 from distsearch.search.spent import Spent
+from distsearch.search.underway import Underway
 from distsearch.strategies.base import State
 from distsearch.workers.base import Pool, TimeIsUpError
 
@@ -37,13 +38,14 @@ def search(
     SIGINT, SIGTERM and the limit of seconds abandon the current round and end the search. Of the first, what was
     evaluated is kept; also if it fails, before what has failed is raised. `run` is the search's name, if it is kept.
     """
-    limits, spent = assembly.limits(done), Spent.of(done)
+    limits, spent, share = assembly.limits(done), Spent.of(done), assembly.task.share
     observer.started(state)
     noise = Noise(pool, bool(done) and done[-1].noisy, at_once=assembly.config.stop.target_loss is not None)
     rounds = _rounds(assembly, pool, noise)
     reason = limits.already  # of a run that was killed when only its result was missing
     began = time.monotonic() - spent.seconds
     pool.deadline, pool.awaits_one = began + limits.seconds, state.best.loss == inf
+    pool.heard = Underway(observer, began, limits.seconds < inf)
     while not reason:
         try:
             outcome = interrupts.during(rounds.run, state)
@@ -64,7 +66,8 @@ def search(
         before, state = state, outcome.after
         if pool.awaits_one:
             pool.awaits_one = state.best.loss == inf
-        row = _record(assembly, spent, before, outcome, time.monotonic() - began, noise.found)
+        passes = assembly.strategy.passes(before) * share
+        row = _record(spent, before, outcome, passes, time.monotonic() - began, noise.found)
         ends = observer.round(Round(row, outcome.losses, state, pool.count))
         reason = limits.reached(row) or (CALLBACK if ends else "")
     result = result_of(run, assembly, reason, spent, state)
@@ -81,12 +84,10 @@ def _rounds(assembly: Assembly, pool: Pool, noise: Noise) -> Rounds:
     return Rounds(assembly.strategy, pool, every, first, looking, assembly.plan.constraints)
 
 
-def _record(
-    assembly: Assembly, spent: Spent, before: State, outcome: Outcome, seconds: float, noisy: bool
-) -> RoundRecord:
+def _record(spent: Spent, before: State, outcome: Outcome, passes: float, seconds: float, noisy: bool) -> RoundRecord:
     """The record of a round that is done, whose cost is added to what was spent."""
     spent.candidates += len(outcome.losses)
-    spent.passes += assembly.strategy.passes(before) * assembly.task.share
+    spent.passes += passes
     spent.seconds = seconds
     row = RoundRecord.of(
         before,

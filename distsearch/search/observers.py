@@ -40,6 +40,20 @@ class Round(Struct, frozen=True):
     workers: int  # that are alive; 0: this process itself
 
 
+class PartOfRound(Struct, frozen=True):
+    """How far a round is that takes long."""
+
+    answered: int  # units
+    units: int
+    left: float  # seconds until its end, as it goes
+    seconds: float  # of the search so far
+
+    @property
+    def share(self) -> float:
+        """The share that is answered, from 0 to 1."""
+        return self.answered / self.units
+
+
 class Observer:
     """Hears of a search; a subclass overrides what it wants to hear. Whatever it raises ends the search, saved."""
 
@@ -48,6 +62,9 @@ class Observer:
 
     def started(self, state: State) -> None:
         """The search begins from this state."""
+
+    def within(self, part: PartOfRound) -> None:
+        """A long round is under way; heard a few times a second."""
 
     def round(self, done: Round) -> bool | None:
         """A round is done; True to end the search."""
@@ -88,6 +105,11 @@ class Observers(Observer):
         """Tell all."""
         for observer in self._observers:
             observer.started(state)
+
+    def within(self, part: PartOfRound) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.within(part)
 
     def round(self, done: Round) -> bool:
         """Tell all; True if any of them wants the search to end."""

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from distsearch.cli.progress import Reporter, reached
 from distsearch.config import RunConfig
+from distsearch.config.sections import StopConfig
+from distsearch.reports.status import Status
 from distsearch.runs.history import RoundRecord
-from distsearch.search.observers import Round
+from distsearch.search.observers import PartOfRound, Round
 
 
 def record(number: int, loss: float, seconds: float) -> RoundRecord:
@@ -46,3 +48,24 @@ def test_no_line_is_printed_twice():
 def test_a_log_without_progress_gives_nothing():
     assert reached("") is None
     assert reached("new best weights in round 3: loss 0.1\nbackground 3 · loss 4\n") is None
+
+
+def test_a_long_round_is_shown_once_a_minute():
+    console = Console(file=io.StringIO(), width=200)
+    with Reporter(console, RunConfig(), False, lambda state: None) as reporter:
+        reporter.round(Round(record(6, 0.5, 2.0), np.zeros(0), None, 2))
+        for seconds in range(3, 200):
+            reporter.within(PartOfRound(seconds * 10, 30_000, left=8000.0, seconds=float(seconds)))
+    lines = console.file.getvalue().splitlines()
+    assert [line for line in lines if " of it" in line] == [
+        "round 8 · 2% of it · about 2.22 h left",
+        "round 8 · 4% of it · about 2.22 h left",
+        "round 8 · 6% of it · about 2.22 h left",
+    ]
+
+
+@pytest.mark.parametrize(("stop", "share"), [({"rounds": 4}, 0.4), ({"seconds": 50.0}, 0.5), ({"rounds": 2}, 0.8)])
+def test_the_bar_moves_within_a_round(stop, share):
+    status = Status(StopConfig(**stop))
+    status.hear(record(0, 1.0, 20.0))
+    assert status.share_within(PartOfRound(6, 10, left=9.0, seconds=25.0)) == pytest.approx(share)
