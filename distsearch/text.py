@@ -84,8 +84,8 @@ def some_of(names: Sequence[str], most: int) -> str:
 def duration(seconds: float) -> str:
     """A duration in the largest unit that leaves a number above 2: 1.25 s, 17 min, 3.2 h, 12 d."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
+        if (count := seconds / size) >= 2:
+            return f"{count:,.0f} {unit}" if count >= 1000 else f"{count:.3g} {unit}"
     return f"{seconds:.3g} s"
 
 

@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 QUIET_SECONDS = 1.0  # of a round, until observers hear of it
 EVERY = 0.25  # seconds, between two times that they do
-MEASURED_SECONDS = 2.0  # of a round, from which its length is told
+MEASURED_SECONDS = 2.0  # from which the length of a round is told
 LONG = 300.0  # seconds: of shorter rounds nothing is said beforehand
 
 
@@ -25,21 +25,33 @@ class Underway:
         self._observer = observer
         self._search_began = began
         self._round_began = self._due = inf
+        self._first: tuple[float, int] | None = None  # when the first units were answered, and how many
         self._says = not limited
 
     def __call__(self, answered: int, units: int) -> None:
         """So many units of a round are answered, of so many."""
         now = time.monotonic()
         if not answered:
-            self._round_began, self._due = now, now + QUIET_SECONDS
-        elif now >= self._due:
+            self._round_began, self._due, self._first = now, now + QUIET_SECONDS, None
+            return
+        if now >= self._due:
             self._due = now + EVERY
-            taken = now - self._round_began
-            left = taken * (units / answered - 1)
+            left = self._left(now, answered, units)
             self._observer.within(PartOfRound(answered, units, left, now - self._search_began))
-            if self._says and taken >= MEASURED_SECONDS and taken + left >= LONG:
-                self._says = False
-                LOG.warning(
-                    f"a round takes about {duration(taken + left)}: smaller ones decide sooner, and a limit of seconds "
-                    "holds within them"
-                )
+            self._say(now, left)
+        self._first = self._first or (now, answered)
+
+    def _left(self, now: float, answered: int, units: int) -> float:
+        """Seconds until the round's end: the first units are left out, with which much is made for all."""
+        since, before = self._first or (self._round_began, 0)
+        return (now - since) * (units - answered) / max(1, answered - before)
+
+    def _say(self, now: float, left: float) -> None:
+        """Say, once, how long a round takes, if that is long and can be told by now."""
+        whole = now - self._round_began + left
+        if self._says and self._first and now - self._first[0] >= MEASURED_SECONDS and whole >= LONG:
+            self._says = False
+            LOG.warning(
+                f"a round takes about {duration(whole)}: smaller ones decide sooner, and a limit of seconds holds "
+                "within them"
+            )

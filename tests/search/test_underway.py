@@ -59,3 +59,15 @@ def test_that_rounds_take_minutes_is_said_once_and_early(clock, said):
 def test_whoever_has_limited_the_seconds_is_not_told(clock, said):
     assert rounds(clock, True, 3000.0)
     assert said == []
+
+
+def test_the_first_units_which_take_longer_do_not_count(clock, said):
+    told = Told()
+    heard = Underway(told, 0.0, limited=False)
+    for seconds, answered in ((0, 0), (600, 1), (601, 11), (602, 21), (603, 31), (604, 41)):
+        clock(seconds)
+        heard(answered, 1041)
+    assert [part.left for part in told.parts][1:] == pytest.approx([103, 102, 101, 100])
+    assert said == [
+        "a round takes about 11.7 min: smaller ones decide sooner, and a limit of seconds holds within them"
+    ]
