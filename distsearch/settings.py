@@ -7,7 +7,7 @@ The command line, the commented TOML and the README's table are all derived from
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -37,6 +37,9 @@ ELSEWHERE = {
     "sigma0": "sigma",
 }
 """What other libraries call settings, and our flags."""
+AUTO = "auto"
+"""The value of a setting that leaves the choice to the search, which makes it by the task."""
+
 NO_OWNERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 OWN_SECTION = "settings"
@@ -106,13 +109,18 @@ def declarations(settings: type[Settings]) -> Iterator[Declared]:
         )
 
 
-def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
-    """Make the group, called `where` in errors, from `values`. Raises SettingError for what does not fit."""
+def validate(
+    settings: type[S], values: Mapping[str, Any], where: str, stranger: Callable[[str], SettingError] | None = None
+) -> S:
+    """Make the group, called `where` in errors, from `values`. Raises SettingError for what does not fit.
+
+    `stranger` makes the error for the name of a setting that the group does not have.
+    """
     known = {field.name: field for field in msgspec.structs.fields(settings)}
     taken: dict[str, object] = {}
     for name, value in values.items():
         if name not in known:
-            raise unknown_setting(name, known, where)
+            raise stranger(name) if stranger else unknown_setting(name, known, where)
         taken[name] = _taken(known[name], value)
         _check(f"{where}.{name}", taken[name])
         _check_choice(f"{where}.{name}", taken[name], _extra(known[name])["choices"])

@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "machine", "randomness", "registry"},
         {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
     ),
-    "objectives": (SCORED | {"config", "machine"}, {"msgspec", "numpy"}),
+    "objectives": (SCORED | {"config", "machine", "settings"}, {"msgspec", "numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),

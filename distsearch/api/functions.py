@@ -18,6 +18,8 @@ from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.torch_datasets import arrays_of
 from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
+from distsearch.config.sections import StrategyConfig
+from distsearch.config.usual import USUAL
 from distsearch.data.labels import word_of
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
@@ -33,7 +35,6 @@ from distsearch.search.endings import Found
 from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.observers import Observer
-from distsearch.strategies import AUTO
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -65,7 +66,9 @@ def search(
     with passed_on() as interrupts, speaking_python():
         model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
-        config = _config({"strategy": AUTO, **settings, **named, "class_weight": class_weight_words(class_weight)})
+        config = _config(
+            {"strategy": USUAL["strategy"], **settings, **named, "class_weight": class_weight_words(class_weight)}
+        )
         ready = beforehand.check(config, kept=_kept(settings))
         dataset = interrupts.begin(data_of, config, *arrays, sample_weight)
         assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
@@ -89,7 +92,7 @@ def minimize(
     refuse_of_networks(settings)
     keep_ray()
     with passed_on() as interrupts, speaking_python():
-        config = _config({"strategy": "hill-climb", **settings})
+        config = _config({"strategy": StrategyConfig().name, **settings})
         weights = first_weights(start, config.output.directory)
         assembly = assemble_function(config, function, weights, vectorized)
         return searched(assembly, _begun(assembly, settings), interrupts, observers)

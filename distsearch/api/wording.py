@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from distsearch.config.sections import StrategyConfig
 from distsearch.config.wording import keywords, reworded
 from distsearch.errors import DistsearchError
-from distsearch.settings import unknown_setting
+from distsearch.settings import AUTO, unknown_setting
 
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
@@ -42,7 +42,7 @@ def in_python(sentence: str) -> str:
 
 def check_names(names: Iterable[str], strategy: object) -> None:
     """Raise SettingError for a keyword that is no setting of the search or of its strategy, and say whose it is."""
-    from distsearch.strategies import AUTO, STRATEGIES, find, owners
+    from distsearch.strategies import STRATEGIES, find, owners
 
     chosen = STRATEGIES.named(str(strategy or StrategyConfig().name))
     if ":" in chosen:  # a strategy of the user's own, which checks its settings itself
@@ -50,11 +50,10 @@ def check_names(names: Iterable[str], strategy: object) -> None:
     if chosen != AUTO:
         find(chosen)
     declared, having = keywords(), owners()
-    flags = {setting.flag.replace("-", "_") for setting in declared.values()}
+    known = {*declared, *(setting.flag.replace("-", "_") for setting in declared.values())}
+    known.update(name for name, theirs in having.items() if chosen in (AUTO, *theirs))
     for name in (name.replace("-", "_") for name in names):
-        theirs = having.get(name, [])
-        is_theirs = chosen in theirs or (chosen == AUTO and theirs)
-        if not (name in declared or name in flags or is_theirs):
+        if name not in known:
             raise unknown_setting(name, [*declared, *having], "", chosen, having)
 
 

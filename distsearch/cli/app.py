@@ -36,6 +36,7 @@ from distsearch.cli.output import (
 )
 from distsearch.cli.records import replay, show, verify
 from distsearch.config import toml
+from distsearch.settings import AUTO, declarations
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
 
     settings = _settings(config_file, flags)
     name = settings.strategy.name
-    own = None if name == strategies.AUTO else strategies.settings_of(name, settings.settings)
+    own = None if name == AUTO else strategies.settings_of(name, settings.settings)
     print_text(toml.to_toml(settings, own))
 
 
@@ -278,11 +279,10 @@ def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
 def _own_to_strategy(file: Path, flags: dict[str, Any]) -> dict[str, Any]:
     """A file's sections, without settings that the strategy chosen by the flags does not have."""
     from distsearch import strategies
-    from distsearch.settings import declarations
 
     sections = toml.read_toml(file)
     name, settings = flags.get("strategy"), sections.get("settings")
-    if name in (None, strategies.AUTO) or not isinstance(settings, dict):
+    if name in (None, AUTO) or not isinstance(settings, dict):
         return sections
     known = {setting.name for setting in declarations(strategies.find(name).Settings)}
     if others := [setting for setting in settings if setting not in known]:

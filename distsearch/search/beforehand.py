@@ -12,6 +12,7 @@ from distsearch.search.naming import in_our_words, names_in
 from distsearch.search.observers import Observer
 from distsearch.search.publishing import storage_of, with_storage
 from distsearch.search.tracking import trackers, with_trackers
+from distsearch.settings import AUTO
 from distsearch.storage import Storage
 from distsearch.workers.place import check_workers
 
@@ -40,7 +41,7 @@ def check(config: RunConfig, *, kept: bool) -> Ready:
     losses.check(config.network)
     for registry, name in names_in(config):
         registry.find(name)
-    if config.strategy.name != strategies.AUTO:
+    if config.strategy.name != AUTO:
         strategies.settings_of(config.strategy.name, config.settings)
     if kept:
         claims.check(Path(config.output.directory), config.output.name)
