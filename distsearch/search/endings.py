@@ -80,8 +80,8 @@ def _no_better(loss: float, baseline: float, memorised: bool) -> str:
     if memorised:
         return (
             f"the network has memorised the training examples: on the test examples its loss is {loss:.4g}, and that "
-            f"of the best prediction that is the same for all {baseline:.4g}; set examples aside with "
-            "--validation-share, or use fewer neurons"
+            f"of the best prediction that is the same for all {baseline:.4g}; set a validation share aside, or use "
+            "fewer neurons"
         )
     return (
         f"the network is no better than the same prediction for every example: its loss is {loss:.4g}, and that of the "
