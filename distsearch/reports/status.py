@@ -58,7 +58,8 @@ class Status:
 
     def line_within(self, part: PartOfRound) -> str:
         """The round that is under way in a line."""
-        return f"round {self._next + 1:,} · {100 * part.share:.3g}% of it · about {duration(part.left)} left"
+        left = "" if part.left is None else f" · about {duration(part.left)} left"
+        return f"round {self._next + 1:,} · {100 * part.share:.3g}% of it{left}"
 
     def share_within(self, part: PartOfRound) -> float:
         """The share used of the nearest limit within a round, from 0 to 1."""

@@ -45,7 +45,7 @@ class PartOfRound(Struct, frozen=True):
 
     answered: int  # units
     units: int
-    left: float  # seconds until its end, as it goes
+    left: float | None  # seconds until its end, as it goes; None while that is not known
     seconds: float  # of the search so far
 
     @property

@@ -38,18 +38,21 @@ class Underway:
             self._due = now + EVERY
             left = self._left(now, answered, units)
             self._observer.within(PartOfRound(answered, units, left, now - self._search_began))
-            self._say(now, left)
+            if self._says and left is not None:
+                self._say(now, left)
         self._first = self._first or (now, answered)
 
-    def _left(self, now: float, answered: int, units: int) -> float:
-        """Seconds until the round's end: the first units are left out, with which much is made for all."""
-        since, before = self._first or (self._round_began, 0)
-        return (now - since) * (units - answered) / max(1, answered - before)
+    def _left(self, now: float, answered: int, units: int) -> float | None:
+        """Seconds until the round's end, as the units after the first go: with these, much is made for all."""
+        if self._first is None or answered == self._first[1]:
+            return None
+        since, before = self._first
+        return (now - since) * (units - answered) / (answered - before)
 
     def _say(self, now: float, left: float) -> None:
         """Say, once, how long a round takes, if that is long and can be told by now."""
         whole = now - self._round_began + left
-        if self._says and self._first and now - self._first[0] >= MEASURED_SECONDS and whole >= LONG:
+        if self._first and now - self._first[0] >= MEASURED_SECONDS and whole >= LONG:
             self._says = False
             LOG.warning(
                 f"a round takes about {duration(whole)}: smaller ones decide sooner, and a limit of seconds holds "
