@@ -7,7 +7,7 @@ The command line, the commented TOML and the README's table are all derived from
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -16,31 +16,23 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
 from distsearch.errors import SettingError, brief, unknown
+from distsearch.errors.elsewhere import ABSENT, CALLED
 from distsearch.text import expanded, listed, not_encodable, words
 
 S = TypeVar("S", bound="Settings")
 
-ELSEWHERE = {
-    **dict.fromkeys(("max_evals", "maxfun", "budget"), "evaluations"),
-    **dict.fromkeys(("epochs", "iterations", "max_iter", "maxiter", "generations"), "rounds"),
-    **dict.fromkeys(("lr", "learning_rate", "learning_rate_init", "step_size"), "rate"),
-    **dict.fromkeys(("timeout", "max_time"), "seconds"),
-    **dict.fromkeys(("hidden_layer_sizes", "hidden_layers"), "layers"),
-    **dict.fromkeys(("popsize", "population_size"), "population"),
-    **dict.fromkeys(("random_state", "random_seed"), "seed"),
-    **dict.fromkeys(("n_jobs", "num_workers"), "workers"),
-    "batch_size": "batch",
-    "weight_decay": "decay",
-    "algorithm": "strategy",
-    "method": "strategy",
-    "ftarget": "target-loss",
-    "sigma0": "sigma",
-}
-"""What other libraries call settings, and our flags."""
+AUTO = "auto"
+"""The value of a setting that leaves the choice to the search, which makes it by the task."""
+
 NO_OWNERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 OWN_SECTION = "settings"
 """The section of a configuration that holds the strategy's own settings."""
+
+ALL = "`distsearch config` prints all"
+"""Where all settings are shown, in sentences."""
+
+ALIKE = 0.7  # how much of a name that is unknown has to be that of a setting, for that to be suggested
 
 LARGEST_WHOLE = 2**64  # JSON's and TOML's readers accept integers below this
 
@@ -106,13 +98,18 @@ def declarations(settings: type[Settings]) -> Iterator[Declared]:
         )
 
 
-def validate(settings: type[S], values: Mapping[str, Any], where: str) -> S:
-    """Make the group, called `where` in errors, from `values`. Raises SettingError for what does not fit."""
+def validate(
+    settings: type[S], values: Mapping[str, Any], where: str, stranger: Callable[[str], SettingError] | None = None
+) -> S:
+    """Make the group, called `where` in errors, from `values`. Raises SettingError for what does not fit.
+
+    `stranger` makes the error for the name of a setting that the group does not have.
+    """
     known = {field.name: field for field in msgspec.structs.fields(settings)}
     taken: dict[str, object] = {}
     for name, value in values.items():
         if name not in known:
-            raise unknown_setting(name, known, where)
+            raise stranger(name) if stranger else unknown_setting(name, known, where)
         taken[name] = _taken(known[name], value)
         _check(f"{where}.{name}", taken[name])
         _check_choice(f"{where}.{name}", taken[name], _extra(known[name])["choices"])
@@ -135,9 +132,11 @@ def unknown_setting(
         whose = f"a setting of {', '.join(having)}, not of {chosen}"
         return SettingError(f"{OWN_SECTION}.{name}: {whose}; leave it out, or choose {instead}")
     place = f"{where}: " if where else ""
-    if name in ELSEWHERE:
-        return SettingError(f"{place}unknown setting {name!r}: here it is called '--{ELSEWHERE[name]}'")
-    return SettingError(f"{place}{unknown('setting', name, known)}")
+    if name in CALLED:
+        return SettingError(f"{place}unknown setting {name!r}: here it is called '--{CALLED[name]}'")
+    if name in ABSENT:
+        return SettingError(f"{place}unknown setting {name!r}: {ABSENT[name]}")
+    return SettingError(f"{place}{unknown('setting', name, known, everywhere=ALL, alike=ALIKE)}")
 
 
 def with_changes(group: S, where: str, **changes: Any) -> S:

@@ -81,6 +81,14 @@ def some_of(names: Sequence[str], most: int) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
+def duration(seconds: float) -> str:
+    """A duration in the largest unit that leaves a number above 2: 1.25 s, 17 min, 3.2 h, 12 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if (count := seconds / size) >= 2:
+            return f"{count:,.0f} {unit}" if count >= 1000 else f"{count:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def _is_whole(word: str) -> bool:
     """Whether a word is a whole number that Python will read: it refuses those of thousands of digits."""
     return word.isascii() and word.isdecimal() and len(word) < LONGEST_WHOLE

@@ -28,9 +28,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "workers" / "dispatch"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from simulator import Costs, Simulation, Swept
+from simulated import Costs, Swept
+from simulator import Simulation
 
 from distsearch.workers.dispatch.instructions import Policy
 

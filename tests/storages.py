@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import searches
 from waiting import awaited
 
-from distsearch.storage import Address, Storage
+from distsearch.storage import Address, Storage, fetch
 
 BUCKET = "bucket"
 CREDENTIALS = {
@@ -70,3 +71,10 @@ def access(server: str) -> dict[str, str]:
 
 def tree(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def resume(run: str, folder: Path, rounds: int | None = None) -> Path:
+    """Resume a run in storage, as the command does, in a folder of runs."""
+    path = fetch(run, folder)
+    searches.resume(path, rounds, workers=0, storage=str(Address.parse(run).parent))
+    return path

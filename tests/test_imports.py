@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "machine", "randomness", "registry"},
         {"PIL", "msgspec", "numpy", "pyarrow", "python_calamine", "sklearn"},
     ),
-    "objectives": (SCORED | {"config", "machine"}, {"msgspec", "numpy"}),
+    "objectives": (SCORED | {"config", "machine", "settings"}, {"msgspec", "numpy"}),
     "strategies": (EVALUATED | SETTINGS | {"machine", "objectives.base"}, {"msgspec", "numpy"}),
     "runs": (KEPT | {"strategies"}, {"msgspec", "numpy", "safetensors"}),
     "storage": (KEPT, {"msgspec", "pyarrow"}),
@@ -57,13 +57,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "callbacks": ({"api", "search", "trackers"}, set()),
     "serving": ({"workers"}, set()),
     "cli": (
-        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies"},
+        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies", "workers.place"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }
 DOORS = {
     "__init__": ({"api", "callbacks", "errors", "search"}, set()),
-    "__main__": ({"cli", "errors", "workers"}, {"typer"}),
+    "__main__": ({"cli"}, set()),
 }
 
 # The dispatcher decides, and imports nothing that acts.

@@ -10,10 +10,10 @@ from distsearch.api.progress import Progress, is_interactive
 from distsearch.errors import SettingError, brief
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
-from distsearch.search.observers import Observer, Opened, Round
+from distsearch.search.observers import Observer, Opened, PartOfRound, Round
 from distsearch.strategies.base import State
 
-HEARD = ("opened", "started", "round", "saved", "ended", "closed")
+HEARD = ("opened", "started", "within", "round", "saved", "ended", "closed")
 
 
 def observers_of(callbacks: Any) -> list[Observer]:
@@ -79,6 +79,10 @@ class _OfObject(Observer):
     def started(self, state: State) -> None:
         """Pass it on."""
         self._tell("started", state)
+
+    def within(self, part: PartOfRound) -> None:
+        """Pass it on."""
+        self._tell("within", part)
 
     def round(self, done: Round) -> bool:
         """Pass it on."""

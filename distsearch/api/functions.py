@@ -18,6 +18,8 @@ from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.torch_datasets import arrays_of
 from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
+from distsearch.config.sections import StrategyConfig
+from distsearch.config.usual import USUAL
 from distsearch.data.labels import word_of
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
@@ -29,11 +31,10 @@ from distsearch.objectives.metrics import names_of
 from distsearch.search import beforehand, session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
+from distsearch.search.endings import Found
 from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
-from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
-from distsearch.strategies import AUTO
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -65,12 +66,14 @@ def search(
     with passed_on() as interrupts, speaking_python():
         model = sources.with_nodes(model, nodes)
         named = {} if model is None else {"model": sources.name_of(model)}
-        config = _config({"strategy": AUTO, **settings, **named, "class_weight": class_weight_words(class_weight)})
-        beforehand.check(config, kept=_kept(settings))
+        config = _config(
+            {"strategy": USUAL["strategy"], **settings, **named, "class_weight": class_weight_words(class_weight)}
+        )
+        ready = beforehand.check(config, kept=_kept(settings))
         dataset = interrupts.begin(data_of, config, *arrays, sample_weight)
         assembly = assemble(config, dataset, start, None if isinstance(model, str) else model)
         assembly = replace(assembly, notes=tuple(map(in_python, assembly.notes)))
-        result = searched(assembly, _begun(assembly, settings), interrupts, observers)
+        result = searched(assembly, _begun(assembly, settings, ready), interrupts, observers)
     return of_network(result)
 
 
@@ -89,7 +92,7 @@ def minimize(
     refuse_of_networks(settings)
     keep_ray()
     with passed_on() as interrupts, speaking_python():
-        config = _config({"strategy": "hill-climb", **settings})
+        config = _config({"strategy": StrategyConfig().name, **settings})
         weights = first_weights(start, config.output.directory)
         assembly = assemble_function(config, function, weights, vectorized)
         return searched(assembly, _begun(assembly, settings), interrupts, observers)
@@ -137,13 +140,13 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
     return from_flags({"data": IN_MEMORY, **settings})
 
 
-def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:
+def _begun(assembly: Assembly, settings: Mapping[str, Any], ready: beforehand.Ready | None = None) -> Begin:
     """The session of the search, which is kept on disk only if its settings say where."""
     if _kept(settings):
-        return partial(session.run, assembly)
+        return partial(session.run, assembly, ready=ready)
     if not assembly.config.output.storage:
-        return partial(session.run_unrecorded, assembly)
-    return partial(_run_elsewhere, assembly)
+        return partial(session.run_unrecorded, assembly, ready=ready)
+    return partial(_run_elsewhere, assembly, ready)
 
 
 def _kept(settings: Mapping[str, Any]) -> bool:
@@ -151,12 +154,16 @@ def _kept(settings: Mapping[str, Any]) -> bool:
     return "name" in settings or "runs" in settings
 
 
-def _run_elsewhere(assembly: Assembly, observers: Iterable[Observer], interrupts: Interrupts) -> Found:
+def _run_elsewhere(
+    assembly: Assembly, ready: beforehand.Ready | None, observers: Iterable[Observer], interrupts: Interrupts
+) -> Found:
     """Search in a temporary folder, so that only what is published remains."""
     with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
         output = structs.replace(assembly.config.output, directory=folder)
         here = structs.replace(assembly.config, output=output)
-        return session.run(assembly.configured(here), observers, interrupts)
+        if ready is not None:
+            ready = ready._replace(storage=beforehand.usable_storage(here))
+        return session.run(assembly.configured(here), observers, interrupts, ready)
 
 
 def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:

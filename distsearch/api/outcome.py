@@ -1,18 +1,19 @@
 """Turns a prepared search into what its caller gets: the result, or an error with the result so far."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.data.schema import Schema
-from distsearch.errors import hold
+from distsearch.errors import ObjectiveError, hold
 from distsearch.objectives.model import Model
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
+from distsearch.search.endings import Found, result_of
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import FAILED
-from distsearch.search.loop import Found, Spent, result_of
 from distsearch.search.observers import History, Observer
 from distsearch.search.provenance import provenance
 from distsearch.strategies.base import State
@@ -34,8 +35,9 @@ def searched(
         found = begin([history, *others], interrupts)
     except (Exception, KeyboardInterrupt) as error:
         if history.state is not None:
-            summary = result_of("", assembly, FAILED, Spent.of(history.records), history.state)
-            interrupts.result = _result(assembly, history.state, summary, history.records)
+            with suppress(ObjectiveError):  # code of the user's that fails again
+                summary = result_of("", assembly, FAILED, history.spent, history.state)
+                interrupts.result = _result(assembly, history.state, summary, history.records)
             hold(error, interrupts.result)
         raise
     result = _result(assembly, found.state, found.result, history.records)

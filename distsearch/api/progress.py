@@ -9,11 +9,13 @@ from distsearch.config.sections import StopConfig
 from distsearch.errors import SettingError, brief
 from distsearch.reports.status import Status, fitting
 from distsearch.runs.history import RoundRecord
-from distsearch.search.observers import Observer, Opened, Round
+from distsearch.search.observers import Observer, Opened, PartOfRound, Round
+from distsearch.strategies.base import State
 
 REFRESH_SECONDS = 0.1
 NOTEBOOK_SECONDS = 0.25
 LINE_SECONDS = 5.0
+LINE_SECONDS_WITHIN = 60.0  # within a round
 RATE_SECONDS = 1.0
 BAR_WIDTH = 20
 ERASE = "\r\x1b[K"
@@ -24,6 +26,12 @@ class Display(Protocol):
 
     seconds: float
     """Between two updates."""
+
+    shows_first: bool
+    """Whether it shows the first round, which tells nothing about the speed."""
+
+    seconds_within: float
+    """Between two updates within a round."""
 
     def show(self, share: float, text: str) -> None:
         """Show the share done, from 0 to 1, and a line of text."""
@@ -49,7 +57,7 @@ class Progress(Observer):
         self._display: Display | None = None
         self._status = Status(StopConfig())
         self._latest: tuple[RoundRecord, int] | None = None  # that is not shown yet
-        self._due = 0.0
+        self._due = self._due_within = 0.0
 
     def opened(self, search: Opened) -> None:
         """Begin anew."""
@@ -60,6 +68,17 @@ class Progress(Observer):
         if search.done:
             self._status.restart_rate(search.done[-1])
         self._latest, self._due = None, 0.0
+        self._due_within = self._display.seconds_within if self._display else 0.0
+
+    def started(self, state: State) -> None:
+        """Take note of where it begins."""
+        self._status.begin(state.round)
+
+    def within(self, part: PartOfRound) -> None:
+        """Show how far a round is: elsewhere than on a screen once in a while."""
+        if self._display is not None and part.seconds >= self._due_within:
+            self._due_within = part.seconds + self._display.seconds_within
+            self._display.show(self._status.share_within(part), self._status.line_within(part))
 
     def round(self, done: Round) -> None:
         """Show the round if it is time to."""
@@ -67,8 +86,10 @@ class Progress(Observer):
             return
         self._status.hear(done.record)
         self._latest = done.record, done.workers
-        if done.record.seconds >= self._due:
-            self._due = done.record.seconds + self._display.seconds
+        if done.record.seconds < self._due:
+            return
+        self._due = done.record.seconds + self._display.seconds
+        if self._display.shows_first or done.record.round:
             self._display.show(self._status.share(done.record), self._line())
             self._status.restart_rate(done.record, at_least=RATE_SECONDS)
 
@@ -88,7 +109,8 @@ class Progress(Observer):
 class Terminal:
     """One line that is overwritten."""
 
-    seconds = REFRESH_SECONDS
+    seconds = seconds_within = REFRESH_SECONDS
+    shows_first = True
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -113,17 +135,15 @@ class Terminal:
 class Lines:
     """A line every few seconds, and the last one."""
 
-    seconds = LINE_SECONDS
+    seconds, seconds_within = LINE_SECONDS, LINE_SECONDS_WITHIN
+    shows_first = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._any = False
 
     def show(self, share: float, text: str) -> None:
-        """Write a line, except for the first round, which tells nothing about the speed."""
-        if self._any:
-            self._write(text)
-        self._any = True
+        """Write a line."""
+        self._write(text)
 
     def close(self, text: str) -> None:
         """Write the last line, if it has not been written."""
@@ -139,7 +159,8 @@ class Lines:
 class Notebook:
     """A bar in the output of a notebook's cell, which keeps the last line."""
 
-    seconds = NOTEBOOK_SECONDS
+    seconds = seconds_within = NOTEBOOK_SECONDS
+    shows_first = True
 
     def __init__(self) -> None:
         self._handle: Any = None

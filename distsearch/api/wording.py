@@ -7,8 +7,19 @@ from contextlib import contextmanager
 
 from distsearch.config.sections import StrategyConfig
 from distsearch.config.wording import keywords, reworded
-from distsearch.errors import DistsearchError
-from distsearch.settings import unknown_setting
+from distsearch.errors import DistsearchError, SettingError
+from distsearch.settings import AUTO, unknown_setting
+
+ARGUMENTS = ("callbacks", "sample_weight", "vectorized")
+"""Arguments beside the settings that can be misspelt."""
+_SHOWN = "callbacks=[distsearch.callbacks.Progress()] shows how far it is"
+_VALIDATED = "scikit-learn's cross_val_score takes a distsearch.SearchClassifier"
+ABSENT = {
+    **dict.fromkeys(("verbose", "verbosity", "progress", "show_progress", "progress_bar", "disp"), _SHOWN),
+    **dict.fromkeys(("cv", "kfold", "n_splits", "folds"), _VALIDATED),
+    "args": "bind them with functools.partial",
+}
+"""What to do in Python instead of giving an argument that there is not."""
 
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
@@ -42,7 +53,7 @@ def in_python(sentence: str) -> str:
 
 def check_names(names: Iterable[str], strategy: object) -> None:
     """Raise SettingError for a keyword that is no setting of the search or of its strategy, and say whose it is."""
-    from distsearch.strategies import AUTO, STRATEGIES, find, owners
+    from distsearch.strategies import STRATEGIES, find, owners
 
     chosen = STRATEGIES.named(str(strategy or StrategyConfig().name))
     if ":" in chosen:  # a strategy of the user's own, which checks its settings itself
@@ -50,12 +61,13 @@ def check_names(names: Iterable[str], strategy: object) -> None:
     if chosen != AUTO:
         find(chosen)
     declared, having = keywords(), owners()
-    flags = {setting.flag.replace("-", "_") for setting in declared.values()}
+    known = {*declared, *(setting.flag.replace("-", "_") for setting in declared.values())}
+    known.update(name for name, theirs in having.items() if chosen in (AUTO, *theirs))
     for name in (name.replace("-", "_") for name in names):
-        theirs = having.get(name, [])
-        is_theirs = chosen in theirs or (chosen == AUTO and theirs)
-        if not (name in declared or name in flags or is_theirs):
-            raise unknown_setting(name, [*declared, *having], "", chosen, having)
+        if name in ABSENT:
+            raise SettingError(f"unknown setting {name!r}: {ABSENT[name]}")
+        if name not in known:
+            raise unknown_setting(name, [*declared, *having, *ARGUMENTS], "", chosen, having)
 
 
 @contextmanager

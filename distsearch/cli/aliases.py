@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from distsearch.cli.output import say
 from distsearch.errors import UserError
+from distsearch.errors.elsewhere import ABSENT, CALLED
 
 SETTINGS = ("run", "config", "compare", "submit")
 """The commands that have options for all settings."""
@@ -20,63 +21,9 @@ COMMANDS = {
     "docs": "guide",
     "version": "--version",
 }
-OPTIONS = {
-    "--epochs": "--rounds",
-    "--n-epochs": "--rounds",
-    "--num-epochs": "--rounds",
-    "--iterations": "--rounds",
-    "--generations": "--rounds",
-    "--max-iter": "--rounds",
-    "--steps": "--rounds",
-    "--lr": "--rate",
-    "--learning-rate": "--rate",
-    "--step-size": "--sigma",
-    "--noise": "--sigma",
-    "--weight-decay": "--decay",
-    "--batch-size": "--batch",
-    "--pop-size": "--population",
-    "--popsize": "--population",
-    "--hidden": "--layers",
-    "--hidden-layers": "--layers",
-    "--hidden-size": "--layers",
-    "--hidden-sizes": "--layers",
-    "--hidden-layer-sizes": "--layers",
-    "--activations": "--activation",
-    "--dataset": "--data",
-    "--file": "--data",
-    "--label": "--target",
-    "--labels": "--target",
-    "--metric": "--metrics",
-    "--constraint": "--subject-to",
-    "--constraints": "--subject-to",
-    "--criterion": "--loss",
-    "--algorithm": "--strategy",
-    "--method": "--strategy",
-    "--timeout": "--seconds",
-    "--jobs": "--workers",
-    "--n-jobs": "--workers",
-    "--num-workers": "--workers",
-    "--threads": "--workers",
-    "--test-size": "--test-share",
-    "--test-split": "--test-share",
-    "--validation": "--validation-share",
-    "--validation-split": "--validation-share",
-    "--val-split": "--validation-share",
-    "--standardize": "--scale",
-    "--standardise": "--scale",
-    "--normalize": "--scale",
-    "--random-state": "--seed",
-    "--init": "--start",
-    "--output-dir": "--runs",
-    "--out": "--runs",
-}
-ON_GPU = "only a torch module computes on a GPU: --model mine:Net --device cuda; layers use CPU cores"
-ABSENT = {
-    "--gpu": ON_GPU,
-    "--cuda": ON_GPU,
-    "--dropout": "there is none; leave it out",
-    "--momentum": "the optimizer adam has its own; leave it out",
-}
+OPTIONS = {f"--{theirs.replace('_', '-')}": f"--{ours}" for theirs, ours in CALLED.items()} | dict.fromkeys(
+    ("--cv", "--kfold", "--n-splits"), "--folds"
+)
 
 
 def understood(arguments: Sequence[str]) -> list[str]:
@@ -100,8 +47,8 @@ def _understand_options(words: list[str], said: dict[str, str]) -> None:
     first = words.index("--") if words[0] == "submit" and "--" in words else 0
     for place, word in enumerate(words[first + 1 :], start=first + 1):
         option, equals, value = word.partition("=")
-        if option in ABSENT:
-            raise UserError(f"{option}: {ABSENT[option]}")
+        if instead := ABSENT.get(option.removeprefix("--").replace("-", "_")):
+            raise UserError(f"{option}: {instead}")
         if option in OPTIONS:
             said[option] = OPTIONS[option]
             words[place] = f"{OPTIONS[option]}{equals}{value}"

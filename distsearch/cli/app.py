@@ -14,6 +14,7 @@ from distsearch import __version__, config
 from distsearch.cli import cluster, pictures, screens, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
 from distsearch.cli.completion import RUNS_VARIABLE
+from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.guide import guide
 from distsearch.cli.lookup import storage_of
 from distsearch.cli.lookup import stored as stored_run
@@ -29,7 +30,6 @@ from distsearch.cli.options import (
     with_options,
 )
 from distsearch.cli.output import (
-    INTERRUPTED_EXIT_CODE,
     new_console,
     print_json,
     print_text,
@@ -38,6 +38,7 @@ from distsearch.cli.output import (
 from distsearch.cli.records import replay, show, verify
 from distsearch.config import toml
 from distsearch.errors import UserError
+from distsearch.settings import AUTO, declarations
 from distsearch.text import expanded
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from distsearch.cli.progress import Picture
     from distsearch.search.assembly import Assembly
-    from distsearch.search.loop import Found
+    from distsearch.search.endings import Found
     from distsearch.search.observers import Observer
 
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each improvement.")]
@@ -146,7 +147,7 @@ def run(
     from distsearch.search.data import read_data
 
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
-    beforehand.check(settings, kept=folds is None)
+    ready = beforehand.check(settings, kept=folds is None)
     if folds is not None:
         if live or story:
             raise UserError("--live and --story show one search, and --folds runs several: leave out one of them")
@@ -156,7 +157,7 @@ def run(
     assembly = assemble(settings, dataset)
     picture = pictures.live(assembly, dataset) if dataset is not None else None
     told = partial(narrators, assembly, chapter, story)
-    _search(assembly, partial(session.run, assembly), verbose, json, quiet, picture, told)
+    _search(assembly, partial(session.run, assembly, ready=ready), verbose, json, quiet, picture, told)
 
 
 def resume(
@@ -269,7 +270,7 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
 
     settings = _settings(config_file, flags)
     name = settings.strategy.name
-    own = None if name == strategies.AUTO else strategies.settings_of(name, settings.settings)
+    own = None if name == AUTO else strategies.settings_of(name, settings.settings)
     print_text(toml.to_toml(settings, own))
 
 
@@ -284,11 +285,10 @@ def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
 def _own_to_strategy(file: Path, flags: dict[str, Any]) -> dict[str, Any]:
     """A file's sections, without settings that the strategy chosen by the flags does not have."""
     from distsearch import strategies
-    from distsearch.settings import declarations
 
     sections = toml.read_toml(file)
     name, settings = flags.get("strategy"), sections.get("settings")
-    if name in (None, strategies.AUTO) or not isinstance(settings, dict):
+    if name in (None, AUTO) or not isinstance(settings, dict):
         return sections
     known = {setting.name for setting in declarations(strategies.find(name).Settings)}
     if others := [setting for setting in settings if setting not in known]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distsearch.cli.completion import RUNS_VARIABLE
+from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
-from distsearch.cli.output import INTERRUPTED_EXIT_CODE, print_json, print_parts, print_text, say
+from distsearch.cli.output import print_json, print_parts, print_text, say
 from distsearch.errors import ClusterError, RunError, UserError
 from distsearch.text import as_path
 

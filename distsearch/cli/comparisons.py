@@ -1,5 +1,6 @@
 """The commands that list and compare strategies. Heavy imports are inside, as in app."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
+from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.options import FILE, ConfigOption, JsonOption, numeric
 from distsearch.cli.output import (
-    INTERRUPTED_EXIT_CODE,
     check_output,
     check_suffix,
     hush,
@@ -21,6 +22,7 @@ from distsearch.cli.output import (
     say,
     write,
 )
+from distsearch.cli.wording import in_flags
 from distsearch.config import toml
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def compare(
     with TemporaryDirectory(prefix="distsearch-") as folder:
         if report is not None and not keep:
             configs, keep = comparison.kept_in(folder, configs), True
-        begun = comparison.run(configs, dataset, _unwatched if quiet else _watching, keep)
+        begun = map(_with_flags, comparison.run(configs, dataset, _unwatched if quiet else _watching, keep))
         searches = list(begun if quiet else _report_each(begun, len(configs)))
         lines = comparison.summary(searches, given)
         if report is not None:
@@ -123,6 +125,13 @@ def _unwatched(assembly: "Assembly") -> "Iterator[Observer]":
     from distsearch.search.observers import Observer
 
     yield Observer()
+
+
+def _with_flags(search: "Contestant") -> "Contestant":
+    """The search, whose failure speaks of flags."""
+    from msgspec.structs import replace
+
+    return replace(search, failure=in_flags(search.failure, sys.argv[1:]))
 
 
 def _report_each(searches: "Iterator[Contestant]", count: int) -> "Iterator[Contestant]":

@@ -17,7 +17,7 @@ from distsearch.cli.columns import Cells, lines
 from distsearch.errors import SettingError, brief, unknown
 from distsearch.runs.summaries import DAMAGED, Summary
 from distsearch.settings import shown
-from distsearch.text import escaped
+from distsearch.text import duration, escaped
 
 LONGEST_DATA = 24  # characters
 SHORTEST_NAME, LONGEST_NAME = 12, 38  # characters that a terminal has for a run's name, or up to half its width
@@ -30,14 +30,6 @@ class Column(NamedTuple):
     name: str
     text: Callable[[Summary], str]
     number: bool = True
-
-
-def duration(seconds: float) -> str:
-    """A duration in the largest unit that leaves a number above 2: 1.25 s, 17 min, 3.2 h, 12 d."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def _test(run: Summary) -> str:

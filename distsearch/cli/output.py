@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from distsearch.cli.console import PlainConsole
 
-INTERRUPTED_EXIT_CODE = 130
-
 
 def check_output(path: Path) -> None:
     """Raise UserError if a file cannot be written there, before any work is done for it."""

@@ -17,10 +17,12 @@ from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
 from distsearch.reports.status import Status, fitting
 from distsearch.runs.history import RoundRecord
-from distsearch.search.observers import Observer, Round
+from distsearch.search.observers import Observer, PartOfRound, Round
+from distsearch.strategies.base import State
 
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
+LINE_SECONDS_WITHIN = 60.0  # within a round
 RATE_SECONDS = 1.0  # over which a bar's rate is averaged at least
 PICTURE_SECONDS = 0.4
 PICTURE_SHARE = 0.2  # of the time
@@ -44,6 +46,7 @@ class Reporter(Observer):
         self._status = Status(config.stop)
         self._measure = measure if verbose else None
         self._due = 0.0
+        self._due_within = LINE_SECONDS_WITHIN
         self._latest: tuple[RoundRecord, int] | None = None  # the latest round if not yet shown, with its workers
         self._bar = _bar(console) if console.is_terminal else None
         self._picture = picture
@@ -51,6 +54,20 @@ class Reporter(Observer):
         if picture and not self._bar:
             self.say("--live needs a terminal: printing lines instead")
         self._shown_by = shown_by(self.say)
+
+    def started(self, state: State) -> None:
+        """Take note of where it begins."""
+        self._status.begin(state.round)
+
+    def within(self, part: PartOfRound) -> None:
+        """Show how far a round is: on a terminal at once, else once in a while."""
+        text = self._status.line_within(part)
+        if self._bar:
+            share = self._status.share_within(part)
+            self._bar.update(self._bar.task_ids[0], completed=share, text=text, refresh=True)
+        elif part.seconds >= self._due_within:
+            self._due_within = part.seconds + LINE_SECONDS_WITHIN
+            self.say(text)
 
     def round(self, done: Round) -> None:
         """Show a round if an update is due."""

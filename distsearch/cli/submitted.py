@@ -13,6 +13,7 @@ from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Submission
 from distsearch.networks.initial import is_start
 from distsearch.runs import names
+from distsearch.settings import AUTO
 from distsearch.text import as_path, words
 
 COMMANDS = ("run", "resume")
@@ -38,7 +39,7 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     flags = given_settings(values)
     file = Path(values["config_file"]) if "config_file" in values else None  # some versions of Typer leave it a string
     settings = config.from_flags(flags, toml.read_toml(file) if file else None)
-    if settings.strategy.name != strategies.AUTO:
+    if settings.strategy.name != AUTO:
         strategies.settings_of(settings.strategy.name, settings.settings)
     source, data = data_files(settings.data.source, settings.data.reader) if files else (settings.data.source, {})
     data = {**data, **_own_modules(settings)}

@@ -9,14 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from distsearch.cli import columns
-from distsearch.cli.lists import duration
 from distsearch.config import RunConfig
 from distsearch.objectives.model import Scores
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.settings import declarations, shown
 from distsearch.strategies.base import AnyStrategy
-from distsearch.text import some_of
+from distsearch.text import duration, some_of
 
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached

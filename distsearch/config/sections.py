@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from distsearch.settings import Settings, about
+from distsearch.settings import AUTO, Settings, about
 
 DEFAULT_ROUNDS = 1000
 
@@ -63,9 +63,9 @@ class DataConfig(Settings, frozen=True):
         about(
             "standardise features and regression targets by their training mean and deviation: yes, no, or auto (if "
             "they are far from unit scale)",
-            choices=("auto", "yes", "no"),
+            choices=(AUTO, "yes", "no"),
         ),
-    ] = "auto"
+    ] = AUTO
     test_share: Annotated[float, about("share of the examples set aside for testing", at_least=0, below=1)] = 0.0
     validation_share: (
         Annotated[
@@ -116,7 +116,7 @@ class NetworkConfig(Settings, frozen=True):
         str,
         about(
             "what the model computes on: cpu, cuda (a GPU), or auto: a GPU if there is one",
-            choices=("cpu", "cuda", "auto"),
+            choices=("cpu", "cuda", AUTO),
         ),
     ] = "cpu"
     layers: Annotated[
@@ -159,7 +159,7 @@ class NetworkConfig(Settings, frozen=True):
             "cross-entropy, mean-squared-error, f1, … (all: distsearch guide metrics), or module:function; auto "
             "depends on whether the targets are classes"
         ),
-    ] = "auto"
+    ] = AUTO
     quantile: Annotated[float, about("pinball: the quantile to predict, such as 0.9", above=0, below=1)] | None = None
     delta: Annotated[float, about("huber: error above which it is linear; 1 if not set", above=0)] | None = None
     beta: Annotated[float, about("fbeta: weight of recall relative to precision; 2 if not set", above=0)] | None = None

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from distsearch.settings import AUTO
+
 COURSE = ("vertical", "spiral")
 """The data sets of the course, on which a run without settings is the chapter's."""
-USUAL: dict[str, Any] = {"strategy": "auto", "layers": (100,)}
+USUAL: dict[str, Any] = {"strategy": AUTO, "layers": (100,)}
 """On other data, by flag."""
 
 

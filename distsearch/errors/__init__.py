@@ -20,6 +20,7 @@ from typing import Any
 
 _LONGEST_SHOWN = 60  # characters of a value shown in a message
 _MOST_LISTED = 24  # names that a message lists
+_ALIKE = 0.6  # of a name that is suggested
 _HELD = "What the search had found is the `result` of this exception (in a notebook, sys.last_value.result)."
 
 
@@ -123,21 +124,32 @@ def brief(value: object) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}…"
 
 
-def unknown(what: str, came: str, known: Iterable[str], most_listed: int = _MOST_LISTED) -> str:
-    """The sentence for an unknown name, suggesting the closest known names; all of them if they are few."""
+def unknown(
+    what: str,
+    came: str,
+    known: Iterable[str],
+    most_listed: int = _MOST_LISTED,
+    everywhere: str = "there are",
+    alike: float = _ALIKE,
+) -> str:
+    """The sentence for an unknown name, suggesting the closest known names; all of them if they are few.
+
+    Of more than `most_listed` it has the number, after `everywhere`, which may say where they are shown. `alike` is how
+    similar a name has to be to be suggested, from 0 to 1.
+    """
     names = sorted(known)
     if len(names) > most_listed:
-        return f"unknown {what} {brief(came)}: {did_you_mean(near(came, names, 3))}there are {len(names):,}"
-    hint = did_you_mean(near(came, names, 1))
+        hint = did_you_mean(near(came, names, 3, alike))
+        return f"unknown {what} {brief(came)}: {hint}{everywhere} {len(names):,}"
+    hint = did_you_mean(near(came, names, 1, alike))
     return f"unknown {what} {brief(came)}: {hint}expected one of {', '.join(names)}"
 
 
-def near(came: str, names: Iterable[str], most: int) -> list[str]:
+def near(came: str, names: Iterable[str], most: int, alike: float = _ALIKE) -> list[str]:
     """The names closest to the one given: those that begin with it, and those spelt alike."""
     names = list(names)
     beginning = [name for name in names if came and name.startswith(came)]
-    alike = get_close_matches(came, names, n=most)
-    return list(dict.fromkeys([*beginning, *alike]))[:most]
+    return list(dict.fromkeys([*beginning, *get_close_matches(came, names, most, alike)]))[:most]
 
 
 def did_you_mean(names: Sequence[str]) -> str:

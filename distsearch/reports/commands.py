@@ -11,10 +11,10 @@ from distsearch.config import RunConfig
 from distsearch.config.sections import DataConfig
 from distsearch.errors import DistsearchError
 from distsearch.search.assembly import Assembly, assemble
-from distsearch.settings import Settings, declarations, shown
+from distsearch.settings import AUTO, Settings, declarations, shown
 
 NOT_TO_REPEAT = {"name", "runs", "storage", "workers"}  # settings that change no bit
-OPEN = (None, "auto")  # defaults that leave the choice to the search
+OPEN = (None, AUTO)  # defaults that leave the choice to the search
 MOST_TRIES = 4
 
 

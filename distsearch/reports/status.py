@@ -3,6 +3,8 @@
 from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
+from distsearch.search.observers import PartOfRound
+from distsearch.text import duration
 
 SEPARATOR = " · "  # between the parts of a line
 
@@ -14,13 +16,19 @@ class Status:
         self._stop = stop
         self._counted = "calls" if of_function else "passes"
         self._rounds = Limits(stop).rounds
+        self._next = 0  # the number of the round that comes next
         self._accuracy: float | None = None
         self._test = False
         self._metrics: dict[str, float] = {}
         self._before = (0.0, 0.0)  # passes and seconds from which on the rate is averaged
 
+    def begin(self, number: int) -> None:
+        """Take note of the number of the round that comes next."""
+        self._next = number
+
     def hear(self, row: RoundRecord) -> None:
-        """Take note of what was measured in a round."""
+        """Take note of a round, and of what was measured in it."""
+        self._next = row.round + 1
         if row.accuracy is not None:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
@@ -48,9 +56,22 @@ class Status:
 
     def share(self, row: RoundRecord) -> float:
         """The share used of the nearest limit, from 0 to 1."""
-        rounds = (row.round + 1) / self._rounds if self._rounds else 0.0
-        seconds = row.seconds / self._stop.seconds if self._stop.seconds else 0.0
-        return min(1.0, max(rounds, seconds))
+        return self._share(row.round + 1, row.seconds)
+
+    def line_within(self, part: PartOfRound) -> str:
+        """The round that is under way in a line."""
+        left = "" if part.left is None else f" · about {duration(part.left)} left"
+        done = f"{100 * part.share:.3g}% of the"
+        return f"{rounds_text(self._next)} and {done} next{left}" if self._next else f"{done} first round{left}"
+
+    def share_within(self, part: PartOfRound) -> float:
+        """The share used of the nearest limit within a round, from 0 to 1."""
+        return self._share(self._next + part.share, part.seconds)
+
+    def _share(self, rounds: float, seconds: float) -> float:
+        of_rounds = rounds / self._rounds if self._rounds else 0.0
+        of_seconds = seconds / self._stop.seconds if self._stop.seconds else 0.0
+        return min(1.0, max(of_rounds, of_seconds))
 
 
 def reached_in_words(row: RoundRecord) -> str:

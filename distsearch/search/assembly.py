@@ -47,6 +47,7 @@ from distsearch.search.first_weights import Given, Learnt
 from distsearch.search.limits import Limits
 from distsearch.search.naming import in_our_words
 from distsearch.search.publishing import with_storage
+from distsearch.settings import AUTO
 from distsearch.strategies.base import AnyStrategy, State
 from distsearch.workers.base import Pool
 from distsearch.workers.late import Horizon, LatePool
@@ -302,7 +303,7 @@ def _with_strategy(config: RunConfig, task: Task, found_flat: bool = False) -> t
     For a loss of the user's that was found to be flat it is chosen as for our own flat ones, and so is how far nodes
     are moved, which the configuration then says: a run that continues does not depend on finding it again.
     """
-    if config.strategy.name != strategies.AUTO:
+    if config.strategy.name != AUTO:
         return config, ""
     if found_flat:
         task = replace(task, traits=replace(task.traits, flat=True))

@@ -28,7 +28,7 @@ from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED, TARGET_ACCURACY, TARGET_LOSS
 from distsearch.search.naming import in_our_words
 from distsearch.search.observers import Observer
-from distsearch.settings import LARGEST_WHOLE, declarations
+from distsearch.settings import AUTO, LARGEST_WHOLE, declarations
 from distsearch.workers.place import joins_cluster, keep_ray
 
 DEFAULT_SECONDS = 10.0  # of each search, where nothing else ends it
@@ -90,7 +90,7 @@ class Line(Struct, frozen=True):
 def check(settings: RunConfig, names: Iterable[str]) -> None:
     """Raise the UserError for what no data can mend; settings of strategies are left to `planned`."""
     for name in map(strategies.STRATEGIES.named, names):
-        if name != strategies.AUTO:
+        if name != AUTO:
             strategies.find(name)
     beforehand.check(structs.replace(settings, settings={}), kept=False)
 
@@ -100,7 +100,7 @@ def chosen(settings: RunConfig, names: Iterable[str], dataset: Dataset) -> list[
     found: dict[str, None] = {}
     settings = with_loss(in_our_words(settings), dataset)
     for name in map(strategies.STRATEGIES.named, names):
-        if name == strategies.AUTO:
+        if name == AUTO:
             network = network_for(settings.network, dataset.schema)
             loss = loss_for(losses.with_costs(settings.network), dataset)
             task = assembly.network_task(settings, network, len(dataset.train.features), loss)

@@ -14,6 +14,7 @@ from distsearch.data.schema import Schema
 from distsearch.data.splits import VALIDATION_SHARE
 from distsearch.machine import memory
 from distsearch.objectives import constraints, losses, metrics
+from distsearch.settings import AUTO
 
 
 def read_data(
@@ -62,7 +63,7 @@ def _asked_again(config: RunConfig, like: Schema | None, targets_standardised: b
 def asked_of_data(config: RunConfig) -> datasets.Asked:
     """What a configuration asks to be made of its data, wherever they come from."""
     data = config.data
-    loss = None if config.network.loss == losses.AUTO else losses.create(config.network.loss)
+    loss = None if config.network.loss == AUTO else losses.create(config.network.loss)
     return {
         "numbers": None if loss is None else loss.numbers,
         "degree": losses.MeanSquaredError.degree if loss is None else loss.degree,
@@ -74,7 +75,7 @@ def asked_of_data(config: RunConfig) -> datasets.Asked:
         "id": data.id,
         "missing": data.missing,
         "dates": data.dates,
-        "scale": {"auto": False if loss and loss.of_module else None, "yes": True, "no": False}[data.scale],
+        "scale": {AUTO: False if loss and loss.of_module else None, "yes": True, "no": False}[data.scale],
         "test_share": data.test_share,
         "validation_share": data.validation_share,
         "counted": loss is not None and loss.flat,
@@ -127,7 +128,7 @@ def rarest_share(dataset: Dataset) -> float:
 def notes_on(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     """Sentences on the data, for whoever is about to search with this configuration."""
     loss = losses.create(with_loss(config, dataset).network.loss)
-    if config.data.scale != "auto" or loss.of_module:
+    if config.data.scale != AUTO or loss.of_module:
         return dataset.notes
     on_scale = on_features(dataset, loss.flat)
     return (*dataset.notes, on_scale) if on_scale else dataset.notes

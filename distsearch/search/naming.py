@@ -13,9 +13,10 @@ from distsearch.networks.kinds import KINDS, kinds_in
 from distsearch.networks.modules.sources import IN_MEMORY, MODELS
 from distsearch.networks.precision import PRECISIONS
 from distsearch.objectives import constraints
-from distsearch.objectives.losses import AUTO, LOSSES
+from distsearch.objectives.losses import LOSSES
 from distsearch.objectives.metrics import METRICS, column_in
 from distsearch.registry import Registry
+from distsearch.settings import AUTO
 
 
 def in_our_words(config: RunConfig) -> RunConfig:
@@ -28,15 +29,13 @@ def in_our_words(config: RunConfig) -> RunConfig:
         loss=LOSSES.named(config.network.loss),
     )
     name = config.strategy.name
-    strategy = structs.replace(
-        config.strategy, name=name if name == strategies.AUTO else strategies.STRATEGIES.named(name)
-    )
+    strategy = structs.replace(config.strategy, name=name if name == AUTO else strategies.STRATEGIES.named(name))
     return structs.replace(config, network=network, strategy=strategy)
 
 
 def names_in(config: RunConfig) -> Iterator[tuple[Registry[Any], str]]:
     """The registries but the readers', each with a name in it that a configuration chooses."""
-    if config.strategy.name != strategies.AUTO:
+    if config.strategy.name != AUTO:
         yield strategies.STRATEGIES, config.strategy.name
     if config.network.loss != AUTO:  # as it stays where a function is searched
         yield LOSSES, config.network.loss

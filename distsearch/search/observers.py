@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from distsearch.config import RunConfig
 from distsearch.runs.directory import Manifest, Result
 from distsearch.runs.history import RoundRecord
+from distsearch.search.spent import Spent
 from distsearch.settings import Settings
 from distsearch.strategies.base import State
 
@@ -39,6 +40,20 @@ class Round(Struct, frozen=True):
     workers: int  # that are alive; 0: this process itself
 
 
+class PartOfRound(Struct, frozen=True):
+    """How far a round is that takes long."""
+
+    answered: int  # units
+    units: int
+    left: float | None  # seconds until its end, as it goes; None while that is not known
+    seconds: float  # of the search so far
+
+    @property
+    def share(self) -> float:
+        """The share that is answered, from 0 to 1."""
+        return self.answered / self.units
+
+
 class Observer:
     """Hears of a search; a subclass overrides what it wants to hear. Whatever it raises ends the search, saved."""
 
@@ -48,6 +63,9 @@ class Observer:
     def started(self, state: State) -> None:
         """The search begins from this state."""
 
+    def within(self, part: PartOfRound) -> None:
+        """A long round is under way; heard a few times a second."""
+
     def round(self, done: Round) -> bool | None:
         """A round is done; True to end the search."""
         return None
@@ -55,8 +73,8 @@ class Observer:
     def saved(self, rounds: int) -> None:
         """The first `rounds` rounds are on disk."""
 
-    def cut(self, state: State) -> None:
-        """The first round was given up; the state's best is the best of what was evaluated in it."""
+    def cut(self, state: State, spent: Spent) -> None:
+        """The first round was given up; the state's best is the best of what was evaluated in it, at this cost."""
 
     def ended(self, result: Result) -> None:
         """A limit has been reached, or the user has interrupted the search."""
@@ -88,6 +106,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.started(state)
 
+    def within(self, part: PartOfRound) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.within(part)
+
     def round(self, done: Round) -> bool:
         """Tell all; True if any of them wants the search to end."""
         ends = False
@@ -101,10 +124,10 @@ class Observers(Observer):
         for observer in self._observers:
             observer.saved(rounds)
 
-    def cut(self, state: State) -> None:
+    def cut(self, state: State, spent: Spent) -> None:
         """Tell all."""
         for observer in self._observers:
-            observer.cut(state)
+            observer.cut(state, spent)
 
     def ended(self, result: Result) -> None:
         """Tell all."""
@@ -131,11 +154,17 @@ def listening(observer: Observer, search: Opened) -> Iterator[None]:
 
 
 class History(Observer):
-    """Keeps the record of every round, after those that were done before, and the latest state."""
+    """Keeps the record of every round, after those that were done before, the latest state and what was spent."""
 
     def __init__(self, done: Iterable[RoundRecord] = ()) -> None:
         self.records = list(done)
         self.state: State | None = None
+        self._on_part: Spent | None = None  # of the first round, if it was given up
+
+    @property
+    def spent(self) -> Spent:
+        """What the search has cost so far."""
+        return self._on_part or Spent.of(self.records)
 
     def started(self, state: State) -> None:
         """Keep it."""
@@ -145,6 +174,10 @@ class History(Observer):
         """Keep it."""
         self.records.append(done.record)
         self.state = done.after
+
+    def cut(self, state: State, spent: Spent) -> None:
+        """Keep both."""
+        self.state, self._on_part = state, spent
 
 
 class Gauging(Observer):

@@ -12,6 +12,7 @@ from distsearch.runs.directory import Result, Run, best_content
 from distsearch.runs.events import Crew, Event
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Round
+from distsearch.search.spent import Spent
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
 from distsearch.workers.base import Pool
@@ -59,7 +60,7 @@ class Recorder(Observer):
         self._workers, self._retried = workers, self._pool.retried
         self._events.append(Event(round=row.round, seconds=row.seconds, workers=workers, retried=self._retried))
 
-    def cut(self, state: State) -> None:
+    def cut(self, state: State, spent: Spent) -> None:
         """Keep its best weights; what the search resumes from is the state before the round."""
         self._cut = state
 

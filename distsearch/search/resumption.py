@@ -20,10 +20,10 @@ from distsearch.runs import names
 from distsearch.runs.directory import Run, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
+from distsearch.search.endings import Found
 from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import EVALUATIONS, ROUNDS, SECONDS
-from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
 from distsearch.search.publishing import publisher_of, with_storage
 from distsearch.search.retrieval import NOTHING, Handed, own_assembly
@@ -45,12 +45,13 @@ class Resumption:
     state: State
     done: list[RoundRecord]
     source: str  # where its data is now
+    trackers: list[Observer]
     publisher: Publisher | None = None
 
     def run(self, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
         """Continue from the last checkpoint, to the same bytes as if the run had never stopped."""
         self.assembly.check()
-        observers = [*observers, *trackers(self.assembly.config.output.track, resumed=True)]
+        observers = [*observers, *self.trackers]
         config, strategy = self.assembly.config, self.assembly.strategy
         run = Run.reopen(self.stored, len(self.done), config, strategy.settings, self.source)
         with closing(run):
@@ -80,7 +81,7 @@ def prepare_to_resume(
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force continues anyway")
     names.check(stored.path.resolve().name)
-    trackers(with_trackers(stored.config, track).output.track, resumed=True)  # which are made again where they are used
+    told = trackers(with_trackers(stored.config, track).output.track, resumed=True)
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
     state = stored.state(assembly.strategy.state_type) if stored.has_begun else assembly.plan.first
     done = list(islice(stored.history(), state.round))
@@ -94,7 +95,7 @@ def prepare_to_resume(
     if publisher := publisher_of(config, stored.path, stored.manifest, state.round):
         publisher.check()
     source = source_of(config) if handed.data else stored.manifest.source
-    return Resumption(assembly, stored, state, done, source, publisher)
+    return Resumption(assembly, stored, state, done, source, told, publisher)
 
 
 def publish(stored: StoredRun, storage: str | None) -> str:

@@ -152,14 +152,14 @@ def best_of_some(
     strategy: AnyStrategy,
     state: State,
     answers: Sequence[tuple[int, Answer]],
-    measure_here: Callable[[NDArray[np.float32]], Measurement],
+    measure_here: Callable[[NDArray[np.float32]], Measurement] | None,
 ) -> Best:
     """The best of a round of which only some units were evaluated, each answer with its first unit.
 
     Where these decide nothing, the center is measured; its loss stays infinite if that cannot be.
     """
     if strategy.chosen_by_measuring:
-        loss = measure_here(strategy.proposed(state)).choosing
+        loss = measure_here(strategy.proposed(state)).choosing if measure_here else None
         measured: State = state if loss is None else strategy.measured(state, loss)
         return measured.best
     losses = np.full(strategy.units(state), inf)
@@ -169,5 +169,5 @@ def best_of_some(
     best = strategy.best(state, losses, lowest) if isfinite(losses[lowest]) else state.best
     if isfinite(best.loss):
         return best
-    loss = measure_here(state.center).loss
+    loss = measure_here(state.center).loss if measure_here else None
     return best if loss is None else Best(state.center, loss, state.round, 0)

@@ -21,14 +21,16 @@ from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CHECKPOINT
 from distsearch.search import frozen
 from distsearch.search.assembly import Assembly
+from distsearch.search.beforehand import Ready, places
+from distsearch.search.endings import Found
 from distsearch.search.foreign_code import origins
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.loop import Found, search
+from distsearch.search.loop import search
 from distsearch.search.noise import compare_best
 from distsearch.search.observers import Gauging, Observer, Observers, Opened, listening
-from distsearch.search.publishing import publisher_of, storage_of
+from distsearch.search.publishing import publisher_of
 from distsearch.search.recording import Publishing, Recorder
-from distsearch.search.tracking import trackers, with_trackers
+from distsearch.search.tracking import with_trackers
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
 from distsearch.workers.base import Pool
@@ -36,34 +38,42 @@ from distsearch.workers.base import Pool
 LOG = logging.getLogger(__name__)
 
 
-def run(assembly: Assembly, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None) -> Found:
+def run(
+    assembly: Assembly,
+    observers: Iterable[Observer] = (),
+    interrupts: Interrupts | None = None,
+    ready: Ready | None = None,
+) -> Found:
     """Search from the first weights until a limit is reached, and keep the run in a directory of its own.
 
-    The directory is removed if the workers cannot start. Without interrupts, signals are left to others.
+    The directory is removed if the workers cannot start. Without interrupts, signals are left to others. `ready` is
+    what `beforehand.check` has returned, if that was called.
     KeyboardInterrupt if one comes before there are workers; SettingError if there is a limit that no search reaches.
     """
     _begin(assembly)
     assembly = assembly.configured(with_trackers(assembly.config))
-    config = assembly.config
-    observers = [*observers, *trackers(config.output.track)]
-    manifest = _manifest(assembly)
-    if storage := storage_of(config):
-        storage.check(config.output.name)
-    taken = storage.has if storage else None
+    config, manifest = assembly.config, _manifest(assembly)
+    ready = ready or places(config, kept=True)
+    taken = ready.storage.has if ready.storage else None
     directory = Run.create(config, assembly.strategy.settings, manifest, taken, assembly.plan.start_file())
     with removed_unless_begun(directory.path), closing(directory):
         publisher = publisher_of(config, directory.path, manifest, 0)
         first = assembly.plan.first
-        return continue_run(assembly, directory, first, (), observers, interrupts or Interrupts(), publisher)
+        told = [*observers, *ready.trackers]
+        return continue_run(assembly, directory, first, (), told, interrupts or Interrupts(), publisher)
 
 
 def run_unrecorded(
-    assembly: Assembly, observers: Iterable[Observer] = (), interrupts: Interrupts | None = None
+    assembly: Assembly,
+    observers: Iterable[Observer] = (),
+    interrupts: Interrupts | None = None,
+    ready: Ready | None = None,
 ) -> Found:
     """As `run`, but nothing is kept on disk."""
     _begin(assembly)
     interrupts = interrupts or Interrupts()
-    observer = Observers([*observers, *trackers(assembly.config.output.track)])
+    ready = ready or places(assembly.config, kept=False)
+    observer = Observers([*observers, *ready.trackers])
     with ExitStack() as opened:
         pool = _opened_pool(assembly, (), opened, interrupts)
         opened.enter_context(listening(observer, _about(assembly, partial(_manifest, assembly))))

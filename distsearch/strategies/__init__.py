@@ -7,7 +7,7 @@ from typing import Any
 from distsearch.errors import SettingError
 from distsearch.objectives.base import Task
 from distsearch.registry import Registry
-from distsearch.settings import OWN_SECTION, Settings, declarations, unknown_setting, validate
+from distsearch.settings import AUTO, OWN_SECTION, Settings, declarations, unknown_setting, validate
 from distsearch.strategies.annealing import Annealing
 from distsearch.strategies.base import AnyStrategy, Strategy
 from distsearch.strategies.cma_es import CmaEs
@@ -16,8 +16,6 @@ from distsearch.strategies.hill_climb import HillClimb
 from distsearch.strategies.node_perturbation import NodePerturbation
 from distsearch.strategies.random_search import RandomSearch
 from distsearch.strategies.snes import Snes
-
-AUTO = "auto"
 
 
 def _is_strategy(found: Any) -> bool:
@@ -106,18 +104,18 @@ def _ranked(task: Task) -> Iterator[tuple[str, str]]:
 def find(name: str) -> type[AnyStrategy]:
     """The strategy with this name. Raises SettingError if there is none."""
     if name == AUTO:
-        raise SettingError(f"auto is not a strategy but chooses one: expected one of {', '.join(STRATEGIES.names())}")
+        raise SettingError(f"{AUTO} is not a strategy but chooses one: expected one of {', '.join(STRATEGIES.names())}")
     return STRATEGIES.find(name)
 
 
 def settings_of(name: str, values: Mapping[str, Any]) -> Settings:
     """The checked settings of the strategy with this name; those to be chosen for the task are still open."""
     own = find(name).Settings
-    known = own.__struct_fields__
-    for setting in values:
-        if setting not in known:
-            raise unknown_setting(setting, known, name, name, owners())
-    return validate(own, values, OWN_SECTION)
+
+    def stranger(setting: str) -> SettingError:
+        return unknown_setting(setting, own.__struct_fields__, name, name, owners())
+
+    return validate(own, values, OWN_SECTION, stranger)
 
 
 def owners() -> dict[str, list[str]]:

@@ -126,6 +126,10 @@ class Strategy(ABC, Generic[S, T]):
     state_type: ClassVar[type[State]] = State
     sums: ClassVar[bool] = False
     """Whether its answers have sums besides the losses."""
+    units_called: ClassVar[str] = "candidates"
+    """What its units are."""
+    step: ClassVar[str] = "sigma"
+    """The setting that says how far the center moves in a round."""
     batch: ClassVar[int | None] = None
     """Examples per round if the user does not set them; None: all."""
 
@@ -217,12 +221,17 @@ class Strategy(ABC, Generic[S, T]):
         losses = losses_of(answers)
         lowest = lowest_of(losses)
         if not math.isfinite(losses[lowest]):
-            raise ObjectiveError(
-                f"round {state.round}: none of the {len(losses)} candidates has a finite loss; try a smaller --sigma"
-            )
+            raise ObjectiveError(self._without_a_loss(state.round, len(losses)))
         best = state.best if self.chosen_by_measuring else self.best(state, losses, lowest)
         after = self.advance(state, RoundResult(losses, lowest, answers, weighted_noise), best)
         return after if state.multipliers is None else replace(after, multipliers=state.multipliers)
+
+    def _without_a_loss(self, number: int, units: int) -> str:
+        """What to say if no unit of a round has a finite loss: not even the center, which is one of them."""
+        none = f"round {number}: none of the {units} {self.units_called} has a finite loss"
+        if number == 0:
+            return f"{none}, not even the first weights; try another --start"
+        return f"{none}, not even the weights that the rounds before led to; try a smaller --{self.step}"
 
     def best(self, state: T, losses: Losses, lowest: int) -> Best:
         """The best of all rounds up to this one, whose losses are (units,), unless it is chosen by measuring."""

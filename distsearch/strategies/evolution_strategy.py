@@ -62,6 +62,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategySettings, DescentSta
     when = "any loss of many weights, especially with many workers"
     Settings = EvolutionStrategySettings
     state_type = DescentState
+    step = "rate"
     mirrored = True
 
     def __init__(self, settings: EvolutionStrategySettings, task: Task) -> None:

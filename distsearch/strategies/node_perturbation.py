@@ -104,6 +104,8 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
     when = "any network with a built-in loss, or with your own loss per example"
     Settings = NodePerturbationSettings
     state_type = NodePerturbationState
+    units_called = "parts of the batch"
+    step = "rate"
     batch = 256
     sums = True
 

@@ -1,6 +1,7 @@
 """The base of strategies whose units are candidates: whole sets of weights, each with a loss."""
 
 from abc import abstractmethod
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, TypeVar, cast
@@ -72,7 +73,7 @@ class PopulationStrategy(Strategy[S, T]):
         else:
             ends = self.boundaries(state, objective)
             if lo or hi != ends[-1]:
-                ends = [at for at in ends if lo <= at <= hi]
+                ends = ends[bisect_left(ends, lo) : bisect_right(ends, hi)]
         losses = []
         for tile in pairwise(ends):
             candidates = self.ask(state, *tile) if self._latest[0] else self._first_asked(state, *tile)

@@ -59,18 +59,19 @@ class Description:
 
 
 class Tracker(Observer, ABC):
-    """Tells a service of a search. A subclass says how; all that it is asked for beside `check` is on one thread."""
+    """Tells a service of a search. A subclass says how; all that it is asked for beside `ask` is on one thread."""
 
     name: ClassVar[str]
     """The word for it in --track, and of its extra."""
 
     def __init__(self, place: str = "") -> None:
         self.place = place
+        self._asked = False
         self._sender: Sender | None = None
         self._state: State | None = None
 
     @abstractmethod
-    def check(self) -> None:
+    def ask(self) -> None:
         """Raise SettingError if the service cannot be used; within seconds, and without writing anything there."""
 
     @abstractmethod
@@ -84,6 +85,12 @@ class Tracker(Observer, ABC):
     @abstractmethod
     def finish(self, how: str, figures: Mapping[str, float], files: Mapping[str, bytes]) -> None:
         """End the run: FINISHED, FAILED or STOPPED, with the result's figures and the model's files, if there are."""
+
+    def check(self) -> None:
+        """Ask whether the service can be used: once before each search. SettingError if not."""
+        if not self._asked:
+            self.ask()
+            self._asked = True
 
     def opened(self, search: Opened) -> None:
         """Begin to send, in the background."""
@@ -117,6 +124,7 @@ class Tracker(Observer, ABC):
 
     def closed(self, error: BaseException | None) -> None:
         """Send what is left, and end the run there; give up, with a warning, after GRACE_SECONDS."""
+        self._asked = False
         if self._sender is None:
             return
         if error is not None:

@@ -43,7 +43,7 @@ class MLflow(Tracker):
         self._run = ""
         self._parent: Any = None
 
-    def check(self) -> None:
+    def ask(self) -> None:
         """SettingError if MLflow is not installed, its server does not answer, or it cannot use the URI."""
         with importing("mlflow", "mlflow needs", package="mlflow-skinny", extra="mlflow"):
             import mlflow  # noqa: F401

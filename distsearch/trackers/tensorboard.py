@@ -24,7 +24,7 @@ class TensorBoard(Tracker):
         self._writer: Any = None
         self._rounds = 0
 
-    def check(self) -> None:
+    def ask(self) -> None:
         """SettingError if tensorboardX is not installed, or if the folder is none or cannot be made."""
         with importing("tensorboardX", "tensorboard needs", extra="tensorboard"):
             import tensorboardX  # noqa: F401

@@ -31,7 +31,7 @@ class WandB(Tracker):
         self.project = project or os.environ.get("WANDB_PROJECT", PROJECT)
         self._run: Any = None
 
-    def check(self) -> None:
+    def ask(self) -> None:
         """SettingError if wandb is not installed, or if nobody is logged in and it is not offline."""
         with importing("wandb", "wandb needs", extra="wandb"):
             import wandb

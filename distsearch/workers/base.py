@@ -1,7 +1,7 @@
 """The seam between the search and whoever evaluates its candidates."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +32,9 @@ class Pool(ABC):
 
     deadline = inf
     """When, by time.monotonic, the evaluation of a round is given up: TimeIsUpError."""
+
+    heard: Callable[[int, int], None] = staticmethod(lambda answered, units: None)
+    """Called within rounds that take a while: how many of their units are answered, of how many; first with none."""
 
     awaits_one = False
     """Whether there is no best yet: a round is not given up at the deadline before some of its units are answered, and

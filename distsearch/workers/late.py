@@ -108,12 +108,13 @@ class LatePool(Pool):
         self._pool = self._arrived
         if self._pool is not None:
             self._pool.deadline, self._pool.awaits_one = self.deadline, self.awaits_one
+            self._pool.heard = self.heard
         return self._pool
 
     def _answered_until_joined(self, request: Request) -> list[Any]:
         """Answers from here, a few tiles at a time, until workers have joined; from then on theirs."""
         answers: list[Any] = []
-        for at, answer in self._pieces.answers(request, self.deadline, self.awaits_one):
+        for at, answer in self._pieces.answers(request, self.heard, self.deadline, self.awaits_one):
             answers.append(answer)
             if at < self._pieces.tiles and (pool := self._joined()) is not None:
                 return answers + pool.sweep(Part(request, request.boundaries(self.strategy, self.objective)[at:]))

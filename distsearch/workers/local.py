@@ -19,6 +19,7 @@ class LocalPool(Pool):
     def __init__(self, strategy: AnyStrategy, objective: Objective) -> None:
         super().__init__(strategy, objective)
         self._pieces = Pieces(strategy, objective)
+        self._short = 0  # the units that are answered as fast as one piece
 
     @property
     def answered(self) -> Sequence[tuple[int, Answer]]:
@@ -26,8 +27,17 @@ class LocalPool(Pool):
         return self._pieces.answered
 
     def sweep(self, request: Request) -> list[Any]:
-        """The answer to a request, as one range; in pieces if there is a deadline, so that it holds, or no best yet."""
-        may_end = self.deadline < inf or self.awaits_one
-        if not may_end or not isinstance(request, EvaluateRound):
+        """The answer to a request, as one range; of a round that may take a while, in pieces.
+
+        So it is if there is a deadline, to hold it, or no best yet.
+        """
+        if not isinstance(request, EvaluateRound):
             return [self.answered_here(request)]
-        return [answer for _, answer in self._pieces.answers(request, self.deadline, self.awaits_one)]
+        end = request.end(self.strategy, self.objective)
+        if end <= self._short and self.deadline == inf and not self.awaits_one:
+            return [request.answer(self.strategy, self.objective, request.begin, end)]
+        pieces = self._pieces.answers(request, self.heard, self.deadline, self.awaits_one)
+        answers = [answer for _, answer in pieces]
+        if self._pieces.one_is_enough:
+            self._short = end
+        return answers

@@ -1,7 +1,7 @@
 """Answering a request in this process a piece at a time, so that time and workers can be looked at in between."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
@@ -25,11 +25,22 @@ class Pieces:
         """Its answers so far, each with the unit where it begins; none once all are there."""
         self._size = 1  # of the next piece, in tiles
 
-    def answers(self, request: Request, deadline: float = inf, awaits_one: bool = False) -> Iterator[tuple[int, Any]]:
+    @property
+    def one_is_enough(self) -> bool:
+        """Whether the latest request, as a whole, is known to take no longer than a piece."""
+        return self._size >= self.tiles > 0
+
+    def answers(
+        self,
+        request: Request,
+        heard: Callable[[int, int], None],
+        deadline: float = inf,
+        awaits_one: bool = False,
+    ) -> Iterator[tuple[int, Any]]:
         """The answers to pieces in a row, each with the number of the boundary where it ends.
 
-        Raises TimeIsUpError once `deadline` (by time.monotonic) has passed and something is left; if it awaits one, not
-        before the first answer.
+        In between, `heard` is told how many units are answered, of how many. Raises TimeIsUpError once `deadline` (by
+        time.monotonic) has passed and something is left; if it awaits one, not before the first answer.
         """
         boundaries = request.boundaries(self._strategy, self._objective)
         self.tiles, at = len(boundaries) - 1, 0
@@ -38,6 +49,7 @@ class Pieces:
             began = time.monotonic()
             if began >= deadline and (self.answered or not awaits_one):
                 raise TimeIsUpError
+            heard(boundaries[at], boundaries[-1])
             to = min(at + self._size, self.tiles)
             answer = request.answer(self._strategy, self._objective, boundaries[at], boundaries[to])
             took = time.monotonic() - began

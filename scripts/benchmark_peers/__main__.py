@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from apart import end_when_interrupted
 from bars import bars_of, picture
 from courses import courses_of
 from entries import Entry, entries
@@ -126,6 +127,7 @@ def _machine_line(yardstick: Machine) -> str:
 
 def main() -> None:
     given = arguments()
+    end_when_interrupted()
     console = Console(width=None if sys.stdout.isatty() else 180)
     yardstick = machine()
     console.print(_machine_line(yardstick), highlight=False, soft_wrap=True)

@@ -10,10 +10,12 @@ import time
 import warnings
 from pathlib import Path
 
+from apart import end_with_parent
 from tasks import CORES, TASKS, Problem, Race
 
 
 def main() -> None:
+    end_with_parent(sys.argv[2])
     order = json.loads(sys.argv[1])
     if hasattr(os, "sched_setaffinity"):  # the libraries use as many threads as they have cores
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])

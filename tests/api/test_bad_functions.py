@@ -11,6 +11,7 @@ from problems import sphere
 
 import distsearch
 from distsearch.errors import ObjectiveError, SettingError
+from distsearch.runs.directory import StoredRun
 from distsearch.workers.ray import pool
 
 
@@ -96,6 +97,51 @@ def test_an_exception_is_kept_as_the_cause_and_its_line_is_named():
     with pytest.raises(ObjectiveError, match="takes 0 positional arguments but 1 was given") as raised:
         minimized(lambda: 1.0)
     assert isinstance(raised.value.__cause__, TypeError)
+
+
+class Failing:
+    """The sphere around 1, or a squared error, until it has been called so often."""
+
+    def __init__(self, calls):
+        self.calls, self.losses = calls, []
+
+    def __call__(self, *arguments):
+        if len(self.losses) == self.calls:
+            raise ZeroDivisionError("no more")
+        given, truth = (arguments[0][:, 0], arguments[1]) if len(arguments) == 2 else (arguments[0], 1)
+        self.losses.append(float(np.square(given - truth).sum()))
+        return self.losses[-1]
+
+
+@pytest.mark.parametrize("strategy", ["hill-climb", "cma-es", "evolution-strategy"])
+def test_an_error_in_the_first_round_holds_the_best_of_what_was_evaluated(tmp_path, strategy):
+    failing = Failing(20)
+    settings = {"strategy": strategy, "population": 64, "sigma": 0.5, "runs": tmp_path, "name": "a"}
+    with pytest.raises(ObjectiveError, match="ZeroDivisionError: no more") as raised:
+        minimized(failing, **settings)
+    found = raised.value.result
+    evaluated = failing.losses[: found.summary.candidates]
+    assert len(evaluated) > 10
+    assert found.loss == min(evaluated) < failing.losses[0]
+    assert sphere(found.weights) == pytest.approx(found.loss)
+    assert (found.summary.reason, found.summary.rounds, found.history) == ("failed", 0, [])
+    assert StoredRun(tmp_path / "a").best()["weights"].tobytes() == found.weights.tobytes()
+    assert distsearch.verify(tmp_path / "a", function=Failing(999)).identical
+
+
+def test_a_loss_that_fails_for_good_leaves_no_result_and_its_first_error():
+    features, failing = np.random.default_rng(0).normal(size=(50, 2)), Failing(40)
+    with pytest.raises(ObjectiveError, match="ZeroDivisionError: no more") as raised:
+        distsearch.search(features, np.arange(50) % 2, loss=failing, layers=[], workers=0)
+    assert raised.value.result is None
+    assert raised.value.__context__ is raised.value.__cause__
+
+
+@pytest.mark.parametrize("strategy", ["evolution-strategy", "node-perturbation"])
+def test_a_rate_with_which_weights_overflow_is_blamed(strategy):
+    features = np.random.default_rng(0).normal(size=(50, 2))
+    with pytest.raises(ObjectiveError, match="round 1: none of .* try a smaller rate$"):
+        distsearch.search(features, np.arange(50) % 2, strategy=strategy, rate=1e30, rounds=9, workers=0)
 
 
 class Simulator:

@@ -9,6 +9,8 @@ from distsearch.callbacks import EarlyStopping
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 from distsearch.runs.directory import StoredRun
+from distsearch.search import underway
+from distsearch.workers import pieces
 
 FEATURES = noise(5, Stream.DATA, 0, 0, 60, 2)
 LABELS = (FEATURES[:, 0] > 0).astype(int)
@@ -53,6 +55,21 @@ def test_an_object_is_called_for_the_methods_it_has(tmp_path):
         FEATURES, LABELS, layers=[3], strategy="hill-climb", rounds=2, population=5, workers=0, callbacks=[heard]
     )
     assert heard.said == [("started", 0), ("round", 0, (5,)), ("round", 1, (5,)), ("ended", 2)]
+
+
+def test_it_is_told_how_far_a_long_round_is(monkeypatch):
+    class Patient:
+        parts = ()
+
+        def within(self, part):
+            self.parts += (part.answered, part.units)
+
+    monkeypatch.setattr(underway, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(underway, "EVERY", 0.0)
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)
+    patient = Patient()
+    minimize(callbacks=patient, population=4, strategy="random-search")
+    assert patient.parts[:6] == (1, 4, 2, 4, 3, 4)
 
 
 def test_an_exception_in_a_callback_reaches_the_caller_and_the_run_is_saved(tmp_path):

@@ -7,9 +7,10 @@ import pytest
 from problems import sphere
 
 import distsearch
+from distsearch.callbacks import Observer
 from distsearch.errors import RunError
 from distsearch.runs.directory import StoredRun
-from distsearch.search import verification
+from distsearch.search import underway, verification
 from distsearch.workers import pieces
 
 
@@ -84,13 +85,26 @@ def test_the_center_is_measured_where_part_of_a_round_decides_nothing(monkeypatc
     assert found.evaluate(features, features[:, 0] > 0).loss == found.loss
 
 
+class Heard(Observer):
+    def __init__(self):
+        self.parts = []
+
+    def within(self, part):
+        self.parts.append(part)
+
+
 @pytest.mark.slow
-def test_workers_keep_the_limit_too(ray_with_three_cpus):
+def test_workers_keep_the_limit_too_and_are_heard_of_before(ray_with_three_cpus, monkeypatch):
     def slow(weights):
         time.sleep(0.05)
         return float(np.square(weights - 1).sum())
 
-    found = distsearch.minimize(slow, np.zeros(3), population=3000, seconds=0.5, workers=2, sigma=0.5)
+    heard = Heard()
+    monkeypatch.setattr(underway, "QUIET_SECONDS", 0.0)
+    settings = {"population": 3000, "seconds": 0.5, "workers": 2, "sigma": 0.5, "callbacks": [heard]}
+    found = distsearch.minimize(slow, np.zeros(3), **settings)
+    assert 0 < heard.parts[-1].answered <= found.summary.candidates
+    assert {part.units for part in heard.parts} == {3000}
     assert (found.summary.rounds, found.summary.reason) == (0, "seconds")
     assert 0 < found.summary.candidates < 3000
     assert found.loss == slow(found.weights)

@@ -34,8 +34,35 @@ def test_flags_become_arguments(sentence, words):
     assert in_python(sentence) == words
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("epochs", "here it is called 'rounds'"),
+        ("step_size", "here it is called 'sigma'"),
+        ("x0", "here it is called 'start'"),
+        ("maxfev", "here it is called 'max_evaluations'"),
+        ("path", "runs is the folder that holds all runs, and name this one's"),
+        ("tol", "a search ends by rounds, seconds, max_evaluations, target_loss or patience, whichever comes first"),
+        ("bounds", "weights have no bounds; map them into yours before they are used"),
+        ("verbose", "callbacks=[distsearch.callbacks.Progress()] shows how far it is"),
+        ("callback", "did you mean 'callbacks'? `distsearch config` prints all"),
+        ("lrate", "did you mean 'rate'? `distsearch config` prints all"),
+        ("whatever", "`distsearch config` prints all"),
+    ],
+)
+def test_what_other_libraries_call_settings_is_answered_with_ours(name, instead):
+    for door in (
+        lambda **given: distsearch.minimize(lambda weights: 0.0, [1.0], **given),
+        lambda **given: distsearch.search([[1.0], [0.0]], [0, 1], **given),
+        lambda **given: distsearch.Optimizer("hill-climb", [1.0], **given),
+    ):
+        with pytest.raises(SettingError) as raised:
+            door(**{name: 1})
+        assert str(raised.value).rstrip("0123456789 ") == f"unknown setting '{name}': {instead}"
+
+
 def test_the_functions_use_the_words_of_python(caplog):
-    with pytest.raises(ObjectiveError, match="try a smaller sigma$"):
+    with pytest.raises(ObjectiveError, match="not even the first weights; try another start$"):
         distsearch.minimize(lambda weights: float("nan"), [1.0], workers=0)
     with pytest.raises(SettingError, match='use strategy="snes"'):
         distsearch.minimize(lambda weights: 0.0, np.zeros(5000), strategy="cma-es", workers=0)

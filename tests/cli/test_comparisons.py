@@ -50,6 +50,14 @@ def test_compare_prints_and_saves_a_table_and_leaves_no_runs(tmp_path):
     assert rows["random-search"]["seconds_median"] == ""
 
 
+def test_why_a_search_failed_is_said_in_flags(tmp_path):
+    flags = ["--workers", "0", "--rounds", "2", "--seeds", "1", "--population", "3", "--json"]
+    done = distsearch("compare", "--strategies", "hill-climb,cma-es", *flags, cwd=tmp_path)
+    [failure] = [each["failure"] for each in json.loads(done.stdout)["searches"] if each["failure"]]
+    assert failure.startswith("--population: expected 5 to ")
+    assert f"2 of 2: cma-es, seed 0: {failure}" in done.stderr
+
+
 def test_auto_is_compared_as_the_strategy_it_chooses(tmp_path):
     flags = ["--workers", "0", "--rounds", "3", "--seeds", "1", "--sigma", "0.3", "--ladder", "2", "--json"]
     done = distsearch("compare", "--strategies", "hill-climb,auto", *flags, cwd=tmp_path)

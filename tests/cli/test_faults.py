@@ -80,3 +80,18 @@ def test_an_interrupt_that_a_library_makes_another_error_of_is_one(tmp_path, num
     )
     done = ran("verify", "a", cwd=tmp_path, program=program)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("module", ["distsearch.cli.entry", "typer"])
+def test_an_interrupt_while_the_program_itself_is_imported_ends_it_without_a_word(tmp_path, number, module):
+    program = (
+        "import os, runpy, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.{number}); signal.pause()\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "runpy.run_module('distsearch', run_name='__main__')"
+    )
+    done = ran("list", cwd=tmp_path, program=program, fresh=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from distsearch.cli.progress import Reporter, reached
 from distsearch.config import RunConfig
+from distsearch.config.sections import StopConfig
+from distsearch.reports.status import Status
 from distsearch.runs.history import RoundRecord
-from distsearch.search.observers import Round
+from distsearch.search.observers import PartOfRound, Round
 
 
 def record(number: int, loss: float, seconds: float) -> RoundRecord:
@@ -75,3 +77,28 @@ def test_a_picture_and_its_bar_are_drawn_together_now_and_then():
     shown = console.file.getvalue()
     assert shown.count("<picture 40>") == shown.count(" 41 rounds") == 1
     assert shown.rstrip().endswith("<picture 299>")
+
+
+def test_a_long_round_is_shown_once_a_minute():
+    console = Console(file=io.StringIO(), width=200)
+    with Reporter(console, RunConfig(), False, lambda state: None) as reporter:
+        reporter.round(Round(record(6, 0.5, 2.0), np.zeros(0), None, 2))
+        for seconds in range(3, 200):
+            reporter.within(PartOfRound(seconds * 10, 30_000, left=8000.0, seconds=float(seconds)))
+    lines = console.file.getvalue().splitlines()
+    assert [line for line in lines if " of the next" in line] == [
+        "7 rounds and 2% of the next · about 2.22 h left",
+        "7 rounds and 4% of the next · about 2.22 h left",
+        "7 rounds and 6% of the next · about 2.22 h left",
+    ]
+
+
+@pytest.mark.parametrize(("stop", "share"), [({"rounds": 4}, 0.4), ({"seconds": 50.0}, 0.5), ({"rounds": 2}, 0.8)])
+def test_the_bar_moves_within_a_round(stop, share):
+    status = Status(StopConfig(**stop))
+    status.hear(record(0, 1.0, 20.0))
+    assert status.share_within(PartOfRound(6, 10, left=9.0, seconds=25.0)) == pytest.approx(share)
+
+
+def test_the_first_round_is_named_as_such():
+    assert Status(StopConfig()).line_within(PartOfRound(1, 4, left=None, seconds=1.0)) == "25% of the first round"

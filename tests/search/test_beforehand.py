@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import refused
+from programs import SHORT, refused, succeeded
 
 import distsearch
 from distsearch.config import from_flags
 from distsearch.errors import SettingError, UserError
 from distsearch.search import beforehand
+from distsearch.storage import Storage
+from distsearch.trackers.tensorboard import TensorBoard
 
 CASES = {
     "strategy": ({"strategy": "hill-clim"}, "did you mean 'hill-climb'"),
@@ -62,6 +64,49 @@ def test_places_that_no_run_can_have_are_refused_for_runs_alone(flags, sentence,
 )
 def test_the_commands_do_so_before_they_read(command, tmp_path):
     assert "expected at most" in refused(*command, "--data", "none.csv", "--workers", "9999", cwd=tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What was asked whether it can be used, before and while a search writes to it."""
+    heard = []
+    for kind in (Storage, TensorBoard):
+        name = "check" if kind is Storage else "ask"
+        real = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *given, kind=kind, real=real: (heard.append(kind), real(*given))[1])
+    return heard
+
+
+@pytest.mark.parametrize("kept", [{"name": "a"}, {}])
+def test_places_are_asked_once(tmp_path, monkeypatch, asked, kept):
+    monkeypatch.chdir(tmp_path)
+    given = {"track": "tensorboard", "storage": tmp_path / "there", "rounds": 2, "workers": 0}
+    distsearch.search([[0.0], [1.0]] * 9, [0, 1] * 9, **given, **kept)
+    assert sorted(kind.__name__ for kind in asked) == ["Storage", "TensorBoard"]
+    assert len(list((tmp_path / "there").iterdir())) == 1
+    asked.clear()
+    if kept:
+        distsearch.resume("runs/a", [[0.0], [1.0]] * 9, [0, 1] * 9, rounds=1)
+        assert asked == [TensorBoard]
+    asked.clear()
+    distsearch.minimize(lambda weights: float(weights @ weights), [1.0], **given)
+    assert sorted(kind.__name__ for kind in asked) == ["Storage", "TensorBoard"]
+
+
+COUNTING = """
+from distsearch.search.observers import Observer
+class Counting(Observer):
+    def __init__(self, place): pass
+    def check(self): print("asked", file=open("asked", "a"))
+"""
+
+
+def test_the_commands_ask_once(tmp_path):
+    (tmp_path / "counting.py").write_text(COUNTING)
+    succeeded("run", "--track", "counting:Counting", "--name", "a", *SHORT, cwd=tmp_path)
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    succeeded("resume", "a", "--rounds", "1", cwd=tmp_path)
+    assert (tmp_path / "asked").read_text() == "asked\n" * 2
 
 
 def test_so_does_python():

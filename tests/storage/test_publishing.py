@@ -3,22 +3,18 @@
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from pathlib import Path
 from threading import Event
 
-import msgspec
 import pytest
-import searches
 from searches import contents, search
-from storages import place, stored, tree
+from storages import place, resume, stored, tree
 from waiting import PATIENCE, awaited
 
 from distsearch.errors import OvertakenError, RunError, SettingError, StorageError
 from distsearch.runs.directory import StoredRun
-from distsearch.runs.documents import sealed_json
 from distsearch.search import resumption
 from distsearch.search.assembly import Assembly
-from distsearch.storage import Address, Publisher, fetch
+from distsearch.storage import Publisher, fetch
 from distsearch.storage import publisher as publishing
 from distsearch.storage.index import INDEX, Index, read_index
 from distsearch.storage.places import Place
@@ -31,13 +27,6 @@ BEGUN = 7  # accesses to storage before the search begins
 def whole(tmp_path_factory) -> dict[str, object]:
     """The contents of a run that was never interrupted."""
     return contents(search(tmp_path_factory.mktemp("whole"), rounds=ROUNDS)[0].path)
-
-
-def resume(run: str, folder: Path, rounds: int | None = None) -> Path:
-    """Resume a run in storage, as the command does, in a folder of runs."""
-    path = fetch(run, folder)
-    searches.resume(path, rounds, workers=0, storage=str(Address.parse(run).parent))
-    return path
 
 
 class Cut(Place):
@@ -266,34 +255,6 @@ def test_an_overtaken_driver_stops(tmp_path, storage, whole, in_step):
     assert contents(fetch(stored(storage), tmp_path / "first")) == whole
 
 
-def test_a_local_copy_that_is_up_to_date_is_used(tmp_path, storage):
-    path = search(tmp_path, name="a", rounds=20, storage=storage)[0].path
-    before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()}
-    assert fetch(stored(storage), tmp_path) == path
-    assert {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in path.iterdir()} == before
-
-
-def test_another_run_of_the_same_name_is_left_unchanged(tmp_path, storage):
-    search(tmp_path / "first", name="a", rounds=20, storage=storage)
-    search(tmp_path / "second", name="a", rounds=5, seed=1)
-    before = tree(tmp_path)
-    with pytest.raises(StorageError, match="is a different run from .*--runs"):
-        fetch(stored(storage), tmp_path / "second")
-    assert tree(tmp_path) == before
-
-
-def test_a_copy_that_is_being_written_is_not_replaced(tmp_path, storage):
-    search(tmp_path / "first", name="a", rounds=20, storage=storage)
-    fetch(stored(storage), tmp_path / "second")
-    resume(stored(storage), tmp_path / "first", rounds=20)
-    behind = StoredRun(tmp_path / "second" / "a")
-    before = tree(behind.path)
-    with behind.held(), pytest.raises(RunError, match="another process is writing to"):
-        fetch(stored(storage), tmp_path / "second")
-    assert tree(tmp_path / "second") == before
-    assert [path.name for path in (tmp_path / "second").iterdir()] == ["a"]
-
-
 def test_a_name_used_in_storage_is_refused_and_a_generated_one_avoids_it(tmp_path, storage):
     search(tmp_path / "first", name="a", rounds=5, storage=storage)
     index = place(storage).read(INDEX)
@@ -345,45 +306,8 @@ def test_a_differing_local_history_is_sent_again(tmp_path, storage, whole):
     assert contents(fetch(stored(storage), tmp_path / "elsewhere")) == whole
 
 
-def flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
-
-
-@pytest.mark.parametrize("damage", [flipped, lambda content: content[:-3], None], ids=["flipped", "cut", "gone"])
-def test_every_damaged_object_is_named_and_nothing_local_is_changed(tmp_path, storage, damage):
-    search(tmp_path / "runs", name="a", rounds=20, storage=storage)
-    there = place(storage)
-    names = [*sorted(read_index(there).objects), INDEX]
-    assert len(names) >= 8
-    for name in names:
-        content = there.read(name)
-        if damage is None:
-            there.delete(name)
-        else:
-            there.write(name, [damage(content)])
-        with pytest.raises(StorageError) as refused:
-            fetch(stored(storage), tmp_path / "elsewhere")
-        if damage is not None or name != INDEX:
-            assert there.where(name) in str(refused.value)
-        assert tree(tmp_path / "elsewhere") == {}
-        there.write(name, [content])
-    assert fetch(stored(storage), tmp_path / "elsewhere").is_dir()
-
-
 @pytest.mark.parametrize("name", ["what?", "a#b"])
 def test_a_name_that_is_impossible_in_a_uri_is_refused(tmp_path, s3_storage, name):
     with pytest.raises(SettingError, match="expected a name without"):
         search(tmp_path / "runs", name=name, rounds=5, storage=s3_storage)
     assert not (tmp_path / "runs").exists()
-
-
-def test_only_files_of_a_run_are_fetched(tmp_path, storage):
-    search(tmp_path / "runs", name="a", rounds=5, storage=storage)
-    there = place(storage)
-    index = read_index(there)
-    for files in ({"../escaped": index.files["config.toml"]}, {"strange": ()}):
-        there.write(INDEX, [sealed_json(msgspec.structs.replace(index, files={**index.files, **files}))])
-        with pytest.raises(StorageError, match="was not written by distsearch: unexpected"):
-            fetch(stored(storage), tmp_path / "elsewhere")
-    assert not (tmp_path / "elsewhere").exists()

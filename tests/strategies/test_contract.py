@@ -1,6 +1,7 @@
 """What each built-in strategy must reach and refuse; what any strategy must do is in `distsearch.testing`."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,8 +166,11 @@ def test_a_strategy_is_pickled_without_the_cache_of_its_latest_round(name):
 
 def test_a_round_without_a_finite_loss_ends_the_search(strategy, objective):
     state = first(strategy, objective)
-    with pytest.raises(ObjectiveError, match="none of the .* candidates has a finite loss"):
-        told(strategy, state, [Answer(np.full(strategy.units(state), np.nan))])
+    lost = [Answer(np.full(strategy.units(state), np.nan))]
+    with pytest.raises(ObjectiveError, match="none of the .* has a finite loss, not even the first .*start"):
+        told(strategy, state, lost)
+    with pytest.raises(ObjectiveError, match=f"; try a smaller --{strategy.step}$"):
+        told(strategy, replace(state, round=1), lost)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ class Fragile(Tracker):
         self.failing = set(failing)
         self.rounds, self.how, self.begun = [], None, 0
 
-    def check(self):
+    def ask(self):
         pass
 
     def begin(self, search, identity):

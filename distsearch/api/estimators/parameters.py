@@ -18,7 +18,7 @@ from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import constraints, losses, metrics
 from distsearch.objectives.model import network_for
 from distsearch.search.assembly import network_task
-from distsearch.settings import declarations
+from distsearch.settings import AUTO, declarations
 
 NODE_PERTURBATION = "node-perturbation"
 BATCH = 256
@@ -179,7 +179,7 @@ def _suited(estimator: Any, examples: int) -> Suited:
 
 def _declared(strategy: str) -> set[str]:
     """The names of a strategy's own settings; none for auto, which is yet to be chosen."""
-    if strategy == strategies.AUTO:
+    if strategy == AUTO:
         return set()
     return {setting.name for setting in declarations(strategies.find(strategy).Settings)}
 

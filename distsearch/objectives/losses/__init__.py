@@ -33,6 +33,7 @@ from distsearch.objectives.losses.regression import (
 )
 from distsearch.objectives.losses.terms import cost_columns
 from distsearch.registry import Registry
+from distsearch.settings import AUTO
 
 __all__ = [
     "LOSSES",
@@ -86,8 +87,6 @@ _ALSO_CALLED = {
     "quantile": "pinball",
     **dict.fromkeys(("roc-auc", "roc-auc-score"), "auc"),
 }
-AUTO = "auto"
-"""The name that stands for the loss that suits the targets."""
 LOSSES: Registry[Any] = Registry(
     "loss",
     "losses",

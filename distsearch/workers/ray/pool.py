@@ -73,6 +73,7 @@ class RayPool(Pool):
         self.worked = 0.0  # seconds that workers have spent on what was accepted
         self._answers: list[tuple[int, Any]] = []  # of the request's shards, each with where the shard begins
         self._surplus = 0  # shards sent in the sweep, less those accepted
+        self._units = 0  # of the request that are answered
         self._gone: list[str] = []  # why workers were lost, as far as the user does not know yet
         # By what makes sweeps cost the same: the kind of request, its parts, the workers.
         self._shortcuts: defaultdict[tuple[str, int, int], Shortcut] = defaultdict(Shortcut)
@@ -161,14 +162,18 @@ class RayPool(Pool):
         return self.driver_works and self._kinds.alike and not (request.evaluates and self.objective.foreign)
 
     def _answered_by_workers(self, request: Request, boundaries: Sequence[int]) -> list[Any]:
-        self._surplus = 0
+        self._surplus, self._units = 0, boundaries[0]
         self._workers.ask(request.outgoing(self.strategy))
         self._carry_out(self._dispatcher.start(boundaries, time.monotonic(), request.kind))
+        if self._counts:
+            self.heard(self._units, boundaries[-1])
         while not self._dispatcher.done:
             left = self.deadline - time.monotonic() if request.kind == EvaluateRound.kind else inf
             if left <= 0 and (self._answers or not self.awaits_one):
                 raise TimeIsUpError
             self._next_events(min(LONGEST_WAIT, left) if left > 0 else LONGEST_WAIT)
+            if self._counts and self._answers:
+                self.heard(self._units, boundaries[-1])
         self.retried += self._surplus
         return [answer for _, answer in sorted(self._answers, key=itemgetter(0))]
 
@@ -254,6 +259,7 @@ class RayPool(Pool):
                 if any(isinstance(instruction, Accept) for instruction in instructions):
                     self._answers.append((shard.lo, aloud(answer)))
                     self._surplus -= 1
+                    self._units += shard.hi - shard.lo
                     self.worked += seconds
                     self._tally.answered(worker, shard.hi - shard.lo if self._counts else 0, seconds)
                 return instructions

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from apart import end_when_interrupted
 from nondiff.asked import chosen, parser_of, sources_of
 from nondiff.folders import folder_of
 from nondiff.lines import sentence
@@ -85,6 +86,7 @@ def run(given: argparse.Namespace, file: Path, machine: str, console: Console) -
 
 def main() -> None:
     given = arguments()
+    end_when_interrupted()
     console = Console(width=None if sys.stdout.isatty() else 180)
     given.output.mkdir(parents=True, exist_ok=True)
     file = given.output / "modules-marks.csv"

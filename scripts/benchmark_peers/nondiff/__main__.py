@@ -24,6 +24,7 @@ from math import inf
 from pathlib import Path
 from queue import SimpleQueue
 
+from apart import end_when_interrupted
 from rich.console import Console
 
 from distsearch.machine import description
@@ -139,6 +140,7 @@ def _places(at_once: int, cores: int) -> SimpleQueue[list[int]]:
 
 def main() -> None:
     given = arguments()
+    end_when_interrupted()
     console = Console(width=None if sys.stdout.isatty() else 180)
     given.output.mkdir(parents=True, exist_ok=True)
     name = "nondiff-validation" if given.validate else "nondiff"

@@ -9,8 +9,11 @@ import sys
 import warnings
 from pathlib import Path
 
+from apart import end_with_parent
+
 
 def main() -> None:
+    end_with_parent(sys.argv[2])
     order = json.loads(sys.argv[1])
     if order["cores"]:  # torch uses as many threads as it has cores
         os.sched_setaffinity(0, order["cores"])

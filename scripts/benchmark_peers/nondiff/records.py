@@ -1,12 +1,14 @@
 """The marks of all searches as a CSV file, to which each run of the race adds; and the table's lines as another."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from math import isinf
 from pathlib import Path
 from typing import Any
 
+from distsearch.runs.files import write_whole
 from nondiff.marks import Mark, Search
 
 COLUMNS = (
@@ -87,11 +89,12 @@ def _mark(line: dict[str, str]) -> Mark:
 
 
 def write_rows(file: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows as CSV; infinite numbers are left out."""
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _finite(value) for name, value in row.items()} for row in rows)
+    """Write rows as CSV, whole or not at all; infinite numbers are left out."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _finite(value) for name, value in row.items()} for row in rows)
+    write_whole(file, stream.getvalue().encode())
 
 
 def _finite(value: Any) -> Any:

@@ -4,12 +4,13 @@ from itertools import accumulate
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated import Costs, Fault
+from simulator import Simulation
 
 from distsearch.errors import ObjectiveError, WorkersError
 from distsearch.workers.dispatch.instructions import Accept, Policy, Send
 
 from .events import loss, measured, opened, sent
-from .simulator import Costs, Fault, Simulation
 
 HARMS = ("kill", "hang", "pause", "cut", "repeat")
 

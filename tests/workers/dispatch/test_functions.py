@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from problems import create, sphere_objective
+from simulated import Costs
+from simulator import Simulation
 
 from distsearch.strategies import STRATEGIES
 from distsearch.strategies.population import PopulationStrategy
 from distsearch.workers.dispatch.instructions import Policy
-
-from .simulator import Costs, Simulation
 
 OF_CANDIDATES = [name for name, strategy in STRATEGIES.own.items() if issubclass(strategy, PopulationStrategy)]
 

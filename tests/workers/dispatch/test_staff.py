@@ -1,13 +1,14 @@
 """How many workers are started and replaced, and what happens when none are left."""
 
 import pytest
+from simulated import Costs, Fault
+from simulator import Simulation
 
 from distsearch.errors import SettingError, WorkersError
 from distsearch.workers.dispatch.instructions import Policy, Say, StartWorker, Stop
 from distsearch.workers.dispatch.staff import RestartBudget
 
 from .events import loss, opened, sent
-from .simulator import Costs, Fault, Simulation
 
 
 def test_the_restart_budget_refills_one_by_one() -> None:

@@ -5,13 +5,14 @@ from itertools import accumulate, pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulated import Costs
+from simulator import Simulation
 
 from distsearch.workers.dispatch.dispatcher import Dispatcher
 from distsearch.workers.dispatch.instructions import Accept, Policy, Say, Send
 from distsearch.workers.dispatch.sweep import Pace
 
 from .events import finish, loss, measured, opened, sent
-from .simulator import Costs, Simulation
 
 
 @given(sizes=st.lists(st.integers(1, 4), min_size=1), workers=st.integers(1, 20), in_flight=st.integers(1, 3))
