@@ -16,27 +16,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
 from distsearch.errors import SettingError, brief, unknown
+from distsearch.synonyms import SYNONYMS, WITHOUT
 from distsearch.text import expanded, listed, not_encodable, words
 
 S = TypeVar("S", bound="Settings")
 
-ELSEWHERE = {
-    **dict.fromkeys(("max_evals", "maxfun", "budget"), "evaluations"),
-    **dict.fromkeys(("epochs", "iterations", "max_iter", "maxiter", "generations"), "rounds"),
-    **dict.fromkeys(("lr", "learning_rate", "learning_rate_init", "step_size"), "rate"),
-    **dict.fromkeys(("timeout", "max_time"), "seconds"),
-    **dict.fromkeys(("hidden_layer_sizes", "hidden_layers"), "layers"),
-    **dict.fromkeys(("popsize", "population_size"), "population"),
-    **dict.fromkeys(("random_state", "random_seed"), "seed"),
-    **dict.fromkeys(("n_jobs", "num_workers"), "workers"),
-    "batch_size": "batch",
-    "weight_decay": "decay",
-    "algorithm": "strategy",
-    "method": "strategy",
-    "ftarget": "target-loss",
-    "sigma0": "sigma",
-}
-"""What other libraries call settings, and our flags."""
 NO_OWNERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 OWN_SECTION = "settings"
@@ -128,15 +112,18 @@ def unknown_setting(
     """The error for a setting that is not among those known at a place.
 
     `owners` are the strategies that have settings of their own, by the settings' names, and `chosen` is the one that is
-    used: then the sentence says whose the setting is. Else it says what it is called here, or what is spelt alike.
+    used: then the sentence says whose the setting is. Else it says what it is called here, what to do without it, or
+    what is spelt alike.
     """
     if having := owners.get(name):
         instead = f"--strategy {having[0]}" if len(having) == 1 else "one of these as --strategy"
         whose = f"a setting of {', '.join(having)}, not of {chosen}"
         return SettingError(f"{OWN_SECTION}.{name}: {whose}; leave it out, or choose {instead}")
     place = f"{where}: " if where else ""
-    if name in ELSEWHERE:
-        return SettingError(f"{place}unknown setting {name!r}: here it is called '--{ELSEWHERE[name]}'")
+    if name in SYNONYMS:
+        return SettingError(f"{place}unknown setting {name!r}: here it is called '--{SYNONYMS[name]}'")
+    if name in WITHOUT:
+        return SettingError(f"{place}unknown setting {name!r}: {WITHOUT[name]}")
     return SettingError(f"{place}{unknown('setting', name, known)}")
 
 

@@ -26,7 +26,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "machine": ({"errors"}, {"numpy", "threadpoolctl"}),
     "registry": ({"errors"}, set()),
     "text": ({"errors"}, set()),
-    "settings": ({"errors", "text"}, {"msgspec"}),
+    "synonyms": (set(), set()),
+    "settings": ({"errors", "synonyms", "text"}, {"msgspec"}),
     "config": (SETTINGS, {"msgspec"}),
     "candidates": ({"errors", "randomness"}, {"numpy"}),
     "networks": (EVALUATED | {"text"}, {"numpy", "onnx", "onnxruntime", "torch"}),
@@ -57,7 +58,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "callbacks": ({"api", "search", "trackers"}, set()),
     "serving": ({"workers"}, set()),
     "cli": (
-        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies"},
+        SCORED | KEPT | {"export", "jobs", "reports", "search", "storage", "strategies", "synonyms"},
         {"_typeshed", "msgspec", "numpy", "rich", "typer"},
     ),
 }

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from distsearch.config.sections import StrategyConfig
 from distsearch.config.wording import keywords, reworded
-from distsearch.errors import DistsearchError
+from distsearch.errors import DistsearchError, SettingError
 from distsearch.settings import unknown_setting
 
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
@@ -15,6 +15,13 @@ _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
 # A flag with a name as a shell takes it, see `raw.flag`.
 _COLUMN = re.compile(r"""with --(?P<flag>drop|id) (?P<columns>(?:'[^']*'|"[^"]*"|[^\s,;'"\\])+)""")
+
+_PROGRESS = "callbacks=[distsearch.callbacks.Progress()] shows how far a search is"
+_INSTEAD = {
+    "callback": "here it is called 'callbacks'",
+    **dict.fromkeys(("verbose", "disp", "progress", "progress_bar"), _PROGRESS),
+}
+"""What is an argument, not a setting, of others' functions, and what to type here."""
 
 
 def in_python(sentence: str) -> str:
@@ -55,6 +62,8 @@ def check_names(names: Iterable[str], strategy: object) -> None:
         theirs = having.get(name, [])
         is_theirs = chosen in theirs or (chosen == AUTO and theirs)
         if not (name in declared or name in flags or is_theirs):
+            if name in _INSTEAD:
+                raise SettingError(f"unknown setting {name!r}: {_INSTEAD[name]}")
             raise unknown_setting(name, [*declared, *having], "", chosen, having)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from distsearch.cli.output import say
 from distsearch.errors import UserError
+from distsearch.synonyms import SYNONYMS, WITHOUT, flag_of
 
 SETTINGS = ("run", "config", "compare", "submit")
 """The commands that have options for all settings."""
@@ -20,61 +21,8 @@ COMMANDS = {
     "docs": "guide",
     "version": "--version",
 }
-OPTIONS = {
-    "--epochs": "--rounds",
-    "--n-epochs": "--rounds",
-    "--num-epochs": "--rounds",
-    "--iterations": "--rounds",
-    "--generations": "--rounds",
-    "--max-iter": "--rounds",
-    "--steps": "--rounds",
-    "--lr": "--rate",
-    "--learning-rate": "--rate",
-    "--step-size": "--sigma",
-    "--noise": "--sigma",
-    "--weight-decay": "--decay",
-    "--batch-size": "--batch",
-    "--pop-size": "--population",
-    "--popsize": "--population",
-    "--hidden": "--layers",
-    "--hidden-layers": "--layers",
-    "--hidden-size": "--layers",
-    "--hidden-sizes": "--layers",
-    "--hidden-layer-sizes": "--layers",
-    "--activations": "--activation",
-    "--dataset": "--data",
-    "--file": "--data",
-    "--label": "--target",
-    "--labels": "--target",
-    "--metric": "--metrics",
-    "--criterion": "--loss",
-    "--algorithm": "--strategy",
-    "--method": "--strategy",
-    "--timeout": "--seconds",
-    "--jobs": "--workers",
-    "--n-jobs": "--workers",
-    "--num-workers": "--workers",
-    "--threads": "--workers",
-    "--test-size": "--test-share",
-    "--test-split": "--test-share",
-    "--validation": "--validation-share",
-    "--validation-split": "--validation-share",
-    "--val-split": "--validation-share",
-    "--standardize": "--scale",
-    "--standardise": "--scale",
-    "--normalize": "--scale",
-    "--random-state": "--seed",
-    "--init": "--start",
-    "--output-dir": "--runs",
-    "--out": "--runs",
-}
-ON_GPU = "only a torch module computes on a GPU: --model mine:Net --device cuda; layers use CPU cores"
-ABSENT = {
-    "--gpu": ON_GPU,
-    "--cuda": ON_GPU,
-    "--dropout": "there is none; leave it out",
-    "--momentum": "the optimizer adam has its own; leave it out",
-}
+OPTIONS = {flag_of(name): f"--{flag}" for name, flag in SYNONYMS.items()}
+ABSENT = {flag_of(name): instead for name, instead in WITHOUT.items()}
 
 
 def understood(arguments: Sequence[str]) -> list[str]:

@@ -45,3 +45,20 @@ def test_the_functions_use_the_words_of_python(caplog):
         distsearch.search(np.zeros((3000, 1)), np.arange(3000), loss="cross-entropy", workers=0)
     distsearch.search([[1.0], [0.0]], [0, 1], rounds=1, workers=0, loss="classification-error")
     assert 'scale="yes" standardises' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("n_trials", "'n_trials': here it is called 'max_evaluations'"),
+        ("step_size", "'step_size': here it is called 'sigma'"),
+        ("callback", "'callback': here it is called 'callbacks'"),
+        ("verbose", r"'verbose': callbacks=\[distsearch.callbacks.Progress\(\)\] shows how far a search is"),
+        ("bounds", "'bounds': weights have none: let the function map them into its"),
+        ("tol", "'tol': a search ends by target_loss, patience, rounds or seconds"),
+        ("gpu", r"'gpu': only a torch module \(model\) computes on a GPU, with device=\"cuda\""),
+    ],
+)
+def test_what_others_call_settings_is_understood_or_said_to_be_absent(name, sentence):
+    with pytest.raises(SettingError, match=f"^unknown setting {sentence}"):
+        distsearch.minimize(lambda weights: 0.0, [1.0], workers=0, **{name: 1})

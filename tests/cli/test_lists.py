@@ -152,7 +152,7 @@ def test_options_of_other_programs_are_understood(capsys):
     assert set(aliases.OPTIONS.values()) <= ours
     others = {option for name in aliases.SETTINGS for option in options_of(name)}
     assert not (ours | others) & {*aliases.OPTIONS, *aliases.ABSENT}
-    with pytest.raises(UserError, match="--gpu: only a torch module computes on a GPU: --model mine:Net --device cuda"):
+    with pytest.raises(UserError, match=r"--gpu: only a torch module \(--model\) computes on a GPU, with --dev"):
         aliases.understood(["run", "--gpu", "0"])
 
 
