@@ -33,7 +33,7 @@ from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.loop import Found
 from distsearch.search.observers import Observer
-from distsearch.strategies import AUTO
+from distsearch.strategies import AUTO, name_of
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -133,8 +133,9 @@ def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given |
 
 
 def _config(settings: Mapping[str, Any]) -> RunConfig:
-    check_names(settings, settings["strategy"])
-    return from_flags({"data": IN_MEMORY, **settings})
+    strategy = name_of(settings["strategy"])
+    check_names(settings, strategy)
+    return from_flags({"data": IN_MEMORY, **settings, "strategy": strategy})
 
 
 def _begun(assembly: Assembly, settings: Mapping[str, Any]) -> Begin:

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from distsearch.config.sections import StrategyConfig
 from distsearch.config.wording import keywords, reworded
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.settings import unknown_setting
@@ -47,11 +46,11 @@ def in_python(sentence: str) -> str:
     return reworded(_FLAG.sub(argument, _COLUMN.sub(columns, sentence)), keyword)
 
 
-def check_names(names: Iterable[str], strategy: object) -> None:
+def check_names(names: Iterable[str], strategy: str) -> None:
     """Raise SettingError for a keyword that is no setting of the search or of its strategy, and say whose it is."""
     from distsearch.strategies import AUTO, STRATEGIES, find, owners
 
-    chosen = STRATEGIES.named(str(strategy or StrategyConfig().name))
+    chosen = STRATEGIES.named(strategy)
     if ":" in chosen:  # a strategy of the user's own, which checks its settings itself
         return
     if chosen != AUTO:

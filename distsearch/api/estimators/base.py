@@ -93,7 +93,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     loss: Any
     metrics: Any
     subject_to: Any
-    strategy: str
+    strategy: str | type[Any]
     rounds: int | None
     seconds: float | None
     batch: int | None

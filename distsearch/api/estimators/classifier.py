@@ -53,7 +53,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         costs: for loss="expected-cost": {true: {predicted: cost}}, or rows of them in the order of the labels.
         metrics: what is measured beside it: names, or functions of true and predicted labels; see `result_.summary`.
         subject_to: what the network has to hold to, such as "recall>=0.9"; see `result_.summary.constraints`.
-        strategy: node-perturbation, or any other that `distsearch strategies` lists.
+        strategy: node-perturbation, any other that `distsearch strategies` lists, or a class of your own.
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
@@ -99,7 +99,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         costs: Any = None,
         metrics: Any = None,
         subject_to: Sequence[str] | str | None = None,
-        strategy: str = "node-perturbation",
+        strategy: str | type[Any] = "node-perturbation",
         rounds: int | None = None,
         seconds: float | None = None,
         batch: int | None = None,

@@ -35,7 +35,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         metrics: what is measured beside it: names, or functions of true and predicted numbers; see `result_.summary`.
         subject_to: what the network has to hold to, such as "share-below>=0.9"; see `result_.summary.constraints`.
             Errors are those of the targets as they are standardised.
-        strategy: node-perturbation, or any other that `distsearch strategies` lists.
+        strategy: node-perturbation, any other that `distsearch strategies` lists, or a class of your own.
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
@@ -77,7 +77,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         quantile: float | None = None,
         metrics: Any = None,
         subject_to: Sequence[str] | str | None = None,
-        strategy: str = "node-perturbation",
+        strategy: str | type[Any] = "node-perturbation",
         rounds: int | None = None,
         seconds: float | None = None,
         batch: int | None = None,
