@@ -222,7 +222,10 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
     expected = expected.removesuffix(" | null").replace(" | ", " or ")
     default = known[name].default
     usual = "" if default in (None, ()) else f" (the default is {_as_typed(default)})"
-    return f"{where}.{name}: {expected}, got {brief(values[name])}{usual}"
+    value = values[name]
+    if any(map(callable, value if isinstance(value, list) else [value])):
+        usual = "; what is your own is given by its name, as 'package.module:name'"
+    return f"{where}.{name}: {expected}, got {brief(value)}{usual}"
 
 
 def _as_typed(value: Any) -> str:
