@@ -33,7 +33,7 @@ CROSS_ENTROPY = "cross-entropy"
 
 
 def _has_probabilities(estimator: Any) -> bool:
-    if estimator.loss == CROSS_ENTROPY:
+    if losses.is_probable(estimator.loss):
         return True
     raise AttributeError(f'expected loss="{CROSS_ENTROPY}" for probabilities, got {brief(estimator.loss)}')
 
@@ -190,6 +190,14 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         """The labels, (examples,), for X, (examples, features)."""
         outputs = self._outputs_for(X)
         return self.classes_[self._decoded(outputs)]
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The network's outputs, (examples, classes), whatever its loss, in the order of `classes_`.
+
+        Of two classes: how far the second is above the first, (examples,).
+        """
+        outputs = self._outputs_for(X).astype(np.float64)
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from msgspec import structs
+from sklearn.base import is_classifier
 
 from distsearch import strategies
 from distsearch.api.functions import in_words
@@ -72,6 +73,7 @@ def configured(
     if estimator.model is not None:
         flags |= _of_model(estimator)
     flags = in_words(flags) | {"strategy": strategies.name_of(estimator.strategy)}
+    flags["loss"] = losses.suited(flags["loss"], classes=is_classifier(estimator))
     flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
     flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
     config = from_flags({name: value for name, value in {**flags, **in_words(given)}.items() if value is not None})

@@ -155,6 +155,15 @@ def is_of_module(name: str) -> bool:
         return False
 
 
+def is_probable(given: Any) -> bool:
+    """Whether a loss of classes, given by its name or itself, makes outputs estimate their probabilities."""
+    try:
+        found = LOSSES.find(suited(given, classes=True)) if isinstance(given, str) else given
+    except SettingError:
+        return False
+    return bool(getattr(found, "probable", False))
+
+
 def check(settings: NetworkConfig) -> None:
     """SettingError for what cannot fit, whatever the data."""
     if settings.loss == AUTO:
