@@ -26,6 +26,7 @@ from distsearch.data.weights import BALANCED, class_weight_words, class_weights
 from distsearch.errors import SettingError, brief
 from distsearch.objectives import losses
 from distsearch.objectives.losses.terms import matrix
+from distsearch.objectives.model import Model
 
 Array = NDArray[Any]
 
@@ -189,7 +190,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     def predict(self, X: ArrayLike) -> Array:
         """The labels, (examples,), for X, (examples, features)."""
         outputs = self._outputs_for(X)
-        return self.classes_[self._decoded(outputs)]
+        return self.classes_[self._decoded(self.result_.model, outputs)]
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """The network's outputs, (examples, classes), whatever its loss, in the order of `classes_`.
@@ -228,7 +229,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
             )
         names = _names(len(self.classes_))
         by_class = class_weights(self._coded_weights(names), names, training.targets, training.weights)
-        features = features_dataset(training, np.zeros(len(training.features)), config)
+        features = features_dataset(training, np.zeros(len(training.features)), config, degree=None)
         schema = replace(
             features.schema, classes=names, outputs=len(names), label_type=TEXT, flat=True, class_weights=by_class
         )
@@ -255,7 +256,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     def _words(self, targets: Array) -> Array:
         return np.array(_names(len(self.classes_)))[targets]
 
-    def _decoded(self, outputs: Array) -> Array:
+    def _decoded(self, model: Model, outputs: Array) -> Array:
         return outputs.argmax(axis=1)
 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
