@@ -1,12 +1,14 @@
 """What SearchRegressor learns of standardised targets is told, kept and exported in the units of y."""
 
 import runpy
+from functools import partial
 
 import numpy as np
 import pytest
 
 import distsearch
 from distsearch import SearchRegressor
+from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
 
 X = noise(7, Stream.DATA, 0, 0, 200, 3)
@@ -56,3 +58,13 @@ def test_counts_are_predicted_by_the_poisson_loss(scale):
 def test_a_function_without_numbers_is_told_how_to_get_them():
     with pytest.raises(ValueError, match="^loss: expected a loss of numbers.*; set numbers = True on your function$"):
         SearchRegressor(loss=lambda outputs, targets: np.abs(outputs - targets)[:, 0]).fit(X, Y)
+
+
+def test_what_is_no_count_is_refused_by_the_poisson_loss_at_every_door():
+    sentence = (
+        '^loss: poisson is for numbers from 0 on, such as counts, but there is a target of -1: choose loss="mean-'
+    )
+    counts = np.where(np.arange(200) == 7, -1.0, 2.5)
+    for search in (SearchRegressor(loss="poisson").fit, partial(distsearch.search, loss="poisson", workers=0)):
+        with pytest.raises(SettingError, match=sentence):
+            search(X, counts)

@@ -10,6 +10,7 @@ Most losses are means over the examples, and need the sum over each chunk.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -63,6 +64,8 @@ class Loss(ABC):
     """Whether it is given the torch module and a batch, and no outputs."""
     logarithms: bool = False
     """Whether the outputs are logarithms of the predicted numbers."""
+    least: float = -inf
+    """The smallest number that it can compare with what is predicted."""
 
     @classmethod
     def of(cls, terms: Terms) -> Self:
