@@ -165,7 +165,7 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 
 
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
-    """The losses of so many candidates, (candidates,), copied. DataError if they are something else."""
+    """The losses of that many candidates, (candidates,), copied. DataError if they are something else."""
     try:
         told: NDArray[Any] = np.asarray(unmasked(of_tensor(losses)))
         if told.ndim == 0 and losses is not None:

@@ -30,7 +30,7 @@ DECAY_OF_COSTS = 5  # times as strong
 
 
 class Suited(NamedTuple):
-    """What suits node-perturbation: its learning rate, and its rounds, at least so many, and passes over the data."""
+    """What suits node-perturbation: its learning rate, and its rounds, at least that many, and passes over the data."""
 
     rate: float
     rounds: int
@@ -65,7 +65,7 @@ OWN = {"rate", "decay"}  # settings of some strategies
 def configured(
     estimator: Any, examples: int, seed: int, rounds: int | None = None, schedule: str = "cosine"
 ) -> RunConfig:
-    """The configuration of an estimator's fit on so many examples. Raises SettingError."""
+    """The configuration of an estimator's fit on that many examples. Raises SettingError."""
     given = _settings(estimator)
     flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
     flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
@@ -173,7 +173,7 @@ def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: st
 
 
 def _suited(estimator: Any, examples: int) -> Suited:
-    """What suits an estimator on so many examples."""
+    """What suits an estimator on that many examples."""
     if _is_of_costs(estimator.loss):
         return OF_COSTS
     return WITHOUT_BATCHES if batch(estimator, examples) is None else estimator._suited

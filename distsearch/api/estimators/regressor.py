@@ -48,7 +48,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         n_iter_no_change: how many times in a row R² is measured in vain before it stops, once a pass.
         tol: by how much R² has to rise to be better.
         warm_start: let `fit` continue from the weights of the last fit.
-        workers: 0: in this process, without Ray; N: so many Ray workers; None: as many as pay.
+        workers: 0: in this process, without Ray; N: that many Ray workers; None: as many as pay.
         random_state: an int, a RandomState, or None for a different fit each time.
         callbacks: as of `distsearch.search`.
         settings: further settings of `distsearch run`, by their names: {"precision": "int8"}.

@@ -127,7 +127,7 @@ def _made(name: str, on: Terms | None) -> Loss:
 
 
 def create_for(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int = 1) -> Loss:
-    """The loss that settings ask for, for classes by their labels, or so many numbers.
+    """The loss that settings ask for, for classes by their labels, or that many numbers.
 
     SettingError if it does not fit them; ObjectiveError if one of the user's own fails.
     """

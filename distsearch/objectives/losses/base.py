@@ -109,7 +109,7 @@ class Loss(ABC):
         return self.weighted
 
     def suited(self, counts: NDArray[np.int64]) -> "Loss":
-        """The same for data with so many examples of each class, (classes,)."""
+        """The same for data with that many examples of each class, (classes,)."""
         return self
 
     def predictions(self, outputs: Array) -> Array:

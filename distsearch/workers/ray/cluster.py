@@ -219,7 +219,7 @@ def gpus_of_cluster() -> int:
 
 
 def share_of_gpu(workers: int | None, gpus: int) -> float:
-    """What each of so many workers takes of a GPU; a whole one if not given. WorkersError if there are no GPUs.
+    """What each of that many workers takes of a GPU; a whole one if not given. WorkersError if there are no GPUs.
 
     It leaves room for all of them, none of which can take parts of two.
     """

@@ -29,7 +29,7 @@ def search(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def searched(assembly: Assembly, seconds: float, until: float = inf) -> dict[str, Any]:
-    """Search for so many seconds, or the assembly's rounds, or until a mark has the accuracy `until`.
+    """Search for that many seconds, or the assembly's rounds, or until a mark has the accuracy `until`.
 
     What counts at the end is the lowest training loss measured. The marks are at the same rounds whatever the number of
     workers; so, therefore, is what is chosen.
