@@ -196,8 +196,15 @@ def _import(what: str, path: str) -> Any:
             found = getattr(found, part)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{what}: cannot load {path!r} ({reason}){called(error)}") from error
+        raise SettingError(f"{what}: cannot load {path!r} ({reason}){called(error)}{_remedy(path)}") from error
     return found
+
+
+def _remedy(path: str) -> str:
+    """What to do about code that only the program knew which gave it."""
+    if "<" in path:  # <lambda>, or <locals> of a function
+        return ": only the program that made it has it; next time, give it a name in a module"
+    return ": define it in this program first, or next time in a module" if path.startswith("__main__:") else ""
 
 
 @cache
