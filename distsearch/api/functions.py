@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.api.callbacks import observers_of, with_progress
+from distsearch.api.callbacks import never_run, observers_of, with_progress
 from distsearch.api.outcome import Begin, of_network, searched
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.torch_datasets import arrays_of
@@ -96,9 +96,11 @@ def minimize(
 
 
 def check_function(function: object) -> None:
-    """Raise SettingError if the function is not callable."""
-    if not callable(function):
-        raise SettingError(f"function: expected one that maps weights (n,) to a number, got {brief(function)}")
+    """Raise SettingError if the function is not callable, or if calling it does not run it."""
+    why = never_run(function)
+    if why or not callable(function):
+        which = f", which {why}" if why else ""
+        raise SettingError(f"function: expected one that maps weights (n,) to a number, got {brief(function)}{which}")
 
 
 def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:

@@ -86,6 +86,16 @@ def test_a_function_that_is_not_callable_is_refused_at_once():
     with pytest.raises(SettingError, match=r"^function: expected one that maps weights \(n,\) to a number, got 3$"):
         minimized(3)
 
+    async def awaited(weights):
+        return sphere(weights)
+
+    def yielding(weights):
+        yield sphere(weights)
+
+    for function, why in ((awaited, "is async: nobody would await it"), (yielding, "yields: nobody would run its")):
+        with pytest.raises(SettingError, match=f"^function: expected one that .*, which {why}"):
+            minimized(function)
+
 
 def test_an_exception_is_kept_as_the_cause_and_its_line_is_named():
     def failing(weights):
