@@ -155,7 +155,7 @@ def unpicklable():
 
 @pytest.mark.parametrize("named", unpicklable())
 def test_a_function_that_cannot_be_pickled_is_refused_before_anything_starts(tmp_path, monkeypatch, named):
-    monkeypatch.setattr(pool, "connect", lambda *arguments: pytest.fail("Ray is started"))
+    monkeypatch.setattr(pool, "take", lambda *arguments: pytest.fail("Ray is started"))
     sentence = f"^{named.strip()}, which is .*cannot be sent to workers: .* or search in this process with workers=0$"
     with pytest.raises(ObjectiveError, match=sentence):
         minimized(unpicklable()[named], workers=1, runs=tmp_path)
