@@ -10,9 +10,11 @@ import hashlib
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +26,28 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 APART = str.maketrans(dict.fromkeys("-_ "))  # what may or may not stand between the words of a name
+
+
+class Given(Generic[T]):
+    """Things by names that others may also have, as two lambdas of a function do: each thread finds its own again."""
+
+    def __init__(self) -> None:
+        self._of_threads = threading.local()
+        self._of_all: dict[str, T] = {}
+
+    def put(self, name: str, thing: T) -> None:
+        """Let a name stand for something: in this thread, and in those in which it stands for nothing."""
+        vars(self._of_threads)[name] = self._of_all[name] = thing
+
+    def get(self, name: str) -> T | None:
+        """What a name stands for; None if nothing."""
+        found: T | None = vars(self._of_threads).get(name, self._of_all.get(name))
+        return found
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        vars(self._of_threads).clear()
+        self._of_all.clear()
 
 
 class Registry(Generic[T]):
@@ -48,7 +72,7 @@ class Registry(Generic[T]):
         self.what = what
         self.plural = plural
         self.own = dict(own)
-        self._given: dict[str, T] = {}
+        self._given: Given[T] = Given()
         self._fits = fits
         self._expected = expected
         self._also_called = {self._plain(other): ours for other, ours in (also_called or {}).items()}
@@ -85,11 +109,17 @@ class Registry(Generic[T]):
     def __contains__(self, name: str) -> bool:
         return name in self.own or name in _offered(self.plural)
 
-    def name_of(self, given: T) -> str:
-        """The name by which something given in Python is found again: here, and wherever it can be imported."""
+    def name_of(self, given: T, beside: Sequence[str] = ()) -> str:
+        """The name by which something given in Python is found again: here, and wherever it can be imported.
+
+        It is numbered where one of those `beside` it is that of something else, as another lambda is.
+        """
         module, attribute = getattr(given, "__module__", ""), getattr(given, "__qualname__", type(given).__name__)
-        name = f"{module}:{attribute}"
-        self._given[name] = self._checked(name, given)
+        path = name = f"{module}:{attribute}"
+        numbers = count(2)
+        while name in beside and self._given.get(name) is not given:
+            name = f"{path}#{next(numbers)}"
+        self._given.put(name, self._checked(name, given))
         return name
 
     def find(self, name: str) -> T:
@@ -104,8 +134,8 @@ class Registry(Generic[T]):
         name = self.named(name)
         if name in self.own:
             return self.own[name], ""
-        if name in self._given:
-            return self._given[name], ""
+        if (given := self._given.get(name)) is not None:
+            return given, ""
         if ":" in name:
             return self._checked(name, _import(self.what, name)), name
         if name in (offered := _offered(self.plural)):
@@ -166,8 +196,15 @@ def _import(what: str, path: str) -> Any:
             found = getattr(found, part)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{what}: cannot load {path!r} ({reason}){called(error)}") from error
+        raise SettingError(f"{what}: cannot load {path!r} ({reason}){called(error)}{_remedy(path)}") from error
     return found
+
+
+def _remedy(path: str) -> str:
+    """What to do about code that only the program knew which gave it."""
+    if "<" in path:  # <lambda>, or <locals> of a function
+        return ": only the program that made it has it; next time, give it a name in a module"
+    return ": define it in this program first, or next time in a module" if path.startswith("__main__:") else ""
 
 
 @cache

@@ -125,7 +125,8 @@ def unknown_setting(
     """The error for a setting that is not among those known at a place.
 
     `owners` are the strategies that have settings of their own, by the settings' names, and `chosen` is the one that is
-    used: then the sentence says whose the setting is. Else it says what it is called here, or what is spelt alike.
+    used: then the sentence says whose the setting is. Else it says what it is called here, what to do without it, or
+    what is spelt alike.
     """
     if having := owners.get(name):
         instead = f"--strategy {having[0]}" if len(having) == 1 else "one of these as --strategy"
@@ -234,7 +235,10 @@ def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, Field
     expected = expected.removesuffix(" | null").replace(" | ", " or ")
     default = known[name].default
     usual = "" if default in (None, ()) else f" (the default is {_as_typed(default)})"
-    return f"{where}.{name}: {expected}, got {brief(values[name])}{usual}"
+    value = values[name]
+    if any(map(callable, value if isinstance(value, list) else [value])):
+        usual = "; what is your own is given by its name, as 'package.module:name'"
+    return f"{where}.{name}: {expected}, got {brief(value)}{usual}"
 
 
 def _as_typed(value: Any) -> str:

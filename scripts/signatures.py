@@ -77,7 +77,8 @@ WEIGHTS = [
     "sample_weight: ArrayLike | None = ...",
     "class_weight: Mapping[Any, float] | str | None = ...",
 ]
-WIDER = {  # than the settings of the command line: functions, and labels of any type
+WIDER = {  # than the settings of the command line: functions, classes, and labels of any type
+    "strategy": "str | type[Any]",
     "loss": "str | Callable[..., Any]",
     "metrics": "str | Callable[..., Any] | Iterable[str | Callable[..., Any]]",
     "costs": "str | PathLike[str] | ArrayLike | Mapping[Any, Mapping[Any, float]]",

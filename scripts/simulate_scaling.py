@@ -180,7 +180,7 @@ def sharers(work: Work, workers: int) -> int:
 def round_of(
     work: Work, swept: Swept, workers: int, nodes: int, link: float, costs: Costs, dispatching: float, units: int
 ) -> Round:
-    """A round whose units, repeats included, were swept by the workers of so many nodes."""
+    """A round whose units, repeats included, were swept by the workers of that many nodes."""
     large = work.state_bytes > LARGEST_INLINE
     putting = work.state_bytes / MEMORY_BANDWIDTH + (nodes - 1) * work.state_bytes / link if large else 0.0
     beside = work.driver_ms / 1e3 + putting

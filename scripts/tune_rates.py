@@ -43,7 +43,7 @@ def large(folder: str) -> list[Task]:
 
 
 def accuracy(config: RunConfig, dataset: Dataset, rounds: int) -> float:
-    """The accuracy after so many rounds."""
+    """The accuracy after that many rounds."""
     assembly = assemble(config, dataset)
     strategy, state, objective = assembly.strategy, assembly.plan.first, assembly.objective
     for _ in range(rounds):

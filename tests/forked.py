@@ -124,7 +124,7 @@ def running(
     source: str = "",
     patience: float = LONGEST_LIFE,
 ) -> Iterator[Program]:
-    """A program that is killed at the end of the block, or after so many seconds, unless it has ended by itself."""
+    """A program that is killed at the end of the block, or after that many seconds, unless it has ended by itself."""
     program = Program(arguments, cwd, environment, source)
     watchdog = Timer(patience, _send, [program.pid, signal.SIGKILL])
     watchdog.start()

@@ -1,14 +1,18 @@
 """Things chosen by name: built-in ones, and the user's own as module:attribute."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from programs import ran, succeeded
+from waiting import PATIENCE
 
 import distsearch
 from distsearch.config import from_flags
 from distsearch.errors import SettingError
+from distsearch.objectives import metrics
 from distsearch.objectives.losses import LOSSES, CrossEntropy
 from distsearch.search import foreign_code
 from distsearch.search.assembly import assemble
@@ -163,3 +167,26 @@ def test_names_of_strategies_and_optimizers_from_elsewhere_are_understood():
         LOSSES.find("accuracy")
     with pytest.raises(SettingError, match="unknown loss 'RMSE': choose mean-squared-error, which is lowest for"):
         LOSSES.find("RMSE")
+
+
+def scored(value: float):
+    return lambda truth, predicted: value
+
+
+def test_different_metrics_of_one_name_are_numbered_and_the_same_one_keeps_its_name():
+    low, high = scored(1.0), scored(2.0)
+    names = metrics.names_of([low, high, "f1", low])
+    assert names == [names[0], f"{names[0]}#2", "f1", names[0]]
+    assert [metrics.find(name)([], []) for name in names[:2]] == [1.0, 2.0]
+
+
+def test_threads_find_their_own_of_things_with_one_name():
+    given = Barrier(2)
+
+    def found(value: float) -> float:
+        (name,) = metrics.names_of(scored(value))
+        given.wait(timeout=PATIENCE)
+        return metrics.find(name)([], [])
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(found, [1.0, 2.0])) == [1.0, 2.0]

@@ -88,6 +88,11 @@ def test_changed_values_are_checked_too():
         ({"widths": "64,wide"}, r"example.widths: expected a whole number, got \[64, 'wide'\]"),
         ({"columns": ""}, r"example.columns: expected a list of length >= 1, got \[\] \(the default is a,b\)"),
         ({"columns": [7.5]}, r"example.columns: expected text, got \[7.5\]"),
+        (
+            {"columns": [abs]},
+            r"example.columns: expected text, got \[<built-in .*>\]; what is your own is given by its name",
+        ),
+        ({"name": print}, "example.name: expected text, got .*; what is your own is given by its name"),
         ({"cuont": 3}, "example: unknown setting 'cuont': did you mean 'count'"),
     ],
 )

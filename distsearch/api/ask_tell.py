@@ -19,7 +19,8 @@ from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.foreign import number_of
 from distsearch.runs import checkpoints
 from distsearch.search.assembly import assemble_function
-from distsearch.strategies.base import Answer, State
+from distsearch.strategies import name_of
+from distsearch.strategies.base import Answer, AnyStrategy, State
 from distsearch.strategies.population import PopulationStrategy
 
 Array = NDArray[np.float32]
@@ -42,9 +43,12 @@ class Optimizer:
     and `target_loss`, by which it is `done` (by default, 1000 rounds).
     """
 
-    def __init__(self, strategy: str, start: ArrayLike, **settings: Value) -> None:
-        """`start` is the first weights, (n,). Raises SettingError or DataError for invalid arguments."""
-        weights = first_weights(start)
+    def __init__(self, strategy: str | type[AnyStrategy], start: ArrayLike, **settings: Value) -> None:
+        """`strategy` is the name of one, or a class of your own; `start` is the first weights, (n,).
+
+        Raises SettingError or DataError for invalid arguments.
+        """
+        weights, strategy = first_weights(start), name_of(strategy)
         self._given = {"strategy": strategy, **settings}
         self._asked: Array | None = None
         with speaking_python():
@@ -163,7 +167,7 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 
 
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
-    """The losses of so many candidates, (candidates,), copied. DataError if they are something else."""
+    """The losses of that many candidates, (candidates,), copied. DataError if they are something else."""
     try:
         told: NDArray[Any] = np.asarray(unmasked(of_tensor(losses)))
         if told.ndim == 0 and losses is not None:

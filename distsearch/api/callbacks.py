@@ -34,6 +34,13 @@ def with_progress(observers: list[Observer]) -> list[Observer]:
     return [*observers, Progress()]
 
 
+def never_run(function: Any) -> str:
+    """Why to call a function does not run it; empty if it does."""
+    if iscoroutinefunction(function):
+        return "is async: nobody would await it"
+    return "yields: nobody would run its lines" if isgeneratorfunction(function) else ""
+
+
 def _observer(callback: Any) -> Observer:
     if isinstance(callback, Observer):
         return callback
@@ -42,10 +49,7 @@ def _observer(callback: Any) -> Observer:
             name = callback.__name__
             raise SettingError(f"callbacks: expected an object, got the class {name}: make one with {name}(…)")
         return _OfObject(callback)
-    if iscoroutinefunction(callback) or isgeneratorfunction(callback):
-        why = (
-            "is async: nobody would await it" if iscoroutinefunction(callback) else "yields: nobody would run its lines"
-        )
+    if why := never_run(callback):
         raise SettingError(f"callbacks: expected functions of a round's record, got {brief(callback)}, which {why}")
     if callable(callback):
         return _OfFunction(callback)

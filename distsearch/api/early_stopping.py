@@ -13,6 +13,8 @@ from distsearch.search.observers import Observer, Opened, Round
 LOG = logging.getLogger(__name__)
 
 LOWER, HIGHER = "min", "max"
+FIGURES = sorted({*RoundRecord.__struct_fields__} - {"metrics"})
+"""The names that every round's record has for numbers, though not all are measured."""
 
 
 class EarlyStopping(Observer):
@@ -59,8 +61,18 @@ class EarlyStopping(Observer):
         self._best, self._in_vain, self._measured = inf, 0, False
 
     def opened(self, search: Opened) -> None:
-        """Start counting afresh, from the earlier rounds if the search is resumed."""
+        """Start counting afresh, from the earlier rounds if the search is resumed.
+
+        Raises SettingError if the quantity is not measured there.
+        """
         self._begin()
+        config = search.config
+        if self.monitor not in FIGURES and not config.output.metrics and not config.network.subject_to:
+            raise SettingError(f"EarlyStopping: {unknown('quantity', self.monitor, FIGURES)}")
+        if self.monitor.startswith("validation_") and not config.data.validation_share:
+            raise SettingError(
+                f"EarlyStopping: {self.monitor} is not measured here: give a validation_share, such as 0.2"
+            )
         for row in search.done:
             self._is_enough(row)
 

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
-from distsearch.api.callbacks import observers_of, with_progress
+from distsearch.api.callbacks import never_run, observers_of, with_progress
 from distsearch.api.outcome import Begin, of_network, searched
 from distsearch.api.results import FunctionResult, SearchResult
 from distsearch.api.torch_datasets import arrays_of
@@ -35,6 +35,7 @@ from distsearch.search.endings import Found
 from distsearch.search.first_weights import GIVEN, Given, Learnt, flat, run_at
 from distsearch.search.interrupts import Interrupts, passed_on
 from distsearch.search.observers import Observer
+from distsearch.strategies import name_of
 from distsearch.workers.place import keep_ray
 
 GIVEN_AS_ARRAYS = {
@@ -99,9 +100,11 @@ def minimize(
 
 
 def check_function(function: object) -> None:
-    """Raise SettingError if the function is not callable."""
-    if not callable(function):
-        raise SettingError(f"function: expected one that maps weights (n,) to a number, got {brief(function)}")
+    """Raise SettingError if the function is not callable, or if calling it does not run it."""
+    why = never_run(function)
+    if why or not callable(function):
+        which = f", which {why}" if why else ""
+        raise SettingError(f"function: expected one that maps weights (n,) to a number, got {brief(function)}{which}")
 
 
 def first_weights(start: Any, runs: str = "runs") -> NDArray[np.float32]:
@@ -136,8 +139,9 @@ def _with_start(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Given |
 
 
 def _config(settings: Mapping[str, Any]) -> RunConfig:
-    check_names(settings, settings["strategy"])
-    return from_flags({"data": IN_MEMORY, **settings})
+    strategy = name_of(settings["strategy"])
+    check_names(settings, strategy)
+    return from_flags({"data": IN_MEMORY, **settings, "strategy": strategy})
 
 
 def _begun(assembly: Assembly, settings: Mapping[str, Any], ready: beforehand.Ready | None = None) -> Begin:

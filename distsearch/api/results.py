@@ -33,7 +33,7 @@ from distsearch.settings import validate
 SAVED = {"network", "schema", "summary", "history", "provenance"}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class FunctionResult:
     """The result of searching the weights of a function."""
 
@@ -89,7 +89,7 @@ class FunctionResult:
         return []
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class SearchResult(FunctionResult):
     """The result of searching the weights of a network."""
 

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from distsearch.config.sections import StrategyConfig
 from distsearch.config.wording import keywords, reworded
 from distsearch.errors import DistsearchError, SettingError
 from distsearch.settings import AUTO, unknown_setting
@@ -18,6 +17,7 @@ ABSENT = {
     **dict.fromkeys(("verbose", "verbosity", "progress", "show_progress", "progress_bar", "disp"), _SHOWN),
     **dict.fromkeys(("cv", "kfold", "n_splits", "folds"), _VALIDATED),
     "args": "bind them with functools.partial",
+    "callback": "here it is called 'callbacks'",
 }
 """What to do in Python instead of giving an argument that there is not."""
 
@@ -26,6 +26,13 @@ _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
 _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
 # A flag with a name as a shell takes it, see `raw.flag`.
 _COLUMN = re.compile(r"""with --(?P<flag>drop|id) (?P<columns>(?:'[^']*'|"[^"]*"|[^\s,;'"\\])+)""")
+
+_PROGRESS = "callbacks=[distsearch.callbacks.Progress()] shows how far a search is"
+_INSTEAD = {
+    "callback": "here it is called 'callbacks'",
+    **dict.fromkeys(("verbose", "disp", "progress", "progress_bar"), _PROGRESS),
+}
+"""What is an argument, not a setting, of others' functions, and what to type here."""
 
 
 def in_python(sentence: str) -> str:
@@ -51,11 +58,11 @@ def in_python(sentence: str) -> str:
     return reworded(_FLAG.sub(argument, _COLUMN.sub(columns, sentence)), keyword)
 
 
-def check_names(names: Iterable[str], strategy: object) -> None:
+def check_names(names: Iterable[str], strategy: str) -> None:
     """Raise SettingError for a keyword that is no setting of the search or of its strategy, and say whose it is."""
     from distsearch.strategies import STRATEGIES, find, owners
 
-    chosen = STRATEGIES.named(str(strategy or StrategyConfig().name))
+    chosen = STRATEGIES.named(strategy)
     if ":" in chosen:  # a strategy of the user's own, which checks its settings itself
         return
     if chosen != AUTO:

@@ -35,7 +35,7 @@ class Tiling(NamedTuple):
 
 @lru_cache(maxsize=64)
 def boundaries(units: int, size: int) -> tuple[int, ...]:
-    """Where so many units are divided into tiles of a size, from 0 to their number; the last tile may be smaller."""
+    """Where tiles of a size begin and end among the units, from 0 to their number; the last tile may be smaller."""
     return *range(0, units, size), units
 
 

@@ -57,5 +57,5 @@ class NodeLayer(NamedTuple):
     worth: float = 0.0  # multiplications per example below which a unit is not worth its calls
 
     def group_size(self, groups: int | None) -> int:
-        """The number of nodes that are moved together, in so many groups or fewer; if not given, as can be afforded."""
+        """The number of nodes that are moved together, for that many groups or fewer; None: as can be afforded."""
         return -(-self.nodes // (groups or self.groups))

@@ -30,7 +30,7 @@ class Cells(NamedTuple):
 
 
 def lines(columns: Iterable[Cells], leaving: Iterable[str], width: int) -> list[str]:
-    """A heading, and a line for each row: those columns that have anything in them, and fit into so many characters.
+    """A heading, and a line for each row: those columns that have anything in them, and fit into that many characters.
 
     `leaving` names those that leave where there is no room for all, the first one first.
     """

@@ -77,7 +77,7 @@ LEAVING = ("date", "step", "time", "rounds", "seed", "data", "accuracy", "strate
 
 
 def runs_lines(runs: Sequence[Summary], width: int) -> list[str]:
-    """A heading, and a line for each run: those columns that fit into so many characters."""
+    """A heading, and a line for each run: those columns that fit into that many characters."""
     room = max(SHORTEST_NAME, min(width - BESIDE_NAMES, max(LONGEST_NAME, width // 2)))
     names = Cells("run", [_fitted(escaped(run.run), room) for run in runs], number=False)
     others = (Cells(each.name, [escaped(each.text(run)) for run in runs], each.number) for each in COLUMNS[1:])
@@ -85,7 +85,7 @@ def runs_lines(runs: Sequence[Summary], width: int) -> list[str]:
 
 
 def _fitted(name: str, room: int) -> str:
-    """A name in so many characters of a terminal, without its middle if it needs more."""
+    """A name in that many characters of a terminal, without its middle if it needs more."""
     if cell_len(name) <= room:
         return name
     first, last = name[: len(name) // 2], name[len(name) // 2 :]

@@ -73,7 +73,7 @@ def print_parts(*parts: "RenderableType") -> None:
 
 
 def print_columns(lines_of: "Callable[[int], list[str]]") -> None:
-    """Print a heading and lines on stdout, made for so many characters: as many as they like outside of a terminal."""
+    """Print a heading and lines on stdout, made for a terminal of that many characters; elsewhere without a limit."""
     console = new_console()
     heading, *lines = lines_of(console.width if console.is_terminal else sys.maxsize)
     console.print(heading, style="bold", soft_wrap=True)

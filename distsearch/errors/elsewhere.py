@@ -40,9 +40,9 @@ CALLED: dict[str, str] = {
 """Our flags, by what others call them; a value means the same."""
 
 _ENDS = "a search ends by --rounds, --seconds, --evaluations, --target-loss or --patience, whichever comes first"
-_ON_GPU = "only a torch module computes on a GPU: --model mine:Net --device cuda; layers use CPU cores"
+_ON_GPU = "only a torch module (--model) computes on a GPU, with --device cuda; layers use CPU cores"
 _NO_GRADIENT = "no gradient is needed; leave it out"
-_NO_BOUNDS = "weights have no bounds; map them into yours before they are used"
+_NO_BOUNDS = "weights have no bounds; map them into yours, as low + (high - low) * sigmoid(weights) does"
 _KEPT = "--runs is the folder that holds all runs, and --name this one's"
 
 ABSENT: dict[str, str] = {
@@ -54,8 +54,8 @@ ABSENT: dict[str, str] = {
     **dict.fromkeys(("path", "save_path", "save_to", "checkpoint", "checkpoints", "checkpoint_path"), _KEPT),
     "dropout": "there is none; leave it out",
     "momentum": "the optimizer adam has its own; leave it out",
-    "shuffle": "examples are always drawn at random; leave it out",
+    "shuffle": "examples are always drawn at random, by --seed and --data-seed; leave it out",
     "stratify": "shares of labelled examples always have their part of every class; leave it out",
-    **dict.fromkeys(("maximize", "maximise"), "losses are made as low as possible; return the negative instead"),
+    **dict.fromkeys(("maximize", "maximise", "direction"), "losses are made as low as possible; return the negative"),
 }
 """What to do instead of giving a setting that we have nothing for."""

@@ -147,7 +147,7 @@ def _express_staircase(graph: Graph, value: Value, levels: int) -> Value:
 
 
 def staircase(levels: int) -> Activation:
-    """⌊levels · sigmoid(x)⌋ / levels: a sigmoid of so many stairs."""
+    """⌊levels · sigmoid(x)⌋ / levels: a sigmoid of that many stairs."""
     express = partial(_express_staircase, levels=levels)
     apply = partial(_staircase, levels=levels)
     return Activation(apply, jumps=True, start="glorot", bits=_bits(levels), express=express)
@@ -177,7 +177,7 @@ def _express_quantized_relu(graph: Graph, value: Value, levels: int) -> Value:
 
 
 def quantized_relu(levels: int) -> Activation:
-    """x between 0 and 1, rounded to one of so many equally spaced levels."""
+    """x between 0 and 1, rounded to one of that many equally spaced levels."""
     express = partial(_express_quantized_relu, levels=levels)
     return Activation(partial(_quantized_relu, levels=levels), jumps=True, bits=_bits(levels - 1), express=express)
 

@@ -1,6 +1,6 @@
 """What a network is to be, in words, and its layers in the making.
 
-Each word of `layers` is a hidden layer: a number is a dense layer of so many neurons; other kinds begin with their
+Each word of `layers` is a hidden layer: a number is a dense layer of that many neurons; other kinds begin with their
 name, as in conv16x5.
 """
 

@@ -14,7 +14,7 @@ LOWEST_POWER = -100  # of slopes; smaller ones are as good as zero
 
 
 def coarsened(slopes: Array, input_bits: int) -> Array:
-    """Slopes, (nodes, examples), whose products with inputs of so many bits have sums over the examples that are exact.
+    """Slopes, (nodes, examples), whose products with inputs of that many bits have exact sums over the examples.
 
     Each node's are rounded to whole numbers of a power of two, up to as many as leave room for the sum.
     """

@@ -34,7 +34,7 @@ class Precision:
 
 
 class WholeSteps(Precision):
-    """Weights of whole steps, the nearest ones, so many up or down at most; biases may be 127 up or down.
+    """Weights of whole steps, the nearest ones, that many up or down at most; biases may be 127 up or down.
 
     With one step this is ternary, with zeros where latent weights are below half a step (Li and Liu 2016, arXiv
     1605.04711, have them below 0.7 of the mean, which is close to it).
@@ -48,7 +48,7 @@ class WholeSteps(Precision):
         self._finest = finest  # for one input
 
     def step(self, inputs: int) -> float:
-        """The step of neurons with so many inputs: the power of two that is nearest to `finest`/√inputs."""
+        """The step of neurons with that many inputs: the power of two that is nearest to `finest`/√inputs."""
         return float(2.0 ** round(math.log2(self._finest / math.sqrt(inputs))))
 
     def rounded(self, matrices: Array) -> Array:

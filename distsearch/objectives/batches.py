@@ -66,7 +66,7 @@ class Columns:
         return self.inputs.shape[1]
 
     def chunks(self, size: int) -> list[Chunk]:
-        """All examples, so many at a time, or fewer at the end; the same objects each time."""
+        """All examples, that many at a time, or fewer at the end; the same objects each time."""
         chunks = self._chunks.get(size)
         if chunks is None:
             chunks = [self._chunk(slice(start, start + size)) for start in range(0, len(self), size)]

@@ -22,7 +22,12 @@ def call(what: str, function: Callable[P, T], *arguments: P.args, **named: P.kwa
     try:
         return function(*arguments, **named)
     except Exception as error:
-        raise ObjectiveError(f"{what} raised {type(error).__name__}: {error}{called(error)}") from error
+        raise raised(what, error) from error
+
+
+def raised(what: str, error: BaseException) -> ObjectiveError:
+    """The error that says what the user's code, named by `what`, has raised, and in which line."""
+    return ObjectiveError(f"{what} raised {': '.join(filter(None, (type(error).__name__, str(error))))}{called(error)}")
 
 
 def number_of(value: Any, what: str = "the function") -> float:

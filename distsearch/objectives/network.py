@@ -256,7 +256,7 @@ class NetworkObjective(Objective):
 def _tiling(neurons: int, examples: int, windows: int = 1, tile_bytes: int | None = None) -> Tiling:
     """Candidates per tile and examples per chunk, such that a tile's activations on a chunk fit the cache.
 
-    Or so many bytes of another memory.
+    Or that many bytes of another memory.
     """
     room = CACHE_BYTES if tile_bytes is None else tile_bytes
     bytes_per_example = 4 * neurons

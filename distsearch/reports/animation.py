@@ -56,7 +56,7 @@ def moments(subject: Subject, most: int) -> Iterator[Moment]:
 
 
 def picked_rounds(rounds: int, most: int) -> set[int]:
-    """At most so many of range(rounds), the first and the last among them, at growing distances."""
+    """At most that many of range(rounds), the first and the last among them, at growing distances."""
     if rounds <= most:
         return set(range(rounds))
     growing = np.geomspace(1, rounds, most).round().astype(int) - 1

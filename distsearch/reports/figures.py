@@ -144,7 +144,7 @@ def line(name: str, x: ArrayLike, y: ArrayLike, **options: Any) -> Line:
 
 
 def thinned(count: int, most: int = MOST_POINTS) -> NDArray[np.intp]:
-    """At most so many of range(count), evenly, the first and the last among them."""
+    """At most that many of range(count), evenly, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
@@ -167,7 +167,7 @@ def _positive(line: Line) -> Line:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers between two others, at most about so many."""
+    """Round numbers between two others, at most about that many."""
     if not high > low:
         return [low]
     rough = (high - low) / max(1, most)
@@ -233,7 +233,7 @@ def _in_equal_steps(values: Array, percent: bool) -> list[str]:
 
 
 def shortened(name: str, most: int) -> str:
-    """A name of at most so many characters, its middle left out if it is longer."""
+    """A name of at most that many characters, its middle left out if it is longer."""
     if len(name) <= most:
         return name
     return f"{name[: most // 2 - 1]}..{name[len(name) - (most - most // 2 - 1) :]}"

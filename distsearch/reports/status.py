@@ -50,7 +50,7 @@ class Status:
         return SEPARATOR.join(parts)
 
     def restart_rate(self, row: RoundRecord, at_least: float = 0.0) -> None:
-        """Average the rate from this round on, if it was averaged over so many seconds at least."""
+        """Average the rate from this round on, if it was averaged over that many seconds at least."""
         if row.seconds - self._before[1] >= at_least:
             self._before = row.passes, row.seconds
 

@@ -181,7 +181,7 @@ class Terminal:
 
 
 def _resampled(values: NDArray[np.float64], columns: int, rows: int) -> NDArray[np.float64]:
-    """The values at so many places, the top row first."""
+    """The values at that many places, the top row first."""
     down = np.linspace(values.shape[0] - 1, 0, rows).round().astype(int)
     across = np.linspace(0, values.shape[1] - 1, columns).round().astype(int)
     picked: NDArray[np.float64] = values[np.ix_(down, across)]

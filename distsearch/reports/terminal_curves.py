@@ -30,7 +30,7 @@ AXES_ROWS = 3  # the axis, its numbers and its name
 
 
 class Surface(Protocol):
-    """What is drawn on: so many characters, coloured or not, with UTF-8 or not."""
+    """What is drawn on: that many characters, coloured or not, with UTF-8 or not."""
 
     width: int
     height: int

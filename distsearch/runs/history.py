@@ -99,7 +99,7 @@ class RoundRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @cache
 def _small(count: int) -> Losses:
-    """So many small numbers, (count,), with which no sum of products overflows."""
+    """Numbers, (count,), so small that no sum of products with them overflows."""
     return np.full(count, 1e-9 / count)
 
 

@@ -1,5 +1,7 @@
 """What a configuration makes of its data: read from where it says, or given as arrays; with the loss that suits it."""
 
+from math import inf
+
 import numpy as np
 from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
@@ -10,8 +12,10 @@ from distsearch.data import datasets
 from distsearch.data.advice import on_features
 from distsearch.data.datasets import Dataset
 from distsearch.data.frames import framed, is_frame
+from distsearch.data.scaling import unscaled_targets
 from distsearch.data.schema import Schema
 from distsearch.data.splits import VALIDATION_SHARE
+from distsearch.errors import SettingError
 from distsearch.machine import memory
 from distsearch.objectives import constraints, losses, metrics
 from distsearch.settings import AUTO
@@ -110,7 +114,21 @@ def loss_for(settings: NetworkConfig, dataset: Dataset) -> losses.Loss:
     """
     schema = dataset.schema
     loss = losses.create_for(settings, schema.classes, schema.outputs)
+    _check_least(loss, settings.loss, dataset)
     return loss if schema.classes is None else loss.suited(class_counts(dataset))
+
+
+def _check_least(loss: losses.Loss, name: str, dataset: Dataset) -> None:
+    """SettingError for targets below all that the loss is for."""
+    if loss.least == -inf:
+        return
+    parts = filter(None, (dataset.train, dataset.test, dataset.validation))
+    smallest = min(float(unscaled_targets(part.targets, dataset.schema).min()) for part in parts)
+    if smallest < loss.least:
+        raise SettingError(
+            f"--loss: {name} is for numbers from {loss.least:g} on, such as counts, but there is a target of "
+            f"{smallest:g}: choose --loss mean-squared-error, or fix the targets"
+        )
 
 
 def class_counts(dataset: Dataset) -> NDArray[np.int64]:

@@ -136,11 +136,13 @@ def flat(given: object, count: int | None = None) -> Array:
         if weights.dtype.kind == "O":
             weights = weights.astype(np.float64)
     except (TypeError, ValueError, RuntimeError):  # the last of tensors in lists that need a gradient
-        raise DataError(f"{expected}, got {brief(given)}") from None
+        instead = "; join its arrays into one" if isinstance(given, Mapping) else ""
+        raise DataError(f"{expected}, got {brief(given)}{instead}") from None
     if given is None or weights.dtype.kind not in "biuf":
         raise DataError(f"{expected}, got {brief(given)}")
     if weights.ndim != 1 or not weights.size or count not in (None, weights.size):
-        raise DataError(f"{expected}, got the shape {weights.shape}")
+        instead = "; give it flat, as start.ravel() is" if weights.ndim > 1 and count is None else ""
+        raise DataError(f"{expected}, got the shape {weights.shape}{instead}")
     with np.errstate(over="ignore"):
         floats = weights.astype(np.float32)
     if not np.isfinite(floats).all():

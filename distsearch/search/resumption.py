@@ -165,7 +165,7 @@ def _extended(
     seconds: float | None,
     evaluations: int | None = None,
 ) -> RunConfig:
-    """The configuration with so many more rounds, seconds and evaluations than are done. SettingError if impossible."""
+    """The configuration with further rounds, seconds and evaluations beside those done. SettingError if impossible."""
     given = with_changes(StopConfig(), "stop", rounds=rounds, seconds=seconds, evaluations=evaluations)
     more: dict[str, float] = {}
     if given.rounds is not None:

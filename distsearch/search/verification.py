@@ -64,7 +64,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def sample(rounds: int, count: int) -> set[int]:
-    """So many of the rounds, the first and the last among them; others every time, so that no round is safe."""
+    """`count` rounds to check, the first and the last included; others every time, so that no round is safe."""
     ends = {0, rounds - 1} if rounds else set()
     between = range(1, rounds - 1)
     return ends | set(SystemRandom().sample(between, min(len(between), max(0, count - len(ends)))))

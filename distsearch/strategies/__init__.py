@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from inspect import isabstract
 from typing import Any
 
-from distsearch.errors import SettingError
+from distsearch.errors import SettingError, brief
 from distsearch.objectives.base import Task
 from distsearch.registry import Registry
 from distsearch.settings import AUTO, OWN_SECTION, Settings, declarations, unknown_setting, validate
@@ -99,6 +99,13 @@ def _ranked(task: Task) -> Iterator[tuple[str, str]]:
     if task.weights_count <= SOME:
         yield Snes.name, f"{what} of {count}: few enough for a step size each"
     yield EvolutionStrategy.name, f"{what} of {count}"
+
+
+def name_of(given: Any) -> str:
+    """Our name for a strategy that is given by a name, or as a class. Raises SettingError for anything else."""
+    if not isinstance(given, str | type):
+        raise SettingError(f"strategy: expected the name of one, or a class of your own, got {brief(given)}")
+    return STRATEGIES.named(given) if isinstance(given, str) else STRATEGIES.name_of(given)
 
 
 def find(name: str) -> type[AnyStrategy]:

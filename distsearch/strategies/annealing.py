@@ -113,5 +113,10 @@ def accepts(before: float, after: float, temperature: float, chance: float) -> b
 
 
 def _spread(losses: Losses) -> float:
-    """The standard deviation of the finite losses."""
-    return float(losses[np.isfinite(losses)].std())
+    """The standard deviation of the finite losses.
+
+    A power of two brings them near 1, so that no square overflows; it changes no bit of the others.
+    """
+    finite = losses[np.isfinite(losses)]
+    exponent = np.frexp(np.abs(finite).max())[1]
+    return float(np.ldexp(np.ldexp(finite, -exponent).std(), exponent))

@@ -28,7 +28,7 @@ class Moments:
 
     @classmethod
     def empty(cls, weights_count: int) -> "Moments":
-        """Memory for the moments of so many weights."""
+        """Memory for the moments of that many weights."""
         return cls(np.empty(weights_count, np.float32), np.empty(weights_count, np.float32))
 
     def within(self, numbers: slice) -> "Moments":

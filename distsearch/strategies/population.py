@@ -82,7 +82,7 @@ class PopulationStrategy(Strategy[S, T]):
         return Answer(losses[0] if len(losses) == 1 else np.concatenate(losses))
 
     def _first_asked(self, state: T, lo: int, hi: int) -> Candidates:
-        """What `ask` returns. UserError if that is something else than so many candidates."""
+        """What `ask` returns. UserError if that is not that many candidates."""
         candidates: Any = self.ask(state, lo, hi)
         if not hasattr(candidates, "dense") or len(candidates) != hi - lo:
             came = f"{len(candidates)}" if hasattr(candidates, "dense") else brief(candidates)

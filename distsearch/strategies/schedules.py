@@ -61,7 +61,7 @@ class Plateau:
     in_vain: int = 0  # losses since the lowest one, or since the last plateau
 
     def after(self, loss: float, round_number: int, rounds: int) -> "Plateau":
-        """After another loss: one more plateau if none was lower by a thousandth for so many rounds.
+        """After another loss: one more plateau if none was lower by a thousandth for that many rounds.
 
         Where losses are seldom measured, a plateau takes at least three of them: one alone may be bad luck.
         """

@@ -45,7 +45,7 @@ class Problem:
         return state
 
     def searched(self, rounds: int, state: State | None = None) -> State:
-        """The state after so many more rounds."""
+        """The state after that many more rounds."""
         state = self.first() if state is None else state
         for _ in range(rounds):
             state = self.told(state, [self.strategy.work(state, self.objective, 0, self.strategy.units(state))])

@@ -83,7 +83,7 @@ class Sender:
             LOG.warning(f"{self._service.name}: {self._trouble}: the search continues, and sending is retried")
 
     def close(self, how: str, figures: Mapping[str, float], files: Mapping[str, bytes], patience: float) -> None:
-        """Send all that waits, and the end; after so many seconds, give up and say what is missing."""
+        """Send all that waits, and the end; after that many seconds, give up and say what is missing."""
         with self._changed:
             self._end = how, figures, files
             self._changed.notify()
@@ -145,7 +145,7 @@ class Sender:
 
 
 def thinned(rows: list[T], most: int) -> list[T]:
-    """At most so many of the rows, evenly, the last among them."""
+    """At most that many of the rows, evenly, the last among them."""
     step = -(-len(rows) // most)
     return rows[::-1][::step][::-1] if step > 1 else rows
 

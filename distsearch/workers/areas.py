@@ -31,7 +31,7 @@ class Area:
 
     @classmethod
     def of_size(cls, size: int) -> Self:
-        """New memory of at least so many bytes. Raises NoMemoryError if there is not that much."""
+        """New memory of at least that many bytes. Raises NoMemoryError if there is not that much."""
         whole = -(-max(size, SMALLEST_AREA) // mmap.PAGESIZE) * mmap.PAGESIZE
         try:
             file = os.memfd_create("distsearch", os.MFD_CLOEXEC)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from distsearch.machine import description, keep_memory, use_one_thread
 from distsearch.objectives.base import Objective
+from distsearch.objectives.foreign import raised
 from distsearch.strategies.base import AnyStrategy
 from distsearch.workers.parcels import unpacked
 from distsearch.workers.printed import listened_to
@@ -50,7 +51,10 @@ class Worker:
         self._latest = number, request
         began = time.perf_counter()
         work = partial(request.answer, self._strategy, self._objective, lo, hi)
-        answer = listened_to(work) if self._objective.foreign else work()
+        try:
+            answer = listened_to(work) if self._objective.foreign else work()
+        except (SystemExit, KeyboardInterrupt) as error:  # would end this worker, and the next that tried the same
+            raise raised("the objective", error) from error
         return answer, time.perf_counter() - began
 
 

@@ -17,7 +17,7 @@ class FailedError(Exception):
 
 
 def answer(module: str, order: dict[str, Any], seconds: float, environment: dict[str, str]) -> dict[str, Any]:
-    """The answer of a module of this folder to an order, within so many seconds. Raises FailedError.
+    """The answer of a module of this folder to an order, within that many seconds. Raises FailedError.
 
     The module is run with the order as JSON and the file to write its answer to, as JSON, as its arguments; it has to
     call `end_with_parent` first.

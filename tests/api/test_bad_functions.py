@@ -87,6 +87,16 @@ def test_a_function_that_is_not_callable_is_refused_at_once():
     with pytest.raises(SettingError, match=r"^function: expected one that maps weights \(n,\) to a number, got 3$"):
         minimized(3)
 
+    async def awaited(weights):
+        return sphere(weights)
+
+    def yielding(weights):
+        yield sphere(weights)
+
+    for function, why in ((awaited, "is async: nobody would await it"), (yielding, "yields: nobody would run its")):
+        with pytest.raises(SettingError, match=f"^function: expected one that .*, which {why}"):
+            minimized(function)
+
 
 def test_an_exception_is_kept_as_the_cause_and_its_line_is_named():
     def failing(weights):
@@ -191,7 +201,7 @@ def unpicklable():
 
 @pytest.mark.parametrize("named", unpicklable())
 def test_a_function_that_cannot_be_pickled_is_refused_before_anything_starts(tmp_path, monkeypatch, named):
-    monkeypatch.setattr(pool, "connect", lambda *arguments: pytest.fail("Ray is started"))
+    monkeypatch.setattr(pool, "take", lambda *arguments: pytest.fail("Ray is started"))
     sentence = f"^{named.strip()}, which is .*cannot be sent to workers: .* or search in this process with workers=0$"
     with pytest.raises(ObjectiveError, match=sentence):
         minimized(unpicklable()[named], workers=1, runs=tmp_path)

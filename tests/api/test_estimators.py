@@ -160,7 +160,7 @@ def test_one_or_several_targets_are_predicted_in_their_own_units(diabetes):
     one = SearchRegressor(random_state=0, rounds=60).fit(X, y)
     assert one.predict(X).shape == (150,)
     assert one.score(X, y) > 0.5
-    for factor, offset in ((1e5, 0), (1e-5, 0), (1, 1e6), (1e100, 0)):
+    for factor, offset in ((1e5, 0), (1e-5, 0), (1, 1e6), (1e30, 0)):
         other = SearchRegressor(random_state=0, rounds=60).fit(X, factor * y + offset)
         assert other.score(X, factor * y + offset) == pytest.approx(one.score(X, y), abs=0.02)
     both = SearchRegressor(random_state=0, rounds=60).fit(X, np.stack([y, -1000 * y], axis=1))

@@ -9,6 +9,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, load_wine
 from sklearn.ensemble import VotingClassifier
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -31,6 +32,25 @@ def test_in_a_pipeline_over_columns_of_text_and_numbers(iris):
     fitted = make_pipeline(columns, SearchClassifier(**SHORT)).fit(frame, y)
     assert fitted.score(frame, y) > 0.93
     assert fitted[:-1].set_output(transform="default").transform(frame[:1]).shape == (1, 6)
+
+
+def test_what_is_decided_has_a_score_whatever_the_loss(iris):
+    X, y = iris
+    for loss in ("f1", "cross-entropy"):
+        fitted = SearchClassifier(loss=loss, **SHORT).fit(X, y)
+        assert fitted.decision_function(X).shape == (150, 3)
+        assert (fitted.decision_function(X).argmax(axis=1) == fitted.predict(X)).all()
+        two = SearchClassifier(loss=loss, **SHORT).fit(X, y < 2)
+        assert ((two.decision_function(X) > 0) == two.predict(X)).all()
+        assert get_scorer("roc_auc")(two, X, y < 2) > 0.95
+
+
+@pytest.mark.parametrize(("loss", "has"), [("Log_Loss", True), ("auto", True), ("f1", False), ("nonsense", False)])
+def test_there_are_probabilities_by_whatever_name_their_loss_is_given(iris, loss, has):
+    assert hasattr(SearchClassifier(loss=loss), "predict_proba") is has
+    if has:
+        fitted, plain = (SearchClassifier(loss=name, **SHORT).fit(*iris) for name in (loss, "cross-entropy"))
+        assert fitted.predict_proba(iris[0]).tobytes() == plain.predict_proba(iris[0]).tobytes()
 
 
 def test_a_grid_search_runs_in_two_processes(iris):

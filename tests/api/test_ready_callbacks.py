@@ -17,6 +17,7 @@ from distsearch.api import progress
 from distsearch.callbacks import EarlyStopping, Progress
 from distsearch.errors import SettingError
 from distsearch.randomness import Stream, noise
+from distsearch.search.limits import CALLBACK
 
 FEATURES = noise(5, Stream.DATA, 0, 0, 60, 2)
 LABELS = (FEATURES[:, 0] > 0).astype(int)
@@ -75,6 +76,15 @@ def test_a_quantity_that_is_never_measured_is_reported(said):
         search(EarlyStopping(patience=3, monitor="test_accuracy"))
     with pytest.raises(SettingError, match="unknown quantity 'acuracy': did you mean 'accuracy'?"):
         search(EarlyStopping(patience=3, monitor="acuracy"))
+    for searched in (search, minimize):
+        with pytest.raises(SettingError, match="unknown quantity 'val_loss': did you mean 'validation_loss'"):
+            searched(EarlyStopping(patience=3, monitor="val_loss"))
+        with pytest.raises(SettingError, match="validation_loss is not measured here: give a validation_share"):
+            searched(EarlyStopping(patience=3, monitor="validation_loss"))
+    found = search(EarlyStopping(patience=1, monitor="validation_loss"), validation_share=0.3)
+    assert found.summary.reason == CALLBACK
+    found = search(EarlyStopping(target=0.1, monitor="f1"), metrics=["f1"])
+    assert found.summary.reason == CALLBACK
     minimize(EarlyStopping(patience=3, monitor="accuracy"), rounds=2)
     assert said[-1:] == ["EarlyStopping: accuracy was never measured, so it has not ended the search"]
 

@@ -1,5 +1,6 @@
 """The results that `search` and `minimize` return."""
 
+import copy
 from xml.etree import ElementTree
 
 import numpy as np
@@ -137,6 +138,12 @@ def test_a_notebook_shows_the_same_with_a_falling_curve(result, numbers):
 def test_a_notebook_shows_a_result_without_rounds():
     found = distsearch.minimize(sphere, np.zeros(3), rounds=1, workers=0)
     assert "polyline" not in found._repr_html_()
+
+
+def test_results_are_the_same_only_if_they_are_one(result, numbers):
+    assert [numbers, result].index(result) == 1
+    assert result != copy.deepcopy(result)
+    assert {result: "kept"}[result] == "kept"
 
 
 def test_the_history_is_a_data_frame_with_a_row_per_round(result):

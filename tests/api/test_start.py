@@ -114,7 +114,8 @@ def test_a_function_starts_from_a_result_or_a_run(tmp_path):
         (np.ma.array([0.0, 1.0], mask=[0, 1]), DataError, "expected finite weights of shape .* got masked ones"),
         ([1j], DataError, "expected finite weights of shape"),
         ({1: 2}, DataError, "expected the weights of a network like this one"),
-        (1e300, DataError, r"got the shape \(\)"),
+        (1e300, DataError, r"got the shape \(\)$"),
+        (np.zeros((2, 3)), DataError, r"got the shape \(2, 3\); give it flat, as start.ravel\(\) is$"),
     ],
 )
 def test_an_invalid_start_is_refused_in_one_sentence(start, error, sentence):

@@ -155,7 +155,7 @@ def test_options_of_other_programs_are_understood(capsys):
     absent = {f"--{name.replace('_', '-')}" for name in ABSENT}
     assert not (ours | others) & {*aliases.OPTIONS, *absent}
     assert not absent & {*aliases.OPTIONS}
-    with pytest.raises(UserError, match="--gpu: only a torch module computes on a GPU: --model mine:Net --device cuda"):
+    with pytest.raises(UserError, match=r"--gpu: only a torch module \(--model\) computes on a GPU, with --dev"):
         aliases.understood(["run", "--gpu", "0"])
     with pytest.raises(UserError, match="^--early-stopping: --patience, a number of rounds, ends"):
         aliases.understood(["run", "--early-stopping=yes"])

@@ -133,7 +133,7 @@ def test_a_folder_of_parts_is_one_table_and_its_folders_are_columns(tmp_path):
 
 
 def long_table(path: Path, rows: int) -> str:
-    """The path of a file of so many rows, in parts as large as files have them."""
+    """The path of a file of that many rows, in parts as large as files have them."""
     numbers = {name: [0.123456789, 1234.56789] * (rows // 2) for name in "xyz"}
     table = pa.table({**numbers, "t": [0, 1] * (rows // 2)})
     match path.suffix:

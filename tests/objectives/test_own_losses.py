@@ -91,7 +91,9 @@ def test_a_closure_is_saved_with_its_variables_and_a_loaded_result_predicts(tmp_
     LOSSES._given.clear()  # as in another process
     again = distsearch.load(tmp_path / "model")
     assert again.predict(X).tolist() == result.predict(X).tolist()
-    with pytest.raises(SettingError, match="cannot load"):
+    with pytest.raises(
+        SettingError, match="cannot load .*: only the program that made it has it; next time, give it a"
+    ):
         again.evaluate(X, Y)
 
 

@@ -91,11 +91,12 @@ def test_the_horizon_is_the_number_of_rounds_if_known(settings, rounds, horizon)
     assert created("annealing", settings, Task(10, rounds=rounds)).settings.horizon == horizon
 
 
-def test_the_initial_temperature_is_a_share_of_the_spread_of_the_first_losses():
+@pytest.mark.parametrize("unit", [1.0, 5e307, 1e-300, -1e307])
+def test_the_initial_temperature_is_a_share_of_the_spread_of_the_first_losses(unit):
     strategy = create("annealing", {"population": 5})
-    first = told(strategy, state_of(strategy), [Answer(np.array([1.0, 3.0, 1.0, 3.0, np.nan]))])
-    assert first.first_temperature == pytest.approx(0.1)
-    second = told(strategy, first, [Answer(np.array([1.0, 9.0, 1.0, 9.0, np.nan]))])
+    first = told(strategy, state_of(strategy), [Answer(unit * np.array([1.0, 3.0, 1.0, 3.0, np.nan]))])
+    assert first.first_temperature == pytest.approx(0.1 * abs(unit))
+    second = told(strategy, first, [Answer(unit * np.array([1.0, 3.5, 1.0, 3.5, np.nan]))])
     assert second.first_temperature == first.first_temperature
 
 

@@ -34,6 +34,18 @@ def test_an_exception_in_the_objective_is_reported_and_not_retried(pool, tmp_pat
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize("error", [SystemExit("no licence"), KeyboardInterrupt()])
+def test_a_function_that_ends_its_process_is_reported_like_one_that_fails(ray_with_three_cpus, error):
+    def ending(weights):
+        raise error
+
+    strategy = create("hill-climb", {"population": 2})
+    sentence = rf"the objective raised {type(error).__name__}(: no licence)? \({re.escape(__file__)}, line \d+\)$"
+    raised = pytest.raises(ObjectiveError, match=sentence)
+    with opened("ray-1", strategy, FunctionObjective(ending, 4)) as workers, raised:
+        workers.evaluate(strategy.init(np.zeros(4, np.float32), 0))
+
+
 @HERE_OR_SHARED
 def test_an_exception_that_cannot_be_pickled_is_reported_too(pool):
     class UnpicklableError(Exception):

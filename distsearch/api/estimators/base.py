@@ -93,7 +93,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     loss: Any
     metrics: Any
     subject_to: Any
-    strategy: str
+    strategy: str | type[Any]
     rounds: int | None
     seconds: float | None
     batch: int | None
@@ -128,8 +128,8 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         """The targets as a data set has them."""
 
     @abstractmethod
-    def _decoded(self, outputs: Array) -> Array:
-        """Predictions from outputs, (examples, outputs)."""
+    def _decoded(self, model: Model, outputs: Array) -> Array:
+        """Predictions from a model's outputs, (examples, outputs)."""
 
     @abstractmethod
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
@@ -265,8 +265,8 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         one_pass = max(1, round(1 / assembly.task.share))
 
         def score(weights: NDArray[np.float32]) -> float:
-            outputs = _outputs(Model(config.network, schema, weights, assembly.plan.network), features)
-            return self._score(held_out.targets, self._decoded(outputs), held_out.weights)
+            model = Model(config.network, schema, weights, assembly.plan.network)
+            return self._score(held_out.targets, self._decoded(model, _outputs(model, features)), held_out.weights)
 
         def proposed(state: State) -> NDArray[np.float32]:
             return strategy.proposed(state) if strategy.chosen_by_measuring else state.best.weights
@@ -286,13 +286,16 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             return _outputs(self.result_.model, datasets.features_from(X, self._fitted[0]))
 
 
-def features_dataset(training: Training, targets: Array, config: RunConfig) -> Dataset:
-    """The data set of features and numbers, (examples,) or (examples, outputs), prepared as the configuration says."""
+def features_dataset(training: Training, targets: Array, config: RunConfig, degree: int | None) -> Dataset:
+    """The data set of features and numbers, (examples,) or (examples, outputs), prepared as the configuration says.
+
+    degree: as of a loss; if None, the numbers stay as they are.
+    """
     return datasets.from_arrays(
         training.features,
         targets,
         numbers=True,
-        degree=None,
+        degree=degree,
         weights=training.weights,
         scale=config.data.scale != "no",
         shape=config.data.shape,

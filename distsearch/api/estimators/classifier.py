@@ -26,6 +26,7 @@ from distsearch.data.weights import BALANCED, class_weight_words, class_weights
 from distsearch.errors import SettingError, brief
 from distsearch.objectives import losses
 from distsearch.objectives.losses.terms import matrix
+from distsearch.objectives.model import Model
 
 Array = NDArray[Any]
 
@@ -33,7 +34,7 @@ CROSS_ENTROPY = "cross-entropy"
 
 
 def _has_probabilities(estimator: Any) -> bool:
-    if estimator.loss == CROSS_ENTROPY:
+    if losses.is_probable(estimator.loss):
         return True
     raise AttributeError(f'expected loss="{CROSS_ENTROPY}" for probabilities, got {brief(estimator.loss)}')
 
@@ -53,7 +54,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         costs: for loss="expected-cost": {true: {predicted: cost}}, or rows of them in the order of the labels.
         metrics: what is measured beside it: names, or functions of true and predicted labels; see `result_.summary`.
         subject_to: what the network has to hold to, such as "recall>=0.9"; see `result_.summary.constraints`.
-        strategy: node-perturbation, or any other that `distsearch strategies` lists.
+        strategy: node-perturbation, any other that `distsearch strategies` lists, or a class of your own.
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
@@ -69,7 +70,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         n_iter_no_change: how many times in a row accuracy is measured in vain before it stops, once a pass.
         tol: by how much accuracy has to rise to be better.
         warm_start: let `fit` continue from the weights of the last fit.
-        workers: 0: in this process, without Ray; N: so many Ray workers; None: as many as pay.
+        workers: 0: in this process, without Ray; N: that many Ray workers; None: as many as pay.
         random_state: an int, a RandomState, or None for a different fit each time.
         callbacks: as of `distsearch.search`.
         settings: further settings of `distsearch run`, by their names: {"precision": "int8"}.
@@ -99,7 +100,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         costs: Any = None,
         metrics: Any = None,
         subject_to: Sequence[str] | str | None = None,
-        strategy: str = "node-perturbation",
+        strategy: str | type[Any] = "node-perturbation",
         rounds: int | None = None,
         seconds: float | None = None,
         batch: int | None = None,
@@ -189,7 +190,15 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     def predict(self, X: ArrayLike) -> Array:
         """The labels, (examples,), for X, (examples, features)."""
         outputs = self._outputs_for(X)
-        return self.classes_[self._decoded(outputs)]
+        return self.classes_[self._decoded(self.result_.model, outputs)]
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The network's outputs, (examples, classes), whatever its loss, in the order of `classes_`.
+
+        Of two classes: how far the second is above the first, (examples,).
+        """
+        outputs = self._outputs_for(X).astype(np.float64)
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -220,7 +229,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
             )
         names = _names(len(self.classes_))
         by_class = class_weights(self._coded_weights(names), names, training.targets, training.weights)
-        features = features_dataset(training, np.zeros(len(training.features)), config)
+        features = features_dataset(training, np.zeros(len(training.features)), config, degree=None)
         schema = replace(
             features.schema, classes=names, outputs=len(names), label_type=TEXT, flat=True, class_weights=by_class
         )
@@ -247,7 +256,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     def _words(self, targets: Array) -> Array:
         return np.array(_names(len(self.classes_)))[targets]
 
-    def _decoded(self, outputs: Array) -> Array:
+    def _decoded(self, model: Model, outputs: Array) -> Array:
         return outputs.argmax(axis=1)
 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from msgspec import structs
+from sklearn.base import is_classifier
 
 from distsearch import strategies
 from distsearch.api.functions import in_words
@@ -29,7 +30,7 @@ DECAY_OF_COSTS = 5  # times as strong
 
 
 class Suited(NamedTuple):
-    """What suits node-perturbation: its learning rate, and its rounds, at least so many, and passes over the data."""
+    """What suits node-perturbation: its learning rate, and its rounds, at least that many, and passes over the data."""
 
     rate: float
     rounds: int
@@ -64,14 +65,15 @@ OWN = {"rate", "decay"}  # settings of some strategies
 def configured(
     estimator: Any, examples: int, seed: int, rounds: int | None = None, schedule: str = "cosine"
 ) -> RunConfig:
-    """The configuration of an estimator's fit on so many examples. Raises SettingError."""
+    """The configuration of an estimator's fit on that many examples. Raises SettingError."""
     given = _settings(estimator)
     flags: dict[str, Any] = {"data": IN_MEMORY, "seed": seed, "batch": batch(estimator, examples)}
     flags |= {name: getattr(estimator, name) for name in PARAMETERS - {"batch", "rounds"}}
     flags |= {name: getattr(estimator, name) for name in OF_LOSSES if hasattr(estimator, name)}
     if estimator.model is not None:
         flags |= _of_model(estimator)
-    flags = in_words(flags)
+    flags = in_words(flags) | {"strategy": strategies.name_of(estimator.strategy)}
+    flags["loss"] = losses.suited(flags["loss"], classes=is_classifier(estimator))
     flags["rounds"] = _rounds(estimator, examples) if rounds is None else rounds
     flags |= _of_strategy(estimator, examples, flags["rounds"], schedule)
     config = from_flags({name: value for name, value in {**flags, **in_words(given)}.items() if value is not None})
@@ -96,7 +98,7 @@ def _check_columns(config: RunConfig) -> None:
 
 def with_rate(estimator: Any, config: RunConfig, schema: Schema, examples: int) -> RunConfig:
     """The configuration with a learning rate for node-perturbation, if it has none: less for wide and deep networks."""
-    if estimator.strategy != NODE_PERTURBATION or "rate" in config.settings:
+    if strategies.name_of(estimator.strategy) != NODE_PERTURBATION or "rate" in config.settings:
         return config
     task = network_task(config, network_for(config.network, schema, module_of(estimator)), examples)
     own = strategies.create(NODE_PERTURBATION, config.settings, task).settings.rate
@@ -142,7 +144,7 @@ def rounds_per_pass(estimator: Any, examples: int) -> int:
 def _rounds(estimator: Any, examples: int) -> int | None:
     if estimator.rounds is not None or estimator.seconds is not None:
         return estimator.rounds
-    if estimator.strategy != NODE_PERTURBATION:
+    if strategies.name_of(estimator.strategy) != NODE_PERTURBATION:
         return DEFAULT_ROUNDS
     suited = _suited(estimator, examples)
     return min(MOST_ROUNDS, max(suited.rounds, suited.passes * rounds_per_pass(estimator, examples)))
@@ -160,21 +162,25 @@ def _of_model(estimator: Any) -> dict[str, Any]:
 def _of_strategy(estimator: Any, examples: int, rounds: int | None, schedule: str) -> dict[str, Any]:
     """The strategy's own settings: those given, and those that suit it."""
     chosen = {name: getattr(estimator, name) for name in OWN}
-    if estimator.strategy == NODE_PERTURBATION:
+    if strategies.name_of(estimator.strategy) == NODE_PERTURBATION:
         if estimator.decay is None:
-            stronger = DECAY_OF_COSTS if estimator.loss == EXPECTED_COST else 1
+            stronger = DECAY_OF_COSTS if _is_of_costs(estimator.loss) else 1
             chosen["decay"] = stronger * min(LARGEST_DECAY, DECAYED / examples)
         chosen["measure_every"] = None if estimator.subject_to else rounds
-    if rounds is not None and "schedule" in _declared(estimator.strategy):
+    if rounds is not None and "schedule" in _declared(strategies.name_of(estimator.strategy)):
         chosen["schedule"] = schedule
     return chosen
 
 
 def _suited(estimator: Any, examples: int) -> Suited:
-    """What suits an estimator on so many examples."""
-    if estimator.loss == EXPECTED_COST:
+    """What suits an estimator on that many examples."""
+    if _is_of_costs(estimator.loss):
         return OF_COSTS
     return WITHOUT_BATCHES if batch(estimator, examples) is None else estimator._suited
+
+
+def _is_of_costs(loss: Any) -> bool:
+    return isinstance(loss, str) and losses.LOSSES.named(loss) == EXPECTED_COST
 
 
 def _declared(strategy: str) -> set[str]:
@@ -201,5 +207,5 @@ def _settings(estimator: Any) -> dict[str, Any]:
             raise SettingError(f"settings: {name} is a parameter of its own: give {type(estimator).__name__}({name}=…)")
         if name in idle | {"seed"}:
             raise SettingError(f"settings: {name} has no effect here: leave it out")
-    check_names(given, estimator.strategy)
+    check_names(given, strategies.name_of(estimator.strategy))
     return dict(given)

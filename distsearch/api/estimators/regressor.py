@@ -15,6 +15,7 @@ from distsearch.data.datasets import Dataset
 from distsearch.data.schema import Schema
 from distsearch.errors import SettingError
 from distsearch.objectives import losses
+from distsearch.objectives.model import Model
 
 Array = NDArray[Any]
 
@@ -34,8 +35,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         quantile: for loss="pinball": the quantile to predict, such as 0.9.
         metrics: what is measured beside it: names, or functions of true and predicted numbers; see `result_.summary`.
         subject_to: what the network has to hold to, such as "share-below>=0.9"; see `result_.summary.constraints`.
-            Errors are those of the targets as they are standardised.
-        strategy: node-perturbation, or any other that `distsearch strategies` lists.
+        strategy: node-perturbation, any other that `distsearch strategies` lists, or a class of your own.
         rounds: how many; None: as suits the data, unless `seconds` is given.
         seconds: the time of a fit; None: no limit. With a limit, fits are not reproducible.
         batch: examples per round; None: 256, or all where there are fewer than 512.
@@ -48,7 +48,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         n_iter_no_change: how many times in a row R² is measured in vain before it stops, once a pass.
         tol: by how much R² has to rise to be better.
         warm_start: let `fit` continue from the weights of the last fit.
-        workers: 0: in this process, without Ray; N: so many Ray workers; None: as many as pay.
+        workers: 0: in this process, without Ray; N: that many Ray workers; None: as many as pay.
         random_state: an int, a RandomState, or None for a different fit each time.
         callbacks: as of `distsearch.search`.
         settings: further settings of `distsearch run`, by their names: {"precision": "int8"}.
@@ -60,8 +60,9 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         validation_scores_, best_validation_score_: with early_stopping; else None.
         result_: the `SearchResult`: weights, history, save, evaluate, …
 
-    Losses are those of the targets as they are standardised, and weighted by sample_weight; rows that are the same
-    count as one, of their weights' sum.
+    Losses are in the units of y, except those of several targets and those that depend on the unit (huber, log-cosh,
+    functions), which are of standardised targets. They are weighted by sample_weight; rows that are the same count as
+    one, of their weights' sum.
     What cannot be used raises a ValueError that says what to change.
     """
 
@@ -77,7 +78,7 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         quantile: float | None = None,
         metrics: Any = None,
         subject_to: Sequence[str] | str | None = None,
-        strategy: str = "node-perturbation",
+        strategy: str | type[Any] = "node-perturbation",
         rounds: int | None = None,
         seconds: float | None = None,
         batch: int | None = None,
@@ -136,7 +137,8 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Numbers of the shape of y, (examples,) or (examples, outputs), for X, (examples, features)."""
-        return self._decoded(self._outputs_for(X))
+        outputs = self._outputs_for(X)
+        return self._decoded(self.result_.model, outputs)
 
     def _checked(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, reset: bool) -> Training:
         features, targets = self._validated(
@@ -149,21 +151,16 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
         return Training(features, numbers, self._checked_weights(sample_weight))
 
     def _dataset(self, training: Training, config: RunConfig) -> Dataset:
-        if not losses.create(config.network.loss).numbers:
+        loss = losses.create(config.network.loss)
+        if not loss.numbers:
+            instead = "set numbers = True on your function" if callable(self.loss) else "SearchClassifier fits classes"
             raise SettingError(
-                f"loss: expected a loss of numbers, such as mean-squared-error, got {config.network.loss}; "
-                "SearchClassifier fits classes"
+                f"loss: expected a loss of numbers, such as mean-squared-error, got {config.network.loss}; {instead}"
             )
         self._outputs = training.targets.shape[1:]  # (), or (outputs,)
-        self._mean, self._deviation = np.zeros(()), np.ones(())
-        if config.data.scale != "no":
-            self._mean = np.asarray(np.average(training.targets, axis=0, weights=training.weights))
-            centred = training.targets - self._mean
-            largest = np.abs(centred).max(axis=0)
-            largest = np.where(largest > 0, largest, 1.0)  # whose square, unlike that of a share of it, may overflow
-            deviation = np.sqrt(np.average(np.square(centred / largest), axis=0, weights=training.weights))
-            self._deviation = np.where(deviation > 0, deviation * largest, 1.0)
-        return features_dataset(training, self._words(training.targets), config)
+        # Losses that depend on the unit see standardised targets as well; logarithms are of numbers as they are.
+        degree = None if loss.logarithms else loss.degree or losses.MeanSquaredError.degree
+        return features_dataset(training, training.targets, config, degree)
 
     def _words(self, targets: Array) -> Array:
         if targets.shape[1:] != self._outputs:
@@ -171,11 +168,11 @@ class SearchRegressor(MultiOutputMixin, RegressorMixin, SearchEstimator):  # typ
             raise InvalidValueError(
                 f"y: expected {kept} for each example, as in the last fit, got the shape {targets.shape}"
             )
-        return (targets - self._mean) / self._deviation
+        return targets
 
-    def _decoded(self, outputs: Array) -> Array:
-        numbers = outputs.astype(np.float64)
-        return (numbers if self._outputs else numbers[:, 0]) * self._deviation + self._mean
+    def _decoded(self, model: Model, outputs: Array) -> Array:
+        numbers = model.numbers(outputs).astype(np.float64)
+        return numbers if self._outputs else numbers[:, 0]
 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
         return float(r2_score(targets, predicted, sample_weight=weights))

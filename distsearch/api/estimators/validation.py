@@ -24,7 +24,7 @@ class Curve(Observer):
 
 
 class Validation(Observer):
-    """Scores the search every so many rounds; ends it after `patience` scores in a row that are not better by `tol`."""
+    """Scores the search at intervals; ends it after `patience` scores in a row that are not better by `tol`."""
 
     def __init__(
         self, proposed: Callable[[State], Array], score: Callable[[Array], float], every: int, patience: int, tol: float

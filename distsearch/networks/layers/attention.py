@@ -229,7 +229,7 @@ def sigmoid(keys: Array) -> Array:
 
 
 def from_word(arguments: str, builder: Builder) -> Attention:
-    """The layer that attention8 stands for: so many keys of the size of what is below."""
+    """The layer that attention8 stands for: that many keys of the size of what is below."""
     found = re.fullmatch(r"(\d+)(?:x(\d+))?", arguments)
     if not found or whole(found[1], EXPECTED) == 1:
         raise SettingError(f"network.layers: expected {EXPECTED}, got {brief('attention' + arguments)}")

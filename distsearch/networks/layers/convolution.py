@@ -91,7 +91,7 @@ class Convolution(Layer, Nodes):
         return super().memory + self.windows * seen * self._below.times
 
     def buffers(self, candidates: int, examples: int) -> Buffers:
-        """Allocate what so many candidates on so many examples need."""
+        """Allocate what that many candidates need on that many examples."""
         columns = examples * self._below.times
         patches = np.ones((candidates, len(self.blocks), self.width, self.windows * columns), np.float32)
         sums = np.empty((candidates, self.nodes, self.windows * columns), np.float32)
@@ -161,7 +161,7 @@ class Convolution(Layer, Nodes):
         return sums
 
     def _seen(self, below: Array) -> Iterator[tuple[slice, Array]]:
-        """What windows see of activations below, (rows, columns), so many columns at once as memory allows.
+        """What windows see of activations below, (rows, columns), as many columns at once as memory allows.
 
         Yields which columns, and (G, width, windows * columns).
         """

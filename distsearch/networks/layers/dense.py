@@ -43,7 +43,7 @@ class Trace(NamedTuple):
 
 
 class Dense(Layer, Nodes):
-    """A dense layer of neurons, on activations of so many time steps and, if they are few, so many bits."""
+    """A dense layer of neurons, on activations of that many time steps and, if they are few, that many bits."""
 
     kind = "dense"
 

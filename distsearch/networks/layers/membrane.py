@@ -45,7 +45,7 @@ class Membrane(Layer):
         return (weights / weights.sum()).astype(np.float32)
 
     def buffers(self, candidates: int, examples: int) -> Array:
-        """Memory for the activations of so many candidates on so many examples."""
+        """Memory for the activations of that many candidates on that many examples."""
         return np.empty((candidates, self.rows, examples), np.float32)
 
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:

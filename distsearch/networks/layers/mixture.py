@@ -184,7 +184,7 @@ class Choosing(Stage):
 
 
 def from_word(arguments: str, builder: Builder) -> Mixture:
-    """The layer that moe4(128,128) stands for: so many experts, each of layers with so many neurons."""
+    """The layer that moe4(128,128) stands for: that many experts, each of layers with that many neurons."""
     found = re.fullmatch(r"(\d+)\(([^()]+)\)", arguments)
     if not found:
         raise SettingError(f"network.layers: expected {EXPECTED}, got {brief('moe' + arguments)}")

@@ -40,7 +40,7 @@ class Normalisation(Layer):
         self._groups = groups
 
     def buffers(self, candidates: int, examples: int) -> Array:
-        """Memory for the activations of so many candidates on so many examples."""
+        """Memory for the activations of that many candidates on that many examples."""
         return np.ones((candidates, self.rows, examples * self.times), np.float32)
 
     def forward(self, candidates: Candidates, below: Shared | Array, buffers: Array) -> Array:

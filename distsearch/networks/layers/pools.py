@@ -12,7 +12,7 @@ Array = NDArray[np.float32]
 
 
 class Pool(NamedTuple):
-    """Squares of so many rows and columns, side by side."""
+    """Squares of that many rows and columns, side by side."""
 
     size: int = 1
     mean: bool = False  # instead of the largest

@@ -32,7 +32,7 @@ class Trace(NamedTuple):
 
 
 class Recurrent(Layer, Nodes):
-    """A recurrent layer on activations of so many time steps. A row of its matrix is V's, then W's, then a bias."""
+    """A recurrent layer on activations of that many time steps. A row of its matrix is V's, then W's, then a bias."""
 
     kind = "recurrent"
     jumps = True

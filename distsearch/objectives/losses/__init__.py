@@ -126,7 +126,7 @@ def _made(name: str, on: Terms | None) -> Loss:
 
 
 def create_for(settings: NetworkConfig, classes: Sequence[str] | None, outputs: int = 1) -> Loss:
-    """The loss that settings ask for, for classes by their labels, or so many numbers.
+    """The loss that settings ask for, for classes by their labels, or that many numbers.
 
     SettingError if it does not fit them; ObjectiveError if one of the user's own fails.
     """
@@ -152,6 +152,15 @@ def is_of_module(name: str) -> bool:
         return name != AUTO and takes_module(LOSSES.find(name))
     except SettingError:
         return False
+
+
+def is_probable(given: Any) -> bool:
+    """Whether a loss of classes, given by its name or itself, makes outputs estimate their probabilities."""
+    try:
+        found = LOSSES.find(suited(given, classes=True)) if isinstance(given, str) else given
+    except SettingError:
+        return False
+    return bool(getattr(found, "probable", False))
 
 
 def check(settings: NetworkConfig) -> None:

@@ -10,6 +10,7 @@ Most losses are means over the examples, and need the sum over each chunk.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -63,6 +64,8 @@ class Loss(ABC):
     """Whether it is given the torch module and a batch, and no outputs."""
     logarithms: bool = False
     """Whether the outputs are logarithms of the predicted numbers."""
+    least: float = -inf
+    """The smallest number that it can compare with what is predicted."""
 
     @classmethod
     def of(cls, terms: Terms) -> Self:
@@ -106,7 +109,7 @@ class Loss(ABC):
         return self.weighted
 
     def suited(self, counts: NDArray[np.int64]) -> "Loss":
-        """The same for data with so many examples of each class, (classes,)."""
+        """The same for data with that many examples of each class, (classes,)."""
         return self
 
     def predictions(self, outputs: Array) -> Array:

@@ -119,6 +119,7 @@ class Poisson(Loss):
 
     numbers = True
     logarithms = True
+    least = 0.0
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """The mean over the outputs; −log of the likelihood, without what does not depend on the outputs."""

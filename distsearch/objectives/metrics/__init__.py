@@ -74,7 +74,9 @@ def find(name: str) -> Any:
 def names_of(given: Any) -> list[str]:
     """The names of metrics, of which some may be functions, or of one alone. Raises SettingError for anything else."""
     several = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    names = [METRICS.name_of(each) if callable(each) else each for each in several]
+    names: list[Any] = []
+    for each in several:
+        names.append(METRICS.name_of(each, names) if callable(each) else each)
     if other := next((each for each in names if not isinstance(each, str)), None):
         raise SettingError(f"metrics: expected names, or functions of true and predicted values, got {brief(other)}")
     return names

@@ -87,7 +87,7 @@ class Sweep:
         return bool(self._queue) or self._cut_tiles < self._tiles
 
     def has_work_at(self, level: int, workers: int) -> bool:
-        """Whether something can be sent to a worker with so many pieces; the last shards go to idle ones."""
+        """Whether something can be sent to a worker with that many pieces; the last shards go to idle ones."""
         return self.has_work and (level == 0 or bool(self._queue) or not self._are_last(workers))
 
     @property

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from math import ceil
 from typing import Any
+from weakref import WeakSet
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # keeps Ray from warning of a change to come
@@ -41,6 +42,8 @@ STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 _private: PrivateRay | None = None  # the Ray that this process has started; like Ray itself, one per process
 _store_bytes = 0  # of its object store
 _given_up = threading.Event()  # set once nobody waits for the latest start any more
+_turns = threading.Lock()  # of threads that start Ray, or find one that another has started
+_users: "WeakSet[Any]" = WeakSet()  # the pools that are on it
 
 
 @cache
@@ -61,10 +64,33 @@ def connected(workers: int | None, data_bytes: int) -> Iterator[None]:
         disconnect()
 
 
+def take(user: Any, workers: int | None, data_bytes: int) -> bool:
+    """Let a pool use Ray, which is connected to unless somebody else has done so already: whether it was.
+
+    WorkersError if that fails.
+    """
+    with _turns:
+        ours = not ray_is_foreign()
+        if ours:
+            connect(workers, data_bytes)
+        _users.add(user)
+        return ours
+
+
+def leave(user: Any) -> None:
+    """A pool does not use Ray any more."""
+    _users.discard(user)
+
+
+def is_shared() -> bool:
+    """Whether pools of several threads use this process's Ray, and wait for each other's cores."""
+    return len(_users) > 1
+
+
 def connect(workers: int | None, data_bytes: int) -> None:
     """Start Ray here, or join the cluster that the environment names. WorkersError if that fails.
 
-    One that was kept from an earlier search serves again, if its object store is large enough.
+    One that was kept from an earlier search serves again, if its object store is large enough or others use it.
     """
     if joins_cluster():
         _join(os.environ[ADDRESS])
@@ -72,7 +98,7 @@ def connect(workers: int | None, data_bytes: int) -> None:
     check_workers(workers)
     size = STORE_BYTES + 2 * data_bytes
     if ray.is_initialized():
-        if size <= _store_bytes:
+        if size <= _store_bytes or _users:
             return
         disconnect()
     try:
@@ -217,7 +243,7 @@ def gpus_of_cluster() -> int:
 
 
 def share_of_gpu(workers: int | None, gpus: int) -> float:
-    """What each of so many workers takes of a GPU; a whole one if not given. WorkersError if there are no GPUs.
+    """What each of that many workers takes of a GPU; a whole one if not given. WorkersError if there are no GPUs.
 
     It leaves room for all of them, none of which can take parts of two.
     """

@@ -127,7 +127,7 @@ class Crew:
         self._forget(worker)
 
     def events(self, longest: float) -> list[Event]:
-        """What has happened, after a wait of at most so many seconds until something has.
+        """What has happened, after waiting at most that many seconds for something.
 
         All that is there is reported, so that no worker is found late while its answer lies here.
         """

@@ -32,13 +32,15 @@ from distsearch.workers.dispatch.shortcuts import Shortcut
 from distsearch.workers.place import joins_cluster, ray_is_foreign, ray_is_kept
 from distsearch.workers.printed import aloud, say
 from distsearch.workers.ray.cluster import (
-    connect,
     cpus_of_cluster,
     disconnect,
     free_cpus,
     gpus_of_cluster,
+    is_shared,
+    leave,
     reclaim_signals,
     share_of_gpu,
+    take,
 )
 from distsearch.workers.ray.crew import Answered, Crew, Event, Failed, Joined, Lost
 from distsearch.workers.ray.kinds import MachineKinds
@@ -81,7 +83,7 @@ class RayPool(Pool):
         self._next_visit = 0.0  # when the driver, if it does sweeps by itself, looks after its workers
         self._until = "continues in this process until" if begun else "begins when"
         self._connected_here = not ray_is_foreign()
-        self.on_cluster = joins_cluster() or not self._connected_here
+        self._in_line = False  # whether others may have the cores
         try:
             self._open(workers)
         except BaseException:
@@ -92,13 +94,14 @@ class RayPool(Pool):
         """Connect, start as many workers as are wanted, and wait for the first."""
         check(self.objective)
         self._takes_all = workers is None
-        if self._connected_here:
-            connect(workers, self.objective.nbytes)
+        self._connected_here = take(self, workers, self.objective.nbytes)
+        self.on_cluster = joins_cluster() or not self._connected_here
+        self._in_line = self.on_cluster or is_shared()
         share = share_of_gpu(workers, gpus_of_cluster()) if self.objective.device else 0.0
         self._crew = Crew(put(self.strategy, self.objective), share)
         cpus = self._room()
         self._wanted = workers or max(1, cpus)
-        self._next_look = time.monotonic() if self.on_cluster else inf
+        self._next_look = time.monotonic() if self._in_line else inf
         if self._crowded():
             LOG.warning(f"the Ray cluster's CPUs ({cpus}) are all taken: the search {self._until} one is free")
         elif not cpus:
@@ -182,6 +185,7 @@ class RayPool(Pool):
         ends_ray = self._connected_here and not ray_is_kept()
         if self._crew is not None:
             self._crew.close(kill=not ends_ray)
+        leave(self)
         if ends_ray:
             disconnect(wait)
 
@@ -198,7 +202,7 @@ class RayPool(Pool):
 
     def _crowded(self) -> bool:
         """Whether there is no worker although the cluster has cores, because none of them is free."""
-        return self.on_cluster and not self._dispatcher.alive and free_cpus() < 1 <= cpus_of_cluster()
+        return self._in_line and not self._dispatcher.alive and free_cpus() < 1 <= cpus_of_cluster()
 
     def _look_after_workers(self, request: Request) -> None:
         """See now and then who has joined or is lost, while the driver does sweeps by itself."""

@@ -26,7 +26,7 @@ class Tally:
         self._workers[worker] = _Done(host, time.monotonic())
 
     def answered(self, worker: int, units: int, seconds: float) -> None:
-        """What it has answered in some seconds is used; so many units of a round."""
+        """An answer of the worker is used: the units of a round that it holds, and the seconds that it took."""
         done = self._workers[worker]
         done.units += units
         done.seconds += seconds

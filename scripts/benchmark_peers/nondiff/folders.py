@@ -9,7 +9,7 @@ from distsearch.data import datasets
 from distsearch.data.datasets import Examples
 from nondiff.rows import BOTH, FASHION, MNIST
 
-VALIDATION = 10  # one in so many training examples, the last ones
+VALIDATION = 10  # one in this many training examples, the last ones
 
 Part = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (examples, height, width) and labels (examples,)
 

@@ -46,7 +46,7 @@ class Search:
         return next((mark.seconds for mark in self.marks if mark.accuracy >= accuracy), inf)
 
     def accuracy_at(self, seconds: float) -> float:
-        """The accuracy after so many seconds, that of the last mark before; of what was chosen, if it had ended."""
+        """The accuracy after that many seconds, that of the last mark before; of what was chosen, if it had ended."""
         if self.end is not None and self.end.seconds <= seconds:
             return self.end.accuracy
         return max((mark for mark in self.marks if mark.seconds <= seconds), default=Mark(0, 0, 0.0)).accuracy

@@ -68,7 +68,7 @@ class Row:
         return from_flags({name: _value(name, value) for name, value in self._all(folder, seed, workers).items()})
 
     def command(self, folder: str, seed: int, workers: int, seconds: float) -> str:
-        """The same as a command line, for a search of so many seconds."""
+        """The same as a command line, for a search of that many seconds."""
         typed = []
         for name, value in self._all(folder, seed, workers).items():
             option = f"--{name.replace('_', '-')}"
@@ -86,7 +86,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def over(rounds: int) -> dict[str, str | int | float | bool]:
-    """A learning rate that falls to zero, along a cosine, over so many rounds, and a weight decay for such."""
+    """A learning rate that falls to zero, along a cosine, over that many rounds, and a weight decay for such."""
     return {"schedule": "cosine", "rounds": rounds, "decay": 0.1}
 
 

@@ -29,7 +29,7 @@ def search(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def searched(assembly: Assembly, seconds: float, until: float = inf, first: int | None = None) -> dict[str, Any]:
-    """Search for so many seconds, or the assembly's rounds, or until a mark has the accuracy `until`.
+    """Search for that many seconds, or the assembly's rounds, or until a mark has the accuracy `until`.
 
     What counts at the end is the lowest training loss measured. The marks begin after round `first`, if not where the
     program's own measurements do; they are at the same rounds whatever the number of workers, and so, therefore, is

@@ -234,6 +234,24 @@ assert ended
     )
 
 
+def test_searches_in_two_threads_share_one_ray_and_find_what_they_find_alone():
+    run(
+        """
+from concurrent.futures import ThreadPoolExecutor
+import distsearch
+
+def search(seed, workers=1):
+    settings = {"seed": seed, "workers": workers, "rounds": 5}
+    found = distsearch.minimize(lambda weights: float((weights**2).sum()), [1.0, 2.0], **settings)
+    return found.weights.tobytes()
+
+with ThreadPoolExecutor(2) as threads:
+    together = list(threads.map(search, [0, 1]))
+assert together == [search(0, 0), search(1, 0)]
+"""
+    )
+
+
 def test_a_ray_ends_at_once_with_all_that_it_has_started_and_had_on_disk(tmp_path):
     run(
         """
