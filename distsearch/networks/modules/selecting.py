@@ -1,0 +1,146 @@
+"""Where a module picks one of several results for each example, as of experts by a gate.
+
+What is not picked need not be computed: for examples of which the same is picked without a move, the others only where
+a move picks them instead. It is recognised by what picks: a product with the truths of a decision, perhaps summed up
+over results that were stacked, or torch.where.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from distsearch.networks.modules.axes import REDUCING, STACKING, axis_of, from_the_end, functions
+from distsearch.networks.modules.columns import ELEMENTWISE
+from distsearch.networks.modules.tape import Step, Value
+
+DECISIONS = functions("argmax", "argmin", "one_hot", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less")
+DECISIONS |= functions("__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__")
+_SHAPING = functions("unsqueeze") | {torch.Tensor.__getitem__}
+_PRODUCTS, _WHERE = functions("mul", "multiply") | {torch.Tensor.__rmul__}, functions("where")
+MOST_PARTS = 8  # that examples are divided into
+
+
+class Term(NamedTuple):
+    """One of the results."""
+
+    number: int
+    steps: tuple[int, ...]  # that nothing else needs
+    takes: frozenset[int]  # what these steps take of others; itself, if there are none
+
+
+class Selection(NamedTuple):
+    """A pick of one of several terms by a mask, both of them values of a record."""
+
+    mask: int
+    axis: int | None  # of the mask, with a truth for each term; None if it is one for the first, and else the second
+    terms: tuple[Term, ...]
+    steps: tuple[int, ...]  # that make one result of all terms
+    by_mask: int  # the one of them that takes the mask
+
+    @property
+    def takes(self) -> set[int]:
+        """The values of which it is made."""
+        return {self.mask}.union(*(term.takes for term in self.terms))
+
+    def picks(self, mask: Any, term: int) -> Any:
+        """The examples for which a term is picked, (examples,), by a mask, (examples, …)."""
+        if self.axis is not None:
+            mask = mask.select(self.axis, term)
+        picked = mask == 0 if self.axis is None and term else mask != 0
+        return picked.flatten(1).any(1) if picked.dim() > 1 else picked
+
+
+def selections_in(steps: Sequence[Step], values: Sequence[Any]) -> list[Selection]:
+    """All selections of a record, in order, of which a term has steps of its own."""
+    return _Finding(steps, values).found
+
+
+def parted(selections: Sequence[Selection], values: Sequence[Any]) -> list[Any]:
+    """The examples, as numbers, divided by what is picked for them; empty if by too many, or always the same."""
+    masks = [each.picks(values[each.mask], term) for each in selections for term in range(len(each.terms))]
+    if not masks:
+        return []
+    kinds, of_example = torch.stack(masks, 1).unique(dim=0, return_inverse=True)
+    if len(kinds) > MOST_PARTS:
+        return []
+    return [(of_example == kind).nonzero().flatten() for kind in range(len(kinds))]
+
+
+def left_out(selections: Sequence[Selection], values: Sequence[Any]) -> frozenset[int]:
+    """The steps of terms that are picked for none of the examples."""
+    return frozenset(
+        at
+        for each in selections
+        for number, term in enumerate(each.terms)
+        if not each.picks(values[each.mask], number).any()
+        for at in term.steps
+    )
+
+
+class _Finding:
+    def __init__(self, steps: Sequence[Step], values: Sequence[Any]) -> None:
+        self._steps, self._values = steps, values
+        self._users: dict[int, list[int]] = {}
+        self._made: dict[int, int] = {}
+        self.found: list[Selection] = []
+        decided: set[int] = set()
+        for at, step in enumerate(steps):
+            for number in step.takes:
+                self._users.setdefault(number, []).append(at)
+            self._made.update(dict.fromkeys(step.gives, at))
+        for at, step in enumerate(steps):
+            if step.func in DECISIONS or (
+                step.takes and step.takes <= decided and (step.func in ELEMENTWISE or step.func in _SHAPING)
+            ):
+                decided.update(step.gives)
+            elif (found := self._selection(at, step, decided)) and any(term.steps for term in found.terms):
+                self.found.append(found)
+
+    def _selection(self, at: int, step: Step, decided: set[int]) -> Selection | None:
+        numbers = [each.number for each in step.args if isinstance(each, Value)]
+        if step.func in _WHERE and len(numbers) == len(step.args) == 3 and numbers[0] in decided:
+            return Selection(numbers[0], None, tuple(self._term(each, at) for each in numbers[1:]), (at,), at)
+        masks = [number for number in numbers if number in decided]
+        if step.func not in _PRODUCTS or len(numbers) != 2 or len(masks) != 1:
+            return None
+        (mask,), (product,) = masks, set(numbers) - set(masks)
+        return self._of_stack(at, mask, product) or Selection(mask, None, (self._term(product, at),), (at,), at)
+
+    def _of_stack(self, at: int, mask: int, product: int) -> Selection | None:
+        """A product of stacked terms, summed up."""
+        made, above = self._made.get(product), self._users.get(self._steps[at].gives[0], [])
+        if made is None or self._users[product] != [at] or len(above) != 1:
+            return None
+        stack, total = self._steps[made], self._steps[above[0]]
+        if stack.func not in STACKING or total.func not in REDUCING:
+            return None
+        axes = self._values[product].dim()
+        axis = from_the_end(axis_of(stack, 0), axes)
+        terms = stack.args[0]
+        if (
+            axis_of(total) is None
+            or from_the_end(axis_of(total), axes) != axis
+            or self._values[mask].dim() != axes
+            or self._values[mask].shape[axis] != len(terms)
+            or not all(isinstance(each, Value) for each in terms)
+        ):
+            return None
+        found = tuple(self._term(each.number, made) for each in terms)
+        return Selection(mask, axis, found, (made, at, above[0]), at)
+
+    def _term(self, number: int, taken: int) -> Term:
+        """A value that a step takes, and the steps that are only there for it."""
+        steps: set[int] = set()
+        needed, users = {number}, {taken}
+        for at in range(self._made.get(number, -1), -1, -1):
+            step = self._steps[at]
+            if needed.isdisjoint(step.gives):
+                continue
+            if all(users.issuperset(self._users.get(each, ())) for each in step.gives):
+                steps.add(at)
+                users.add(at)
+                needed.update(step.takes)
+        given = {each for at in steps for each in self._steps[at].gives}
+        takes = {each for at in steps for each in self._steps[at].takes} - given
+        return Term(number, tuple(sorted(steps)), frozenset(takes) if steps else frozenset({number}))

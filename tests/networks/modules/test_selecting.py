@@ -1,0 +1,116 @@
+"""Modules that pick one of several results for each example: only that one is computed, with the same slopes."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from module_networks import EXAMPLES, experiments_of, gradient
+from torch import nn
+
+from distsearch.networks.modules import replay
+from distsearch.networks.modules.columns import Rows
+
+
+class Picking(nn.Module):
+    """A gate picks one of three experts, whose outputs are stacked, multiplied by a one or zeros, and summed up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate = nn.Linear(6, 5), nn.Linear(5, 3)
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 4)) for _ in range(3))
+        self.outputs = nn.Linear(4, 3)
+
+    def forward(self, x):
+        hidden = torch.tanh(self.first(x))
+        return self.outputs(torch.tanh(self.picked(hidden, self.gate(hidden).argmax(-1))))
+
+    def picked(self, hidden, choice):
+        stacked = torch.stack([each(hidden) for each in self.experts], dim=-2)
+        return (stacked * F.one_hot(choice, 3).float().unsqueeze(-1)).sum(dim=-2)
+
+
+class Multiplying(Picking):
+    """Each expert's outputs are multiplied by truths, and added up."""
+
+    def picked(self, hidden, choice):
+        return sum(each(hidden) * (choice == number).float()[:, None] for number, each in enumerate(self.experts))
+
+
+class Replacing(Picking):
+    """Each expert's outputs take the place of the others' where it is picked; the inputs are what is left."""
+
+    def picked(self, hidden, choice):
+        found = hidden[:, :4] * 2
+        for number, each in enumerate(self.experts[:2]):
+            found = torch.where((choice == number).unsqueeze(-1), each(hidden), found)
+        return found
+
+
+class Skipping(Picking):
+    """Some features of the only expert's outputs are picked, the others are not."""
+
+    def picked(self, hidden, choice):
+        return torch.where(hidden[:, :4] > 0, self.experts[0](hidden), torch.tanh(hidden[:, 1:] * 3))
+
+
+class Sized(Picking):
+    """A constant has a row for each example."""
+
+    def picked(self, hidden, choice):
+        return torch.where((choice == 0)[:, None], self.experts[0](hidden), torch.ones(len(hidden), 4))
+
+
+def slopes_of(experiments, groups) -> tuple[np.ndarray, np.ndarray]:
+    """By a record, and by the module's own Python."""
+    found = gradient(experiments, groups, 0.3)
+    experiments._replay = None
+    experiments.__dict__.pop("_parts", None)
+    return found, gradient(experiments, groups, 0.3)
+
+
+@pytest.mark.parametrize("groups", [None, 2])
+@pytest.mark.parametrize("factory", [Picking, Multiplying, Replacing, Skipping, Sized])
+def test_what_is_picked_is_moved_with_the_same_slopes(factory, groups):
+    experiments = experiments_of(factory, (6,), 3)
+    assert experiments._replay is not None
+    found, expected = slopes_of(experiments, groups)
+    assert np.any(expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("factory", [Picking, Multiplying, Replacing])
+def test_examples_are_divided_by_what_is_picked_for_them(factory):
+    parts = experiments_of(factory, (6,), 3)._parts
+    assert len(parts) > 1
+    assert sorted(torch.cat([part.examples for part in parts]).tolist()) == list(range(EXAMPLES))
+
+
+def test_examples_stay_together_where_a_constant_has_a_row_for_each():
+    assert experiments_of(Sized, (6,), 3)._parts == []
+
+
+def test_an_expert_is_computed_for_the_examples_that_it_is_picked_for(monkeypatch):
+    """Above the first layer: its own part, for every move, and for others where a move of the layer picks it."""
+    experiments = experiments_of(Picking, (6,), 3)
+    multiplied = []
+    linear = F.linear
+    monkeypatch.setattr(
+        replay.F, "linear", lambda x, *more: multiplied.append(x.numel() // x.shape[-1]) or linear(x, *more)
+    )
+    layer = next(each for each in experiments._subject.layers if each.layer.weight == "first.weight")
+    moves, places = experiments._moves(layer, slice(0, 5))
+    steps = torch.full((5, 1, EXAMPLES), 0.3)
+    slopes = torch.zeros_like(steps)
+    assert experiments._measure_parts(moves.experiments(1, 1), moves, places, steps, slopes)
+    assert sum(multiplied) == 2 * 5 * EXAMPLES  # the picked expert's second layer, and the outputs
+
+
+def test_moves_that_only_the_gate_sees_change_a_few_examples():
+    experiments = experiments_of(Picking, (6,), 3)
+    layer = next(each for each in experiments._subject.layers if each.layer.weight == "gate.weight")
+    moves, places = experiments._moves(layer, slice(0, 3))
+    (alike, _) = moves.experiments(1, 1)
+    added = moves.added(alike, torch.full((3, 1, EXAMPLES), 0.01))
+    outputs = experiments._with_nodes_moved(dict(zip(places, added, strict=True)), experiments._whole)
+    assert isinstance(outputs, Rows)
+    assert len(outputs.examples) < 3 * EXAMPLES / 4
