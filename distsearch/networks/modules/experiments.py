@@ -10,7 +10,7 @@ stochastic approximation using a simultaneous perturbation gradient approximatio
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -26,8 +26,9 @@ from distsearch.networks.modules.engine import Computing, array_of, exactly
 from distsearch.networks.modules.moves import Moved, Moves, together
 from distsearch.networks.modules.parameters import Parameters
 from distsearch.networks.modules.passes import Moving
+from distsearch.networks.modules.plan import Plans
 from distsearch.networks.modules.replay import Replay
-from distsearch.networks.modules.rows import NOT_ALONE, Alone
+from distsearch.networks.modules.rows import NOT_ALONE
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.trial import Found
 from distsearch.networks.modules.watching import Layer
@@ -58,7 +59,7 @@ class Subject:
     numbers: int  # that a forward pass makes of an example
     computing: Computing
     recorded: bool = True  # whether a record of a pass may be used
-    alone: Alone = NOT_ALONE  # what of it can be done again for some examples alone
+    plans: Plans = field(default_factory=lambda: Plans(NOT_ALONE))  # for such records
 
 
 class Part(NamedTuple):
@@ -83,8 +84,7 @@ class ModuleExperiments:
         self._calls = recording.calls
         self._outputs = outputs
         self._sizes: dict[Layer, float] = {}
-        alone = subject.alone if subject.alone.values == len(recording.values) else NOT_ALONE
-        self._replay = Replay(recording, outputs, alone) if subject.recorded and recording.holds else None
+        self._replay = Replay(recording, outputs, subject.plans) if subject.recorded and recording.holds else None
         self._check_calls()
         self._firsts = [0]  # each layer's first move, and one past the last
         for layer in subject.priced:
@@ -145,7 +145,7 @@ class ModuleExperiments:
         self, experiments: Sequence[Sequence[Moved]], moves: Moves, places: Sequence[int], steps: Any, slopes: Any
     ) -> bool:
         """Write the slopes part by part of the examples, if something is picked for them; whether that was done."""
-        if self._replay is None or len(places) > 1 or not self._replay.is_picked(places[0]):
+        if self._replay is None or len(places) > 1 or not self._replay.plan.picked.get(places[0]):
             return False
         with suppress(*NOT_TOGETHER):
             for part in self._parts:

@@ -21,6 +21,7 @@ from distsearch.networks.modules.engine import ON_CPU, Computing, array_of, exac
 from distsearch.networks.modules.experiments import ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
+from distsearch.networks.modules.plan import Plans
 from distsearch.networks.modules.pricing import parts_of, priced
 from distsearch.networks.modules.rows import NOT_ALONE, Alone
 from distsearch.networks.modules.trial import EXAMPLES, Anatomy, Found, examined
@@ -281,7 +282,7 @@ class ModuleNetwork(Trainable):
             self.neurons,
             self.computing,
             recorded,
-            alone,
+            Plans(alone),
         )
 
     def rounded(self, weights: Array) -> Array:

@@ -21,9 +21,10 @@ from distsearch.networks.modules.columns import (
     with_axes,
 )
 from distsearch.networks.modules.declared import DECLARED
-from distsearch.networks.modules.overwriting import OVERWRITING, overwriting
-from distsearch.networks.modules.rows import NOT_ALONE, Alone, changed
-from distsearch.networks.modules.selecting import DECISIONS, Selection, left_out, parted, selections_in
+from distsearch.networks.modules.overwriting import OVERWRITING
+from distsearch.networks.modules.plan import Plans
+from distsearch.networks.modules.rows import changed
+from distsearch.networks.modules.selecting import DECISIONS, Selection, left_out, parted
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
 from distsearch.networks.modules.unrolling import STACKABLE
 from distsearch.networks.modules.watching import tensors_in
@@ -47,76 +48,48 @@ class NotForFewError(Exception):
 class Replay:
     """A recorded forward pass, to be done again with something moved."""
 
-    def __init__(self, recording: Recording, outputs: Any, alone: Alone = NOT_ALONE) -> None:
-        """`alone` says what of the record can be done again for some examples alone."""
-        self.steps = recording.steps
+    def __init__(self, recording: Recording, outputs: Any, plans: Plans) -> None:
         self.values: Sequence[Any] = recording.values
-        self.selections = selections_in(self.steps, self.values) if alone.numbers else []
-        self._alone = alone
+        self._steps = recording.steps
         self._outputs = recording.number_of(outputs)
-        self._last_uses = self._kept_for_selections(recording.last_uses())
-        self._numbers = recording.number_of
-        kept = {self._outputs}.union(*(each.takes for each in self.selections))
-        self._overwriting = overwriting(self.steps, self.values, self._last_uses, kept)
-        self._first = {step.call: at for at, step in enumerate(self.steps) if step.call is not None}
         self._whole_outputs = outputs
+        self._number_of = recording.number_of
+        self.plan = plans.of(recording, self._outputs)
+        self._alone = self.plan.alone
         self._left_out: frozenset[int] = frozenset()  # steps whose results are only picked where something moves
-        self._selecting = {each.by_mask: each for each in self.selections}
-        self._selected = {each.steps[-1]: each for each in self.selections}
-
-    def _kept_for_selections(self, last_uses: list[list[int]]) -> list[list[int]]:
-        """The last uses, where what a selection takes is kept until it is made."""
-        for selection in self.selections:
-            kept = selection.takes
-            for at in range(selection.steps[-1]):
-                last_uses[selection.steps[-1]] += kept.intersection(last_uses[at])
-                last_uses[at] = [number for number in last_uses[at] if number not in kept]
-        return last_uses
 
     def parts(self) -> list[tuple[Any, "Replay"]]:
         """The examples divided by what is picked for them without a move, and the record of each part of them.
 
         Empty if nothing is picked, or if the record cannot be divided.
         """
-        if not self.selections or self._alone.others:
+        if not self.plan.selections or self._alone.others:
             return []
         found = []
-        for examples in parted(self.selections, self.values):
+        for examples in parted(self.plan.selections, self.values):
             part = copy(self)
             part.values = [
                 each[examples] if number in self._alone.numbers else each for number, each in enumerate(self.values)
             ]
             part._whole_outputs = self._whole_outputs[examples]
-            part._left_out = left_out(self.selections, part.values)
+            part._left_out = left_out(self.plan.selections, part.values)
             found.append((examples, part))
         return found
 
-    def outputs_of(self, call: int) -> Any:
-        """What a call of a layer returned."""
-        return self.values[self.steps[self._first[call]].gives[0]]
-
     def leaves_out(self, call: int) -> bool:
         """Whether a call of a layer is for none of the examples."""
-        return self._first[call] in self._left_out
-
-    def is_picked(self, call: int) -> bool:
-        """Whether something that a call's outputs are needed for is picked, or not."""
-        depending = set(self.steps[self._first[call]].gives)
-        for step in self.steps[self._first[call] + 1 :]:
-            if not depending.isdisjoint(step.takes):
-                depending.update(step.gives)
-        return any(term.number in depending for each in self.selections for term in each.terms)
+        return self.plan.first[call] in self._left_out
 
     def with_nodes_moved(self, added: Mapping[int, Span]) -> Any:
         """The outputs, (experiments, …), with columns added to what calls return, in some experiments each.
 
         They are Rows if they change for a few examples only.
         """
-        return self._run(min(self._first[call] for call in added), {}, added)
+        return self._run(min(self.plan.first[call] for call in added), {}, added)
 
     def with_values_moved(self, values: Sequence[tuple[Any, Any]]) -> Any:
         """The outputs, (experiments, …), or Rows, with other values, (experiments, …), in the place of tensors."""
-        numbers = [self._numbers(tensor) for tensor, _ in values]
+        numbers = [self._number_of(tensor) for tensor, _ in values]
         moved = {number: Span(each, 0) for number, (_, each) in zip(numbers, values, strict=True) if number is not None}
         return self._run(0, moved, {})
 
@@ -124,7 +97,7 @@ class Replay:
         spans = (*moved.values(), *added.values())
         count = max(each.end for each in spans)
         with _without_filling():
-            if self.selections and all((each.first, each.end) == (0, count) for each in spans):
+            if self.plan.selections and all((each.first, each.end) == (0, count) for each in spans):
                 try:
                     found = dict(moved)
                     self._steps_from(first, found, added, selecting=True)
@@ -142,13 +115,13 @@ class Replay:
         self, first: int, moved: dict[int, Span], added: Mapping[int, Span], *, selecting: bool = False
     ) -> None:
         """Do the steps again, from the first that changes, on what is moved."""
-        for at in range(first, len(self.steps)):
+        for at in range(first, len(self._steps)):
             if selecting and at in self._left_out:
                 continue
-            step = self.steps[at]
+            step = self._steps[at]
             takes = () if step.takes.isdisjoint(moved) else [each for each in step.takes if each in moved]
-            if takes and selecting and at in self._selecting:
-                takes = [each for each in takes if each != self._selecting[at].mask]
+            if takes and selecting and at in self.plan.selecting:
+                takes = [each for each in takes if each != self.plan.selecting[at].mask]
             adding = None if step.call is None else added.get(step.call)
             if takes:
                 known, begin = self._beside_each_other(takes, moved)
@@ -160,9 +133,9 @@ class Replay:
                 number, columns = step.gives[0], adding.values
                 values = columns.of(self.values[number]) + columns.values
                 moved[number] = Span(columns._replace(values=values), adding.first)
-            if selecting and at in self._selected:
-                self._select(self._selected[at], moved, added)
-            for number in self._last_uses[at]:
+            if selecting and at in self.plan.selected:
+                self._select(self.plan.selected[at], moved, added)
+            for number in self.plan.last_uses[at]:
                 if number != self._outputs:
                     moved.pop(number, None)
 
@@ -172,7 +145,7 @@ class Replay:
             return
         mask = moved[selection.mask].values
         if not isinstance(mask, Rows) or any(
-            self.steps[at].call in added for term in selection.terms for at in term.steps
+            self._steps[at].call in added for term in selection.terms for at in term.steps
         ):
             raise NotForFewError
         few = {selection.mask: mask.values}
@@ -184,7 +157,7 @@ class Replay:
             if known and len(picked):
                 made[picked] = self._for_few(term.steps, known, some.examples)[term.number]
             few[term.number] = made
-        result = self.steps[selection.steps[-1]].gives[0]
+        result = self._steps[selection.steps[-1]].gives[0]
         rows = mask._replace(values=self._for_few(selection.steps, few, mask.examples)[result])
         base = self.values[result]
         moved[result] = Span(rows.put(whole(moved[result].values, base)) if result in moved else rows, 0)
@@ -192,7 +165,7 @@ class Replay:
     def _for_few(self, at: Sequence[int], few: Mapping[int, Any], examples: Any) -> dict[int, Any]:
         """All values for some examples, (some, …), after steps that are done for them alone."""
         found = dict(few)
-        for step in (self.steps[each] for each in at):
+        for step in (self._steps[each] for each in at):
             if step.takes.isdisjoint(found):
                 continue
             made = self._alone.step_for(step, found, examples, self.values)
@@ -256,6 +229,11 @@ class Replay:
 
     def _elementwise(self, step: Step, moved: Mapping[int, Any]) -> Any:
         """What an elementwise operation gives: columns if all that it takes are the same ones. None if it is other."""
+        if step.gives[0] in self.plan.of_one:
+            (given,) = moved.values()
+            values = given.values if isinstance(given, Columns) else given
+            found = self._called(step, [values if isinstance(each, Value) else each for each in step.args], moved)
+            return given._replace(values=found) if isinstance(given, Columns) else found
         columns = self._common(step, moved)
         if columns is None:
             moved = self._in_full(moved)
@@ -263,16 +241,19 @@ class Replay:
         tensors = [each for each in given if isinstance(each, torch.Tensor) and each.dim()]
         most = max(each.dim() for each in tensors)
         args = [with_axes(each, most) if isinstance(each, torch.Tensor) and each.dim() else each for each in given]
-        if step.gives[0] in self._overwriting and step.args[0].number in moved:
-            found = OVERWRITING[step.func](*args)
-        else:
-            found = step.func(*args, **step.kwargs)
+        found = self._called(step, args, moved)
         shape = list(self.values[step.gives[0]].shape)
         if columns is not None:
             shape[columns.axis] = columns.index.shape[1]
         if not isinstance(found, torch.Tensor) or list(found.shape[1:]) != shape:
             return None
         return found if columns is None else columns._replace(values=found)
+
+    def _called(self, step: Step, args: Sequence[Any], moved: Mapping[int, Any]) -> Any:
+        """What the operation returns; it is written over its first argument if that is moved and not needed later."""
+        if step.gives[0] in self.plan.overwriting and step.args[0].number in moved:
+            return OVERWRITING[step.func](*args)
+        return step.func(*args, **step.kwargs)
 
     def _beside(self, given: Any, moved: Mapping[int, Any], columns: Columns | None) -> Any:
         """An argument of an elementwise operation as it is in all experiments, (experiments or 1, …)."""
@@ -317,7 +298,10 @@ class Replay:
             turned = weight.T if LINEAR[step.func] else weight
             return linear_after(inputs, base, self.values[step.gives[0]], turned)
         inputs = whole(inputs, base)
-        return F.linear(inputs, *args[1:]) if LINEAR[step.func] else torch.matmul(inputs, weight)
+        if not LINEAR[step.func]:
+            return torch.matmul(inputs, weight)
+        found = F.linear(inputs.reshape(-1, inputs.shape[-1]), *args[1:])  # of one matrix: with the biases in one call
+        return found.reshape(*inputs.shape[:-1], found.shape[-1])
 
     def _stacked(self, step: Step, moved: Mapping[int, Any]) -> Sequence[Any]:
         """What a function that takes an axis of experiments as it is gives, (experiments, …)."""

@@ -177,8 +177,8 @@ def test_what_moves_one_expert_s_outputs_never_becomes_whole_before_the_sum(monk
 @pytest.mark.parametrize(("factory", "shape", "outputs"), [(Stack, (64,), 10), (Passing, (6,), 3), (Experts, (6,), 3)])
 def test_what_is_written_over_changes_no_bit(factory, shape, outputs):
     experiments = experiments_of(factory, shape, outputs)
-    assert experiments._replay._overwriting
+    assert experiments._replay.plan.overwriting
     found = gradient(experiments, None, 0.3)
     again = gradient(experiments, None, 0.3)
-    experiments._replay._overwriting = set()
+    experiments._replay.plan.overwriting = set()
     assert found.tobytes() == again.tobytes() == gradient(experiments, None, 0.3).tobytes()
