@@ -51,7 +51,7 @@ def reduced(step: Step, moved: Mapping[int, Any], values: Sequence[Any]) -> Any:
         return None
     if axis == given.axis:
         change = step.func(given.values - given.of(base), axis, keepdim=step.kwargs.get("keepdim", False))
-        if step.func not in _SUMS:
+        if step.func not in SUMS:
             change = change * (given.index.shape[1] / base.shape[axis])
         return values[step.gives[0]] + change
     kept = given.axis if step.kwargs.get("keepdim") or axis < given.axis else given.axis + 1
@@ -178,7 +178,7 @@ def functions(*names: str) -> set[Any]:
     return {found for name in names for room in (torch, torch.Tensor, F) if (found := getattr(room, name, None))}
 
 
-_SUMS = functions("sum")
+SUMS = functions("sum")
 REDUCING = functions("sum", "mean")
 STACKING = {torch.stack}
 RULES: Mapping[Any, Rule] = {

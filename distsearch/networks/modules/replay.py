@@ -24,7 +24,7 @@ from distsearch.networks.modules.declared import DECLARED
 from distsearch.networks.modules.overwriting import OVERWRITING
 from distsearch.networks.modules.plan import Plans
 from distsearch.networks.modules.rows import changed
-from distsearch.networks.modules.selecting import DECISIONS, Selection, left_out, parted
+from distsearch.networks.modules.selecting import DECISIONS, Selection, Sole, left_out, parted, sole_terms
 from distsearch.networks.modules.tape import Recording, Step, Value, computed, filled
 from distsearch.networks.modules.unrolling import STACKABLE
 from distsearch.networks.modules.watching import tensors_in
@@ -57,6 +57,7 @@ class Replay:
         self.plan = plans.of(recording, self._outputs)
         self._alone = self.plan.alone
         self._left_out: frozenset[int] = frozenset()  # steps whose results are only picked where something moves
+        self._sole: dict[int, Sole] = {}
 
     def parts(self) -> list[tuple[Any, "Replay"]]:
         """The examples divided by what is picked for them without a move, and the record of each part of them.
@@ -73,6 +74,7 @@ class Replay:
             ]
             part._whole_outputs = self._whole_outputs[examples]
             part._left_out = left_out(self.plan.selections, part.values)
+            part._sole = sole_terms(self.plan.selections, part.values)
             found.append((examples, part))
         return found
 
@@ -115,11 +117,16 @@ class Replay:
         self, first: int, moved: dict[int, Span], added: Mapping[int, Span], *, selecting: bool = False
     ) -> None:
         """Do the steps again, from the first that changes, on what is moved."""
+        joined: set[int] = set()
         for at in range(first, len(self._steps)):
             if selecting and at in self._left_out:
                 continue
+            if selecting and at in self._sole:
+                joined.update(self._join(self._sole[at], moved))
             step = self._steps[at]
-            takes = () if step.takes.isdisjoint(moved) else [each for each in step.takes if each in moved]
+            takes = (
+                () if at in joined or step.takes.isdisjoint(moved) else [each for each in step.takes if each in moved]
+            )
             if takes and selecting and at in self.plan.selecting:
                 takes = [each for each in takes if each != self.plan.selecting[at].mask]
             adding = None if step.call is None else added.get(step.call)
@@ -138,6 +145,15 @@ class Replay:
             for number in self.plan.last_uses[at]:
                 if number != self._outputs:
                     moved.pop(number, None)
+
+    def _join(self, sole: Sole, moved: dict[int, Span]) -> Sequence[int]:
+        """Write what a selection gives of the only term that is picked; the steps that need not be done then."""
+        if sole.number in moved:
+            values = moved[sole.number].values
+            if isinstance(values, Rows):
+                values = values.filled(self.values[sole.number])
+            moved[self._steps[sole.selection.steps[-1]].gives[0]] = Span(sole.times_factor(values), 0)
+        return sole.selection.steps
 
     def _select(self, selection: Selection, moved: dict[int, Span], added: Mapping[int, Span]) -> None:
         """Write what other terms make of the examples for which they are picked into a selection's result."""

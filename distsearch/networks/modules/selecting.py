@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from distsearch.networks.modules.axes import REDUCING, STACKING, axis_of, from_the_end, functions
-from distsearch.networks.modules.columns import ELEMENTWISE
+from distsearch.networks.modules.axes import STACKING, SUMS, axis_of, from_the_end, functions
+from distsearch.networks.modules.columns import ELEMENTWISE, Columns
 from distsearch.networks.modules.tape import Step, Value
 
 DECISIONS = functions("argmax", "argmin", "one_hot", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less")
@@ -67,6 +67,36 @@ def parted(selections: Sequence[Selection], values: Sequence[Any]) -> list[Any]:
     return [(of_example == kind).nonzero().flatten() for kind in range(len(kinds))]
 
 
+class Sole(NamedTuple):
+    """The only one of stacked terms that is picked for some examples."""
+
+    number: int
+    factor: Any  # what it is multiplied by, (examples, …); None for ones
+    selection: Selection
+
+    def times_factor(self, values: Any) -> Any:
+        """What the term, (experiments, examples, …) or Columns, is when it has been multiplied."""
+        if self.factor is None:
+            return values
+        if not isinstance(values, Columns):
+            return values * self.factor
+        wide = self.factor.shape[values.axis] > 1
+        return values._replace(values=values.values * (values.of(self.factor) if wide else self.factor))
+
+
+def sole_terms(selections: Sequence[Selection], values: Sequence[Any]) -> dict[int, Sole]:
+    """The only terms that are picked of stacks, by the step that makes the stack."""
+    found = {}
+    for each in selections:
+        mask = values[each.mask]
+        picked = [number for number in range(len(each.terms)) if each.picks(mask, number).any()]
+        if each.axis is not None and len(picked) == 1 and each.terms[picked[0]].steps:
+            factor = mask.select(each.axis, picked[0])
+            ones = None if bool((factor == 1).all()) else factor
+            found[each.steps[0]] = Sole(each.terms[picked[0]].number, ones, each)
+    return found
+
+
 def left_out(selections: Sequence[Selection], values: Sequence[Any]) -> frozenset[int]:
     """The steps of terms that are picked for none of the examples."""
     return frozenset(
@@ -113,7 +143,7 @@ class _Finding:
         if made is None or self._users[product] != [at] or len(above) != 1:
             return None
         stack, total = self._steps[made], self._steps[above[0]]
-        if stack.func not in STACKING or total.func not in REDUCING:
+        if stack.func not in STACKING or total.func not in SUMS:
             return None
         axes = self._values[product].dim()
         axis = from_the_end(axis_of(stack, 0), axes)

@@ -29,6 +29,14 @@ class Picking(nn.Module):
         return (stacked * F.one_hot(choice, 3).float().unsqueeze(-1)).sum(dim=-2)
 
 
+class Weighing(Picking):
+    """What is picked is multiplied by two, and by other numbers for other features."""
+
+    def picked(self, hidden, choice):
+        stacked = torch.stack([torch.sin(each(hidden)) for each in self.experts], dim=1)
+        return (stacked * (F.one_hot(choice, 3)[:, :, None] * torch.tensor([2, 1, -1, 3]))).sum(1)
+
+
 class Multiplying(Picking):
     """Each expert's outputs are multiplied by truths, and added up."""
 
@@ -69,7 +77,7 @@ def slopes_of(experiments, groups) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("groups", [None, 2])
-@pytest.mark.parametrize("factory", [Picking, Multiplying, Replacing, Skipping, Sized])
+@pytest.mark.parametrize("factory", [Picking, Weighing, Multiplying, Replacing, Skipping, Sized])
 def test_what_is_picked_is_moved_with_the_same_slopes(factory, groups):
     experiments = experiments_of(factory, (6,), 3)
     assert experiments._replay is not None
