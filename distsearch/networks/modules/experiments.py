@@ -145,17 +145,22 @@ class ModuleExperiments:
         self, experiments: Sequence[Sequence[Moved]], moves: Moves, places: Sequence[int], steps: Any, slopes: Any
     ) -> bool:
         """Write the slopes part by part of the examples, if something is picked for them; whether that was done."""
-        if self._replay is None or len(places) > 1 or not self._replay.plan.picked.get(places[0]):
-            return False
+        parts = self._parts_of(places)
         with suppress(*NOT_TOGETHER):
-            for part in self._parts:
+            for part in parts:
                 if not part.replay.leaves_out(places[0]):
                     some = moves.of_examples(part.examples)
                     here = torch.empty_like(steps[..., part.examples])
                     self._measure(experiments, some, places, steps[..., part.examples], here, part)
                     slopes[..., part.examples] = here
-            return bool(self._parts)
+            return bool(parts)
         return False
+
+    def _parts_of(self, places: Sequence[int]) -> list[Part]:
+        """The parts that the examples are divided into where a layer's nodes are moved; none if that is of no use."""
+        if self._replay is None or len(places) > 1 or not self._replay.plan.picked.get(places[0]):
+            return []
+        return self._parts
 
     def _measure(
         self,
@@ -216,18 +221,35 @@ class ModuleExperiments:
         It does not where parts of the module are hidden from a record, such as compiled ones. Where an operation
         jumps, the last bits may decide about a few examples.
         """
-        apart = self.computing.closeness
         for found in self._subject.layers:
             moves, places = self._moves(found, slice(0, found.nodes))
             steps = torch.full((found.nodes, found.places, len(self._examples)), self._size(moves))
             steps[::2] *= -1
-            by_call = _by_call(moves.added([(slice(0, found.nodes), slice(None))], steps), found, places)
-            outputs = whole(self._with_nodes_moved(by_call, self._whole), self._outputs), self._one_by_one(by_call)
-            outputs, others = (self._subject.of_outputs(each).float() for each in outputs)
-            close = torch.isclose(outputs, others, rtol=apart, atol=apart, equal_nan=True).all(-1)
-            if close.float().mean() < AGREEING:
+            everything = [(slice(0, found.nodes), slice(None))]
+            by_call = _by_call(moves.added(everything, steps), found, places)
+            expected = self._one_by_one(by_call)
+            outputs = whole(self._with_nodes_moved(by_call, self._whole), self._outputs)
+            if not self._agree(outputs, expected):
                 return False
+            if parts := self._parts_of(places):
+                by_part = [self._moved_in(part, moves, everything, steps, places) for part in parts]
+                examples = torch.cat([part.examples for part in parts])
+                if not self._agree(torch.cat(by_part, 1), expected[:, examples]):
+                    return False
         return True
+
+    def _moved_in(self, part: Part, moves: Moves, at: Sequence[Moved], steps: Any, places: Sequence[int]) -> Any:
+        """The outputs, (experiments, examples, …), for a part of the examples when nodes are moved."""
+        added = moves.of_examples(part.examples).added(at, steps[..., part.examples])
+        outputs = self._with_nodes_moved(_by_call(added, moves.found, places), part)
+        return whole(outputs, self._outputs[part.examples])
+
+    def _agree(self, outputs: Any, others: Any) -> bool:
+        """Whether outputs, (experiments, …), are about the same for most examples."""
+        apart = self.computing.closeness
+        pair = (self._subject.of_outputs(each).float() for each in (outputs, others))
+        close = torch.isclose(*pair, rtol=apart, atol=apart, equal_nan=True).all(-1)
+        return bool(close.float().mean() >= AGREEING)
 
     def _with_nodes_moved(self, added: Mapping[int, Span], part: Part) -> Any:
         """The outputs, (experiments, …) or Rows, with something added to what calls of layers return."""

@@ -18,7 +18,7 @@ from distsearch.networks.modules.candidates import all_outputs, nudges_agree, st
 from distsearch.networks.modules.declared import undeclare
 from distsearch.networks.modules.devices import CPU
 from distsearch.networks.modules.engine import ON_CPU, Computing, array_of, exactly
-from distsearch.networks.modules.experiments import ModuleExperiments, Subject
+from distsearch.networks.modules.experiments import NOT_TOGETHER, ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
 from distsearch.networks.modules.plan import Plans
@@ -251,16 +251,21 @@ class ModuleNetwork(Trainable):
 
     @exactly
     def _alone_in_record(self) -> Alone:
-        """What of a record can be done again for some examples alone."""
+        """What of a record can be done again for some examples alone; nothing, unless the same comes of it."""
         if not self._recorded:
             return NOT_ALONE
-        other = self._made_up()
+        first, other = self._made_up(), self._made_up()
         other[0] = other[1]
-        return Alone.of(self._tried(self._made_up()).recording, self._tried(other).recording)
+        alone = Alone.of(*(self._tried(each).recording for each in (first, other)))
+        try:
+            return alone if self._tried(first, alone).record_agrees() else NOT_ALONE
+        except NOT_TOGETHER:
+            return NOT_ALONE
 
-    def _tried(self, examples: Any) -> ModuleExperiments:
+    def _tried(self, examples: Any, alone: Alone = NOT_ALONE) -> ModuleExperiments:
         """A forward pass on made-up examples."""
-        return ModuleExperiments(self._subject_of(recorded=True), examples, lambda outputs, _=None: outputs[:, 0], ONE)
+        subject = self._subject_of(recorded=True, alone=alone)
+        return ModuleExperiments(subject, examples, lambda outputs, _=None: outputs[:, 0], ONE)
 
     @cached_property
     def _subject(self) -> Subject:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from module_networks import EXAMPLES, experiments_of, gradient
+from module_networks import EXAMPLES, experiments_of, gradient, made
 from torch import nn
 
 from distsearch.networks.modules import replay
@@ -122,3 +122,16 @@ def test_moves_that_only_the_gate_sees_change_a_few_examples():
     outputs = experiments._with_nodes_moved(dict(zip(places, added, strict=True)), experiments._whole)
     assert isinstance(outputs, Rows)
     assert len(outputs.examples) < 3 * EXAMPLES / 4
+
+
+def test_an_expert_s_steps_are_paid_for_by_the_examples_that_it_is_picked_for():
+    """Elementwise operations cost 8 an element; of tanh of the first layer, and of products with it, a column."""
+    anatomy = made(Picking, (6,)).anatomy
+    decision, experts, joined, outputs = 3 + 8 + 3 * 24, 3 * (5 + 8 * 5 + 4 * 5) / 3, 2 * 8 * 12 + 8 * 4, 8 * 4 + 12
+    assert anatomy.choices == 3
+    assert anatomy.layers[0].price == pytest.approx(8 + decision + experts + joined + outputs)
+
+
+def test_a_record_that_differs_for_parts_of_the_examples_is_not_divided(monkeypatch):
+    monkeypatch.setattr(replay, "left_out", lambda found, values: {term.steps[-1] for term in found[0].terms})
+    assert experiments_of(Picking, (6,), 3)._parts == []
