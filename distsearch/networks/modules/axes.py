@@ -191,7 +191,7 @@ RULES: Mapping[Any, Rule] = {
     **dict.fromkeys([*functions("matmul"), torch.Tensor.__matmul__], multiplied),
     **dict.fromkeys(functions("transpose"), exchanged),
     **dict.fromkeys(functions("expand", "expand_as", "broadcast_to"), expanded),
-    **dict.fromkeys(functions("flatten", "reshape", "view", "unflatten"), flattened),
+    **dict.fromkeys(functions("flatten", "reshape", "view", "unflatten", "squeeze"), flattened),
     **dict.fromkeys([getattr(torch.Tensor, name).__get__ for name in ("T", "mT")], turned),
 }
 """What many experiments make of each operation."""

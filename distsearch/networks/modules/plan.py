@@ -20,7 +20,7 @@ class Plan:
     def __init__(self, recording: Recording, outputs: int | None, alone: Alone) -> None:
         steps, values = recording.steps, recording.values
         self.alone = alone
-        self.selections: list[Selection] = selections_in(steps, values) if alone.numbers else []
+        self.selections = [each for each in selections_in(steps, values) if alone.numbers.issuperset(each.numbers)]
         self.last_uses = _kept(recording.last_uses(), self.selections)
         """For each step, the values that no later one takes."""
         kept = {outputs}.union(*(each.takes for each in self.selections))

@@ -152,7 +152,7 @@ class Replay:
             values = moved[sole.number].values
             if isinstance(values, Rows):
                 values = values.filled(self.values[sole.number])
-            moved[self._steps[sole.selection.steps[-1]].gives[0]] = Span(sole.times_factor(values), 0)
+            moved[self._steps[sole.selection.steps[-1]].gives[0]] = Span(sole.joined(values), 0)
         return sole.selection.steps
 
     def _select(self, selection: Selection, moved: dict[int, Span], added: Mapping[int, Span]) -> None:

@@ -2,7 +2,7 @@
 
 What is not picked need not be computed: for examples of which the same is picked without a move, the others only where
 a move picks them instead. It is recognised by what picks: a product with the truths of a decision, perhaps summed up
-over results that were stacked, or torch.where.
+over results that were stacked, torch.where, or gathering from stacked results.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from distsearch.networks.modules.tape import Step, Value
 
 DECISIONS = functions("argmax", "argmin", "one_hot", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less")
 DECISIONS |= functions("__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__")
-_SHAPING = functions("unsqueeze") | {torch.Tensor.__getitem__}
+_SHAPING = functions("unsqueeze", "expand", "view", "reshape") | {torch.Tensor.__getitem__}
+_GATHERING = functions("gather")
 _PRODUCTS, _WHERE = functions("mul", "multiply") | {torch.Tensor.__rmul__}, functions("where")
 MOST_PARTS = 8  # that examples are divided into
 
@@ -33,21 +34,32 @@ class Selection(NamedTuple):
     """A pick of one of several terms by a mask, both of them values of a record."""
 
     mask: int
-    axis: int | None  # of the mask, with a truth for each term; None if it is one for the first, and else the second
+    axis: (
+        int | None
+    )  # of the stacked terms; None if the mask says of the first whether it is picked, or else the second
     terms: tuple[Term, ...]
     steps: tuple[int, ...]  # that make one result of all terms
     by_mask: int  # the one of them that takes the mask
+    by_number: bool = False  # whether the mask has the numbers of terms, not truths
 
     @property
     def takes(self) -> set[int]:
         """The values of which it is made."""
         return {self.mask}.union(*(term.takes for term in self.terms))
 
+    @property
+    def numbers(self) -> set[int]:
+        """The mask and the terms."""
+        return {self.mask, *(term.number for term in self.terms)}
+
     def picks(self, mask: Any, term: int) -> Any:
         """The examples for which a term is picked, (examples,), by a mask, (examples, …)."""
-        if self.axis is not None:
-            mask = mask.select(self.axis, term)
-        picked = mask == 0 if self.axis is None and term else mask != 0
+        if self.by_number:
+            picked = mask == term
+        elif self.axis is not None:
+            picked = mask.select(self.axis, term) != 0
+        else:
+            picked = mask == 0 if term else mask != 0
         return picked.flatten(1).any(1) if picked.dim() > 1 else picked
 
 
@@ -74,8 +86,10 @@ class Sole(NamedTuple):
     factor: Any  # what it is multiplied by, (examples, …); None for ones
     selection: Selection
 
-    def times_factor(self, values: Any) -> Any:
-        """What the term, (experiments, examples, …) or Columns, is when it has been multiplied."""
+    def joined(self, values: Any) -> Any:
+        """What the term, (experiments, examples, …) or Columns, is when it has been multiplied or gathered."""
+        if self.selection.by_number:
+            return _with_axis(values, self.selection.axis)
         if self.factor is None:
             return values
         if not isinstance(values, Columns):
@@ -91,9 +105,10 @@ def sole_terms(selections: Sequence[Selection], values: Sequence[Any]) -> dict[i
         mask = values[each.mask]
         picked = [number for number in range(len(each.terms)) if each.picks(mask, number).any()]
         if each.axis is not None and len(picked) == 1 and each.terms[picked[0]].steps:
-            factor = mask.select(each.axis, picked[0])
-            ones = None if bool((factor == 1).all()) else factor
-            found[each.steps[0]] = Sole(each.terms[picked[0]].number, ones, each)
+            factor = None if each.by_number else mask.select(each.axis, picked[0])
+            if factor is not None and bool((factor == 1).all()):
+                factor = None
+            found[each.steps[0]] = Sole(each.terms[picked[0]].number, factor, each)
     return found
 
 
@@ -106,6 +121,14 @@ def left_out(selections: Sequence[Selection], values: Sequence[Any]) -> frozense
         if not each.picks(values[each.mask], number).any()
         for at in term.steps
     )
+
+
+def _with_axis(values: Any, axis: Any) -> Any:
+    """A moved value, (experiments, …) or Columns, with a new axis of one element, counted from the last one on."""
+    if not isinstance(values, Columns):
+        return values.unsqueeze(axis)
+    moved = values.axis if values.axis > axis else values.axis - 1
+    return Columns(values.values.unsqueeze(axis), values.index, moved)
 
 
 class _Finding:
@@ -131,6 +154,8 @@ class _Finding:
         numbers = [each.number for each in step.args if isinstance(each, Value)]
         if step.func in _WHERE and len(numbers) == len(step.args) == 3 and numbers[0] in decided:
             return Selection(numbers[0], None, tuple(self._term(each, at) for each in numbers[1:]), (at,), at)
+        if step.func in _GATHERING and len(numbers) == 2 and len(step.args) == 3 and numbers[1] in decided:
+            return self._of_gathered(at, *numbers)
         masks = [number for number in numbers if number in decided]
         if step.func not in _PRODUCTS or len(numbers) != 2 or len(masks) != 1:
             return None
@@ -139,25 +164,36 @@ class _Finding:
 
     def _of_stack(self, at: int, mask: int, product: int) -> Selection | None:
         """A product of stacked terms, summed up."""
-        made, above = self._made.get(product), self._users.get(self._steps[at].gives[0], [])
-        if made is None or self._users[product] != [at] or len(above) != 1:
+        above = self._users.get(self._steps[at].gives[0], [])
+        if (found := self._stack(product, at)) is None or len(above) != 1:
             return None
-        stack, total = self._steps[made], self._steps[above[0]]
-        if stack.func not in STACKING or total.func not in SUMS:
-            return None
+        (made, axis, terms), total = found, self._steps[above[0]]
         axes = self._values[product].dim()
-        axis = from_the_end(axis_of(stack, 0), axes)
-        terms = stack.args[0]
-        if (
-            axis_of(total) is None
-            or from_the_end(axis_of(total), axes) != axis
-            or self._values[mask].dim() != axes
-            or self._values[mask].shape[axis] != len(terms)
-            or not all(isinstance(each, Value) for each in terms)
-        ):
+        if total.func not in SUMS or axis_of(total) is None or from_the_end(axis_of(total), axes) != axis:
             return None
-        found = tuple(self._term(each.number, made) for each in terms)
-        return Selection(mask, axis, found, (made, at, above[0]), at)
+        if self._values[mask].dim() != axes or self._values[mask].shape[axis] != len(terms):
+            return None
+        return Selection(mask, axis, terms, (made, at, above[0]), at)
+
+    def _of_gathered(self, at: int, gathered: int, mask: int) -> Selection | None:
+        """One of stacked terms for each example, gathered by its number."""
+        found, axis = self._stack(gathered, at), axis_of(self._steps[at])
+        if found is None or axis is None or from_the_end(axis, self._values[gathered].dim()) != found[1]:
+            return None
+        made, axis, terms = found
+        alone = self._values[mask].shape[axis] == 1
+        return Selection(mask, axis, terms, (made, at), at, by_number=True) if alone else None
+
+    def _stack(self, number: int, taken: int) -> tuple[int, int, tuple[Term, ...]] | None:
+        """The step that stacks terms to a value that one step takes, its axis below 0, and the terms."""
+        made = self._made.get(number)
+        if made is None or self._users[number] != [taken] or self._steps[made].func not in STACKING:
+            return None
+        stack = self._steps[made]
+        if not all(isinstance(each, Value) for each in stack.args[0]):
+            return None
+        terms = tuple(self._term(each.number, made) for each in stack.args[0])
+        return made, from_the_end(axis_of(stack, 0), self._values[number].dim()), terms
 
     def _term(self, number: int, taken: int) -> Term:
         """A value that a step takes, and the steps that are only there for it."""

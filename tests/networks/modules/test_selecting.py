@@ -37,6 +37,14 @@ class Weighing(Picking):
         return (stacked * (F.one_hot(choice, 3)[:, :, None] * torch.tensor([2, 1, -1, 3]))).sum(1)
 
 
+class Gathering(Picking):
+    """What is picked is gathered by its number, from results that are stacked."""
+
+    def picked(self, hidden, choice):
+        stacked = torch.stack([each(hidden) for each in self.experts], dim=1)
+        return stacked.gather(1, choice[:, None, None].expand(-1, 1, 4)).squeeze(1)
+
+
 class Multiplying(Picking):
     """Each expert's outputs are multiplied by truths, and added up."""
 
@@ -61,6 +69,17 @@ class Skipping(Picking):
         return torch.where(hidden[:, :4] > 0, self.experts[0](hidden), torch.tanh(hidden[:, 1:] * 3))
 
 
+class Fixed(Picking):
+    """A parameter decides, not the example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signs = nn.Parameter(torch.tensor([1.0, -1.0, 1.0, -1.0]))
+
+    def picked(self, hidden, choice):
+        return torch.where(self.signs > 0, self.experts[0](hidden), torch.tanh(hidden[:, 1:] * 3))
+
+
 class Sized(Picking):
     """A constant has a row for each example."""
 
@@ -77,7 +96,7 @@ def slopes_of(experiments, groups) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("groups", [None, 2])
-@pytest.mark.parametrize("factory", [Picking, Weighing, Multiplying, Replacing, Skipping, Sized])
+@pytest.mark.parametrize("factory", [Picking, Weighing, Gathering, Multiplying, Replacing, Skipping, Fixed, Sized])
 def test_what_is_picked_is_moved_with_the_same_slopes(factory, groups):
     experiments = experiments_of(factory, (6,), 3)
     assert experiments._replay is not None
@@ -86,7 +105,7 @@ def test_what_is_picked_is_moved_with_the_same_slopes(factory, groups):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("factory", [Picking, Multiplying, Replacing])
+@pytest.mark.parametrize("factory", [Picking, Gathering, Multiplying, Replacing])
 def test_examples_are_divided_by_what_is_picked_for_them(factory):
     parts = experiments_of(factory, (6,), 3)._parts
     assert len(parts) > 1
