@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from module_networks import EXAMPLES, experiments_of, gradient, made
+from module_networks import EXAMPLES, experiments_of, gradient, inputs_of, made
 from torch import nn
 
 from distsearch.networks.modules import replay
 from distsearch.networks.modules.columns import Rows
+from distsearch.objectives import losses
+from distsearch.objectives.batches import Batches, Columns
+from distsearch.objectives.network import NetworkObjective
 
 
 class Picking(nn.Module):
@@ -154,3 +157,18 @@ def test_an_expert_s_steps_are_paid_for_by_the_examples_that_it_is_picked_for():
 def test_a_record_that_differs_for_parts_of_the_examples_is_not_divided(monkeypatch):
     monkeypatch.setattr(replay, "left_out", lambda found, values: {term.steps[-1] for term in found[0].terms})
     assert experiments_of(Picking, (6,), 3)._parts == []
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "expected-cost"])
+def test_parts_have_the_losses_of_their_own_examples(name):
+    """Also where examples have weights, or the loss is one that a stand-in is derived for."""
+    network = made(Picking, (6,))
+    targets = np.eye(3, dtype=np.float32)[:, np.arange(EXAMPLES) % 3]
+    weights = np.linspace(0.5, 1.5, EXAMPLES, dtype=np.float32)
+    objective = NetworkObjective(
+        network, losses.create(name), Batches(Columns(inputs_of(6), targets, weights)), classes=True
+    )
+    experiments = objective.experiments(network.start(None, 1), 0, slice(0, EXAMPLES))
+    assert len(experiments._parts) > 1
+    found, expected = slopes_of(experiments, None)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-4 * np.abs(expected).max())
