@@ -19,7 +19,8 @@ _TRANSPOSING = {torch.Tensor.t, torch.t, torch.transpose, torch.Tensor.transpose
 }
 
 
-_PLAIN = (int, float, str, slice, torch.dtype, NoneType)
+PLAIN = (int, float, str, slice, torch.dtype, NoneType)
+"""Kinds of arguments that no tensor is in."""
 
 
 class Source(NamedTuple):
@@ -145,9 +146,9 @@ def tensors_in(values: Any) -> list[Any]:
 def _collect(values: Any, found: list[Any]) -> None:
     if isinstance(values, torch.Tensor):
         found.append(values)
-    elif isinstance(values, tuple | list):
+    elif isinstance(values, (tuple, list)):
         for each in values:
             _collect(each, found)
-    elif isinstance(values, dict) or (not isinstance(values, _PLAIN) and isinstance(values, Mapping)):
+    elif not isinstance(values, PLAIN) and isinstance(values, (dict, Mapping)):
         for each in values.values():
             _collect(each, found)
