@@ -12,6 +12,7 @@ from distsearch.networks.modules.columns import Rows
 from distsearch.objectives import losses
 from distsearch.objectives.batches import Batches, Columns
 from distsearch.objectives.network import NetworkObjective
+from distsearch.randomness import Stream, signs
 
 
 class Picking(nn.Module):
@@ -172,3 +173,17 @@ def test_parts_have_the_losses_of_their_own_examples(name):
     assert len(experiments._parts) > 1
     found, expected = slopes_of(experiments, None)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("factory", [Picking, Replacing])
+def test_the_bits_of_some_nodes_do_not_depend_on_what_else_is_moved(factory):
+    experiments = experiments_of(factory, (6,), 3)
+    layers = experiments._subject.priced
+    moves, weights = sum(each.nodes for each in layers[:2]), sum(each.nodes * each.width for each in layers[:2])
+    drawn = signs(1, Stream.SIGNS, 0, 0, 0, sum(each.nodes for each in layers), 64)[:, :EXAMPLES]
+    both, first, second = (np.empty(experiments._subject.parameters.count, np.float32) for _ in range(3))
+    experiments.gradient([0, moves, len(drawn)], drawn, 0.3, None, both)
+    again = experiments_of(factory, (6,), 3)
+    again.gradient([moves, len(drawn)], drawn[moves:], 0.3, None, second[weights:])
+    again.gradient([0, moves], drawn[:moves], 0.3, None, first[:weights])
+    assert both.tobytes() == first[:weights].tobytes() + second[weights:].tobytes()
