@@ -32,7 +32,9 @@ def estimated(network: ModuleNetwork, weights, inputs, labels, repeats: int = 1,
     ends = ends or [0, moves]
     total = np.zeros(network.weights_count)
     for number in range(repeats):
-        experiments = network.experiments(weights, inputs, lambda outputs: loss.each(outputs, targets))
+        experiments = network.experiments(
+            weights, inputs, lambda outputs, some=slice(None): loss.each(outputs, targets[:, some])
+        )
         drawn = signs(1, Stream.SIGNS, number, 0, 0, moves, 64)[:, :EXAMPLES]
         found = np.empty(network.weights_count, np.float32)
         experiments.gradient(ends, drawn, SIGMA, groups, found)
@@ -67,7 +69,11 @@ def experiments_of(factory, shape: tuple[int, ...], outputs: int) -> ModuleExper
     targets[np.arange(EXAMPLES) % outputs, np.arange(EXAMPLES)] = 1
     loss = losses.create("cross-entropy")
     inputs = inputs_of(int(np.prod(shape)))
-    return network.experiments(network.start(None, 1), inputs, lambda found: loss.each(found, targets))
+
+    def losses_of(found, some=slice(None)):
+        return loss.each(found, targets[:, some])
+
+    return network.experiments(network.start(None, 1), inputs, losses_of)
 
 
 def gradient(experiments: ModuleExperiments, groups: int | None, sigma: float) -> np.ndarray:

@@ -19,8 +19,16 @@ Array = NDArray[np.float32]
 
 ONE = np.float64(1)
 
-LossesOf = Callable[[Array], Array]
-"""Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples), used as scratch."""
+
+class LossesOf(Protocol):
+    """Says what each example's loss is."""
+
+    def __call__(self, outputs: Array, examples: NDArray[np.intp] | None = None, /) -> Array:
+        """Every example's loss, (experiments, examples), from outputs, (experiments, outputs, examples): scratch.
+
+        They are of all examples, or of those whose numbers are given.
+        """
+        ...
 
 
 class Experiments(Protocol):

@@ -88,6 +88,12 @@ class Columns:
         groups = None if self.groups is None else self.groups[:, places]
         return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T), weights, groups)
 
+    def judged(self, places: NDArray[np.intp]) -> "Columns":
+        """What losses see of the examples at these places, in their order: all but the inputs."""
+        weights = None if self.weights is None else self.weights[places]
+        groups = None if self.groups is None else self.groups[:, places]
+        return Columns(self.inputs[:0, places], self.targets[:, places], weights, groups)
+
 
 def columns_of(dataset: Dataset) -> tuple[Columns, Columns | None, Columns | None]:
     """The training, test and validation examples of a data set."""

@@ -172,8 +172,8 @@ class NetworkObjective(Objective):
         else:
             each = self._plain
 
-        def losses_of(outputs: Array) -> Array:
-            return each(outputs, some)
+        def losses_of(outputs: Array, numbers: NDArray[np.intp] | None = None) -> Array:
+            return each(outputs, some if numbers is None else some.judged(numbers))
 
         return self.network.experiments(weights, some.inputs, losses_of, self.unit)
 

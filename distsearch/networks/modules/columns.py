@@ -20,9 +20,18 @@ class Columns(NamedTuple):
     index: Any  # (experiments, changed nodes), integers
     axis: int  # counted from the last one on, below 0
 
+    @property
+    def tried(self) -> int:
+        """The number of experiments."""
+        found: int = self.index.shape[0]
+        return found
+
     def filled(self, base: Any) -> Any:
         """The whole tensors, (experiments, …), from what is the same in all."""
-        whole = base.expand(len(self.values), *base.shape).clone(memory_format=torch.contiguous_format)
+        return self.over(base.expand(self.tried, *base.shape).clone(memory_format=torch.contiguous_format))
+
+    def over(self, whole: Any) -> Any:
+        """Whole tensors, (experiments, …), with the changes written into them."""
         with in_any_order():
             return whole.scatter_(self.axis, self._where(), self.values.to(whole.dtype))
 
@@ -35,7 +44,7 @@ class Columns(NamedTuple):
         """The same columns of a tensor that is the same in all experiments: (experiments, …)."""
         if not self.index.stride(0):  # the same ones in all experiments
             found = base.index_select(self.axis, self.index[0])
-            return found.expand(len(self.index), *found.shape)
+            return found.expand(self.tried, *found.shape)
         found = base.index_select(self.axis, self.index.reshape(-1))
         return found.unflatten(self.axis, self.index.shape).movedim(self.axis - 1, 0)
 
@@ -45,16 +54,48 @@ class Columns(NamedTuple):
         return self.index.reshape(shape).expand_as(self.values)
 
 
+class Rows(NamedTuple):
+    """What experiments change of a tensor, (examples, …), for a few examples: all else is as without any move."""
+
+    values: Any  # (changed, …)
+    experiments: Any  # (changed,), integers
+    examples: Any  # (changed,), integers
+    tried: int  # experiments
+
+    def filled(self, base: Any) -> Any:
+        """The whole tensors, (experiments, examples, …), from what is the same in all."""
+        return self.put(base.expand(self.tried, *base.shape).clone(memory_format=torch.contiguous_format))
+
+    def put(self, whole: Any) -> Any:
+        """Whole tensors, (experiments, examples, …), with the changes written into them."""
+        with in_any_order():
+            whole[self.experiments, self.examples] = self.values
+        return whole
+
+    def alike(self, other: Any) -> bool:
+        """Whether another value is changed in the same experiments for the same examples."""
+        return isinstance(other, Rows) and other.experiments is self.experiments
+
+    def at(self, moved: Any, base: Any) -> Any:
+        """Another moved value in the same experiments for the same examples, (changed, …), given it without a move."""
+        if self.alike(moved):
+            return moved.values
+        if not isinstance(moved, Columns):
+            return whole(moved, base)[self.experiments, self.examples]
+        some = Columns(moved.values[self.experiments, self.examples], moved.index[self.experiments], moved.axis)
+        return some.over(base[self.examples])
+
+
 class Span(NamedTuple):
     """What a value is in experiments that follow each other; in all others it is as without any move."""
 
-    values: Any  # (experiments, …), or Columns
+    values: Any  # (experiments, …), Columns or Rows
     first: int  # of these experiments
 
     @property
     def end(self) -> int:
         """One past the last of them."""
-        return self.first + len(self.values.values if isinstance(self.values, Columns) else self.values)
+        return self.first + count_of(self.values)
 
     def only(self, number: int) -> Columns:
         """The columns of one of these experiments."""
@@ -82,7 +123,13 @@ class Span(NamedTuple):
 
 def whole(moved: Any, base: Any) -> Any:
     """A moved value in full, (experiments, …)."""
-    return moved.filled(base) if isinstance(moved, Columns) else moved
+    return moved if isinstance(moved, torch.Tensor) else moved.filled(base)
+
+
+def count_of(moved: Any) -> int:
+    """The number of experiments of a moved value."""
+    found: int = moved.shape[0] if isinstance(moved, torch.Tensor) else moved.tried
+    return found
 
 
 _ELEMENTWISE_NAMES = (
@@ -95,6 +142,7 @@ _ELEMENTWISE_NAMES = (
     *("fmod", "pow", "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "where"),
     *("heaviside", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and", "bitwise_or"),
     *("bitwise_not", "lerp", "float", "double", "half", "to", "bool", "int", "long", "isfinite", "isnan", "isinf"),
+    *("__eq__", "__ne__", "__gt__", "__ge__", "__lt__", "__le__"),
     *("masked_fill", "__radd__", "__rsub__", "__rmul__", "__rdiv__", "__rtruediv__", "__rpow__", "__invert__"),
     *("__and__", "__or__", "__xor__", "__pow__", "detach", "clone", "dropout"),
 )

@@ -10,9 +10,10 @@ stochastic approximation using a simultaneous perturbation gradient approximatio
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,12 +21,14 @@ from numpy.typing import NDArray
 
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.errors import ObjectiveError
-from distsearch.networks.modules.columns import Span
+from distsearch.networks.modules.columns import Rows, Span, whole
 from distsearch.networks.modules.engine import Computing, array_of, exactly
-from distsearch.networks.modules.moves import Moves, together
+from distsearch.networks.modules.moves import Moved, Moves, together
 from distsearch.networks.modules.parameters import Parameters
 from distsearch.networks.modules.passes import Moving
+from distsearch.networks.modules.plan import Plans
 from distsearch.networks.modules.replay import Replay
+from distsearch.networks.modules.rows import NOT_ALONE
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.trial import Found
 from distsearch.networks.modules.watching import Layer
@@ -56,6 +59,14 @@ class Subject:
     numbers: int  # that a forward pass makes of an example
     computing: Computing
     recorded: bool = True  # whether a record of a pass may be used
+    plans: Plans = field(default_factory=lambda: Plans(NOT_ALONE))  # for such records
+
+
+class Part(NamedTuple):
+    """Some of the examples."""
+
+    examples: Any  # their numbers; None for all
+    replay: Any  # of the record for them; None if it does not hold
 
 
 class ModuleExperiments:
@@ -69,15 +80,27 @@ class ModuleExperiments:
         recording = Recording(subject.trained, {found.layer for found in subject.layers}, [examples, *loose])
         with subject.computing.passing(), recording:
             outputs = subject.module(examples)
+        self.recording = recording
         self._calls = recording.calls
+        self._outputs = outputs
         self._sizes: dict[Layer, float] = {}
-        self._replay = Replay(recording, outputs) if subject.recorded and recording.holds else None
+        self._replay = Replay(recording, outputs, subject.plans) if subject.recorded and recording.holds else None
         self._check_calls()
         self._firsts = [0]  # each layer's first move, and one past the last
         for layer in subject.priced:
             self._firsts.append(self._firsts[-1] + layer.nodes * layer.places)
         self.losses = self._losses(outputs)[0]  # (examples,)
         self.loss = self.losses.mean(dtype=np.float64) * unit
+
+    @property
+    def _whole(self) -> Part:
+        """All examples."""
+        return Part(None, self._replay)
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        """The examples divided by what is picked for them; none if nothing is."""
+        return [] if self._replay is None else [Part(*each) for each in self._replay.parts()]
 
     @property
     def computing(self) -> Computing:
@@ -110,15 +133,50 @@ class ModuleExperiments:
 
     def _of_layer(self, number: int, at: slice, signs: Array, sigma: float, group: int, out: Array) -> None:
         """Write the gradient of the weights of a layer's nodes `at`; signs are (nodes, places, examples)."""
-        found = self._subject.layers[number]
-        moves, places = self._moves(found, at)
+        moves, places = self._moves(self._subject.layers[number], at)
         steps = self.computing.tensor(signs) * (sigma * self._size(moves))
-        slopes = torch.empty_like(steps)
-        for alike in moves.experiments(group, self._subject.parts[number]):
-            for some in together(alike, found.numbers * len(self._examples), self.computing.room):
-                by_call = _by_call(moves.added(some, steps), found, places)
-                moves.write_slopes(some, self._changes(self._with_nodes_moved(by_call)), steps, slopes)
+        slopes = torch.zeros_like(steps)
+        experiments = moves.experiments(group, self._subject.parts[number])
+        if not self._measure_parts(experiments, moves, places, steps, slopes):
+            self._measure(experiments, moves, places, steps, slopes, self._whole)
         out[:] = array_of(moves.gradient(slopes))
+
+    def _measure_parts(
+        self, experiments: Sequence[Sequence[Moved]], moves: Moves, places: Sequence[int], steps: Any, slopes: Any
+    ) -> bool:
+        """Write the slopes part by part of the examples, if something is picked for them; whether that was done."""
+        parts = self._parts_of(places)
+        with suppress(*NOT_TOGETHER):
+            for part in parts:
+                if not part.replay.leaves_out(places[0]):
+                    some = moves.of_examples(part.examples)
+                    here = torch.empty_like(steps[..., part.examples])
+                    self._measure(experiments, some, places, steps[..., part.examples], here, part)
+                    slopes[..., part.examples] = here
+            return bool(parts)
+        return False
+
+    def _parts_of(self, places: Sequence[int]) -> list[Part]:
+        """The parts that the examples are divided into where a layer's nodes are moved; none if that is of no use."""
+        if self._replay is None or len(places) > 1 or not self._replay.plan.picked.get(places[0]):
+            return []
+        return self._parts
+
+    def _measure(
+        self,
+        experiments: Sequence[Sequence[Moved]],
+        moves: Moves,
+        places: Sequence[int],
+        steps: Any,
+        slopes: Any,
+        part: Part,
+    ) -> None:
+        """Write the slopes of moves, steps, both (nodes, places, examples), of a part of the examples."""
+        for alike in experiments:
+            for some in together(alike, moves.found.numbers * moves.count, self.computing.room):
+                by_call = _by_call(moves.added(some, steps), moves.found, places)
+                changes = self._changes(self._with_nodes_moved(by_call, part), part)
+                moves.write_slopes(some, changes, steps, slopes)
 
     def _moves(self, found: Found, at: slice) -> tuple[Moves, list[int]]:
         """Moves of a layer's nodes `at`, and the places of its calls among all."""
@@ -152,7 +210,7 @@ class ModuleExperiments:
             values = {place.name: torch.stack([place.read(row) for row in moved]) for place in places}
             for name, each in values.items():
                 each += self._subject.trained[name]
-            changes = self._changes(self._with_values_moved(values)).sum(1)
+            changes = self._changes(self._with_values_moved(values), self._whole).sum(1)
             for change, group_at in zip(changes, some, strict=True):
                 slopes[group_at.start - at.start : group_at.stop - at.start] = change / steps[group_at]
         return array_of(slopes)
@@ -163,22 +221,41 @@ class ModuleExperiments:
         It does not where parts of the module are hidden from a record, such as compiled ones. Where an operation
         jumps, the last bits may decide about a few examples.
         """
-        apart = self.computing.closeness
         for found in self._subject.layers:
             moves, places = self._moves(found, slice(0, found.nodes))
             steps = torch.full((found.nodes, found.places, len(self._examples)), self._size(moves))
             steps[::2] *= -1
-            by_call = _by_call(moves.added([(slice(0, found.nodes), slice(None))], steps), found, places)
-            outputs, others = (
-                self._subject.of_outputs(each) for each in (self._with_nodes_moved(by_call), self._one_by_one(by_call))
-            )
-            close = torch.isclose(outputs.float(), others.float(), rtol=apart, atol=apart, equal_nan=True).all(-1)
-            if close.float().mean() < AGREEING:
+            everything = [(slice(0, found.nodes), slice(None))]
+            by_call = _by_call(moves.added(everything, steps), found, places)
+            expected = self._one_by_one(by_call)
+            outputs = whole(self._with_nodes_moved(by_call, self._whole), self._outputs)
+            if not self._agree(outputs, expected):
                 return False
+            if parts := self._parts_of(places):
+                by_part = [self._moved_in(part, moves, everything, steps, places) for part in parts]
+                examples = torch.cat([part.examples for part in parts])
+                if not self._agree(torch.cat(by_part, 1), expected[:, examples]):
+                    return False
         return True
 
-    def _with_nodes_moved(self, added: Mapping[int, Span]) -> Any:
-        """The outputs, (experiments, …), with something added to what calls of layers return."""
+    def _moved_in(self, part: Part, moves: Moves, at: Sequence[Moved], steps: Any, places: Sequence[int]) -> Any:
+        """The outputs, (experiments, examples, …), for a part of the examples when nodes are moved."""
+        added = moves.of_examples(part.examples).added(at, steps[..., part.examples])
+        outputs = self._with_nodes_moved(_by_call(added, moves.found, places), part)
+        return whole(outputs, self._outputs[part.examples])
+
+    def _agree(self, outputs: Any, others: Any) -> bool:
+        """Whether outputs, (experiments, …), are about the same for most examples."""
+        apart = self.computing.closeness
+        pair = (self._subject.of_outputs(each).float() for each in (outputs, others))
+        close = torch.isclose(*pair, rtol=apart, atol=apart, equal_nan=True).all(-1)
+        return bool(close.float().mean() >= AGREEING)
+
+    def _with_nodes_moved(self, added: Mapping[int, Span], part: Part) -> Any:
+        """The outputs, (experiments, …) or Rows, with something added to what calls of layers return."""
+        if part.examples is not None:
+            with self.computing.passing():
+                return part.replay.with_nodes_moved(added)
         if self._replay is not None:
             with suppress(*NOT_TOGETHER), self.computing.passing():
                 return self._replay.with_nodes_moved(added)
@@ -211,15 +288,24 @@ class ModuleExperiments:
                 found.append(torch.func.functional_call(self._subject.module, one, (self._examples,)))
         return torch.stack(found)
 
-    def _changes(self, outputs: Any) -> Any:
-        """How much each example's loss changes, (experiments, examples)."""
-        return self.computing.tensor(self._losses(outputs) - self.losses)
+    def _changes(self, outputs: Any, part: Part) -> Any:
+        """How much each example's loss changes, (experiments, examples), for outputs of a part of them."""
+        before = self.losses if part.examples is None else self.losses[_numbers(part.examples)]
+        if not isinstance(outputs, Rows):
+            return self.computing.tensor(self._losses(outputs, part.examples) - before)
+        changes = torch.zeros(outputs.tried, len(before))
+        at = outputs.examples if part.examples is None else part.examples[outputs.examples]
+        if len(at):
+            found = self._losses(outputs.values, at)[0] - self.losses[_numbers(at)]
+            changes = outputs._replace(values=self.computing.tensor(found)).put(changes)
+        return changes
 
-    def _losses(self, outputs: Any) -> Array:
-        """Every example's loss, (experiments, examples), from the module's outputs."""
+    def _losses(self, outputs: Any, examples: Any = None) -> Array:
+        """Every example's loss, (experiments, examples), from the module's outputs for all examples, or for some."""
         found = self._subject.of_outputs(outputs)
         found = found.reshape(-1, *found.shape[-2:]).transpose(1, 2)
-        return self._losses_of(array_of(found.clone(memory_format=torch.contiguous_format)))
+        found = array_of(found.clone(memory_format=torch.contiguous_format))
+        return self._losses_of(found) if examples is None else self._losses_of(found, _numbers(examples))
 
     def _numbers(self) -> int:
         """About how many numbers an experiment makes."""
@@ -237,6 +323,11 @@ class ModuleExperiments:
                     f"example, and {len(found.calls)} times for {found.places} at first: a layer whose calls depend "
                     "on the data cannot have its nodes moved; choose another strategy, such as evolution-strategy"
                 )
+
+
+def _numbers(examples: Any) -> NDArray[np.intp]:
+    found: NDArray[np.intp] = examples.cpu().numpy()
+    return found
 
 
 def _by_call(added: Sequence[Span | None], found: Found, places: Sequence[int]) -> dict[int, Span]:

@@ -1,7 +1,7 @@
 """Moves of a layer's nodes: which are moved together, in which shape they are added, and what their slopes tell."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -29,6 +29,11 @@ class Moves:
     count: int
     at_once: bool = False
     """Whether all experiments are written by one operation: a tenth of a GPU's calls, and slower on a processor."""
+
+    def of_examples(self, examples: Any) -> "Moves":
+        """The same moves for some of the examples, whose numbers are given."""
+        calls = [call._replace(outputs=call.outputs[examples]) for call in self.calls]
+        return replace(self, calls=calls, count=len(examples))
 
     def experiments(self, group: int, parts: int) -> list[list[Moved]]:
         """Groups of nodes, each at a part of the places. Those of a list are computed together.
@@ -68,6 +73,12 @@ class Moves:
 
         Steps are (nodes, places, examples).
         """
+        if at_all_places(experiments) and self.found.inputs == 1:
+            some, size = slice(experiments[0][0].start, experiments[-1][0].stop), len(experiments)
+            nodes = torch.arange(some.start, some.stop).reshape(size, -1)
+            values = steps[some].reshape(size, -1, *steps.shape[1:]).permute(0, 3, 2, 1).contiguous()
+            (call,) = self._different()
+            return [self._span(values, nodes, call, 0)]
         nodes = torch.tensor([range(at.start, at.stop) for at, _ in experiments])
         moved = np.zeros((len(experiments), self.found.places), bool)
         for row, (_, places) in zip(moved, experiments, strict=True):
@@ -85,10 +96,14 @@ class Moves:
             else:
                 values = torch.zeros(len(nodes), self.count, self.found.places, nodes.shape[1])
                 self._fill(values, experiments, steps)
-            axis = self.found.layer.axis
-            axis = axis if axis < 0 else axis - call.outputs.dim()
-            found.append(Span(Columns(self._as_outputs(values, call), nodes[some] + self.at.start, axis), some.start))
+            found.append(self._span(values, nodes[some], call, some.start))
         return found
+
+    def _span(self, values: Any, nodes: Any, call: Call, first: int) -> Span:
+        """Values, (experiments, examples, places, nodes), added to a call's outputs, from the first experiment on."""
+        axis = self.found.layer.axis
+        axis = axis if axis < 0 else axis - call.outputs.dim()
+        return Span(Columns(self._as_outputs(values, call), nodes + self.at.start, axis), first)
 
     def _fill(self, values: Any, experiments: Sequence[Moved], steps: Any) -> None:
         """Write the steps of experiments to values, (experiments, examples, places, nodes)."""

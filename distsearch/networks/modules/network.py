@@ -18,10 +18,12 @@ from distsearch.networks.modules.candidates import all_outputs, nudges_agree, st
 from distsearch.networks.modules.declared import undeclare
 from distsearch.networks.modules.devices import CPU
 from distsearch.networks.modules.engine import ON_CPU, Computing, array_of, exactly
-from distsearch.networks.modules.experiments import ModuleExperiments, Subject
+from distsearch.networks.modules.experiments import NOT_TOGETHER, ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
+from distsearch.networks.modules.plan import Plans
 from distsearch.networks.modules.pricing import parts_of, priced
+from distsearch.networks.modules.rows import NOT_ALONE, Alone
 from distsearch.networks.modules.trial import EXAMPLES, Anatomy, Found, examined
 from distsearch.networks.trainable import ONE, Described, LossesOf, Trainable
 from distsearch.randomness import Stream, noise
@@ -78,6 +80,7 @@ class ModuleNetwork(Trainable):
         self.weights_count = self.parameters.count
         self._latest: tuple[Shared, Any] | None = None
         self._recorded = self._record_agrees()
+        self._alone = self._alone_in_record()
         self.nudged = True
         """Whether low-rank candidates are evaluated without making their matrices."""
         self.stacked = False
@@ -244,14 +247,31 @@ class ModuleNetwork(Trainable):
         """Whether a record of a pass is what the module does; found with its first weights, so the same everywhere."""
         if not self.node_layers:
             return False
-        subject = self._subject_of(recorded=True)
-        return ModuleExperiments(subject, self._made_up(), lambda outputs: outputs[:, 0], ONE).record_agrees()
+        return self._tried(self._made_up()).record_agrees()
+
+    @exactly
+    def _alone_in_record(self) -> Alone:
+        """What of a record can be done again for some examples alone; nothing, unless the same comes of it."""
+        if not self._recorded:
+            return NOT_ALONE
+        first, other = self._made_up(), self._made_up()
+        other[0] = other[1]
+        alone = Alone.of(*(self._tried(each).recording for each in (first, other)))
+        try:
+            return alone if self._tried(first, alone).record_agrees() else NOT_ALONE
+        except NOT_TOGETHER:
+            return NOT_ALONE
+
+    def _tried(self, examples: Any, alone: Alone = NOT_ALONE) -> ModuleExperiments:
+        """A forward pass on made-up examples."""
+        subject = self._subject_of(recorded=True, alone=alone)
+        return ModuleExperiments(subject, examples, lambda outputs, _=None: outputs[:, 0], ONE)
 
     @cached_property
     def _subject(self) -> Subject:
-        return self._subject_of(recorded=self._recorded)
+        return self._subject_of(recorded=self._recorded, alone=self._alone)
 
-    def _subject_of(self, *, recorded: bool) -> Subject:
+    def _subject_of(self, *, recorded: bool, alone: Alone = NOT_ALONE) -> Subject:
         layers = self.anatomy.layers
         return Subject(
             self.module,
@@ -267,6 +287,7 @@ class ModuleNetwork(Trainable):
             self.neurons,
             self.computing,
             recorded,
+            Plans(alone),
         )
 
     def rounded(self, weights: Array) -> Array:

@@ -42,7 +42,8 @@ def _layer(found: Found, anatomy: Anatomy, scale: float) -> NodeLayer:
     runs = _runs(found)
     share = (runs + 1) * (2 * runs + 1) / (6 * runs**2)  # of what is above the layer, the mean over runs (moves.py)
     price = max(1.0, found.price) * share
-    worth = scale * max(UNIT_WORTH, CALL_WORTH * found.operations * share * runs)
+    calls = found.operations * share * runs * anatomy.choices  # examples are divided by what is picked for them
+    worth = scale * max(UNIT_WORTH, CALL_WORTH * calls)
     affordable = max(1, int(MOST_PASSES * anatomy.products / price / runs))
     groups = min(found.nodes, MOST_GROUPS, affordable) if found.places > 1 else min(found.nodes, MOST_GROUPS)
     groups = _even(found.nodes, groups)

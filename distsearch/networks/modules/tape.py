@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from distsearch.networks.modules.kinds import Kind
-from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
+from distsearch.networks.modules.watching import PLAIN, Layer, Operation, Watching, tensors_in
 
 HARMLESS = {  # what returns no tensor, and nothing that moving a node could change
     *("shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "stride", "__len__", "dtype", "device"),
@@ -163,18 +163,20 @@ def mapped(given: Any, change: Callable[[Any], Any], kind: type = torch.Tensor) 
     """Nested tuples, lists and dictionaries with everything of a kind changed."""
     if isinstance(given, kind):
         return change(given)
-    if isinstance(given, Mapping):
-        return {name: mapped(each, change, kind) for name, each in given.items()}
+    if isinstance(given, PLAIN):
+        return given
     if isinstance(given, list):
         return [mapped(each, change, kind) for each in given]
     if isinstance(given, tuple) and not isinstance(given, torch.Size):
-        return tuple(mapped(each, change, kind) for each in given)
+        return tuple([mapped(each, change, kind) for each in given])
+    if isinstance(given, Mapping):
+        return {name: mapped(each, change, kind) for name, each in given.items()}
     return given
 
 
 def _is_flat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether all tensors, and values that stand for them, are arguments themselves, without names."""
-    nested = [each for each in args if not isinstance(each, Value | torch.Tensor)]
+    nested = [each for each in args if not isinstance(each, (Value, torch.Tensor, *PLAIN))]
     return not any(_leaves((nested, kwargs)))
 
 

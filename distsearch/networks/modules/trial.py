@@ -16,6 +16,7 @@ from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.declared import OWN
 from distsearch.networks.modules.engine import Computing, exact, failure
 from distsearch.networks.modules.kinds import Kind, RecurrentSums
+from distsearch.networks.modules.selecting import selections_in
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.unrolling import ENDS
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
@@ -78,10 +79,22 @@ class Dependent(NamedTuple):
 class Trial(Watching):
     """A forward pass in which everything is followed: what depends on the data, and on which layers."""
 
-    def __init__(self, parameters: Mapping[str, Any], inputs: Any, *, recorded: bool = False) -> None:
-        """`recorded` says whether moves are computed from a record of the pass, which is cheaper."""
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        inputs: Any,
+        *,
+        recorded: bool = False,
+        shares: Mapping[int, float] | None = None,
+    ) -> None:
+        """`recorded` says whether moves are computed from a record of the pass, which is cheaper.
+
+        Some of its steps are then done again for a share of the examples only.
+        """
         super().__init__(parameters)
         self._recorded = recorded
+        self._shares = shares or {}
+        self._steps = 0
         self.calls: list[tuple[Layer, Kind, Any]] = []
         self.versions: list[int] = []
         """How often the inputs of each call had been changed in place when it was made."""
@@ -116,7 +129,8 @@ class Trial(Watching):
         columns = below & ~everything if self._recorded and keeping else 0
         if layer is None and used:
             below |= 1 << self._numbers.setdefault(LOOSE, len(self._numbers))
-        self._pay(operation, returned, below, columns)
+        self._pay(operation, returned, below, columns, self._shares.get(self._steps, 1.0))
+        self._steps += any(True for _ in tensors_in(returned))
         if func in LINEAR:
             columns = 0
         if layer is None:
@@ -137,8 +151,8 @@ class Trial(Watching):
         """Whether it does not depend on the data."""
         return id(tensor) not in self._data
 
-    def _pay(self, operation: Operation, returned: Any, below: int, columns: int) -> None:
-        """Count the multiplications of an operation for everything that it depends on.
+    def _pay(self, operation: Operation, returned: Any, below: int, columns: int, share: float) -> None:
+        """Count the multiplications of an operation for everything that it depends on, done again for a share of it.
 
         They are fewer for layers of which it only sees a column change.
         """
@@ -158,8 +172,8 @@ class Trial(Watching):
                     less = elements
                 elif columns >> number & 1:
                     less, made = cost / self._nodes[known], elements / self._nodes[known]
-                self.above[known] = self.above.get(known, 0.0) + less
-                self.made[known] = self.made.get(known, 0.0) + made
+                self.above[known] = self.above.get(known, 0.0) + share * less
+                self.made[known] = self.made.get(known, 0.0) + share * made
                 self.operations[known] = self.operations.get(known, 0) + 1
 
 
@@ -171,6 +185,7 @@ class Anatomy(NamedTuple):
     products: float  # multiplications of a forward pass, per example
     elements: int  # of all results in between, per example
     jumps: bool
+    choices: int = 1  # the most results of which one is picked for each example
 
 
 def examined(
@@ -186,7 +201,9 @@ def examined(
         before = {name: each.clone() for name, each in module.named_buffers()}
         recording = Recording(parameters, set(), [made_up])
         _passed(recording, module, made_up)
-        first, outputs_of = _tried(module, parameters, made_up, recording.holds)
+        selections = selections_in(recording.steps, recording.values) if recording.holds else []
+        shares = {at: 1 / len(each.terms) for each in selections for term in each.terms for at in term.steps}
+        first, outputs_of = _tried(module, parameters, made_up, recorded=recording.holds, shares=shares)
         _check_outputs(outputs_of, outputs, expected, type(module).__name__)
         again = _tried(module, parameters, made_up)[1]
         second, others_of = _tried(module, parameters, other)
@@ -206,11 +223,13 @@ def examined(
             "statistics over the batch"
         )
     layers, products = tuple(_layers(first, second)), first.cost / EXAMPLES
-    return Anatomy(layers, _loose(first, layers, products), products, first.elements // EXAMPLES, first.jumps)
+    loose, elements = _loose(first, layers, products), first.elements // EXAMPLES
+    choices = max((len(each.terms) for each in selections), default=1)
+    return Anatomy(layers, loose, products, elements, first.jumps, choices)
 
 
-def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any, recorded: bool = False) -> tuple[Trial, Any]:
-    trial = Trial(parameters, inputs, recorded=recorded)
+def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any, **recorded: Any) -> tuple[Trial, Any]:
+    trial = Trial(parameters, inputs, **recorded)
     return trial, _passed(trial, module, inputs)
 
 

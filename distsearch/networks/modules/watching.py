@@ -4,7 +4,8 @@ A layer's weights may be a parameter or what elementwise operations have made of
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,10 @@ from distsearch.networks.modules.unrolling import UNROLLED
 _TRANSPOSING = {torch.Tensor.t, torch.t, torch.transpose, torch.Tensor.transpose} | {
     getattr(torch.Tensor, name).__get__ for name in ("T", "mT", "H", "mH")
 }
+
+
+PLAIN = (int, float, str, slice, torch.dtype, NoneType)
+"""Kinds of arguments that no tensor is in."""
 
 
 class Source(NamedTuple):
@@ -131,12 +136,19 @@ def _stays(bias: Any) -> bool:
     return bias is None or (isinstance(bias, torch.nn.Parameter) and not bias.requires_grad)
 
 
-def tensors_in(values: Any) -> Iterator[Any]:
+def tensors_in(values: Any) -> list[Any]:
     """All tensors in nested tuples, lists and dictionaries."""
+    found: list[Any] = []
+    _collect(values, found)
+    return found
+
+
+def _collect(values: Any, found: list[Any]) -> None:
     if isinstance(values, torch.Tensor):
-        yield values
-    elif isinstance(values, Mapping):
-        yield from tensors_in(tuple(values.values()))
-    elif isinstance(values, tuple | list):
+        found.append(values)
+    elif isinstance(values, (tuple, list)):
         for each in values:
-            yield from tensors_in(each)
+            _collect(each, found)
+    elif not isinstance(values, PLAIN) and isinstance(values, (dict, Mapping)):
+        for each in values.values():
+            _collect(each, found)

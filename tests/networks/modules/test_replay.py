@@ -170,5 +170,15 @@ def test_what_moves_one_expert_s_outputs_never_becomes_whole_before_the_sum(monk
     steps = torch.full((4, 1, EXAMPLES), 0.1)
     (alike, _) = moves.experiments(1, 1)
     added = moves.added(alike, steps)
-    experiments._with_nodes_moved(dict(zip(places, added, strict=True)))
+    experiments._with_nodes_moved(dict(zip(places, added, strict=True)), experiments._whole)
     assert (EXAMPLES, 3, 4) not in [tuple(shape) for shape in made_whole]
+
+
+@pytest.mark.parametrize(("factory", "shape", "outputs"), [(Stack, (64,), 10), (Passing, (6,), 3), (Experts, (6,), 3)])
+def test_what_is_written_over_changes_no_bit(factory, shape, outputs):
+    experiments = experiments_of(factory, shape, outputs)
+    assert experiments._replay.plan.overwriting
+    found = gradient(experiments, None, 0.3)
+    again = gradient(experiments, None, 0.3)
+    experiments._replay.plan.overwriting = set()
+    assert found.tobytes() == again.tobytes() == gradient(experiments, None, 0.3).tobytes()
