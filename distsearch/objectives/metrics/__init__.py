@@ -51,6 +51,7 @@ OF_NUMBERS: dict[str, Metric | OfOutputs] = {
     "r2": of_numbers.r2,
     "share-below": of_numbers.share_below,
 }
+OF_RANKS = ("auc", "average-precision")
 DEFAULTS = {True: ("balanced-accuracy", "f1"), False: ("r2", "mean-absolute-error")}
 """What is reported at the end if nothing is asked for: of classes (True), and of numbers."""
 
@@ -112,6 +113,13 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
                 truth, predicted = truth[:, 0], predicted[:, 0]
             found[name] = measure(name, truth, predicted, metric)
     return found
+
+
+def meaningless(names: Iterable[str], outcome: Outcome) -> list[str]:
+    """Those of the names whose metrics say nothing of such examples, though they have a value."""
+    if outcome.labels is None or of_classes.ranks_something(outcome):
+        return []
+    return [name for name in names if METRICS.named(name) in OF_RANKS]
 
 
 def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:
