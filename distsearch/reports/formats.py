@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -12,6 +12,8 @@ from distsearch.errors.importing import importing
 from distsearch.reports.predictions import Column
 
 NINE_DIGITS, INEXACT = 1e9, 2.0**63  # numbers between these are written with all of their whole digits
+
+ARROWS = "to_pylist"  # a method of Arrow's columns, which have the type that they had in the input
 
 Tables = Iterable[dict[str, Column]]
 
@@ -30,7 +32,15 @@ def as_csv(tables: Tables) -> Iterator[bytes]:
 def _written(name: str, column: Column) -> Iterable[Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":
         return map("{:.6f}".format if name.startswith("probability") else _number, column.tolist())
-    return column
+    return _values(column)
+
+
+def _values(column: Column) -> Sequence[Any]:
+    """The column's values, as Python has them."""
+    if isinstance(column, np.ndarray):
+        return cast(list[Any], column.tolist())
+    of_arrow = getattr(column, ARROWS, None)
+    return column if of_arrow is None else cast(list[Any], of_arrow())
 
 
 def _number(value: float) -> str:
@@ -40,8 +50,7 @@ def _number(value: float) -> str:
 def as_json_lines(tables: Tables) -> Iterator[bytes]:
     """A JSON object for each row."""
     for table in tables:
-        columns = [column.tolist() if isinstance(column, np.ndarray) else column for column in table.values()]
-        rows = [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
+        rows = [dict(zip(table, row, strict=True)) for row in zip(*map(_values, table.values()), strict=True)]
         yield b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
@@ -63,8 +72,8 @@ def as_parquet(tables: Tables) -> Iterator[bytes]:
 
 
 def _plain(column: Column) -> Any:
-    """The column as Arrow takes it: numbers, or texts, as cells of other kinds have no type in common."""
-    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+    """The column as Arrow takes it: as it came from Arrow, numbers, or texts, as other cells have no type in common."""
+    if hasattr(column, ARROWS) or (isinstance(column, np.ndarray) and column.dtype.kind in "biuf"):
         return column
     return [None if value is None else str(value) for value in column]
 
