@@ -13,6 +13,7 @@ from distsearch.reports.predictions import Column
 
 NINE_DIGITS, INEXACT = 1e9, 2.0**63  # numbers between these are written with all of their whole digits
 
+ROWS_OF_GROUP = 100_000  # in a Parquet file
 ARROWS = "to_pylist"  # a method of Arrow's columns, which have the type that they had in the input
 
 Tables = Iterable[dict[str, Column]]
@@ -55,20 +56,32 @@ def as_json_lines(tables: Tables) -> Iterator[bytes]:
 
 
 def as_parquet(tables: Tables) -> Iterator[bytes]:
-    """A Parquet file, a row group for each run of rows. SettingError if pyarrow is not installed."""
+    """A Parquet file, some runs of rows in each row group. SettingError if pyarrow is not installed."""
     with importing("pyarrow", "writing Parquet needs", extra="parquet"):
         import pyarrow as arrow
         from pyarrow import parquet
     file, writer = io.BytesIO(), None
-    for table in tables:
-        content = arrow.table({name: _plain(column) for name, column in table.items()})
+    contents = (arrow.table({name: _plain(column) for name, column in table.items()}) for table in tables)
+    for group in _groups(contents):
         if writer is None:
-            writer = parquet.ParquetWriter(_Passing(file), content.schema)
-        writer.write_table(content.cast(writer.schema))
+            writer = parquet.ParquetWriter(_Passing(file), group[0].schema)
+        writer.write_table(arrow.concat_tables([content.cast(writer.schema) for content in group]))
         yield _taken(file)
     if writer is not None:
         writer.close()
     yield _taken(file)
+
+
+def _groups(contents: Iterable[Any]) -> Iterator[list[Any]]:
+    """Arrow's tables in lists of at least ROWS_OF_GROUP rows, but the last one: each small group costs memory."""
+    group: list[Any] = []
+    for content in contents:
+        group.append(content)
+        if sum(map(len, group)) >= ROWS_OF_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _plain(column: Column) -> Any:
