@@ -209,6 +209,11 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
 
 def not_a_number(raw: Raw, name: str, example: int, came: str, learning: bool = True) -> DataError:
     """The error for a text among numbers; once the model has learnt from the column, it cannot be left out."""
+    if came == name:
+        return DataError(
+            f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got its name: remove the "
+            "line, which has the names of the columns again"
+        )
     otherwise = f", or leave the column out with {flag('drop', name)}" if learning else ""
     point = raw.spelling_of(name) == PLAIN
     number = (COMMA if point else PLAIN).number(came)

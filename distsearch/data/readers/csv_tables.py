@@ -164,6 +164,16 @@ class _File:
                     return True
         return not left
 
+    def names_numbers(self, cells: dict[int, str]) -> bool:
+        """Whether one of these cells of the first row, by column, has only numbers below it, and perhaps itself."""
+        numbers, others = set[int](), set[int]()
+        with self.text() as text:
+            for row in islice(filter(None, readable(self.rows(text))), 1, ROWS_THAT_TELL):
+                for column in (at for at, cell in cells.items() if at < len(row) and row[at].strip() != cell):
+                    is_number = self.dialect.spelling_of(column).value(row[column]) is not None
+                    (numbers if is_number else others).add(column)
+        return bool(numbers - others)
+
     def spare(self, names: Sequence[str], above: int, selection: Selection) -> tuple[set[int], str]:
         """The columns that need no name, in a table with so many rows above its examples, and a clause on them."""
         nameless = {index for index, name in enumerate(names) if not name}
@@ -224,9 +234,11 @@ def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], sele
     if _are_counted(first, target):
         return False
     texts = {column: cell for column, cell in enumerate(first) if not numbers[column]}
-    if any(column not in texts for column in range(target)):
-        return file.recur(texts)
-    return target > 0 and file.recur(texts, ROWS_THAT_TELL)
+    begins_with_text = all(column in texts for column in range(target))
+    if begins_with_text and not target:
+        return False
+    comes_again = file.recur(texts, ROWS_THAT_TELL if begins_with_text else None)
+    return comes_again and not file.names_numbers(texts)  # a header that comes again is none of the examples
 
 
 def _numbers_in(file: _File, row: Sequence[str]) -> list[bool]:
