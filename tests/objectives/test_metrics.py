@@ -138,6 +138,16 @@ def test_classes_that_are_not_there_count_in_no_mean():
     assert metrics.meaningless(expected, some._replace(truth=np.ones_like(some.truth))) == ["auc"]
 
 
+def test_what_examples_without_a_positive_one_do_not_say_is_named():
+    names = ["accuracy", "f1", "precision", "recall", "auc"]
+    made = outcome(2)
+    assert metrics.meaningless(names, made) == []
+    none = made._replace(truth=np.zeros_like(made.truth), predicted=np.zeros_like(made.truth))
+    assert metrics.meaningless(names, none) == ["f1", "precision", "recall", "auc"]
+    assert metrics.meaningless(names, none._replace(predicted=made.truth)) == ["recall", "auc"]
+    assert metrics.meaningless(names, none._replace(truth=np.ones_like(made.truth))) == ["auc"]
+
+
 def test_confidence_equal_to_accuracy_is_perfect_calibration():
     truth = np.array([0] * 8 + [1] * 2)
     sure = np.log(np.array([[0.8, 0.2]] * 10, np.float32))

@@ -51,7 +51,6 @@ OF_NUMBERS: dict[str, Metric | OfOutputs] = {
     "r2": of_numbers.r2,
     "share-below": of_numbers.share_below,
 }
-OF_RANKS = ("auc", "average-precision")
 DEFAULTS = {True: ("balanced-accuracy", "f1"), False: ("r2", "mean-absolute-error")}
 """What is reported at the end if nothing is asked for: of classes (True), and of numbers."""
 
@@ -117,9 +116,8 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
 
 def meaningless(names: Iterable[str], outcome: Outcome) -> list[str]:
     """Those of the names whose metrics say nothing of such examples, though they have a value."""
-    if outcome.labels is None or of_classes.ranks_something(outcome):
-        return []
-    return [name for name in names if METRICS.named(name) in OF_RANKS]
+    found = set() if outcome.labels is None else of_classes.meaningless(outcome)
+    return [name for name in names if METRICS.named(name) in found]
 
 
 def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:

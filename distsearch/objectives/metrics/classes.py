@@ -61,9 +61,14 @@ def average_precision(outcome: Outcome) -> float:
     return _mean_of_ranks(AveragePrecision().metric, outcome)
 
 
-def ranks_something(outcome: Outcome) -> bool:
-    """Whether there are examples of a class and of others, without which areas under curves mean nothing."""
-    return len(np.unique(outcome.truth)) > 1
+def meaningless(outcome: Outcome) -> set[str]:
+    """The metrics that say nothing of the examples, though they have a value: all are of one class."""
+    if len(np.unique(outcome.truth)) > 1:
+        return set()
+    if outcome.outputs.shape[1] > 2 or (outcome.truth == outcome.positive).any():
+        return {"auc", "average-precision"}
+    recalled = {"auc", "average-precision", "recall"}
+    return recalled if (outcome.predicted == outcome.positive).any() else recalled | {"precision", "f1"}
 
 
 def matthews_correlation(truth: Values, predicted: Values) -> float:
