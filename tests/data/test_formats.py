@@ -378,6 +378,7 @@ def test_standard_input_is_predicted(trained):
     ("flags", "sentence"),
     [
         (("--keep", "why"), "expected names of columns, but there is no column 'why'"),
+        (("--output", "data.csv"), "--output: expected another file than 'data.csv', which is read"),
         (("--format", "xlsx"), "--format: unknown format 'xlsx': expected one of csv, jsonl, parquet"),
         (("--format", "parquet"), "--format parquet: expected a file to write it to: add --output"),
         (
