@@ -31,6 +31,18 @@ def on_columns(
         yield f"{', '.join(schema.costs)} are taken for profits: the loss is minus the mean profit"
 
 
+def on_spelling(raw: Raw) -> Iterator[str]:
+    """A sentence on target numbers that are written with more than digits, as predictions are not."""
+    targets = np.asarray(raw.targets)
+    if targets.dtype.kind != "O" or targets.ndim > 1:
+        return
+    spelling = raw.spelling_of(raw.target)
+    cells = sorted({cell for cell in targets.tolist() if isinstance(cell, str)})
+    if marked := spelling.marks(cells):
+        each = " and ".join(f"{quoted(cell)} is {spelling.number(cell)}" for cell in marked.values())
+        yield f"{raw.source}: in the target {quoted(raw.target)}, {each}, and predictions are such numbers"
+
+
 def on_validation(raw: Raw, count: int) -> str:
     """A sentence on examples that were set aside though nobody asked for it."""
     return (

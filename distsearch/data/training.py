@@ -101,7 +101,7 @@ def _targets(raw: Raw, numbers: bool | None) -> _Targets:
     if numbers is None:
         numbers, notes = are_numbers(raw)
     if numbers and not raw.labels:
-        return _Targets(target_numbers(raw), None, notes=notes)
+        return _Targets(target_numbers(raw), None, notes=(*notes, *remarks.on_spelling(raw)))
     labels = Labels.of(raw)
     classes = labels.classes()
     unique = len(classes) == len(raw.features) > MOST_VALUES
