@@ -27,7 +27,7 @@ MOST_CATEGORIES = 50  # different texts of a column
 FEW_CATEGORIES = 10  # more than this must not be most of the examples
 RARE = 0.002  # share of the examples below which a category shares its place
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
-_ID = re.compile(r"(?:^|[_ .-])(?:id|uuid|guid|key|index|rowid|row)$|^id[_ .-]|^unnamed: 0")
+_ID = re.compile(r"(?:^|[_ .-])(?:id|uuid|guid|key|index|rowid|row)$|^id[_ .-]|^unnamed: 0|^level_\d$")
 _DAY = np.timedelta64(1, "D")
 
 

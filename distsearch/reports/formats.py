@@ -13,7 +13,7 @@ from distsearch.reports.predictions import Column
 
 NINE_DIGITS, INEXACT = 1e9, 2.0**63  # numbers between these are written with all of their whole digits
 
-ROWS_OF_GROUP = 100_000  # in a Parquet file
+GROUP_BYTES = 1 << 23  # of a row group in a Parquet file, before it is compressed
 ARROWS = "to_pylist"  # a method of Arrow's columns, which have the type that they had in the input
 
 Tables = Iterable[dict[str, Column]]
@@ -32,7 +32,8 @@ def as_csv(tables: Tables) -> Iterator[bytes]:
 
 def _written(name: str, column: Column) -> Iterable[Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":
-        return map("{:.6f}".format if name.startswith("probability") else _number, column.tolist())
+        is_probability = column.dtype == np.float32 and "probability" in name
+        return map("{:.6f}".format if is_probability else _number, column.tolist())
     return _values(column)
 
 
@@ -73,11 +74,11 @@ def as_parquet(tables: Tables) -> Iterator[bytes]:
 
 
 def _groups(contents: Iterable[Any]) -> Iterator[list[Any]]:
-    """Arrow's tables in lists of at least ROWS_OF_GROUP rows, but the last one: each small group costs memory."""
+    """Arrow's tables in lists of at least GROUP_BYTES, but the last one: each small group costs memory to the end."""
     group: list[Any] = []
     for content in contents:
         group.append(content)
-        if sum(map(len, group)) >= ROWS_OF_GROUP:
+        if sum(each.nbytes for each in group) >= GROUP_BYTES:
             yield group
             group = []
     if group:
