@@ -124,6 +124,8 @@ def predict(
     if output is not None:
         check_output(output)
     stored, file = stored_run(run, runs), expanded(file)
+    if output is not None and output.exists() and Path(file).exists() and output.samefile(file):
+        raise SettingError(f"--output: expected another file than {brief(file)}, which is read; choose another name")
     model = stored_model(stored)
     if probabilities and not model.gives_probabilities:
         raise SettingError(

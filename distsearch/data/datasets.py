@@ -3,6 +3,7 @@
 Further data is read with the schema of the training data: the same columns, classes and scale.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,15 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 from distsearch.data import generators
 from distsearch.data.arrays import as_array
 from distsearch.data.asked import Asked, Reading
+from distsearch.data.examples import Dataset, Examples, frozen
 from distsearch.data.frames import framed, from_frame, further_features, is_frame, out_of_order
+from distsearch.data.further import examples_of, network_features
 from distsearch.data.raw import Raw, Selection, Table
 from distsearch.data.readers import chunks, read, standard_input
 from distsearch.data.readers.columns import choose, join_names
 from distsearch.data.schema import Schema
-from distsearch.data.training import Dataset, Examples, dataset_of, examples_of, frozen, network_features
+from distsearch.data.training import dataset_of
 from distsearch.data.weights import with_column
 from distsearch.errors import DataError, unknown
 
+LOG = logging.getLogger(__name__)
 CHUNK_ROWS = 8192  # of further data that is read in runs
 
 __all__ = ["Asked", "Dataset", "Examples", "Schema"]
@@ -145,7 +149,7 @@ def read_examples(
         raw = _generated(path, schema, selection, drawn)
     else:
         raw = read(path, selection, reader)
-    raw = raw.test or raw
+    raw = _said(raw.test or raw)
     return examples_of(with_column(raw, schema.weight) if schema.weight else raw, schema)
 
 
@@ -172,13 +176,20 @@ def feature_chunks(
         parts = chunks(path, selection, CHUNK_ROWS, reader)
     warned: set[str] = set()
     for raw in parts:
-        part = raw.test or raw
+        part = _said(raw.test or raw)
         if (keep or everything) and part.names is None:
             raise DataError(f"{path} has no named columns to keep; leave out --keep, --id and --join")
         if len(part.features):
             yield frozen(network_features(part, schema, warned)), part.beside
         else:
             yield np.empty((0, len(schema.inputs)), np.float32), part.beside
+
+
+def _said(raw: Raw) -> Raw:
+    """Further examples, once the log has how they were read."""
+    for note in raw.notes:
+        LOG.info(note)
+    return raw
 
 
 def _weighted(raw: Raw, weights: ArrayLike | None) -> Raw:

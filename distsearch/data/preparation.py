@@ -27,7 +27,7 @@ MOST_CATEGORIES = 50  # different texts of a column
 FEW_CATEGORIES = 10  # more than this must not be most of the examples
 RARE = 0.002  # share of the examples below which a category shares its place
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
-_ID = re.compile(r"(?:^|[_ .-])(?:id|uuid|guid|key|index|rowid|row)$|^id[_ .-]|^unnamed: 0$")
+_ID = re.compile(r"(?:^|[_ .-])(?:id|uuid|guid|key|index|rowid|row)$|^id[_ .-]|^unnamed: 0|^level_\d$")
 _DAY = np.timedelta64(1, "D")
 
 
@@ -209,6 +209,11 @@ def _category(raw: Raw, name: str, column: NDArray[Any], present: list[str], gap
 
 def not_a_number(raw: Raw, name: str, example: int, came: str, learning: bool = True) -> DataError:
     """The error for a text among numbers; once the model has learnt from the column, it cannot be left out."""
+    if came == name:
+        return DataError(
+            f"{raw.source}, {raw.place(example)}: expected a number in column {quoted(name)}, got its name: remove the "
+            "line, which has the names of the columns again"
+        )
     otherwise = f", or leave the column out with {flag('drop', name)}" if learning else ""
     point = raw.spelling_of(name) == PLAIN
     number = (COMMA if point else PLAIN).number(came)

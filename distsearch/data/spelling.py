@@ -170,6 +170,11 @@ def certain_decimals(cells: Iterable[str]) -> frozenset[str]:
     return _certain(map(_bare, cells))
 
 
+def may_be_thousands(cell: str) -> bool:
+    """Whether a number such as 1.000 may be a thousand as well as one."""
+    return _POINT.fullmatch(cell) is not None and _DOTTED.fullmatch(cell) is not None
+
+
 def _certain(bare: Iterable[str]) -> frozenset[str]:
     """A point is one before other than three digits, and so is a comma, unless digits are grouped as in India."""
     found = set()

@@ -16,7 +16,7 @@ from distsearch.data.checks import finite
 from distsearch.data.labels import Label, text_of, type_of
 from distsearch.data.raw import Raw, listed, quoted
 from distsearch.data.readers.columns import split_names
-from distsearch.data.spelling import is_missing, number_in, value_in
+from distsearch.data.spelling import date_in, is_missing, number_in, value_in
 from distsearch.errors import DataError
 
 MOST_VALUES = 20  # up to this many distinct numbers are taken for labels
@@ -189,6 +189,11 @@ class Labels:
             sentences.append(
                 f"{self.raw.source}: the labels {listed(sorted(alike))} are separate classes, though some are "
                 "the same number: spell them alike if they are meant to be one class"
+            )
+        if all(date_in(text) is not None for text in self.texts):
+            sentences.append(
+                f"{self.raw.source}: the target {quoted(column_of_target(self.raw))} has dates, and each is learnt as "
+                "a class: to learn when something happens, write numbers of days"
             )
         spelt = Counter(text.strip().casefold() for text in self.texts)
         similar = [text for text in self.texts if spelt[text.strip().casefold()] > 1]

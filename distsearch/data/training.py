@@ -1,70 +1,31 @@
 """From the examples of a source to a data set; all that is learnt is learnt on the training examples alone."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data import preparation, scaling, splits, unseen
+from distsearch.data import preparation, remarks, row_numbers, scaling, splits
 from distsearch.data.asked import Reading
-from distsearch.data.beside import NOTHING, Beside, beside_of, columns_by_class, is_profit
+from distsearch.data.beside import beside_of, columns_by_class
 from distsearch.data.checks import Features, feature_matrix, feature_names, finite, image_shape
+from distsearch.data.examples import Dataset, Examples, arrays_of
 from distsearch.data.fingerprints import fingerprint
+from distsearch.data.further import examples_of
 from distsearch.data.labels import TEXT
 from distsearch.data.numbers_or_classes import are_numbers
 from distsearch.data.preparation import Encoding, Wishes
-from distsearch.data.raw import Raw, Table, flag, quoted, training_features
+from distsearch.data.raw import Raw, Table, quoted
 from distsearch.data.readers.columns import target_names
 from distsearch.data.schema import Schema
 from distsearch.data.splits import Parts, Splitting
 from distsearch.data.tabular import tabular
 from distsearch.data.targets import MOST_VALUES, Labels, drop_missing, target_numbers
-from distsearch.data.weights import Weights, class_weights, combined, kept_of
+from distsearch.data.weights import Weights, class_weights, kept_of
 from distsearch.errors import DataError
 
 MANY_CLASSES = 1000  # more than this need more than an example or two each
-INEXACT = 2.0**53  # from here on, not every whole number is a float64
-SPACINGS = 1000  # between neighbouring floats: a column that varies by less loses what tells its examples apart
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Features and targets, read-only and C-contiguous."""
-
-    features: NDArray[np.float32]  # (examples, features)
-    targets: NDArray[Any]  # (examples,) int64 class numbers, or (examples, outputs) float32
-    weights: NDArray[np.float32] | None = None  # (examples,), with a mean of 1; None if all are alike
-    beside: Beside = NOTHING
-
-    @property
-    def arrays(self) -> tuple[NDArray[Any], ...]:
-        """All that there is of them."""
-        others = self.weights, self.beside.groups, self.beside.costs
-        return (self.features, self.targets, *(each for each in others if each is not None))
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Training examples, optional sets for validation and testing, and how all were read."""
-
-    train: Examples
-    test: Examples | None
-    schema: Schema
-    fingerprint: str  # sha256:… of all arrays above and of the schema
-    notes: tuple[str, ...] = ()  # sentences about how the data was read
-    validation: Examples | None = None  # examples that choose the best weights
-
-    @property
-    def arrays(self) -> tuple[NDArray[Any], ...]:
-        """All that there is of its examples."""
-        return arrays_of(self.train, self.test, self.validation)
-
-
-def arrays_of(*parts: Examples | None) -> tuple[NDArray[Any], ...]:
-    """All that there is of some parts of a data set."""
-    return tuple(array for part in parts if part is not None for array in part.arrays)
 
 
 class _Targets(NamedTuple):
@@ -78,7 +39,8 @@ class _Targets(NamedTuple):
 
 def dataset_of(raw: Raw, reading: Reading) -> Dataset:
     """The data set that a source makes. Raises DataError."""
-    raw, dropped = _complete(tabular(raw, reading.missing), reading.missing)
+    raw, reading, numbered = row_numbers.without(tabular(raw, reading.missing), reading)
+    raw, dropped = _complete(raw, reading.missing)
     if len(raw.features) == 1:
         raise DataError(f"{raw.source}: expected at least 2 examples to learn from, got 1; add some")
     matrix = None if isinstance(raw.features, Table) and len(raw.features) else feature_matrix(raw)
@@ -88,7 +50,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
     if targets.classes is not None:
         _check_every_class(raw, targets.values[rows], targets.classes)
     by_class = class_weights(reading.class_weight, targets.classes, targets.values[rows], weights)
-    features, encodings, notes = _features(raw, matrix, rows, reading)
+    features, encodings, learnt = _features(raw, matrix, rows, reading)
     if isinstance(raw.features, Table):
         raw = replace(raw, features=features)  # the columns are needed no more, and take memory
     schema = replace(_schema(raw, reading, targets, features.shape[1], encodings), class_weights=by_class)
@@ -104,19 +66,16 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         if not len(places):
             return None
         kept, of_kept = kept_of(raw, places)
-        return _chosen(scaled[kept], values[kept], of_kept, schema, beside.at(kept))
+        return Examples.of(scaled[kept], values[kept], of_kept, schema, beside.at(kept))
 
-    train, test = _chosen(scaled[rows], values[rows], weights, schema, beside.at(rows)), part(parts.test)
+    train, test = Examples.of(scaled[rows], values[rows], weights, schema, beside.at(rows)), part(parts.test)
     if raw.test is not None:
         test = examples_of(raw.test, schema)
     validation = part(parts.validation)
-    said = (*raw.notes, *dropped, *notes, *targets.notes, *_named_like_ids(raw, features, schema))
-    said = (*said, *_too_large(raw, features, targets.values, schema))
-    said = (*said, *_lost(raw, features, rows, train.features, schema))
+    said = (*raw.notes, *numbered, *dropped, *learnt, *targets.notes)
+    said = (*said, *remarks.on_columns(raw, features, targets.values, rows, train.features, schema))
     if validation is not None and reading.validation_share is None:
-        said = (*said, _set_aside(raw, len(validation.features)))
-    if schema.costs is not None and all(map(is_profit, schema.costs)):
-        said = (*said, f"{', '.join(schema.costs)} are taken for profits: the loss is minus the mean profit")
+        said = (*said, remarks.on_validation(raw, len(validation.features)))
     mark = fingerprint(arrays_of(train, test, validation), schema)
     return Dataset(train, test, schema, mark, said, validation)
 
@@ -142,7 +101,7 @@ def _targets(raw: Raw, numbers: bool | None) -> _Targets:
     if numbers is None:
         numbers, notes = are_numbers(raw)
     if numbers and not raw.labels:
-        return _Targets(target_numbers(raw), None, notes=notes)
+        return _Targets(target_numbers(raw), None, notes=(*notes, *remarks.on_spelling(raw)))
     labels = Labels.of(raw)
     classes = labels.classes()
     unique = len(classes) == len(raw.features) > MOST_VALUES
@@ -163,13 +122,6 @@ def _split(raw: Raw, reading: Reading, targets: _Targets) -> Parts:
     if reading.fold is not None:
         return splits.folds(raw, wishes, *reading.fold, classes)
     return splits.split(raw, wishes, classes)
-
-
-def _set_aside(raw: Raw, count: int) -> str:
-    return (
-        f"{raw.source}: {count:,} of {len(raw.features):,} examples are set aside, and the best weights are those of "
-        "the lowest loss on them: with --validation-share 0 none are"
-    )
 
 
 def _features(
@@ -216,14 +168,6 @@ def _schema(
     )
 
 
-def _chosen(
-    features: NDArray[np.float32], targets: NDArray[Any], weights: Weights | None, schema: Schema, beside: Beside
-) -> Examples:
-    """Examples whose weights, (examples,), are combined with those of their classes."""
-    both = combined(weights, schema.class_weights, targets)
-    return Examples(frozen(features), frozen(targets), None if both is None else frozen(both), beside)
-
-
 def _scaled_schema(
     schema: Schema, features: Features, targets: NDArray[Any], weights: Weights | None, reading: Reading
 ) -> Schema:
@@ -245,50 +189,6 @@ def _scaled_schema(
     return schema
 
 
-def _named_like_ids(raw: Raw, features: Features, schema: Schema) -> tuple[str, ...]:
-    """Sentences on columns that are learnt from though they seem only to number or name the examples."""
-    if schema.columns is not None and len(schema.columns) != features.shape[1]:
-        columns = dict(zip(schema.inputs, features.T, strict=True))
-    else:
-        columns = dict(zip(schema.features, features.T, strict=True))
-    return tuple(
-        f"{raw.source}: the column {quoted(name)} has a different value in every example, like an identifier, but is "
-        f"learnt from: leave it out with {flag('drop', name)}, or with {flag('id', name)} to see it beside predictions"
-        for name, values in columns.items()
-        if preparation.is_named_like_id(name) and len(np.unique(values)) == len(values)
-    )
-
-
-def _lost(raw: Raw, features: Features, rows: Any, found: NDArray[np.float32], schema: Schema) -> Iterator[str]:
-    """Sentences on inputs, (examples, inputs), whose differences the network does not see in what it gets of rows."""
-    for column in scaling.lost(features, rows, found):
-        values = features[rows, column]
-        yield (
-            f"{raw.source}: the values of {quoted(schema.inputs[column])} differ, from {values.min():.9g} to "
-            f"{values.max():.9g}, but by less than float32 can hold, so nothing is learnt from them: multiply them, or "
-            "subtract what they have in common"
-        )
-
-
-def _too_large(raw: Raw, features: Features, targets: NDArray[Any], schema: Schema) -> tuple[str, ...]:
-    """Sentences on columns whose numbers are so large that those close together are the same in float64."""
-    values = {name: features[:, index] for index, name in _large(features, schema.inputs)}
-    if schema.classes is None:
-        values |= {name: targets[:, index] for index, name in _large(targets, schema.outputs_named)}
-    return tuple(
-        f"{raw.source}: the numbers in column {quoted(name)} are so large that those close together are read as the "
-        "same: subtract a constant from them, or write them as text if they only name something"
-        for name, numbers in values.items()
-        if numbers.std() < SPACINGS * np.spacing(np.abs(numbers).max())
-    )
-
-
-def _large(columns: NDArray[Any], names: Sequence[str]) -> list[tuple[int, str]]:
-    """The columns in which not every whole number is a float64."""
-    largest = np.maximum(columns.max(axis=0), -columns.min(axis=0))
-    return [(index, names[index]) for index in np.flatnonzero(largest >= INEXACT).tolist()]
-
-
 def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]) -> None:
     missing = np.flatnonzero(np.bincount(targets, minlength=len(classes)) == 0)
     if len(missing):
@@ -299,50 +199,3 @@ def _check_every_class(raw: Raw, targets: NDArray[Any], classes: tuple[str, ...]
             f"{raw.source}: expected training examples of every class, but all of "
             f"{quoted(classes[missing[0]])} {without}"
         )
-
-
-def network_features(raw: Raw, schema: Schema, warned: set[str] | None = None) -> NDArray[np.float32]:
-    """The inputs of further examples, (examples, inputs), read as those of training were.
-
-    warned: columns for which nobody needs to be warned (again) of texts that training had not.
-    """
-    if schema.columns is None:
-        features = feature_matrix(raw)
-    else:
-        raw = tabular(raw, texts=[name in schema.texts for name in schema.features])
-        table = raw.features
-        if not isinstance(table, Table):
-            raise DataError(f"{raw.source}: expected the {training_features(len(schema.features))}, got an image")
-        _check_width(raw, len(table.columns), schema)
-        unseen.warn(raw, table, schema, set() if warned is None else warned)
-        features = preparation.encode(raw, table, schema.features, schema.columns)
-        finite(raw, features, schema.inputs)
-    _check_width(raw, features.shape[1] if schema.columns is None else len(schema.features), schema)
-    return scaling.scaled(raw, features, schema)
-
-
-def _check_width(raw: Raw, width: int, schema: Schema) -> None:
-    if width != len(schema.features):
-        raise DataError(f"{raw.source}: expected the {training_features(len(schema.features))}, got {width}")
-
-
-def examples_of(raw: Raw, schema: Schema) -> Examples:
-    """Further examples, read as the training examples were."""
-    features = network_features(raw, schema)
-    targets: NDArray[Any]
-    if schema.classes is not None:
-        targets = Labels.of(raw).class_numbers(schema.classes)
-    else:
-        targets = target_numbers(raw)
-        if targets.shape[1] != schema.outputs:
-            raise DataError(f"{raw.source}: expected {schema.outputs} targets per example, got {targets.shape[1]}")
-        targets = scaling.scaled_targets(targets, schema)
-    kept, weights = kept_of(raw, None)
-    return _chosen(features[kept], targets[kept], weights, schema, beside_of(raw, schema).at(kept))
-
-
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, contiguous and read-only."""
-    found = np.ascontiguousarray(array)
-    found.flags.writeable = False
-    return found

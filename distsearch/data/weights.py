@@ -68,6 +68,11 @@ def _own(raw: Raw) -> Weights | None:
             f"{raw.source}: expected one weight per example {what}, so {len(raw.features)}, got the shape "
             f"{weights.shape}"
         )
+    if raw.weight and (missing := np.isnan(weights)).any():
+        raise DataError(
+            f"{raw.source}, {raw.place(int(np.argmax(missing)))}: expected a weight {what}, got nothing; fill it in, "
+            "or write 0 to leave the row out"
+        )
     finite(raw, weights[:, np.newaxis], [raw.weight or "sample_weight"])
     if weights.min() < 0:
         index = int(np.argmin(weights))

@@ -1,6 +1,8 @@
 """A trained network: weights and how its data is read, ready to score and to predict."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import nan
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -32,6 +34,7 @@ from distsearch.objectives.modules import ModuleObjective
 from distsearch.objectives.network import NetworkObjective
 
 Array = NDArray[np.float32]
+LOG = logging.getLogger(__name__)
 
 OF_SPIKES = ("time_steps", "membrane_decay", "threshold", "reset", "encoding", "readout")
 """The settings that concern neurons that spike."""
@@ -253,7 +256,13 @@ class Model:
                 f"gap({missing[0]}): training did not look at the column {missing[0]!r}: train with "
                 f"--metrics 'gap({missing[0]})'"
             )
-        return metrics.measured(names, self.outcome(examples))
+        outcome = self.outcome(examples)
+        found = metrics.measured(names, outcome)
+        unsaid = metrics.meaningless(sorted(found), outcome)
+        if unsaid and outcome.labels is not None:
+            only = brief(str(outcome.labels[outcome.truth[0]]))
+            LOG.warning(f"{' and '.join(unsaid)}: expected examples of at least two classes, got only {only}")
+        return {**found, **dict.fromkeys(unsaid, nan)}
 
     def outcome(self, examples: Examples) -> Outcome:
         """What it makes of labelled examples, for metrics."""

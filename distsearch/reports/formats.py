@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -12,6 +12,9 @@ from distsearch.errors.importing import importing
 from distsearch.reports.predictions import Column
 
 NINE_DIGITS, INEXACT = 1e9, 2.0**63  # numbers between these are written with all of their whole digits
+
+GROUP_BYTES = 1 << 23  # of a row group in a Parquet file, before it is compressed
+ARROWS = "to_pylist"  # a method of Arrow's columns, which have the type that they had in the input
 
 Tables = Iterable[dict[str, Column]]
 
@@ -29,8 +32,17 @@ def as_csv(tables: Tables) -> Iterator[bytes]:
 
 def _written(name: str, column: Column) -> Iterable[Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":
-        return map("{:.6f}".format if name.startswith("probability") else _number, column.tolist())
-    return column
+        is_probability = column.dtype == np.float32 and "probability" in name
+        return map("{:.6f}".format if is_probability else _number, column.tolist())
+    return _values(column)
+
+
+def _values(column: Column) -> Sequence[Any]:
+    """The column's values, as Python has them."""
+    if isinstance(column, np.ndarray):
+        return cast(list[Any], column.tolist())
+    of_arrow = getattr(column, ARROWS, None)
+    return column if of_arrow is None else cast(list[Any], of_arrow())
 
 
 def _number(value: float) -> str:
@@ -40,31 +52,42 @@ def _number(value: float) -> str:
 def as_json_lines(tables: Tables) -> Iterator[bytes]:
     """A JSON object for each row."""
     for table in tables:
-        columns = [column.tolist() if isinstance(column, np.ndarray) else column for column in table.values()]
-        rows = [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
+        rows = [dict(zip(table, row, strict=True)) for row in zip(*map(_values, table.values()), strict=True)]
         yield b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
 def as_parquet(tables: Tables) -> Iterator[bytes]:
-    """A Parquet file, a row group for each run of rows. SettingError if pyarrow is not installed."""
+    """A Parquet file, some runs of rows in each row group. SettingError if pyarrow is not installed."""
     with importing("pyarrow", "writing Parquet needs", extra="parquet"):
         import pyarrow as arrow
         from pyarrow import parquet
     file, writer = io.BytesIO(), None
-    for table in tables:
-        content = arrow.table({name: _plain(column) for name, column in table.items()})
+    contents = (arrow.table({name: _plain(column) for name, column in table.items()}) for table in tables)
+    for group in _groups(contents):
         if writer is None:
-            writer = parquet.ParquetWriter(_Passing(file), content.schema)
-        writer.write_table(content.cast(writer.schema))
+            writer = parquet.ParquetWriter(_Passing(file), group[0].schema)
+        writer.write_table(arrow.concat_tables([content.cast(writer.schema) for content in group]))
         yield _taken(file)
     if writer is not None:
         writer.close()
     yield _taken(file)
 
 
+def _groups(contents: Iterable[Any]) -> Iterator[list[Any]]:
+    """Arrow's tables in lists of at least GROUP_BYTES, but the last one: each small group costs memory to the end."""
+    group: list[Any] = []
+    for content in contents:
+        group.append(content)
+        if sum(each.nbytes for each in group) >= GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def _plain(column: Column) -> Any:
-    """The column as Arrow takes it: numbers, or texts, as cells of other kinds have no type in common."""
-    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+    """The column as Arrow takes it: as it came from Arrow, numbers, or texts, as other cells have no type in common."""
+    if hasattr(column, ARROWS) or (isinstance(column, np.ndarray) and column.dtype.kind in "biuf"):
         return column
     return [None if value is None else str(value) for value in column]
 

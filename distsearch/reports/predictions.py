@@ -16,17 +16,24 @@ def columns_of(
 ) -> dict[str, Column]:
     """What is predicted for scaled features, (examples, features), behind the columns of the input that stand beside.
 
-    For classes that is the label and, with cross-entropy, its probability, or with `every_class` that of each class;
-    for regression the numbers. A column of the input that has the same name as a prediction keeps it.
+    For classes that is the label and, with cross-entropy, its probability, or with `every_class` that of each class, in
+    float32; for regression the numbers, in float64. Every column has a name of its own: those of the input keep theirs,
+    and so does the target if it is called probability.
     """
-    outputs, classes, found = model.outputs(features), model.schema.classes, dict[str, Column]()
+    table, outputs = dict(beside), model.outputs(features)
+    for name, column in _predicted(model, outputs, every_class):
+        table[_unused(name, table)] = column
+    return table
+
+
+def _predicted(model: Model, outputs: NDArray[np.float32], every_class: bool) -> Iterator[tuple[str, Column]]:
+    classes = model.schema.classes
     if classes is None:
-        numbers = model.numbers(outputs)
-        found = {name: numbers[:, index] for index, name in enumerate(model.schema.outputs_named)}
-    else:
-        found[model.schema.target or "label"] = [classes[number] for number in outputs.argmax(axis=1)]
-        found |= _probabilities(model.probabilities(outputs), classes, every_class)
-    return {**beside, **{_unused(name, beside): column for name, column in found.items()}}
+        numbers = model.numbers(outputs).astype(np.float64)
+        yield from zip(model.schema.outputs_named, numbers.T, strict=True)
+        return
+    yield model.schema.target or "label", [classes[number] for number in outputs.argmax(axis=1)]
+    yield from _probabilities(model.probabilities(outputs), classes, every_class)
 
 
 def _probabilities(

@@ -111,6 +111,13 @@ def test_a_first_line_of_text_is_an_example_if_all_of_it_comes_again(write):
     assert len(load(write(late), numbers=False).train.features) == 1201  # the whole table is not read for it
 
 
+def test_a_header_that_comes_again_is_no_example(write):
+    part = "x,y,t\n1,2,a\n3,4,b\n"
+    assert ", line 4: expected a number in column 'x', got its name: remove the line" in refused(write(part * 2))
+    text = "a,red,t\n0,blue,u\nb,red,t\na,blue,u\nc,red,t\n"
+    assert len(load(write(text), numbers=False).train.features) == 5
+
+
 def test_new_examples_may_lack_a_header_as_the_training_data_did(write):
     schema = load(write(HEADLESS), numbers=False).schema
     further = write("5.0,3.2\n6.1,2.8\n", "further.csv")

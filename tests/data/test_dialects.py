@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from features import read_features
 
+from distsearch.data import datasets
 from distsearch.data.datasets import feature_chunks, load
 from distsearch.data.readers.dialect import SAMPLE_LINES
 from distsearch.data.schema import Schema
@@ -125,6 +126,30 @@ def test_a_file_with_an_ambiguous_decimal_mark_is_read_as_in_training(write):
     schema = load(write(b"a;t\n1,5;x\n2.000,25;y\n"), numbers=False).schema
     assert read_features(write(b"a;t\n1.234;x\n", "more.csv"), schema).tolist() == [[1234]]
     assert read_features(write(b"a;t\n1.5;x\n1.234;x\n", "more.csv"), schema).tolist() == [[1.5], [np.float32(1.234)]]
+
+
+@pytest.mark.parametrize(
+    ("content", "doubt"),
+    [
+        ("a;t\n1.000;x\n950;y\n", "'1.000' is 1 (write 1000 if that is meant)"),
+        ("a;t\n1.000;x\n0.5;y\n", ""),
+        ("a,t\n1.125,x\n2.375,y\n", ""),
+    ],
+)
+def test_a_point_that_may_group_thousands_is_pointed_out(write, content, doubt):
+    notes = load(write(content), numbers=False).notes
+    assert any("is 1 (" in note for note in notes) == bool(doubt)
+    assert doubt in "".join(notes)
+
+
+def test_how_a_further_file_is_written_is_said_once(write, caplog, monkeypatch):
+    monkeypatch.setattr(datasets, "CHUNK_ROWS", 1)
+    schema = load(write("a,t\n1.5,x\n2.5,y\n"), numbers=False).schema
+    path = write("a;t\n1,5;x\n2,5;y\n", "more.csv")
+    caplog.set_level("INFO", "distsearch")
+    assert [features.tolist() for features, _ in feature_chunks(path, schema)] == [[[1.5]], [[2.5]]]
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said == f"{path} was read as follows: columns are separated by semicolons, the decimal mark is a comma"
 
 
 def test_columns_with_thousands_grouped_in_both_ways_are_told_apart(write):

@@ -13,6 +13,7 @@ import zipfile
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from features import read_features
@@ -113,7 +114,7 @@ def test_the_same_table_in_every_format_is_the_same_data(tmp_path, name):
     assert read_features(str(path), data.schema).tolist() == EXPECTED
     chunks = list(feature_chunks(str(path), data.schema, keep=("t",)))
     assert [row for features, _ in chunks for row in features.tolist()] == EXPECTED
-    assert [value for _, beside in chunks for value in beside["t"]] == ["b", "a", "b"]
+    assert [str(value) for _, beside in chunks for value in beside["t"]] == ["b", "a", "b"]
     check_reader(lambda path, selection: read(path, selection), str(path))
 
 
@@ -248,6 +249,20 @@ def test_the_target_of_json_is_the_last_name_of_the_first_line(tmp_path):
     assert data.train.features[:, 1:].tolist() == [[6, 1], [5, 0], [7, 0]]
 
 
+def test_every_example_of_json_may_bring_a_column(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "CHUNK_ROWS", 2)
+    path = tmp_path / "a.jsonl"
+    rows = [{"x": number, "y": number % 3, "t": "ab"[number % 2]} for number in range(8)]
+    for row in rows[:3]:
+        del row["y"]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    schema = load(str(path), numbers=False).schema
+    parts = list(feature_chunks(str(path), schema, everything=True))
+    found = np.concatenate([features for features, _ in parts])
+    assert found.tolist() == load(str(path), numbers=False).train.features.tolist()
+    assert np.concatenate([beside["y"] for _, beside in parts]).tolist() == [None, None, None, 0, 1, 2, 0, 1]
+
+
 def test_an_error_in_a_sheet_names_the_row_and_column(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx([["x", "t"], [1.0, "a"], [None, None], [2.0, "b"], ["many", "b"], [3.0, "a"]]))
@@ -331,6 +346,28 @@ def test_predictions_keep_the_requested_columns(trained):
     ]
 
 
+def test_joined_columns_of_parquet_keep_their_types(trained):
+    table = pa.table(
+        {
+            "who": pa.array([2**53 + 1, None, 7]),
+            "x": [1.0, 2.0, 6.0],
+            "c": ["p", "q", "p"],
+            "on": [datetime(2024, 1, 31), None, datetime(2024, 2, 29)],
+            "tags": [["a"], [], None],
+        }
+    )
+    parquet.write_table(table, trained / "typed.parquet")
+    succeeded("predict", "a", "typed.parquet", "--join", "--output", "joined.parquet", cwd=trained)
+    found = parquet.read_table(trained / "joined.parquet")
+    assert found.select(table.column_names) == table
+    assert found.column_names == [*table.column_names, "ill", "probability"]
+    lines = succeeded("predict", "a", "typed.parquet", cwd=trained).stdout.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["who", "9007199254740993", "", "7"]
+    assert parquet.read_table(trained / "joined.parquet").column("ill").to_pylist() == [
+        line.split(",")[1] for line in lines[1:]
+    ]
+
+
 def test_standard_input_is_predicted(trained):
     with (trained / "data.csv").open() as file:
         found = ran("predict", "a", "-", cwd=trained, stdin=file)
@@ -341,6 +378,7 @@ def test_standard_input_is_predicted(trained):
     ("flags", "sentence"),
     [
         (("--keep", "why"), "expected names of columns, but there is no column 'why'"),
+        (("--output", "data.csv"), "--output: expected another file than 'data.csv', which is read"),
         (("--format", "xlsx"), "--format: unknown format 'xlsx': expected one of csv, jsonl, parquet"),
         (("--format", "parquet"), "--format parquet: expected a file to write it to: add --output"),
         (

@@ -239,10 +239,30 @@ def test_columns_without_a_name_that_hold_nothing_are_left_out(write):
     assert (features.tolist(), set(beside)) == ([[8, 9]], {"x", "y"})
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_numbers_of_rows_that_pandas_wrote_are_left_out(write, kind):
+    columns = {"Unnamed: 0": [0, 1, 2, 0], "x": [5, 6, 7, 8], "t": ["a", "a", "b", "b"]}
+    rows = "".join(f"{number},{x},{t}\n" for number, x, t in zip(*columns.values(), strict=True))
+    path = write(f"Unnamed: 0,x,t\n{rows}" if kind == "csv" else pa.table(columns))
+    data = load(path, numbers=False)
+    assert (data.schema.features, data.train.features.tolist()) == (("x",), [[5], [6], [7], [8]])
+    assert "the column 'Unnamed: 0' is left out, as it only numbers the rows" in data.notes[0]
+    assert load(path, numbers=False, features=("Unnamed: 0",)).schema.features == ("Unnamed: 0",)
+    [(features, beside)] = feature_chunks(path, data.schema, everything=True)
+    assert (features.tolist(), set(beside)) == ([[5], [6], [7], [8]], {"Unnamed: 0", "x", "t"})
+    assert load(write("Unnamed: 0,x,t\n0.5,5,a\n1,6,b\n"), numbers=False).schema.features == ("Unnamed: 0", "x")
+
+
 def test_dates_are_refused_as_labels_and_named(write):
     dates = pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)])
     sentence = refused(write(pa.table({"x": [1, 2], "t": dates})))
     assert ", row 1: expected labels that are text, numbers, or true and false, got datetime.datetime(2020" in sentence
+
+
+def test_dates_of_a_text_table_that_are_learnt_as_classes_are_pointed_out(write):
+    data = load(write("x,due\n1,2024-01-31\n2,2024-02-29\n3,2024-01-31\n"), numbers=None)
+    assert data.schema.classes == ("2024-01-31", "2024-02-29")
+    assert "the target 'due' has dates, and each is learnt as a class" in data.notes[0]
 
 
 def test_without_pyarrow_the_error_says_what_to_install(write, monkeypatch):

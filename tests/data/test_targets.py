@@ -3,6 +3,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from distsearch.data.datasets import load
 from distsearch.data.raw import Raw
 from distsearch.data.targets import Labels, target_numbers
 from distsearch.errors import DataError
@@ -181,3 +182,11 @@ def test_a_value_that_is_not_a_number_is_named_with_its_place(targets, came):
 def test_features_and_targets_must_be_equal_in_number(check):
     with pytest.raises(DataError, match="expected one target per example, got 3 for 2 examples"):
         check(raw([1, 2, 3], features=np.zeros((2, 1))))
+
+
+def test_numbers_written_with_more_than_digits_are_pointed_out(write):
+    rows = "".join(f"{number},{number}%\n" for number in range(30))
+    data = load(write(f"x,share\n{rows}"), numbers=None)
+    assert data.train.targets[5, 0] == np.float32(0.05)
+    assert "in the target 'share', '1%' is 0.01, and predictions are such numbers" in data.notes[-1]
+    assert " is " not in "".join(load(write("x,y\n1,2.5\n2,3.5\n"), numbers=True).notes)

@@ -160,6 +160,7 @@ def test_class_weights_are_refused_in_a_regression():
         (TABLE, "v", "expected a column of weights, but there is no column 'v'"),
         (TABLE, "t", "expected --weight-column and --target to differ, but both are 't'"),
         (TABLE.replace("2,0", "2,no"), "w", "line 3: expected a number in column 'w', got 'no'"),
+        (TABLE.replace("2,0", "2,"), "w", "line 3: expected a weight in column 'w', got nothing; fill it in"),
         (TABLE.replace("2,0", "2,-1"), "w", "line 3: expected a weight of at least 0 in column 'w', got -1"),
     ],
 )

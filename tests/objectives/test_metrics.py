@@ -126,6 +126,28 @@ def test_metrics_of_several_classes_are_averaged_as_in_scikit_learn():
     assert metrics.measured(expected, made) == pytest.approx(expected)
 
 
+def test_classes_that_are_not_there_count_in_no_mean():
+    made = outcome(4)
+    kept = np.flatnonzero(made.truth < 2)
+    some = made._replace(truth=made.truth[kept], outputs=made.outputs[kept], predicted=made.truth[kept])
+    shares = np.exp(some.outputs) / np.exp(some.outputs).sum(axis=1, keepdims=True)
+    areas = [sklearn.metrics.roc_auc_score(some.truth == label, shares[:, label]) for label in (0, 1)]
+    expected = {"f1-macro": 1, "precision": 1, "recall": 1, "auc": np.mean(areas)}
+    assert metrics.measured(expected, some) == pytest.approx(expected)
+    assert metrics.meaningless(expected, some) == []
+    assert metrics.meaningless(expected, some._replace(truth=np.ones_like(some.truth))) == ["auc"]
+
+
+def test_what_examples_without_a_positive_one_do_not_say_is_named():
+    names = ["accuracy", "f1", "precision", "recall", "auc"]
+    made = outcome(2)
+    assert metrics.meaningless(names, made) == []
+    none = made._replace(truth=np.zeros_like(made.truth), predicted=np.zeros_like(made.truth))
+    assert metrics.meaningless(names, none) == ["f1", "precision", "recall", "auc"]
+    assert metrics.meaningless(names, none._replace(predicted=made.truth)) == ["recall", "auc"]
+    assert metrics.meaningless(names, none._replace(truth=np.ones_like(made.truth))) == ["auc"]
+
+
 def test_confidence_equal_to_accuracy_is_perfect_calibration():
     truth = np.array([0] * 8 + [1] * 2)
     sure = np.log(np.array([[0.8, 0.2]] * 10, np.float32))

@@ -76,18 +76,24 @@ def read(path: str, selection: Selection, reader: str = "") -> Raw:
     if size > LONG_TO_READ:
         LOG.info(f"reading {memory.in_words(size)} of {standard_input.SPOKEN if place != path else path}")
     with _named(path, place):
-        raw = READERS.find(name)(place, selection)
-    return raw if place == path else replace(raw, source=standard_input.SPOKEN)
+        return _spoken(READERS.find(name)(place, selection), path, place)
 
 
 def chunks(path: str, selection: Selection, rows: int, reader: str = "") -> Iterator[Raw]:
     """The examples in runs of so many where the format allows it; else all of them at once. Raises as `read` does."""
     name, place = _located(path, reader)
     with _named(path, place):
-        if name in _CHUNKED:
-            yield from _CHUNKED[name](place, selection, rows)
-        else:
-            yield READERS.find(name)(place, selection)
+        parts = _CHUNKED[name](place, selection, rows) if name in _CHUNKED else [READERS.find(name)(place, selection)]
+        for raw in parts:
+            yield _spoken(raw, path, place)
+
+
+def _spoken(raw: Raw, path: str, place: str) -> Raw:
+    """What was read, with standard input called by its name, and not by where it is kept."""
+    if place == path:
+        return raw
+    notes = tuple(note.replace(place, standard_input.SPOKEN) for note in raw.notes)
+    return replace(raw, source=standard_input.SPOKEN, notes=notes)
 
 
 @contextmanager

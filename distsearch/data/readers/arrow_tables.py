@@ -44,12 +44,12 @@ def read(path: str, selection: Selection) -> Raw:
 
 
 def chunks(path: str, selection: Selection, rows: int) -> Iterator[Raw]:
-    """The table in runs of so many rows."""
+    """The table in runs of so many rows; columns beside the features stay Arrow's, and so keep their types."""
     with _reading(path), _opened(path) as parts:
         names, choice = _chosen(path, parts, selection)
         first = 0
         for batch in _batches(parts, names, choice, rows):
-            yield _raw(path, names, choice, [batch], selection, first)
+            yield _raw(path, names, choice, [batch], selection, first, typed=True)
             first += batch.num_rows
         if not first:
             yield _raw(path, names, choice, [], selection)
@@ -159,8 +159,16 @@ def _batches(parts: Sequence[_Part], names: Sequence[str], choice: Choice, rows:
 
 
 def _raw(
-    path: str, names: Sequence[str], choice: Choice, batches: Sequence[Any], selection: Selection, first: int = 0
+    path: str,
+    names: Sequence[str],
+    choice: Choice,
+    batches: Sequence[Any],
+    selection: Selection,
+    first: int = 0,
+    *,
+    typed: bool = False,
 ) -> Raw:
+    """The examples of some batches, the first of which begins at a row; if typed, columns beside stay Arrow's."""
     import pyarrow as arrow
 
     def column(index: int) -> Any:
@@ -189,7 +197,9 @@ def _raw(
         tuple(names[index] for index in choice.features),
         join_names([names[index] for index in choice.targets]),
         place=lambda example: f"row {first + example + 1}",
-        beside={names[index]: objects(column(index).to_pylist()) for index in choice.beside},
+        beside={
+            names[index]: column(index) if typed else objects(column(index).to_pylist()) for index in choice.beside
+        },
     )
 
 

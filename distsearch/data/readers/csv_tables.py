@@ -50,8 +50,8 @@ def read(path: str, selection: Selection, delimiter: str = ",") -> Raw:
         reader = _columns(file, layout, texts)
         columns = reader.columns()
         file = replace(file, dialect=replace(file.dialect, commas=file.dialect.commas | reader.commas))
-        notes = _notes(file, layout, delimiter, reader) if selection.features is None else ()
-        return _raw(file, layout, columns, notes)
+        notes = _notes(file, layout, reader) if selection.features is None else ()
+        return _raw(file, layout, columns, (*_how_read(file, layout, delimiter, reader), *notes))
 
 
 def chunks(path: str, selection: Selection, rows: int, delimiter: str = ",") -> Iterator[Raw]:
@@ -64,9 +64,10 @@ def chunks(path: str, selection: Selection, rows: int, delimiter: str = ",") -> 
         with file.text() as text:
             examples = islice(_filled(file, text, len(layout.names), layout.headed), layout.skipped, None)
             while some := list(islice(examples, rows)):
-                reader = TextColumns(layout.choice, texts, file.dialect.spelling_of)
+                reader = TextColumns(layout.choice, texts, file.dialect.spelling_of, look=not first)
                 reader.add(some)
-                yield _raw(file, layout, reader.columns(), (), first)
+                columns, notes = reader.columns(), () if first else _how_read(file, layout, delimiter, reader)
+                yield _raw(file, layout, columns, notes, first)
                 first += len(some)
         if not first:
             yield _raw(file, layout, TextColumns(layout.choice, texts, file.dialect.spelling_of).columns(), ())
@@ -96,15 +97,20 @@ def _raw(file: "_File", layout: _Layout, columns: dict[int, Cells], notes: tuple
     )
 
 
-def _notes(file: "_File", layout: _Layout, usual: str, reader: TextColumns) -> tuple[str, ...]:
+def _how_read(file: "_File", layout: _Layout, usual: str, reader: TextColumns) -> tuple[str, ...]:
     said = file.dialect.sentence(file.path, usual, layout.names, reader.marked.values())
+    return (said,) if said else ()
+
+
+def _notes(file: "_File", layout: _Layout, reader: TextColumns) -> tuple[str, ...]:
+    """Sentences on which columns are learnt from."""
     codes = [looks_like_code(file.path, layout.names[index], code) for index, code in reader.codes.items()]
     headless = (
         f"{file.path} begins with {layout.begins}, not with column names: its first line is read as an example, and "
         f"its columns are called {layout.names[0]} to {layout.names[-1]}"
     )
     left_out = f"{file.path}: {layout.left_out}" if layout.left_out else ""
-    return tuple(filter(None, (said, "" if layout.headed or file.dialect.header else headless, left_out, *codes)))
+    return tuple(filter(None, ("" if layout.headed or file.dialect.header else headless, left_out, *codes)))
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,16 @@ class _File:
                 if not left:
                     return True
         return not left
+
+    def names_numbers(self, cells: dict[int, str]) -> bool:
+        """Whether one of these cells of the first row, by column, has only numbers below it, and perhaps itself."""
+        numbers, others = set[int](), set[int]()
+        with self.text() as text:
+            for row in islice(filter(None, readable(self.rows(text))), 1, ROWS_THAT_TELL):
+                for column in (at for at, cell in cells.items() if at < len(row) and row[at].strip() != cell):
+                    is_number = self.dialect.spelling_of(column).value(row[column]) is not None
+                    (numbers if is_number else others).add(column)
+        return bool(numbers - others)
 
     def spare(self, names: Sequence[str], above: int, selection: Selection) -> tuple[set[int], str]:
         """The columns that need no name, in a table with so many rows above its examples, and a clause on them."""
@@ -218,9 +234,11 @@ def _is_example(file: _File, first: Sequence[str], numbered: Sequence[str], sele
     if _are_counted(first, target):
         return False
     texts = {column: cell for column, cell in enumerate(first) if not numbers[column]}
-    if any(column not in texts for column in range(target)):
-        return file.recur(texts)
-    return target > 0 and file.recur(texts, ROWS_THAT_TELL)
+    begins_with_text = all(column in texts for column in range(target))
+    if begins_with_text and not target:
+        return False
+    comes_again = file.recur(texts, ROWS_THAT_TELL if begins_with_text else None)
+    return comes_again and not file.names_numbers(texts)  # a header that comes again is none of the examples
 
 
 def _numbers_in(file: _File, row: Sequence[str]) -> list[bool]:

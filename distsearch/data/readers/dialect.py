@@ -11,7 +11,7 @@ from itertools import islice, zip_longest
 from typing import IO
 
 from distsearch.data.raw import decompressed, listed
-from distsearch.data.spelling import COMMA, PLAIN, Spelling, certain_decimals, decimal_in
+from distsearch.data.spelling import COMMA, PLAIN, Spelling, certain_decimals, decimal_in, may_be_thousands
 from distsearch.errors import DataError
 
 LONGEST_LINE = 32_000_000  # characters; parsing a line takes many times as much memory
@@ -40,6 +40,7 @@ class Dialect:
     spelling: Spelling = PLAIN
     commas: frozenset[int] = frozenset()  # columns with a decimal comma, though others have a point
     points: frozenset[int] = frozenset()  # columns that certainly have a point
+    doubtful: str = ""  # a number whose point, taken for a decimal one, may group its thousands
 
     def spelling_of(self, column: int) -> Spelling:
         """How numbers are written in a column."""
@@ -65,6 +66,9 @@ class Dialect:
         if self.commas:
             named = listed([name for index, name in enumerate(names) if index in self.commas])
             said.append(f"the decimal mark is a comma in {named}, and a point elsewhere")
+        if self.doubtful:
+            thousands = self.doubtful.replace(".", "")
+            said.append(f"{self.doubtful!r} is {float(self.doubtful):g} (write {thousands} if that is meant)")
         said.extend(marked)
         if self.encoding in _ENCODINGS:
             said.append(f"the text is {_ENCODINGS[self.encoding]}")
@@ -94,7 +98,14 @@ def dialect_of(path: str, usual: str, decimal: str = "", *, whole: bool = True) 
     certain = [certain_decimals(filter(None, column)) for column in zip_longest(*cells)]
     commas = frozenset(index for index, marks in enumerate(certain) if marks == {","} and spelling != COMMA)
     points = frozenset(index for index, marks in enumerate(certain) if "." in marks)
-    return Dialect(separator, encoding, commented, skipped, header, spelling, commas, points)
+    doubtful = _doubtful(cells, certain) if separator == ";" and spelling == PLAIN else ""
+    return Dialect(separator, encoding, commented, skipped, header, spelling, commas, points, doubtful)
+
+
+def _doubtful(rows: Sequence[Sequence[str]], certain: Sequence[Collection[str]]) -> str:
+    """A cell such as 1.000 in a column where no other says what its point is for; else empty."""
+    found = ((row[at].strip() for row in rows if at < len(row)) for at, marks in enumerate(certain) if not marks)
+    return next((cell for column in found for cell in column if may_be_thousands(cell)), "")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The reader of JSON: an object for each example, one a line (JSON Lines) or in one array."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -30,16 +30,15 @@ def read(path: str, selection: Selection) -> Raw:
 
 
 def chunks(path: str, selection: Selection, rows: int) -> Iterator[Raw]:
-    """The examples in runs of so many; columns are those of the first ones."""
+    """The examples in runs of so many. The file is read twice, as each of them may name another column."""
     with reading(path, "a file of JSON objects", (UnicodeError,)):
-        found = _examples(path, whole=False)
-        names: list[str] = []
-        while some := list(islice(found, rows)):
-            places, examples = zip(*some, strict=True)
-            names = names or _names(examples)
-            yield _raw(path, names, choose(path, names, selection), places, examples, selection)
+        names = _names(example for _, example in _examples(path, whole=False))
         if not names:
             raise DataError(f"{path} is empty; expected a JSON object for each example")
+        choice, found = choose(path, names, selection), _examples(path, whole=False)
+        while some := list(islice(found, rows)):
+            places, examples = zip(*some, strict=True)
+            yield _raw(path, names, choice, places, examples, selection)
 
 
 def _refuse_columns(path: str, examples: Sequence[Example]) -> None:
@@ -51,11 +50,15 @@ def _refuse_columns(path: str, examples: Sequence[Example]) -> None:
         )
 
 
-def _names(examples: Sequence[Example]) -> list[str]:
-    """The columns of some examples; the last one, which is the target unless another is named, is the first one's."""
-    names = list(dict.fromkeys(name for example in examples for name in example))
-    last = next(reversed(examples[0]), None) if examples else None
-    return names if last is None else [*(name for name in names if name != last), last]
+def _names(examples: Iterable[Example]) -> list[str]:
+    """The columns of examples; the last one, which is the target unless another is named, is the first one's."""
+    found = iter(examples)
+    first = next(found, {})
+    names = dict.fromkeys(first)
+    for example in found:
+        names |= dict.fromkeys(example)
+    last = next(reversed(first), None)
+    return [name for name in names if name != last] + ([] if last is None else [last])
 
 
 def _examples(path: str, *, whole: bool = True) -> Iterator[tuple[str, Example]]:

@@ -26,11 +26,15 @@ class TextColumns:
         texts: set[int],
         spelling_of: Callable[[int], Spelling],
         mixed: frozenset[int] = frozenset(),
+        *,
+        look: bool = True,
     ) -> None:
+        """look: whether to look at how the first block's numbers are written, which takes longer than to read them."""
         self._features = frozenset(choice.features)
         self._texts = texts
         self._numbers = self._features - texts - mixed
         self._spelling_of = spelling_of
+        self._looks = look
         kept = [*choice.features, *choice.targets, *(-1 - index for index in choice.beside)]  # as it came: negative
         self._known: dict[int, dict[str, str]] = {index: {} for index in kept}  # equal cells are kept once
         self._blocks: dict[int, list[Cells]] = {index: [] for index in kept}
@@ -44,7 +48,7 @@ class TextColumns:
         for index, blocks in self._blocks.items():
             column = cells[max(index, -1 - index)]
             numbers = floats(column, self._spelling_of(index)) if index in self._numbers else None
-            if numbers is not None and not blocks:
+            if numbers is not None and not blocks and self._looks:
                 self._look(index, column)
             blocks.append(self._text(index, column) if numbers is None else numbers)
 

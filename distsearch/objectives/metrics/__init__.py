@@ -116,6 +116,12 @@ def measured(names: Iterable[str], outcome: Outcome) -> dict[str, float]:
     return found
 
 
+def meaningless(names: Iterable[str], outcome: Outcome) -> list[str]:
+    """Those of the names whose metrics say nothing of such examples, though they have a value."""
+    found = set() if outcome.labels is None else of_classes.meaningless(outcome)
+    return [name for name in names if METRICS.named(name) in found]
+
+
 def measure(name: str, truth: Values, predicted: Values, metric: Callable[..., Any] | None = None) -> float:
     """The value of a metric of true and predicted values alone.
 

@@ -1,6 +1,9 @@
 """Metrics of classes."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from distsearch.objectives.losses.ranks import Auc, AveragePrecision
 from distsearch.objectives.metrics.base import Outcome, Values, positives, probabilities
@@ -36,25 +39,36 @@ def f1_of(outcome: Outcome) -> float:
 
 
 def precision(outcome: Outcome) -> float:
-    """The share of what is predicted as a class that is of it: of the positive one of two, or the mean over all."""
+    """The share of what is predicted as a class that is of it: of the positive one of two, or the mean of those there.
+
+    As in scikit-learn, a class is there if it is an example's own, or predicted.
+    """
     return _mean_share(outcome, outcome.predicted, outcome.truth)
 
 
 def recall(outcome: Outcome) -> float:
-    """The share of a class that is predicted as it: of the positive one of two, or the mean over all."""
+    """The share of a class that is predicted as it: of the positive one of two, or the mean over those there."""
     return _mean_share(outcome, outcome.truth, outcome.predicted)
 
 
 def auc(outcome: Outcome) -> float:
-    """The area under the receiver's curve: of two classes, or the mean of each against the rest."""
-    metric = Auc().metric
-    return float(np.mean([metric(scores, positive) for positive, scores in positives(outcome)]))
+    """The area under the receiver's curve: of two classes, or the mean of each that is there against the rest."""
+    return _mean_of_ranks(Auc().metric, outcome)
 
 
 def average_precision(outcome: Outcome) -> float:
-    """The area under the curve of precision over recall: of the positive class of two, or the mean over all."""
-    metric = AveragePrecision().metric
-    return float(np.mean([metric(scores, positive) for positive, scores in positives(outcome)]))
+    """The area under the curve of precision over recall: of the positive class of two, or the mean over those there."""
+    return _mean_of_ranks(AveragePrecision().metric, outcome)
+
+
+def meaningless(outcome: Outcome) -> set[str]:
+    """The metrics that say nothing of the examples, though they have a value: all are of one class."""
+    if len(np.unique(outcome.truth)) > 1:
+        return set()
+    if outcome.outputs.shape[1] > 2 or (outcome.truth == outcome.positive).any():
+        return {"auc", "average-precision"}
+    recalled = {"auc", "average-precision", "recall"}
+    return recalled if (outcome.predicted == outcome.positive).any() else recalled | {"precision", "f1"}
 
 
 def matthews_correlation(truth: Values, predicted: Values) -> float:
@@ -82,7 +96,13 @@ def calibration(outcome: Outcome) -> list[tuple[int, float, float]]:
     return [(int(some.sum()), float(shares[some].mean()), float(right[some].mean())) for some in kept if some.any()]
 
 
+def _mean_of_ranks(metric: Callable[[NDArray[np.float64], NDArray[np.bool_]], float], outcome: Outcome) -> float:
+    each = positives(outcome)
+    there = [(positive, scores) for positive, scores in each if positive.any()] or each
+    return float(np.mean([metric(scores, positive) for positive, scores in there]))
+
+
 def _mean_share(outcome: Outcome, of: Values, right: Values) -> float:
-    classes = [outcome.positive] if outcome.outputs.shape[1] == 2 else list(range(outcome.outputs.shape[1]))
+    classes = [outcome.positive] if outcome.outputs.shape[1] == 2 else np.union1d(of, right).tolist()
     counts = [(int(np.sum(of == number)), int(np.sum((of == number) & (right == number)))) for number in classes]
     return float(np.mean([hits / count if count else 0.0 for count, hits in counts]))
