@@ -24,6 +24,7 @@ COMMANDS = {
 OPTIONS = {f"--{theirs.replace('_', '-')}": f"--{ours}" for theirs, ours in CALLED.items()} | dict.fromkeys(
     ("--cv", "--kfold", "--n-splits"), "--folds"
 )
+WITHOUT = {f"--{theirs.replace('_', '-')}": instead for theirs, instead in ABSENT.items()}
 
 
 def understood(arguments: Sequence[str]) -> list[str]:
@@ -47,7 +48,7 @@ def _understand_options(words: list[str], said: dict[str, str]) -> None:
     first = words.index("--") if words[0] == "submit" and "--" in words else 0
     for place, word in enumerate(words[first + 1 :], start=first + 1):
         option, equals, value = word.partition("=")
-        if instead := ABSENT.get(option.removeprefix("--").replace("-", "_")):
+        if instead := WITHOUT.get(option):
             raise UserError(f"{option}: {instead}")
         if option in OPTIONS:
             said[option] = OPTIONS[option]

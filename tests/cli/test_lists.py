@@ -13,7 +13,6 @@ from distsearch.cli.app import application
 from distsearch.cli.lists import in_order, runs_lines, those_that_fit
 from distsearch.cli.lookup import matching, path_of
 from distsearch.errors import RunError, SettingError, UserError, unknown
-from distsearch.errors.elsewhere import ABSENT
 from distsearch.runs.summaries import Summary
 from distsearch.settings import declarations
 from distsearch.strategies import STRATEGIES
@@ -152,13 +151,14 @@ def test_options_of_other_programs_are_understood(capsys):
     ours |= {f"--{each.flag}" for name in STRATEGIES.own for each in declarations(STRATEGIES.own[name].Settings)}
     assert set(aliases.OPTIONS.values()) <= ours | {"--folds"}
     others = {option for name in aliases.SETTINGS for option in options_of(name)}
-    absent = {f"--{name.replace('_', '-')}" for name in ABSENT}
-    assert not (ours | others) & {*aliases.OPTIONS, *absent}
-    assert not absent & {*aliases.OPTIONS}
+    assert not (ours | others) & {*aliases.OPTIONS, *aliases.WITHOUT}
+    assert not {*aliases.OPTIONS} & {*aliases.WITHOUT}
     with pytest.raises(UserError, match=r"--gpu: only a torch module \(--model\) computes on a GPU, with --dev"):
         aliases.understood(["run", "--gpu", "0"])
     with pytest.raises(UserError, match="^--early-stopping: --patience, a number of rounds, ends"):
         aliases.understood(["run", "--early-stopping=yes"])
+    values = ["run", "--device", "cuda", "--name", "bounds"]
+    assert aliases.understood(values) == values
 
 
 def test_commands_of_other_programs_are_understood(capsys):
