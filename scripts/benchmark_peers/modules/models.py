@@ -25,25 +25,28 @@ def mixture() -> nn.Module:
 
 
 class Recurrent(nn.Module):
-    """An LSTM that reads the rows from top to bottom; a layer on its last state."""
+    """An LSTM that reads the rows from top to bottom; a layer on its states after every row."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.rows = nn.LSTM(SIDE, width, batch_first=True)
-        self.outputs = nn.Linear(width, CLASSES[MNIST])
+        self.outputs = nn.Linear(SIDE * width, CLASSES[MNIST])
 
     def forward(self, x: Tensor) -> Tensor:
         """(examples, 1, 28, 28) -> (examples, classes)"""
-        return self.outputs(self.rows(x.flatten(1, 2))[0][:, -1])
+        return self.outputs(self.rows(x.flatten(1, 2))[0].flatten(1))
 
 
 class Transformer(nn.Module):
-    """A small transformer whose attention is hard: every row looks at the one row that its query likes best."""
+    """A small transformer whose attention is hard: every row looks at the one row that its query likes best.
 
-    def __init__(self, width: int = 32) -> None:
+    A one-hot position beside each row: its weights are a table of positions that is added to the rows.
+    """
+
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.rows = nn.Linear(SIDE, width)
-        self.positions = nn.Parameter(0.1 * torch.randn(SIDE, width))
+        self.rows = nn.Linear(2 * SIDE, width)
+        self.register_buffer("positions", torch.eye(SIDE))
         self.queries, self.keys = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
         self.values = nn.Linear(width, width)
         self.normal = nn.LayerNorm(width)
@@ -52,7 +55,8 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(examples, 1, 28, 28) -> (examples, classes)"""
-        rows = self.rows(x.flatten(1, 2)) + self.positions
+        rows = x.flatten(1, 2)
+        rows = self.rows(torch.cat([rows, self.positions.expand_as(rows)], -1))
         chosen = (self.queries(rows) @ self.keys(rows).transpose(1, 2)).argmax(-1)  # (examples, rows)
         seen = self.values(rows).gather(1, chosen.unsqueeze(-1).expand_as(rows))
         rows = self.normal(rows + seen)

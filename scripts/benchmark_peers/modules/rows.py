@@ -61,20 +61,20 @@ ROWS: dict[str, Module] = {
         _beside("mixture", (0.85, 0.88, 0.906), 180, rate=0.005, sigma=0.3),
         Module(
             _module(
-                "LSTM of 32, 28 rows of 28",
+                "LSTM of 32, 28 rows of 28, all states read out",
                 "lstm",
                 "Recurrent",
-                {"rate": 0.02, "sigma": 0.1, "batch": 128, **over(12_000)},
+                {"rate": 0.01, "sigma": 0.1, "batch": 128, **over(3_000)},
                 Aim(0.96, 600),
             ),
             (0.9, 0.96),
         ),
         Module(
             _module(
-                "transformer of 32, argmax attention, 28 rows of 28",
+                "transformer of 16, argmax attention, 28 rows of 28",
                 "transformer",
                 "Transformer",
-                {"rate": 0.005, "sigma": 0.6, "groups": 8, "batch": 64, **over(5_000)},
+                {"rate": 0.005, "sigma": 0.6, "batch": 64, **over(3_000)},
                 Aim(0.96, 600),
             ),
             (0.9, 0.96),

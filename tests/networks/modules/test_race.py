@@ -24,4 +24,4 @@ def models(monkeypatch):
 def test_modules_of_the_race_are_moved_from_a_record(models, name):
     network = made(lambda: models.made(name), (28, 28, 1), 20 if name == "mixture" else 10)
     assert network._recorded
-    assert network.node_layers[0].nodes in (32, 128)
+    assert network.node_layers[0].nodes in (16, 128)
