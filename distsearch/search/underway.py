@@ -29,7 +29,7 @@ class Underway:
         self._says = not limited
 
     def __call__(self, answered: int, units: int) -> None:
-        """So many units of a round are answered, of so many."""
+        """Take note of how many units of a round are answered, of how many."""
         now = time.monotonic()
         if not answered:
             self._round_began, self._due, self._first = now, now + QUIET_SECONDS, None

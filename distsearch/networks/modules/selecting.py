@@ -34,9 +34,7 @@ class Selection(NamedTuple):
     """A pick of one of several terms by a mask, both of them values of a record."""
 
     mask: int
-    axis: (
-        int | None
-    )  # of the stacked terms; None if the mask says of the first whether it is picked, or else the second
+    axis: int | None  # of the stacked terms; None where the mask tells whether the first is picked, else the second
     terms: tuple[Term, ...]
     steps: tuple[int, ...]  # that make one result of all terms
     by_mask: int  # the one of them that takes the mask
