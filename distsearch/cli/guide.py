@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import shutil
 import sys
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -66,7 +68,17 @@ def _show(text: str) -> None:
     from rich.markdown import Markdown
 
     options = os.environ.setdefault("LESS", LESS)
+    _keep_options(options)
     console = new_console()
     console.width = min(console.width, WIDEST)
     with console.pager(styles="r" in options.lower()):
         console.print(Markdown(text))
+
+
+def _keep_options(options: str) -> None:
+    """Let the pager have these options of `less`: from Python 3.13 on, `pydoc` would give it others."""
+    if os.name != "posix":
+        return
+    name = "MANPAGER" if os.environ.get("MANPAGER") else "PAGER"  # as pydoc looks for it
+    if pager := os.environ.get(name) or shutil.which("less"):
+        os.environ[name] = f"export LESS={shlex.quote(options)}; {pager}"

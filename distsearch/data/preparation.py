@@ -301,7 +301,7 @@ def numbers_of(
 
 def _moments(raw: Raw, column: NDArray[Any], name: str, missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Days since 1970 of a column of dates, NaN where missing, (examples,)."""
-    moments = np.full(len(column), np.datetime64("NaT"), "datetime64[us]")
+    moments = np.full(len(column), np.datetime64("NaT", "us"))
     if column.dtype.kind == "M":
         moments, missing = column.astype("datetime64[us]"), np.isnat(column)
     for example in () if column.dtype.kind == "M" else np.flatnonzero(~missing).tolist():

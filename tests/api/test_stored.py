@@ -72,9 +72,9 @@ def test_a_function_is_resumed_and_verified_when_given_again(tmp_path, vectorize
 def test_resuming_in_an_interactive_session_shows_progress(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(callbacks, "is_interactive", lambda: True)
     searched(FEATURES, LABELS, tmp_path)
-    assert "round 6" in capsys.readouterr().err
+    assert "6 rounds · loss" in capsys.readouterr().err
     distsearch.resume(tmp_path / "a", FEATURES, LABELS, rounds=3)
-    assert "round 9" in capsys.readouterr().err
+    assert "9 rounds · loss" in capsys.readouterr().err
 
 
 def test_evaluations_on_resume_are_additional(tmp_path):
