@@ -3,6 +3,7 @@
 Left to itself, each of Serve's replicas opens a port for the others on every interface, and unpickles what comes there.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,6 +17,7 @@ from distsearch.workers.place import ray_is_foreign
 from distsearch.workers.ray.cluster import STORE_BYTES, disconnect, error_lines, start
 
 LOOPBACK = "127.0.0.1"
+READY_SECONDS = "30"  # that Serve gives its proxy to start, instead of 5, after which it is started anew, for ever
 
 
 @contextmanager
@@ -37,6 +39,7 @@ def on_loopback(port: int = 8000, cpus: int | None = None) -> Iterator[None]:
         )
     if ray.is_initialized():  # kept from an earlier search
         disconnect()
+    os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", READY_SECONDS)
     with _failing_as("Ray did not start"):
         start(cpus or cores(), STORE_BYTES, {"worker_process_setup_hook": _open_on_loopback})
     try:
