@@ -79,6 +79,15 @@ def test_others_are_held_beside_our_seconds_to_what_they_came_to(race, search):
     assert found.beside(theirs) == "ours in 4 s: 20 times fewer"
 
 
+def test_who_has_learnt_nothing_is_held_beside_our_seconds_to_more_than_chance(race, search):
+    found, lines = compared(
+        race, search("lstm", "distsearch", a098=0.1, a130=2.0), search("lstm", "evotorch", a113=10.0, a103=80.0)
+    )
+    theirs = lines["lstm", "evotorch"]
+    assert found.beside(theirs) == "nothing learnt; ours has in 2 s: at least 40 times fewer"
+    assert found.verdict(theirs) == "at least 20: met"
+
+
 def test_the_table_says_what_failed_and_what_was_not_reached(race, search):
     failed = race.marks.Search("lstm", "polystep", 0, 0, failure="vmap knows no lstm")
     found, _ = compared(race, search("lstm", "distsearch", workers=2, a900=100.0), failed)

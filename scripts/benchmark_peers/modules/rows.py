@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nondiff.rows import MNIST, Aim, Row, over
+from nondiff.rows import BOTH, MNIST, Aim, Row, over
 from nondiff.rows import ROWS as RACE
 
 LAYERS = "layers"  # the entry: the same network as layers of our own
 RATIO_AIM = 2.0  # seconds of a module, seconds of the same layers, to the same accuracy
 PEERS_AIM = 20.0  # seconds of others to what they come to, ours
+CHANCE = 1.2  # times the share of a class: who comes to no more has learnt nothing, as always the same class has more
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Module:
     def data(self) -> str:
         """MNIST, FASHION or BOTH."""
         return self.own.data
+
+    @property
+    def chance(self) -> float:
+        """The accuracy above which something is learnt."""
+        return CHANCE / (20 if self.data == BOTH else 10)
 
     def entry(self, who: str) -> Row:
         """What is searched by ours: the module or the layers."""

@@ -36,6 +36,11 @@ class ModuleLine(Line):
         """The median of the highest accuracies that were measured on the way."""
         return median_of(self.done, lambda each: max(mark.accuracy for mark in each.marks))
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether it came to more than chance."""
+        return self.best > self.row.chance
+
 
 class Compared:
     """All lines, among which each finds the one of our search of the module."""
@@ -48,15 +53,18 @@ class Compared:
                 self._ours.setdefault(line.row.name, line)
 
     def ours_to(self, line: ModuleLine) -> float:
-        """Our seconds to what another one came to."""
+        """Our seconds to what another one came to, or to more than chance where it did not come to that."""
         ours = self._ours.get(line.row.name)
-        return inf if ours is None else ours.time_to(min(line.best, ours.best))
+        return inf if ours is None else ours.time_to(min(max(line.best, line.row.chance), ours.best))
 
     def fewer(self, line: ModuleLine) -> float | None:
-        """How many times as many seconds another one took to what it came to; None for ours, and where it failed."""
+        """How many times as many seconds another one took to what it came to; None for ours, and where it failed.
+
+        At least as many where it has learnt nothing: all its seconds count.
+        """
         if line.who in (OURS, LAYERS) or not line.done:
             return None
-        return line.time_to(line.best) / self.ours_to(line)
+        return (line.time_to(line.best) if line.has_learnt else line.seconds) / self.ours_to(line)
 
     def ratio(self, line: ModuleLine) -> float | None:
         """The seconds of the module by those of the layers, to the last accuracy that both reach; None for others."""
@@ -71,7 +79,10 @@ class Compared:
         if (ratio := self.ratio(line)) is not None:
             return f"the module takes {ratio:.2f} times as long"
         if (fewer := self.fewer(line)) is not None:
-            return f"ours in {rounded(self.ours_to(line))} s: {fewer:,.0f} times fewer"
+            ours = rounded(self.ours_to(line))
+            if not line.has_learnt:
+                return f"nothing learnt; ours has in {ours} s: at least {fewer:,.0f} times fewer"
+            return f"ours in {ours} s: {fewer:,.0f} times fewer"
         return ""
 
     def verdict(self, line: ModuleLine) -> str:
