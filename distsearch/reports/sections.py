@@ -17,6 +17,7 @@ from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.model import network_for
 from distsearch.reports import boundary, commands, curves, html, judgements
 from distsearch.reports.figures import Confusion, Curves, Figure
+from distsearch.reports.status import reported
 from distsearch.reports.subjects import Subject
 from distsearch.search.resumption import unfinished
 from distsearch.settings import shown
@@ -38,6 +39,7 @@ def key_figures(subject: Subject) -> str:
                 found.append((name, f"{share:.2%}"))
         if result.test_loss is not None:
             found.append(("test loss", _loss(result.test_loss)))
+        found += [(name, f"{value:.4g}") for name, value in reported(result.metrics or {}).items()]
         found += [(each.constraint, each.words) for each in result.constraints]
     found += [
         ("rounds", f"{len(rounds):,}"),

@@ -1,5 +1,7 @@
 """How far a search has got, in a line: the same words in a terminal, a log and a notebook."""
 
+from collections.abc import Mapping
+
 from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
@@ -33,8 +35,7 @@ class Status:
             self._test = row.test_accuracy is not None
             self._accuracy = row.test_accuracy if self._test else row.accuracy
         if row.metrics is not None:
-            on_test = {name: value for name, value in row.metrics.items() if name.startswith("test-")}
-            self._metrics = on_test or row.metrics
+            self._metrics = reported(row.metrics)
 
     def line(self, row: RoundRecord, workers: int) -> str:
         """How far the search has got with this round, in a line."""
@@ -43,7 +44,7 @@ class Status:
         parts = [reached_in_words(row)]
         if self._accuracy is not None:
             parts.append(f"{'test ' if self._test else ''}accuracy {self._accuracy:.1%}")
-        parts += [f"{name.replace('test-', 'test ')} {value:.3g}" for name, value in self._metrics.items()]
+        parts += [f"{name} {value:.3g}" for name, value in self._metrics.items()]
         if row.non_finite:
             parts.append(f"{row.non_finite} not finite")
         parts += [f"step {row.sigma:.2g}", f"{short(rate)} {self._counted}/s", workers_text(workers)]
@@ -77,6 +78,12 @@ class Status:
 def reached_in_words(row: RoundRecord) -> str:
     """The beginning of every line."""
     return f"{rounds_text(row.round + 1)} · loss {row.best_loss:.4g}"
+
+
+def reported(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Of the metrics that were measured those on the test examples, if there are any, by their names in words."""
+    on_test = {name.replace("test-", "test "): metrics[name] for name in metrics if name.startswith("test-")}
+    return on_test or dict(metrics)
 
 
 def fitting(line: str, width: int) -> str:
