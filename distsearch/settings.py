@@ -214,7 +214,8 @@ def _check(name: str, value: object) -> None:
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if choices and isinstance(value, str) and value not in choices:
-        raise SettingError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {brief(value)}")
+        *others, last = filter(None, choices)  # an empty one is what leaving the setting out means
+        raise SettingError(f"{name}: expected {', '.join(others)} or {last}, got {brief(value)}")
 
 
 def _sentence(message: str, values: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str) -> str:

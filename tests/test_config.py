@@ -124,3 +124,8 @@ def test_a_missing_or_binary_file_is_refused(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingError, match="not TOML"):
         read_toml(tmp_path / "binary.toml")
+
+
+def test_a_value_that_is_no_choice_is_answered_with_those_that_can_be_typed():
+    with pytest.raises(SettingError, match=r"data\.dates: expected days or parts, got 'foo'$"):
+        from_flags({"dates": "foo"})
