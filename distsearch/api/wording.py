@@ -27,13 +27,6 @@ _FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-
 # A flag with a name as a shell takes it, see `raw.flag`.
 _COLUMN = re.compile(r"""with --(?P<flag>drop|id) (?P<columns>(?:'[^']*'|"[^"]*"|[^\s,;'"\\])+)""")
 
-_PROGRESS = "callbacks=[distsearch.callbacks.Progress()] shows how far a search is"
-_INSTEAD = {
-    "callback": "here it is called 'callbacks'",
-    **dict.fromkeys(("verbose", "disp", "progress", "progress_bar"), _PROGRESS),
-}
-"""What is an argument, not a setting, of others' functions, and what to type here."""
-
 
 def in_python(sentence: str) -> str:
     """The sentence with settings as keyword arguments: `scale="yes"` for --scale yes, `sigma` for --sigma."""
