@@ -17,6 +17,7 @@ from distsearch.errors import DataError, ObjectiveError, RunError, SettingError,
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.foreign import number_of
+from distsearch.reports.status import rounds_text
 from distsearch.runs import checkpoints
 from distsearch.search.assembly import assemble_function
 from distsearch.strategies import name_of
@@ -125,9 +126,7 @@ class Optimizer:
         """How far it is, in a line."""
         name, weights, rounds = self._given["strategy"], self._state.center.size, self.rounds
         found = f"best loss {self.best_loss:.6g}" if rounds else "nothing told yet"
-        return (
-            f"<distsearch.Optimizer {name}, {weights:,} weights, {rounds:,} round{'' if rounds == 1 else 's'}, {found}>"
-        )
+        return f"<distsearch.Optimizer {name}, {weights:,} weights, {rounds_text(rounds)}, {found}>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the optimizer to a file, whole or not at all; `load` continues from there to the same weights.

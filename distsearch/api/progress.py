@@ -7,16 +7,19 @@ from typing import Any, Protocol, TextIO
 
 from distsearch.config.sections import StopConfig
 from distsearch.errors import SettingError, brief
-from distsearch.reports.status import Status, fitting
+from distsearch.reports.status import (
+    LINE_SECONDS,
+    LINE_SECONDS_WITHIN,
+    RATE_SECONDS,
+    REFRESH_SECONDS,
+    Status,
+    fitting,
+)
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Opened, PartOfRound, Round
 from distsearch.strategies.base import State
 
-REFRESH_SECONDS = 0.1
 NOTEBOOK_SECONDS = 0.25
-LINE_SECONDS = 5.0
-LINE_SECONDS_WITHIN = 60.0  # within a round
-RATE_SECONDS = 1.0
 BAR_WIDTH = 20
 ERASE = "\r\x1b[K"
 

@@ -15,15 +15,18 @@ from rich.progress import BarColumn, Progress, TextColumn
 from distsearch.cli.logs import shown_by
 from distsearch.config import RunConfig
 from distsearch.objectives.base import Measurement
-from distsearch.reports.status import Status, fitting
+from distsearch.reports.status import (
+    LINE_SECONDS,
+    LINE_SECONDS_WITHIN,
+    RATE_SECONDS,
+    REFRESH_SECONDS,
+    Status,
+    fitting,
+)
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, PartOfRound, Round
 from distsearch.strategies.base import State
 
-REFRESH_SECONDS = 0.1
-LINE_SECONDS = 5.0
-LINE_SECONDS_WITHIN = 60.0  # within a round
-RATE_SECONDS = 1.0  # over which a bar's rate is averaged at least
 PICTURE_SECONDS = 0.4
 PICTURE_SHARE = 0.2  # of the time
 

@@ -9,6 +9,10 @@ from distsearch.search.observers import PartOfRound
 from distsearch.text import duration
 
 SEPARATOR = " · "  # between the parts of a line
+REFRESH_SECONDS = 0.1  # between two updates of a line that is overwritten
+LINE_SECONDS = 5.0  # between two lines that stay
+LINE_SECONDS_WITHIN = 60.0  # the same within a round
+RATE_SECONDS = 1.0  # over which the rate in a line that is overwritten is averaged at least
 
 
 class Status:
@@ -96,7 +100,7 @@ def fitting(line: str, width: int) -> str:
 
 def rounds_text(rounds: int) -> str:
     """How many rounds are done, in words."""
-    return f"{rounds:,} round{'s' if rounds > 1 else ''}"
+    return f"{rounds:,} round{'' if rounds == 1 else 's'}"
 
 
 def short(number: float) -> str:
