@@ -83,16 +83,21 @@ class Columns:
 
     def at(self, places: NDArray[np.intp]) -> "Columns":
         """The examples at these places, in their order; this must be `by_examples`."""
-        inputs = self.inputs.T.take(places, axis=0).T
-        weights = None if self.weights is None else self.weights[places]
-        groups = None if self.groups is None else self.groups[:, places]
-        return Columns(inputs, np.ascontiguousarray(self.targets.T.take(places, axis=0).T), weights, groups)
+        inputs, targets = self.inputs.T.take(places, axis=0).T, self.targets.T.take(places, axis=0).T
+        return Columns(inputs, np.ascontiguousarray(targets), *self._beside(places))
 
     def judged(self, places: NDArray[np.intp]) -> "Columns":
         """What losses see of the examples at these places, in their order: all but the inputs."""
+        return Columns(self.inputs[:0, places], self.targets[:, places], *self._beside(places))
+
+    def within(self, some: slice) -> "Columns":
+        """Examples that follow each other, as views."""
+        return Columns(self.inputs[:, some], self.targets[:, some], *self._beside(some))
+
+    def _beside(self, places: NDArray[np.intp] | slice) -> tuple[Array | None, NDArray[np.int64] | None]:
+        """The weights and the groups of the examples at these places."""
         weights = None if self.weights is None else self.weights[places]
-        groups = None if self.groups is None else self.groups[:, places]
-        return Columns(self.inputs[:0, places], self.targets[:, places], weights, groups)
+        return weights, None if self.groups is None else self.groups[:, places]
 
 
 def columns_of(dataset: Dataset) -> tuple[Columns, Columns | None, Columns | None]:
@@ -141,10 +146,7 @@ class Batches:
         """Some of the examples of a round, for those who want no more."""
         if self.minibatch:
             return self.train.at(self.places(round_number)[examples])
-        train = self.train
-        weights = None if train.weights is None else train.weights[examples]
-        groups = None if train.groups is None else train.groups[:, examples]
-        return Columns(train.inputs[:, examples], train.targets[:, examples], weights, groups)
+        return self.train.within(examples)
 
     def places(self, round_number: int) -> NDArray[np.intp]:
         """Where a round's examples stand among all, (size,)."""
