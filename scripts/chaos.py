@@ -19,9 +19,7 @@ from pathlib import Path
 
 NAME = "chaos"
 SETTINGS = ("--data", "digits", "--layers", "32", "--strategy", "hill-climb", "--population", "256")
-LONGEST_LIFE = (
-    12.0  # seconds of a driver, which saves after five: it is resumed from the beginning, and from later rounds
-)
+LONGEST_LIFE = 12.0  # seconds of a driver: as it saves after five, it is resumed from the beginning and from later
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
 SLOWEST_START = 60.0  # seconds; a driver that has not begun to search by then is stuck
 

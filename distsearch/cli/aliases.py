@@ -21,10 +21,15 @@ COMMANDS = {
     "docs": "guide",
     "version": "--version",
 }
-OPTIONS = {f"--{theirs.replace('_', '-')}": f"--{ours}" for theirs, ours in CALLED.items()} | dict.fromkeys(
-    ("--cv", "--kfold", "--n-splits"), "--folds"
-)
-WITHOUT = {f"--{theirs.replace('_', '-')}": instead for theirs, instead in ABSENT.items()}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+OPTIONS = {_option(theirs): _option(ours) for theirs, ours in CALLED.items()}
+OPTIONS |= dict.fromkeys(("--cv", "--kfold", "--n-splits"), "--folds")
+WITHOUT = {_option(theirs): instead for theirs, instead in ABSENT.items()}
 
 
 def understood(arguments: Sequence[str]) -> list[str]:
