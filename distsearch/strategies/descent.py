@@ -15,6 +15,8 @@ from distsearch.strategies.ranges import in_ranges
 from distsearch.strategies.schedules import SCHEDULES, AtPlateaus, Constant, Cosine, Plateau, Schedule
 
 SMALLEST_SIGMA_SHARE = 0.1  # the effect of smaller steps drowns in the losses' rounding
+PLATEAU_ROUNDS, PLATEAU_ROUNDS_OF_DECAY = 100, 2500
+MOST_GROWTHS = 12  # of the decay: nine times as much, if each is by a fifth
 
 
 class DescentSettings(Settings, frozen=True):
@@ -34,9 +36,18 @@ class DescentSettings(Settings, frozen=True):
     horizon: (
         Annotated[int, about("length of the cosine; if not set, the planned rounds", unit="rounds", at_least=1)] | None
     ) = None
-    plateau_rounds: Annotated[
-        int, about("rounds without a lower center loss that count as a plateau", unit="rounds", at_least=1)
-    ] = 100
+    plateau_rounds: (
+        Annotated[
+            int,
+            about(
+                "rounds without a lower center loss that count as a plateau; if not set, 100, or 2,500 if it is only "
+                "the decay that grows with them",
+                unit="rounds",
+                at_least=1,
+            ),
+        ]
+        | None
+    ) = None
     plateau_factor: Annotated[
         float, about("factor applied to the rate or the step size at each plateau", above=0, below=1)
     ] = 0.5
@@ -51,13 +62,27 @@ class DescentSettings(Settings, frozen=True):
         ]
         | None
     ) = None
+    decay_growth: (
+        Annotated[
+            float,
+            about(
+                "factor applied to the decay at each plateau, twelve times at most; if not set, 1, or 1.2 for "
+                "node-perturbation where a validation share chooses the best and the decay is not set",
+                at_least=1,
+            ),
+        ]
+        | None
+    ) = None
 
 
 D = TypeVar("D", bound=DescentSettings)
 
 
-def resolve(settings: D, rate: float, rounds: int | None, decay: float = 0.0) -> D:
-    """The settings, with rate, horizon and decay chosen if left open. Raises SettingError for unknown names."""
+def resolve(settings: D, rate: float, rounds: int | None, decay: float = 0.0, growth: float = 1.0) -> D:
+    """The settings, with what is needed and left open chosen; a decay that is given does not grow by itself.
+
+    Raises SettingError for unknown names.
+    """
     for word, value, known in (
         ("optimizer", settings.optimizer, OPTIMIZERS),
         ("schedule", settings.schedule, SCHEDULES),
@@ -71,12 +96,15 @@ def resolve(settings: D, rate: float, rounds: int | None, decay: float = 0.0) ->
             "a cosine schedule needs to know the number of rounds: give --rounds or --horizon, or use the schedule "
             "plateau (with --seconds alone, the same seed would not reproduce the same weights)"
         )
-    return structs.replace(
-        settings,
-        rate=rate if settings.rate is None else settings.rate,
-        horizon=horizon,
-        decay=decay if settings.decay is None else settings.decay,
-    )
+    chosen = {"rate": rate, "decay": decay}
+    if growth > 1 and settings.decay is None:
+        chosen["decay_growth"] = growth
+    if "plateau" in (settings.schedule, settings.sigma_schedule):
+        chosen["plateau_rounds"] = PLATEAU_ROUNDS
+    elif chosen.get("decay_growth", settings.decay_growth):
+        chosen["plateau_rounds"] = PLATEAU_ROUNDS_OF_DECAY
+    left_open = {name: value for name, value in chosen.items() if getattr(settings, name) is None}
+    return structs.replace(settings, horizon=horizon, **left_open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +127,8 @@ class Descent:
         self._sigma = sigma
         self._decay = decided(settings.decay)
         self._schedules = _schedule(settings.schedule, settings), _schedule(settings.sigma_schedule, settings)
-        self._plateau_rounds = settings.plateau_rounds
+        self._growth = settings.decay_growth or 1.0
+        self._plateau_rounds = settings.plateau_rounds  # None: nothing depends on plateaus
 
     def rate(self, round_number: int, plateaus: int = 0) -> float:
         """The learning rate of a round after this many plateaus."""
@@ -109,6 +138,10 @@ class Descent:
         """The step size of a round after this many plateaus."""
         return self._sigma * max(self._schedules[1].share(round_number, plateaus), SMALLEST_SIGMA_SHARE)
 
+    def decay(self, plateaus: int = 0) -> float:
+        """The weight decay after this many plateaus."""
+        return self._decay * self._growth ** min(plateaus, MOST_GROWTHS)
+
     def step(self, state: T, gradient_of: Callable[[slice], Array], best: Best) -> T:
         """The next round's state: a step against the gradient of the loss, with decoupled weight decay.
 
@@ -116,13 +149,14 @@ class Descent:
         Loshchilov and Hutter 2019, arXiv 1711.05101.
         """
         rate = self.rate(state.round, state.plateau.count)
+        decay = self.decay(state.plateau.count)
         center, moments = np.empty_like(state.center), Moments.empty(state.center.size)
 
         def take(some: slice) -> None:
             before = state.moments.within(some)
             change = self._optimizer.change(before, gradient_of(some), rate, state.round + 1, moments.within(some))
-            if self._decay:
-                change += np.float32(rate * self._decay) * state.center[some]
+            if decay:
+                change += np.float32(rate * decay) * state.center[some]
             np.subtract(state.center[some], change, out=center[some])
 
         in_ranges(center.size, take)
@@ -133,7 +167,7 @@ class Descent:
 
     def after(self, state: T, loss: float) -> T:
         """The state once the loss of its center is known, which may complete a plateau."""
-        if not any(isinstance(schedule, AtPlateaus) for schedule in self._schedules):
+        if self._plateau_rounds is None:
             return state
         return replace(state, plateau=state.plateau.after(loss, state.round, self._plateau_rounds))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,10 +67,31 @@ def test_a_cosine_schedule_falls_from_the_rate_to_zero_and_stays_there():
 
 def test_settings_left_out_are_chosen_and_those_given_are_kept():
     chosen = resolve(DescentSettings(), 0.02, 30, 0.1)
-    assert (chosen.rate, chosen.decay) == (0.02, 0.1)
-    given = DescentSettings(rate=0.5, horizon=7, decay=0.0)
-    assert resolve(given, 0.02, 30, 0.1) == given
+    assert (chosen.rate, chosen.plateau_rounds, chosen.decay, chosen.decay_growth) == (0.02, None, 0.1, None)
+    assert resolve(DescentSettings(sigma_schedule="plateau", decay_growth=2.0), 0.02, None).plateau_rounds == 100
+    given = DescentSettings(rate=0.5, horizon=7, plateau_rounds=9, decay=0.0, decay_growth=1.5)
+    assert resolve(given, 0.02, 30, 0.1, 1.2) == given
     assert resolve(DescentSettings(schedule="cosine"), 0.02, 30).horizon == 30
+
+
+def test_a_decay_that_was_chosen_may_grow_and_one_that_is_given_does_not_by_itself():
+    chosen = resolve(DescentSettings(), 0.02, None, 0.1, 1.2)
+    assert (chosen.decay_growth, chosen.plateau_rounds) == (1.2, 2500)
+    assert resolve(chosen, 0.02, None) == chosen
+    assert resolve(DescentSettings(decay=0.1), 0.02, None, 0.1, 1.2).decay_growth is None
+    given = resolve(DescentSettings(decay=0.1, decay_growth=2.0), 0.02, None)
+    assert (given.decay_growth, given.plateau_rounds) == (2.0, 2500)
+
+
+def test_the_decay_grows_at_plateaus_of_the_loss_twelve_times_at_most():
+    growing = descent(optimizer="momentum", decay=0.5, decay_growth=2.0, plateau_rounds=2)
+    state = state_of(1.0)
+    for number, loss in enumerate([3.0, 2.0, 2.0, 1.0, 1.0, 1.0]):
+        state = growing.after(replace(state, round=number), loss)
+    assert state.plateau.count == 1
+    assert step(growing, state, 0.0).center == pytest.approx([1 - 0.1 * 1.0])
+    assert growing.decay(12) == growing.decay(10**6) == 0.5 * 2**12
+    assert descent(decay=0.5).after(state, 5.0) is state
 
 
 @pytest.mark.parametrize(

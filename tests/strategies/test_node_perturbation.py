@@ -168,7 +168,9 @@ def test_the_learning_rate_falls_with_width_and_depth_and_where_losses_jump(hidd
 def test_weights_decay_where_rounds_see_minibatches(loss, examples, batch, validated, decay):
     network = dense_network(4, (8,), 3, "relu")
     task = task_of(network, losses.create(loss), examples, batch, validated=validated)
-    assert NodePerturbation.resolve(NodePerturbationSettings(), task).decay == pytest.approx(decay)
+    chosen = NodePerturbation.resolve(NodePerturbationSettings(), task)
+    assert chosen.decay == pytest.approx(decay)
+    assert (chosen.decay_growth is not None) == (validated and decay > 0)
     assert NodePerturbation.resolve(NodePerturbationSettings(decay=0.5), task).decay == 0.5
 
 
