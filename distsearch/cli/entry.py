@@ -106,7 +106,21 @@ def _command_line_sentence(error: Any) -> str:
         return f"expected {missing[1]} after `{command}`: {shown}`{command} --help` shows the options"
     if unknown := re.match(r"No such (option|command):? '?([^\s']+)", error.format_message()):
         kind, name = unknown.groups()
+        if place := _place(error.ctx, name):
+            return f"{name}: expected {place} without an option, as in `{command} {_places(error.ctx)}`"
         alike = re.findall(r"--[\w-]+|(?<= ')[\w-]+(?=')", error.format_message()[unknown.end() :])
         return f"unknown {kind} {brief(name)}: {did_you_mean(near(name, alike, 3))}`{command} --help` shows the {kind}s"
     message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
+
+
+def _places(context: Any) -> str:
+    """What a command expects without options: RUN FILE."""
+    return " ".join(each.metavar for each in context.command.params if each.param_type_name == "argument")
+
+
+def _place(context: Any, option: str) -> str | None:
+    """Which of these is meant by an option that there is not: FILE by --data or --file."""
+    called = option.lstrip("-").upper()
+    called = "FILE" if called in ("DATA", "INPUT", "DATASET") else called
+    return called if called in re.findall(r"\w+", _places(context)) else None

@@ -1,16 +1,18 @@
 """Sentences on what is learnt from, for the user to judge."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distsearch.data import preparation, scaling
-from distsearch.data.beside import is_profit
+from distsearch.data.beside import column_named, is_profit
 from distsearch.data.checks import Features
 from distsearch.data.raw import Raw, flag, quoted
 from distsearch.data.schema import Schema
+from distsearch.data.spelling import is_missing
 
 INEXACT = 2.0**53  # from here on, not every whole number is a float64
 SPACINGS = 1000  # between neighbouring floats: a column that varies by less loses what tells its examples apart
@@ -41,6 +43,15 @@ def on_spelling(raw: Raw) -> Iterator[str]:
     if marked := spelling.marks(cells):
         each = " and ".join(f"{quoted(cell)} is {spelling.number(cell)}" for cell in marked.values())
         yield f"{raw.source}: in the target {quoted(raw.target)}, {each}, and predictions are such numbers"
+
+
+def on_groups(raw: Raw, names: Iterable[str]) -> Iterator[str]:
+    """A sentence on each column of groups that does not say of every example which one it is in."""
+    for name in names:
+        written = Counter(map(str, column_named(raw, name).tolist()))
+        if without := sum(count for text, count in written.items() if is_missing(text)):
+            each = "1 example has none, and is" if without == 1 else f"{without:,} examples have none, and are"
+            yield f"{raw.source}, groups in column {quoted(name)}: {each} taken for one group"
 
 
 def on_validation(raw: Raw, count: int) -> str:

@@ -74,6 +74,7 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
     validation = part(parts.validation)
     said = (*raw.notes, *numbered, *dropped, *learnt, *targets.notes)
     said = (*said, *remarks.on_columns(raw, features, targets.values, rows, train.features, schema))
+    said = (*said, *remarks.on_groups(raw, dict.fromkeys(filter(None, (reading.group, *reading.groups)))))
     if validation is not None and reading.validation_share is None:
         said = (*said, remarks.on_validation(raw, len(validation.features)))
     mark = fingerprint(arrays_of(train, test, validation), schema)

@@ -5,14 +5,14 @@ stalling on steps too large and from creeping on steps too small.
 """
 
 import math
-from functools import cached_property
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 import numpy as np
 
 from distsearch.candidates.base import Dense
 from distsearch.settings import about
-from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, Losses, RoundResult, State, lowest_of
+from distsearch.strategies.base import LARGEST_SIGMA, Array, Best, Losses, RoundResult, State, frozen, lowest_of
 from distsearch.strategies.population import PopulationSettings, PopulationStrategy
 
 # Rechenberg's rule wants a fifth of single trials to succeed; for the best of many, a tenth works better here.
@@ -42,14 +42,6 @@ class LadderStrategy(PopulationStrategy[S, T]):
 
     Settings = LadderSettings
 
-    @cached_property
-    def _scale(self) -> Array:
-        """Each candidate's step size as a multiple of σ, (population, 1)."""
-        rungs = (np.arange(self.settings.population) - 1) % self.settings.ladder
-        scale = np.exp2(self.settings.ladder // 2 - rungs).astype(np.float32)  # σ in the middle
-        scale[0] = 0  # candidate 0 is the center
-        return scale[:, np.newaxis]
-
     def units(self, state: T) -> int:
         """The population."""
         return self.settings.population
@@ -57,7 +49,7 @@ class LadderStrategy(PopulationStrategy[S, T]):
     def ask(self, state: T, lo: int, hi: int) -> Dense:
         """The center + σ·2^j·z, (hi - lo, n), j cycling through the ladder."""
         weights = self.noise(state, lo, hi)
-        weights *= self._scale[lo:hi] * np.float32(state.sigma)
+        weights *= _multiples(lo, hi, self.settings.ladder) * np.float32(state.sigma)
         weights += state.center
         return Dense(weights)
 
@@ -78,6 +70,14 @@ class LadderStrategy(PopulationStrategy[S, T]):
         successes = np.count_nonzero(losses[1:] <= losses[0] + margin) / (len(losses) - 1)
         moved = sigma * math.exp(ADAPTATION_RATE * (successes - wanted))
         return min(LARGEST_SIGMA, max(SMALLEST_SIGMA, moved))
+
+
+@lru_cache(maxsize=4096)  # the tiles are the same in every round
+def _multiples(lo: int, hi: int, ladder: int) -> Array:
+    """The candidates' step sizes as multiples of σ, (hi - lo, 1); candidate 0 is the center."""
+    numbers = np.arange(lo, hi)[:, np.newaxis]
+    multiples = np.exp2(ladder // 2 - (numbers - 1) % ladder)  # σ in the middle
+    return frozen(np.where(numbers, multiples, 0).astype(np.float32))
 
 
 def lowest_of_others(result: RoundResult) -> int:

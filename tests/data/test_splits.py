@@ -26,6 +26,16 @@ def test_groups_stay_together_and_are_not_features():
     assert len(test) == len(validation) == 12
 
 
+def test_examples_that_are_in_no_group_are_pointed_out_and_kept_together():
+    frame = FRAME.assign(who=[None if row < 6 else f"w{row // 6}" for row in ROWS])
+    data = from_arrays(frame, LABELS, numbers=False, group="who", drop=("day",), test_share=0.2)
+    assert any("'who': 6 examples have none, and are taken for one group" in note for note in data.notes)
+    rows = np.rint(data.test.features[:, 0] * 60)
+    assert (len(rows), np.sum(rows < 6) % 6) == (12, 0)
+    whole = from_arrays(FRAME, LABELS, numbers=False, group="who", drop=("day",), test_share=0.2)
+    assert not any("have none" in note for note in whole.notes)
+
+
 def test_the_latest_examples_are_the_test_part_and_those_before_them_the_validation_part():
     train, validation, test = parts(time="day", drop=("who",), test_share=0.25, validation_share=0.25)
     assert test == list(range(15))  # the days run backwards

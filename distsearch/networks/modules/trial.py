@@ -24,9 +24,9 @@ from distsearch.networks.modules.watching import Layer, Operation, Watching, ten
 EXAMPLES = 13  # a number that no axis of a module is likely to have
 OTHER_COST = 8.0  # multiplications that an element of another operation's result costs as much as
 _PRODUCTS = {"bmm", "baddbmm", "einsum", "lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention"}
-_JUMPING = {
-    *("argmax", "argmin", "sign", "sgn", "floor", "ceil", "round", "trunc", "heaviside", "bucketize", "one_hot"),
-    *("gt", "lt", "ge", "le", "eq", "ne", "topk", "sort", "argsort", "hardshrink", "threshold", "searchsorted"),
+_JUMPING = {  # also those whose results are no real numbers, such as comparisons
+    *("sign", "sgn", "floor", "ceil", "round", "trunc", "fix", "floordiv", "floor_divide", "heaviside", "bernoulli"),
+    *("topk", "sort", "hardshrink", "threshold", "fake_quantize_per_tensor_affine"),
 }
 
 
@@ -144,7 +144,7 @@ class Trial(Watching):
             below |= number
         for each in tensors_in(returned):
             self._data[id(each)] = Dependent(each, below, columns)
-        self.jumps = self.jumps or getattr(func, "__name__", "") in _JUMPING
+        self.jumps = self.jumps or (any(each.below for each in given) and _jumps(func, returned))
         return returned
 
     def is_constant(self, tensor: Any) -> bool:
@@ -252,6 +252,12 @@ def _check_outputs(found: Any, outputs: int, expected: str, name: str) -> None:
     if shape != (EXAMPLES, outputs) and not (outputs == 1 and shape == (EXAMPLES,)):
         came = ", ".join(map(str, ("examples" if size == EXAMPLES else size for size in shape)))
         raise SettingError(f"network.model: expected outputs of shape (examples, {outputs}), {expected}, got ({came})")
+
+
+def _jumps(func: Any, returned: Any) -> bool:
+    """Whether a function's result stays or jumps where what it is given moves a little."""
+    known = getattr(func, "__name__", "").strip("_") in _JUMPING
+    return known or (isinstance(returned, torch.Tensor) and not returned.is_floating_point())
 
 
 def _kept_last(args: Any, returned: Any) -> bool:
