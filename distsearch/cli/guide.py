@@ -18,7 +18,7 @@ PAGE = ".md"
 FIRST = (
     *("tutorial", "chapter", "strategies", "tables", "metrics", "see", "networks", "modules"),
     *("fine-tuning", "gpu"),
-    *("library", "estimators", "tracking", "export", "commands", "runs", "same-bits"),
+    *("library", "environments", "estimators", "tracking", "export", "commands", "runs", "same-bits"),
     *("cluster", "storage", "plugins", "troubleshooting", "figures", "inside", "changelog"),
 )  # as a learner reads them; then others, by name
 COMMENTS = re.compile(r"<!--.*?-->\n?", re.DOTALL)  # for the tests of the guide

@@ -130,7 +130,8 @@ class LatePool(Pool):
         try:
             pool = self._opened()
         except DistsearchError as error:
-            LOG.warning(f"{error}: the search continues in this process")
+            if not self._closed.is_set():
+                LOG.warning(f"{error}: the search continues in this process")
             return
         with self._closing:
             if not self._closed.is_set():

@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from math import ceil
@@ -41,6 +43,7 @@ PARTS = 10_000  # of a GPU, that Ray counts
 STORE_BYTES = 256 * 1024 * 1024  # of the object store, beside the data
 _private: PrivateRay | None = None  # the Ray that this process has started; like Ray itself, one per process
 _store_bytes = 0  # of its object store
+_started: "Future[None]" = Future()  # the latest start
 _given_up = threading.Event()  # set once nobody waits for the latest start any more
 _turns = threading.Lock()  # of threads that start Ray, or find one that another has started
 _users: "WeakSet[Any]" = WeakSet()  # the pools that are on it
@@ -110,9 +113,9 @@ def connect(workers: int | None, data_bytes: int) -> None:
 
 def start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None = None) -> None:
     """Start a Ray of our own, which only this process and its workers can use."""
-    global _given_up
+    global _given_up, _started
     _given_up = given_up = threading.Event()
-    started = _home().do(lambda: _start(cpus, store_bytes, runtime_env, given_up))
+    _started = started = _home().do(lambda: _start(cpus, store_bytes, runtime_env, given_up))
     atexit.unregister(_leave)
     atexit.register(_leave, os.getpid())
     try:
@@ -136,7 +139,7 @@ def _start(cpus: int, store_bytes: int, runtime_env: Mapping[str, Any] | None, g
             _start_once(cpus, store_bytes, runtime_env)
             return
         except _SlowStartError:
-            if tries == STARTS or given_up.is_set():
+            if tries == STARTS or given_up.is_set() or not threading.main_thread().is_alive():
                 raise
             LOG.warning("Ray has not started in time, as this machine is busy: starting it again")
             _end()
@@ -181,10 +184,14 @@ def _knock(address: str) -> None:
 
 
 def _init(**options: Any) -> None:
-    """ray.init, but SIGTERM stays the application's: Ray's own handler would end it with varying exit codes."""
+    """ray.init, but SIGTERM stays the application's: Ray's own handler would end it with varying exit codes.
+
+    What fails is said by whoever called; Ray's log would say more where a start is only given up.
+    """
     takes_over, ray._private.utils.set_sigterm_handler = ray._private.utils.set_sigterm_handler, _left_undone
     try:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+        ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **options)
+        logging.getLogger("ray").setLevel(logging.ERROR)
     finally:
         ray._private.utils.set_sigterm_handler = takes_over
     ray._private.worker.print_to_stdstream = _left_undone
@@ -225,9 +232,17 @@ def disconnect(wait: bool = True) -> None:
 
 
 def _leave(process: int) -> None:
-    """End a Ray that has been kept, with this process; a child of it, made by fork, has none."""
-    if os.getpid() == process and _private is not None:
+    """End a Ray that has been kept, with this process; a child of it, made by fork, has none.
+
+    One that is still starting is not waited for: Linux ends it with this process.
+    """
+    if os.getpid() != process or _private is None:
+        return
+    if _started.done() or sys.platform != "linux":
         disconnect()
+    else:
+        _given_up.set()
+        _private.remove()
 
 
 def cpus_of_cluster() -> int:

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from functools import partial
+from functools import lru_cache, partial
 from types import MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import ray
 from ray import cloudpickle
+from ray.cloudpickle import CloudPickler
 
 from distsearch.errors import ObjectiveError, brief
 from distsearch.objectives.base import Objective
@@ -41,6 +42,23 @@ def put(strategy: AnyStrategy, objective: Objective) -> Any:
         if function is None:
             raise
         raise _refusal(function) from error
+
+
+def _as_sent(cached: Any) -> Any:
+    """How a function with `functools.cache` is sent: by its name, unless only this process knows that.
+
+    So it is with those of a script, of a notebook, or within a function; Ray sends them whole, but not with a cache.
+    """
+    if cached.__module__ != "__main__" and "<locals>" not in cached.__qualname__:
+        return cached.__qualname__
+    return _with_cache, (cached.__wrapped__, cached.cache_parameters())
+
+
+def _with_cache(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Callable[..., Any]:
+    return lru_cache(**parameters)(function)
+
+
+CloudPickler.dispatch_table[type(_with_cache(_as_sent, {}))] = _as_sent
 
 
 def _refusal(function: Callable[..., Any]) -> ObjectiveError:

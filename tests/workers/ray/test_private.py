@@ -16,6 +16,7 @@ from processes import Process, alive, descendants, ray_workers
 from sockets import listening
 from waiting import PATIENCE, awaited
 
+from distsearch.workers.processes import is_running
 from distsearch.workers.ray.private import LOOPBACK_ONLY
 
 pytestmark = pytest.mark.slow
@@ -176,13 +177,20 @@ def test_the_token_is_readable_only_by_the_user_and_appears_nowhere_else(running
     assert not (running.home / ".ray").exists()
 
 
-def run(script: str, **variables: str) -> None:
+WITH_HELPERS = {
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+}
+"""For scripts that import what tests share."""
+
+
+def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a separate process, since what it does to Ray would affect later tests."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | variables
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_afterwards_everything_is_as_before_and_the_token_is_gone():
@@ -275,8 +283,30 @@ session = ray._private.worker._global_node.get_session_dir_path()
 print(session)
 assert os.path.exists(session)
 """,
-        PYTHONPATH=os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        **WITH_HELPERS,
     )
+
+
+def test_a_program_that_ends_while_ray_is_starting_says_nothing_and_leaves_no_process(temporary):
+    done = run(
+        """
+import os, threading, time
+from processes import descendants
+from distsearch.workers.ray import cluster
+
+threading.Thread(target=cluster.start, args=(1, 100_000_000), daemon=True).start()
+while len(family := descendants(os.getpid())) < 3:
+    time.sleep(0.01)
+assert not cluster._started.done()
+print(*(each.pid for each in family))
+""",
+        TMPDIR=str(temporary),
+        **WITH_HELPERS,
+    )
+    assert done.stderr == ""
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) >= 3
+    awaited("the end of Ray's processes", lambda: not any(map(is_running, pids)))
 
 
 def test_a_child_that_ends_leaves_the_folder_to_its_parent():
