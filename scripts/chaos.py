@@ -21,7 +21,7 @@ NAME = "chaos"
 SETTINGS = ("--data", "digits", "--layers", "32", "--strategy", "hill-climb", "--population", "256")
 LONGEST_LIFE = 12.0  # seconds of a driver: as it saves after five, it is resumed from the beginning and from later
 FILES = ("best.safetensors", "checkpoint.safetensors", "losses.bin")
-SLOWEST_START = 60.0  # seconds; a driver that has not begun to search by then is stuck
+SLOWEST_START = 240.0  # seconds; a driver that has not begun to search by then is stuck
 
 
 class Chaos:

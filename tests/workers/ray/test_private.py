@@ -115,6 +115,12 @@ def test_every_process_listens_only_on_loopback(running):
     assert [str(address) for address, _ in sockets if not address.is_loopback] == []
 
 
+def test_workers_are_as_nice_as_the_program_that_they_work_for(running):
+    assert {os.getpriority(os.PRIO_PROCESS, each.pid) for each in ray_workers(running.driver)} == {
+        os.getpriority(os.PRIO_PROCESS, running.driver)
+    }
+
+
 def test_a_wildcard_socket_would_be_noticed():
     with socket.create_server(("0.0.0.0", 0)) as opened:  # noqa: S104  (that is the point)
         port = opened.getsockname()[1]
