@@ -105,13 +105,21 @@ def _command_line_sentence(error: Any) -> str:
         shown = "`distsearch list` shows the runs, " if missing[1].rstrip("…") == "RUN" else ""
         return f"expected {missing[1]} after `{command}`: {shown}`{command} --help` shows the options"
     if unknown := re.match(r"No such (option|command):? '?([^\s']+)", error.format_message()):
-        kind, name = unknown.groups()
-        if place := _place(error.ctx, name):
-            return f"{name}: expected {place} without an option, as in `{command} {_places(error.ctx)}`"
-        alike = re.findall(r"--[\w-]+|(?<= ')[\w-]+(?=')", error.format_message()[unknown.end() :])
-        return f"unknown {kind} {brief(name)}: {did_you_mean(near(name, alike, 3))}`{command} --help` shows the {kind}s"
+        return _unknown_sentence(error, command, *unknown.groups())
     message = re.sub(r"^Invalid value for '([^']+)': ", r"\1: ", error.format_message().rstrip("."))
     return f"{message if len(message) <= 200 else message[:199] + '…'}: `{command} --help` shows the options"
+
+
+def _unknown_sentence(error: Any, command: str, kind: str, name: str) -> str:
+    if place := _place(error.ctx, name):
+        return f"{name}: expected {place} without an option, as in `{command} {_places(error.ctx)}`"
+    options = [option for each in error.ctx.command.params for option in each.opts]
+    if (ours := aliases.OPTIONS.get(name, "")) in options:
+        meant = did_you_mean([ours])
+    else:
+        alike = re.findall(r"--[\w-]+|(?<= ')[\w-]+(?=')", error.format_message().partition(name)[2])
+        meant = did_you_mean(near(name, alike, 3))
+    return f"unknown {kind} {brief(name)}: {meant}`{command} --help` shows the {kind}s"
 
 
 def _places(context: Any) -> str:

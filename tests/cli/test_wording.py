@@ -41,6 +41,7 @@ def test_the_command_line_speaks_of_flags_and_of_fields_in_a_file(tmp_path):
         ("run my.csv 3", "expected options, got 'my.csv': type --data before a file to learn from"),
         ("show mine more", "expected nothing more, got 'more': `distsearch show --help` shows the options"),
         ("predict mine --data x.csv", "--data: expected FILE without an option, as in `distsearch predict RUN FILE`"),
+        ("evaluate mine --file x.csv", "unknown option '--file': did you mean '--data'?"),
         ("show --run mine", "--run: expected RUN without an option, as in `distsearch show RUN`"),
         ("resume mine --rounds 2.5", "--rounds: expected a whole number >= 1, got '2.5': `distsearch resume --help`"),
         ("resume mine --seconds=-1", "--seconds: expected a number >= 0, got -1.0: `distsearch resume --help`"),
