@@ -99,6 +99,7 @@ def test_a_run_that_has_lost_its_checkpoint_does_not_begin_again(tmp_path):
 
 SCHEDULES = {
     "plateaus": {"schedule": "plateau", "sigma_schedule": "plateau", "rate": 0.5, "plateau_rounds": 7},
+    "growing decay": {"decay": 0.1, "decay_growth": 1.5, "rate": 0.5, "plateau_rounds": 7},
     "cosines": {"schedule": "cosine", "sigma_schedule": "cosine", "horizon": 90},
 }
 
@@ -114,8 +115,8 @@ def test_a_run_resumes_in_the_middle_of_its_schedule(tmp_path, strategy, batch, 
     resume(path, rounds=37)
     assert contents(path) == contents(expected)
     scalars = checkpoints.read(path / "checkpoint.safetensors")[1]
-    assert scalars["sigma"] < StoredRun(path).config.settings["sigma"]
-    assert (scalars["plateau.count"] > 2) == (schedule == "plateaus")
+    assert (scalars["sigma"] < StoredRun(path).config.settings["sigma"]) == (schedule != "growing decay")
+    assert (scalars["plateau.count"] > 2) == (schedule != "cosines")
 
 
 def test_an_interrupted_run_resumes_to_its_own_limit(tmp_path, whole):

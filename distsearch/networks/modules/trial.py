@@ -24,7 +24,7 @@ from distsearch.networks.modules.watching import Layer, Operation, Watching, ten
 EXAMPLES = 13  # a number that no axis of a module is likely to have
 OTHER_COST = 8.0  # multiplications that an element of another operation's result costs as much as
 _PRODUCTS = {"bmm", "baddbmm", "einsum", "lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention"}
-_JUMPING = {  # also those whose results are no real numbers, such as comparisons
+_JUMPING = {  # and so do all whose results are truth values or whole numbers, such as comparisons
     *("sign", "sgn", "floor", "ceil", "round", "trunc", "fix", "floordiv", "floor_divide", "heaviside", "bernoulli"),
     *("topk", "sort", "hardshrink", "threshold", "fake_quantize_per_tensor_affine"),
 }
@@ -257,7 +257,7 @@ def _check_outputs(found: Any, outputs: int, expected: str, name: str) -> None:
 def _jumps(func: Any, returned: Any) -> bool:
     """Whether a function's result stays or jumps where what it is given moves a little."""
     known = getattr(func, "__name__", "").strip("_") in _JUMPING
-    return known or (isinstance(returned, torch.Tensor) and not returned.is_floating_point())
+    return known or (isinstance(returned, torch.Tensor) and not (returned.is_floating_point() or returned.is_complex()))
 
 
 def _kept_last(args: Any, returned: Any) -> bool:

@@ -23,6 +23,7 @@ SMOOTH = {
     "relu": torch.relu,
     "softmax": lambda sums: sums.softmax(-1),
     "largest": lambda sums: sums - sums.max(-1, keepdim=True).values,
+    "spectrum": lambda sums: torch.fft.fft(sums).abs(),
     "clamped": lambda sums: sums.clamp(-1, 1),
 }
 
