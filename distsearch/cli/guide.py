@@ -44,7 +44,7 @@ def guide(
         return
     page = pages.get(topic.removesuffix(PAGE).lower())
     if page is None:
-        raise UserError(unknown("page of the guide", topic, pages))
+        raise UserError(unknown("page of the guide", topic, pages, everywhere="`distsearch guide` lists all"))
     _show(COMMENTS.sub("", page.read_text(encoding="utf-8")))
 
 

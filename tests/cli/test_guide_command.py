@@ -24,7 +24,9 @@ def test_a_page_is_printed_without_the_comments_for_tests(tmp_path):
 
 
 def test_an_unknown_page_is_refused_with_the_nearest_name(tmp_path):
-    assert "did you mean 'strategies'?" in refused("guide", "strategy", cwd=tmp_path)
+    sentence = refused("guide", "strategy", cwd=tmp_path)
+    assert "did you mean 'strategies'" in sentence
+    assert sentence.endswith(f"`distsearch guide` lists all {len(list(PAGES.glob('*.md')))}")
 
 
 @pytest.mark.parametrize(("options", "coloured"), [({}, True), ({"LESS": "-iR"}, True), ({"LESS": "-i"}, False)])
