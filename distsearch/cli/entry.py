@@ -129,6 +129,6 @@ def _places(context: Any) -> str:
 
 def _place(context: Any, option: str) -> str | None:
     """Which of these is meant by an option that there is not: FILE by --data or --file."""
-    called = option.lstrip("-").upper()
-    called = "FILE" if called in ("DATA", "INPUT", "DATASET") else called
+    is_data = "--data" in (option, aliases.OPTIONS.get(option)) or option == "--input"
+    called = "FILE" if is_data else option.lstrip("-").upper()
     return called if called in re.findall(r"\w+", _places(context)) else None

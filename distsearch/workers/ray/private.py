@@ -50,8 +50,9 @@ class PrivateRay:
         _remove_those_left()
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_temporary()))  # of mode 0700
         private_folders.add(str(self._folder))
-        self._remove_folder = weakref.finalize(self, _remove, str(self._folder), os.getpid())
-        self._remove_folder.atexit = False  # not before Ray has ended
+        self.remove = weakref.finalize(self, _remove, str(self._folder), os.getpid())
+        """Removes what is on disk."""
+        self.remove.atexit = False  # not before Ray has ended
         self._token = self._folder / TOKEN
         descriptor = os.open(self._token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         self._file = open(descriptor, "w", encoding="ascii")  # noqa: SIM115  (open as long as this process lives)
@@ -87,10 +88,6 @@ class PrivateRay:
         """Let `ray.shutdown` end the processes that it has started all at once."""
         if (node := ray._private.worker._global_node) is not None and sys.platform == "linux":
             node.kill_all_processes = partial(_end_processes, node)
-
-    def remove(self) -> None:
-        """Remove what is on disk."""
-        self._remove_folder()
 
     def ended(self) -> None:
         """Remove what was on disk, once Ray has ended: a Ray that this process uses next has its own token."""

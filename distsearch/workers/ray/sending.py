@@ -58,7 +58,7 @@ def _with_cache(function: Callable[..., Any], parameters: Mapping[str, Any]) -> 
     return lru_cache(**parameters)(function)
 
 
-CloudPickler.dispatch_table[type(_with_cache(_as_sent, {}))] = _as_sent
+CloudPickler.dispatch_table[type(lru_cache(_as_sent))] = _as_sent
 
 
 def _refusal(function: Callable[..., Any]) -> ObjectiveError:
