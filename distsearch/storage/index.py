@@ -97,13 +97,14 @@ def read_index(place: Place) -> Index | None:
 
 
 def identity(manifest: Manifest, seed: int) -> str:
-    """A checksum that identifies a run: over its seed and its manifest, without its workers' machines.
+    """A checksum that identifies a run: over its seed and its manifest, without what becomes of its workers.
 
     The place of its data is left out too: it may move. What is in it has a fingerprint.
     """
     made: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(manifest, workers=()))
-    del made["source"]
-    for later in ("code", "vectorized"):  # fields that older manifests do not have
+    for changing in ("source", "events", "shares"):
+        del made[changing]
+    for later in ("code", "vectorized", "frozen"):  # fields that older manifests do not have
         if not made[later]:
             del made[later]
     return checksum([msgspec.json.encode((made, seed), order="deterministic")])

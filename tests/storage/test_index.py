@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from distsearch.errors import StorageError
 from distsearch.runs.directory import FORMAT, Manifest
 from distsearch.runs.documents import sealed_json
+from distsearch.runs.events import Event, Share
 from distsearch.storage.index import INDEX, HashingStream, Index, Part, checksum, identity, kept_parts, read_index
 from distsearch.storage.places import Folder
 
@@ -85,6 +86,9 @@ def test_the_index_of_another_program_is_recognised(tmp_path):
 def test_identity_depends_on_what_made_the_run_and_not_on_its_workers():
     made = identity(MANIFEST, 0)
     assert identity(msgspec.structs.replace(MANIFEST, workers=({"host": "x"},)), 0) == made
+    joined = (Event(round=0, seconds=0.5, workers=2, retried=1),)
+    shares = (Share(host="x", units=3, busy=0.5, joined=1.0),)
+    assert identity(msgspec.structs.replace(MANIFEST, events=joined, shares=shares), 0) == made
     assert identity(msgspec.json.decode(msgspec.json.encode(MANIFEST), type=Manifest), 0) == made
     assert identity(MANIFEST, 1) != made
     assert identity(msgspec.structs.replace(MANIFEST, created="2027"), 0) != made

@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 from searches import contents, search
+from searches import resume as resume_here
 from storages import place, resume, stored, tree
 from waiting import PATIENCE, awaited
 
@@ -71,6 +72,20 @@ def cut(monkeypatch):
 
     yield between
     monkeypatch.setattr(publishing.Storage, "run_at", original)
+
+
+@pytest.mark.slow
+def test_a_published_run_that_had_workers_is_continued_here_and_elsewhere(tmp_path, ray_with_three_cpus):
+    storage = str(tmp_path / "shared")
+    flags = {"data": "digits", "layers": [16], "strategy": "hill-climb", "population": 64}
+    path = search(tmp_path / "here", name="a", rounds=3, workers=2, storage=storage, **flags)[0].path
+    assert StoredRun(path).manifest.events[-1].workers > 0
+    resume_here(path, rounds=2)
+    elsewhere = fetch(f"{storage}/a", tmp_path / "there")
+    resume_here(elsewhere, rounds=3)
+    assert contents(elsewhere) == contents(search(tmp_path / "whole", name="a", rounds=8, **flags)[0].path)
+    assert contents(fetch(f"{storage}/a", tmp_path / "here")) == contents(elsewhere)
+
 
 
 def test_a_run_comes_back_byte_for_byte(tmp_path, storage, whole):
