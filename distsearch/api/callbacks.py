@@ -11,9 +11,10 @@ from distsearch.errors import SettingError, brief
 from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Opened, PartOfRound, Round
+from distsearch.search.spent import Spent
 from distsearch.strategies.base import State
 
-HEARD = ("opened", "started", "within", "round", "saved", "ended", "closed")
+HEARD = ("opened", "started", "within", "round", "saved", "cut", "ended", "closed")
 
 
 def observers_of(callbacks: Any) -> list[Observer]:
@@ -95,6 +96,10 @@ class _OfObject(Observer):
     def saved(self, rounds: int) -> None:
         """Pass it on."""
         self._tell("saved", rounds)
+
+    def cut(self, state: State, spent: Spent) -> None:
+        """Pass it on."""
+        self._tell("cut", state, spent)
 
     def ended(self, result: Result) -> None:
         """Pass it on."""

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from distsearch.networks.modules import sources
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives import losses
 from distsearch.objectives.metrics import names_of
+from distsearch.runs.layout import CHECKPOINT
 from distsearch.search import beforehand, session
 from distsearch.search.assembly import Assembly, assemble, assemble_function
 from distsearch.search.data import data_of
@@ -161,13 +164,20 @@ def _kept(settings: Mapping[str, Any]) -> bool:
 def _run_elsewhere(
     assembly: Assembly, ready: beforehand.Ready | None, observers: Iterable[Observer], interrupts: Interrupts
 ) -> Found:
-    """Search in a temporary folder, so that only what is published remains."""
-    with tempfile.TemporaryDirectory(prefix="distsearch-") as folder:
-        output = structs.replace(assembly.config.output, directory=folder)
+    """Search in a temporary folder, so that only what is published remains; or a run that an error has broken off."""
+    folder = Path(tempfile.mkdtemp(prefix="distsearch-"))
+    try:
+        output = structs.replace(assembly.config.output, directory=str(folder))
         here = structs.replace(assembly.config, output=output)
         if ready is not None:
             ready = ready._replace(storage=beforehand.usable_storage(here))
-        return session.run(assembly.configured(here), observers, interrupts, ready)
+        found = session.run(assembly.configured(here), observers, interrupts, ready)
+    except BaseException:
+        if not any(folder.glob(f"*/{CHECKPOINT}")):
+            shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
+    return found
 
 
 def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:

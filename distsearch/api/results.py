@@ -166,7 +166,7 @@ class SearchResult(FunctionResult):
                 "torch.save(result.module.state_dict(), path), or give model= a class or function of a file"
             )
         content = model_file(
-            model.config, model.schema.to_json(), self.weights, self.summary, self.history, self.provenance
+            model.config, model.schema.to_json(), model.tensors, self.summary, self.history, self.provenance
         )
         write(target, content)
 
@@ -217,18 +217,26 @@ def _of_run(stored: StoredRun) -> SearchResult:
 def _of_file(path: Path) -> SearchResult:
     tensors, saved = checkpoints.read(path)
     saved.setdefault("provenance", {})  # which earlier files do not have
-    if set(saved) != SAVED or set(tensors) != {"weights"}:
+    if set(saved) != SAVED:
         raise RunError(f"{path} was not written by SearchResult.save")
     try:
         config = validate(NetworkConfig, saved["network"], "network")
-        weights = tensors["weights"]
-        weights.flags.writeable = False
-        model = Model(config, Schema.from_json(saved["schema"]), weights)
+        model = _model(config, Schema.from_json(saved["schema"]), tensors)
         summary = msgspec.convert(saved["summary"], Result, strict=False)
         history = msgspec.convert(saved["history"], list[RoundRecord], strict=False)
         provenance = msgspec.convert(saved["provenance"], dict[str, str])
-    except (DistsearchError, msgspec.ValidationError) as error:
+    except (DistsearchError, KeyError, ValueError) as error:
         raise RunError(f"{path} cannot be loaded: {error}") from None
-    if model.weights_count != weights.size:
-        raise DataError(f"{path}: expected {model.weights_count:,} weights of its network, got {weights.size:,}")
-    return SearchResult(weights, history, summary, model, provenance)
+    return SearchResult(model.weights, history, summary, model, provenance)
+
+
+def _model(config: NetworkConfig, schema: Schema, tensors: checkpoints.Tensors) -> Model:
+    """The model of a file: earlier ones hold its flat weights, (n,), as if these were one tensor."""
+    if tensors.keys() == {"weights"} and tensors["weights"].ndim == 1:
+        model = Model(config, schema, tensors["weights"])
+        if model.weights_count != model.weights.size:
+            raise DataError(f"expected {model.weights_count:,} weights of its network, got {model.weights.size:,}")
+    else:
+        model = Model.of_tensors(config, schema, tensors)
+    model.weights.flags.writeable = False
+    return model

@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
 from distsearch.config.sections import NetworkConfig
 from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import Result
@@ -16,12 +13,12 @@ from distsearch.runs.history import RoundRecord
 def model_file(
     network: NetworkConfig,
     schema: Mapping[str, Any],
-    weights: NDArray[np.float32],
+    tensors: checkpoints.Tensors,
     summary: Result,
     history: Sequence[RoundRecord] = (),
     provenance: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The file's content: weights, (n,), and how their network, its data and the search were; the schema as JSON."""
+    """The file's content: the network's tensors, and how it, its data and the search were; the schema as JSON."""
     document = {
         "network": msgspec.to_builtins(network),
         "schema": dict(schema),
@@ -29,4 +26,4 @@ def model_file(
         "history": [documents.named(msgspec.to_builtins(row)) for row in history],
         "provenance": dict(provenance or {}),
     }
-    return checkpoints.encode({"weights": weights}, document)
+    return checkpoints.encode(tensors, document)

@@ -25,6 +25,7 @@ from distsearch.runs.layout import CONFIG, MANIFEST
 from distsearch.search.observers import Observer, Opened, Round
 from distsearch.search.provenance import provenance
 from distsearch.search.saving import model_file
+from distsearch.search.spent import Spent
 from distsearch.settings import Settings, declarations
 from distsearch.strategies.base import State
 from distsearch.trackers.memory import recall
@@ -115,6 +116,10 @@ class Tracker(Observer, ABC):
             self._sender.add(done.record)
             self._sender.warn_once()
 
+    def cut(self, state: State, spent: Spent) -> None:
+        """Keep the state, whose best weights are those of the round that was given up."""
+        self._state = state
+
     def ended(self, result: Result) -> None:
         """Keep the result and the model for the end."""
         self._how = STOPPED if result.reason == "interrupted" else FINISHED
@@ -179,7 +184,7 @@ def _model(search: Opened, state: State, result: Result) -> dict[str, bytes]:
     weights, schema = state.best.weights, search.manifest().data
     if schema:
         origin = provenance(search.config, search.manifest().fingerprint, result)
-        return {MODEL: model_file(search.config.network, schema, weights, result, (), origin)}
+        return {MODEL: model_file(search.config.network, schema, {**search.named(weights)}, result, (), origin)}
     return {WEIGHTS: checkpoints.encode(*best_content(state.best, search.named(weights)))}
 
 

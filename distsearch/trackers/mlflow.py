@@ -1,6 +1,7 @@
 """MLflow: a search is a run of an experiment, with parameters, metrics by round, and the model among its artifacts."""
 
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -24,6 +25,7 @@ LONGEST_PARAMETER = 500  # characters, in older servers
 REACHED_SECONDS = 5.0
 STATUS = {FINISHED: "FINISHED", FAILED: "FAILED"}
 WHOSE = {"http": 80, "https": 443}  # ports
+NOT_IN_NAMES = re.compile(r"[^\w/. :-]+")  # of metrics: MLflow refuses it
 
 
 class MLflow(Tracker):
@@ -84,7 +86,9 @@ class MLflow(Tracker):
         from mlflow.entities import Metric
 
         metrics = [
-            Metric(name, value, int(row.time * 1000), row.round) for row in rows for name, value in row.values.items()
+            Metric(_allowed(name), value, int(row.time * 1000), row.round)
+            for row in rows
+            for name, value in row.values.items()
         ]
         for start in range(0, len(metrics), MOST_METRICS):
             self._api.log_batch(self._run, metrics=metrics[start : start + MOST_METRICS])
@@ -92,7 +96,7 @@ class MLflow(Tracker):
     def finish(self, how: str, figures: Mapping[str, float], files: Mapping[str, bytes]) -> None:
         """The result's figures as metrics, the model as artifact, and how it ended as status."""
         for name, value in figures.items():
-            self._api.log_metric(self._run, name, value)
+            self._api.log_metric(self._run, _allowed(name), value)
         self._keep(files)
         self._api.set_terminated(self._run, STATUS.get(how, "KILLED"))
 
@@ -139,6 +143,11 @@ class MLflow(Tracker):
                 path = Path(folder) / name
                 path.write_bytes(content)
                 self._api.log_artifact(self._run, str(path))
+
+
+def _allowed(name: str) -> str:
+    """A metric's name as MLflow takes it: gap(sex) as gap-sex."""
+    return NOT_IN_NAMES.sub("-", name).strip("-")
 
 
 def _resolved(place: str) -> str:

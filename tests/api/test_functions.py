@@ -1,3 +1,4 @@
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import enumerate as enumerate_threads
@@ -200,6 +201,25 @@ def test_the_reason_for_a_strategy_is_logged_for_functions_too(caplog):
     caplog.set_level("INFO", "distsearch")
     distsearch.minimize(sphere, np.zeros(5), workers=0, strategy="auto", rounds=1)
     assert "strategy cma-es: a function of 5 weights" in caplog.text
+
+
+def test_an_error_leaves_a_run_that_was_only_to_be_published(tmp_path, monkeypatch):
+    def fails(record):
+        if record.round == 4:
+            raise ZeroDivisionError
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    flags = {"workers": 0, "storage": str(tmp_path / "kept")}
+    distsearch.minimize(sphere, np.zeros(5), rounds=6, **flags)
+    with pytest.raises(SettingError):
+        distsearch.minimize(sphere, np.zeros(5), rounds=6, strategy="snes", rate=-1.0, **flags)
+    assert not any((tmp_path / "temporary").iterdir())
+    with pytest.raises(ZeroDivisionError) as caught:
+        distsearch.minimize(sphere, np.zeros(5), rounds=6, callbacks=fails, **flags)
+    [path] = (tmp_path / "temporary").glob("*/*")
+    assert caught.value.__notes__[0] == f"The run up to here is kept in {path}."
+    assert distsearch.resume(path, function=sphere, rounds=1).summary.rounds == 6
 
 
 def test_a_function_s_run_keeps_its_storage_as_an_absolute_address(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from problems import sphere
 import distsearch
 from distsearch.errors import DataError, RunError, SettingError
 from distsearch.randomness import Stream, noise
+from distsearch.runs import checkpoints
 
 FEATURES = noise(5, Stream.DATA, 0, 0, 120, 3)
 NAMES = np.array(["low", "middle", "high"])
@@ -73,6 +74,17 @@ def test_a_saved_result_is_the_same_when_loaded(result, tmp_path):
     assert (again.summary, again.history) == (result.summary, result.history)
     assert again.classes.dtype == result.classes.dtype
     assert repr(again) == repr(result)
+
+
+def test_a_file_of_flat_weights_as_they_were_saved_earlier_is_read(result, tmp_path):
+    result.save(tmp_path / "saved")
+    _, saved = checkpoints.read(tmp_path / "saved")
+    (tmp_path / "flat").write_bytes(checkpoints.encode({"weights": result.weights}, saved))
+    assert distsearch.load(tmp_path / "flat").weights.tobytes() == result.weights.tobytes()
+    for tensors in ({"weights": result.weights[1:]}, {"dense1.weights": np.zeros((3, 4), np.float32)}):
+        (tmp_path / "flat").write_bytes(checkpoints.encode(tensors, saved))
+        with pytest.raises(RunError, match="flat cannot be loaded: "):
+            distsearch.load(tmp_path / "flat")
 
 
 def test_frame_columns_are_found_by_name_after_loading(tmp_path):

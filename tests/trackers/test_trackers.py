@@ -1,6 +1,7 @@
 """Trackers: what MLflow, TensorBoard and W&B record of a run, read back from their own files."""
 
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from problems import sphere
 from programs import SHORT, refused
+from safetensors.numpy import load_file
 from searches import search
 from trackers_read import tensorboard_scalars, wandb_records
 from waiting import awaited
@@ -82,6 +84,14 @@ class TestMLflow:
         model = client.download_artifacts(run.info.run_id, "model.safetensors", str(tmp_path))
         assert distsearch.load(model).predict(FEATURES).tolist() == result.predict(FEATURES).tolist()
 
+    def test_a_metric_of_a_column_has_a_name_that_mlflow_takes(self, tmp_path):
+        columns = {"a": FEATURES[:, 0], "b": FEATURES[:, 1], "group": np.where(FEATURES[:, 1] > 0, "x", "y")}
+        settings = {"layers": [3], "rounds": ROUNDS, "measure_every": 4, "workers": 0, "metrics": "gap(group)"}
+        result = distsearch.search(columns, LABELS, track=f"mlflow:{tmp_path / 'mlruns'}", **settings)
+        _, [run] = self.runs(tmp_path)
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["result.gap-group"] == result.summary.metrics["gap(group)"]
+
     def test_a_resumed_run_continues_the_tracked_run(self, tmp_path):
         ran(tmp_path, f"mlflow:{tmp_path / 'mlruns'}")
         history = resumed(tmp_path)
@@ -140,6 +150,21 @@ class TestMLflow:
             resumed(tmp_path, track="mlflow:http://127.0.0.1:9")
         assert StoredRun(tmp_path / "runs" / "a").result is not None
         assert len(resumed(tmp_path, track="")) == ROUNDS + MORE
+
+
+def test_the_best_weights_of_a_first_round_that_was_given_up_are_tracked(tmp_path):
+    """Its loss is 1 at the start, and less at every candidate."""
+
+    def slow(weights):
+        time.sleep(0.02)
+        return 1 / (1 + float(np.square(weights).sum()))
+
+    track = f"tensorboard:{tmp_path / 'tb'}"
+    settings = {"strategy": "evolution-strategy", "population": 500, "workers": 0, "seconds": 0.5}
+    found = distsearch.minimize(slow, np.zeros(4), **settings, track=track)
+    assert (found.summary.rounds, found.loss < 1) == (0, True)
+    [kept] = tmp_path.glob("tb/*/weights.safetensors")
+    assert load_file(kept)["weights"].tobytes() == found.weights.tobytes()
 
 
 def test_tensorboard_has_every_round_including_resumed_ones(tmp_path):

@@ -73,6 +73,18 @@ def test_a_stored_model_predicts_with_its_own_frozen_weights(base, tmp_path, dig
     np.testing.assert_allclose(stored_model(stored).outputs(digits[0][:9]), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_saved_result_predicts_with_its_own_frozen_weights(base, tmp_path, digits):
+    flags = {"model": "torch_modules:Stack", "trainable": "2.*", "strategy": "hill-climb", "rounds": 2, "workers": 0}
+    drawn = distsearch.search(*digits, seed=1, **flags)
+    given = distsearch.search(*digits, start=str(base), **flags)
+    for name, result in (("drawn", drawn), ("given", given)):
+        result.save(tmp_path / name)
+        again = distsearch.load(tmp_path / name)
+        assert torch.equal(again.module[0].weight, result.module[0].weight)
+        assert again.loss == result.loss == again.evaluate(*digits).loss
+    assert not torch.equal(drawn.module[0].weight, given.module[0].weight)
+
+
 def test_patterns_choose_whatever_requires_gradients_and_reach_shared_parameters():
     def shared() -> nn.Module:
         module = nn.ModuleDict({"words": nn.Linear(4, 4), "outputs": nn.Linear(4, 4)})
