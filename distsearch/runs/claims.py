@@ -1,4 +1,4 @@
-"""Claims on a run's directory: creating it under a free name, locking it, and what to say if it cannot be written."""
+"""Claims on a run's directory: a free name, its lock, when it was saved, and what to say if it cannot be written."""
 
 import fcntl
 import os
@@ -73,6 +73,14 @@ def lock(path: Path) -> int:
             raise RunError(f"another process is writing to {path}: wait for it to end, or stop it") from None
         raise
     return folder
+
+
+def saved_at(path: Path) -> int:
+    """When a run was saved last, in nanoseconds; 0 if it never was."""
+    try:
+        return (path / CHECKPOINT).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager

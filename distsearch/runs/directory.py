@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from distsearch import config
 from distsearch.config import RunConfig, toml
 from distsearch.errors import RunError, SettingError
-from distsearch.runs import checkpoints, documents, files, history, names
+from distsearch.runs import checkpoints, claims, documents, files, history, names
 from distsearch.runs.claims import claim, lock, removed_unless_begun, unwritable, writing
 from distsearch.runs.events import NOBODY, Crew, Event, Share
 from distsearch.runs.held import Held
@@ -96,11 +96,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Run:
     """A run directory open for writing, by one process at a time."""
 
-    def __init__(self, path: Path, manifest: Manifest, rounds: int = 0) -> None:
+    def __init__(self, path: Path, manifest: Manifest, rounds: int = 0, stored: "StoredRun | None" = None) -> None:
         self.path = path
         self._manifest = manifest
         with ExitStack() as opened:
             opened.callback(os.close, lock(path))
+            if stored is not None:
+                stored.check_unsaved()
             self._history = opened.enter_context(closing(HistoryWriter(path, history.position(path, rounds))))
             self._opened = opened.pop_all()
         self._shares_before = manifest.shares  # of earlier processes' workers
@@ -146,10 +148,10 @@ class Run:
 
         `source` is where its data is now, if that is a file.
 
-        Raises RunError if another process is writing to it, or if it is not writable.
+        Raises RunError if another process is writing to it, or has continued it since, or if it is not writable.
         """
         path = stored.path
-        with writing(path), cls._opened_at(path, stored.manifest, rounds) as run:
+        with writing(path), cls._opened_at(path, stored.manifest, rounds, stored) as run:
             for left in path.glob(f"*{files.TEMPORARY}"):
                 left.unlink()
             (path / RESULT).unlink(missing_ok=True)
@@ -160,9 +162,11 @@ class Run:
 
     @classmethod
     @contextmanager
-    def _opened_at(cls, path: Path, manifest: Manifest, rounds: int = 0) -> Iterator["Run"]:
+    def _opened_at(
+        cls, path: Path, manifest: Manifest, rounds: int = 0, stored: "StoredRun | None" = None
+    ) -> Iterator["Run"]:
         """Open the run in a directory; closed again if the caller's block fails, else left open."""
-        run = cls(path, manifest, rounds)
+        run = cls(path, manifest, rounds, stored)
         with ExitStack() as failed:
             failed.push(run._opened)
             yield run
@@ -231,8 +235,14 @@ class StoredRun:
             raise RunError(f"expected a run's directory, but {path} is not one: `distsearch list` shows the runs")
         if not (path / MANIFEST).exists():
             raise RunError(f"{path} is not a distsearch run: it has no {MANIFEST}")
-        self.path = path
+        self.path = path if path.name not in ("", "..") else path.resolve()  # of a run in ".", too, the name is needed
+        self._saved = claims.saved_at(path)
         self.manifest = _manifest(path)
+
+    def check_unsaved(self) -> None:
+        """RunError if it has been saved since this was opened: what was read of it may have passed."""
+        if claims.saved_at(self.path) != self._saved:
+            raise RunError(f"{self.path} was continued by another process in the meantime: resume it again")
 
     @cached_property
     def config(self) -> RunConfig:

@@ -80,7 +80,9 @@ def prepare_to_resume(
     """
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force continues anyway")
-    names.check(stored.path.resolve().name)
+    names.check(stored.path.name)
+    with stored.held():  # said before the data is read
+        pass
     told = trackers(with_trackers(stored.config, track).output.track, resumed=True)
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)
     state = stored.state(assembly.strategy.state_type) if stored.has_begun else assembly.plan.first
@@ -151,10 +153,8 @@ def other_machine(stored: StoredRun) -> str:
 
 def _more(reached: str) -> str:
     """What to type to go beyond a limit."""
-    if reached == EVALUATIONS:
-        return "give it more --evaluations"
-    if reached in (ROUNDS, SECONDS):
-        return "give it more --rounds or --seconds"
+    if reached in (ROUNDS, SECONDS, EVALUATIONS):
+        return f"give it more --{reached}"
     return "--start begins another run with its weights"
 
 

@@ -30,6 +30,26 @@ def test_the_rarer_class_is_the_one_that_counts_whatever_the_labels_are():
     assert fitted.result_.model.config.positive == "fraud"
 
 
+def test_rows_that_come_several_times_count_as_often_for_which_class_is_the_rarer_one():
+    features = np.concatenate([np.repeat(X[:10], 90, axis=0), X[10:110]])
+    labels = np.repeat(["many", "rare"], [900, 100])
+    fitted = SearchClassifier(loss="f1", rounds=3, **QUICK).fit(features, labels)
+    assert fitted.result_.model.config.positive == "rare"
+    weights = np.where(labels == "rare", 10.0, 1.0)
+    weighted = SearchClassifier(loss="f1", rounds=3, **QUICK).fit(features, labels, sample_weight=weights)
+    assert weighted.result_.model.config.positive == "many"
+
+
+def test_the_class_that_counts_is_that_of_the_first_fit_whatever_comes_later():
+    later = np.where(FRAUD == "fraud", "honest", "fraud")
+    pieces = SearchClassifier(loss="f1", **QUICK).partial_fit(X, FRAUD, classes=["fraud", "honest"])
+    assert pieces.partial_fit(X, later).result_.model.config.positive == "fraud"
+    warm = SearchClassifier(loss="f1", rounds=3, warm_start=True, **QUICK).fit(X, FRAUD)
+    assert warm.fit(X, later).result_.model.config.positive == "fraud"
+    asked = warm.set_params(settings={"positive": "honest"}).fit(X, later)
+    assert asked.result_.model.config.positive == "honest"
+
+
 def test_costs_are_of_the_labels_and_given_by_names_or_in_their_order():
     settings = {"loss": "expected-cost", "rounds": 60, **QUICK}
     careful = SearchClassifier(costs=costs(50, 1), **settings).fit(X, FRAUD)

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from msgspec import structs
@@ -75,6 +75,15 @@ class Training:
         return Training(self.features[places], self.targets[places], weights)
 
 
+class Fitted(NamedTuple):
+    """What a later fit continues from."""
+
+    schema: Schema
+    weights: Array  # (n,)
+    network: NetworkConfig  # in the words of the data set
+    state: State | None  # of the search, after partial_fit
+
+
 class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Fits a network by search; a subclass says what targets are and how outputs become predictions."""
 
@@ -115,8 +124,8 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _dataset(self, training: Training, config: RunConfig) -> Dataset:
         """The data set of a first fit."""
 
-    def _with_labels(self, config: RunConfig, targets: Array) -> RunConfig:
-        """The configuration with what it says of labels in the words of the data set."""
+    def _with_labels(self, config: RunConfig, training: Training, before: Fitted | None) -> RunConfig:
+        """The configuration with what it says of labels in the words of the data set, as it was in a fit before."""
         return config
 
     def _shown_network(self, network: NetworkConfig) -> NetworkConfig:
@@ -168,30 +177,30 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
                 training, held_out = self._split(training, strata, seed)
             training = Training(*distinct(training.features, training.targets, training.weights))
             before = self._fitted if self.warm_start and hasattr(self, "result_") else None
-            config = self._with_labels(configured(self, len(training.features), seed), training.targets)
-            dataset = self._dataset(training, config) if before is None else self._further(training, before[0])
+            config = self._with_labels(configured(self, len(training.features), seed), training, before)
+            dataset = self._dataset(training, config) if before is None else self._further(training, before.schema)
             assembly = self._assembly(config, dataset)
             if before is not None:
-                first = self._first(assembly, before[1])
+                first = self._first(assembly, before.weights)
                 assembly = _starting(assembly, assembly.strategy.init(first, seed))
             self._search(assembly, dataset.schema, held_out, before is not None)
 
     def _partial_fit(self, training: Training) -> None:
         """One pass over the examples, continuing the search, whose features stay scaled as in its first call."""
         with _as_value_errors():
-            before = getattr(self, "_fitted", None)
+            before: Fitted | None = getattr(self, "_fitted", None)
             count = len(training.features)
-            state = None if before is None else before[2]
+            state = None if before is None else before.state
             done = 0 if state is None else state.round
             seed = self._seed() if state is None else state.seed
             rounds = done + rounds_per_pass(self, count)
-            config = self._with_labels(configured(self, count, seed, rounds, schedule="constant"), training.targets)
-            dataset = self._dataset(training, config) if before is None else self._further(training, before[0])
+            config = self._with_labels(configured(self, count, seed, rounds, schedule="constant"), training, before)
+            dataset = self._dataset(training, config) if before is None else self._further(training, before.schema)
             assembly = self._assembly(config, dataset)
             if before is not None and state is None:
-                assembly = _starting(assembly, assembly.strategy.init(self._first(assembly, before[1]), seed))
+                assembly = _starting(assembly, assembly.strategy.init(self._first(assembly, before.weights), seed))
             elif before is not None and state is not None:
-                self._first(assembly, before[1])
+                self._first(assembly, before.weights)
                 weights = assembly.strategy.proposed(state)
                 assembly = _starting(assembly, replace(state, best=Best.unknown(weights)))
             self._search(assembly, dataset.schema, None, before is not None, partial=True)
@@ -247,12 +256,11 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             with one_thread():
                 found = session.run_unrecorded(replace(assembly, notes=()), observers, interrupts)
                 loss, weights = _chosen(assembly, found.state, validation, partial)
-            model = Model(
-                self._shown_network(assembly.config.network), self._shown(schema), weights, assembly.plan.network
-            )
+            network = assembly.config.network
+            model = Model(self._shown_network(network), self._shown(schema), weights, assembly.plan.network)
             summary = structs.replace(found.result, loss=loss, rounds=len(history.records))
             self.result_ = interrupts.result = SearchResult(weights, history.records, summary, model)
-            self._fitted: tuple[Schema, Array, State | None] = schema, weights, found.state if partial else None
+            self._fitted = Fitted(schema, weights, network, found.state if partial else None)
             self.loss_curve_ = [*(self.loss_curve_ if continued else []), *curve.losses]
             self.n_iter_ = len(self.loss_curve_)
             self.best_loss_ = loss
@@ -283,7 +291,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         check_is_fitted(self, "result_")
         X = self._validated(X, reset=False)
         with _as_value_errors():
-            return _outputs(self.result_.model, datasets.features_from(X, self._fitted[0]))
+            return _outputs(self.result_.model, datasets.features_from(X, self._fitted.schema))
 
 
 def features_dataset(training: Training, targets: Array, config: RunConfig, degree: int | None) -> Dataset:

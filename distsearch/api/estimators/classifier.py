@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from distsearch.api.estimators.base import InvalidValueError, SearchEstimator, Training, features_dataset
+from distsearch.api.estimators.base import Fitted, InvalidValueError, SearchEstimator, Training, features_dataset
 from distsearch.api.estimators.parameters import OF_CLASSES
 from distsearch.config import RunConfig
 from distsearch.config.sections import NetworkConfig
@@ -262,16 +262,20 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
     def _score(self, targets: Array, predicted: Array, weights: Array | None) -> float:
         return float(accuracy_score(targets, predicted, sample_weight=weights))
 
-    def _with_labels(self, config: RunConfig, targets: Array) -> RunConfig:
+    def _with_labels(self, config: RunConfig, training: Training, before: Fitted | None) -> RunConfig:
         """The configuration with the positive class and costs by the names that classes have in the data set."""
         network, texts, names = config.network, self._texts, _names(len(self.classes_))
         if network.costs is not None:
             rows = matrix(losses.with_costs(network).costs or "", texts)
             network = structs.replace(network, costs=json.dumps(rows.tolist()))
-        if network.positive is None:
-            network = losses.chosen(network, texts, np.bincount(targets, minlength=len(texts)))
-        if network.positive in texts:
-            network = structs.replace(network, positive=names[texts.index(network.positive)])
+        before_it = None if before is None else before.network.positive
+        if network.positive is None and before_it is not None:
+            network = structs.replace(network, positive=before_it)
+        else:
+            counts = np.bincount(training.targets, training.weights, len(texts))
+            network = losses.chosen(network, texts, counts)
+            if network.positive in texts:
+                network = structs.replace(network, positive=names[texts.index(network.positive)])
         return structs.replace(config, network=network)
 
     def _shown_network(self, network: NetworkConfig) -> NetworkConfig:
