@@ -149,9 +149,11 @@ def run(
     settings = _settings(config_file, of_chapter(flags) if chapter else flags)
     ready = beforehand.check(settings, kept=folds is None)
     if folds is not None:
-        if live or story:
-            raise UserError("--live and --story show one search, and --folds runs several: leave out one of them")
-        _cross_validate(settings, folds, json)
+        if live or story or verbose:
+            raise UserError(
+                "--live, --story and --verbose show one search, and --folds runs several: leave out one of them"
+            )
+        _cross_validate(settings, folds, json, quiet)
         return
     dataset = read_data(settings) if live else None
     assembly = assemble(settings, dataset)
@@ -199,22 +201,23 @@ def resume(
     _search(resumption.assembly, resumption.run, verbose, json, quiet)
 
 
-def _cross_validate(settings: config.RunConfig, folds: int, json: bool) -> None:
+def _cross_validate(settings: config.RunConfig, folds: int, json: bool, quiet: bool) -> None:
     """Search once per fold, and print each test result with their mean and deviation."""
     from distsearch.cli.tables import folds_table
     from distsearch.search.folds import cross_validated
     from distsearch.search.interrupts import Interrupts
     from distsearch.search.limits import INTERRUPTED
 
+    console = new_console(stderr=True, quiet=quiet)
     with Interrupts() as interrupts:
         results = []
         for result in cross_validated(settings, folds, (), interrupts):
             results.append(result)
-            say(f"fold {len(results)} of {folds}: {result.rounds:,} rounds, test loss {result.test_loss:.6g}")
-    new_console(stderr=True).print(folds_table(results))
+            console.print(f"fold {len(results)} of {folds}: {result.rounds:,} rounds, test loss {result.test_loss:.6g}")
+    console.print(folds_table(results))
     if json:
         print_json(results)
-    if results[-1].reason == INTERRUPTED:
+    if len(results) < folds or results[-1].reason == INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
 
 

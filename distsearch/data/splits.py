@@ -69,8 +69,8 @@ def split(raw: Raw, wishes: Splitting, classes: NDArray[np.int64] | None) -> Par
     validating = _drawn(left, classes, validation, wishes.seed, VALIDATION)
     if (test and not len(tested)) or (validation and not len(validating)):
         raise DataError(
-            f"{raw.source}: expected several examples of some class, of which one can be set aside, but there are not; "
-            "leave out the shares"
+            f"{raw.source}: expected several examples of some class, so that one can be set aside, but every class has "
+            "only one; leave out the shares"
         )
     return Parts(np.setdiff1d(left, validating, assume_unique=True), validating, tested)
 
@@ -121,7 +121,7 @@ def _checked(raw: Raw, part: str, share: float, count: int) -> int:
     chosen = round(share * count)
     if share and not 0 < chosen < count:
         raise DataError(
-            f"{raw.source}: expected a {part} share that leaves examples for both training and {part}ing, "
+            f"{raw.source}: expected a {part} share that leaves examples for both training and {part}, "
             f"got {share}, which is {chosen} of {count}; use a value from {1 / count:.3g} to {1 - 1 / count:.3g}"
         )
     return chosen

@@ -69,10 +69,12 @@ def dataset_of(raw: Raw, reading: Reading) -> Dataset:
         return Examples.of(scaled[kept], values[kept], of_kept, schema, beside.at(kept))
 
     train, test = Examples.of(scaled[rows], values[rows], weights, schema, beside.at(rows)), part(parts.test)
-    if raw.test is not None:
-        test = examples_of(raw.test, schema)
-    validation = part(parts.validation)
     said = (*raw.notes, *numbered, *dropped, *learnt, *targets.notes)
+    if raw.test is not None and reading.fold is None:
+        test = examples_of(raw.test, schema)
+    elif raw.test is not None:
+        said = (*said, f"{raw.source}: the folds are of its training examples; its own test examples are not looked at")
+    validation = part(parts.validation)
     said = (*said, *remarks.on_columns(raw, features, targets.values, rows, train.features, schema))
     said = (*said, *remarks.on_groups(raw, dict.fromkeys(filter(None, (reading.group, *reading.groups)))))
     if validation is not None and reading.validation_share is None:

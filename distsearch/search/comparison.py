@@ -163,6 +163,10 @@ def run(configs: Sequence[RunConfig], dataset: Dataset, watching: Watching, keep
             except DistsearchError as error:
                 failures.append(error)
                 search = Contestant(each.strategy.name, each.strategy.seed, failure=str(error))
+            except KeyboardInterrupt:  # before the search began
+                if interrupts.came and number > 1:
+                    return
+                raise
             yield search
             if interrupts.came:
                 return

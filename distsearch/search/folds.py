@@ -17,7 +17,9 @@ from distsearch.search.observers import Observer
 def cross_validated(
     config: RunConfig, folds: int, observers: Iterable[Observer], interrupts: Interrupts
 ) -> Iterator[Result]:
-    """How the search of each fold ends; nothing is kept. Ends early after one that was interrupted.
+    """How the search of each fold ends; nothing is kept. Ends early after one that was interrupted, or before the next.
+
+    What there is to say of the data and of what was chosen is said once.
 
     Raises SettingError if the configuration sets other examples aside as well.
     """
@@ -27,8 +29,13 @@ def cross_validated(
             "--test-share, --validation-share and --time"
         )
     for number in range(folds):
-        assembly = assemble(config, interrupts.begin(_fold, config, number, folds))
-        result = session.run_unrecorded(assembly, observers, interrupts).result
+        try:
+            assembly = assemble(config, interrupts.begin(_fold, config, number, folds))
+            result = session.run_unrecorded(assembly, observers, interrupts, announced=number > 0).result
+        except KeyboardInterrupt:
+            if interrupts.came and number:
+                return
+            raise
         yield result
         if result.reason == INTERRUPTED:
             return

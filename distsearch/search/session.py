@@ -68,9 +68,10 @@ def run_unrecorded(
     observers: Iterable[Observer] = (),
     interrupts: Interrupts | None = None,
     ready: Ready | None = None,
+    announced: bool = False,
 ) -> Found:
-    """As `run`, but nothing is kept on disk."""
-    _begin(assembly)
+    """As `run`, but nothing is kept on disk; `announced` if what there is to say of it was said before."""
+    _begin(assembly, announced)
     interrupts = interrupts or Interrupts()
     ready = ready or places(assembly.config, kept=False)
     observer = Observers([*observers, *ready.trackers])
@@ -111,10 +112,12 @@ def continue_run(
     return found._replace(path=directory.path)
 
 
-def _begin(assembly: Assembly) -> None:
+def _begin(assembly: Assembly, announced: bool = False) -> None:
     assembly.check()
     if assembly.config.network.model:
         devices.check(assembly.config.network.device)
+    if announced:
+        return
     for note in assembly.notes:
         LOG.warning(note)
     for choice in filter(None, (assembly.plan.why, assembly.strategy.chosen)):

@@ -285,7 +285,7 @@ REFUSALS = {
     "start": (["--start", "hee"], "did you mean 'he'"),
     "data": (["--data", "vertcal"], "did you mean 'vertical'"),
     "option": (["--lairs", "3"], "unknown option '--lairs'"),
-    "folds": (["--folds", "2", "--live"], "--live and --story show one search, and --folds runs several"),
+    "folds": (["--folds", "2", "--live"], "--live, --story and --verbose show one search, and --folds runs several"),
     "missing file": (["--data", "none.csv"], "none.csv"),
     "sigma zero": (["--sigma", "0"], "sigma: expected a number > 0"),
     "sigma nan": (["--sigma", "nan"], "sigma: expected a finite number, got nan"),

@@ -1,5 +1,7 @@
 import csv
 import io
+import os
+import signal
 from contextlib import contextmanager
 from math import inf
 
@@ -184,6 +186,19 @@ def test_all_strategies_are_counted_in_the_same_unit(tmp_path):
     assert config.task.batch == 256
     of_a_round = config.strategy.passes(config.plan.first)
     assert nodes.passes.median == pytest.approx(5 * of_a_round * 256 / 1797)
+
+
+def test_a_signal_between_two_searches_leaves_those_that_are_done(tmp_path, monkeypatch):
+    assembling, prepared = iter(range(9)), comparison.assembly.assemble
+
+    def assembled(*arguments):
+        if next(assembling) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return prepared(*arguments)
+
+    monkeypatch.setattr(comparison.assembly, "assemble", assembled)
+    done = compared(tmp_path, ["hill-climb", "random-search"], seeds=3)
+    assert [each.result.rounds for each in done] == [5, 5]
 
 
 def test_an_interrupted_search_is_not_counted_but_a_non_finite_loss_is():
