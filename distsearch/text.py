@@ -81,6 +81,11 @@ def some_of(names: Sequence[str], most: int) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
+def rounds_text(rounds: int) -> str:
+    """How many rounds, in words."""
+    return f"{rounds:,} round{'' if rounds == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """A duration in the largest unit that leaves a number above 2: 1.25 s, 17 min, 3.2 h, 12 d."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

@@ -96,6 +96,13 @@ def test_an_invalid_file_is_refused_in_one_sentence(tmp_path, content, sentence)
         from_sections(read_toml(path))
 
 
+def test_a_flag_of_a_section_that_a_file_has_as_a_value_is_refused_as_without_the_flag():
+    for base, flag in (({"data": "my.csv"}, {"test_share": 0.2}), ({"settings": 3}, {"momentum": 1})):
+        [(name, value)] = base.items()
+        with pytest.raises(SettingError, match=rf"^{name}: expected a section \[{name}\], got the value {value!r}"):
+            from_flags(flag, base)
+
+
 def test_an_endless_file_is_refused():
     with pytest.raises(SettingError, match="/dev/zero is not a configuration: expected at most 1 MB"):
         read_toml(Path("/dev/zero"))

@@ -17,12 +17,12 @@ from distsearch.errors import DataError, ObjectiveError, RunError, SettingError,
 from distsearch.machine import one_thread
 from distsearch.networks.modules.sources import IN_MEMORY
 from distsearch.objectives.foreign import number_of
-from distsearch.reports.status import rounds_text
 from distsearch.runs import checkpoints
 from distsearch.search.assembly import assemble_function
 from distsearch.strategies import name_of
 from distsearch.strategies.base import Answer, AnyStrategy, State
 from distsearch.strategies.population import PopulationStrategy
+from distsearch.text import rounds_text
 
 Array = NDArray[np.float32]
 
@@ -168,7 +168,8 @@ def _config(settings: Mapping[str, Any]) -> RunConfig:
 def _numbers(losses: Any, count: int) -> NDArray[np.float64]:
     """The losses of that many candidates, (candidates,), copied. DataError if they are something else."""
     try:
-        told: NDArray[Any] = np.asarray(unmasked(of_tensor(losses)))
+        given = [of_tensor(loss) for loss in losses] if isinstance(losses, list | tuple) else of_tensor(losses)
+        told: NDArray[Any] = np.asarray(unmasked(given))
         if told.ndim == 0 and losses is not None:
             raise TypeError("no sequence")
         if told.shape == (count,):

@@ -22,6 +22,7 @@ from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.config.sections import StrategyConfig
 from distsearch.config.usual import USUAL
+from distsearch.data.arrays import of_tensor
 from distsearch.data.labels import word_of
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
@@ -184,7 +185,7 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
     """The settings with a function given as the loss by its name, and costs given as numbers as text."""
     loss = settings.get("loss")
     if callable(loss):
-        targets = np.asarray(y)
+        targets = np.asarray(of_tensor(y))
         declared = hasattr(loss, "numbers") or losses.takes_module(loss)
         if not declared and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
             raise SettingError(

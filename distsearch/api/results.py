@@ -135,8 +135,12 @@ class SearchResult(FunctionResult):
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Accuracy on labelled examples; R² in regression."""
-        scores = self.evaluate(X, y, () if self.classes is not None else ("r2",))
-        return scores.metrics["r2"] if scores.accuracy is None else scores.accuracy
+        if self.classes is None:
+            return self.evaluate(X, y, "r2").metrics["r2"]
+        accuracy = self.evaluate(X, y).accuracy
+        if accuracy is None:
+            raise SettingError("score: the loss takes the module itself, so nothing is known of its outputs")
+        return accuracy
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, metrics: Any = (), *, sample_weight: ArrayLike | None = None

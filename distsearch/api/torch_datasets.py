@@ -23,7 +23,7 @@ def arrays_of(X: Any, y: Any) -> tuple[Any, Any]:
         raise DataError(
             "X: expected arrays or a data set, got a DataLoader, whose batches would do nothing: give its X.dataset"
         )
-    if data is None or not isinstance(X, data.Dataset):
+    if not is_dataset(X):
         if y is None and not isinstance(X, str | os.PathLike):  # a path is refused later: it stands for no examples
             raise DataError("y: expected the targets of X, one for each example, got None")
         return X, y
@@ -43,6 +43,12 @@ def arrays_of(X: Any, y: Any) -> tuple[Any, Any]:
         features[number] = example
         targets.append(target)
     return np.moveaxis(features, 1, -1) if features.ndim == 4 else features, np.array(targets)
+
+
+def is_dataset(X: Any) -> bool:
+    """Whether it is a data set of torch, which has targets of its own."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and isinstance(X, data.Dataset)
 
 
 def _length(X: Any) -> int:

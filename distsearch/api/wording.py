@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from distsearch.config.wording import keywords, reworded
-from distsearch.errors import DistsearchError, SettingError
+from distsearch.errors import DistsearchError, ObjectiveError, SettingError
 from distsearch.settings import AUTO, unknown_setting
 
 ARGUMENTS = ("callbacks", "sample_weight", "vectorized")
@@ -23,7 +23,9 @@ ABSENT = {
 
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
-_FLAG = re.compile(rf"--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?")
+_FLAG = re.compile(
+    rf"(?<![\w/.'\"-])--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?"
+)
 # A flag with a name as a shell takes it, see `raw.flag`.
 _COLUMN = re.compile(r"""with --(?P<flag>drop|id) (?P<columns>(?:'[^']*'|"[^"]*"|[^\s,;'"\\])+)""")
 
@@ -72,9 +74,12 @@ def check_names(names: Iterable[str], strategy: str) -> None:
 
 @contextmanager
 def speaking_python() -> Iterator[None]:
-    """While entered, errors speak of keyword arguments."""
+    """While entered, errors speak of keyword arguments; what code of the user's has raised stays as it is."""
     try:
         yield
     except DistsearchError as error:
-        error.args = (in_python(str(error)),)
+        ours, raised, theirs = str(error), "", ""
+        if isinstance(error, ObjectiveError):
+            ours, raised, theirs = ours.partition(" raised ")
+        error.args = (f"{in_python(ours)}{raised}{theirs}",)
         raise

@@ -53,8 +53,16 @@ def _understand_options(words: list[str], said: dict[str, str]) -> None:
     first = words.index("--") if words[0] == "submit" and "--" in words else 0
     for place, word in enumerate(words[first + 1 :], start=first + 1):
         option, equals, value = word.partition("=")
+        if (option not in WITHOUT and option not in OPTIONS) or _is_own(option, words):
+            continue
         if instead := WITHOUT.get(option):
             raise UserError(f"{option}: {instead}")
-        if option in OPTIONS:
-            said[option] = OPTIONS[option]
-            words[place] = f"{OPTIONS[option]}{equals}{value}"
+        said[option] = OPTIONS[option]
+        words[place] = f"{OPTIONS[option]}{equals}{value}"
+
+
+def _is_own(option: str, words: Sequence[str]) -> bool:
+    """Whether the strategy that the words name is the user's own, and has a setting of that name."""
+    from distsearch.cli.options import names_of, strategy_in
+
+    return option.removeprefix("--").replace("-", "_") in names_of(strategy_in(words))

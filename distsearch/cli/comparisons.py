@@ -1,5 +1,6 @@
 """The commands that list and compare strategies. Heavy imports are inside, as in app."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
+from distsearch.cli.completion import RUNS_VARIABLE
 from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.options import FILE, ConfigOption, JsonOption, numeric
 from distsearch.cli.output import (
@@ -71,7 +73,7 @@ def compare(
 ) -> None:
     """Compare strategies on one problem, start and budget; runs are kept only with --runs or --name.
 
-    Without --rounds, --seconds or --patience, each search takes at most 10 seconds.
+    Without --rounds, --seconds, --evaluations or --patience, each search takes at most 10 seconds.
     """
     from distsearch.cli.tables import comparison_table
     from distsearch.search import comparison
@@ -83,7 +85,8 @@ def compare(
         hush()
     if report is not None:
         check_suffix("--report", report, ".html", ".htm")
-    given = config.from_flags(flags, toml.read_toml(config_file) if config_file else None)
+    usual = {"runs": os.environ[RUNS_VARIABLE]} if os.environ.get(RUNS_VARIABLE) else {}
+    given = config.from_flags({**usual, **flags}, toml.read_toml(config_file) if config_file else None)
     words = list(filter(None, strategies.split(",")))
     comparison.check(given, words)
     dataset = read_data(given)

@@ -158,6 +158,7 @@ def those_that_fit(runs: Sequence[Summary], conditions: str) -> list[Summary]:
         raise SettingError(
             f"--filter: expected conditions such as strategy=snes, got {brief(conditions)}: {error}"
         ) from None
+    every, known = runs, {field for run in runs for field in fields(run)}
     for word in words:
         found = _CONDITION.match(word)
         if found is None:
@@ -166,10 +167,9 @@ def those_that_fit(runs: Sequence[Summary], conditions: str) -> list[Summary]:
                 f"got {brief(word)}"
             )
         name, sign, wanted = found[1].replace("_", "-"), found[2], found[3]
-        known = {field for run in runs for field in fields(run)}
-        if runs and name not in known:
+        if every and name not in known:
             raise SettingError(f"--filter: {unknown('column', name, known)}{SHOWN}")
-        if sign in ORDER and not _can_be_ordered(runs, name, wanted):
+        if sign in ORDER and not _can_be_ordered(every, name, wanted):
             raise SettingError(
                 f"--filter: expected a value to compare with after {name}{sign}, as in loss<0.1, got {brief(wanted)}"
             )

@@ -10,7 +10,7 @@ from distsearch.cli.lookup import stored as stored_run
 from distsearch.cli.options import FILE, JsonOption, RunArgument, RunsOption
 from distsearch.cli.output import check_output, print_json, print_parts, print_text, say, write
 from distsearch.errors import DataError, RunError, SettingError, brief, unknown
-from distsearch.text import expanded
+from distsearch.text import expanded, listed
 
 if TYPE_CHECKING:
     from distsearch.data.datasets import Examples
@@ -68,7 +68,7 @@ def evaluate(
     model = stored_model(stored)
     data = expanded(data)
     parts = _labelled(stored, model, data, target, reader) if data else _own(stored)
-    names = [name for name in metrics.split(",") if name] or list(DEFAULTS[model.labels is not None] if report else ())
+    names = [name for name in listed(metrics) if name] or list(DEFAULTS[model.labels is not None] if report else ())
     scores = {part: model.scores(examples, names) for part, examples in parts.items()}
     reports = {}
     if report:

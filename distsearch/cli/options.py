@@ -118,7 +118,7 @@ def with_options(
     settings = [
         (setting, panel) for setting, panel in _settings(strategies, own_strategy) if setting.flag not in without
     ]
-    own = _names_of(own_strategy) if strategies else set()
+    own = names_of(own_strategy) if strategies else set()
     options = [_option(setting, panel, every or setting.name in own) for setting, panel in settings]
     options.append(_help_all(len(settings)))
     names = {each.name for each in parameters}
@@ -175,7 +175,7 @@ def _settings(strategies: bool, own: str = "") -> Iterator[tuple[Declared, str]]
                 yield of_strategies, PANELS["strategy"]
 
 
-def _names_of(own: str) -> set[str]:
+def names_of(own: str) -> set[str]:
     """The names of the settings of a user's own strategy; none for ours."""
     from distsearch.strategies import STRATEGIES
 

@@ -75,6 +75,7 @@ def plot(
     runs: RunsOption = "runs",
 ) -> None:
     """Draw curves of runs, or what a run has learnt: in the terminal, or into a file."""
+    from distsearch.data.readers.columns import split_names
     from distsearch.reports import catalogue
 
     names = matching(names, runs)
@@ -83,7 +84,7 @@ def plot(
     if to is not None:
         _check_picture(to)
     subjects = _subjects(names, runs, data)
-    pair = tuple(filter(None, features.split(",")))
+    pair = tuple(split_names(features))
     if animate is not None:
         from distsearch.reports.animation import animated
         from distsearch.reports.judgements import single

@@ -11,7 +11,7 @@ from distsearch.errors import UserError
 from distsearch.objectives.base import Measurement
 from distsearch.search.assembly import Assembly
 from distsearch.search.observers import Observer, Round
-from distsearch.strategies.base import State
+from distsearch.strategies.base import AnyStrategy, State
 
 CHAPTER: Mapping[str, Any] = {  # one candidate per round, on the chapter's data and network, with its fixed step
     "data": "vertical",
@@ -25,7 +25,7 @@ CHAPTER: Mapping[str, Any] = {  # one candidate per round, on the chapter's data
     "workers": 0,
 }
 TOLD = ("hill-climb", "random-search")
-"""The strategies that either accept a round's best candidate or revert."""
+"""The strategies that either accept a round's best candidate or revert; the first does so however the best is chosen."""
 
 
 class Chapter(Observer):
@@ -45,13 +45,19 @@ class Chapter(Observer):
 
 
 class Story(Observer):
-    """Prints what each round tried, and whether it was accepted or reverted."""
+    """Prints what each round tried, and whether it was accepted or reverted.
 
-    def __init__(self, say: Callable[[str], None], strategy: str) -> None:
-        if strategy not in TOLD:
+    Where the best weights are chosen by measuring, on validation examples or on all, it is the center that is stepped
+    from and reverted to, by the losses of the round.
+    """
+
+    def __init__(self, say: Callable[[str], None], strategy: AnyStrategy) -> None:
+        self._measured = strategy.chosen_by_measuring
+        told = TOLD[:1] if self._measured else TOLD
+        if strategy.name not in told:
             raise UserError(
-                f"--story describes steps that are accepted or reverted: expected --strategy {' or '.join(TOLD)}, got "
-                f"{strategy}"
+                f"--story describes steps that are accepted or reverted: expected --strategy {' or '.join(told)}, got "
+                f"{strategy.name}"
             )
         self._say = say
         self._best = inf
@@ -65,11 +71,12 @@ class Story(Observer):
         row, tried = done.record, done.losses[1:]
         if not len(tried):
             return
-        best = min(self._best, row.center_loss)
+        best = row.center_loss if self._measured else min(self._best, row.center_loss)
         lowest = float(np.min(np.where(np.isnan(tried), inf, tried)))
         what = "the candidate's loss" if len(tried) == 1 else f"the lowest loss of {len(tried)} candidates"
         end = "accepted" if lowest < best else "as good: accepted" if lowest == best else "reverted"
-        self._say(f"round {row.round}: {what} is {lowest:.6f}, the best so far {best:.6f}: {end}")
+        beaten = "the center's" if self._measured else "the best so far"
+        self._say(f"round {row.round}: {what} is {lowest:.6f}, {beaten} {best:.6f}: {end}")
         self._best = row.best_loss
 
 
@@ -85,5 +92,5 @@ def of_chapter(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def narrators(assembly: Assembly, chapter: bool, story: bool, say: Callable[[str], None]) -> list[Observer]:
     """The observers that tell of a search as was asked for. Raises UserError if there is no such story."""
-    told: list[Observer] = [Story(say, assembly.config.strategy.name)] if story else []
+    told: list[Observer] = [Story(say, assembly.strategy)] if story else []
     return [*told, Chapter(say, assembly.objective.measure)] if chapter else told

@@ -1,5 +1,6 @@
 """Parses the command line after `submit` as the cluster will, so that errors come before the job."""
 
+import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from distsearch.errors import UserError
 from distsearch.jobs.parcel import Files, data_files, extras_for, job_path
 from distsearch.jobs.submission import Submission
 from distsearch.networks.initial import is_start
+from distsearch.objectives.losses.terms import is_json
 from distsearch.runs import names
 from distsearch.settings import AUTO
 from distsearch.text import as_path, words
@@ -53,10 +55,9 @@ def search_of(root: Any, arguments: Sequence[str], added: Sequence[Path], files:
     if file:
         kept = {f"settings/{file.name}": file}
         line = _replace_option(line, "--config", f"settings/{file.name}")
-    start = settings.network.start or ""
-    if files and not is_start(start) and as_path(start).is_file():
-        kept = {**kept, job_path(start): as_path(start)}
-        line = _replace_option(line, "--start", job_path(start))
+    for option, path in _named_files(settings).items() if files else ():
+        kept = {**kept, job_path(path): as_path(path)}
+        line = _replace_option(line, option, job_path(path))
     return Submission(line, run, _folder(flags.get("runs", "")), {**data, **extra}, kept, extras)
 
 
@@ -80,6 +81,13 @@ def _replace_option(arguments: Sequence[str], option: str, value: str) -> list[s
         elif not word.startswith(f"{option}="):
             line.append(word)
     return [*line, option, value]
+
+
+def _named_files(settings: config.RunConfig) -> dict[str, str]:
+    """The local files beside the data that options name, by the options."""
+    start, costs = settings.network.start or "", settings.network.costs or ""
+    named = {"--start": "" if is_start(start) else start, "--costs": "" if is_json(costs) else costs}
+    return {option: path for option, path in named.items() if path and os.path.isfile(as_path(path))}
 
 
 def _own_modules(settings: config.RunConfig) -> Files:

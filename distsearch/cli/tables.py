@@ -15,7 +15,7 @@ from distsearch.runs.directory import Result
 from distsearch.runs.history import RoundRecord
 from distsearch.settings import declarations, shown
 from distsearch.strategies.base import AnyStrategy
-from distsearch.text import duration, some_of
+from distsearch.text import duration, rounds_text, some_of
 
 if TYPE_CHECKING:
     from distsearch.cli.progress import Reached
@@ -54,7 +54,7 @@ def result_table(result: Result, of_function: bool = False) -> Table:
         verdict = "holds" if held.holds else Text("does not hold", style="bold red")
         table.add_row(Text(held.constraint), verdict, f"{_values(held.values)} on the {PARTS[held.examples]} examples")
     of_what = "of the function" if of_function else "over the training examples"
-    cost = f"{of_what}, in {result.rounds:,} rounds, {result.seconds:.2f} s"
+    cost = f"{of_what}, in {rounds_text(result.rounds)}, {result.seconds:.2f} s"
     table.add_row("calls" if of_function else "passes", _passes(result.passes), cost)
     if result.non_finite:
         table.add_row("not finite", f"{result.non_finite:,}", "candidates whose loss was infinite or NaN")
@@ -84,8 +84,8 @@ def folds_table(results: Sequence[Result]) -> Table:
 def history_lines(rows: Sequence[RoundRecord], width: int, of_function: bool = False) -> list[str]:
     """The history: at most ROWS of its rounds, denser at the beginning, where most happens."""
     passes = "calls" if of_function else PASSES
-    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics or ()))
-    heads = (passes if name == PASSES else name for name in HISTORY)
+    heads = [passes if name == PASSES else name for name in HISTORY]
+    metrics = [name for name in dict.fromkeys(name for row in rows for name in row.metrics or ()) if name not in heads]
     cells: dict[str, list[str]] = {name: [] for name in (*heads, *metrics)}
     accuracy = test = None
     latest: dict[str, float] = {}
@@ -195,11 +195,14 @@ def job_document(job: "Job", reached: "Reached | None") -> dict[str, Any]:
 
 def verdict_lines(verdict: "Verdict") -> list[str]:
     """What a verification found, with at most ROWS differences."""
-    what = f"{verdict.rounds:,} rounds decided again, all candidates of {len(verdict.tried):,} of them evaluated again"
+    decided, tried = rounds_text(verdict.rounds), len(verdict.tried)
+    what = f"{decided} decided again, all candidates of {tried:,} of them evaluated again"
     if not verdict.differences:
         return [f"{verdict.run}: {what}: identical"]
     more = len(verdict.differences) - ROWS
-    lines = [f"{verdict.run}: {what}: {len(verdict.differences):,} differences", *verdict.differences[:ROWS]]
+    count = len(verdict.differences)
+    differ = f"{count:,} difference{'' if count == 1 else 's'}"
+    lines = [f"{verdict.run}: {what}: {differ}", *verdict.differences[:ROWS]]
     return [*lines, f"and {more:,} more"] if more > 0 else lines
 
 

@@ -54,8 +54,7 @@ def from_sections(sections: Mapping[str, Any]) -> RunConfig:
     for section, values in sections.items():
         if section not in known:
             raise SettingError(unknown("section", section, known))
-        if not isinstance(values, Mapping):
-            raise SettingError(f"{section}: expected a section [{section}], got the value {brief(values)}")
+        _check_section(section, values)
         groups[section] = validate(SECTIONS[section], values, section) if section in SECTIONS else dict(values)
     return RunConfig(**groups)
 
@@ -72,5 +71,12 @@ def from_flags(flags: Mapping[str, Value], base: Mapping[str, Any] | None = None
         section, name = place = places.get(flag, (OWN_SECTION, flag.replace("-", "_")))
         if given.setdefault(place, flag) != flag:
             raise SettingError(f"{flag}: is the same setting as {given[place]}: leave one of them out")
-        sections.setdefault(section, {})[name] = value
+        values = sections.setdefault(section, {})
+        _check_section(section, values)
+        values[name] = value
     return from_sections(with_usual(sections))
+
+
+def _check_section(name: str, values: Any) -> None:
+    if not isinstance(values, Mapping):
+        raise SettingError(f"{name}: expected a section [{name}], got the value {brief(values)}")

@@ -17,11 +17,11 @@ from distsearch.reports.boundary import Plane, chosen
 from distsearch.reports.drawing import MOST_KEYS, draw_boundary, styled, write_numbers
 from distsearch.reports.figures import GREY, Boundary, Curves, colour, number_text
 from distsearch.reports.packages import imported
-from distsearch.reports.status import rounds_text
 from distsearch.reports.subjects import Subject
 from distsearch.runs.history import RoundRecord
 from distsearch.search.retrieval import own_assembly
 from distsearch.search.verification import Replay
+from distsearch.text import rounds_text
 
 FRAMES = 48
 FRAMES_PER_SECOND = 8

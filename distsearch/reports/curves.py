@@ -208,7 +208,10 @@ def _track(subject: Subject, by: str, name: str) -> tuple[Array, Array]:
 
 def _is_measured(subject: Subject) -> bool:
     """Whether the best is chosen by measuring; accuracies are then those of the weights that were measured."""
-    return strategies.find(subject.config.strategy.name).sums or subject.config.data.batch is not None
+    config, examples = subject.config, subject.stored.manifest.examples
+    sees_some = config.data.batch is not None and config.data.batch < examples
+    others_choose = bool(config.data.validation_share) or bool(config.network.subject_to)
+    return strategies.find(config.strategy.name).sums or sees_some or others_choose
 
 
 def _center(subject: Subject, by: str) -> Line | None:

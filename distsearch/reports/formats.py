@@ -62,7 +62,7 @@ def as_parquet(tables: Tables) -> Iterator[bytes]:
         import pyarrow as arrow
         from pyarrow import parquet
     file, writer = io.BytesIO(), None
-    contents = (arrow.table({name: _plain(column) for name, column in table.items()}) for table in tables)
+    contents = (arrow.table({name: _plain(arrow, column) for name, column in table.items()}) for table in tables)
     for group in _groups(contents):
         if writer is None:
             writer = parquet.ParquetWriter(_Passing(file), group[0].schema)
@@ -85,11 +85,11 @@ def _groups(contents: Iterable[Any]) -> Iterator[list[Any]]:
         yield group
 
 
-def _plain(column: Column) -> Any:
-    """The column as Arrow takes it: as it came from Arrow, numbers, or texts, as other cells have no type in common."""
+def _plain(arrow: Any, column: Column) -> Any:
+    """The column as it came from Arrow, numbers, or texts, as other cells have no type in common."""
     if hasattr(column, ARROWS) or (isinstance(column, np.ndarray) and column.dtype.kind in "biuf"):
         return column
-    return [None if value is None else str(value) for value in column]
+    return arrow.array([None if value is None else str(value) for value in column], arrow.string())
 
 
 class _Passing(io.RawIOBase):

@@ -6,7 +6,7 @@ from distsearch.config.sections import StopConfig
 from distsearch.runs.history import RoundRecord
 from distsearch.search.limits import Limits
 from distsearch.search.observers import PartOfRound
-from distsearch.text import duration
+from distsearch.text import duration, rounds_text
 
 SEPARATOR = " · "  # between the parts of a line
 REFRESH_SECONDS = 0.1  # between two updates of a line that is overwritten
@@ -96,11 +96,6 @@ def fitting(line: str, width: int) -> str:
     while len(parts) > 1 and len(SEPARATOR.join(parts)) > width:
         parts.pop()
     return SEPARATOR.join(parts)
-
-
-def rounds_text(rounds: int) -> str:
-    """How many rounds are done, in words."""
-    return f"{rounds:,} round{'' if rounds == 1 else 's'}"
 
 
 def short(number: float) -> str:

@@ -32,6 +32,7 @@ from distsearch.search.tracking import trackers, with_trackers
 from distsearch.settings import with_changes
 from distsearch.storage import Publisher
 from distsearch.strategies.base import State
+from distsearch.text import rounds_text
 
 LOG = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ def unfinished(stored: StoredRun) -> str:
         return ""
     reached = ""
     with suppress(RunError):  # of a damaged checkpoint nothing is known, but the best weights are a file of their own
-        reached = f", after {stored.rounds:,} rounds"
+        reached = f", after {rounds_text(stored.rounds)}"
     return f"{stored.path.name} has not ended: its weights are those of its last checkpoint{reached}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+
 from distsearch.config.sections import NetworkConfig
 from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import Result

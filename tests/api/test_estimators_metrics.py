@@ -114,7 +114,7 @@ def test_a_quantile_is_predicted_in_the_units_of_y():
         (SearchClassifier(loss="expected-cost", costs="a,b"), "^costs: expected costs by true and predicted class"),
         (
             SearchClassifier(loss="expected-cost", costs={"fraud": 1}),
-            "^costs: expected the true classes to be for fraud",
+            "^costs: expected a row for each of the classes fraud",
         ),
         (SearchClassifier(costs=[[0, 1], [1, 0]]), "^costs: has no effect with the loss cross-entropy"),
         (SearchClassifier(settings={"metrics": "f1"}), "metrics is a parameter of its own"),

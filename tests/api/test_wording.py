@@ -28,10 +28,19 @@ from distsearch.errors import DataError, ObjectiveError, SettingError
             "leave it out with drop=['x1'], or with id='x1' to see it",
         ),
         ("settings.sigma: expected 1 -- no more", "sigma: expected 1 -- no more"),
+        ("runs/exp--one ends: give it more --rounds", "runs/exp--one ends: give it more rounds"),
     ],
 )
 def test_flags_become_arguments(sentence, words):
     assert in_python(sentence) == words
+
+
+def test_what_a_function_has_raised_is_left_in_its_words():
+    def fails(weights):
+        raise OSError("sim --rate 5 failed: ['sim', '--sigma']")
+
+    with pytest.raises(ObjectiveError, match=r"raised OSError: sim --rate 5 failed: \['sim', '--sigma'\]"):
+        distsearch.minimize(fails, [0.0], rounds=1, workers=0)
 
 
 @pytest.mark.parametrize(

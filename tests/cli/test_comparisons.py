@@ -50,6 +50,14 @@ def test_compare_prints_and_saves_a_table_and_leaves_no_runs(tmp_path):
     assert rows["random-search"]["seconds_median"] == ""
 
 
+def test_runs_that_are_kept_are_in_the_folder_that_the_variable_names(tmp_path):
+    flags = ["--strategies", "hill-climb", "--seeds", "1", "--workers", "0", "--rounds", "2", "--name", "kept"]
+    done = ran("compare", *flags, cwd=tmp_path, variables={"DISTSEARCH_RUNS": str(tmp_path / "mine")})
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("*/*")] == ["kept-hill-climb-0"]
+    assert (tmp_path / "mine" / "kept-hill-climb-0").is_dir()
+
+
 def test_why_a_search_failed_is_said_in_flags(tmp_path):
     flags = ["--workers", "0", "--rounds", "2", "--seeds", "1", "--population", "3", "--json"]
     done = distsearch("compare", "--strategies", "hill-climb,cma-es", *flags, cwd=tmp_path)

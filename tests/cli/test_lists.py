@@ -88,6 +88,8 @@ CONDITIONS = {
     "population>32": "",
     "status=running": "a",
     "test-accuracy>0.9": "漢",
+    "strategy=nobody test-accuracy>0.9": "",
+    "strategy=hill-climb test-accuracy>0.9": "",
     "": "f漢a",
 }
 

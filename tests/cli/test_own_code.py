@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from programs import SHORT, ran, refused
+from programs import SHORT, ran, refused, succeeded
 
 MINE = """
 from dataclasses import replace
@@ -124,6 +124,44 @@ def folder(tmp_path):
     return tmp_path
 
 
+NAMED = """
+from dataclasses import replace
+from typing import Annotated
+
+from distsearch.candidates.base import Dense
+from distsearch.settings import about
+from distsearch.strategies.base import Best, State, frozen
+from distsearch.strategies.population import PopulationSettings, PopulationStrategy
+
+
+class Settings(PopulationSettings, frozen=True):
+    momentum: Annotated[float, about("of mine")] = 0.5
+    lr: Annotated[float, about("of mine")] = 1.0
+
+
+class Named(PopulationStrategy[Settings, State]):
+    name = "named"
+    summary = "steps as far as it is told"
+    Settings = Settings
+
+    def init(self, weights, seed):
+        start = frozen(weights)
+        return State(seed, 0, start, self.settings.sigma, Best.unknown(start))
+
+    def units(self, state):
+        return self.settings.population
+
+    def ask(self, state, lo, hi):
+        weights = self.noise(state, lo, hi) * self.settings.lr
+        if lo == 0:
+            weights[0] = 0
+        return Dense(weights + state.center)
+
+    def advance(self, state, result, best):
+        return replace(state, round=state.round + 1, center=best.weights, best=best)
+"""
+
+
 def line_of(kind: str) -> int:
     return next(number for number, line in enumerate(MINE.splitlines(), 1) if line.endswith(f"# {kind}"))
 
@@ -166,6 +204,15 @@ def test_a_strategy_that_returns_something_else_is_told_what_is_expected(folder,
     done = ran("run", "--strategy", f"mine:{name}", *SHORT, cwd=folder)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == f"distsearch: the strategy own: {sentence}"
+
+
+def test_settings_of_an_own_strategy_may_have_names_that_mean_something_else_elsewhere(folder):
+    (folder / "named.py").write_text(NAMED)
+    said = succeeded("run", "--strategy", "named:Named", "--momentum", "0.25", "--lr", "0.5", *SHORT, cwd=folder).stderr
+    assert "rate" not in said
+    [kept] = folder.glob("runs/*/config.toml")
+    assert {"lr = 0.5", "momentum = 0.25"} <= set(kept.read_text().splitlines())
+    assert "the optimizer adam has its own" in refused("run", "--momentum", "0.25", *SHORT, cwd=folder)
 
 
 def test_what_the_users_own_code_gives_wrongly_may_be_its_fault(folder):

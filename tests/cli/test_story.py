@@ -24,6 +24,19 @@ def test_the_story_agrees_with_the_history_in_every_round(tmp_path):
         assert float(lowest if row["accepted"] else best) == pytest.approx(row["best_loss"], abs=1e-6)
 
 
+def test_where_others_choose_the_best_the_story_is_of_the_center(tmp_path):
+    flags = ["--data", "digits", "--layers", "4", "--validation-share", "0.2", "--sigma", "0.2", "--workers", "0"]
+    told = succeeded("run", *flags, "--strategy", "hill-climb", "--rounds", "30", "--story", cwd=tmp_path).stderr
+    lines = re.findall(r"round \d+: .* is ([\d.]+), the center's ([\d.]+): (accepted|reverted)", told)
+    centers = [row["center_loss"] for row in history(tmp_path)]
+    assert {end for *_, end in lines} == {"accepted", "reverted"}
+    for (lowest, center, end), here, after in zip(lines, centers, centers[1:], strict=False):
+        assert float(center) == pytest.approx(here, abs=1e-6)
+        assert float(lowest if end == "accepted" else center) == pytest.approx(after, rel=1e-5)
+    refusal = refused("run", *flags, "--strategy", "random-search", "--story", cwd=tmp_path)
+    assert "expected --strategy hill-climb, got random-search" in refusal
+
+
 def test_the_chapter_prints_a_line_for_each_new_best(tmp_path):
     told = succeeded("run", "--chapter", "--rounds", "60", cwd=tmp_path).stderr
     rows, lines = history(tmp_path), FOUND.findall(told)

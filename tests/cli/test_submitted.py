@@ -64,6 +64,15 @@ def test_a_file_of_weights_travels_but_no_run_and_no_way_to_draw_them(here):
     assert read("run", "--name", "one", "--start", "base.safetensors", files=False).settings == {}
 
 
+def test_a_file_of_costs_travels_but_neither_columns_nor_json(here):
+    (here / "costs.csv").write_text(",no,yes\nno,0,1\nyes,5,0\n")
+    search = read("run", "--name", "one", "--loss", "expected-cost", "--costs", f"{here}/costs.csv")
+    assert search.arguments == ["run", "--loss", "expected-cost", "--name", "one", "--costs", "costs.csv"]
+    assert search.settings == {"costs.csv": here / "costs.csv"}
+    for costs in ("cost_no,cost_yes", '{"no": {"no": 0, "yes": 1}, "yes": {"no": 5, "yes": 0}}'):
+        assert read("run", "--name", "one", "--loss", "expected-cost", "--costs", costs).settings == {}
+
+
 def test_moved_data_travels_with_a_resumed_run(here):
     search = read("resume", "one", "--data", f"{here}/my.csv", "--rounds", "3")
     assert search.arguments == ["resume", "one", "--rounds", "3", "--data", "my.csv"]

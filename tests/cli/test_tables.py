@@ -18,6 +18,12 @@ def test_a_history_fits_the_terminal_and_cuts_no_number(width):
     assert all("0.693019" in line and "0.366466" in line for line in lines[1:])
 
 
+def test_a_metric_that_has_a_column_already_is_in_it():
+    lines = history_lines(rounds(accuracy=0.8419, metrics={"accuracy": 0.8419, "recall": 0.5}), 200)
+    assert lines[0].split().count("accuracy") == 1
+    assert lines[-1].split()[-2:] == ["84.19%", "0.5"]
+
+
 def test_metrics_on_other_examples_leave_first():
     history = rounds(metrics=METRICS)
     heading = history_lines(history, 200)[0]

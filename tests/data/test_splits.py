@@ -108,7 +108,7 @@ def test_every_example_is_in_the_test_part_of_one_fold():
             {"fold": (0, 11), "group": "who"},
             "expected at most 10 folds, as there are 10 groups in column 'who', got 11",
         ),
-        ({"validation_share": 0.001}, "expected a validation share that leaves examples for both training and validation, got 0.001"),
+        ({"validation_share": 0.001}, "leaves examples for both training and validation, got 0.001, which is 0 of 60"),
     ],
 )
 def test_impossible_splits_are_refused(asked, sentence):

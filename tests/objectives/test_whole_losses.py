@@ -247,9 +247,10 @@ def test_costs_are_read_by_class_names_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (COSTS.replace("bad,5", "evil,5"), "expected the true classes to be for bad, good, got good, evil"),
-        ("true,good\ngood,0\nbad,5\n", "expected the costs of 'good' to be for bad, good, got good"),
+        (COSTS.replace("bad,5", "evil,5"), "expected a row for each of the classes bad, good, got good, evil"),
+        ("true,good\ngood,0\nbad,5\n", "expected 'good' to have a cost for each of bad, good, got good"),
         (COSTS.replace("5", "nan"), "line 3: expected a finite number, got 'nan'"),
+        ("\n\n" + COSTS.replace("5", "nan"), "line 5: expected a finite number, got 'nan'"),
         (COSTS.replace("5", "1e39"), "line 3: expected a finite number, got '1e39'"),
         (COSTS.replace("5,-0.5", "5"), "line 3: expected a class and 2 costs, got 1"),
         (COSTS.replace("bad,5", "good,5"), "line 3: expected a class and 2 costs, got good a second time"),
@@ -272,7 +273,7 @@ def test_costs_that_do_not_fit_are_refused(tmp_path, content, sentence):
         ("[[1]]", "expected 2 lists of 2 costs, for the classes bad, good, got 1 of 1"),
         ("[[1, 2], [3]]", "expected 2 lists of 2 costs"),
         ("{", "or costs by class names as JSON"),
-        ('{"bad": 3, "good": {}}', "expected the costs of 'bad' to be for bad, good, got 3"),
+        ('{"bad": 3, "good": {}}', "expected 'bad' to have a cost for each of bad, good, got 3"),
         ("[[0, true], [1, 0]]", "expected a finite number, got True"),
     ],
 )

@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 import distsearch
-from distsearch.reports.formats import as_csv
+from distsearch.reports.formats import as_csv, as_parquet
 from distsearch.reports.predictions import columns_of
 
 
@@ -18,6 +21,14 @@ def test_large_numbers_are_written_with_all_of_their_whole_digits():
         "5",
     ]
     assert content.splitlines()[1].endswith(",0.333333")
+
+
+def test_a_column_that_begins_empty_has_texts_later_in_parquet_too():
+    empty, later = np.array([None, None]), np.array(["good", None])
+    content = b"".join(as_parquet([{"y": np.zeros(2), "comment": empty}, {"y": np.ones(2), "comment": later}]))
+    found = parquet.read_table(io.BytesIO(content))
+    assert found["comment"].to_pylist() == [None, None, "good", None]
+    assert found["y"].to_pylist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_a_target_that_is_called_probability_keeps_its_name_and_digits():

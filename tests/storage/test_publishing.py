@@ -87,7 +87,6 @@ def test_a_published_run_that_had_workers_is_continued_here_and_elsewhere(tmp_pa
     assert contents(fetch(f"{storage}/a", tmp_path / "here")) == contents(elsewhere)
 
 
-
 def test_a_run_comes_back_byte_for_byte(tmp_path, storage, whole):
     run, _ = search(tmp_path / "runs", name="a", rounds=ROUNDS, storage=storage)
     there = fetch(stored(storage), tmp_path / "elsewhere")

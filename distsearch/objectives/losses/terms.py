@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -56,7 +57,7 @@ def cost_columns(settings: NetworkConfig) -> tuple[str, ...]:
     A file is taken for a file, and JSON for JSON.
     """
     given = (settings.costs or "").strip()
-    if given.startswith(_JSON) or "," not in given or Path(given).is_file():
+    if is_json(given) or "," not in given or os.path.isfile(given):
         return ()
     return tuple(split_names(given))
 
@@ -67,12 +68,17 @@ def positive_class(classes: Sequence[str], counts: NDArray[Any]) -> str:
     return obvious[0] if len(obvious) == 1 else classes[int(np.argmin(counts[::-1])) * -1 - 1]
 
 
+def is_json(given: str) -> bool:
+    """Whether costs are given as JSON, not as a file or as the names of columns."""
+    return given.lstrip().startswith(_JSON)
+
+
 def costs_text(given: str) -> str:
     """Costs as they are kept with a run: JSON as it is given, or the content of a CSV file as JSON.
 
     Raises SettingError if it cannot be read, or is no table of numbers by class names.
     """
-    if given.lstrip().startswith(_JSON):
+    if is_json(given):
         return given
     try:
         with Path(given).open("rb") as file:
@@ -83,7 +89,8 @@ def costs_text(given: str) -> str:
             "cost_no,cost_yes"
         ) from None
     try:
-        rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig")), skipinitialspace=True) if row]
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig")), skipinitialspace=True)
+        rows = [(reader.line_num, row) for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise SettingError(f"--costs: {given} is not CSV: {error}") from None
     if len(content) > MOST_BYTES or len(rows) < 2:
@@ -91,11 +98,11 @@ def costs_text(given: str) -> str:
             f"--costs: expected {given} to have a line of predicted classes, and one for each true class: "
             "its name and the costs"
         )
-    names = [name.strip() for name in rows[0][1:]]
+    names = [name.strip() for name in rows[0][1][1:]]
     table: dict[str, dict[str, float]] = {}
-    for line, row in enumerate(rows[1:], start=2):
+    for line, row in rows[1:]:
         true = row[0].strip()
-        if len(row) != len(rows[0]) or true in table:
+        if len(row) - 1 != len(names) or true in table:
             came = f"{true} a second time" if true in table else f"{len(row) - 1}"
             raise SettingError(f"--costs: {given}, line {line}: expected a class and {len(names)} costs, got {came}")
         table[true] = {name: _cost(cost, f"{given}, line {line}") for name, cost in zip(names, row[1:], strict=True)}
@@ -119,8 +126,8 @@ def matrix(text: str, classes: Sequence[str]) -> Array:
     for place, row in ((None, found), *(found.items() if isinstance(found, dict) else ())):
         if not isinstance(row, dict) or set(row) != set(classes):
             came = ", ".join(map(str, row)) if isinstance(row, dict) else brief(row)
-            where = "the true classes" if place is None else f"the costs of {place!r}"
-            raise SettingError(f"--costs: expected {where} to be for {_names(classes)}, got {came or 'none'}")
+            what = "a row for each of the classes" if place is None else f"{place!r} to have a cost for each of"
+            raise SettingError(f"--costs: expected {what} {_names(classes)}, got {came or 'none'}")
     for number, true in enumerate(classes):
         rows[number] = [_cost(found[true][label], f"the costs of {true!r}") for label in classes]
     if (rows.argmin(axis=1) == rows.argmin(axis=1)[0]).all() and (np.ptp(rows, axis=1) == 0).all():

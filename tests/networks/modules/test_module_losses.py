@@ -109,6 +109,16 @@ def test_a_loss_that_cannot_be_is_refused_before_the_search(function, error, sen
         distsearch.search(X, Y, model=Walker, loss=declared(function), rounds=1, workers=0)
 
 
+def test_a_score_needs_outputs():
+    def walked_by_class(module, batch):
+        return walked(module, batch)
+
+    walked_by_class.takes_module, walked_by_class.numbers = True, False
+    result = distsearch.search(X, np.arange(40) % 2, model=Walker, loss=walked_by_class, rounds=1, workers=0)
+    with pytest.raises(SettingError, match="^score: the loss takes the module itself, so nothing is known of its"):
+        result.score(X, np.arange(40) % 2)
+
+
 def test_what_needs_outputs_is_refused():
     with pytest.raises(SettingError, match="^loss: torch_modules:walked takes a torch module: name one with model"):
         distsearch.search(X, Y, loss=walked, rounds=1)

@@ -25,6 +25,13 @@ def test_a_data_set_is_searched_as_its_arrays_are():
     assert result.predict(X[:3].numpy()).dtype == np.int64
 
 
+def test_a_run_on_a_data_set_is_given_it_again(tmp_path):
+    given = TensorDataset(torch.arange(60.0).reshape(30, 2), torch.arange(30) % 2)
+    distsearch.search(given, layers=[3], runs=tmp_path, name="a", **SETTINGS)
+    assert distsearch.resume(tmp_path / "a", given, rounds=2).summary.rounds == 5
+    assert distsearch.verify(tmp_path / "a", given).differences == []
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -53,6 +60,39 @@ def test_a_function_may_return_and_begin_with_tensors_that_need_a_gradient(vecto
     optimizer = distsearch.Optimizer("hill-climb", start)
     optimizer.tell(loss(optimizer.ask()))
     assert optimizer.best_loss < 3
+
+
+def test_losses_told_to_an_optimizer_may_be_tensors_in_need_of_a_gradient():
+    def loss(weights) -> torch.Tensor:
+        return torch.tensor(weights.copy(), requires_grad=True).square().sum()
+
+    asked = distsearch.Optimizer("snes", np.ones(3), rounds=3)
+    numbers = distsearch.Optimizer("snes", np.ones(3), rounds=3)
+    while not asked.done:
+        candidates = asked.ask()
+        asked.tell([loss(each).bfloat16() for each in candidates])
+        numbers.ask()
+        numbers.tell([loss(each).bfloat16().item() for each in candidates])
+    assert asked.best.tobytes() == numbers.best.tobytes()
+    asked = distsearch.Optimizer("snes", np.ones(3))
+    candidates = asked.ask()
+    with pytest.raises(DataError, match=r"expected losses of shape \(\d+,\), one per candidate, got"):
+        asked.tell([torch.ones(2)] * len(candidates))
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+def test_targets_for_a_loss_of_one_s_own_may_be_tensors_of_any_type(kind):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = torch.tensor((X[:, 0] > 0).astype(float), requires_grad=True).to(kind)
+
+    def misses(outputs, targets):
+        return (outputs.argmax(1) != targets).mean()
+
+    given, plain = (
+        distsearch.search(X, each, layers=[3], loss=misses, rounds=3, workers=0)
+        for each in (y, y.detach().float().numpy())
+    )
+    assert given.weights.tobytes() == plain.weights.tobytes()
 
 
 class Pictures(Dataset):
