@@ -24,7 +24,7 @@ ABSENT = {
 # A flag, and a value after it if that looks like one: a number, a choice, or the name of a strategy or a loss.
 _CHOICES = "yes|no|auto|cpu|cuda|days|parts|drop|impute"
 _FLAG = re.compile(
-    rf"(?<![\w/.'\"-])--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?"
+    rf"(?<![\w/.-])--(?P<flag>[a-z]+(?:-[a-z]+)*)(?: (?P<value>\d+|[a-z]+(?:-[a-z]+)+|snes|{_CHOICES})\b)?"
 )
 # A flag with a name as a shell takes it, see `raw.flag`.
 _COLUMN = re.compile(r"""with --(?P<flag>drop|id) (?P<columns>(?:'[^']*'|"[^"]*"|[^\s,;'"\\])+)""")

@@ -25,7 +25,7 @@ CHAPTER: Mapping[str, Any] = {  # one candidate per round, on the chapter's data
     "workers": 0,
 }
 TOLD = ("hill-climb", "random-search")
-"""The strategies that either accept a round's best candidate or revert; the first does so however the best is chosen."""
+"""The strategies that either accept a round's best candidate or revert; the first always does."""
 
 
 class Chapter(Observer):

@@ -102,5 +102,7 @@ def _costs(raw: Raw, columns: Sequence[str]) -> Costs:
 
 
 def _numbers(raw: Raw, name: str) -> NDArray[np.float64]:
-    values = column_named(raw, name)
-    return numbers_of(raw, column_of(values, lambda index: f"{raw.source}, {raw.place(index)}", name), name)
+    def where(index: int) -> str:
+        return f"{raw.source}, {raw.place(index)}"
+
+    return numbers_of(raw, column_of(column_named(raw, name), where, name, spelling=raw.spelling_of(name)), name)

@@ -32,7 +32,7 @@ def feature_matrix(raw: Raw) -> Features:
     if features.dtype.kind in "OUT":
         try:
             features = features.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{raw.source}: expected numeric features, got something else: {error}") from None
     if features.dtype.kind not in "biuf":
         raise DataError(f"{raw.source}: expected numeric features, got {features.dtype}; encode them as numbers")

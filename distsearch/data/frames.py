@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.arrays import collected, is_sparse
+from distsearch.data.arrays import collected, is_sparse, of_tensor
 from distsearch.data.raw import Raw, Selection, Table, listed, quoted, training_features
 from distsearch.data.readers.columns import choose
 from distsearch.data.readers.values import column_of, objects
@@ -42,7 +42,7 @@ def framed(values: Any) -> Any:
     """
     values = collected(values)
     if isinstance(values, np.ndarray) and values.dtype.names is not None:
-        return Columns({name: values[name] for name in values.dtype.names}, len(np.atleast_1d(values)))
+        return Columns({name: _array(values[name]) for name in values.dtype.names}, len(np.atleast_1d(values)))
     if isinstance(values, Mapping) and not is_sparse(values):  # one of SciPy's kinds is a dictionary
         return _of_columns(values)
     if isinstance(values, list | tuple) and values and isinstance(values[0], Mapping):
@@ -63,8 +63,19 @@ def _of_columns(columns: Mapping[Any, Any]) -> Columns:
         raise DataError(
             f"expected columns of one length, got {one} values for {quoted(first)} and {other} for {quoted(second)}"
         )
-    found = {name: np.asarray(column) for name, column in columns.items()}
+    found = {name: _array(column) for name, column in columns.items()}
     return Columns(found, next(iter(counts), 0))
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """A column's values, (examples,), missing where they are masked; rows of different lengths as objects."""
+    column = of_tensor(column)
+    if np.ma.is_masked(column):
+        return objects(column.tolist())
+    try:
+        return np.asarray(column)
+    except ValueError:
+        return objects(column)
 
 
 def _of_rows(rows: Sequence[Any]) -> Columns:

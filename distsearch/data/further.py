@@ -43,8 +43,10 @@ def _check_width(raw: Raw, width: int, schema: Schema) -> None:
 
 
 def examples_of(raw: Raw, schema: Schema) -> Examples:
-    """Further examples, read as the training examples were."""
+    """Further examples, read as the training examples were. Raises DataError if there are none."""
     features = network_features(raw, schema)
+    if not len(features):
+        raise DataError(f"{raw.source}: expected at least one example, got none; add some")
     targets: NDArray[Any]
     if schema.classes is not None:
         targets = Labels.of(raw).class_numbers(schema.classes)

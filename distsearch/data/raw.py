@@ -90,6 +90,7 @@ class Selection:
     decimal: str = ""  # the decimal mark of text that does not say, if it is known
     commas: frozenset[str] = frozenset()  # columns where it is a comma nevertheless
     texts: frozenset[str] = frozenset()  # feature columns whose cells are text even where they look like numbers
+    channels: int | None = None  # of pictures, if it is known
 
 
 def unnamed(count: int) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from distsearch.data.checks import Features
 from distsearch.data.raw import Raw, flag, quoted
 from distsearch.data.schema import Schema
 from distsearch.data.spelling import is_missing
+from distsearch.data.targets import column_of_target
 
 INEXACT = 2.0**53  # from here on, not every whole number is a float64
 SPACINGS = 1000  # between neighbouring floats: a column that varies by less loses what tells its examples apart
@@ -42,7 +43,7 @@ def on_spelling(raw: Raw) -> Iterator[str]:
     cells = sorted({cell for cell in targets.tolist() if isinstance(cell, str)})
     if marked := spelling.marks(cells):
         each = " and ".join(f"{quoted(cell)} is {spelling.number(cell)}" for cell in marked.values())
-        yield f"{raw.source}: in the target {quoted(raw.target)}, {each}, and predictions are such numbers"
+        yield f"{raw.source}: in the target {quoted(column_of_target(raw))}, {each}, and predictions are such numbers"
 
 
 def on_groups(raw: Raw, names: Iterable[str]) -> Iterator[str]:

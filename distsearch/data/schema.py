@@ -63,8 +63,15 @@ class Schema:
         return frozenset(name for name, encoding in named if encoding.kind == CATEGORY)
 
     def selection(self, columns: tuple[str, ...]) -> Selection:
-        """These columns of a file, spelt as those of the training data were."""
-        return Selection(columns, decimal=self.decimal, commas=frozenset(self.commas or ()), texts=self.texts)
+        """These columns of a file, spelt as those of the training data were, or pictures of as many channels."""
+        channels = None if self.shape is None else self.shape[2]
+        return Selection(
+            columns,
+            decimal=self.decimal,
+            commas=frozenset(self.commas or ()),
+            texts=self.texts,
+            channels=channels if channels in (1, 3) else None,
+        )
 
     @property
     def beside(self) -> tuple[str, ...]:

@@ -33,13 +33,13 @@ _WITH_UNIT = re.compile(
     r"(?P<after>(?:[^\W\d_]|[$€£¥₹₺₽₩°])(?:[^\d,;()]{0,14}[^\s\d,;()])?)?",
 )
 _LONGEST_UNIT_NUMBER = 60  # characters; longer texts are no number with a unit
-_TIME = r"(?P<time>[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?"
+_TIME = r"(?P<time>[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?"
 _YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})/(?P<month>\d\d?)/(?P<day>\d\d?){_TIME}", re.ASCII)
 _DAY_FIRST = re.compile(rf"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{{4}}){_TIME}", re.ASCII)
 _NAMED_MONTH = re.compile(rf"(?P<day>\d\d?)[ -](?P<month>[A-Za-z]{{3,9}})[ -](?P<year>\d{{4}}){_TIME}", re.ASCII)
 _SLASHED = re.compile(r"\d\d?[/-]\d\d?[/-](?:\d{4}|\d\d)(?!\d)", re.ASCII)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
 def number_in(text: str) -> float | None:
@@ -214,10 +214,17 @@ def date_in(text: str) -> datetime | None:
     if not _DATE.fullmatch(text):
         text = _iso(text)
     try:
-        moment = datetime.fromisoformat(text)
+        return without_zone(datetime.fromisoformat(text))
     except ValueError:
         return None
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def without_zone(moment: datetime) -> datetime:
+    """A moment as UTC, without a zone; what lies before the year 1 or after 9999 there, as it is in its own zone."""
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        return moment.replace(tzinfo=None)
 
 
 def is_date_of_two_readings(text: str) -> bool:
@@ -256,9 +263,9 @@ def interpreted(cells: NDArray[Any], spelling: Spelling = PLAIN) -> NDArray[Any]
 
 
 def without_missing(cells: NDArray[Any]) -> NDArray[Any]:
-    """A column of text, (examples,), with None for the markers of missing values."""
+    """A column of text, (examples,), without spaces around it, and with None for the markers of missing values."""
     kept = np.empty(len(cells), object)
-    kept[:] = [None if cell is None or is_missing(cell) else cell for cell in cells.tolist()]
+    kept[:] = [None if cell is None or is_missing(cell) else cell.strip() for cell in cells.tolist()]
     return kept
 
 

@@ -1,7 +1,7 @@
 """Which examples are trained on, which choose the best weights (validation), and which are only tested on."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from distsearch.data.beside import column_named, group_numbers
 from distsearch.data.raw import Raw
 from distsearch.data.readers.values import column_of
-from distsearch.data.spelling import PLAIN, floats
+from distsearch.data.spelling import Spelling, date_in, floats
 from distsearch.errors import DataError
 from distsearch.randomness import Stream, permutation
 
@@ -184,15 +184,25 @@ def _in_time(raw: Raw, name: str) -> Rows:
     def where(index: int) -> str:
         return f"{raw.source}, {raw.place(index)}"
 
-    column = column_of(column_named(raw, name), where, name)
+    spelling = raw.spelling_of(name)
+    column = column_of(column_named(raw, name), where, name, spelling=spelling)
     if column.dtype.kind == "O":
-        numbers = floats(tuple(text or "" for text in column.tolist()), PLAIN)
+        numbers = floats(tuple(text or "" for text in column.tolist()), spelling)
         if numbers is None:
+            index = _first_without_time(column, spelling)
             raise DataError(
-                f"{where(0)}: expected a number or a date such as 2024-12-31 in column {name!r}, got {column[0]!r}"
+                f"{where(index)}: expected a date such as 2024-12-31, or numbers in all rows, in column {name!r}, got "
+                f"{column[index]!r}"
             )
         column = numbers
     gaps = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column.astype(np.float64))
     if gaps.any():
         raise DataError(f"{where(int(np.argmax(gaps)))}: expected a time in column {name!r}, got nothing; fill it in")
     return np.argsort(column, kind="stable")
+
+
+def _first_without_time(column: NDArray[Any], spelling: Spelling) -> int:
+    """The first text that is neither a number nor a date; or else, as both are there, the first that is no date."""
+    present = [(index, text) for index, text in enumerate(column.tolist()) if text is not None]
+    no_dates = [(index, text) for index, text in present if date_in(text) is None]
+    return next((index for index, text in no_dates if spelling.number(text) is None), no_dates[0][0])

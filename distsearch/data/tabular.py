@@ -39,5 +39,5 @@ def _are_numbers(features: NDArray[Any]) -> bool:
     """Whether objects are all numbers, and none is missing."""
     try:
         return bool(np.isfinite(features.astype(np.float64)).all())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

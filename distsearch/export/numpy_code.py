@@ -119,7 +119,7 @@ def encode(pipeline: Pipeline, provenance: Mapping[str, str]) -> bytes:
     operations = {node.operation for node in needed.nodes}
     parts = [
         _head(pipeline, provenance),
-        *([] if pipeline.inputs[0].name == INPUT else [COLUMNS.strip()]),
+        *([] if pipeline.inputs[0].value == INPUT else [COLUMNS.strip()]),
         *(text.strip() for text, users in HELPERS if operations & users),
         *_functions(pipeline, needed),
         "# The weights: numbers, little-endian, in base 85.\n" + "\n".join(_constants(needed)),

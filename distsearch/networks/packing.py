@@ -5,7 +5,7 @@ Weights of 8 bits are signed bytes. Those of fewer are bit-packed in the order o
 weight is in the lowest bits. Each is times its tensor's step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,9 +63,14 @@ def unpacked(tensors: Mapping[str, NDArray[Any]], layouts: Mapping[str, Layout])
         if name in layouts:
             steps = _unpack(array, layouts[name])
             named[name] = steps * np.float32(tensors[name + SCALE][0])
-        elif not name.endswith(SCALE):
+        elif name.removesuffix(SCALE) not in layouts:
             named[name] = array
     return named
+
+
+def are_packed(names: Collection[str]) -> bool:
+    """Whether tensors of these names are such as `packed` returns, some of them of few bits."""
+    return any(name.endswith(SCALE) and name.removesuffix(SCALE) in names for name in names)
 
 
 def _describe(matrix: Matrix, bits: Array, steps: Array) -> None:

@@ -12,7 +12,7 @@ from distsearch.data.arrays import of_tensor
 from distsearch.data.schema import Schema
 from distsearch.errors import DataError, RunError, SettingError, brief, unknown
 from distsearch.networks.initial import STARTS, is_start
-from distsearch.networks.packing import LAYOUT, SCALE, Layout, unpacked
+from distsearch.networks.packing import LAYOUT, Layout, are_packed, unpacked
 from distsearch.networks.trainable import Trainable
 from distsearch.runs import checkpoints, tensors
 from distsearch.runs.directory import StoredRun
@@ -79,7 +79,7 @@ def of_file(path: Path) -> dict[str, Array]:
     Raises SettingError or RunError if it is none, or damaged.
     """
     found = tensors.read(path)
-    if not any(name.endswith(SCALE) for name in found):
+    if not are_packed(found):
         return found
     packed, scalars = checkpoints.read(path)
     try:

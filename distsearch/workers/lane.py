@@ -79,10 +79,12 @@ class _Socket:
 
     def receive(self) -> Note | None:
         """The next note; None if the other end is gone."""
-        # Not socket.recv_fds, which drops the flags: a program that is started here would get the files.
-        content, ancillary, _, _ = self._connection.recvmsg(
-            NOTE.size + INDEX.size * MOST_FILES, socket.CMSG_SPACE(FILE.size * MOST_FILES), socket.MSG_CMSG_CLOEXEC
-        )
+        room = NOTE.size + INDEX.size * MOST_FILES, socket.CMSG_SPACE(FILE.size * MOST_FILES)
+        try:
+            # Not socket.recv_fds, which drops the flags: a program that is started here would get the files.
+            content, ancillary, _, _ = self._connection.recvmsg(*room, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionError:
+            return None
         if not content:
             return None
         request, index, number, lo, hi, answer, seconds = NOTE.unpack_from(content)
@@ -176,11 +178,7 @@ class DriverEnd:
 
     def receive(self) -> tuple[Note, Any] | None:
         """The next answer and the note on it; None if the worker has hung up."""
-        try:
-            note = self._socket.receive()
-        except ConnectionError:
-            note = None
-        if note is None:
+        if (note := self._socket.receive()) is None:
             return None
         parts = self._socket.read(note.place)
         if parts is None:
@@ -287,7 +285,7 @@ class WorkerEnd:
         return None
 
     def notes(self) -> Iterator[Note]:
-        """The shards that are asked for, until the driver hangs up."""
+        """The shards that are asked for, until the driver hangs up, perhaps before it has read an answer."""
         while (note := self._socket.receive()) is not None:
             yield note
 

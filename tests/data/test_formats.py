@@ -250,6 +250,21 @@ def test_the_target_of_json_is_the_last_name_of_the_first_line(tmp_path):
     assert data.train.features[:, 1:].tolist() == [[6, 1], [5, 0], [7, 0]]
 
 
+def test_an_array_of_json_may_be_one_long_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(dialect, "LONGEST_LINE", 1000)
+    rows = [{"x": number, "t": "ab"[number % 2]} for number in range(200)]
+    (tmp_path / "a.json").write_text(f"\ufeff  {json.dumps(rows)}\n")
+    data = load(str(tmp_path / "a.json"), numbers=False)
+    assert data.train.features[:, 0].tolist() == list(range(200))
+
+
+def test_nanoseconds_are_left_out_of_times_in_parquet(tmp_path):
+    moments = pa.array([1_700_000_000_123_456_789, 1_700_086_400_123_456_789], pa.timestamp("ns", "UTC"))
+    parquet.write_table(pa.table({"t": moments, "y": ["a", "b"]}), tmp_path / "a.parquet")
+    data = load(str(tmp_path / "a.parquet"), numbers=False, dates="days", scale=False)
+    assert data.train.features[:, 0] == pytest.approx([19675.926, 19676.926], abs=1e-3)
+
+
 def test_every_example_of_json_may_bring_a_column(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "CHUNK_ROWS", 2)
     path = tmp_path / "a.jsonl"
@@ -367,6 +382,13 @@ def test_joined_columns_of_parquet_keep_their_types(trained):
     assert parquet.read_table(trained / "joined.parquet").column("ill").to_pylist() == [
         line.split(",")[1] for line in lines[1:]
     ]
+
+
+def test_a_header_that_begins_like_a_zip_file_is_that_of_a_table(tmp_path):
+    (tmp_path / "t.csv").write_text("PK_ID,x,t\n" + "".join(f"{n},{n % 7},{'ab'[n % 2]}\n" for n in range(20)))
+    with (tmp_path / "t.csv").open() as file:
+        done = ran("run", "--data", "-", "--workers", "0", "--rounds", "2", cwd=tmp_path, stdin=file)
+    assert done.returncode == 0, done.stderr
 
 
 def test_standard_input_is_predicted(trained):

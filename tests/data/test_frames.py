@@ -96,6 +96,16 @@ def test_a_frame_is_read_in_order_where_training_had_no_names(frame):
     )
 
 
+def test_masked_values_are_missing_in_whatever_names_its_columns():
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    texts = np.ma.array(["u", "v"], mask=[True, False])
+    with_mask = np.ma.array([(1.0, "u"), (2.0, "v")], [("a", float), ("b", "U1")], mask=[(0, 1), (1, 0)])
+    for given in ({"a": masked, "b": texts}, with_mask):
+        assert schema_of(given).inputs == ("a", "a missing", "b=v", "b missing")
+    with pytest.raises(DataError, match="index 0: expected one number in column 'a', got 2 in a list or array"):
+        schema_of({"a": [[1, 2], [3]]})
+
+
 def test_column_names_may_be_numbers(tmp_path):
     turned = pd.DataFrame([[1, 2]], columns=[1, 0])
     schema = schema_of(pd.DataFrame([[1, 2], [3, 4]]))

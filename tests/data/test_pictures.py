@@ -52,6 +52,26 @@ def test_colour_channels_come_last_and_grey_pictures_among_them_get_all_three(tm
     assert data.train.features[1] == pytest.approx(np.repeat(grey(2).ravel(), 3) / 255)
 
 
+def test_pictures_of_sixteen_bits_keep_their_shades(tmp_path):
+    deep = np.array([[0, 255, 256, 30000], [40000, 65535, 1, 7], [9, 8, 7, 6]], np.uint16)
+    data = load(draw(tmp_path / "grey", {"a/1.png": deep, "b/1.png": grey(2)}))
+    assert data.schema.shape == (3, 4, 1)
+    assert data.train.features[0] == pytest.approx(deep.ravel() / 65535)
+    among = load(draw(tmp_path / "mixed", {"a/1.png": deep, "b/1.png": colours(2)}))
+    assert among.train.features[0] == pytest.approx(np.repeat(deep.ravel(), 3) / 65535)
+
+
+def test_further_pictures_get_the_channels_of_training(tmp_path):
+    in_colour = load(draw(tmp_path / "colour", {"a/1.png": colours(1), "b/1.png": colours(2)}))
+    given = read_features(str(draw(tmp_path / "new", {"a/1.png": grey(3)})), in_colour.schema)
+    assert given[0] == pytest.approx(np.repeat(grey(3).ravel(), 3) / 255)
+    in_grey = load(draw(tmp_path / "grey", {"a/1.png": grey(1), "b/1.png": grey(2)}))
+    assert read_features(str(draw(tmp_path / "newer", {"a/1.png": colours(3)})), in_grey.schema).shape == (1, 12)
+    parts = {"train/a/1.png": colours(1), "train/b/1.png": grey(2), "test/a/9.png": grey(3), "test/b/9.png": grey(4)}
+    both = load(draw(tmp_path / "both", parts))
+    assert both.test.features[0] == pytest.approx(np.repeat(grey(3).ravel(), 3) / 255)
+
+
 def test_pictures_in_a_folder_named_test_are_the_test_set(tmp_path):
     draw(
         tmp_path, {"train/a/1.png": grey(1), "train/b/1.png": grey(2), "test/a/9.png": grey(3), "test/b/9.png": grey(4)}

@@ -1,6 +1,7 @@
 """How columns that are not plain numbers are prepared, and how the same preparation is applied to new data."""
 
 import json
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from distsearch.data.datasets import (
     load,
     read_examples,
 )
+from distsearch.data.spelling import date_in
 from distsearch.errors import DataError
 
 MIXED = "age,city,seen,y\n1,Rome,2024-01-01,a\n2,Oslo,2024-01-03,b\n,Rome,,a\n5,,2024-01-03T12:00,b\n"
@@ -55,6 +57,8 @@ def test_missing_values_text_and_dates_become_inputs(write):
         ("2024/1/2", 19724),
         ("2.1.2024", 19724),
         ("02.01.2024 06:00", 19724.25),
+        ("2024-01-02 06:00:00.0000000", 19724.25),
+        ("2024-01-02T06:00:00.000000000Z", 19724.25),
         ("02-Jan-2024", 19724),
         ("2 january 2024T18:00:00", 19724.75),
     ],
@@ -74,6 +78,25 @@ def test_dates_that_cannot_be_read_in_one_way_are_text(write, spelt):
 def test_what_programs_write_for_nothing_is_missing(write, marker):
     data = load(write(f"x,y\n1,a\n{marker},b\n3,a\n5,b\n"), numbers=None)
     assert data.train.features.tolist() == [[1, 0], [3, 1], [3, 0], [5, 0]]
+
+
+def test_moments_at_the_ends_of_the_calendar_are_read_in_any_zone():
+    late, early = "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+01:00"
+    assert [date_in(text) for text in (late, early)] == [datetime(9999, 12, 31, 23, 59, 59), datetime(1, 1, 1)]
+    frame = pd.DataFrame({"a": [datetime.fromisoformat(late), datetime.fromisoformat(early)]}, dtype=object)
+    days = from_arrays(frame, ["u", "v"], numbers=False, dates="days", scale=False).train.features[:, 0]
+    assert days == pytest.approx([2932896.99999, -719162])
+
+
+def test_texts_with_spaces_around_them_are_what_they_were_in_training(tmp_path):
+    words = [" Private", "State  ", " Private", "State  ", " Private", "State  "] * 3
+    frame, y = pd.DataFrame({"work": words, "x": range(18)}), ["a", "b"] * 9
+    data = from_arrays(frame, y, numbers=False)
+    assert features_from(frame, data.schema).tolist() == data.train.features.tolist()
+    frame.assign(y=y).to_parquet(tmp_path / "a.parquet")
+    stored = load(str(tmp_path / "a.parquet"), numbers=False)
+    assert read_features(str(tmp_path / "a.parquet"), stored.schema).tolist() == stored.train.features.tolist()
+    assert stored.train.features[:, :2].sum(axis=1).tolist() == [1] * 18
 
 
 def test_dates_can_be_split_into_parts(write):

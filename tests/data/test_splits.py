@@ -43,6 +43,17 @@ def test_the_latest_examples_are_the_test_part_and_those_before_them_the_validat
     assert train == list(range(30, 60))
 
 
+def test_columns_beside_the_features_are_spelt_as_their_table_is(tmp_path):
+    lines = [f"{n},5;{n},250;{3 * n},125;{'ab'[n % 2]}" for n in range(1, 21)]
+    (tmp_path / "a.csv").write_text("\n".join(["x;cost_a;cost_b;t", *lines]))
+    costs = ("cost_a", "cost_b")
+    data = load(str(tmp_path / "a.csv"), numbers=False, costs=costs)
+    n = np.arange(1, 21)
+    assert np.sort(data.train.beside.costs, axis=0) == pytest.approx(np.stack([n + 0.25, 3 * n + 0.125], axis=1))
+    latest = load(str(tmp_path / "a.csv"), numbers=False, time="x", test_share=0.1)
+    assert len(latest.test.targets) == 2
+
+
 def test_validation_has_its_share_of_every_class():
     train, validation = parts(validation_share=0.5)
     assert sorted(train + validation) == ROWS.tolist()
@@ -118,8 +129,14 @@ def test_impossible_splits_are_refused(asked, sentence):
 
 def test_times_must_be_numbers_or_dates_without_gaps():
     frame = pd.DataFrame({"x": [1.0, 2, 3], "t": ["soon", "later", "now"]})
-    with pytest.raises(DataError, match="index 0: expected a number or a date such as 2024-12-31 in column 't'"):
-        from_arrays(frame, [0, 1, 0], numbers=False, time="t", test_share=0.4)
+    for times, index, came in (
+        (["2024-01-01", "2024-01-02", "soon"], 2, "'soon'"),
+        ([None, "2024-01-02", "soon"], 2, "'soon'"),
+        (["2024-01-01", "5", "2024-01-02"], 1, "'5'"),
+        (["soon", "later", "now"], 0, "'soon'"),
+    ):
+        with pytest.raises(DataError, match=f"index {index}: expected a date such as 2024-12-31, .*'t', got {came}"):
+            from_arrays(frame.assign(t=times), [0, 1, 0], numbers=False, time="t", test_share=0.4)
     with pytest.raises(DataError, match="index 1: expected a time in column 't', got nothing"):
         from_arrays(frame.assign(t=[1, None, 2]), [0, 1, 0], numbers=False, time="t", test_share=0.4)
     with pytest.raises(DataError, match="the arrays have no named columns, so no 't'; give a data frame"):

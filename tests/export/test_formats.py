@@ -256,6 +256,13 @@ def test_raw_tables_are_prepared_in_the_file(tmp_path, loss, names, settings):
     np.testing.assert_allclose(alone["predict"](rows), expected, rtol=1e-5)
 
 
+def test_a_column_may_be_called_as_the_argument_is(tmp_path):
+    table = pd.DataFrame({"X": ["red", "blue"] * 10, "Y": np.arange(20.0)})
+    found = distsearch.search(table, np.arange(20) % 2, layers=[3], rounds=2, workers=0)
+    alone = in_python(FORMATS[".py"](found.model, {}), tmp_path)
+    assert alone["predict"](table.to_numpy().tolist()).tolist() == found.predict(table).tolist()
+
+
 def test_parts_of_dates_are_those_of_the_calendar():
     days = np.arange(-800_000, 800_000, 97)[:, np.newaxis] + np.array([0.75])
     graph = Graph()

@@ -5,7 +5,7 @@ from distsearch.candidates.base import Dense, Shared
 from distsearch.networks.building import Design
 from distsearch.networks.kinds import network_of
 from distsearch.networks.network import Network
-from distsearch.networks.packing import packed, unpacked
+from distsearch.networks.packing import are_packed, packed, unpacked
 from distsearch.objectives.batches import with_ones
 from distsearch.randomness import Stream, noise
 
@@ -31,6 +31,14 @@ def test_packed_weights_unpack_to_the_weights_the_network_uses(precision):
     assert network.forward(Dense(again[np.newaxis]), inputs).tobytes() == expected.tobytes()
     if precision != ("float32",):
         assert again.tobytes() != weights.tobytes()
+
+
+def test_a_tensor_of_another_s_that_is_called_scale_is_a_tensor_like_others():
+    tensors, layouts = packed(*network_and_weights("int8"))
+    ours = unpacked(tensors, layouts)
+    assert set(unpacked({**tensors, "norm.scale": np.ones(2)}, layouts)) == {*ours, "norm.scale"}
+    assert are_packed(tensors)
+    assert not are_packed({"norm.scale", "norm.bias", "scale"})
 
 
 def test_nested_layers_are_packed_too():

@@ -50,6 +50,11 @@ def test_regression_metrics_match_scikit_learn(name, theirs, shape):
     assert metrics.measure(name, truth, predicted) == pytest.approx(theirs(truth, predicted))
 
 
+def test_r2_is_no_number_where_all_true_values_are_the_same():
+    for predicted in (np.full(3, 1.5), np.ones(3)):
+        assert np.isnan(metrics.measure("r2", np.ones(3), predicted))
+
+
 def test_a_metric_that_does_not_fit_is_refused():
     with pytest.raises(SettingError, match="the metric r2 is for numbers, but this network predicts classes"):
         metrics.check(["r2"], classes=True)

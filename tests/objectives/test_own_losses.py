@@ -106,6 +106,11 @@ def test_a_closure_is_saved_with_its_variables_and_a_loaded_result_predicts(tmp_
             r"expected one number, or one for each .* got the shape \(6, 2\)",
         ),
         (lambda outputs, targets: "low", ObjectiveError, "expected numbers, got str"),
+        (
+            lambda outputs, targets: [[1.0], [2.0, 3.0]],
+            ObjectiveError,
+            r"expected numbers, got \[\[1.0\], \[2.0, 3.0\]\]",
+        ),
         (lambda outputs, targets: outputs[targets], SettingError, r"got the shape \(6, 2\)"),
         (
             lambda outputs, targets: 1 / 0,

@@ -193,6 +193,28 @@ def test_top_k_error_counts_outputs_at_least_as_large():
     assert [each.tolist() for each in errors] == [[1, 1, 1], [0, 1, 1], [0, 1, 1]]
 
 
+def test_outputs_that_are_no_numbers_are_never_right():
+    targets = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]], np.float32)
+    outputs = (10 * targets)[np.newaxis].copy()
+    for name in ("top-k-error", *RANKED):
+        loss = losses.LOSSES.find(name).of(Terms(3, top=1))
+        assert value(loss, outputs, targets) == pytest.approx(0, abs=1e-6)
+        for bad in (np.nan, np.inf):
+            broken = np.concatenate([outputs, outputs])
+            broken[1, :, 0] = bad
+            with np.errstate(all="ignore"):
+                found = loss.joined([loss.part(broken, targets)], targets)
+            assert (found[0] == pytest.approx(0, abs=1e-6), bool(found[1] > 0.2 or np.isnan(found[1]))) == (True, True)
+
+
+def test_a_class_of_little_weight_is_there():
+    outputs, targets, _ = data()
+    loss, weights = losses.create("balanced-error"), np.full(EXAMPLES, 1.05, np.float32)
+    weights[targets[1] > 0] = 0.01
+    whole = float(loss.joined([loss.part(outputs.copy(), targets, weights)], targets)[0])
+    assert whole == pytest.approx(value(loss, outputs, targets), rel=1e-4)
+
+
 def test_with_three_classes_the_default_top_becomes_two_and_a_given_top_of_three_is_refused():
     assert losses.LOSSES.find("top-k-error").of(Terms(3))._top == 2
     with pytest.raises(SettingError, match="expected fewer than the 3 classes, got 3"):

@@ -1,6 +1,7 @@
 """The reader of JSON: an object for each example, one a line (JSON Lines) or in one array."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from distsearch.data.raw import Raw, Selection, Table, quoted, reading
+from distsearch.data.raw import Raw, Selection, Table, decompressed, quoted, reading
 from distsearch.data.readers.columns import Choice, choose, join_names
 from distsearch.data.readers.dialect import opened
 from distsearch.data.readers.values import cells_of, objects, side_by_side
 from distsearch.errors import DataError
 
 Example = dict[str, Any]
+
+HEAD_BYTES = 4096  # in which an array begins, if there is one
 
 
 def read(path: str, selection: Selection) -> Raw:
@@ -63,14 +66,14 @@ def _names(examples: Iterable[Example]) -> list[str]:
 
 def _examples(path: str, *, whole: bool = True) -> Iterator[tuple[str, Example]]:
     """Every example and where it is. Raises DataError for a line that is none."""
+    if _is_array(path):
+        yield from _of_array(path)
+        return
     decoder = msgspec.json.Decoder(Example)
     with opened(path, "utf-8-sig", whole=whole) as lines:
         for number, line in enumerate(lines, start=1):
             if not (text := line.strip()):
                 continue
-            if number == 1 and text.startswith("["):
-                yield from _of_array(path, text + "".join(lines))
-                return
             try:
                 yield f"line {number}", decoder.decode(text)
             except (msgspec.DecodeError, RecursionError) as error:
@@ -81,9 +84,16 @@ def _examples(path: str, *, whole: bool = True) -> Iterator[tuple[str, Example]]
                 ) from None
 
 
-def _of_array(path: str, text: str) -> Iterator[tuple[str, Example]]:
+def _is_array(path: str) -> bool:
+    with decompressed(path, whole=False) as file:
+        return file.read(HEAD_BYTES).removeprefix(BOM_UTF8).lstrip().startswith(b"[")
+
+
+def _of_array(path: str) -> Iterator[tuple[str, Example]]:
+    with decompressed(path) as file:
+        content = file.read().removeprefix(BOM_UTF8)
     try:
-        examples = msgspec.json.decode(text, type=list[Example])
+        examples = msgspec.json.decode(content, type=list[Example])
     except (msgspec.DecodeError, RecursionError) as error:
         raise DataError(f'{path}: expected an array of JSON objects, such as [{{"x": 1}}], but {error}') from None
     for number, example in enumerate(examples, start=1):

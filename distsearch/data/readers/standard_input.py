@@ -12,7 +12,7 @@ from distsearch.data.raw import reading
 NAME = "-"
 SPOKEN = "standard input"
 
-_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"{": "jsonl", b"[": "jsonl", b"PK": "xlsx"}
+_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"{": "jsonl", b"[": "jsonl", b"PK\x03\x04": "xlsx"}
 
 
 @cache

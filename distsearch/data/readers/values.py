@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 from distsearch.data.labels import text_of
 from distsearch.data.raw import flag, quoted
-from distsearch.data.spelling import interpreted, is_missing, without_missing
+from distsearch.data.spelling import PLAIN, Spelling, interpreted, is_missing, without_missing, without_zone
 from distsearch.errors import DataError
 
 _ABSENT = ("NoneType", "NAType", "NaTType")  # types of Python's and pandas' missing values
 
 
-def column_of(values: NDArray[Any], where: Callable[[int], str], name: str, *, text: bool = False) -> NDArray[Any]:
+def column_of(
+    values: NDArray[Any], where: Callable[[int], str], name: str, *, text: bool = False, spelling: Spelling = PLAIN
+) -> NDArray[Any]:
     """A column as numbers, text or dates, see `Table`; as text whatever is in it, if that is asked for.
+
+    `spelling` says how numbers are written where they are text.
 
     Raises DataError with `where` a value of another kind is.
     """
@@ -44,7 +48,7 @@ def column_of(values: NDArray[Any], where: Callable[[int], str], name: str, *, t
         return np.array([math.nan if value is None else value for value in plain], np.float64)
     if kinds == {datetime}:
         return np.array(plain, "datetime64[us]")
-    return interpreted(_texts(plain))
+    return interpreted(_texts(plain), spelling)
 
 
 def cells_of(values: Sequence[Any], where: Callable[[int], str], name: str, *, text: bool = False) -> NDArray[Any]:
@@ -80,7 +84,7 @@ def _plain(value: Any, where: Callable[[int], str], index: int, name: str) -> fl
             number = math.inf
         return None if math.isnan(number) else number
     if isinstance(value, datetime):
-        return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        return without_zone(value)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
     if isinstance(value, list | tuple | np.ndarray):

@@ -1,6 +1,7 @@
 """A convolution: neurons that see a square window of the image, the same weights at every place.
 
-Pooling that follows it is part of it, before its activation: the same for every activation that rises, and less work.
+Pooling that follows it is part of it, before its activation, which is less work. The largest is the same for every
+activation that rises; the mean is that of sums, not of activations.
 Its nodes are its channels, moved at each place (after pooling) by themselves; only what sees the place is computed
 again. The product with a window's inputs is a matrix times columns (im2col), so that candidates of all kinds carry it.
 """

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.data.arrays import unmasked
-from distsearch.errors import ObjectiveError, SettingError
+from distsearch.data.arrays import of_tensor, unmasked
+from distsearch.errors import ObjectiveError, SettingError, brief
 from distsearch.objectives import foreign
 from distsearch.objectives.losses.base import Array, Loss, sum_of_each
 from distsearch.randomness import Stream, noise
@@ -101,7 +101,10 @@ class OwnLoss(Loss):
         return np.stack([self._numbers(foreign.call(what, self.function, each, wanted)) for each in given])
 
     def _numbers(self, found: Any) -> NDArray[Any]:
-        values = np.asarray(unmasked(found))
+        try:
+            values = np.asarray(unmasked(of_tensor(found)))
+        except Exception as error:  # of lists that form no array, or of what is anybody's
+            raise ObjectiveError(f"the loss {self.named}: expected numbers, got {brief(found)}") from error
         if values.dtype.kind not in "biuf":
             raise ObjectiveError(f"the loss {self.named}: expected numbers, got {type(found).__name__}")
         return values

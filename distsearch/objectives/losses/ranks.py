@@ -54,7 +54,9 @@ class RankLoss(Loss):
         """The loss from the scores of all examples."""
         positive = self._positives(targets)
         scores = np.concatenate([part.reshape(len(part), len(positive), -1) for part in parts], axis=2)
-        return np.array([1 - np.mean(list(map(self.metric, each, positive))) for each in scores.astype(np.float64)])
+        found = np.array([1 - np.mean(list(map(self.metric, each, positive))) for each in scores.astype(np.float64)])
+        found[np.isnan(scores).any(axis=(1, 2))] = np.nan  # which has no place in the order
+        return found
 
     def each(self, outputs: Array, targets: Array) -> Array:
         """What the loss would be, times their number, if one example alone were where it is: see `surrogate`."""

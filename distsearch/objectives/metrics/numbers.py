@@ -18,7 +18,8 @@ def root_mean_squared_error(truth: Values, predicted: Values) -> float:
 def r2(truth: Values, predicted: Values) -> float:
     """1 − Σ (z − y)² / Σ (y − mean y)², the mean over the outputs; not a number where all true values are the same."""
     with np.errstate(all="ignore"):
-        left = np.sum(np.square(truth - predicted), axis=0) / np.sum(np.square(truth - truth.mean(axis=0)), axis=0)
+        spread = np.sum(np.square(truth - truth.mean(axis=0)), axis=0)
+        left = np.where(spread == 0, np.nan, np.sum(np.square(truth - predicted), axis=0) / spread)
     return float(np.mean(1 - left))
 
 

@@ -26,7 +26,10 @@ class RayWorker(Worker):
         return super().ready() | {"node": ray.get_runtime_context().get_node_id()}
 
     def serve(self) -> str:
-        """Answer what comes through the lane, until the driver hangs up; or until memory fails, and then how."""
+        """Answer what comes through the lane, until the driver hangs up; or until memory fails, and then how.
+
+        The driver hangs up while this works if memory has failed elsewhere: it then asks again, through Ray.
+        """
         if self._lane is None:
             raise AssertionError("a worker without a lane cannot serve it")
         for note in self._lane.notes():
@@ -39,5 +42,7 @@ class RayWorker(Worker):
             except NoMemoryError as error:
                 self._lane.close()
                 return str(error)
+            except OSError:
+                break
         self._lane.close()
         return ""

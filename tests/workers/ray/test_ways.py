@@ -1,6 +1,7 @@
 """The way a round takes: here if it is short, through the lanes or, without memory for them, through Ray."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -98,6 +99,33 @@ def test_without_memory_in_the_driver_workers_are_reached_through_ray(ray_with_t
         for _ in range(8):
             assert losses_of(workers.evaluate(state)).tobytes() == expected
     assert len(posts) == 3
+    assert said.count(NO_MEMORY) == 1
+
+
+def test_a_worker_whose_lane_is_closed_while_it_works_answers_through_ray(ray_with_three_cpus, said, tmp_path):
+    """One worker's memory fails while the other works: that has an answer to send, and nobody to send it to."""
+
+    def unlike(weights):
+        try:
+            os.mkdir(tmp_path / "first")  # one of the two workers
+
+            def full(*_):
+                raise OSError("No space left on device")
+
+            os.posix_fallocate = full
+        except FileExistsError:
+            if not (tmp_path / "waited").exists():
+                (tmp_path / "waited").touch()
+                time.sleep(2.0)
+        return float((weights**2).sum())
+
+    strategy = create("hill-climb", {"population": 64})
+    state = strategy.init(np.ones(10, np.float32), 0)
+    objective = FunctionObjective(lambda weights: float((weights**2).sum()), 10)
+    expected = computed_here(strategy, objective, state)
+    with opened("ray-2", strategy, FunctionObjective(unlike, 10)) as workers:
+        for _ in range(4):
+            assert losses_of(workers.evaluate(state)).tobytes() == expected
     assert said.count(NO_MEMORY) == 1
 
 
