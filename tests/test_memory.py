@@ -140,6 +140,12 @@ def test_a_table_is_refused_if_it_unpacks_to_more_than_memory(tmp_path, little, 
     assert "a.csv would take 2.4 MB of memory" in refused(tmp_path / "a.csv")
 
 
+def test_an_array_of_json_is_refused_if_it_unpacks_to_more_than_memory(tmp_path, little):
+    with gzip.open(tmp_path / "a.json.gz", "wb", 1) as file:
+        file.write(b"[" + b" " * 50_000_000 + b"]")
+    assert "decompresses to more than the 2 MB of available memory" in refused(tmp_path / "a.json.gz")
+
+
 @pytest.mark.parametrize("content", [b"0," * 20_000_000, b"a,b\n1,2\n" + b"0" * 40_000_000 + b",1\n"])
 def test_an_endless_line_is_refused(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)

@@ -22,7 +22,7 @@ from distsearch.api.wording import check_names, in_python, speaking_python
 from distsearch.config import RunConfig, Value, from_flags, options
 from distsearch.config.sections import StrategyConfig
 from distsearch.config.usual import USUAL
-from distsearch.data.arrays import of_tensor
+from distsearch.data.arrays import as_array
 from distsearch.data.labels import word_of
 from distsearch.data.readers.columns import join_names
 from distsearch.data.weights import class_weight_words
@@ -165,7 +165,7 @@ def _kept(settings: Mapping[str, Any]) -> bool:
 def _run_elsewhere(
     assembly: Assembly, ready: beforehand.Ready | None, observers: Iterable[Observer], interrupts: Interrupts
 ) -> Found:
-    """Search in a temporary folder, so that only what is published remains; or a run that an error has broken off."""
+    """Search in a temporary folder, which is removed at the end unless an error breaks off the run."""
     folder = Path(tempfile.mkdtemp(prefix="distsearch-"))
     try:
         output = structs.replace(assembly.config.output, directory=str(folder))
@@ -173,9 +173,12 @@ def _run_elsewhere(
         if ready is not None:
             ready = ready._replace(storage=beforehand.usable_storage(here))
         found = session.run(assembly.configured(here), observers, interrupts, ready)
-    except BaseException:
-        if not any(folder.glob(f"*/{CHECKPOINT}")):
+    except BaseException as error:
+        begun = [each.parent for each in folder.glob(f"*/{CHECKPOINT}")]
+        if not begun:
             shutil.rmtree(folder)
+        elif not any(str(folder) in text for text in (str(error), *getattr(error, "__notes__", ()))):
+            error.add_note(session.KEPT.format(begun[0]))
         raise
     shutil.rmtree(folder)
     return found
@@ -185,7 +188,7 @@ def _with_names(settings: Mapping[str, Any], y: ArrayLike) -> dict[str, Any]:
     """The settings with a function given as the loss by its name, and costs given as numbers as text."""
     loss = settings.get("loss")
     if callable(loss):
-        targets = np.asarray(of_tensor(y))
+        targets = np.asarray(y) if isinstance(y, str | None) else as_array("targets", y)
         declared = hasattr(loss, "numbers") or losses.takes_module(loss)
         if not declared and targets.dtype.kind == "f" and (targets != np.floor(targets)).any():
             raise SettingError(

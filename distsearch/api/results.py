@@ -139,7 +139,7 @@ class SearchResult(FunctionResult):
             return self.evaluate(X, y, "r2").metrics["r2"]
         accuracy = self.evaluate(X, y).accuracy
         if accuracy is None:
-            raise SettingError("score: the loss takes the module itself, so nothing is known of its outputs")
+            raise SettingError("score: the loss takes the module itself, so nothing is known of the module's outputs")
         return accuracy
 
     def evaluate(
@@ -229,7 +229,9 @@ def _of_file(path: Path) -> SearchResult:
         summary = msgspec.convert(saved["summary"], Result, strict=False)
         history = msgspec.convert(saved["history"], list[RoundRecord], strict=False)
         provenance = msgspec.convert(saved["provenance"], dict[str, str])
-    except (DistsearchError, KeyError, ValueError) as error:
+    except KeyError as error:
+        raise RunError(f"{path} cannot be loaded: {error.args[0]} is missing") from None
+    except (DistsearchError, ValueError, msgspec.ValidationError) as error:  # the last is a ValueError in newer ones
         raise RunError(f"{path} cannot be loaded: {error}") from None
     return SearchResult(model.weights, history, summary, model, provenance)
 

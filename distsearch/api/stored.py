@@ -11,7 +11,7 @@ from distsearch.api.files import path_of
 from distsearch.api.functions import check_function
 from distsearch.api.outcome import searched
 from distsearch.api.results import FunctionResult
-from distsearch.api.torch_datasets import arrays_of, is_dataset
+from distsearch.api.torch_datasets import arrays_of, is_of_torch
 from distsearch.api.wording import speaking_python
 from distsearch.errors import SettingError, brief
 from distsearch.runs.directory import StoredRun
@@ -79,7 +79,7 @@ def handed_over(X: Any, y: Any, sample_weight: Any, data: Any, function: Callabl
     """The data or function given for a run that lacks it. Raises SettingError if too much or only half is given."""
     if function is not None:
         check_function(function)
-    if y is None and is_dataset(X):
+    if is_of_torch(X):
         X, y = arrays_of(X, y)
     if (X is None) != (y is None):
         raise SettingError(

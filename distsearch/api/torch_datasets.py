@@ -18,15 +18,14 @@ def arrays_of(X: Any, y: Any) -> tuple[Any, Any]:
 
     Images come with their channels first, (channels, height, width), and are returned with them last.
     """
-    data = sys.modules.get("torch.utils.data")
-    if data is not None and isinstance(X, data.DataLoader):
-        raise DataError(
-            "X: expected arrays or a data set, got a DataLoader, whose batches would do nothing: give its X.dataset"
-        )
-    if not is_dataset(X):
+    if not is_of_torch(X):
         if y is None and not isinstance(X, str | os.PathLike):  # a path is refused later: it stands for no examples
             raise DataError("y: expected the targets of X, one for each example, got None")
         return X, y
+    if isinstance(X, sys.modules["torch.utils.data"].DataLoader):
+        raise DataError(
+            "X: expected arrays or a data set, got a DataLoader, whose batches would do nothing: give its X.dataset"
+        )
     if y is not None:
         raise DataError("y: would do nothing, for the data set X has targets of its own: leave it out")
     count = _length(X)
@@ -36,19 +35,26 @@ def arrays_of(X: Any, y: Any) -> tuple[Any, Any]:
     features[0] = first
     for number in range(1, count):
         example, target = _pair(X, number)
-        if example.shape != first.shape:
-            raise DataError(
-                f"X: expected examples of one shape, got {first.shape} at index 0 and {example.shape} at index {number}"
-            )
+        _check_shape("examples", first, example, number)
+        _check_shape("targets", targets[0], target, number)
+        if not np.can_cast(example.dtype, features.dtype):
+            features = features.astype(np.result_type(example, features))
         features[number] = example
         targets.append(target)
     return np.moveaxis(features, 1, -1) if features.ndim == 4 else features, np.array(targets)
 
 
-def is_dataset(X: Any) -> bool:
-    """Whether it is a data set of torch, which has targets of its own."""
+def _check_shape(what: str, first: Any, other: Any, number: int) -> None:
+    if np.shape(other) != np.shape(first):
+        raise DataError(
+            f"X: expected {what} of one shape, got {np.shape(first)} at index 0 and {np.shape(other)} at index {number}"
+        )
+
+
+def is_of_torch(X: Any) -> bool:
+    """Whether it is a data set of torch, which has targets of its own, or a loader of one."""
     data = sys.modules.get("torch.utils.data")
-    return data is not None and isinstance(X, data.Dataset)
+    return data is not None and isinstance(X, data.Dataset | data.DataLoader)
 
 
 def _length(X: Any) -> int:

@@ -13,7 +13,6 @@ import typer
 from distsearch import __version__, config
 from distsearch.cli import cluster, pictures, screens, upkeep
 from distsearch.cli.comparisons import compare, list_strategies
-from distsearch.cli.completion import RUNS_VARIABLE
 from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
 from distsearch.cli.guide import guide
 from distsearch.cli.lookup import storage_of
@@ -28,6 +27,7 @@ from distsearch.cli.options import (
     numeric,
     strategy_in,
     with_options,
+    with_runs,
 )
 from distsearch.cli.output import (
     new_console,
@@ -39,7 +39,7 @@ from distsearch.cli.records import replay, show, verify
 from distsearch.config import toml
 from distsearch.errors import UserError
 from distsearch.settings import AUTO, declarations
-from distsearch.text import expanded
+from distsearch.text import expanded, rounds_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +213,8 @@ def _cross_validate(settings: config.RunConfig, folds: int, json: bool, quiet: b
         results = []
         for result in cross_validated(settings, folds, (), interrupts):
             results.append(result)
-            console.print(f"fold {len(results)} of {folds}: {result.rounds:,} rounds, test loss {result.test_loss:.6g}")
+            done = f"{rounds_text(result.rounds)}, test loss {result.test_loss:.6g}"
+            console.print(f"fold {len(results)} of {folds}: {done}", soft_wrap=True)
     console.print(folds_table(results))
     if json:
         print_json(results)
@@ -278,10 +279,9 @@ def print_config(*, config_file: ConfigOption = None, flags: dict[str, Any]) -> 
 
 
 def _settings(file: Path | None, flags: dict[str, Any]) -> config.RunConfig:
-    if os.environ.get(RUNS_VARIABLE):
-        flags = {"runs": os.environ[RUNS_VARIABLE], **flags}
     from distsearch.search.naming import in_our_words
 
+    flags = with_runs(flags)
     return in_our_words(config.from_flags(flags, _own_to_strategy(file, flags) if file else None))
 
 

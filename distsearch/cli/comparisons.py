@@ -1,6 +1,5 @@
 """The commands that list and compare strategies. Heavy imports are inside, as in app."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distsearch import config
-from distsearch.cli.completion import RUNS_VARIABLE
 from distsearch.cli.ending import INTERRUPTED_EXIT_CODE
-from distsearch.cli.options import FILE, ConfigOption, JsonOption, numeric
+from distsearch.cli.options import FILE, ConfigOption, JsonOption, numeric, with_runs
 from distsearch.cli.output import (
     check_output,
     check_suffix,
@@ -85,8 +83,7 @@ def compare(
         hush()
     if report is not None:
         check_suffix("--report", report, ".html", ".htm")
-    usual = {"runs": os.environ[RUNS_VARIABLE]} if os.environ.get(RUNS_VARIABLE) else {}
-    given = config.from_flags({**usual, **flags}, toml.read_toml(config_file) if config_file else None)
+    given = config.from_flags(with_runs(flags), toml.read_toml(config_file) if config_file else None)
     words = list(filter(None, strategies.split(",")))
     comparison.check(given, words)
     dataset = read_data(given)

@@ -1,6 +1,7 @@
 """The options of `run`, generated from the declared settings, the only source of names, types, defaults and help."""
 
 import inspect
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -131,6 +132,12 @@ def with_options(
     wrapped.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     return wrapped
+
+
+def with_runs(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags, and the folder of runs that the environment names, if none is given."""
+    named = os.environ.get(RUNS_VARIABLE)
+    return {**({"runs": named} if named else {}), **flags}
 
 
 def spelt_out(arguments: Sequence[str]) -> list[str]:

@@ -55,9 +55,10 @@ class Story(Observer):
         self._measured = strategy.chosen_by_measuring
         told = TOLD[:1] if self._measured else TOLD
         if strategy.name not in told:
+            where = " where validation examples, batches or constraints choose the best weights" * self._measured
             raise UserError(
-                f"--story describes steps that are accepted or reverted: expected --strategy {' or '.join(told)}, got "
-                f"{strategy.name}"
+                f"--story describes steps that are accepted or reverted: expected --strategy {' or '.join(told)}"
+                f"{where}, got {strategy.name}"
             )
         self._say = say
         self._best = inf
@@ -71,7 +72,7 @@ class Story(Observer):
         row, tried = done.record, done.losses[1:]
         if not len(tried):
             return
-        best = row.center_loss if self._measured else min(self._best, row.center_loss)
+        best = min(inf, row.center_loss) if self._measured else min(self._best, row.center_loss)
         lowest = float(np.min(np.where(np.isnan(tried), inf, tried)))
         what = "the candidate's loss" if len(tried) == 1 else f"the lowest loss of {len(tried)} candidates"
         end = "accepted" if lowest < best else "as good: accepted" if lowest == best else "reverted"

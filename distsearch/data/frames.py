@@ -71,7 +71,7 @@ def _array(column: Any) -> NDArray[Any]:
     """A column's values, (examples,), missing where they are masked; rows of different lengths as objects."""
     column = of_tensor(column)
     if np.ma.is_masked(column):
-        return objects(column.tolist())
+        return objects((column.astype("datetime64[us]") if column.dtype.kind == "M" else column).tolist())
     try:
         return np.asarray(column)
     except ValueError:

@@ -69,8 +69,8 @@ def split(raw: Raw, wishes: Splitting, classes: NDArray[np.int64] | None) -> Par
     validating = _drawn(left, classes, validation, wishes.seed, VALIDATION)
     if (test and not len(tested)) or (validation and not len(validating)):
         raise DataError(
-            f"{raw.source}: expected several examples of some class, so that one can be set aside, but every class has "
-            "only one; leave out the shares"
+            f"{raw.source}: expected a class with several examples left, so that one can be set aside, but there is "
+            "none; choose smaller shares, or leave them out"
         )
     return Parts(np.setdiff1d(left, validating, assume_unique=True), validating, tested)
 

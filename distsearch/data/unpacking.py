@@ -5,6 +5,8 @@ from typing import BinaryIO
 
 from distsearch.errors import DistsearchError
 
+BLOCK = 1 << 20  # bytes that are read before the size is looked at again
+
 
 class Unpacked(gzip.GzipFile):
     """The decompressed content of a gzip file; raises `refusal` rather than read past `most` bytes."""
@@ -16,7 +18,9 @@ class Unpacked(gzip.GzipFile):
 
     def read(self, size: int | None = -1) -> bytes:
         """The next `size` bytes, or all that remain if it is negative."""
-        self._check(size or 0)
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK), b""))
+        self._check(size)
         return super().read(size)
 
     def read1(self, size: int = -1) -> bytes:

@@ -235,12 +235,12 @@ class StoredRun:
             raise RunError(f"expected a run's directory, but {path} is not one: `distsearch list` shows the runs")
         if not (path / MANIFEST).exists():
             raise RunError(f"{path} is not a distsearch run: it has no {MANIFEST}")
-        self.path = path if path.name not in ("", "..") else path.resolve()  # of a run in ".", too, the name is needed
+        self.path = path if path.name not in ("", "..") else path.resolve()  # "." has no name
         self._saved = claims.saved_at(path)
         self.manifest = _manifest(path)
 
     def check_unsaved(self) -> None:
-        """RunError if it has been saved since this was opened: what was read of it may have passed."""
+        """RunError if it has been saved since this was opened: what was read of it may be out of date."""
         if claims.saved_at(self.path) != self._saved:
             raise RunError(f"{self.path} was continued by another process in the meantime: resume it again")
 

@@ -34,7 +34,7 @@ from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
 from distsearch.search.data import (
-    class_counts,
+    class_sums,
     loss_for,
     notes_on,
     rarest_share,
@@ -180,7 +180,7 @@ def assemble(
     require_room_for(dataset, config)
     schema = dataset.schema
     if schema.classes is not None:
-        network_settings = losses.chosen(config.network, schema.classes, class_counts(dataset))
+        network_settings = losses.chosen(config.network, schema.classes, class_sums(dataset))
         config = structs.replace(config, network=network_settings)
     scored = loss_for(config.network, dataset)
     if dataset.train.weights is not None and not scored.weighs:

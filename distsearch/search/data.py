@@ -1,6 +1,7 @@
 """What a configuration makes of its data: read from where it says, or given as arrays; with the loss that suits it."""
 
 from math import inf
+from typing import Any
 
 import numpy as np
 from msgspec import structs
@@ -134,6 +135,19 @@ def _check_least(loss: losses.Loss, name: str, dataset: Dataset) -> None:
 def class_counts(dataset: Dataset) -> NDArray[np.int64]:
     """The training examples of each class, (classes,)."""
     return np.bincount(dataset.train.targets, minlength=dataset.schema.outputs)
+
+
+def class_sums(dataset: Dataset) -> NDArray[Any]:
+    """How much the training examples of each class weigh by their own weights, (classes,): without any, their number.
+
+    What weights were given to classes does not count.
+    """
+    weights, targets = dataset.train.weights, dataset.train.targets
+    if weights is None:
+        return class_counts(dataset)
+    of_classes = dataset.schema.class_weights
+    own = weights if of_classes is None else weights / np.array(of_classes)[targets]
+    return np.round(np.bincount(targets, own, dataset.schema.outputs), 3)  # so that equal ones are
 
 
 def rarest_share(dataset: Dataset) -> float:

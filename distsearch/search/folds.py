@@ -12,6 +12,7 @@ from distsearch.search.data import read_data
 from distsearch.search.interrupts import Interrupts
 from distsearch.search.limits import INTERRUPTED
 from distsearch.search.observers import Observer
+from distsearch.workers.place import keep_ray
 
 
 def cross_validated(
@@ -28,10 +29,12 @@ def cross_validated(
             "--folds: expected no other examples to be set aside, as every fold is tested on in turn; leave out "
             "--test-share, --validation-share and --time"
         )
+    keep_ray()
+    said: set[str] = set()
     for number in range(folds):
         try:
             assembly = assemble(config, interrupts.begin(_fold, config, number, folds))
-            result = session.run_unrecorded(assembly, observers, interrupts, announced=number > 0).result
+            result = session.run_unrecorded(assembly, observers, interrupts, said=said).result
         except KeyboardInterrupt:
             if interrupts.came and number:
                 return

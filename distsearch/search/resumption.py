@@ -17,6 +17,7 @@ from distsearch.machine import description
 from distsearch.networks.modules import devices
 from distsearch.objectives.model import Model
 from distsearch.runs import names
+from distsearch.runs.claims import writing
 from distsearch.runs.directory import Run, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.search.assembly import Assembly
@@ -82,7 +83,7 @@ def prepare_to_resume(
     if not force and (other := other_machine(stored)):
         raise RunError(f"{other}; --force continues anyway")
     names.check(stored.path.name)
-    with stored.held():  # said before the data is read
+    with writing(stored.path), stored.held():  # said before the data is read
         pass
     told = trackers(with_trackers(stored.config, track).output.track, resumed=True)
     assembly = own_assembly(stored, stored.config.workers.count if workers is None else workers, handed)

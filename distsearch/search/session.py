@@ -37,6 +37,8 @@ from distsearch.workers.base import Pool
 
 LOG = logging.getLogger(__name__)
 
+KEPT = "The run up to here is kept in {}."
+
 
 def run(
     assembly: Assembly,
@@ -68,10 +70,10 @@ def run_unrecorded(
     observers: Iterable[Observer] = (),
     interrupts: Interrupts | None = None,
     ready: Ready | None = None,
-    announced: bool = False,
+    said: set[str] | None = None,
 ) -> Found:
-    """As `run`, but nothing is kept on disk; `announced` if what there is to say of it was said before."""
-    _begin(assembly, announced)
+    """As `run`, but nothing is kept on disk, and what was `said` before is not said again."""
+    _begin(assembly, said)
     interrupts = interrupts or Interrupts()
     ready = ready or places(assembly.config, kept=False)
     observer = Observers([*observers, *ready.trackers])
@@ -112,16 +114,20 @@ def continue_run(
     return found._replace(path=directory.path)
 
 
-def _begin(assembly: Assembly, announced: bool = False) -> None:
+def _begin(assembly: Assembly, said: set[str] | None = None) -> None:
+    """Check it once more, and say what there is to say of it, but for what was said, which grows by it."""
     assembly.check()
     if assembly.config.network.model:
         devices.check(assembly.config.network.device)
-    if announced:
-        return
+    said = set() if said is None else said
     for note in assembly.notes:
-        LOG.warning(note)
-    for choice in filter(None, (assembly.plan.why, assembly.strategy.chosen)):
-        LOG.info(choice)
+        if note not in said:
+            LOG.warning(note)
+    choices = [*filter(None, (assembly.plan.why, assembly.strategy.chosen))]
+    for choice in choices:
+        if choice not in said:
+            LOG.info(choice)
+    said.update(assembly.notes, choices)
 
 
 def _opened_pool(assembly: Assembly, done: Sequence[RoundRecord], opened: ExitStack, interrupts: Interrupts) -> Pool:
@@ -152,7 +158,7 @@ def _kept_in(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         if (path / CHECKPOINT).exists():
-            error.add_note(f"The run up to here is kept in {path}.")
+            error.add_note(KEPT.format(path))
         raise
 
 

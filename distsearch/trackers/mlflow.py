@@ -94,11 +94,11 @@ class MLflow(Tracker):
             self._api.log_batch(self._run, metrics=metrics[start : start + MOST_METRICS])
 
     def finish(self, how: str, figures: Mapping[str, float], files: Mapping[str, bytes]) -> None:
-        """The result's figures as metrics, the model as artifact, and how it ended as status."""
+        """The result's figures as metrics, how it ended as status, and at last the model, which may be large."""
         for name, value in figures.items():
             self._api.log_metric(self._run, _allowed(name), value)
-        self._keep(files)
         self._api.set_terminated(self._run, STATUS.get(how, "KILLED"))
+        self._keep(files)
 
     def _experiment(self) -> str:
         """The identity of the experiment, which is created if it is not there yet."""
@@ -147,7 +147,7 @@ class MLflow(Tracker):
 
 def _allowed(name: str) -> str:
     """A metric's name as MLflow takes it: gap(sex) as gap-sex."""
-    return NOT_IN_NAMES.sub("-", name).strip("-")
+    return NOT_IN_NAMES.sub("-", name).strip("-/")
 
 
 def _resolved(place: str) -> str:

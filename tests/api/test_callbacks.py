@@ -1,5 +1,7 @@
 """Callbacks of `search` and `minimize`."""
 
+import time
+
 import numpy as np
 import pytest
 from problems import sphere
@@ -70,6 +72,23 @@ def test_it_is_told_how_far_a_long_round_is(monkeypatch):
     patient = Patient()
     minimize(callbacks=patient, population=4, strategy="random-search")
     assert patient.parts[:6] == (1, 4, 2, 4, 3, 4)
+
+
+def test_an_object_hears_that_the_first_round_was_given_up(monkeypatch):
+    now = [100.0]
+
+    def slow(weights):
+        now[0] += 0.2
+        return float(np.square(weights - 1).sum())
+
+    class Hearing:
+        def cut(self, state, spent):
+            self.best = state.best.loss
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    hearing = Hearing()
+    found = distsearch.minimize(slow, np.zeros(3), seconds=1, workers=0, callbacks=hearing)
+    assert hearing.best == found.loss < 3
 
 
 def test_an_exception_in_a_callback_reaches_the_caller_and_the_run_is_saved(tmp_path):

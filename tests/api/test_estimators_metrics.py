@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score
 from sklearn.model_selection import cross_val_score
 
+import distsearch
 from distsearch import SearchClassifier, SearchRegressor
 from distsearch.randomness import Stream, noise
 
@@ -38,6 +39,10 @@ def test_rows_that_come_several_times_count_as_often_for_which_class_is_the_rare
     weights = np.where(labels == "rare", 10.0, 1.0)
     weighted = SearchClassifier(loss="f1", rounds=3, **QUICK).fit(features, labels, sample_weight=weights)
     assert weighted.result_.model.config.positive == "many"
+    settings = {"loss": "f1", "layers": [3], "rounds": 1, "workers": 0, "class_weight": "balanced"}
+    for given, rarer in ((None, "rare"), (weights, "many")):
+        result = distsearch.search(features, labels, sample_weight=given, **settings)
+        assert result.model.config.positive == rarer
 
 
 def test_the_class_that_counts_is_that_of_the_first_fit_whatever_comes_later():
@@ -46,7 +51,8 @@ def test_the_class_that_counts_is_that_of_the_first_fit_whatever_comes_later():
     assert pieces.partial_fit(X, later).result_.model.config.positive == "fraud"
     warm = SearchClassifier(loss="f1", rounds=3, warm_start=True, **QUICK).fit(X, FRAUD)
     assert warm.fit(X, later).result_.model.config.positive == "fraud"
-    asked = warm.set_params(settings={"positive": "honest"}).fit(X, later)
+    assert warm.set_params(loss="cross-entropy").fit(X, later).result_.loss < 1
+    asked = warm.set_params(loss="f1").set_params(settings={"positive": "honest"}).fit(X, later)
     assert asked.result_.model.config.positive == "honest"
 
 

@@ -1,3 +1,4 @@
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from scipy import sparse
 from waiting import awaited
 
 import distsearch
+from distsearch.api import functions
 from distsearch.config.sections import NetworkConfig
 from distsearch.data.datasets import from_arrays
 from distsearch.errors import DataError, ObjectiveError, SettingError, TooLargeError
@@ -203,6 +205,12 @@ def test_the_reason_for_a_strategy_is_logged_for_functions_too(caplog):
     assert "strategy cma-es: a function of 5 weights" in caplog.text
 
 
+def failing_later(weights):
+    if np.any(weights):
+        raise OSError("the simulator is gone")
+    return 1.0
+
+
 def test_an_error_leaves_a_run_that_was_only_to_be_published(tmp_path, monkeypatch):
     def fails(record):
         if record.round == 4:
@@ -212,9 +220,17 @@ def test_an_error_leaves_a_run_that_was_only_to_be_published(tmp_path, monkeypat
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     flags = {"workers": 0, "storage": str(tmp_path / "kept")}
     distsearch.minimize(sphere, np.zeros(5), rounds=6, **flags)
-    with pytest.raises(SettingError):
-        distsearch.minimize(sphere, np.zeros(5), rounds=6, strategy="snes", rate=-1.0, **flags)
+    monkeypatch.setattr(functions.session, "_manifest", lambda assembly: 1 / 0)  # before anything is saved
+    with pytest.raises(ZeroDivisionError):
+        distsearch.minimize(sphere, np.zeros(5), rounds=6, **flags)
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     assert not any((tmp_path / "temporary").iterdir())
+    with pytest.raises(ObjectiveError) as failed:
+        distsearch.minimize(failing_later, np.zeros(5), rounds=6, **flags)
+    [path] = (tmp_path / "temporary").glob("*/*")
+    assert f"The run up to here is kept in {path}." in failed.value.__notes__
+    shutil.rmtree(path.parent)
     with pytest.raises(ZeroDivisionError) as caught:
         distsearch.minimize(sphere, np.zeros(5), rounds=6, callbacks=fails, **flags)
     [path] = (tmp_path / "temporary").glob("*/*")

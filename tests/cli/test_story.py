@@ -34,7 +34,7 @@ def test_where_others_choose_the_best_the_story_is_of_the_center(tmp_path):
         assert float(center) == pytest.approx(here, abs=1e-6)
         assert float(lowest if end == "accepted" else center) == pytest.approx(after, rel=1e-5)
     refusal = refused("run", *flags, "--strategy", "random-search", "--story", cwd=tmp_path)
-    assert "expected --strategy hill-climb, got random-search" in refusal
+    assert "expected --strategy hill-climb where validation examples, batches or constraints choose" in refusal
 
 
 def test_the_chapter_prints_a_line_for_each_new_best(tmp_path):

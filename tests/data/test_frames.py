@@ -99,6 +99,8 @@ def test_a_frame_is_read_in_order_where_training_had_no_names(frame):
 def test_masked_values_are_missing_in_whatever_names_its_columns():
     masked = np.ma.array([1.0, 2.0], mask=[False, True])
     texts = np.ma.array(["u", "v"], mask=[True, False])
+    days = np.ma.array(np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"), mask=[False, True])
+    assert features_from({"d": days}, schema_of({"d": days}, dates="days")).tolist() == [[19723, 0], [19723, 1]]
     with_mask = np.ma.array([(1.0, "u"), (2.0, "v")], [("a", float), ("b", "U1")], mask=[(0, 1), (1, 0)])
     for given in ({"a": masked, "b": texts}, with_mask):
         assert schema_of(given).inputs == ("a", "a missing", "b=v", "b missing")

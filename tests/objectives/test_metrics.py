@@ -51,8 +51,8 @@ def test_regression_metrics_match_scikit_learn(name, theirs, shape):
 
 
 def test_r2_is_no_number_where_all_true_values_are_the_same():
-    for predicted in (np.full(3, 1.5), np.ones(3)):
-        assert np.isnan(metrics.measure("r2", np.ones(3), predicted))
+    for truth, predicted in ((1, 1.5), (1, 1), (0.1, 0.5)):
+        assert np.isnan(metrics.measure("r2", np.full(3, truth), np.full(3, predicted)))
 
 
 def test_a_metric_that_does_not_fit_is_refused():

@@ -125,7 +125,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         """The data set of a first fit."""
 
     def _with_labels(self, config: RunConfig, training: Training, before: Fitted | None) -> RunConfig:
-        """The configuration with what it says of labels in the words of the data set, as it was in a fit before."""
+        """The configuration with labels in the words of the data set; what is left open stays as in the fit before."""
         return config
 
     def _shown_network(self, network: NetworkConfig) -> NetworkConfig:
@@ -188,6 +188,7 @@ class SearchEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
     def _partial_fit(self, training: Training) -> None:
         """One pass over the examples, continuing the search, whose features stay scaled as in its first call."""
         with _as_value_errors():
+            kept_of(training.raw, None)  # refuses weights that cannot be
             before: Fitted | None = getattr(self, "_fitted", None)
             count = len(training.features)
             state = None if before is None else before.state

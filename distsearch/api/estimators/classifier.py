@@ -268,15 +268,14 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc] 
         if network.costs is not None:
             rows = matrix(losses.with_costs(network).costs or "", texts)
             network = structs.replace(network, costs=json.dumps(rows.tolist()))
-        before_it = None if before is None else before.network.positive
-        if network.positive is None and before_it is not None:
-            network = structs.replace(network, positive=before_it)
-        else:
-            counts = np.bincount(training.targets, training.weights, len(texts))
-            network = losses.chosen(network, texts, counts)
-            if network.positive in texts:
-                network = structs.replace(network, positive=names[texts.index(network.positive)])
-        return structs.replace(config, network=network)
+        counts = np.bincount(training.targets, training.weights, len(texts))
+        chosen = losses.chosen(network, texts, counts)
+        positive_before = None if before is None else before.network.positive
+        if chosen.positive != network.positive and positive_before is not None:
+            chosen = structs.replace(chosen, positive=positive_before)
+        elif chosen.positive in texts:
+            chosen = structs.replace(chosen, positive=names[texts.index(chosen.positive)])
+        return structs.replace(config, network=chosen)
 
     def _shown_network(self, network: NetworkConfig) -> NetworkConfig:
         """With the positive class by its label, where `_shown` has labels."""

@@ -215,7 +215,8 @@ def _feature(path: str, column: Any, name: str, where: Any, arrow: Any, *, text:
         if numbers is not None:
             return numbers
         if types.is_timestamp(kind) or types.is_date(kind):
-            whole = column.cast(arrow.timestamp("us", getattr(kind, "tz", None)), safe=False)  # without nanoseconds
+            precise = getattr(kind, "unit", "") == "ns"  # nanoseconds are left out
+            whole = column.cast(arrow.timestamp("us", getattr(kind, "tz", None)), safe=not precise)
             moments = whole.cast(arrow.timestamp("us"))
             return column_of(np.asarray(moments.to_numpy()), where, name)
     if types.is_nested(kind) or types.is_binary(kind) or types.is_time(kind) or types.is_duration(kind):

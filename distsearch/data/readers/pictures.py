@@ -21,7 +21,7 @@ from distsearch.errors.importing import importing
 from distsearch.machine import memory
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-GREY = ("1", "L", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of one channel, the last of 16 bits
+GREY = ("1", "L", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of one channel, all but the first two of 16 bits
 _LARGEST_BYTE, _LARGEST_OF_TWO = np.float32(255), np.float32(65535)
 
 

@@ -167,9 +167,11 @@ def failure(error: Exception) -> str:
     if "does not require grad" in text:
         return f"{sentence}; its forward needs gradients, and none are computed here: remove torch.autograd from it"
     if "deterministic" in text:
-        return f"{sentence}; such an operation gives other bits each time on a GPU: choose the device cpu"
+        return f"{sentence}; such an operation gives other bits each time on a GPU: compute on the processor"
     if "BFloat16" in text:
-        return f"{sentence}; layers return bfloat16 here: make other tensors like these, or choose --precision float32"
+        return (
+            f"{sentence}; layers return bfloat16 here: make other tensors like these, or choose the precision float32"
+        )
     if "same device" in text:
         return f"{sentence}; keep the tensors of its own as buffers, or make them inside its forward"
     return sentence

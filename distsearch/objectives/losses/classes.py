@@ -92,7 +92,7 @@ class TopKError(CountedErrors):
     def each(self, outputs: Array, targets: Array) -> Array:
         """1 where k others are at least as large as the right class's output, else 0."""
         right = np.add.reduce(outputs * targets, axis=1, keepdims=True)
-        not_below = ~(outputs < right)  # nor, then, is what is no number
+        not_below = ~(outputs < right)  # NaN counts as not below
         others = np.add.reduce(not_below & (targets == 0), axis=1, dtype=np.int32)
         return (others >= self._top).astype(np.float32)
 

@@ -155,7 +155,7 @@ class BalancedError(CountLoss):
 
     def of_counts(self, counts: Counts) -> Exact:
         """1 − the mean recall of the classes that there are examples of."""
-        there = counts.actual > 2 * STEP
+        there = counts.actual > 0
         found = np.divide(counts.right, counts.actual, out=np.zeros_like(counts.right), where=there)
         return np.asarray(1 - found.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1))
 

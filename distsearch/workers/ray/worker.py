@@ -42,7 +42,7 @@ class RayWorker(Worker):
             except NoMemoryError as error:
                 self._lane.close()
                 return str(error)
-            except OSError:
+            except ConnectionError:
                 break
         self._lane.close()
         return ""

@@ -115,7 +115,7 @@ def test_a_score_needs_outputs():
 
     walked_by_class.takes_module, walked_by_class.numbers = True, False
     result = distsearch.search(X, np.arange(40) % 2, model=Walker, loss=walked_by_class, rounds=1, workers=0)
-    with pytest.raises(SettingError, match="^score: the loss takes the module itself, so nothing is known of its"):
+    with pytest.raises(SettingError, match="^score: the loss takes the module itself, so nothing is known of the"):
         result.score(X, np.arange(40) % 2)
 
 

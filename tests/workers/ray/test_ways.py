@@ -15,6 +15,7 @@ from distsearch.strategies.base import losses_of
 from distsearch.workers.areas import NoMemoryError
 from distsearch.workers.dispatch.shortcuts import FIRST_RECHECK, LATEST, Shortcut
 from distsearch.workers.lane import Board
+from distsearch.workers.ray.crew import Crew
 
 pytestmark = pytest.mark.slow
 
@@ -102,22 +103,38 @@ def test_without_memory_in_the_driver_workers_are_reached_through_ray(ray_with_t
     assert said.count(NO_MEMORY) == 1
 
 
-def test_a_worker_whose_lane_is_closed_while_it_works_answers_through_ray(ray_with_three_cpus, said, tmp_path):
+def test_a_worker_whose_lane_is_closed_while_it_works_answers_through_ray(
+    ray_with_three_cpus, said, tmp_path, monkeypatch
+):
     """One worker's memory fails while the other works: that has an answer to send, and nobody to send it to."""
 
     def unlike(weights):
+        def come(name):
+            for _ in range(6000):
+                if (tmp_path / name).exists():
+                    return
+                time.sleep(0.01)
+            raise TimeoutError(name)
+
+        def full(*_):
+            raise OSError("No space left on device")
+
         try:
-            os.mkdir(tmp_path / "first")  # one of the two workers
-
-            def full(*_):
-                raise OSError("No space left on device")
-
+            os.mkdir(tmp_path / "fails")  # whoever is first
+            come("works")
             os.posix_fallocate = full
         except FileExistsError:
-            if not (tmp_path / "waited").exists():
-                (tmp_path / "waited").touch()
-                time.sleep(2.0)
+            if not (tmp_path / "works").exists():
+                (tmp_path / "works").touch()
+                come("closed")
         return float((weights**2).sum())
+
+    def closing(crew, reason):
+        close(crew, reason)
+        (tmp_path / "closed").touch()
+
+    close = Crew._do_without_lanes
+    monkeypatch.setattr(Crew, "_do_without_lanes", closing)
 
     strategy = create("hill-climb", {"population": 64})
     state = strategy.init(np.ones(10, np.float32), 0)
