@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from distsearch.candidates.blocks import NodeLayer
 from distsearch.networks.changes import Change
 from distsearch.networks.layers.base import CACHE_BYTES, Movable
-from distsearch.networks.quiet import quietly
+from distsearch.networks.quiet import quietly, without_overflows
 from distsearch.networks.trainable import ONE, LossesOf
 
 Array = NDArray[np.float32]
@@ -107,6 +107,7 @@ class NodeExperiments:
                 losses.append(self._losses_of(self._outputs_after(movable, change)))
             changes = losses[0] if len(losses) == 1 else np.concatenate(losses)
             changes -= self.losses
+            changes = without_overflows(changes)
             if group > 1:
                 changes = np.repeat(changes, group, axis=0)[: len(steps)]
             np.divide(changes, steps[:, place], out=steps[:, place])

@@ -1,15 +1,19 @@
 """Computing without NumPy's warnings: weights that overflow get a loss that is not finite, and never win."""
 
 import contextvars
+import math
 import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Array = NDArray[np.float32]
 
 
 class _Quiet(threading.local):
@@ -31,3 +35,10 @@ def quietly(method: Callable[P, T]) -> Callable[P, T]:
         return _quiet.context.run(method, *arguments, **named)
 
     return inside
+
+
+def without_overflows(changes: Array) -> Array:
+    """Changes of each example's loss, 0 where they are not finite: in place, as the sums of gradients take in all."""
+    if not math.isfinite(np.add.reduce(changes, axis=None)):
+        changes[~np.isfinite(changes)] = 0
+    return changes

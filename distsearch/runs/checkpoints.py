@@ -93,7 +93,8 @@ def unflatten(kind: type[D], tensors: Tensors, scalars: dict[str, Any], prefix: 
             values[field] = tensors[name]
             values[field].flags.writeable = False
         elif name in scalars:
-            values[field] = float(scalars[name]) if hint is float else scalars[name]
+            is_float = hint is float or (hint == float | None and scalars[name] is not None)
+            values[field] = float(scalars[name]) if is_float else scalars[name]
     return kind(**values)
 
 

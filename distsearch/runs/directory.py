@@ -66,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""  # absolute path of the data, if it is a file or a folder
     vectorized: bool = False  # whether the function takes several candidates at once
     frozen: dict[str, str] = {}  # tensors of the network that are not searched, and a hash of each
+    class_counts: tuple[int, ...] = ()  # training examples of each class
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from distsearch.runs import checkpoints, names
 from distsearch.runs.history import RoundRecord
 from distsearch.search import first_weights
 from distsearch.search.data import (
+    class_counts,
     class_sums,
     loss_for,
     notes_on,
@@ -99,6 +100,7 @@ class Assembly:
     schema: dict[str, Any] = field(default_factory=dict)  # of the data; empty without
     fingerprint: str = ""  # of the data
     notes: tuple[str, ...] = ()  # on the data
+    class_counts: tuple[int, ...] = ()  # training examples of each class
 
     @property
     def config(self) -> RunConfig:
@@ -200,7 +202,8 @@ def assemble(
         with one_thread():
             plan = _with_measured_start(plan, objective.measure(plan.first.center).choosing)
     notes = *notes_on(config, dataset), *network.notes, *filter(None, [no_gpu])
-    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes)
+    counts = () if schema.classes is None else tuple(class_counts(dataset).tolist())
+    return Assembly(plan, objective, schema.to_json(), dataset.fingerprint, notes, counts)
 
 
 def objective_of(

@@ -12,15 +12,17 @@ ROUNDS, SECONDS, EVALUATIONS, TARGET_LOSS = "rounds", "seconds", "evaluations", 
 TARGET_ACCURACY, PATIENCE, CALLBACK, FAILED = "target accuracy", "patience", "callback", "failed"
 
 CENTERS = 10  # rounds over which the center's loss is averaged where it is noisy
+EXACTLY = 1 - 1e-9  # of a number of passes, which is a sum of shares
 PATIENCE_SHARE = 1e-3  # of the best loss, by which it has to fall to count as an improvement
 
 
 class Limits:
     """The limits of one search, checked after each of its rounds; `done` are those before it is resumed.
 
-    Where the best is chosen by measuring, patience counts measurements: the best loss cannot fall between them. Under
-    constraints, targets are reached by weights that hold to them, and a smaller violation is an improvement. Where
-    losses are noisy, the target has to be reached by the mean of the latest centers', not by one lucky draw.
+    Where the best is chosen by measuring, patience counts measurements, as the best loss falls at none else, and a
+    target accuracy is that of the best, not of others that were measured. Under constraints, targets are reached by
+    weights that hold to them, and a smaller violation is an improvement. Where losses are noisy, the target has to be
+    reached by the mean of the latest centers', not by one lucky draw.
     """
 
     def __init__(self, stop: StopConfig, done: Iterable[RoundRecord] = (), *, by_measuring: bool = False) -> None:
@@ -57,7 +59,7 @@ class Limits:
             return target
         if row.round + 1 >= self._rounds:
             return ROUNDS
-        if row.passes >= self._evaluations:
+        if row.passes >= self._evaluations * EXACTLY:
             return EVALUATIONS
         if row.seconds >= self.seconds:
             return SECONDS
@@ -78,10 +80,12 @@ class Limits:
         if row.best_violation:
             return ""
         loss, accuracy = self._stop.target_loss, self._stop.target_accuracy
-        found = row.accuracy if row.test_accuracy is None else row.test_accuracy
         if loss is not None and self._loss(row) <= loss:
             return TARGET_LOSS
-        return TARGET_ACCURACY if accuracy is not None and found is not None and found >= accuracy else ""
+        if accuracy is None or (self._by_measuring and not row.accepted):
+            return ""
+        found = row.accuracy if row.test_accuracy is None else row.test_accuracy
+        return TARGET_ACCURACY if found is not None and found >= accuracy else ""
 
     def _loss(self, row: RoundRecord) -> float:
         """The loss that the search has come to after a round."""

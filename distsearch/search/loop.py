@@ -52,12 +52,12 @@ def search(
         except TimeIsUpError:
             outcome, reason = None, SECONDS
         except Exception:
-            if pool.awaits_one:
+            if pool.awaits_one and not state.round:
                 _keep_the_best(assembly, rounds, pool, state, observer, began, measure=False)
             raise
         if outcome is None:
             reason = reason or INTERRUPTED
-            if pool.awaits_one:
+            if pool.awaits_one and not state.round:
                 state, spent = _keep_the_best(assembly, rounds, pool, state, observer, began)
                 warn_of_no_round(assembly, state, spent.candidates, reason)
             elif reason == SECONDS and state.round == len(done):
@@ -66,8 +66,9 @@ def search(
         before, state = state, outcome.after
         if pool.awaits_one:
             pool.awaits_one = state.best.loss == inf
-        passes = assembly.strategy.passes(before) * share
-        row = _record(spent, before, outcome, passes, time.monotonic() - began, noise.found)
+        spent.passes += assembly.strategy.passes(before) * share
+        spent.seconds = time.monotonic() - began
+        row = _record(spent, before, outcome, assembly.strategy.center_loss(outcome.losses), noise.found)
         ends = observer.round(Round(row, outcome.losses, state, pool.count))
         reason = limits.reached(row) or (CALLBACK if ends else "")
     result = result_of(run, assembly, reason, spent, state)
@@ -84,19 +85,18 @@ def _rounds(assembly: Assembly, pool: Pool, noise: Noise) -> Rounds:
     return Rounds(assembly.strategy, pool, every, first, looking, assembly.plan.constraints)
 
 
-def _record(spent: Spent, before: State, outcome: Outcome, passes: float, seconds: float, noisy: bool) -> RoundRecord:
-    """The record of a round that is done, whose cost is added to what was spent."""
+def _record(spent: Spent, before: State, outcome: Outcome, center_loss: float, noisy: bool) -> RoundRecord:
+    """The record of a round that is done, whose losses are added to what was spent."""
     spent.candidates += len(outcome.losses)
-    spent.passes += passes
-    spent.seconds = seconds
     row = RoundRecord.of(
         before,
         outcome.after,
         outcome.losses,
         outcome.measured,
+        center_loss=center_loss,
         candidates=spent.candidates,
         passes=spent.passes,
-        seconds=seconds,
+        seconds=spent.seconds,
         noisy=noisy,
     )
     if row.non_finite:

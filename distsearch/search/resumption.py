@@ -24,7 +24,7 @@ from distsearch.search.assembly import Assembly
 from distsearch.search.endings import Found
 from distsearch.search.foreign_code import changed_since
 from distsearch.search.interrupts import Interrupts
-from distsearch.search.limits import EVALUATIONS, ROUNDS, SECONDS
+from distsearch.search.limits import EVALUATIONS, EXACTLY, ROUNDS, SECONDS
 from distsearch.search.observers import Observer
 from distsearch.search.publishing import publisher_of, with_storage
 from distsearch.search.retrieval import NOTHING, Handed, own_assembly
@@ -175,5 +175,5 @@ def _extended(
     if given.seconds is not None:
         more["seconds"] = (done[-1].seconds if done else 0.0) + given.seconds
     if given.evaluations is not None:
-        more["evaluations"] = math.ceil(done[-1].passes if done else 0) + given.evaluations
+        more["evaluations"] = math.ceil(done[-1].passes * EXACTLY if done else 0) + given.evaluations
     return structs.replace(config, stop=with_changes(config.stop, "stop", **more))

@@ -130,6 +130,8 @@ class Rounds:
 def _early(every: int, first: int | None) -> list[int]:
     """The rounds that are measured before the regular interval."""
     rounds, following = [1], first or every
+    if every < 2 * following < 2 * every:
+        rounds.append(following)
     while 2 * following <= every:
         rounds.append(following)
         following *= 2

@@ -180,6 +180,7 @@ def _manifest(assembly: Assembly) -> Manifest:
         source=source_of(assembly.config),
         vectorized=isinstance(assembly.objective, VectorizedObjective),
         frozen=frozen.hashes(assembly.plan.network),
+        class_counts=assembly.class_counts,
     )
 
 

@@ -106,7 +106,7 @@ class Replay:
         state = self.plan.first
         with one_thread():
             for step in self.steps(pool):
-                for difference in decided_differently(step):
+                for difference in decided_differently(step, self.plan.strategy.center_loss):
                     raise RunError(f"{self.stored.path}, {difference}")
                 state = step.outcome.after
         if state is self.plan.first:
@@ -120,6 +120,8 @@ def _plan(stored: StoredRun) -> Plan:
     if manifest.data:
         schema, settings = Schema.from_json(manifest.data), stored.config.network
         scored = losses.create_for(settings, schema.classes, schema.outputs)
+        if manifest.class_counts:
+            scored = scored.suited(np.array(manifest.class_counts))
         weights, known = start or (None, {})
         network = network_for(settings, schema)
         plan = plan_network(stored.config, network, manifest.examples, weights, known.get("loss"), scored)
@@ -183,7 +185,7 @@ def verify(replay: Replay, assembly: Assembly, chosen: Collection[int], progress
     with assembly.pool() as pool, one_thread():
         for step in replay.steps(pool):
             number = step.before.round
-            differences += decided_differently(step)
+            differences += decided_differently(step, strategy.center_loss)
             if number in chosen or strategy.sums:
                 tried.append(number)
                 losses = step.outcome.losses if strategy.sums else losses_of(pool.evaluate(step.before))
@@ -204,18 +206,25 @@ def _cut_short(replay: Replay, pool: Pool) -> State:
     request = EvaluateRound(first)
     boundaries = request.boundaries(strategy, pool.objective)
     tile = next((pair for pair in pairwise(boundaries) if pair[0] <= index < pair[1]), None)
-    answers = [] if tile is None else [(tile[0], answer) for answer in pool.sweep(Part(request, tile))]
+    answers = []
+    if tile is not None:  # the best may be of the center alone, which was measured where nothing was evaluated
+        found = losses_of(list(pool.sweep(Part(request, tile))))[index - tile[0] :][:1]
+        answers.append((index, Answer(found)))
     return replace(first, best=best_of_some(strategy, first, answers, pool.objective.measure))
 
 
-def decided_differently(step: Step) -> list[str]:
-    """Where the record of a round is not what its losses lead to: a sentence each."""
+def decided_differently(step: Step, center_loss: Callable[[Losses], float]) -> list[str]:
+    """Where the record of a round is not what its losses lead to: a sentence each.
+
+    center_loss gives the loss of a round's center from those of its units.
+    """
     entry, outcome, recorded = step.entry, step.outcome, step.entry.record
     made = RoundRecord.of(
         step.before,
         outcome.after,
         entry.losses,
         outcome.measured,
+        center_loss=center_loss(entry.losses),
         candidates=recorded.candidates,
         passes=recorded.passes,
         seconds=recorded.seconds,

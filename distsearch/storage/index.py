@@ -104,7 +104,7 @@ def identity(manifest: Manifest, seed: int) -> str:
     made: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(manifest, workers=()))
     for changing in ("source", "events", "shares"):
         del made[changing]
-    for later in ("code", "vectorized", "frozen"):  # fields that older manifests do not have
+    for later in ("code", "vectorized", "frozen", "class_counts"):  # fields that older manifests do not have
         if not made[later]:
             del made[later]
     return checksum([msgspec.json.encode((made, seed), order="deterministic")])

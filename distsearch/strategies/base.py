@@ -48,7 +48,7 @@ class Best:
 
     def is_beaten_by(self, loss: float, violation: float | None) -> bool:
         """Whether weights of this loss and violation are better."""
-        if not loss < math.inf:
+        if not -math.inf < loss < math.inf:
             return False
         known = self.loss < math.inf
         before, after = (self.violation or 0.0 if known else math.inf), violation or 0.0

@@ -119,9 +119,15 @@ T = TypeVar("T", bound=DescentState)
 
 
 class Descent:
-    """Follows gradients, by resolved settings; sigma is the initial step size."""
+    """Follows gradients, by resolved settings; sigma is the initial step size.
 
-    def __init__(self, settings: DescentSettings, sigma: float) -> None:
+    Its rounds are local ones, of which each round of the search has `local_rounds`.
+    """
+
+    def __init__(self, settings: DescentSettings, sigma: float, local_rounds: int = 1) -> None:
+        self._local_rounds = local_rounds
+        if settings.horizon is not None:
+            settings = structs.replace(settings, horizon=settings.horizon * local_rounds)
         self._optimizer = OPTIMIZERS[settings.optimizer]
         self._rate = decided(settings.rate)
         self._sigma = sigma
@@ -176,7 +182,7 @@ class Descent:
         after = self.after(state, loss)
         if after.plateau.count == state.plateau.count:
             return after
-        return replace(after, sigma=self.sigma(after.round, after.plateau.count))
+        return replace(after, sigma=self.sigma(after.round * self._local_rounds, after.plateau.count))
 
 
 def outgoing(state: T) -> T:

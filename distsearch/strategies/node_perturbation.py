@@ -112,7 +112,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
     def __init__(self, settings: NodePerturbationSettings, task: Task) -> None:
         super().__init__(settings, task)
-        self._descent = Descent(self.settings, decided(self.settings.sigma))
+        self._descent = Descent(self.settings, decided(self.settings.sigma), self.settings.local_rounds)
         self._parts = Parts.of(task.nodes, self.settings.groups)
         self._slice = slice_size(task.nodes)
         self._gradient_units = -(-task.batch // self._slice) * len(self._parts)
@@ -130,8 +130,8 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
                 "node-perturbation needs to know what a change of one example does to the loss, and yours gives one "
                 "number for all: give one for each example, or choose --strategy evolution-strategy"
             )
-        rounds, decay = task.rounds and task.rounds * settings.local_rounds, _decay(task)
-        chosen = resolve(settings, _rate(task), rounds, decay, GROWTH if decay and task.validated else 1.0)
+        decay = _decay(task)
+        chosen = resolve(settings, _rate(task), task.rounds, decay, GROWTH if decay and task.validated else 1.0)
         return structs.replace(chosen, sigma=_sigma(task) if settings.sigma is None else settings.sigma)
 
     def init(self, weights: Array, seed: int) -> NodePerturbationState:
@@ -146,11 +146,13 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
 
     def center_loss(self, losses: Losses) -> float:
         """The mean over the round's examples; over the replicas, if they go apart."""
-        if self._apart:
-            return float(losses.mean())
+        return float(losses.mean()) if self._apart else self._mean_of_slices(losses)
+
+    def _mean_of_slices(self, losses: Losses) -> float:
+        """The mean over the examples of the batch, from the losses of slices times parts."""
         of_slices = losses[:: len(self._parts)]
         ends = np.minimum(self._slice * np.arange(1, len(of_slices) + 1), self.task.batch)
-        return float(of_slices @ np.diff(ends, prepend=0) / self.task.batch)
+        return float(np.add.reduce(of_slices * np.diff(ends, prepend=0)) / self.task.batch)
 
     def boundaries(self, state: NodePerturbationState, objective: Objective) -> Sequence[int]:
         """Every unit is a tile of its own."""
@@ -188,7 +190,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         for _ in range(rounds):
             draw = local.round * self.settings.replicas + number  # its batch and signs are no other replica's
             answer = self._gradients(local, draw, objective, 0, self._gradient_units)
-            losses.append(answer.losses.mean())
+            losses.append(self._mean_of_slices(answer.losses))
             local = self._step(local, total(answer.sums).__getitem__, local.best)
         return float(np.mean(losses)), np.stack([local.center, local.moments.first, local.moments.second])
 
@@ -235,7 +237,7 @@ class NodePerturbation(Strategy[NodePerturbationSettings, NodePerturbationState]
         mean = result.total(slice(0, state.center.size)) * np.float32(1 / self.settings.replicas)
         mean.flags.writeable = False
         number = state.round + 1
-        sigma = self._descent.sigma(number * self.settings.local_rounds, state.plateau.count)
+        sigma = self._descent.sigma(number * self.settings.local_rounds, state.plateau.count)  # of a local round
         return replace(state, round=number, center=mean[0], sigma=sigma, best=best, moments=Moments(mean[1], mean[2]))
 
     def proposed(self, state: NodePerturbationState) -> Array:

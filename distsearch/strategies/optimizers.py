@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
+SMALLEST_RATE = 1e-30  # below it, float32 has no number for what the roots are multiplied by
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Adam(Optimizer):
         squares = np.square(gradient)
         squares *= np.float32(1 - SECOND_DECAY)
         second += squares
-        if not rate:
+        if rate < SMALLEST_RATE:
             return np.zeros_like(first)
         scale = (1 - FIRST_DECAY**count) / rate
         root = np.sqrt(second, out=squares)

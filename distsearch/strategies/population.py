@@ -1,5 +1,6 @@
 """The base of strategies whose units are candidates: whole sets of weights, each with a loss."""
 
+import math
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -110,4 +111,5 @@ class PopulationStrategy(Strategy[S, T]):
         """The best of all rounds up to this one; with mirrored pairs, only the center's loss is exact to the bit."""
         index = 0 if self.mirrored and self.task.blocks else lowest
         loss = float(losses[index])
-        return Best(self.weights_of(state, index), loss, state.round, index) if loss < state.best.loss else state.best
+        better = -math.inf < loss < state.best.loss
+        return Best(self.weights_of(state, index), loss, state.round, index) if better else state.best

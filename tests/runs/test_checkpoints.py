@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from distsearch.errors import RunError
 from distsearch.runs import checkpoints, files
+from distsearch.strategies.base import State
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Younger(Inner):
     """Inner in a later version, with a new field that has a default."""
 
     count: int = 7
+
+
+def test_a_violation_of_constraints_comes_back_as_a_number_or_none(tmp_path):
+    first = State.before_any_round(np.zeros(2, np.float32), 0, 0.1)
+    for violation in (np.inf, 0.25, None):
+        state = replace(first, best=replace(first.best, violation=violation))
+        (tmp_path / "a").write_bytes(checkpoints.encode(*checkpoints.flatten(state)))
+        back = checkpoints.unflatten(type(state), *checkpoints.read(tmp_path / "a"))
+        assert (back.best.violation, type(back.best.violation)) == (violation, type(violation))
 
 
 def test_a_state_of_an_older_version_gets_defaults_for_new_fields(tmp_path):

@@ -113,7 +113,9 @@ def test_a_record_describes_its_round():
     strategy = create("hill-climb", {"population": 4})
     before = strategy.init(np.zeros(3, np.float32), 0)
     after = told(strategy, before, [Answer(losses(0))])
-    made = RoundRecord.of(before, after, losses(7), Measured(0.5), candidates=100, passes=50.0, seconds=1.5)
+    made = RoundRecord.of(
+        before, after, losses(7), Measured(0.5), center_loss=7.0, candidates=100, passes=50.0, seconds=1.5
+    )
     assert (made.round, made.candidates, made.passes, made.seconds, made.center_loss) == (0, 100, 50.0, 1.5, 7.0)
     assert (made.accepted, made.sigma, made.accuracy, made.test_accuracy) == (True, before.sigma, 0.5, None)
     assert made.non_finite == 2

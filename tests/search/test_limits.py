@@ -41,6 +41,19 @@ def test_a_limit_is_reached_exactly(stop, before, at, reason):
     assert limits.reached(at) == reason
 
 
+def test_an_accuracy_is_reached_by_the_best_weights_alone():
+    limits = Limits(StopConfig(target_accuracy=0.9), by_measuring=True)
+    others = row(0, accuracy=0.95)
+    assert limits.reached(others) == ""
+    assert limits.reached(structs.replace(others, round=1, accepted=True)) == "target accuracy"
+
+
+def test_passes_that_add_up_to_a_limit_reach_it():
+    spent = sum([0.1] * 10)
+    assert spent < 1
+    assert Limits(StopConfig(evaluations=1)).reached(row(9, passes=spent)) == "evaluations"
+
+
 def test_patience_counts_rounds_that_reach_another_limit():
     limits = Limits(StopConfig(patience=2, target_accuracy=0.9), [row(0, accuracy=0.95)])  # it goes on all the same
     assert limits.already == "target accuracy"

@@ -125,6 +125,8 @@ def test_measurements_become_rarer_until_they_are_evenly_spaced(tmp_path):
     assert measured == [1, 15, 30, 60, 130, 260]
     stored, _ = search(tmp_path, rounds=30, measure_every=13, **flags)
     assert [row.round + 1 for row in stored.history() if row.train_loss is not None] == [1, 13, 26]
+    stored, _ = search(tmp_path, rounds=60, measure_every=50, measure_first=40, **flags)
+    assert [row.round + 1 for row in stored.history() if row.train_loss is not None] == [1, 40, 50]
     chosen = search(tmp_path, rounds=1, **flags)[0].config.output  # measuring takes 1797 / (9 · 32) rounds
     assert (chosen.measure_every, chosen.measure_first) == (125, 13)
 

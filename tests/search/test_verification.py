@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 from searches import resume, search
 
 from distsearch import strategies
+from distsearch.config import from_flags
 from distsearch.errors import RunError
 from distsearch.runs import checkpoints, documents
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.history import BEGINNING, HistoryWriter
-from distsearch.search import resumption, retrieval
+from distsearch.search import resumption, retrieval, session
+from distsearch.search.assembly import assemble
+from distsearch.search.interrupts import Interrupts
+from distsearch.search.observers import Observer
 from distsearch.search.verification import Replay, Verdict, replay, sample, verify
 from distsearch.strategies.descent import DescentState
 
@@ -54,6 +59,32 @@ def test_a_run_with_plateaus_is_verified(tmp_path, batch):
     path = made(tmp_path, strategy="evolution-strategy", data="iris", scale="no", layers=[4], **flags)
     assert StoredRun(path).state(DescentState).plateau.count > 0
     assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
+
+
+def test_a_search_for_errors_where_a_class_is_rare_is_verified(tmp_path):
+    """Its losses are not those of the name alone, so its largest population is not either."""
+    rows = [f"{number % 17},{number % 13},{'ab'[number % 6 == 0]}" for number in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,y,t", *rows]))
+    flags = {"data": str(tmp_path / "a.csv"), "layers": [3], "loss": "classification-error", "strategy": "cma-es"}
+    path = made(tmp_path / "runs", **flags, validation_share=0)
+    assert StoredRun(path).manifest.class_counts == (50, 10)
+    assert verdict(path) == Verdict(path.name, ROUNDS, list(range(ROUNDS)), [])
+
+
+class Interrupting(Observer):
+    """Lets a signal come before anything is evaluated."""
+
+    def started(self, state):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("strategy", ["hill-climb", "random-search", "node-perturbation"])
+def test_a_run_that_was_interrupted_before_anything_was_evaluated_is_verified(tmp_path, strategy):
+    flags = {"data": "iris", "layers": [4], "strategy": strategy, "runs": str(tmp_path), "workers": 0}
+    with Interrupts() as interrupts:
+        found = session.run(assemble(from_flags(flags)), [Interrupting()], interrupts)
+    assert (found.result.rounds, found.result.candidates) == (0, 0)
+    assert verdict(found.path).differences == []
 
 
 @pytest.mark.slow

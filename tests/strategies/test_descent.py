@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as replace_settings
 
 from distsearch.errors import SettingError
 from distsearch.strategies.base import Best, frozen
@@ -63,6 +64,17 @@ def test_a_cosine_schedule_falls_from_the_rate_to_zero_and_stays_there():
     assert [falling.rate(number) for number in (0, 50, 100, 150)] == pytest.approx([0.1, 0.05, 0, 0])
     assert descent().rate(1000) == 0.1
     assert descent().sigma(1000) == falling.sigma(50) == 0.2
+
+
+def test_a_horizon_is_of_rounds_of_which_each_may_have_several_local_ones():
+    settings = resolve(DescentSettings(schedule="cosine", sigma_schedule="cosine", horizon=100), 0.1, None)
+    apart = Descent(settings, 0.2, local_rounds=10)
+    assert apart.rate(500) == pytest.approx(0.05)
+    assert apart.rate(1000) == pytest.approx(0)
+    before = replace(state_of(1.0), round=50, plateau=Plateau(1.0, 0, 0, 9))
+    following = Descent(replace_settings(settings, plateau_rounds=10), 0.2, local_rounds=10)
+    after = following.measured(before, 1.0)
+    assert (after.plateau.count, after.sigma) == (1, pytest.approx(0.1))
 
 
 def test_settings_left_out_are_chosen_and_those_given_are_kept():

@@ -205,6 +205,45 @@ def test_the_mean_of_the_centers_is_measured_and_kept():
     assert strategy.measured(measured, 0.3) is strategy.measured(measured, 0.25) is measured
 
 
+@pytest.mark.parametrize("bad", [np.inf, np.nan, -np.inf])
+def test_an_example_whose_loss_is_no_number_moves_no_weights(bad):
+    """Of 300 examples in two slices one is broken: the step is that of the others."""
+
+    class Breaking(losses.LOSSES.find("mean-squared-error")):
+        broken = True
+
+        def each(self, outputs, targets):
+            found = super().each(outputs, targets)
+            if self.broken:
+                found[:, targets[0] > 90] = bad
+            return found
+
+    features = noise(3, Stream.DATA, 0, 0, 200, 2)
+    targets = features[:, 0].copy()
+    targets[0] = 99
+    data = datasets.from_arrays(features, targets, numbers=True, degree=None)
+    objective = NetworkObjective.of(data, dense_network(2, (4,), 1, "tanh"), Breaking())
+    _, state = searched(objective, 3)
+    assert np.isfinite(state.center).all()
+    assert np.isfinite(state.moments.second).all()
+    assert not np.array_equal(state.center, objective.network.start("he", 0))
+
+
+def test_the_loss_of_a_round_s_center_is_that_of_all_its_examples():
+    objective = network_objective("digits", (8,), batch=300)
+    strategy = create("node-perturbation", {}, objective)
+    state = strategy.init(objective.network.start("he", 0), 0)
+    found = losses_of([strategy.work(state, objective, 0, strategy.units(state))])
+    center = objective.losses(Dense(state.center[np.newaxis]), 0)[0]
+    assert strategy.center_loss(found) == pytest.approx(center, rel=1e-6)
+    assert found[0] != pytest.approx(center, rel=1e-3)
+    replicas = create("node-perturbation", {"replicas": 1, "local_rounds": 2}, objective)
+    apart = replicas.work(replicas.init(state.center, 0), objective, 0, 1).losses[0]
+    following = told(strategy, state, [strategy.work(state, objective, 0, strategy.units(state))])
+    second = objective.losses(Dense(following.center[np.newaxis]), 1)[0]
+    assert apart == pytest.approx((center + second) / 2, rel=1e-6)
+
+
 def test_only_the_center_is_sent_to_the_workers():
     objective = network_objective("digits", (8,), batch=300)
     strategy, state = searched(objective, 2)

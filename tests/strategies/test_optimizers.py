@@ -49,6 +49,17 @@ def test_nothing_changes_without_a_gradient(name):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("rate", [1e-25, 1e-29, 1e-38, 1e-45, 1e-300])
+def test_a_tiny_rate_changes_nothing_into_no_number(name, rate):
+    moments, gradient = Moments.zero(2), np.array([0, 1], np.float32)
+    for count in range(1, 4):
+        after = Moments.empty(2)
+        change = OPTIMIZERS[name].change(moments, gradient, rate, count, after)
+        assert np.abs(change).max() <= 1e-24
+        moments = after
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_nothing_changes_once_a_schedule_has_brought_the_rate_to_zero(name):
     change, moments = changed(name, Moments.zero(2), [0.0, 3.0], 0.0, 1)
     assert change.tolist() == [0, 0]

@@ -244,9 +244,8 @@ class Convolution(Layer, Nodes):
             return np.add(made.changes, before, out=made.changes)
         sums = np.empty((len(made.changes), *before.shape), np.float32)
         sums[:] = before
-        down, across = made.rows.within(rows), made.columns.within(columns)
-        changes = made.changes[:, :, : down.stop - down.start, : across.stop - across.start]
-        sums[:, :, down, across] += changes
+        (down, from_rows), (across, from_columns) = rows.shared(made.rows), columns.shared(made.columns)
+        sums[:, :, down, across] += made.changes[:, :, from_rows, from_columns]
         return sums
 
     def _after_everything(self, trace: Trace, change: Everything) -> Everything:

@@ -27,9 +27,11 @@ class Span(NamedTuple):
         """The same for indexing."""
         return slice(self.start, self.stop)
 
-    def within(self, other: "Span") -> slice:
-        """Where these stand among others that begin no later; those beyond their end are left out."""
-        return slice(self.start - other.start, min(self.stop, other.stop) - other.start)
+    def shared(self, other: "Span") -> tuple[slice, slice]:
+        """Where what both have stands among these, and among the others."""
+        lo = max(self.start, other.start)
+        hi = max(lo, min(self.stop, other.stop))
+        return slice(lo - self.start, hi - self.start), slice(lo - other.start, hi - other.start)
 
 
 class Images(NamedTuple):
@@ -112,9 +114,9 @@ class Sliding(NamedTuple):
         seen_rows = Span(top, top + (rows.size - 1) * self.stride + self.size)
         seen_columns = Span(left, left + (columns.size - 1) * self.stride + self.size)
         seen = np.zeros((experiments, channels, seen_rows.size, seen_columns.size, examples), np.float32)
-        # A stride may leave rows or columns at the end that no window sees.
-        down, across = part.rows.within(seen_rows), part.columns.within(seen_columns)
-        seen[:, :, down, across] = part.changes[:, :, : down.stop - down.start, : across.stop - across.start]
+        # A stride may leave rows or columns, at either end, that no window sees.
+        (down, from_rows), (across, from_columns) = seen_rows.shared(part.rows), seen_columns.shared(part.columns)
+        seen[:, :, down, across] = part.changes[:, :, from_rows, from_columns]
         patches = np.empty((experiments, channels, self.size, self.size, rows.size, columns.size, examples), np.float32)
         self._gather(seen, patches)
         return patches

@@ -32,6 +32,7 @@ from distsearch.networks.modules.rows import NOT_ALONE
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.trial import Found
 from distsearch.networks.modules.watching import Layer
+from distsearch.networks.quiet import without_overflows
 from distsearch.networks.trainable import LossesOf
 
 Array = NDArray[np.float32]
@@ -292,11 +293,11 @@ class ModuleExperiments:
         """How much each example's loss changes, (experiments, examples), for outputs of a part of them."""
         before = self.losses if part.examples is None else self.losses[_numbers(part.examples)]
         if not isinstance(outputs, Rows):
-            return self.computing.tensor(self._losses(outputs, part.examples) - before)
+            return self.computing.tensor(without_overflows(self._losses(outputs, part.examples) - before))
         changes = torch.zeros(outputs.tried, len(before))
         at = outputs.examples if part.examples is None else part.examples[outputs.examples]
         if len(at):
-            found = self._losses(outputs.values, at)[0] - self.losses[_numbers(at)]
+            found = without_overflows(self._losses(outputs.values, at)[0] - self.losses[_numbers(at)])
             changes = outputs._replace(values=self.computing.tensor(found)).put(changes)
         return changes
 
