@@ -30,7 +30,7 @@ from distsearch.search.resumption import stored_model
 from distsearch.search.saving import model_file
 from distsearch.settings import validate
 
-SAVED = {"network", "schema", "summary", "history", "provenance"}
+SAVED = {"network", "schema", "summary", "history", "provenance", "drawn"}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -170,7 +170,13 @@ class SearchResult(FunctionResult):
                 "torch.save(result.module.state_dict(), path), or give model= a class or function of a file"
             )
         content = model_file(
-            model.config, model.schema.to_json(), model.tensors, self.summary, self.history, self.provenance
+            model.config,
+            model.schema.to_json(),
+            model.tensors,
+            self.summary,
+            self.history,
+            self.provenance,
+            model.network.drawn,
         )
         write(target, content)
 
@@ -220,12 +226,12 @@ def _of_run(stored: StoredRun) -> SearchResult:
 
 def _of_file(path: Path) -> SearchResult:
     tensors, saved = checkpoints.read(path)
-    saved.setdefault("provenance", {})  # which earlier files do not have
+    saved = {"provenance": {}, "drawn": 0, **saved}  # which earlier files do not have
     if set(saved) != SAVED:
         raise RunError(f"{path} was not written by SearchResult.save")
     try:
         config = validate(NetworkConfig, saved["network"], "network")
-        model = _model(config, Schema.from_json(saved["schema"]), tensors)
+        model = _model(config, Schema.from_json(saved["schema"]), tensors, msgspec.convert(saved["drawn"], int))
         summary = msgspec.convert(saved["summary"], Result, strict=False)
         history = msgspec.convert(saved["history"], list[RoundRecord], strict=False)
         provenance = msgspec.convert(saved["provenance"], dict[str, str])
@@ -236,13 +242,13 @@ def _of_file(path: Path) -> SearchResult:
     return SearchResult(model.weights, history, summary, model, provenance)
 
 
-def _model(config: NetworkConfig, schema: Schema, tensors: checkpoints.Tensors) -> Model:
+def _model(config: NetworkConfig, schema: Schema, tensors: checkpoints.Tensors, drawn: int) -> Model:
     """The model of a file: earlier ones hold its flat weights, (n,), as if these were one tensor."""
     if tensors.keys() == {"weights"} and tensors["weights"].ndim == 1:
         model = Model(config, schema, tensors["weights"])
         if model.weights_count != model.weights.size:
             raise DataError(f"expected {model.weights_count:,} weights of its network, got {model.weights.size:,}")
     else:
-        model = Model.of_tensors(config, schema, tensors)
+        model = Model.of_tensors(config, schema, tensors, drawn)
     model.weights.flags.writeable = False
     return model

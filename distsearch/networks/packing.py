@@ -36,6 +36,8 @@ def packed(network: Trainable, weights: Array) -> tuple[Tensors, dict[str, Layou
     Every tensor of few bits comes with another that holds its step, of shape (1,).
     """
     names = network.named(network.rounded(weights))
+    if not network.matrices:
+        return names, {}
     bits, steps = np.full((2, weights.size), FLOAT32.bits, np.float32)
     for matrix in network.matrices:
         _describe(matrix, matrix.block.matrix(bits), matrix.block.matrix(steps))

@@ -63,6 +63,8 @@ class Trainable(ABC):
     weights_count: int
     matrices: tuple[Matrix, ...] = ()
     """Those of the weights that may be rounded."""
+    drawn: int = 0
+    """The seed that what is not searched of it, and not stored, is drawn from."""
     named_by: str = "--layers"
     """The setting that says which network it is."""
     one_by_one: bool = False
@@ -113,6 +115,9 @@ class Trainable(ABC):
     @abstractmethod
     def start(self, kind: str | None, seed: int) -> Array:
         """The initial weights, (n,), of a kind by name; its own if None. Raises SettingError if it is unknown."""
+
+    def redraw(self, seed: int) -> None:  # noqa: B027  (most have nothing of the kind)
+        """Draw what is neither searched nor stored of it from a seed; layers have nothing of the kind."""
 
     @abstractmethod
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:

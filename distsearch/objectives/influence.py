@@ -49,8 +49,8 @@ def check_influence(name: str, classes: int) -> None:
     instead = "choose --strategy evolution-strategy"
     if ours in NOT_TOLD or (not classes and ours not in ERRORS):
         raise SettingError(
-            f"--subject-to: node-perturbation needs to know what each example does to the metric, which it cannot of "
-            f"{name}: {instead}"
+            f"--subject-to: node-perturbation needs to know what each example does to a metric, and for {name} it "
+            f"cannot: {instead}"
         )
     if classes > MOST_CLASSES and ours not in RANKS:
         raise SettingError(

@@ -185,9 +185,13 @@ class Model:
         self._loss = losses.recalled(config, schema.classes, schema.outputs)
 
     @classmethod
-    def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array]) -> "Model":
-        """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit."""
+    def of_tensors(cls, config: NetworkConfig, schema: Schema, tensors: dict[str, Array], drawn: int = 0) -> "Model":
+        """The model whose weights are these tensors, by their names. KeyError or ValueError if they do not fit.
+
+        drawn: the seed that the rest of its network was drawn from, see `Trainable.drawn`.
+        """
         network = network_for(config, schema)
+        network.redraw(drawn)
         weights = network.flat(tensors)
         network.adopt(tensors)
         return cls(config, schema, weights, network)

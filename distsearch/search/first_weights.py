@@ -121,9 +121,9 @@ def of_network(network: Trainable, given: Given) -> Array:
 
 
 def _array(tensor: Any) -> NDArray[Any]:
-    """A tensor of NumPy or torch, of any precision and on any device, as float32; whole numbers stay what they are."""
+    """A tensor of NumPy or torch, of any precision, on any device, as float32; whole and complex numbers stay so."""
     array: NDArray[Any] = np.asarray(of_tensor(tensor))
-    return array if array.dtype.kind in "biu" else np.asarray(array, np.float32)
+    return array if array.dtype.kind in "biuc" else np.asarray(array, np.float32)
 
 
 def flat(given: object, count: int | None = None) -> Array:

@@ -123,7 +123,9 @@ def stored_model(stored: StoredRun) -> Model:
     if not stored.manifest.data:
         raise RunError(f"{stored.path} is the run of a function: expected a network's")
     try:
-        model = Model.of_tensors(stored.config.network, Schema.from_json(stored.manifest.data), stored.best())
+        drawn = 0 if stored.start() else stored.config.strategy.seed  # as the search drew it
+        schema = Schema.from_json(stored.manifest.data)
+        model = Model.of_tensors(stored.config.network, schema, stored.best(), drawn)
     except (KeyError, ValueError) as error:
         raise RunError(f"the best weights of {stored.path} are not those of its network: {error}") from None
     if sentence := unfinished(stored):

@@ -18,6 +18,7 @@ def model_file(
     summary: Result,
     history: Sequence[RoundRecord] = (),
     provenance: Mapping[str, str] | None = None,
+    drawn: int = 0,
 ) -> bytes:
     """The file's content: the network's tensors, and how it, its data and the search were; the schema as JSON."""
     document = {
@@ -26,5 +27,6 @@ def model_file(
         "summary": documents.named(msgspec.to_builtins(summary)),
         "history": [documents.named(msgspec.to_builtins(row)) for row in history],
         "provenance": dict(provenance or {}),
+        "drawn": drawn,
     }
     return checkpoints.encode(tensors, document)

@@ -104,7 +104,8 @@ def exact(device: str = CPU) -> Iterator[None]:
         torch.set_float32_matmul_precision("highest")
         torch.set_default_dtype(torch.float32)
         torch.backends.mha.set_fastpath_enabled(False)
-        with torch.no_grad(), nullcontext() if device == CPU else _exact_on(device):
+        usual = torch.get_default_device().type == CPU
+        with torch.no_grad(), _exact_on(device) if device != CPU else nullcontext() if usual else torch.device(CPU):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -200,7 +200,10 @@ class Embedding(Kind):
     def gradient(self, slopes: Any, lo: int, hi: int) -> Any:
         """The slopes of each row of the table, added up."""
         found = torch.zeros(len(self.weight), hi - lo)
-        return found.index_add_(0, self.inputs.reshape(-1), slopes.reshape(-1, hi - lo)).T
+        found.index_add_(0, self.inputs.reshape(-1), slopes.reshape(-1, hi - lo))
+        if (padding := self.arguments.get("padding_idx")) is not None:  # the row that torch does not train either
+            found[padding] = 0
+        return found.T
 
 
 class Normalisation(Kind):

@@ -27,10 +27,11 @@ class LowRankAdapter(nn.Module):  # type: ignore[misc]  # torch's types are skip
         super().__init__()
         self.scale = alpha / rank
         layer.requires_grad_(False)
+        alike: dict[str, Any] = {"bias": False, "device": layer.weight.device, "dtype": layer.weight.dtype}
         self.base = EightBitLayer(layer) if bits == 8 else layer
         if isinstance(layer, nn.Linear):
-            self.lora_A = nn.Linear(layer.in_features, rank, bias=False)
-            self.lora_B = nn.Linear(rank, layer.out_features, bias=False)
+            self.lora_A = nn.Linear(layer.in_features, rank, **alike)
+            self.lora_B = nn.Linear(rank, layer.out_features, **alike)
         else:
             self.lora_A = type(layer)(
                 layer.in_channels,
@@ -39,10 +40,10 @@ class LowRankAdapter(nn.Module):  # type: ignore[misc]  # torch's types are skip
                 layer.stride,
                 layer.padding,
                 layer.dilation,
-                bias=False,
                 padding_mode=layer.padding_mode,
+                **alike,
             )
-            self.lora_B = type(layer)(rank, layer.out_channels, 1, bias=False)
+            self.lora_B = type(layer)(rank, layer.out_channels, 1, **alike)
         nn.init.zeros_(self.lora_B.weight)
 
     def forward(self, x: Any) -> Any:

@@ -25,12 +25,14 @@ def made(source: Any, seed: int, trainable: Sequence[str] = ()) -> Any:
     own: Nodes = {}
     if isinstance(source, WithNodes):
         source, own = source.source, source.nodes
-    module = copy.deepcopy(source) if isinstance(source, nn.Module) else _called(source, seed)
+    module = _copied(source) if isinstance(source, nn.Module) else _called(source, seed)
     if not isinstance(module, nn.Module):
         raise SettingError(f"network.model: expected a torch module from {_name(source)}, got {brief(module)}")
     tensors = [*module.parameters(), *module.buffers()]
     if any(each.is_meta for each in tensors):
         raise SettingError("network.model: the module's weights are on the meta device: give it some that have values")
+    if any(map(nn.parameter.is_lazy, tensors)):
+        raise SettingError("network.model: the module has lazy layers without a shape: call it once on an example")
     select(module, trainable)
     if not any(each.requires_grad for each in module.parameters()):
         raise SettingError(
@@ -38,6 +40,8 @@ def made(source: Any, seed: int, trainable: Sequence[str] = ()) -> Any:
             "change with --trainable, or give them requires_grad=True"
         )
     for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if parameter.is_complex():
             raise SettingError(f"network.model: its parameter {name} is complex: expected real numbers")
         if not torch.isfinite(parameter).all():
@@ -58,6 +62,16 @@ def notes_on(module: Any) -> list[str]:
     if any(issubclass(kind, nn.modules.dropout._DropoutNd) for kind in kinds):
         found.append("the model's dropout is off: candidates are compared on the same network")
     return found
+
+
+def _copied(module: Any) -> Any:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # of tensors that are results, as of torch's weight_norm, and of what is anybody's
+        raise SettingError(
+            f"network.model: {_name(module)} cannot be copied ({brief(str(error))}): give its class, or a function "
+            "that makes it"
+        ) from error
 
 
 def _called(factory: Any, seed: int) -> Any:

@@ -3,7 +3,8 @@
 import copy
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from math import inf
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,26 +19,20 @@ from distsearch.networks.modules.candidates import all_outputs, nudges_agree, st
 from distsearch.networks.modules.declared import undeclare
 from distsearch.networks.modules.devices import CPU
 from distsearch.networks.modules.engine import ON_CPU, Computing, array_of, exactly
+from distsearch.networks.modules.examples import Batch, made_up
 from distsearch.networks.modules.experiments import NOT_TOGETHER, ModuleExperiments, Subject
 from distsearch.networks.modules.folders import Folders
 from distsearch.networks.modules.parameters import Parameters, Use
 from distsearch.networks.modules.plan import Plans
 from distsearch.networks.modules.pricing import parts_of, priced
 from distsearch.networks.modules.rows import NOT_ALONE, Alone
-from distsearch.networks.modules.trial import EXAMPLES, Anatomy, Found, examined
+from distsearch.networks.modules.trial import Anatomy, Found, examined
 from distsearch.networks.trainable import ONE, Described, LossesOf, Trainable
-from distsearch.randomness import Stream, noise
 
 Array = NDArray[np.float32]
 
 DRAWS = 1 << 53  # seeds of torch's generator
-
-
-class Batch(NamedTuple):
-    """What a loss is given beside the module: examples as the module takes them, and their targets."""
-
-    inputs: Any  # (examples, features), or images (examples, channels, height, width)
-    targets: Any  # (examples,) or (examples, outputs)
+BELOW_ONE = 0.75
 
 
 class ModuleNetwork(Trainable):
@@ -67,14 +62,15 @@ class ModuleNetwork(Trainable):
         self._trainable = trainable
         self._shape = shape
         self._outputs = outputs
+        self._most_made_up = inf
         self.computing = computing
-        self.module = making.made(source, 0, trainable).to(computing.here)
+        self.module = making.made(source, self.drawn, trainable).to(computing.here)
         shapes = {name: tuple(each.shape) for name, each in self.trained.items()}
         self._has_outputs = expected is not None
         if expected is None:
             self.anatomy = Anatomy((), 1.0, sum(each.numel() for each in self.trained.values()), 1, jumps=False)
         else:
-            self.anatomy = examined(self.module, self.trained, self._made_up(), outputs, expected, computing)
+            self.anatomy = self._examined(expected)
         self.parameters = Parameters(shapes, [_use(each) for each in self.anatomy.layers])
         self.blocks = self.parameters.blocks
         self.weights_count = self.parameters.count
@@ -89,6 +85,16 @@ class ModuleNetwork(Trainable):
         self.stacked = computing.on_gpu and self._has_outputs and stacks_agree(self, self._made_up_inputs())
         self.one_by_one = not self.stacked
         self.tile_bytes = computing.room if self.stacked else None
+
+    def _examined(self, expected: str) -> Anatomy:
+        """What the module consists of; columns of 0 and 1, as it may look up in a table, are made up if need be."""
+        try:
+            return examined(self.module, self.trained, self._made_up(), self._outputs, expected, self.computing)
+        except SettingError as error:
+            if not isinstance(error.__cause__, IndexError):
+                raise
+        self._most_made_up = BELOW_ONE
+        return examined(self.module, self.trained, self._made_up(), self._outputs, expected, self.computing)
 
     def __reduce__(self) -> tuple[Any, ...]:
         module = self.module if self.computing.here == CPU else copy.deepcopy(self.module).to(CPU)
@@ -161,10 +167,19 @@ class ModuleNetwork(Trainable):
         """
         if kind is not None:
             raise SettingError(f"network.start: a model brings its own initial weights, got {kind}: leave it out")
+        self._make(seed)
+        return self.parameters.flat({name: array_of(each) for name, each in self.trained.items()})
+
+    def redraw(self, seed: int) -> None:
+        """Make the module again, with what is not searched of it drawn from a seed, unless it is drawn from that."""
+        if seed != self.drawn:
+            self._make(seed)
+
+    def _make(self, seed: int) -> None:
         del self.module  # two at once would take twice the memory
         self.__dict__.pop("_subject", None)
         self.module = making.made(self._source, seed, self._trainable).to(self.computing.here)
-        return self.parameters.flat({name: array_of(each) for name, each in self.trained.items()})
+        self.drawn = seed
 
     def with_weights(self, weights: Array) -> Any:
         """A copy of the module with these weights, (n,), on the processor."""
@@ -188,8 +203,13 @@ class ModuleNetwork(Trainable):
         return features.reshape(-1, *self._shape).clone()  # in torch's own memory, which is aligned everywhere alike
 
     def of_outputs(self, outputs: Any) -> Any:
-        """The module's outputs as (…, examples, outputs), also where it returns one number for each example."""
-        return outputs if self.outputs > 1 or outputs.shape[-1:] == (1,) else outputs.unsqueeze(-1)
+        """The module's outputs as (…, examples, outputs), also where it returns one number for each example.
+
+        Of a single example that may be a number without a shape, as `squeeze` makes it.
+        """
+        if not self.anatomy.flat:
+            return outputs
+        return outputs.reshape(1, 1) if outputs.dim() == 0 else outputs.unsqueeze(-1)
 
     @exactly
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
@@ -199,8 +219,8 @@ class ModuleNetwork(Trainable):
         """
         if not self._has_outputs:
             raise SettingError(
-                "the loss takes the module itself, so nothing is known of its outputs: expected to use the module with "
-                "best.safetensors, or as result.module, instead"
+                "the loss takes the module itself, so nothing is known of its outputs: use the module itself, with "
+                "best.safetensors loaded into it, or as result.module"
             )
         if self._latest is None or self._latest[0] is not inputs:
             self._latest = inputs, self.examples(inputs.array)
@@ -316,11 +336,7 @@ class ModuleNetwork(Trainable):
         return self.examples(self._made_up_inputs())
 
     def _made_up_inputs(self) -> Array:
-        """Inputs of EXAMPLES made-up examples, none below zero, (features + 1, EXAMPLES)."""
-        width = int(np.prod(self._shape))
-        inputs = np.ones((width + 1, EXAMPLES), np.float32)
-        inputs[:-1] = np.abs(noise(0, Stream.START, 0, 0, EXAMPLES, width)).T
-        return inputs
+        return made_up(int(np.prod(self._shape)), self._most_made_up)
 
 
 def _restored(folders: Folders, state: dict[str, Any]) -> ModuleNetwork:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from distsearch.candidates.blocks import Block
+from distsearch.networks.modules.declared import DECLARED
 from distsearch.networks.modules.kinds import Convolution, Embedding, Kind, Linear, Product, kind_of
 from distsearch.networks.modules.parameters import Placed
 from distsearch.networks.modules.tape import HARMLESS, mapped, name_of
@@ -36,6 +37,8 @@ class Nudging(TorchFunctionMode):  # type: ignore[misc]  # torch's types are ski
     ) -> Any:
         """What the function returns for the parameters with their steps."""
         kwargs = kwargs or {}
+        if func in DECLARED.values():  # what a declared layer has made: its own operations have seen the step
+            return func(*args, **kwargs)
         if not any(id(each) in self._places for each in tensors_in((args, kwargs))) or name_of(func) in HARMLESS:
             return func(*args, **kwargs)
         kind = kind_of(func, args, kwargs)

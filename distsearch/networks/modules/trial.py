@@ -15,13 +15,13 @@ from distsearch.networks.modules.axes import REDUCING, STACKING
 from distsearch.networks.modules.columns import ELEMENTWISE, LINEAR
 from distsearch.networks.modules.declared import OWN
 from distsearch.networks.modules.engine import Computing, exact, failure
+from distsearch.networks.modules.examples import EXAMPLES, same
 from distsearch.networks.modules.kinds import Kind, RecurrentSums
 from distsearch.networks.modules.selecting import selections_in
 from distsearch.networks.modules.tape import Recording
 from distsearch.networks.modules.unrolling import ENDS
 from distsearch.networks.modules.watching import Layer, Operation, Watching, tensors_in
 
-EXAMPLES = 13  # a number that no axis of a module is likely to have
 OTHER_COST = 8.0  # multiplications that an element of another operation's result costs as much as
 _PRODUCTS = {"bmm", "baddbmm", "einsum", "lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention"}
 _JUMPING = {  # and so do all whose results are truth values or whole numbers, such as comparisons
@@ -186,6 +186,7 @@ class Anatomy(NamedTuple):
     elements: int  # of all results in between, per example
     jumps: bool
     choices: int = 1  # the most results of which one is picked for each example
+    flat: bool = False  # whether it returns a number for each example, (examples,)
 
 
 def examined(
@@ -199,8 +200,12 @@ def examined(
     other[0] = made_up[1]
     with exact(computing.here), computing.passing():
         before = {name: each.clone() for name, each in module.named_buffers()}
-        recording = Recording(parameters, set(), [made_up])
+        recording, version = Recording(parameters, set(), [made_up]), made_up._version
         _passed(recording, module, made_up)
+        if made_up._version != version:
+            raise SettingError(
+                "network.model: its forward pass changes its inputs in place: write x = x / 255 instead of x /= 255"
+            )
         selections = selections_in(recording.steps, recording.values) if recording.holds else []
         shares = {at: 1 / len(each.terms) for each in selections for term in each.terms for at in term.steps}
         first, outputs_of = _tried(module, parameters, made_up, recorded=recording.holds, shares=shares)
@@ -208,16 +213,20 @@ def examined(
         again = _tried(module, parameters, made_up)[1]
         second, others_of = _tried(module, parameters, other)
     for name, each in module.named_buffers():
-        if not torch.equal(each, before[name]):
+        if name not in before:
+            raise SettingError(
+                f"network.model: its forward pass makes the buffer {name}: make it when the module is made"
+            )
+        if not same(each, before[name]):
             raise SettingError(
                 f"network.model: its forward pass changes the buffer {name}: expected buffers to stay as they are"
             )
-    if not torch.equal(outputs_of, again):
+    if not same(outputs_of, again):
         raise SettingError(
             "network.model: its outputs for the same inputs differ from call to call: expected a forward without "
             "random numbers of its own and without a state that is kept between calls"
         )
-    if not torch.equal(outputs_of[1:], others_of[1:]):
+    if not same(outputs_of[1:], others_of[1:]):
         raise SettingError(
             "network.model: its outputs for one example depend on the others beside it: expected a forward without "
             "statistics over the batch"
@@ -225,7 +234,7 @@ def examined(
     layers, products = tuple(_layers(first, second)), first.cost / EXAMPLES
     loose, elements = _loose(first, layers, products), first.elements // EXAMPLES
     choices = max((len(each.terms) for each in selections), default=1)
-    return Anatomy(layers, loose, products, elements, first.jumps, choices)
+    return Anatomy(layers, loose, products, elements, first.jumps, choices, outputs_of.dim() == 1)
 
 
 def _tried(module: Any, parameters: Mapping[str, Any], inputs: Any, **recorded: Any) -> tuple[Trial, Any]:

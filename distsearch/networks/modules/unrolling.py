@@ -141,7 +141,7 @@ class _Recurrent:
 
     def __call__(self, call: Calling, *given: Any) -> Any:
         """What it returns: its outputs, and each layer's last state. None if sequences differ in length."""
-        if isinstance(given[2], torch.Tensor):
+        if isinstance(given[3], list | tuple):  # the weights come a place later than they do with a plain sequence
             return None
         sequence, firsts, weights, biases, layers, dropout, training, both, batch_first = given
         if _is_drawing(dropout, training):

@@ -11,12 +11,22 @@ from typing import Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
+from distsearch.networks.modules.columns import ELEMENTWISE
 from distsearch.networks.modules.kinds import Kind, kind_of
 from distsearch.networks.modules.unrolling import UNROLLED
 
-_TRANSPOSING = {torch.Tensor.t, torch.t, torch.transpose, torch.Tensor.transpose} | {
-    getattr(torch.Tensor, name).__get__ for name in ("T", "mT", "H", "mH")
+_TRANSPOSING = {
+    *(torch.t, torch.transpose, torch.swapaxes, torch.swapdims),
+    *(getattr(torch.Tensor, name) for name in ("t", "transpose", "swapaxes", "swapdims")),
+    *(getattr(torch.Tensor, name).__get__ for name in ("T", "mT", "H", "mH")),
 }
+_PERMUTING = {torch.permute, torch.Tensor.permute}
+_KEEPING = {
+    *ELEMENTWISE,
+    torch.Tensor.data.__get__,
+    *(getattr(torch.Tensor, name) for name in ("contiguous", "bfloat16", "type", "type_as", "nan_to_num", "copysign")),
+}
+"""Functions whose results have each element of a parameter in its place."""
 
 
 PLAIN = (int, float, str, slice, torch.dtype, NoneType)
@@ -85,7 +95,7 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
         layer = self._layer(kind) if kind else None
         returned = self.called(Operation(func, args, kwargs, (layer, kind) if layer and kind else None, used))
         if layer is None and len(used) == 1:
-            self._derive(func, used.pop(), returned)
+            self._derive(func, args, used.pop(), returned)
         return returned
 
     def _unrolled(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -112,13 +122,16 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
         across = kind.across != weight.transposed
         return Layer(kind.name, weight.name, bias.name if bias else None, across, kind.node_axis, beside)
 
-    def _derive(self, func: Any, source: Source, returned: Any) -> None:
+    def _derive(self, func: Any, args: tuple[Any, ...], source: Source, returned: Any) -> None:
         """Note that what is returned is the parameter, changed element by element or transposed, if it is."""
         if not isinstance(returned, torch.Tensor) or not self.is_constant(returned):
             return
         first = self._first_shape(source)
+        turns = func in _TRANSPOSING or func in _PERMUTING
+        if not (func in _KEEPING or (turns and len(first) == 2)):
+            return
         transposed = source.transposed
-        if func in _TRANSPOSING and len(first) == 2:
+        if func in _TRANSPOSING or (func in _PERMUTING and _turned(args)):
             transposed = not transposed
         if tuple(returned.shape) == (first[::-1] if transposed else first):
             self._sources[id(returned)] = returned, Source(source.name, transposed)
@@ -129,6 +142,12 @@ class Watching(TorchFunctionMode):  # type: ignore[misc]  # torch's types are sk
 
     def _first_shape(self, source: Source) -> tuple[int, ...]:
         return next(tuple(tensor.shape) for tensor, other in self._sources.values() if other == Source(source.name))
+
+
+def _turned(args: tuple[Any, ...]) -> bool:
+    """Whether the arguments of a permutation of two axes exchange them."""
+    axes = args[1] if len(args) == 2 else args[1:]
+    return [axis % 2 for axis in axes] == [1, 0]
 
 
 def _stays(bias: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distsearch.data.arrays import of_tensor, unmasked
 from distsearch.errors import ObjectiveError, brief
 from distsearch.objectives import foreign
 from distsearch.objectives.losses.base import Array, Loss
@@ -46,7 +47,7 @@ class ModuleLoss(Loss):
         what = f"the loss {self.named}"
         found = foreign.call(what, self.function, module, batch)
         try:
-            values: NDArray[Any] = np.asarray(found)
+            values: NDArray[Any] = np.asarray(unmasked(of_tensor(found)))
         except Exception:  # noqa: BLE001  (conversion runs code of anybody's)
             values = np.empty(0, object)
         if values.dtype.kind not in "biuf" or values.shape not in ((), (examples,)):

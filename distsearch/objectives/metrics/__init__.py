@@ -77,8 +77,8 @@ def names_of(given: Any) -> list[str]:
     names: list[Any] = []
     for each in several:
         names.append(METRICS.name_of(each, names) if callable(each) else each)
-    if other := next((each for each in names if not isinstance(each, str)), None):
-        raise SettingError(f"metrics: expected names, or functions of true and predicted values, got {brief(other)}")
+    if other := [each for each in names if not isinstance(each, str)]:
+        raise SettingError(f"metrics: expected names, or functions of true and predicted values, got {brief(other[0])}")
     return names
 
 

@@ -81,7 +81,12 @@ def matthews_correlation(truth: Values, predicted: Values) -> float:
 
 
 def calibration_error(outcome: Outcome) -> float:
-    """How far the probability of the predicted class is from the share that is right, over ten bins of examples."""
+    """How far the probability of the predicted class is from the share that is right, over ten bins of examples.
+
+    Not a number where an output is none.
+    """
+    if np.isnan(outcome.outputs).any():
+        return float("nan")
     rows = calibration(outcome)
     count = sum(row[0] for row in rows)
     return float(sum(row[0] * abs(row[1] - row[2]) for row in rows) / count)

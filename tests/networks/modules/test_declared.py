@@ -33,6 +33,10 @@ def test_their_nodes_are_moved(source):
     assert min(found.values()) > 0.98
 
 
+def test_their_low_rank_steps_are_added_once():
+    assert made(Hidden, (6,)).nudged
+
+
 def test_without_a_word_they_are_weights_outside_of_layers():
     assert not made(hidden, (6,)).anatomy.layers
 

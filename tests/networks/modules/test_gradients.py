@@ -43,6 +43,38 @@ def test_rounded_weights_have_the_gradient_of_what_they_are_rounded_to():
     np.testing.assert_allclose(found, (right.T @ current).numpy(), rtol=0.1, atol=0.05)
 
 
+class Rearranged(nn.Module):
+    """Uses its square matrix with its rows turned round, or its axes exchanged."""
+
+    def __init__(self, how) -> None:
+        super().__init__()
+        self.weight, self.how = nn.Parameter(torch.randn(4, 4)), how
+
+    def forward(self, x):
+        return torch.tanh(x @ self.how(self.weight))[:, :3]
+
+
+@pytest.mark.parametrize(
+    ("how", "layers"),
+    [
+        (lambda weight: weight.permute(1, 0), 1),
+        (lambda weight: weight.swapaxes(0, 1), 1),
+        (lambda weight: weight.permute(0, 1), 1),
+        (lambda weight: torch.tanh(weight), 1),
+        (lambda weight: weight.flip(0), 0),
+        (lambda weight: weight.roll(1, 1), 0),
+        (lambda weight: weight[[1, 0, 3, 2]], 0),
+        (lambda weight: weight.cumsum(0), 0),
+    ],
+)
+def test_a_matrix_that_is_rearranged_is_no_layer_unless_its_axes_are_exchanged(how, layers):
+    network = made(lambda: Rearranged(how), (4,))
+    assert len(network.anatomy.layers) == layers
+    weights, inputs, labels = network.start(None, 1), inputs_of(4), np.arange(EXAMPLES) % 3
+    found = estimated(network, weights, inputs, labels, 1 if layers else 60)
+    assert cosines(network, found, exact(network, weights, inputs, labels))["weight"] > 0.8
+
+
 def test_layers_are_found_by_what_they_compute():
     kinds = [
         (each.layer.kind, each.layer.weight, each.nodes, each.places)

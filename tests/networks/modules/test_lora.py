@@ -133,3 +133,9 @@ def test_adapters_learn_and_the_result_merges():
         outputs = found.module(torch.from_numpy(X.copy()))
         torch.testing.assert_close(merge_adapters(found.module)(torch.from_numpy(X.copy())), outputs)
     assert np.array_equal(outputs.argmax(1).numpy(), found.predict(X))
+
+
+def test_adapters_are_of_the_type_of_their_layer():
+    layer = nn.Linear(6, 5).double()
+    x = torch.ones(2, 6, dtype=torch.float64)
+    assert torch.equal(LowRankAdapter(copy.deepcopy(layer), rank=2, alpha=4.0)(x), layer(x))

@@ -4,6 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from safetensors.numpy import load_file
 from torch import nn
 from torch_modules import Rounded, Words
 
@@ -88,3 +89,24 @@ def test_an_operation_that_torch_cannot_write_is_named(tmp_path):
     result = distsearch.search(X, Y, model=Special, strategy="hill-climb", rounds=1, population=4, workers=0)
     with pytest.raises(SettingError, match=r"^(network\.)?model: cannot be exported to ONNX: .*bessel_j0.*safetensors"):
         result.export(tmp_path / "model.onnx")
+
+
+class Normalised(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Linear(6, 4).requires_grad_(False)
+        self.norm, self.outputs = nn.BatchNorm1d(4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.outputs(self.norm(self.frozen(x)))
+
+
+def test_a_file_of_weights_has_what_is_not_searched_as_it_is(tmp_path):
+    result = distsearch.search(X, Y, model=Normalised, strategy="hill-climb", rounds=2, seed=3, workers=0)
+    result.export(tmp_path / "model.safetensors")
+    kept = load_file(tmp_path / "model.safetensors")
+    assert {name: each.tolist() for name, each in kept.items()} == {
+        name: each.numpy().tolist() for name, each in result.module.state_dict().items()
+    }
+    again = distsearch.search(X, Y, model=Normalised, strategy="hill-climb", rounds=1, start=kept, workers=0)
+    assert torch.equal(again.module.frozen.weight, result.module.frozen.weight)

@@ -109,6 +109,19 @@ def test_a_loss_that_cannot_be_is_refused_before_the_search(function, error, sen
         distsearch.search(X, Y, model=Walker, loss=declared(function), rounds=1, workers=0)
 
 
+def test_the_loss_may_be_a_tensor_in_need_of_a_gradient_or_of_few_bits():
+    def with_gradient(module, batch):
+        with torch.enable_grad():
+            return walked(module, batch).mean().requires_grad_()
+
+    def of_few_bits(module, batch):
+        return walked(module, batch).mean().bfloat16()
+
+    for function in (with_gradient, of_few_bits):
+        result = distsearch.search(X, Y, model=Walker, loss=declared(function), rounds=2, workers=0)
+        assert np.isfinite(result.loss)
+
+
 def test_a_score_needs_outputs():
     def walked_by_class(module, batch):
         return walked(module, batch)

@@ -95,3 +95,20 @@ def test_what_is_frozen_begins_with_the_values_of_the_start_too(digits):
     assert torch.equal(found.module.base.weight, state["base.weight"])
     with pytest.raises(DataError, match=r"base\.bias: expected the shape \(16,\), got \(8,\)"):
         distsearch.search(*digits, model=TunedHead, start={**state, "base.bias": torch.zeros(8)}, rounds=1)
+
+
+class Rotating(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(64, 10)
+        self.register_buffer("turns", torch.polar(torch.ones(64), torch.rand(64)))
+
+    def forward(self, x):
+        return super().forward((x * self.turns).imag)
+
+
+def test_complex_buffers_are_begun_with_as_they_are(digits):
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        module = Rotating()
+    found = distsearch.search(*digits, model=Rotating, start=module, strategy="hill-climb", rounds=1, workers=0)
+    assert torch.equal(found.module.turns, module.turns)

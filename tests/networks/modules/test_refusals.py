@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 import torch_modules
 from torch import nn
 
@@ -38,6 +39,62 @@ def test_what_cannot_be_searched_is_refused(name, sentence):
     dataset = datasets.from_arrays(X, Y, numbers=False)
     with pytest.raises(SettingError, match=sentence):
         assemble(from_flags({"model": f"torch_modules:{name}"}), dataset)
+
+
+class Adding(nn.Linear):
+    """Makes a buffer on its first call."""
+
+    def forward(self, x):
+        if "mask" not in self._buffers:
+            self.register_buffer("mask", torch.ones(6))
+        return super().forward(x * self.mask)
+
+
+class InPlace(nn.Linear):
+    def forward(self, x):
+        x /= 255
+        return super().forward(x)
+
+
+class Held(nn.Linear):
+    """Holds a result, which cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__(6, 3)
+        self.latest = self.weight * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (lambda: Adding(6, 3), "its forward pass makes the buffer mask: make it when the module is made"),
+        (lambda: InPlace(6, 3), "its forward pass changes its inputs in place: write x = x / 255"),
+        (Held(), r"Held cannot be copied \(.*\): give its class, or a function that makes it"),
+        (nn.Sequential(nn.LazyLinear(3)), "has lazy layers without a shape: call it once on an example"),
+    ],
+)
+def test_a_module_is_told_what_is_wrong_with_it(model, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        distsearch.search(X, Y, model=model, rounds=1)
+
+
+class Bounded(nn.Module):
+    """Looks up columns of 0 and 1, has a mask of infinities, and is no number where inputs are above 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.layer = nn.Embedding(2, 4), nn.Linear(24, 3)
+        self.mask = nn.Parameter(torch.full((3,), float("-inf")), requires_grad=False)
+
+    def forward(self, x):
+        known = torch.log(1.5 - x).sum(1, keepdim=True) * 0
+        return torch.maximum(self.layer(self.words(x.long()).flatten(1)) + known, self.mask)
+
+
+def test_what_suits_the_data_need_not_suit_made_up_inputs():
+    truths = (X > 0.7).astype(np.float32)
+    result = distsearch.search(truths, Y, model=Bounded, rounds=2, workers=0, strategy="node-perturbation", scale=False)
+    assert np.isfinite(result.loss)
 
 
 def test_a_name_says_where_the_module_is():

@@ -189,3 +189,51 @@ def test_a_run_of_a_module_that_is_gone_says_so(tmp_path, monkeypatch):
     monkeypatch.delattr("torch_modules.Stack")
     with pytest.raises((RunError, SettingError), match="cannot load 'torch_modules:Stack'"):
         stored_model(stored)
+
+
+class Fourier(nn.Module):
+    """Draws frequencies that are no part of its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frequencies = torch.randn(64, 8)
+        self.register_buffer("phases", torch.rand(8), persistent=False)
+        self.outputs = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.outputs(torch.sin(x @ self.frequencies + self.phases))
+
+
+def test_what_is_neither_searched_nor_stored_is_drawn_again_as_it_was(digits, tmp_path):
+    X, y = digits
+    settings = {"model": "test_searches:Fourier", "strategy": "hill-climb", "rounds": 2, "workers": 0, "runs": tmp_path}
+    drawn = distsearch.search(X, y, seed=7, name="drawn", **settings)
+    given = distsearch.search(X, y, seed=7, name="given", start=drawn.module.state_dict(), **settings)
+    for name, result in (("drawn", drawn), ("given", given)):
+        result.save(tmp_path / "file")
+        for again in (distsearch.load(tmp_path / name), distsearch.load(tmp_path / "file")):
+            assert torch.equal(again.module.frequencies, result.module.frequencies)
+            assert again.evaluate(X, y).loss == result.evaluate(X, y).loss
+    assert not torch.equal(drawn.module.frequencies, given.module.frequencies)
+
+
+class OfOne(nn.Module):
+    """A number for each example, without an axis of outputs."""
+
+    def __init__(self, ends) -> None:
+        super().__init__()
+        self.layer, self.ends = nn.Linear(2, 1), ends
+
+    def forward(self, x):
+        found = self.layer(x)
+        return found.squeeze() if self.ends == "squeeze" else found.flatten(0)
+
+
+@pytest.mark.parametrize("ends", ["squeeze", "flatten"])
+@pytest.mark.parametrize("strategy", ["node-perturbation", "hill-climb"])
+def test_a_slice_of_one_example_may_have_one_number(ends, strategy):
+    X = np.random.default_rng(0).normal(size=(129, 2))
+    settings = {"rounds": 3, "workers": 0, "strategy": strategy}
+    result = distsearch.search(X, X[:, 0], model=lambda: OfOne(ends), **settings)
+    assert result.predict(X[:1]).shape == (1,)
+    assert result.predict(X).shape == (129,)

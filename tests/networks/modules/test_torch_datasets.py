@@ -95,6 +95,25 @@ def test_targets_for_a_loss_of_one_s_own_may_be_tensors_of_any_type(kind):
     assert given.weights.tobytes() == plain.weights.tobytes()
 
 
+class Pairs(Dataset):
+    def __init__(self, pairs) -> None:
+        self.pairs = pairs
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, number):
+        return self.pairs[number]
+
+
+def test_fractions_after_whole_numbers_are_kept_and_ragged_targets_refused():
+    features, targets = arrays_of(Pairs([([5, 3], 0), ([0.7, 0.2], 1)]), None)
+    assert features.tolist() == [[5, 3], [0.7, 0.2]]
+    assert targets.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"expected targets of one shape, got \(1,\) at index 0 and \(2,\) at index 1"):
+        arrays_of(Pairs([([1.0], [1]), ([2.0], [1, 2])]), None)
+
+
 class Pictures(Dataset):
     """Images, channels first, whose labels are words."""
 

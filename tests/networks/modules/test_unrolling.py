@@ -236,3 +236,22 @@ def test_calls_of_torch_are_shared_by_equal_groups_of_a_recurrent_layer():
     share = (1 + 4 + 9 + 16) / 4**3  # of the steps, that follow the begin of a run
     dear = replace(found, nodes=128, price=anatomy.products * 16 / 5 / found.inputs / share * 0.999)
     assert priced(anatomy._replace(layers=(dear,)), 0, on_gpu=False)[0].groups == 4  # not the 5 that it affords
+
+
+class Packed(nn.Module):
+    def __init__(self, kind) -> None:
+        super().__init__()
+        self.layer, self.outputs = kind(WIDTH, 4, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = x.view(-1, STEPS, WIDTH)
+        lengths = torch.arange(len(x)) % STEPS + 1
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        found, _ = nn.utils.rnn.pad_packed_sequence(self.layer(packed)[0], batch_first=True)
+        return self.outputs(found[:, 0])
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_packed_sequences_stay_one_call(kind):
+    network = made(lambda: Packed(kind), (STEPS * WIDTH,))
+    assert [each.layer.weight for each in network.anatomy.layers] == ["outputs.weight"]
