@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from threading import Event, Thread
@@ -20,6 +21,21 @@ def test_one_thread_limits_blas_only_inside_the_block():
     with one_thread():
         assert blas_threads() == {1}
     assert blas_threads() == before
+
+
+def test_a_library_that_is_imported_between_two_blocks_is_limited_too():
+    code = """
+from distsearch.machine import one_thread
+with one_thread():
+    pass
+import scipy.linalg
+from threadpoolctl import threadpool_info
+with one_thread():
+    print({each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"})
+"""
+    environment = {name: each for name, each in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "{1}\n"
 
 
 def test_overlapping_blocks_keep_one_thread_until_the_last_ends():

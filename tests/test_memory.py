@@ -41,9 +41,13 @@ def test_the_sentence_says_how_much_is_needed_how_much_there_is_and_what_to_do(l
 
 def test_available_memory_respects_the_machine_the_container_and_the_process(tmp_path, monkeypatch):
     assert 0 < memory.available() < 10**15
+    files = [str(tmp_path / name) for name in ("memory.max", "memory.current", "memory.stat")]
     (tmp_path / "memory.max").write_text("123456789\n")
-    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", (tmp_path / "none", tmp_path / "memory.max"))
+    monkeypatch.setattr(memory, "_CGROUPS", ((str(tmp_path / "none"), *files[1:]), files))
     assert memory.available() == 123456789
+    (tmp_path / "memory.current").write_text("100000000\n")
+    (tmp_path / "memory.stat").write_text("anon 60000000\ninactive_file 30000000\nactive_file 5000000\n")
+    assert memory.available() == 123456789 - 65000000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available() > 123456789
     program = (

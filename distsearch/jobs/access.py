@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from distsearch.errors import ClusterError, UserError
 from distsearch.text import as_path
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-OLDEST_RAY = (2, 44)  # that distsearch works with
+OLDEST_RAY = (2, 53)  # that distsearch works with
 PATIENCE = 10.0  # seconds to wait for an answer
 
 
@@ -38,6 +38,16 @@ class Access(NamedTuple):
         return cls(_address(address, environment), _token(token_file, environment))
 
     @property
+    def host(self) -> str:
+        """The host's name or number."""
+        return urlsplit(self.address).hostname or ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the host is this machine, which no proxy can reach, nor should it have the token."""
+        return self.host == "localhost" or self.host.startswith("127.") or self.host == "::1"
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers of each request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -50,7 +60,8 @@ class Access(NamedTuple):
         """
         request = Request(f"{self.address}/api/version", headers=self.headers)  # noqa: S310  (http or https)
         try:
-            with build_opener(_NoRedirects).open(request, timeout=PATIENCE) as answer:
+            past_proxies = [ProxyHandler({})] if self.is_local else []
+            with build_opener(_NoRedirects, *past_proxies).open(request, timeout=PATIENCE) as answer:
                 version = json.load(answer)["ray_version"]
                 numbers = tuple(int(part) for part in version.split(".")[:2])
         except HTTPError as error:

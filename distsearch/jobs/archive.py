@@ -5,8 +5,8 @@ import os
 import tarfile
 import time
 from base64 import b64decode, encodebytes
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -33,7 +33,7 @@ def pack(run: Path) -> str:
 
     Raises RunError if it is too large, or changes faster than it can be read.
     """
-    content = _archive(run, _snapshot(run))
+    content = _archive(_snapshot(run))
     if len(content) > MOST_BYTES:
         raise RunError(
             f"{run} is {len(content) / 1e6:,.0f} MB packed, and a job's log can carry {MOST_BYTES // 10**6} MB: "
@@ -57,17 +57,18 @@ def unpack(text: str, target: Path) -> None:
         raise RunError(f"cannot write {target}: {error.strerror}") from None
 
 
-def _snapshot(run: Path) -> dict[str, bytes]:
-    """A run's files, even while it is being written, in a state that a crash could have left."""
+def _snapshot(run: Path) -> list[tuple[str, bytes, int]]:
+    """A run's files, even while it is being written, in a state that a crash could have left: names, contents, times.
+
+    Times are seconds since 1970.
+    """
     for _ in range(TRIES):
-        before = _versions(run)
-        try:
-            content = {name: (run / name).read_bytes() for name in before}
-            content |= {name: (run / name).read_bytes() for name in APPENDED if (run / name).exists()}
-        except FileNotFoundError:
-            content = {}
-        if content and _versions(run) == before:
-            return content
+        with suppress(FileNotFoundError):  # one is just being replaced
+            before = _versions(run)
+            names = [*before, *(name for name in APPENDED if (run / name).exists())]
+            found = [(name, (run / name).read_bytes(), int((run / name).stat().st_mtime)) for name in names]
+            if found and _versions(run) == before:
+                return found
         time.sleep(PAUSE_SECONDS)
     raise RunError(f"{run} changes faster than it can be read: stop its search first")
 
@@ -77,17 +78,18 @@ def _versions(run: Path) -> dict[str, tuple[int, int]]:
     found = {}
     with os.scandir(run) as entries:
         for entry in entries:
-            if entry.is_file() and entry.name not in APPENDED and not entry.name.endswith(TEMPORARY):
+            written_whole = entry.name not in APPENDED and not entry.name.endswith(TEMPORARY)
+            if entry.is_file() and is_plain(entry.name) and written_whole:
                 found[entry.name] = (entry.inode(), entry.stat().st_mtime_ns)
     return found
 
 
-def _archive(run: Path, files: dict[str, bytes]) -> bytes:
+def _archive(files: Sequence[tuple[str, bytes, int]]) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz", compresslevel=6) as archive:
-        for name, content in files.items():
+        for name, content, seconds in files:
             member = tarfile.TarInfo(name)
-            member.size, member.mtime = len(content), int((run / name).stat().st_mtime)
+            member.size, member.mtime = len(content), seconds
             archive.addfile(member, io.BytesIO(content))
     return target.getvalue()
 

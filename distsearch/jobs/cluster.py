@@ -147,7 +147,8 @@ def _client(access: Access) -> Any:
 
     class Client(JobSubmissionClient):
         def _do_request(self, *arguments: Any, **options: Any) -> Any:
-            return super()._do_request(*arguments, **{"timeout": PATIENCE, **options})
+            past_proxies = {"proxies": {"no_proxy": access.host}} if access.is_local else {}
+            return super()._do_request(*arguments, **{"timeout": PATIENCE, **past_proxies, **options})
 
     logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.ERROR)  # it logs every upload
     try:

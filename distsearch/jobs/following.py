@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import inf
 from typing import TypeVar
 
 from distsearch.errors import ClusterError
@@ -12,6 +13,7 @@ LOG_SECONDS = 1.0
 LOG_SHARE = 0.05  # share of the time that reading the log may take
 LOST_SECONDS = 90.0  # without an answer, before giving up
 SLOW_SECONDS = 8.0
+QUIET_SECONDS = 5.0  # that a job runs without a word: a shell without its command would long have said so
 SURVIVAL_SECONDS = 1.0
 
 NOT_FOUND = 127  # a shell's exit code if there is no such command
@@ -20,11 +22,18 @@ T = TypeVar("T")
 
 
 def wait_until_begun(cluster: Cluster, job: str, slow: Callable[[], None]) -> Job:
-    """Wait until a job's program has printed something or ended; the job. Calls `slow` once if this takes long."""
-    began, told = time.monotonic(), False
+    """Wait until a job's program has printed something, runs for a while or has ended; the job.
+
+    Calls `slow` once if this takes long.
+    """
+    began, told, ran = time.monotonic(), False, inf
     while True:
         found = ask_patiently(lambda: cluster.job(job))
-        if found.ended or (found.status == "RUNNING" and _speaks(ask_patiently(lambda: cluster.log(job)))):
+        runs = found.status == "RUNNING"
+        ran = min(ran, time.monotonic()) if runs else inf
+        if found.ended or time.monotonic() - ran > QUIET_SECONDS:
+            return found
+        if runs and _speaks(ask_patiently(lambda: cluster.log(job))):
             return found
         if not told and time.monotonic() - began > SLOW_SECONDS:
             slow()

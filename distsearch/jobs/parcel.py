@@ -41,11 +41,11 @@ def job_path(path: str) -> str:
     return plain.name if plain.is_absolute() or ".." in plain.parts else plain.as_posix()
 
 
-def extras_for(source: str) -> str:
-    """The distsearch extra that a data set needs."""
+def extras_for(source: str, reader: str = "") -> str:
+    """The distsearch extra that a data set needs, which is read by the reader of this name, if one is chosen."""
     if source in generators.BUNDLED:
         return "datasets"
-    return EXTRAS.get(name_for(source), "")
+    return EXTRAS.get(reader or name_for(source), "")
 
 
 def read_files(files: Files) -> dict[str, bytes]:

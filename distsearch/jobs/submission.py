@@ -37,6 +37,7 @@ class Submission:
     files: Files = field(default_factory=dict)  # its data, sent again when it resumes
     settings: Files = field(default_factory=dict)  # its configuration and start, which are kept with the run
     extras: str = ""  # distsearch's extras, needed if that has to be sent as well
+    moved: bool = False  # whether it says where its data is now
 
     @property
     def resumes(self) -> bool:
@@ -81,7 +82,7 @@ def fetch(cluster: Cluster, job: Job, folder: Path) -> Path:
     if target.exists():
         raise RunError(f"{target} already exists: choose another folder with --to, or remove it first")
     place = ["--runs", job.metadata["runs"]] if "runs" in job.metadata else []
-    name = f"{PACK}-{job.run}-{secrets.token_hex(4)}"
+    name = f"{PACK}-{_NOT_IN_IDS.sub('-', job.run)}-{secrets.token_hex(4)}"
     with TemporaryDirectory() as parcel:
         environment = runtime_environment({}, job.metadata.get("extras"), Path(parcel))
         cluster.submit(name, command([PACK, job.run, *place]), {KIND: PACK}, environment)
@@ -118,15 +119,20 @@ def _send(cluster: Cluster, search: Submission, job: str, contents: Mapping[str,
 
 
 def _continue_earlier(search: Submission, earlier: Sequence[Mapping[str, str]]) -> Submission:
-    """Add what earlier jobs of the run had: the folder of runs, and the data files, which went with their folders."""
-    known = {name: value for metadata in earlier for name, value in metadata.items()}
+    """Add what the latest job of the run had: the folder of runs, and the files, which went with the job's folder."""
+    known = earlier[-1] if earlier else {}
     if not search.runs and "runs" in known:
         search = replace(search, runs=known["runs"], arguments=[*search.arguments, "--runs", known["runs"]])
     files = {name: Path(path) for name, path in json.loads(known.get("files", "{}")).items()}
-    for path in files.values():
-        if not path.is_file():
-            raise UserError(f"{path}, on which the run {search.run} trains, no longer exists: put it back")
-    return replace(search, files={**files, **search.files}, extras=known.get("extras", search.extras))
+    gone = [name for name, path in files.items() if not path.is_file()]
+    if gone and not search.moved:
+        path = files[gone[0]]
+        raise UserError(
+            f"{path}, which was sent with the run {search.run}, no longer exists: put it back, or say with --data "
+            "where its data is now"
+        )
+    there = {name: path for name, path in files.items() if name not in gone}
+    return replace(search, files={**there, **search.files}, extras=known.get("extras", search.extras))
 
 
 def _free(wanted: str, taken: set[str]) -> str:
@@ -137,5 +143,5 @@ def _free(wanted: str, taken: set[str]) -> str:
 
 def _forget(cluster: Cluster, job: str) -> None:
     """Delete one of our jobs that nobody needs to see; one that has not ended stays."""
-    with suppress(ClusterError):
+    with suppress(ClusterError, UserError):
         cluster.delete(job)

@@ -6,10 +6,11 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -21,8 +22,13 @@ LARGEST_KEPT = 32 << 20  # bytes of an array; glibc's limit
 KEPT_BYTES = 256 << 20
 
 
-@cache
 def _controller() -> ThreadpoolController:
+    """What controls the BLAS libraries that are loaded: SciPy brings another one when it is imported."""
+    return _controller_of(len(sys.modules))
+
+
+@lru_cache(1)
+def _controller_of(modules: int) -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
@@ -32,12 +38,14 @@ class _OneThread:
     def __init__(self) -> None:
         self._lock = Lock()
         self._wanted = 0  # number of current users
+        self._libraries: list[Any] = []
         self._before: list[int] = []  # previous thread count of each library
 
     def enter(self) -> None:
         with self._lock:
             if not self._wanted:
-                self._before = [library.num_threads for library in _controller().lib_controllers]
+                self._libraries = _controller().lib_controllers
+                self._before = [library.num_threads for library in self._libraries]
             self._wanted += 1
             self._set([1] * len(self._before))  # every time, as in some BLAS libraries the setting is per thread
 
@@ -47,9 +55,8 @@ class _OneThread:
             if not self._wanted:
                 self._set(self._before)
 
-    @staticmethod
-    def _set(counts: list[int]) -> None:
-        for library, count in zip(_controller().lib_controllers, counts, strict=True):
+    def _set(self, counts: list[int]) -> None:
+        for library, count in zip(self._libraries, counts, strict=True):
             # Since threadpoolctl 3.8, its public function does nothing if a different thread was the first to call it.
             getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
 

@@ -7,9 +7,13 @@ from pathlib import Path
 from distsearch.errors import TooLargeError
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB", "RB", "QB")
-_CONTAINER_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroups v1
+_CGROUPS = (  # the limit, what is used of it, and where it is said how much of that is files that can be dropped
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",  # cgroups v1
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/memory.stat",
+    ),
 )
 
 
@@ -44,12 +48,23 @@ def _of_the_machine() -> int:
 
 
 def _of_the_container() -> int:
-    for path in _CONTAINER_LIMITS:
+    for limit, used, parts in _CGROUPS:
         try:
-            return int(path.read_text(encoding="ascii"))
+            most = int(Path(limit).read_text(encoding="ascii"))
         except (OSError, ValueError):  # no such file, or its value is "max"
             continue
+        try:
+            held = int(Path(used).read_text(encoding="ascii")) - _droppable(Path(parts))
+        except (OSError, ValueError):
+            held = 0
+        return most - max(0, held)
     return _of_the_machine()
+
+
+def _droppable(parts: Path) -> int:
+    """The bytes of files that a container's memory holds and need not."""
+    lines = parts.read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.split()[0] in ("inactive_file", "active_file"))
 
 
 def _of_the_process() -> int:

@@ -64,6 +64,8 @@ def _is_behind(target: Path, index: Index, address: Address) -> bool:
 def _fetch(place: Place, address: Address, index: Index, target: Path) -> None:
     with receive(target, update=True) as scratch:
         for attempt in range(1, ATTEMPTS + 1):
+            for left in scratch.iterdir():  # of another index
+                left.unlink()
             try:
                 _download(place, index, scratch)
                 break

@@ -88,9 +88,9 @@ class ObjectStore(Streaming):
 
         try:
             yield
-        except FileNotFoundError:
-            raise
         except (OSError, ArrowException) as error:
+            if isinstance(error, FileNotFoundError) and action == "read":
+                raise
             text = " ".join(str(error).split())
             reason = next((meaning for words, meaning in REASONS.items() if words in text), text)
             raise StorageError(f"cannot {action} {self.where(name)}: {reason}") from None

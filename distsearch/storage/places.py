@@ -49,7 +49,7 @@ class Streaming(Place):
 
     @abstractmethod
     def _translating(self, action: str, name: str) -> AbstractContextManager[None]:
-        """Turn the backend's errors into a one-sentence StorageError; FileNotFoundError passes through."""
+        """Turn the backend's errors into a one-sentence StorageError; in reading, FileNotFoundError passes through."""
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """An object's content, chunk by chunk. Raises FileNotFoundError if it does not exist."""
@@ -96,7 +96,7 @@ class Folder(Streaming):
 
     def names(self, prefix: str) -> list[str]:
         """The files in the folder `prefix`, except those never finished."""
-        with self._translating("read", prefix):
+        with self._translating("list", prefix):
             folder = self._path / prefix
             found = [path.name for path in folder.iterdir()] if folder.is_dir() else []
             return sorted(f"{prefix}/{name}" for name in found if not name.endswith(TEMPORARY))
@@ -105,7 +105,7 @@ class Folder(Streaming):
     def _translating(self, action: str, name: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and action == "read":
+                raise
             raise StorageError(f"cannot {action} {self._path / name} in storage: {error.strerror}") from None

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -115,7 +116,10 @@ class Publisher:
         """Take the run over. Raises StorageError if that is not possible."""
         try:
             self._uploads.submit(self._take_over, Snapshot.take(self._folder, self._rounds)).result()
-        except BaseException:
+        except BaseException as error:
+            if not (isinstance(error, Exception) or self._begun):  # a signal: what is on its way is taken back
+                with suppress(StorageError):
+                    self._uploads.submit(self._withdraw).result()
             self._uploads.shutdown(wait=False)
             raise
         return self
@@ -209,7 +213,7 @@ class Publisher:
     def _withdraw(self) -> None:
         index = self._current()
         self._place.delete(INDEX)
-        for name in index.objects if index else ():
+        for name in self._present | (index.objects if index else set()):
             self._place.delete(name)
 
     def _publish(self, snapshot: Snapshot) -> None:

@@ -7,6 +7,7 @@ import sys
 from distsearch.errors import SettingError
 
 ADDRESS = "RAY_ADDRESS"  # set inside every job
+LOCAL = "local"  # Ray's word for a new one on this machine
 
 OPENING = "distsearch-opening"
 """The name of a thread in which workers start beside a search."""
@@ -20,7 +21,7 @@ _kept_one_runs = False
 
 def joins_cluster() -> bool:
     """Whether the environment names a cluster to join."""
-    return bool(os.environ.get(ADDRESS))
+    return os.environ.get(ADDRESS, "") not in ("", LOCAL)
 
 
 def check_workers(count: int | None) -> None:

@@ -3,8 +3,8 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,9 @@ from timing import in_turns, seconds
 from distsearch.config import from_flags
 from distsearch.search.assembly import Assembly, assemble
 from distsearch.search.rounds import Rounds
+from distsearch.strategies.base import Answer
 from distsearch.workers.base import Pool
+from distsearch.workers.processes import descendants
 from distsearch.workers.requests import EvaluateRound, Request
 
 if TYPE_CHECKING:  # takes half a second to import
@@ -90,6 +92,11 @@ class Evaluating(Pool):
         """The pool's."""
         return self._pool.count
 
+    @property
+    def answered(self) -> Sequence[tuple[int, Answer]]:
+        """The pool's."""
+        return self._pool.answered
+
     def sweep(self, request: Request) -> list[Any]:
         """The pool's, timed."""
         began = time.perf_counter()
@@ -130,9 +137,12 @@ def crewed(prepared: Assembly, workers: int) -> Iterator["RayPool"]:
 
 
 def worker_processes() -> list[int]:
-    """The numbers of the processes of Ray workers on this machine."""
-    names = {path: path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
-    return [int(path.parent.name) for path, name in names.items() if name.startswith(b"ray::RayWorker")]
+    """The numbers of the processes of this one's Ray workers."""
+    names = dict[int, bytes]()
+    for pid in descendants([os.getpid()]):
+        with suppress(OSError):  # it has just ended
+            names[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return [pid for pid, name in names.items() if name.startswith(b"ray::RayWorker")]
 
 
 def recovery() -> Iterator[Figure]:

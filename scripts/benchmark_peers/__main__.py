@@ -139,13 +139,13 @@ def main() -> None:
     console.print(*tables(lines), "", highlight=False)
     names = dict.fromkeys(each.task.name for each in lines)
     console.print(verdicts_table(verdict(TASKS[name], lines) for name in names), highlight=False)
-    print_where(given, taking_part, console)
     given.output.mkdir(parents=True, exist_ok=True)
     write_lines(given.output / "peers.csv", lines)
     write_points(given.output / "trajectories.csv", outcomes)
     drawn = picture(bars_of(given.output / "peers.csv"), courses_of(given.output / "trajectories.csv"))
     (given.output / "peers.svg").write_text(drawn, encoding="utf-8")
     console.print(f"table, trajectories and picture are in {given.output}", highlight=False)
+    print_where(given, taking_part, console)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ PARTS: list[tuple[str, Any, str]] = [
     ("minibatches picked out", Batches, "some"),
     ("signs drawn", node_perturbation, "signs"),
     ("the center's forward pass", NodeExperiments, "__init__"),
-    ("nodes moved, and passed on", NodeExperiments, "_outputs"),
+    ("nodes moved, and passed on", NodeExperiments, "_outputs_after"),
     ("losses", CrossEntropy, "each"),
     ("changes times inputs", NodeExperiments, "gradient"),
     ("Adam and the running mean", NodePerturbation, "advance"),

@@ -108,3 +108,52 @@ def test_a_run_in_storage_keeps_its_name_and_needs_the_storage_extra():
     assert (search.run, search.extras) == ("one", "storage")
     assert read("run", "--data", "digits", "--storage", "gs://bucket").extras == "datasets,storage"
     assert read("resume", "one").extras == ""
+
+
+def test_two_files_of_one_name_are_refused(here):
+    (here / "else").mkdir()
+    for name in ("my.csv", "costs.csv"):
+        (here / "else" / name).write_text("1,2")
+    (here / "costs.csv").write_text("1,2")
+    with pytest.raises(UserError, match=r"my.csv and .*else/my.csv would both be my.csv in the job: rename one"):
+        read("run", "--name", "one", "--data", f"{here}/my.csv", added=(here / "else" / "my.csv",))
+    flags = ["--name", "one", "--data", f"{here}/costs.csv", "--loss", "expected-cost"]
+    with pytest.raises(UserError, match="would both be costs.csv in the job"):
+        read("run", *flags, "--costs", f"{here}/else/costs.csv")
+    with pytest.raises(UserError, match="would both be my.csv in the job"):
+        read("resume", "one", added=(here / "my.csv", here / "else" / "my.csv"))
+    assert read("run", "--name", "one", "--data", "my.csv", added=(here / "my.csv",)).files.keys() == {"my.csv"}
+
+
+def test_a_module_travels_with_its_package(here):
+    (here / "package" / "inner").mkdir(parents=True)
+    for name in ("package/__init__.py", "package/base.py", "package/inner/losses.py"):
+        (here / name).write_text("def loss(outputs, targets): return 0")
+    search = read("run", "--name", "one", "--data", "digits", "--loss", "package.inner.losses:loss")
+    assert search.files.keys() == {"package/__init__.py", "package/base.py", "package/inner/losses.py"}
+    for odd in (":loss", "..:loss"):
+        assert read("run", "--name", "one", "--data", "digits", "--metrics", odd).files == {}
+
+
+def test_a_file_in_the_home_folder_travels(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    (here / "base.safetensors").touch()
+    search = read("run", "--name", "one", "--start=~/base.safetensors")
+    assert search.arguments == ["run", "--name", "one", "--start", "base.safetensors"]
+    assert search.settings == {"base.safetensors": here / "base.safetensors"}
+
+
+def test_a_folder_in_the_job_s_own_is_no_place_for_a_run(here):
+    for command in (["run", "--name", "one"], ["resume", "one"]):
+        with pytest.raises(UserError, match="--storage: expected a URI, or a folder on the cluster such as /results"):
+            read(*command, "--storage", "backup")
+    with pytest.raises(UserError, match="--runs: expected a folder on the cluster"):
+        read("run", "--name", "one", "--runs", "s3://bucket")
+    assert read("run", "--name", "one", "--storage", "/backup").run == "one"
+
+
+def test_what_data_needs_is_seen_from_where_it_is(here):
+    (here / "far" / "faces" / "a").mkdir(parents=True)
+    (here / "far" / "faces" / "a" / "1.png").touch()
+    assert read("run", "--name", "one", "--data", f"{here}/far/faces").extras == "images"
+    assert read("run", "--name", "one", "--data", "/far/table", "--reader", "parquet").extras == "parquet"

@@ -66,6 +66,15 @@ def test_the_token_is_sent_and_the_version_comes_back():
     assert shown == ["Bearer secret", None]
 
 
+def test_what_is_on_this_machine_is_not_asked_through_a_proxy(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with answering((200, version("2.60.0"))) as (address, shown):
+        assert Access(address, "secret").version() == "2.60.0"
+    assert shown == ["Bearer secret"]
+    assert not Access("http://head:8265", "").is_local
+
+
 @pytest.mark.parametrize(
     ("code", "content", "token", "sentence"),
     [
@@ -76,7 +85,7 @@ def test_the_token_is_sent_and_the_version_comes_back():
         (200, b"[1]", "", "is not the dashboard of a Ray cluster"),
         (200, b'{"ray_version": 3}', "", "is not the dashboard of a Ray cluster"),
         (200, b'{"ray_version": "new"}', "", "is not the dashboard of a Ray cluster"),
-        (200, version("2.43.0"), "", "has Ray 2.43.0: expected 2.44 or newer"),
+        (200, version("2.52.0"), "", "has Ray 2.52.0: expected 2.53 or newer"),
     ],
 )
 def test_an_unexpected_answer_is_reported(code, content, token, sentence):

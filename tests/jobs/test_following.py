@@ -63,6 +63,14 @@ def test_a_job_has_started_once_its_program_prints_or_has_ended():
     assert wait_until_begun(absent, "a", lambda: None).exit_code == 127
 
 
+def test_a_job_that_runs_without_a_word_has_begun(monkeypatch):
+    seconds = iter(range(1000))
+    monkeypatch.setattr(following.time, "monotonic", lambda: float(next(seconds)))
+    told = []
+    quiet = ScriptedCluster([("PENDING", None, ""), *[("RUNNING", None, "")] * 100, ("SUCCEEDED", 0, "")])
+    assert wait_until_begun(quiet, "a", lambda: told.append("slow")).status == "RUNNING"
+
+
 def test_a_slow_start_is_reported_once():
     told = []
     cluster = ScriptedCluster([*[("PENDING", None, "")] * 100, ("SUCCEEDED", 0, "")])

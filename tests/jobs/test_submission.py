@@ -103,8 +103,19 @@ def test_files_sent_with_a_run_are_sent_again_when_it_is_resumed(tmp_path, said)
     assert again.metadata == {**metadata, "extras": "datasets"}
     assert shell(again.command)[1:] == ["resume", "one", "--runs", "/results"]
     (tmp_path / "my.csv").unlink()
-    with pytest.raises(UserError, match=r"my\.csv, on which the run one trains, no longer exists: put it back"):
+    with pytest.raises(UserError, match=r"my\.csv, which was sent with the run one, no longer exists: put it back, or"):
         submit(cluster, Submission(["resume", "one"], "one"), "")
+    (tmp_path / "moved.csv").write_text("1,2")
+    moved = {"moved.csv": tmp_path / "moved.csv"}
+    submit(cluster, Submission(["resume", "one", "--data", "moved.csv"], "one", files=moved, moved=True), "")
+    assert json.loads(cluster.sent[-1].metadata["files"]) == {"moved.csv": str(tmp_path / "moved.csv")}
+
+
+def test_of_several_runs_of_a_name_the_latest_job_s_is_resumed(said):
+    known = [described("one", run="one", runs="/results"), described("one-2", run="one")]
+    cluster = ScriptedCluster(known=known)
+    submit(cluster, Submission(["resume", "one"], "one"), "")
+    assert shell(cluster.sent[-1].command)[1:] == ["resume", "one"]
 
 
 def test_a_fetched_run_arrives_and_its_helper_job_is_deleted(tmp_path):
@@ -120,6 +131,13 @@ def test_a_fetched_run_arrives_and_its_helper_job_is_deleted(tmp_path):
     with pytest.raises(UserError, match="already exists: choose another folder with --to"):
         fetch(cluster, described("one", run="one"), tmp_path / "here")
     assert len(cluster.sent) == 1
+
+
+def test_a_run_whose_name_no_id_can_have_is_fetched(tmp_path):
+    stored, _ = search(tmp_path / "there", name="a#b?", rounds=3)
+    cluster = ScriptedCluster([("SUCCEEDED", 0, pack(stored.path))])
+    assert fetch(cluster, described("a-b-", run="a#b?"), tmp_path / "here").name == "a#b?"
+    assert cluster.sent[0].job.startswith("pack-a-b--")
 
 
 def test_a_run_that_cannot_be_fetched_says_why(tmp_path):

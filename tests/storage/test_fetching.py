@@ -8,7 +8,7 @@ from storages import place, resume, stored, tree
 from distsearch.errors import RunError, StorageError
 from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import sealed_json
-from distsearch.storage import fetch
+from distsearch.storage import fetch, fetching
 from distsearch.storage.index import INDEX, read_index
 
 
@@ -64,6 +64,26 @@ def test_every_damaged_object_is_named_and_nothing_local_is_changed(tmp_path, st
         assert tree(tmp_path / "elsewhere") == {}
         there.write(name, [content])
     assert fetch(stored(storage), tmp_path / "elsewhere").is_dir()
+
+
+def test_a_fetch_that_begins_anew_keeps_nothing_of_the_index_before(tmp_path, storage, monkeypatch):
+    """Somebody resumes the run while it is fetched: what it ended with is gone."""
+    search(tmp_path / "runs", name="a", rounds=5, storage=storage)
+    there, download, indices = place(storage), fetching._download, []
+    whole = read_index(there)
+
+    def overtaken(place, index, folder):
+        indices.append(index)
+        download(place, index, folder)
+        if len(indices) == 1:
+            left = {name: parts for name, parts in whole.files.items() if name != "result.json"}
+            there.write(INDEX, [sealed_json(msgspec.structs.replace(whole, files=left))])
+            raise FileNotFoundError("an object")
+
+    monkeypatch.setattr(fetching, "_download", overtaken)
+    path = fetch(stored(storage), tmp_path / "elsewhere")
+    assert len(indices) == 2
+    assert not (path / "result.json").exists()
 
 
 def test_only_files_of_a_run_are_fetched(tmp_path, storage):

@@ -86,8 +86,8 @@ class RayPool(Pool):
         self._in_line = False  # whether others may have the cores
         try:
             self._open(workers)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.close(wait=isinstance(error, Exception))  # after a signal nobody waits
             raise
 
     def _open(self, workers: int | None) -> None:

@@ -73,7 +73,7 @@ def running(tmp_path_factory) -> Iterator[Running]:
     process = subprocess.Popen(
         [sys.executable, "-m", "distsearch", "run", *flags, "--name", "a"],
         cwd=folder,
-        env=environment | {"HOME": str(home)},
+        env=environment | {"HOME": str(home), "RAY_ADDRESS": "local"},  # Ray's word for no cluster
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
