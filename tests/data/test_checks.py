@@ -39,6 +39,7 @@ def test_features_may_be_of_any_numeric_type(features):
     [
         ([[b"1"], [b"2"]], r"expected numeric features, got \|S1"),
         (np.array([["x"], [1]], object), "expected numeric features, got something else: .*'x'"),
+        (np.array([[10**400], [1]], object), "expected numeric features, got something else: int too large"),
         ([1, 2], r"expected features of shape \(examples, features\), got \(2,\)"),
         (np.zeros((2, 0)), "expected at least one example with at least one feature, got 2 examples with 0"),
         (np.zeros((0, 3)), "expected at least one example with at least one feature, got 0 examples with 3"),

@@ -432,6 +432,23 @@ def test_cross_validation_tests_on_every_example_once(trained):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.jsonl", "a.parquet"])
+def test_quiet_folds_say_nothing(trained):
+    flags = ("--data", "data.csv", "--target", "ill", "--id", "who", "--folds", "2", "--rounds", "1", "--workers", "0")
+    done = succeeded("run", *flags, "--quiet", cwd=trained)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert "fold 2 of 2: 1 round, test loss" in succeeded("run", *flags, cwd=trained).stderr
+
+
+def test_a_model_evaluates_several_metrics_with_spaces_between(trained):
+    flags = ("--data", "data.csv", "--metrics", "f1, recall", "--json")
+    [scores] = json.loads(succeeded("evaluate", "a", *flags, cwd=trained).stdout).values()
+    assert {"f1", "recall"} <= scores.keys()
+    empty = trained / "empty.csv"
+    empty.write_text((trained / "data.csv").read_text().splitlines()[0] + "\n")
+    refusal = ran("evaluate", "a", "--data", "empty.csv", cwd=trained)
+    assert (refusal.returncode, "expected at least one example" in refusal.stderr) == (2, True)
+
+
 def test_codes_learnt_as_numbers_are_pointed_out_whatever_holds_them(write, name):
     codes, labels = ["007", "012", "013"], ["a", "b", "a"]
     table = pa.table({"x": codes, "t": labels})

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from searches import search
 
 import distsearch
 from distsearch.config import from_flags
@@ -114,6 +115,16 @@ def test_accepted_steps_are_green_and_reverted_ones_grey(subjects):
     assert reverted == [x for each in shown.lines if each.name == "reverted" for x in each.x]
     assert all(each.colour == NEUTRAL for each in shown.lines if each.name == "reverted")
     assert f"accepted {len(accepted.x)} of 30" in shown.title
+
+
+def test_where_others_choose_the_best_a_round_is_judged_by_its_center(tmp_path):
+    flags = {"data": "iris", "layers": [3], "strategy": "hill-climb", "rounds": 6}
+    found = {
+        name: Subject(search(tmp_path, name=name, **flags, **more)[0])
+        for name, more in {"alone": {}, "beside": {"validation_share": 0.2}, "whole": {"batch": 150}}.items()
+    }
+    told = {name: curves.decisions([subject]).note for name, subject in found.items()}
+    assert ["a round's center" in each for each in told.values()] == [False, True, False]
 
 
 def test_accuracy_curves_end_at_the_result(subjects):
