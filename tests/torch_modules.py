@@ -233,3 +233,16 @@ class Hidden(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(Hides(6, 5), nn.Tanh(), Hides(5, 3))
+
+
+class Fourier(nn.Module):
+    """Draws frequencies that are no part of its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frequencies = torch.randn(64, 8)
+        self.register_buffer("phases", torch.rand(8), persistent=False)
+        self.outputs = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.outputs(torch.sin(x @ self.frequencies + self.phases))

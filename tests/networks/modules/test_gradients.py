@@ -71,8 +71,9 @@ def test_a_matrix_that_is_rearranged_is_no_layer_unless_its_axes_are_exchanged(h
     network = made(lambda: Rearranged(how), (4,))
     assert len(network.anatomy.layers) == layers
     weights, inputs, labels = network.start(None, 1), inputs_of(4), np.arange(EXAMPLES) % 3
-    found = estimated(network, weights, inputs, labels, 1 if layers else 60)
-    assert cosines(network, found, exact(network, weights, inputs, labels))["weight"] > 0.8
+    if layers:
+        found = estimated(network, weights, inputs, labels)
+        assert cosines(network, found, exact(network, weights, inputs, labels))["weight"] > 0.8
 
 
 def test_layers_are_found_by_what_they_compute():

@@ -191,22 +191,9 @@ def test_a_run_of_a_module_that_is_gone_says_so(tmp_path, monkeypatch):
         stored_model(stored)
 
 
-class Fourier(nn.Module):
-    """Draws frequencies that are no part of its state."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.frequencies = torch.randn(64, 8)
-        self.register_buffer("phases", torch.rand(8), persistent=False)
-        self.outputs = nn.Linear(8, 10)
-
-    def forward(self, x):
-        return self.outputs(torch.sin(x @ self.frequencies + self.phases))
-
-
 def test_what_is_neither_searched_nor_stored_is_drawn_again_as_it_was(digits, tmp_path):
     X, y = digits
-    settings = {"model": "test_searches:Fourier", "strategy": "hill-climb", "rounds": 2, "workers": 0, "runs": tmp_path}
+    settings = {"model": "torch_modules:Fourier", "strategy": "hill-climb", "rounds": 2, "workers": 0, "runs": tmp_path}
     drawn = distsearch.search(X, y, seed=7, name="drawn", **settings)
     given = distsearch.search(X, y, seed=7, name="given", start=drawn.module.state_dict(), **settings)
     for name, result in (("drawn", drawn), ("given", given)):

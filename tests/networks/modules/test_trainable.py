@@ -75,6 +75,7 @@ def test_a_stored_model_predicts_with_its_own_frozen_weights(base, tmp_path, dig
 
 def test_a_saved_result_predicts_with_its_own_frozen_weights(base, tmp_path, digits):
     flags = {"model": "torch_modules:Stack", "trainable": "2.*", "strategy": "hill-climb", "rounds": 2, "workers": 0}
+    flags["validation_share"] = 0
     drawn = distsearch.search(*digits, seed=1, **flags)
     given = distsearch.search(*digits, start=str(base), **flags)
     for name, result in (("drawn", drawn), ("given", given)):
