@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from distsearch.errors import RunError
 from distsearch.runs import documents
 from distsearch.runs.documents import UNREADABLE
+from distsearch.strategies.base import Best
 
 D = TypeVar("D")
 Tensors = dict[str, NDArray[Any]]
@@ -117,3 +118,8 @@ def _names(kind: Any, prefix: str) -> list[str]:
     for field, hint in _fields(kind):
         names += _names(hint, f"{prefix}{field}.") if is_dataclass(hint) else [f"{prefix}{field}"]
     return names
+
+
+def best_content(best: Best, named: dict[str, NDArray[np.float32]]) -> Content:
+    """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
+    return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}

@@ -37,7 +37,7 @@ from distsearch.runs.held import Held
 from distsearch.runs.history import Entry, HistoryWriter, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, CONFIG, MANIFEST, PREVIOUS, RESULT, START
 from distsearch.settings import Settings
-from distsearch.strategies.base import Best, State
+from distsearch.strategies.base import State
 
 LOG = logging.getLogger(__name__)
 
@@ -324,11 +324,6 @@ class StoredRun:
             state = checkpoints.unflatten(kind, *checkpoints.read(self.path / PREVIOUS))
             LOG.warning(f"{error}: continuing from the previous checkpoint, at round {state.round}")
             return state
-
-
-def best_content(best: Best, named: dict[str, NDArray[np.float32]]) -> checkpoints.Content:
-    """The content of the best weights' file: the tensors, their loss, and the round and index they came from."""
-    return {**named}, {"loss": documents.named(best.loss), "round": best.round, "index": best.index}
 
 
 class _Kind(msgspec.Struct):

@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from distsearch.runs.directory import Result, Run, best_content
+from distsearch.runs import checkpoints
+from distsearch.runs.directory import Result, Run
 from distsearch.runs.events import Crew, Event
 from distsearch.runs.history import RoundRecord
 from distsearch.search.observers import Observer, Round
@@ -84,7 +85,7 @@ class Recorder(Observer):
         best = (self._cut or self._state).best
         events, self._events = self._events, []
         shares = () if self._began is None else self._pool.shares(self._began)
-        content = best_content(best, self._named(best.weights))
+        content = checkpoints.best_content(best, self._named(best.weights))
         self._run.save(self._state, content, Crew(self._pool.machines, events, shares))
         self._announce(self._state.round)
 

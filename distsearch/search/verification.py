@@ -22,7 +22,7 @@ from distsearch.objectives import losses
 from distsearch.objectives.base import Measurement
 from distsearch.objectives.model import network_for
 from distsearch.runs import checkpoints
-from distsearch.runs.directory import StoredRun, best_content
+from distsearch.runs.directory import StoredRun
 from distsearch.runs.documents import named
 from distsearch.runs.history import Entry, Measured, RoundRecord
 from distsearch.runs.layout import BEST, CHECKPOINT, PREVIOUS, RESULT, START
@@ -111,7 +111,7 @@ class Replay:
                 state = step.outcome.after
         if state is self.plan.first:
             raise RunError(f"{self.stored.path} has not finished one round: nothing is recorded of its best weights")
-        return checkpoints.encode(*best_content(state.best, self.plan.named(state.best.weights)))
+        return checkpoints.encode(*checkpoints.best_content(state.best, self.plan.named(state.best.weights)))
 
 
 def _plan(stored: StoredRun) -> Plan:
@@ -308,7 +308,7 @@ class _Kept:
     def _ended_differently(self) -> list[str]:
         if self._result is None:
             return []
-        result, made = self._result, best_content(self._last.best, {})[1]
+        result, made = self._result, checkpoints.best_content(self._last.best, {})[1]
         recorded = {"loss": result.loss, "round": result.best_round, "index": result.best_index}
         return [
             f"{RESULT}: {name} is recorded as {recorded[name]}, but comes out as {made[name]}"
@@ -325,7 +325,7 @@ class _Kept:
             return None
         if (scalars.get("loss") == named(inf)) != (best.loss == inf):  # the start, or the center of round 0
             return None
-        return best_content(best, self._plan.named(best.weights))
+        return checkpoints.best_content(best, self._plan.named(best.weights))
 
 
 def _others(stored: checkpoints.Content, made: checkpoints.Content) -> list[str]:

@@ -19,7 +19,7 @@ import msgspec
 from distsearch import __version__, config
 from distsearch.config import RunConfig, toml
 from distsearch.runs import checkpoints, documents
-from distsearch.runs.directory import Manifest, Result, best_content
+from distsearch.runs.directory import Manifest, Result
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import CONFIG, MANIFEST
 from distsearch.search.observers import Observer, Opened, Round
@@ -185,7 +185,7 @@ def _model(search: Opened, state: State, result: Result) -> dict[str, bytes]:
     if schema:
         origin = provenance(search.config, search.manifest().fingerprint, result)
         return {MODEL: model_file(search.config.network, schema, {**search.named(weights)}, result, (), origin)}
-    return {WEIGHTS: checkpoints.encode(*best_content(state.best, search.named(weights)))}
+    return {WEIGHTS: checkpoints.encode(*checkpoints.best_content(state.best, search.named(weights)))}
 
 
 def without_password(uri: str) -> str:

@@ -70,7 +70,7 @@ def test_the_test_part_has_its_share_of_every_class():
 def test_where_there_are_more_classes_than_are_set_aside_it_has_no_more_than_its_share():
     data = from_arrays(ROWS[:, np.newaxis], [f"c{row // 2}" for row in ROWS], numbers=False, test_share=0.1)
     assert len(data.test.targets) == 6
-    with pytest.raises(DataError, match="expected several examples of some class"):
+    with pytest.raises(DataError, match="expected a class with several examples left"):
         from_arrays(ROWS[:2, np.newaxis], ["a", "b"], numbers=False, test_share=0.5)
 
 

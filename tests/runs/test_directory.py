@@ -12,9 +12,9 @@ from problems import create
 
 from distsearch.config import from_flags
 from distsearch.errors import RunError
-from distsearch.runs import files
+from distsearch.runs import checkpoints, files
 from distsearch.runs.claims import lock
-from distsearch.runs.directory import Manifest, Result, Run, StoredRun, best_content
+from distsearch.runs.directory import Manifest, Result, Run, StoredRun
 from distsearch.runs.history import RoundRecord
 from distsearch.runs.layout import run_paths
 from distsearch.strategies.base import State
@@ -54,7 +54,7 @@ def test_a_run_is_read_back_as_written(new_run):
     rows = [record(number) for number in range(20)]
     for row in rows:
         run.record(row, LOSSES)
-    run.save(STATE, best_content(STATE.best, {"weights": STATE.center}))
+    run.save(STATE, checkpoints.best_content(STATE.best, {"weights": STATE.center}))
     run.close()
     stored = StoredRun(run.path)
     assert list(stored.history()) == rows
@@ -149,7 +149,7 @@ def test_a_directory_that_cannot_be_locked_is_closed(tmp_path, monkeypatch):
 
 def test_a_run_that_cannot_be_reopened_is_released(new_run):
     run = new_run(name="first")
-    run.save(STATE, best_content(STATE.best, {"weights": STATE.center}))
+    run.save(STATE, checkpoints.best_content(STATE.best, {"weights": STATE.center}))
     run.close()
     stored, before = StoredRun(run.path), descriptors()
     with full_disk(), pytest.raises(RunError, match="cannot write to the run .*: its last checkpoint is intact"):

@@ -203,13 +203,11 @@ class ModuleNetwork(Trainable):
         return features.reshape(-1, *self._shape).clone()  # in torch's own memory, which is aligned everywhere alike
 
     def of_outputs(self, outputs: Any) -> Any:
-        """The module's outputs as (…, examples, outputs), also where it returns one number for each example.
-
-        Of a single example that may be a number without a shape, as `squeeze` makes it.
-        """
+        """The module's outputs as (…, examples, outputs), also where it returns one number for each example."""
         if not self.anatomy.flat:
             return outputs
-        return outputs.reshape(1, 1) if outputs.dim() == 0 else outputs.unsqueeze(-1)
+        single = outputs.dim() == 0  # example, of which `squeeze` makes a number without a shape
+        return outputs.reshape(1, 1) if single else outputs.unsqueeze(-1)
 
     @exactly
     def forward(self, candidates: Candidates, inputs: Shared) -> Array:
